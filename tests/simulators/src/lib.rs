@@ -1,1 +1,16 @@
-//! Under construction.
+//! Simulators of helpdesk platforms, for tests, demos and benches.
+//!
+//! Every platform is an HTTP service that behaves as the vendor's does where a connector can see it: authentication,
+//! validation, limits, paging, odd shapes and delays. What the vendor's documentation leaves open is a switch.
+//!
+//! * [`common`] holds what all simulators share: clock, rate limits, faults on demand, a recorder of requests, an
+//!   outbox, the server, and the check against a vendor's OpenAPI document.
+//! * [`kustomer`] is a source: a seeded world of conversations that can be read and searched.
+//! * [`zendesk`] is a destination.
+//!
+//! A simulator is used from a test through its router, without a socket, or served on the loopback interface. Not
+//! here: anything about the programs that talk to a simulator.
+
+pub mod common;
+pub mod kustomer;
+pub mod zendesk;

@@ -1,2 +1,96 @@
-//! Under construction.
-fn main() {}
+//! `transload-simulators <platform>`: serves one simulated platform on the loopback interface until it is killed.
+
+use std::io::Write;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use transload_simulators::common::{Faults, Harness, Started};
+use transload_simulators::{kustomer, zendesk};
+
+/// Simulated helpdesk platforms, for demos and tests by hand.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    platform: Platform,
+}
+
+#[derive(Subcommand)]
+enum Platform {
+    /// A Kustomer organisation to read from.
+    Kustomer(Common),
+    /// A Zendesk account to write to.
+    Zendesk(Common),
+}
+
+#[derive(Args)]
+struct Common {
+    /// Port on 127.0.0.1; 0 picks a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Seed of everything that is drawn; the same seed gives the same data.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many conversations a source holds.
+    #[arg(long, default_value_t = 1_000)]
+    size: usize,
+    /// Faults, as `METHOD PATH OCCURRENCE ACTION; …`, for example `POST /v1/** %10 status=503`.
+    #[arg(long, default_value = "")]
+    faults: String,
+    /// Do not limit the rate of calls.
+    #[arg(long)]
+    no_limits: bool,
+    /// Print one line of JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match Cli::parse().platform {
+        Platform::Kustomer(common) => {
+            let simulator = kustomer::Simulator::new(kustomer::Config {
+                seed: common.seed,
+                ..kustomer::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+        Platform::Zendesk(common) => {
+            let simulator = zendesk::Simulator::new(zendesk::Config {
+                seed: common.seed,
+                ..zendesk::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+    }
+}
+
+fn prepare(harness: &Harness, common: &Common) -> anyhow::Result<()> {
+    for fault in Faults::parse(&common.faults).context("reading --faults")? {
+        harness.faults.add(fault);
+    }
+    harness.limits.set_off(common.no_limits);
+    // Nobody reads the records of a simulator that runs by itself.
+    harness.recorder.set_on(false);
+    Ok(())
+}
+
+async fn announce(server: Started, common: &Common) -> anyhow::Result<()> {
+    let line = if common.json {
+        serde_json::json!({ "listening": server.base_url, "port": server.address.port() })
+            .to_string()
+    } else {
+        format!("listening on {}", server.base_url)
+    };
+    let mut out = std::io::stdout();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    server.wait().await;
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! Rate limits by windows.
+//!
+//! A rule has a name, a number of calls and a window; each key of a rule (an account, a ticket, …) has a window of its
+//! own, which opens with the first call and ends `window_ms` later. Windows are judged by the simulator's [`Clock`]. One
+//! switch turns all limits off, for benches.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::Clock;
+
+/// What became of a call that asked for its share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Whether the call is within the limit.
+    pub allowed: bool,
+    /// Calls the window holds.
+    pub limit: u64,
+    /// Calls left in the window after this one.
+    pub remaining: u64,
+    /// When the window ends, in milliseconds since the epoch.
+    pub reset_ms: i64,
+}
+
+impl Taken {
+    /// Whole seconds until the window ends, rounded up, as `Retry-After` wants them.
+    pub fn retry_after_s(&self, now_ms: i64) -> i64 {
+        (self.reset_ms - now_ms).max(0).div_euclid(1000)
+            + i64::from((self.reset_ms - now_ms).max(0).rem_euclid(1000) > 0)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    limit: u64,
+    window_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    start_ms: i64,
+    used: u64,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rules: HashMap<String, Rule>,
+    windows: HashMap<(String, String), Window>,
+}
+
+/// A set of windowed limits; clones share their counters.
+#[derive(Clone, Debug)]
+pub struct RateLimits {
+    clock: Clock,
+    off: Arc<AtomicBool>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+impl RateLimits {
+    /// No rules yet: everything is allowed.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            off: Arc::default(),
+            inner: Arc::default(),
+        }
+    }
+
+    /// Sets or replaces a rule: `limit` calls in each window of `window_ms`.
+    pub fn rule(&self, name: &str, limit: u64, window_ms: i64) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .rules
+            .insert(name.to_owned(), Rule { limit, window_ms });
+    }
+
+    /// Turns all limits off or on again. Calls are still counted while off, but never refused.
+    pub fn set_off(&self, off: bool) {
+        self.off.store(off, Ordering::SeqCst);
+    }
+
+    /// Whether the limits are off.
+    pub fn is_off(&self) -> bool {
+        self.off.load(Ordering::SeqCst)
+    }
+
+    /// Forgets all windows, as if nothing had been called.
+    pub fn reset(&self) {
+        self.inner
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .windows
+            .clear();
+    }
+
+    /// Takes `cost` calls from the window of `key` under the rule `name`. A refused call costs nothing. An unknown
+    /// rule allows everything.
+    pub fn take(&self, name: &str, key: &str, cost: u64) -> Taken {
+        let now = self.clock.now_ms();
+        let off = self.is_off();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(rule) = inner.rules.get(name).copied() else {
+            return Taken {
+                allowed: true,
+                limit: u64::MAX,
+                remaining: u64::MAX,
+                reset_ms: now,
+            };
+        };
+        let window = inner
+            .windows
+            .entry((name.to_owned(), key.to_owned()))
+            .or_insert(Window {
+                start_ms: now,
+                used: 0,
+            });
+        if now >= window.start_ms + rule.window_ms || now < window.start_ms {
+            *window = Window {
+                start_ms: now,
+                used: 0,
+            };
+        }
+        let allowed = off || window.used + cost <= rule.limit;
+        if allowed {
+            window.used += cost;
+        }
+        Taken {
+            allowed,
+            limit: rule.limit,
+            remaining: rule.limit.saturating_sub(window.used),
+            reset_ms: window.start_ms + rule.window_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_refuses_the_call_over_its_limit_and_opens_again_when_it_has_passed() {
+        let clock = Clock::at(0);
+        let limits = RateLimits::new(clock.clone());
+        limits.rule("all", 2, 60_000);
+        assert!(limits.take("all", "org", 1).allowed);
+        assert_eq!(limits.take("all", "org", 1).remaining, 0);
+        clock.advance(500);
+        let refused = limits.take("all", "org", 1);
+        assert!(!refused.allowed);
+        assert_eq!(refused.retry_after_s(clock.now_ms()), 60);
+        assert!(limits.take("all", "other key", 1).allowed);
+        clock.advance(59_500);
+        assert!(limits.take("all", "org", 1).allowed);
+    }
+
+    #[test]
+    fn the_switch_turns_every_limit_off() {
+        let limits = RateLimits::new(Clock::at(0));
+        limits.rule("all", 1, 60_000);
+        limits.set_off(true);
+        assert!((0..10).all(|_| limits.take("all", "org", 1).allowed));
+        limits.set_off(false);
+        assert!(!limits.take("all", "org", 1).allowed);
+    }
+}

@@ -1,0 +1,23 @@
+//! What every simulator shares.
+//!
+//! [`Harness`] ties the parts together: a simulator builds its plain [`axum::Router`] and gives it to
+//! [`Harness::wrap`], which puts the recorder outermost and the faults within, so that a test sees what a client saw.
+//! Knows no vendor.
+
+mod clock;
+mod error;
+mod faults;
+mod harness;
+mod limits;
+mod outbox;
+mod recorder;
+mod server;
+
+pub use clock::Clock;
+pub use error::SimError;
+pub use faults::{Action, Fault, Faults, Occurrence, PathPattern};
+pub use harness::{ConnectionCut, Harness, was_cut};
+pub use limits::{RateLimits, Taken};
+pub use outbox::{AutomationLog, AutomationRun, Outbox, OutboxItem};
+pub use recorder::{Record, RecordedAnswer, RecordedBody, Recorder};
+pub use server::{SimServer, Started};
