@@ -1,0 +1,5 @@
+//! Under construction: the content-addressed folder.
+
+/// A blob under construction.
+#[derive(Debug)]
+pub struct Builder;

@@ -1,0 +1,6 @@
+//! What happens to one migration: check, plan, run, status, roll back, report.
+//!
+//! Functions here take a [`Project`](project::Project) and return plain, serializable values (`model`); what is printed is the business of `cli` and
+//! `report`. Progress is told through [`Events`].
+
+pub mod model;

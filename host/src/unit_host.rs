@@ -1,0 +1,76 @@
+//! The seam between the sandbox and everything behind it: what one unit's imports do.
+//!
+//! The sandbox owns wasmtime and knows no journal and no network; an implementation of [`UnitHost`] owns the journal and the
+//! gateway and knows no wasmtime. One value serves one unit and is dropped with it.
+
+use async_trait::async_trait;
+
+use crate::contract::{http, ledger, runtime, types};
+
+/// Why a unit must end at once. Raised by a host function; ends the guest as a trap and comes back, typed, from the sandbox.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum UnitAbort {
+    /// A replay took another way than the journal: the open items run singly, look-up first (design §7.4).
+    #[error("the unit took another way than its journal: {0}")]
+    Diverged(String),
+    /// The journal or the ledger could not be written. Nothing may be sent any more.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// Another process owns the run now.
+    #[error("another process has taken this run over")]
+    Fenced,
+    /// A page or a blob beyond the limits.
+    #[error("over a host limit: {0}")]
+    Limit(String),
+    /// A blob that this unit was not given.
+    #[error("no such blob for this unit: {0}")]
+    UnknownBlob(String),
+}
+
+/// What a guest's imports do. Every method may be called concurrently with itself.
+///
+/// Cancel safety: the sandbox may drop any returned future (a guest can cancel a call); an implementation spawns what must go
+/// on, so that a request that has left is always journaled with its answer.
+#[async_trait]
+pub trait UnitHost: Send + Sync + 'static {
+    /// `runtime.now`: constant within the unit.
+    fn now(&self) -> i64;
+    /// `http.send`
+    async fn send(&self, request: http::Request) -> Result<Result<http::Response, http::Error>, UnitAbort>;
+    /// `http.poll`
+    async fn poll(
+        &self,
+        request: http::Request,
+        options: http::PollOptions,
+    ) -> Result<Result<http::Response, http::Error>, UnitAbort>;
+    /// `http.download`
+    async fn download(
+        &self,
+        request: http::Request,
+    ) -> Result<Result<(http::Response, types::BlobRef), http::Error>, UnitAbort>;
+    /// `runtime.sleep`
+    async fn sleep(&self, ms: u64) -> Result<(), UnitAbort>;
+    /// `runtime.log`
+    fn log(&self, level: runtime::Level, message: &str);
+    /// `runtime.progress`
+    fn progress(&self, done: u64, total: Option<u64>);
+    /// `blobs.read`. Short files are read on the spot: the guest waits anyway.
+    fn blob_read(&self, blob: &types::BlobRef, offset: u64, len: u32) -> Result<Vec<u8>, UnitAbort>;
+    /// `blobs.builder.finish`: keeps the bytes of the builder's file and lets this unit use them.
+    fn blob_keep(&self, builder: crate::blobs::Builder) -> Result<types::BlobRef, UnitAbort>;
+    /// `blobs.builder` constructor.
+    fn blob_builder(&self, media_type: String) -> Result<crate::blobs::Builder, UnitAbort>;
+    /// `ledger.report`
+    async fn report(
+        &self,
+        outcome: ledger::Outcome,
+    ) -> Result<Result<(), ledger::Refusal>, UnitAbort>;
+    /// `ledger.report-undo`
+    async fn report_undo(
+        &self,
+        outcome: ledger::UndoOutcome,
+    ) -> Result<Result<(), ledger::Refusal>, UnitAbort>;
+    /// Called after each poll of the guest that left it waiting: lets a replay notice that nobody will come for the next
+    /// recorded answer. Must not block.
+    fn idle(&self);
+}
