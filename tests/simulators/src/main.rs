@@ -4,7 +4,7 @@ use std::io::Write;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use transload_simulators::common::{Faults, Harness, Started};
+use transload_simulators::common::{Clock, Faults, Harness, Started};
 use transload_simulators::{kustomer, zendesk};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
@@ -55,6 +55,10 @@ async fn main() -> anyhow::Result<()> {
         Platform::Kustomer(common) => {
             let simulator = kustomer::Simulator::new(kustomer::Config {
                 seed: common.seed,
+                size: common.size,
+                clock: Clock::real(),
+                longest_thread: 3_000,
+                attachment_cap: 20 * 1024 * 1024,
                 ..kustomer::Config::default()
             });
             prepare(simulator.harness(), &common)?;

@@ -146,6 +146,7 @@ async fn connection(
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
     use crate::common::{Action, Clock, Fault, Harness};
@@ -158,13 +159,19 @@ mod tests {
             .add(Fault::nth("GET", "/hello", 2, Action::DropAfter));
         let routes = Router::new().route("/hello", get(|| async { "hello" }));
         let server = SimServer::start(harness.wrap(routes), 0).await.unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let url = format!("{}/hello", server.base_url);
-        let get = || client.get(&url).send();
-        assert_eq!(get().await.unwrap().text().await.unwrap(), "hello");
-        assert!(get().await.is_err());
-        assert_eq!(get().await.unwrap().text().await.unwrap(), "hello");
+        let get = async || {
+            let mut socket = tokio::net::TcpStream::connect(server.address).await.ok()?;
+            let request = b"GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+            socket.write_all(request).await.ok()?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.ok()?;
+            Some(answer)
+        };
+        assert!(get().await.unwrap().ends_with("\r\n\r\nhello"));
+        assert_eq!(get().await.unwrap(), "");
+        assert!(get().await.unwrap().starts_with("HTTP/1.1 200"));
+        let address = server.address;
         server.shutdown().await;
-        assert!(get().await.is_err());
+        assert!(tokio::net::TcpStream::connect(address).await.is_err());
     }
 }
