@@ -1,0 +1,163 @@
+//! The host of a unit that only reads: nothing is journaled, nothing mutating leaves (rule D-17: a safe request needs no row).
+//!
+//! It also serves a preview of an undo, whose reports are collected instead of stored.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::blobs::{BlobStore, Builder};
+use crate::clock::SharedClock;
+use crate::contract::{http, ledger, runtime, types};
+use crate::gateway::{Exchange, Gateway};
+use crate::unit::log_guest;
+use crate::unit_host::{UnitAbort, UnitHost};
+
+/// What a reading unit needs.
+#[derive(Clone)]
+pub struct ReadingHost {
+    gateway: Gateway,
+    blobs: BlobStore,
+    clock: SharedClock,
+    now: i64,
+    known: Arc<Mutex<HashSet<String>>>,
+    undone: Arc<Mutex<Vec<ledger::UndoOutcome>>>,
+}
+
+impl ReadingHost {
+    /// A host for one unit. `known` are the blobs it may read.
+    #[must_use]
+    pub fn new(
+        gateway: Gateway,
+        blobs: BlobStore,
+        clock: SharedClock,
+        known: HashSet<String>,
+    ) -> Self {
+        let now = clock.now();
+        Self {
+            gateway,
+            blobs,
+            clock,
+            now,
+            known: Arc::new(Mutex::new(known)),
+            undone: Arc::default(),
+        }
+    }
+
+    /// What a previewed undo reported.
+    #[must_use]
+    pub fn previewed(&self) -> Vec<ledger::UndoOutcome> {
+        std::mem::take(&mut *self.undone.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn know(&self, blob: &types::BlobRef) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(blob.sha256.clone());
+    }
+}
+
+#[async_trait]
+impl UnitHost for ReadingHost {
+    fn now(&self) -> i64 {
+        self.now
+    }
+
+    async fn send(
+        &self,
+        request: http::Request,
+    ) -> Result<Result<http::Response, http::Error>, UnitAbort> {
+        if self.gateway.is_mutating(&request) {
+            return Ok(Err(http::Error::Denied(format!(
+                "{} {} would change something, and this call only reads",
+                request.method,
+                self.gateway.pattern(&request)
+            ))));
+        }
+        Ok(match self.gateway.exchange(request, None).await? {
+            Exchange::Answered { response, .. } => Ok(response),
+            Exchange::Failed(error) => Err(error),
+            Exchange::Doubt { .. } => Err(http::Error::Timeout),
+        })
+    }
+
+    async fn poll(
+        &self,
+        request: http::Request,
+        options: http::PollOptions,
+    ) -> Result<Result<http::Response, http::Error>, UnitAbort> {
+        self.gateway.poll(request, options).await
+    }
+
+    async fn download(
+        &self,
+        request: http::Request,
+    ) -> Result<Result<(http::Response, types::BlobRef), http::Error>, UnitAbort> {
+        let result = self.gateway.download(request).await?;
+        if let Ok((_, blob)) = &result {
+            self.know(blob);
+        }
+        Ok(result)
+    }
+
+    async fn sleep(&self, ms: u64) -> Result<(), UnitAbort> {
+        self.clock.sleep(Duration::from_millis(ms)).await;
+        Ok(())
+    }
+
+    fn log(&self, level: runtime::Level, message: &str) {
+        log_guest(level, 0, message);
+    }
+
+    fn progress(&self, _done: u64, _total: Option<u64>) {}
+
+    fn blob_read(
+        &self,
+        blob: &types::BlobRef,
+        offset: u64,
+        len: u32,
+    ) -> Result<Vec<u8>, UnitAbort> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains(&blob.sha256) {
+            return Err(UnitAbort::UnknownBlob(blob.sha256.clone()));
+        }
+        self.blobs
+            .read(blob, offset, len)
+            .map_err(|e| UnitAbort::Store(e.to_string()))
+    }
+
+    fn blob_keep(&self, builder: Builder) -> Result<types::BlobRef, UnitAbort> {
+        let blob = builder.finish().map_err(|e| UnitAbort::Limit(e.to_string()))?;
+        self.know(&blob);
+        Ok(blob)
+    }
+
+    fn blob_builder(&self, media_type: String) -> Result<Builder, UnitAbort> {
+        self.blobs
+            .builder(media_type)
+            .map_err(|e| UnitAbort::Store(e.to_string()))
+    }
+
+    async fn report(
+        &self,
+        _outcome: ledger::Outcome,
+    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
+        Ok(Err(ledger::Refusal::UnknownItem))
+    }
+
+    async fn report_undo(
+        &self,
+        outcome: ledger::UndoOutcome,
+    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
+        self.undone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(outcome);
+        Ok(Ok(()))
+    }
+
+    fn idle(&self) {}
+}
