@@ -55,6 +55,15 @@ CREATE INDEX staged_by_parent ON staged (extraction, kind, parent);
 CREATE INDEX staged_by_time ON staged (extraction, kind, sort_at, id);
 CREATE INDEX staged_by_part ON staged (extraction, part, walk);
 
+-- Ids that live on in another record: merged people (rule M-7).
+CREATE TABLE aliases (
+    extraction  TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    id          TEXT NOT NULL,
+    survivor    TEXT NOT NULL,
+    PRIMARY KEY (extraction, kind, id)
+);
+
 CREATE TABLE explained (
     extraction  TEXT NOT NULL,
     part        TEXT NOT NULL,
