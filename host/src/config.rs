@@ -8,9 +8,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc, Weekday,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::kinds;
 
 mod edit;
 mod place;
@@ -23,12 +27,6 @@ pub use settings::{Secret, SecretRef, Settings};
 
 /// Name of the file in a project's folder.
 pub const FILE_NAME: &str = "migration.toml";
-
-/// The kinds of record, in the contract's words.
-pub const KINDS: [&str; 15] = [
-    "team", "agent", "tag", "brand", "company", "customer", "conversation", "message", "attachment",
-    "field-definition", "object-type", "custom-object", "relationship", "category", "article",
-];
 
 /// A whole `migration.toml`.
 #[derive(Debug, Clone)]
@@ -143,15 +141,20 @@ impl FromStr for PluginRequest {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, version) = text.split_once('@').unwrap_or((text, "*"));
-        let valid = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '/');
+        let valid =
+            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '/');
         if name.is_empty() || !name.chars().all(valid) {
             return Err(format!(
                 "\"{text}\" names no plugin: write `name` or `name@version`, in lower case, like \"acme-desk@^0.1\""
             ));
         }
-        let version = semver::VersionReq::parse(version)
-            .map_err(|e| format!("\"{version}\" is no version requirement ({e}): write it like ^0.1"))?;
-        Ok(Self { name: name.to_owned(), version })
+        let version = semver::VersionReq::parse(version).map_err(|e| {
+            format!("\"{version}\" is no version requirement ({e}): write it like ^0.1")
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            version,
+        })
     }
 }
 
@@ -182,9 +185,9 @@ impl Default for Zone {
 impl TryFrom<String> for Zone {
     type Error = String;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| format!("\"{text}\" is no time zone: write an IANA name like \"Europe/Berlin\""))
+        text.parse().map(Self).map_err(|_| {
+            format!("\"{text}\" is no time zone: write an IANA name like \"Europe/Berlin\"")
+        })
     }
 }
 
@@ -255,7 +258,10 @@ impl Mapping {
     /// What a source value becomes, or the user's default for the slot; `None` if the user said neither.
     pub fn value(&self, kind: &str, slot: &str, value: &str) -> Option<&str> {
         let slot = self.values.get(kind)?.get(slot)?;
-        [value, "*"].into_iter().find_map(|key| slot.get(key).filter(|to| !to.is_empty())).map(String::as_str)
+        [value, "*"]
+            .into_iter()
+            .find_map(|key| slot.get(key).filter(|to| !to.is_empty()))
+            .map(String::as_str)
     }
 }
 
@@ -284,7 +290,10 @@ impl When {
                 let at = local.checked_add_signed(chrono::TimeDelta::minutes(30 * half_hours))?;
                 zone.0.from_local_datetime(&at).earliest()
             })
-            .map_or_else(|| local.and_utc().timestamp_millis(), |at| at.timestamp_millis())
+            .map_or_else(
+                || local.and_utc().timestamp_millis(),
+                |at| at.timestamp_millis(),
+            )
     }
 }
 
@@ -298,9 +307,10 @@ impl FromStr for When {
         if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
             return Ok(Self::Moment(moment.to_utc()));
         }
-        text.replace(' ', "T").parse().map(Self::Local).map_err(|_| {
-            format!("\"{text}\" is no date: write 2024-01-31 or 2024-01-31T08:00:00Z")
-        })
+        text.replace(' ', "T")
+            .parse()
+            .map(Self::Local)
+            .map_err(|_| format!("\"{text}\" is no date: write 2024-01-31 or 2024-01-31T08:00:00Z"))
     }
 }
 
@@ -322,7 +332,10 @@ impl<'de> Deserialize<'de> for When {
                 Ok(date.to_string())
             }
         }
-        deserializer.deserialize_any(Visitor)?.parse().map_err(serde::de::Error::custom)
+        deserializer
+            .deserialize_any(Visitor)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -347,7 +360,9 @@ pub struct Filter {
 impl Filter {
     /// Whether a kind is wanted.
     pub fn wants(&self, kind: &str) -> bool {
-        self.kinds.as_ref().is_none_or(|kinds| kinds.iter().any(|k| k == kind))
+        self.kinds
+            .as_ref()
+            .is_none_or(|kinds| kinds.iter().any(|k| k == kind))
     }
 }
 
@@ -374,7 +389,10 @@ pub struct StopRule {
 
 impl Default for StopRule {
     fn default() -> Self {
-        Self { consecutive: 20, percent: 2.0 }
+        Self {
+            consecutive: 20,
+            percent: 2.0,
+        }
     }
 }
 
@@ -392,7 +410,11 @@ pub struct Load {
 
 impl Default for Load {
     fn default() -> Self {
-        Self { stop_rule: StopRule::default(), order: LoadOrder::default(), concurrency: 8 }
+        Self {
+            stop_rule: StopRule::default(),
+            order: LoadOrder::default(),
+            concurrency: 8,
+        }
     }
 }
 
@@ -408,14 +430,18 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { share: 0.5, hours: Vec::new() }
+        Self {
+            share: 0.5,
+            hours: Vec::new(),
+        }
     }
 }
 
 impl Budget {
     /// The share at a time, ms since 1970.
     pub fn share_at(&self, now: i64, zone: Zone) -> f64 {
-        let Some(local) = DateTime::from_timestamp_millis(now).map(|at| at.with_timezone(&zone.0)) else {
+        let Some(local) = DateTime::from_timestamp_millis(now).map(|at| at.with_timezone(&zone.0))
+        else {
             return self.share;
         };
         let minute = local.hour() * 60 + local.minute();
@@ -462,13 +488,20 @@ pub struct Days {
 
 impl Days {
     fn has(&self, day: Weekday) -> bool {
-        self.days.iter().nth(day.num_days_from_monday() as usize).copied().unwrap_or(false)
+        self.days
+            .iter()
+            .nth(day.num_days_from_monday() as usize)
+            .copied()
+            .unwrap_or(false)
     }
 }
 
 impl Default for Days {
     fn default() -> Self {
-        Self { text: "mon-sun".to_owned(), days: [true; 7] }
+        Self {
+            text: "mon-sun".to_owned(),
+            days: [true; 7],
+        }
     }
 }
 
@@ -488,7 +521,11 @@ impl TryFrom<String> for Days {
             let (first, last) = (number(first)?, number(last)?);
             for (day, set) in days.iter_mut().enumerate() {
                 // `fri-mon` goes over the week's end.
-                *set |= if first <= last { (first..=last).contains(&day) } else { day >= first || day <= last };
+                *set |= if first <= last {
+                    (first..=last).contains(&day)
+                } else {
+                    day >= first || day <= last
+                };
             }
         }
         Ok(Self { text, days })
@@ -512,9 +549,12 @@ impl TryFrom<String> for TimeOfDay {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let parsed = text.split_once(':').and_then(|(hours, minutes)| {
             let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
-            (hours < 24 && minutes < 60 || (hours, minutes) == (24, 0)).then_some(hours * 60 + minutes)
+            (hours < 24 && minutes < 60 || (hours, minutes) == (24, 0))
+                .then_some(hours * 60 + minutes)
         });
-        parsed.map(Self).ok_or_else(|| format!("\"{text}\" is no time of day: write it like \"20:00\""))
+        parsed
+            .map(Self)
+            .ok_or_else(|| format!("\"{text}\" is no time of day: write it like \"20:00\""))
     }
 }
 
@@ -541,7 +581,11 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
-            _ => ConfigError::Io { doing: "read", path: path.to_owned(), source },
+            _ => ConfigError::Io {
+                doing: "read",
+                path: path.to_owned(),
+                source,
+            },
         })?;
         Self::parse(path, text)
     }
@@ -600,15 +644,17 @@ impl Config {
     /// # Errors
     /// [`ConfigError::UnknownConnection`]
     pub fn connection(&self, name: &str, asked_by: &str) -> Result<&Connection, ConfigError> {
-        self.connections.get(name).ok_or_else(|| ConfigError::UnknownConnection {
-            place: match asked_by.split_once('.') {
-                Some((table, key)) => self.place(&[table, key]),
-                None => Place::file(&self.path),
-            },
-            key: asked_by.to_owned(),
-            name: name.to_owned(),
-            known: self.connections.keys().cloned().collect(),
-        })
+        self.connections
+            .get(name)
+            .ok_or_else(|| ConfigError::UnknownConnection {
+                place: match asked_by.split_once('.') {
+                    Some((table, key)) => self.place(&[table, key]),
+                    None => Place::file(&self.path),
+                },
+                key: asked_by.to_owned(),
+                name: name.to_owned(),
+                known: self.connections.keys().cloned().collect(),
+            })
     }
 
     /// The settings of a connection, checked against its plugin's JSON Schema and parted from its secrets.
@@ -622,9 +668,18 @@ impl Config {
     /// sha-256, hex, over everything that decides what is written: the ends, the mapping, people, filter and order, but neither pace
     /// nor secrets nor notification. A run is pinned to it (rule M-14).
     pub fn digest(&self) -> String {
-        let Migration { from, to, time_zone, accept: _, store: _, registry: _ } = &self.migration;
+        let Migration {
+            from,
+            to,
+            time_zone,
+            accept: _,
+            store: _,
+            registry: _,
+        } = &self.migration;
         let connection = |name: &str| {
-            self.connections.get(name).map(|c| (c.plugin.name.clone(), &c.settings))
+            self.connections
+                .get(name)
+                .map(|c| (c.plugin.name.clone(), &c.settings))
         };
         // Maps are sorted and structs have an order: the JSON is canonical. It cannot fail for these types.
         let text = serde_json::to_string(&(
@@ -640,8 +695,18 @@ impl Config {
         Place::of_key(&self.path, &self.text, path)
     }
 
-    fn wrong(&self, path: &[&str], message: impl Into<String>, hint: Option<String>) -> ConfigError {
-        ConfigError::Value { place: self.place(path), key: path.join("."), message: message.into(), hint }
+    fn wrong(
+        &self,
+        path: &[&str],
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) -> ConfigError {
+        ConfigError::Value {
+            place: self.place(path),
+            key: path.join("."),
+            message: message.into(),
+            hint,
+        }
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
@@ -660,7 +725,9 @@ impl Config {
                     return Err(self.wrong(
                         &["connections", name, "allow_hosts"],
                         format!("\"{host}\" is no host"),
-                        Some("write hosts without scheme and path: \"files.example.com\"".to_owned()),
+                        Some(
+                            "write hosts without scheme and path: \"files.example.com\"".to_owned(),
+                        ),
                     ));
                 }
             }
@@ -675,7 +742,9 @@ impl Config {
             self.kind(&["filter", "kinds"], kind)?;
         }
         for field in self.map.fields.keys() {
-            let owner = field.split_once('/').map(|(owner, _)| owner.split(':').next().unwrap_or(owner));
+            let owner = field
+                .split_once('/')
+                .map(|(owner, _)| owner.split(':').next().unwrap_or(owner));
             match owner {
                 Some(kind) => self.kind(&["map", "fields", field], kind)?,
                 None => {
@@ -689,7 +758,11 @@ impl Config {
         }
         let share = |path: &[&str], share: f64| match (0.0..=1.0).contains(&share) {
             true => Ok(()),
-            false => Err(self.wrong(path, format!("{share} is no share: it is from 0 to 1"), None)),
+            false => Err(self.wrong(
+                path,
+                format!("{share} is no share: it is from 0 to 1"),
+                None,
+            )),
         };
         share(&["budget", "share"], self.budget.share)?;
         for hours in &self.budget.hours {
@@ -699,22 +772,33 @@ impl Config {
             return Err(self.wrong(&["load", "concurrency"], "must be from 1 to 256", None));
         }
         if self.load.stop_rule.consecutive == 0 {
-            return Err(self.wrong(&["load", "stop_rule"], "consecutive must be at least 1", None));
+            return Err(self.wrong(
+                &["load", "stop_rule"],
+                "consecutive must be at least 1",
+                None,
+            ));
         }
         if !(0.0..=100.0).contains(&self.load.stop_rule.percent) {
-            return Err(self.wrong(&["load", "stop_rule"], "percent must be from 0 to 100", None));
+            return Err(self.wrong(
+                &["load", "stop_rule"],
+                "percent must be from 0 to 100",
+                None,
+            ));
         }
         Ok(())
     }
 
     fn kind(&self, path: &[&str], kind: &str) -> Result<(), ConfigError> {
-        if KINDS.contains(&kind) {
+        let known: Vec<String> = kinds::ALL
+            .iter()
+            .map(|k| kinds::name(k).to_owned())
+            .collect();
+        if known.iter().any(|k| k == kind) {
             return Ok(());
         }
-        let known = KINDS.map(str::to_owned);
         let hint = match place::nearest(kind, &known) {
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("kinds are: {}", KINDS.join(", ")),
+            None => format!("kinds are: {}", known.join(", ")),
         };
         Err(self.wrong(path, format!("there is no kind `{kind}`"), Some(hint)))
     }
@@ -725,7 +809,11 @@ impl Config {
 /// # Errors
 /// [`ConfigError::NoRegistry`]
 pub fn default_registry() -> Result<PathBuf, ConfigError> {
-    let variable = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
     variable("TRANSLOAD_REGISTRY")
         .or_else(|| Some(variable("XDG_DATA_HOME")?.join("transload/registry")))
         .or_else(|| Some(variable("HOME")?.join(".local/share/transload/registry")))
@@ -739,14 +827,23 @@ fn explain(path: &Path, text: &str, error: &toml_edit::de::Error) -> ConfigError
     if let Err(syntax) = toml_edit::Document::parse(text) {
         let place = Place::of_span(path, text, syntax.span());
         let snippet = place::snippet(text, &place, syntax.span());
-        return ConfigError::Syntax { place, message: syntax.message().trim().to_owned(), snippet };
+        return ConfigError::Syntax {
+            place,
+            message: syntax.message().trim().to_owned(),
+            snippet,
+        };
     }
     // serde's own words: "unknown field `x`, expected one of `a`, `b`".
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut names = rest.split('`').skip(1).step_by(2).map(str::to_owned);
         let key = names.next().unwrap_or_default();
         let known: Vec<String> = names.collect();
-        return ConfigError::UnknownKey { place, nearest: place::nearest(&key, &known), key, known };
+        return ConfigError::UnknownKey {
+            place,
+            nearest: place::nearest(&key, &known),
+            key,
+            known,
+        };
     }
     let key = error
         .span()
@@ -761,7 +858,12 @@ fn explain(path: &Path, text: &str, error: &toml_edit::de::Error) -> ConfigError
             |nearest| format!("did you mean \"{nearest}\"?"),
         ))
     });
-    ConfigError::Value { place, key, message: message.to_owned(), hint }
+    ConfigError::Value {
+        place,
+        key,
+        message: message.to_owned(),
+        hint,
+    }
 }
 
 /// Full name of the deepest key whose value holds the byte at `at`.
@@ -769,9 +871,17 @@ fn key_at(text: &str, at: usize) -> Option<String> {
     fn walk(table: &dyn toml_edit::TableLike, at: usize, path: &mut Vec<String>) -> bool {
         for (name, item) in table.iter() {
             let key = table.key(name).and_then(toml_edit::Key::span);
-            let here = item.span().into_iter().chain(key).any(|span| span.contains(&at));
+            let here = item
+                .span()
+                .into_iter()
+                .chain(key)
+                .any(|span| span.contains(&at));
             path.push(name.to_owned());
-            if item.as_table_like().is_some_and(|inner| walk(inner, at, path)) || here {
+            if item
+                .as_table_like()
+                .is_some_and(|inner| walk(inner, at, path))
+                || here
+            {
                 return true;
             }
             path.pop();

@@ -90,7 +90,11 @@ impl Error {
 
     /// A file that could not be read or written: exit code 3.
     pub fn io(doing: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io { doing, path: path.as_ref().to_owned(), source }
+        Self::Io {
+            doing,
+            path: path.as_ref().to_owned(),
+            source,
+        }
     }
 
     /// What to do about it, one sentence. Variants that know their own hint keep it.
@@ -174,7 +178,11 @@ impl Error {
     /// As `--json` writes it.
     pub fn to_json(&self) -> ErrorJson {
         let mut causes = self.causes();
-        let message = if causes.is_empty() { String::new() } else { causes.remove(0) };
+        let message = if causes.is_empty() {
+            String::new()
+        } else {
+            causes.remove(0)
+        };
         ErrorJson {
             code: self.code(),
             message,
@@ -187,9 +195,10 @@ impl Error {
     /// Like `Error::source`, with the boxed source of a [`Detail`].
     fn cause(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Input(detail) | Self::Environment(detail) | Self::Failed(detail) => {
-                detail.source.as_deref().map(|e| e as &(dyn std::error::Error + 'static))
-            }
+            Self::Input(detail) | Self::Environment(detail) | Self::Failed(detail) => detail
+                .source
+                .as_deref()
+                .map(|e| e as &(dyn std::error::Error + 'static)),
             other => std::error::Error::source(other),
         }
     }
@@ -204,7 +213,12 @@ impl Error {
 
 impl Detail {
     fn new(code: &'static str, message: String) -> Self {
-        Self { code, message, hint: None, source: None }
+        Self {
+            code,
+            message,
+            hint: None,
+            source: None,
+        }
     }
 }
 
@@ -233,18 +247,32 @@ mod tests {
         assert_eq!(Error::environment("a", "b").exit_code(), 3);
         assert_eq!(Error::failed("a", "b").exit_code(), 1);
         assert_eq!(Error::Interrupted.exit_code(), 1);
-        assert_eq!(Error::NotApproved { digest: "ab".into() }.exit_code(), 2);
+        assert_eq!(
+            Error::NotApproved {
+                digest: "ab".into()
+            }
+            .exit_code(),
+            2
+        );
     }
 
     #[test]
     fn causes_are_listed_once_and_the_hint_is_kept() {
         let inner = std::io::Error::other("the disk is gone");
-        let error =
-            Error::environment("store", "cannot open the store").with_source(inner).with_hint("buy one");
-        assert_eq!(error.causes(), ["cannot open the store", "the disk is gone"]);
+        let error = Error::environment("store", "cannot open the store")
+            .with_source(inner)
+            .with_hint("buy one");
+        assert_eq!(
+            error.causes(),
+            ["cannot open the store", "the disk is gone"]
+        );
         assert_eq!(error.to_json().hint.as_deref(), Some("buy one"));
 
-        let io = Error::io("write", "x", std::io::Error::from(std::io::ErrorKind::StorageFull));
+        let io = Error::io(
+            "write",
+            "x",
+            std::io::Error::from(std::io::ErrorKind::StorageFull),
+        );
         assert_eq!(io.causes().len(), 1, "{:?}", io.causes());
         assert!(io.hint().unwrap().contains("make room"));
     }

@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use toml_edit::{DocumentMut, InlineTable, Item, Key, Table, TableLike, value};
+use toml_edit::{DocumentMut, Item, Key, Table, TableLike, value};
 
 use super::place::{ConfigError, Place};
 use super::{Config, FieldTarget};
@@ -56,18 +56,22 @@ impl Config {
         self.edit(|document| {
             let mut added = 0;
             for field in &proposal.fields {
-                let Some(table) = table_at(document.as_table_mut(), &["map", "fields"]) else { continue };
+                let Some(at) = table_at(document.as_table_mut(), &["map", "fields"]) else {
+                    continue;
+                };
                 let target = match &field.target {
                     FieldTarget::Make(make) => value(*make),
                     FieldTarget::Existing(name) => value(name.as_str()),
                 };
-                added += add(table, &field.field, target, field.comment.as_deref());
+                added += add(at, &field.field, target, field.comment.as_deref());
             }
             for proposed in &proposal.values {
                 let path = ["map", &proposed.kind, &proposed.slot];
-                let Some(table) = table_at(document.as_table_mut(), &path) else { continue };
+                let Some(at) = table_at(document.as_table_mut(), &path) else {
+                    continue;
+                };
                 let target = value(proposed.target.as_deref().unwrap_or(""));
-                added += add(table, &proposed.value, target, proposed.comment.as_deref());
+                added += add(at, &proposed.value, target, proposed.comment.as_deref());
             }
             added
         })
@@ -79,9 +83,16 @@ impl Config {
     /// As [`Config::write_map`].
     pub fn write_accepted(&mut self, codes: &[String]) -> Result<usize, ConfigError> {
         self.edit(|document| {
-            let Some(table) = table_at(document.as_table_mut(), &["migration"]) else { return 0 };
-            let list = table.entry("accept").or_insert_with(|| value(toml_edit::Array::new()));
-            let Some(list) = list.as_array_mut() else { return 0 };
+            let Some(at) = table_at(document.as_table_mut(), &["migration"]) else {
+                return 0;
+            };
+            let list = at
+                .table
+                .entry("accept")
+                .or_insert_with(|| value(toml_edit::Array::new()));
+            let Some(list) = list.as_array_mut() else {
+                return 0;
+            };
             let mut added = 0;
             for code in codes {
                 if !list.iter().any(|known| known.as_str() == Some(code)) {
@@ -93,14 +104,19 @@ impl Config {
         })
     }
 
-    fn edit(&mut self, change: impl FnOnce(&mut DocumentMut) -> usize) -> Result<usize, ConfigError> {
+    fn edit(
+        &mut self,
+        change: impl FnOnce(&mut DocumentMut) -> usize,
+    ) -> Result<usize, ConfigError> {
         let now = Config::load(&self.path)?;
         let mut document: DocumentMut =
-            now.text.parse().map_err(|e: toml_edit::TomlError| ConfigError::Syntax {
-                place: Place::of_span(&self.path, &now.text, e.span()),
-                message: e.message().to_owned(),
-                snippet: String::new(),
-            })?;
+            now.text
+                .parse()
+                .map_err(|e: toml_edit::TomlError| ConfigError::Syntax {
+                    place: Place::of_span(&self.path, &now.text, e.span()),
+                    message: e.message().to_owned(),
+                    snippet: String::new(),
+                })?;
         let added = change(&mut document);
         let edited = match added {
             0 => now,
@@ -123,9 +139,16 @@ impl Config {
     }
 }
 
+/// A table to add to; a table on one line takes no comments.
+struct Spot<'a> {
+    table: &'a mut dyn TableLike,
+    inline: bool,
+}
+
 /// The table at `path`, made where it is missing. `None` if something else stands there.
-fn table_at<'a>(root: &'a mut Table, path: &[&str]) -> Option<&'a mut dyn TableLike> {
+fn table_at<'a>(root: &'a mut Table, path: &[&str]) -> Option<Spot<'a>> {
     let mut table: &mut dyn TableLike = root;
+    let mut inline = false;
     for (depth, name) in path.iter().enumerate() {
         let last = depth + 1 == path.len();
         let item = table.entry(name).or_insert_with(|| {
@@ -134,22 +157,25 @@ fn table_at<'a>(root: &'a mut Table, path: &[&str]) -> Option<&'a mut dyn TableL
             new.set_implicit(!last);
             Item::Table(new)
         });
+        inline |= item.is_inline_table();
         table = item.as_table_like_mut()?;
     }
-    Some(table)
+    Some(Spot { table, inline })
 }
 
 /// Adds a key where there is none; returns 1 if it did.
-fn add(table: &mut dyn TableLike, name: &str, mut to: Item, comment: Option<&str>) -> usize {
-    if table.contains_key(name) {
+fn add(at: Spot<'_>, name: &str, mut to: Item, comment: Option<&str>) -> usize {
+    if at.table.contains_key(name) {
         return 0;
     }
-    let inline = (table as &dyn std::any::Any).is::<InlineTable>();
-    if let (Some(value), Some(comment), false) = (to.as_value_mut(), comment, inline) {
-        let comment: String = comment.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if let (Some(value), Some(comment), false) = (to.as_value_mut(), comment, at.inline) {
+        let comment: String = comment
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
         value.decor_mut().set_suffix(format!(" # {comment}"));
     }
-    table.entry_format(&Key::new(name)).or_insert(to);
+    at.table.entry_format(&Key::new(name)).or_insert(to);
     1
 }
 

@@ -29,12 +29,18 @@ impl fmt::Display for Place {
 impl Place {
     /// The file as a whole.
     pub fn file(file: &Path) -> Self {
-        Self { file: file.to_owned(), line: 0, column: 0 }
+        Self {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+        }
     }
 
     /// The start of a span of bytes in `text`.
     pub(super) fn of_span(file: &Path, text: &str, span: Option<Range<usize>>) -> Self {
-        let Some(span) = span else { return Self::file(file) };
+        let Some(span) = span else {
+            return Self::file(file);
+        };
         let before = text.get(..span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {
@@ -50,7 +56,9 @@ impl Place {
         if let Ok(document) = Document::parse(text) {
             let mut table: Option<&dyn TableLike> = Some(document.as_table());
             for name in path {
-                let Some((key, item)) = table.and_then(|t| t.get_key_value(name)) else { break };
+                let Some((key, item)) = table.and_then(|t| t.get_key_value(name)) else {
+                    break;
+                };
                 span = key.span().or_else(|| item.span()).or(span);
                 table = item.as_table_like();
             }
@@ -72,12 +80,22 @@ pub(super) fn snippet(text: &str, place: &Place, span: Option<Range<usize>>) -> 
         .take(place.column.saturating_sub(1))
         .map(|c| if c == '\t' { '\t' } else { ' ' })
         .collect();
-    let rest = line.chars().count().saturating_sub(indent.chars().count()).max(1);
+    let rest = line
+        .chars()
+        .count()
+        .saturating_sub(indent.chars().count())
+        .max(1);
     let marked = span
-        .and_then(|s| text.get(s).map(|marked| marked.lines().next().unwrap_or("").chars().count()))
+        .and_then(|s| {
+            text.get(s)
+                .map(|marked| marked.lines().next().unwrap_or("").chars().count())
+        })
         .unwrap_or(1)
         .clamp(1, rest);
-    format!("{margin} |\n{number} | {line}\n{margin} | {indent}{}", "^".repeat(marked))
+    format!(
+        "{margin} |\n{number} | {line}\n{margin} | {indent}{}",
+        "^".repeat(marked)
+    )
 }
 
 /// What is wrong with `migration.toml`.
@@ -144,7 +162,9 @@ pub enum ConfigError {
         known: Vec<String>,
     },
     /// A secret written into the file. The value is not repeated here.
-    #[error("{place}: connections.{connection}.{setting} is a secret and must not stand in the file")]
+    #[error(
+        "{place}: connections.{connection}.{setting} is a secret and must not stand in the file"
+    )]
     LiteralSecret {
         /// Where.
         place: Place,
@@ -176,7 +196,9 @@ pub enum ConfigError {
         message: String,
     },
     /// Nobody said where packages are.
-    #[error("no folder for plugins: neither --registry, TRANSLOAD_REGISTRY nor a home folder is there")]
+    #[error(
+        "no folder for plugins: neither --registry, TRANSLOAD_REGISTRY nor a home folder is there"
+    )]
     NoRegistry,
 }
 
@@ -207,9 +229,10 @@ impl ConfigError {
                 Some("check the owner and the rights of this file and its folder".to_owned())
             }
             Self::Syntax { .. } => Some("mend the line that is shown".to_owned()),
-            Self::UnknownKey { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `{nearest}`?"))
-            }
+            Self::UnknownKey {
+                nearest: Some(nearest),
+                ..
+            } => Some(format!("did you mean `{nearest}`?")),
             Self::UnknownKey { known, .. } if known.is_empty() => {
                 Some("no key is known here: take it out".to_owned())
             }
@@ -225,7 +248,9 @@ impl ConfigError {
                  \"file:PATH\" (a file that only you can read), and replace the secret: it was in clear text"
             )),
             Self::MissingSecret { hint, .. } => Some(hint.clone()),
-            Self::Schema { .. } => Some("tell the plugin's author, or take another version".to_owned()),
+            Self::Schema { .. } => {
+                Some("tell the plugin's author, or take another version".to_owned())
+            }
             Self::NoRegistry => Some("name one with --registry DIR".to_owned()),
         }
     }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use super::place::{ConfigError, Place, nearest};
 use super::Config;
+use super::place::{ConfigError, Place, nearest};
 
 /// The settings of one connection, fit to be handed to its plugin.
 #[derive(Debug, Clone)]
@@ -26,7 +26,10 @@ impl Settings {
     /// # Errors
     /// [`ConfigError::MissingSecret`] for the first one that is not there.
     pub fn read_secrets(&self) -> Result<BTreeMap<String, Secret>, ConfigError> {
-        self.secrets.iter().map(|(name, at)| Ok((name.clone(), at.read()?))).collect()
+        self.secrets
+            .iter()
+            .map(|(name, at)| Ok((name.clone(), at.read()?)))
+            .collect()
     }
 }
 
@@ -56,14 +59,14 @@ impl fmt::Debug for Secret {
 /// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRef {
-    from: From,
+    source: Source,
     place: Place,
     connection: String,
     setting: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum From {
+enum Source {
     Env(String),
     File(PathBuf),
 }
@@ -74,17 +77,22 @@ impl SecretRef {
     /// # Errors
     /// [`ConfigError::MissingSecret`], which names variable or file.
     pub fn read(&self) -> Result<Secret, ConfigError> {
-        let (found, hint) = match &self.from {
-            From::Env(name) => {
+        let (found, hint) = match &self.source {
+            Source::Env(name) => {
                 let found = match std::env::var(name) {
                     Ok(value) if value.is_empty() => Err(format!("the variable {name} is empty")),
                     Ok(value) => Ok(value),
-                    Err(std::env::VarError::NotPresent) => Err(format!("the variable {name} is not set")),
+                    Err(std::env::VarError::NotPresent) => {
+                        Err(format!("the variable {name} is not set"))
+                    }
                     Err(_) => Err(format!("the variable {name} is not text")),
                 };
-                (found, format!("set it in the environment of this command: `export {name}=…`"))
+                (
+                    found,
+                    format!("set it in the environment of this command: `export {name}=…`"),
+                )
             }
-            From::File(path) => {
+            Source::File(path) => {
                 let found = match std::fs::read_to_string(path) {
                     Ok(text) => {
                         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -93,18 +101,29 @@ impl SecretRef {
                             text => Ok(text.to_owned()),
                         }
                     }
-                    Err(error) => Err(format!("the file {} cannot be read: {error}", path.display())),
+                    Err(error) => Err(format!(
+                        "the file {} cannot be read: {error}",
+                        path.display()
+                    )),
                 };
-                (found, format!("write the secret, and nothing else, into {}", path.display()))
+                (
+                    found,
+                    format!(
+                        "write the secret, and nothing else, into {}",
+                        path.display()
+                    ),
+                )
             }
         };
-        found.map(Secret).map_err(|problem| ConfigError::MissingSecret {
-            place: self.place.clone(),
-            connection: self.connection.clone(),
-            setting: self.setting.clone(),
-            problem,
-            hint,
-        })
+        found
+            .map(Secret)
+            .map_err(|problem| ConfigError::MissingSecret {
+                place: self.place.clone(),
+                connection: self.connection.clone(),
+                setting: self.setting.clone(),
+                problem,
+                hint,
+            })
     }
 }
 
@@ -112,9 +131,16 @@ impl SecretRef {
 pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Settings, ConfigError> {
     let connection = config.connection(name, "connections")?;
     let plugin = connection.plugin.to_string();
-    let broken = |message: String| ConfigError::Schema { plugin: plugin.clone(), message };
+    let broken = |message: String| ConfigError::Schema {
+        plugin: plugin.clone(),
+        message,
+    };
     let mut schema: Value = serde_json::from_str(schema).map_err(|e| broken(e.to_string()))?;
-    let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let properties = schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     let place = |setting: &str| config.place(&["connections", name, setting]);
     let wrong = |setting: &str, message: String, hint: Option<String>| ConfigError::Value {
         place: place(setting),
@@ -140,12 +166,12 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
             plain.insert(setting.clone(), dates_as_text(value.clone()));
             continue;
         }
-        let from = value.as_str().and_then(|text| match text.split_once(':')? {
-            ("env", variable) if !variable.is_empty() => Some(From::Env(variable.to_owned())),
-            ("file", path) if !path.is_empty() => Some(From::File(config.dir().join(path))),
+        let source = value.as_str().and_then(|text| match text.split_once(':')? {
+            ("env", variable) if !variable.is_empty() => Some(Source::Env(variable.to_owned())),
+            ("file", path) if !path.is_empty() => Some(Source::File(config.dir().join(path))),
             _ => None,
         });
-        let Some(from) = from else {
+        let Some(source) = source else {
             return Err(ConfigError::LiteralSecret {
                 place: place(setting),
                 connection: name.to_owned(),
@@ -153,7 +179,12 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
             });
         };
         let (connection, at) = (name.to_owned(), place(setting));
-        let secret = SecretRef { from, place: at, connection, setting: setting.clone() };
+        let secret = SecretRef {
+            source,
+            place: at,
+            connection,
+            setting: setting.clone(),
+        };
         secrets.insert(setting.clone(), secret);
     }
     for (setting, property) in &properties {
@@ -164,7 +195,11 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
 
     // A secret takes part in the check by being there: a schema may ask for one of several.
     let mut instance = plain.clone();
-    instance.extend(secrets.keys().map(|setting| (setting.clone(), json!("secret"))));
+    instance.extend(
+        secrets
+            .keys()
+            .map(|setting| (setting.clone(), json!("secret"))),
+    );
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         for property in properties.values_mut().filter(|p| is_secret(p)) {
             *property = json!({ "type": "string", "writeOnly": true });
@@ -175,14 +210,22 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
     if let Some(error) = validator.iter_errors(&instance).next() {
         use jsonschema::error::ValidationErrorKind as Kind;
         let path = error.instance_path().to_string();
-        let at = path.trim_start_matches('/').split('/').next().unwrap_or("").to_owned();
+        let at = path
+            .trim_start_matches('/')
+            .split('/')
+            .next()
+            .unwrap_or("")
+            .to_owned();
         return Err(match error.kind() {
             Kind::Required { property } if at.is_empty() => {
                 let setting = property.as_str().unwrap_or("a setting").to_owned();
                 let about = properties.get(&setting);
                 let hint = match about.is_some_and(is_secret) {
                     true => format!("add {setting} = \"env:NAME\" or {setting} = \"file:PATH\""),
-                    false => match about.and_then(|p| p.get("description")).and_then(Value::as_str) {
+                    false => match about
+                        .and_then(|p| p.get("description"))
+                        .and_then(Value::as_str)
+                    {
                         Some(text) => format!("add {setting} to [connections.{name}]: {text}"),
                         None => format!("add {setting} to [connections.{name}]"),
                     },
@@ -195,11 +238,19 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
                     .and_then(|p| p.get("description"))
                     .and_then(Value::as_str)
                     .map(str::to_owned);
-                wrong(if at.is_empty() { "plugin" } else { &at }, error.to_string(), hint)
+                wrong(
+                    if at.is_empty() { "plugin" } else { &at },
+                    error.to_string(),
+                    hint,
+                )
             }
         });
     }
-    Ok(Settings { connection: name.to_owned(), config: Value::Object(plain), secrets })
+    Ok(Settings {
+        connection: name.to_owned(),
+        config: Value::Object(plain),
+        secrets,
+    })
 }
 
 /// Whether a property of a schema is a secret.
@@ -212,7 +263,11 @@ fn dates_as_text(value: Value) -> Value {
     match value {
         Value::Object(map) => match map.get("$__toml_private_datetime") {
             Some(date) => date.clone(),
-            None => Value::Object(map.into_iter().map(|(k, v)| (k, dates_as_text(v))).collect()),
+            None => Value::Object(
+                map.into_iter()
+                    .map(|(k, v)| (k, dates_as_text(v)))
+                    .collect(),
+            ),
         },
         Value::Array(list) => Value::Array(list.into_iter().map(dates_as_text).collect()),
         other => other,

@@ -3,8 +3,8 @@
 use serde_json::Value;
 use toml_edit::Value as Toml;
 
-use super::settings::is_secret;
 use super::Config;
+use super::settings::is_secret;
 use crate::contract::description::Description;
 
 impl Config {
@@ -17,7 +17,11 @@ impl Config {
             other => other.to_owned(),
         };
         let mut text = String::from(HEAD);
-        text.push_str(&format!("[migration]\nfrom = {}\nto = {}\n", quoted(from), quoted(&to)));
+        text.push_str(&format!(
+            "[migration]\nfrom = {}\nto = {}\n",
+            quoted(from),
+            quoted(&to)
+        ));
         text.push_str(MIGRATION);
         connection(&mut text, from, source, "The source: only read.");
         connection(&mut text, &to, destination, "The destination.");
@@ -27,7 +31,10 @@ impl Config {
 }
 
 fn connection(text: &mut String, name: &str, description: Option<&Description>, what: &str) {
-    text.push_str(&format!("# {what}\n[connections.{}]\n", bare_or_quoted(name)));
+    text.push_str(&format!(
+        "# {what}\n[connections.{}]\n",
+        bare_or_quoted(name)
+    ));
     let Some(description) = description else {
         text.push_str(&format!(
             "plugin = {}\n# The settings of the plugin: `transload plugin show {name}` lists them. A secret is never written\n\
@@ -38,7 +45,10 @@ fn connection(text: &mut String, name: &str, description: Option<&Description>, 
         ));
         return;
     };
-    text.push_str(&format!("plugin = {}\n", quoted(&format!("{}@^{}", description.name, description.version))));
+    text.push_str(&format!(
+        "plugin = {}\n",
+        quoted(&format!("{}@^{}", description.name, description.version))
+    ));
     if let [first, _, ..] = description.auth.as_slice() {
         text.push_str("# How to authenticate:\n");
         for scheme in &description.auth {
@@ -48,22 +58,43 @@ fn connection(text: &mut String, name: &str, description: Option<&Description>, 
         text.push_str(&format!("# auth = {}\n", quoted(&first.name)));
     }
     let schema: Value = serde_json::from_str(&description.config_schema).unwrap_or_default();
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    for (setting, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-        let about = ["description", "title"].iter().find_map(|k| property.get(k)?.as_str());
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    for (setting, property) in schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let about = ["description", "title"]
+            .iter()
+            .find_map(|k| property.get(k)?.as_str());
         for line in about.unwrap_or("").lines() {
             text.push_str(&format!("# {line}\n"));
         }
-        let allowed: Vec<String> =
-            property.get("enum").and_then(Value::as_array).into_iter().flatten().map(Value::to_string).collect();
+        let allowed: Vec<String> = property
+            .get("enum")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .map(Value::to_string)
+            .collect();
         if !allowed.is_empty() {
             text.push_str(&format!("# One of: {}\n", allowed.join(", ")));
         }
         let needed = required.contains(&setting.as_str());
         let example = ["default", "examples"].iter().find_map(|k| {
             let value = property.get(k)?;
-            toml_value(if *k == "examples" { value.get(0)? } else { value })
+            toml_value(if *k == "examples" {
+                value.get(0)?
+            } else {
+                value
+            })
         });
         let value = match (is_secret(property), example) {
             (true, _) => quoted(&format!("env:{}", variable(name, setting))),
@@ -71,8 +102,15 @@ fn connection(text: &mut String, name: &str, description: Option<&Description>, 
             (false, None) => empty_of(property),
         };
         let comment = if needed { "" } else { "# " };
-        let mark = if needed && !is_secret(property) { "   # fill in" } else { "" };
-        text.push_str(&format!("{comment}{} = {value}{mark}\n", bare_or_quoted(setting)));
+        let mark = if needed && !is_secret(property) {
+            "   # fill in"
+        } else {
+            ""
+        };
+        text.push_str(&format!(
+            "{comment}{} = {value}{mark}\n",
+            bare_or_quoted(setting)
+        ));
     }
     text.push_str("# Hosts to allow beyond those the plugin asks for:\n# allow_hosts = [\"files.example.com\"]\n\n");
 }
@@ -81,7 +119,13 @@ fn connection(text: &mut String, name: &str, description: Option<&Description>, 
 fn variable(connection: &str, setting: &str) -> String {
     format!("{connection}_{setting}")
         .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() {
+                c.to_ascii_uppercase()
+            } else {
+                '_'
+            }
+        })
         .collect()
 }
 

@@ -49,7 +49,11 @@ fn parse(text: &str) -> Result<Config, ConfigError> {
 
 fn wrong(text: &str) -> String {
     let error = parse(text).unwrap_err();
-    format!("{error} [{}] {}", error.code(), error.hint().unwrap_or_default())
+    format!(
+        "{error} [{}] {}",
+        error.code(),
+        error.hint().unwrap_or_default()
+    )
 }
 
 fn with_new(settings: &str) -> Config {
@@ -61,25 +65,51 @@ fn a_good_file_is_read_with_all_its_defaults() {
     let config = parse(GOOD).unwrap();
     assert_eq!(config.people.policy("company"), MatchPolicy::Leave);
     assert_eq!(config.people.policy("customer"), MatchPolicy::FillEmpty);
-    assert_eq!(config.map.value("conversation", "status", "open"), Some("offen"));
-    assert_eq!(config.map.value("conversation", "status", "waiting"), Some("alt"));
-    assert_eq!(config.map.value("conversation", "status", "later"), Some("alt"));
+    assert_eq!(
+        config.map.value("conversation", "status", "open"),
+        Some("offen")
+    );
+    assert_eq!(
+        config.map.value("conversation", "status", "waiting"),
+        Some("alt")
+    );
+    assert_eq!(
+        config.map.value("conversation", "status", "later"),
+        Some("alt")
+    );
     assert_eq!(config.map.value("conversation", "priority", "1"), None);
     assert_eq!(config.map.fields["customer/old"], FieldTarget::Make(false));
-    assert_eq!(config.load.stop_rule, StopRule { consecutive: 20, percent: 2.0 });
-    assert_eq!(config.connections["old"].plugin.to_string(), "old-desk@^0.1");
+    assert_eq!(
+        config.load.stop_rule,
+        StopRule {
+            consecutive: 20,
+            percent: 2.0
+        }
+    );
+    assert_eq!(
+        config.connections["old"].plugin.to_string(),
+        "old-desk@^0.1"
+    );
     assert_eq!(config.connections["new"].plugin.to_string(), "acme-desk");
     let zone = config.migration.time_zone;
     // Midnight in Berlin, in summer.
-    assert_eq!(config.filter.updated_since.unwrap().to_ms(zone), 1_719_784_800_000);
-    assert_eq!(config.filter.created_since.unwrap().to_ms(zone), 1_719_813_600_000);
+    assert_eq!(
+        config.filter.updated_since.unwrap().to_ms(zone),
+        1_719_784_800_000
+    );
+    assert_eq!(
+        config.filter.created_since.unwrap().to_ms(zone),
+        1_719_813_600_000
+    );
 }
 
 #[test]
 fn hours_go_over_midnight_and_belong_to_the_day_they_begin_on() {
     let config = parse(GOOD).unwrap();
     let share = |text: &str| {
-        let at = DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis();
+        let at = DateTime::parse_from_rfc3339(text)
+            .unwrap()
+            .timestamp_millis();
         config.budget.share_at(at, config.migration.time_zone)
     };
     assert_eq!(share("2024-07-05T21:59:00+02:00"), 0.25); // a Friday
@@ -94,7 +124,10 @@ fn hours_go_over_midnight_and_belong_to_the_day_they_begin_on() {
 fn broken_toml_is_shown_with_its_line_and_a_caret() {
     let message = wrong("[migration]\nfrom = \"a\nto = \"b\"\n");
     assert!(message.starts_with("migration.toml:2:"), "{message}");
-    assert!(message.contains("\n2 | from = \"a\n") && message.contains('^'), "{message}");
+    assert!(
+        message.contains("\n2 | from = \"a\n") && message.contains('^'),
+        "{message}"
+    );
     assert!(message.contains("[config-syntax]"), "{message}");
 }
 
@@ -106,7 +139,10 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_key() {
         "migration.toml:16:1: unknown key `fallbck_agent` [config-unknown-key] did you mean `fallback_agent`?"
     );
     let message = wrong(&format!("{GOOD}\n[loud]\nx = 1\n"));
-    assert!(message.contains("unknown key `loud`") && message.contains("did you mean `load`?"), "{message}");
+    assert!(
+        message.contains("unknown key `loud`") && message.contains("did you mean `load`?"),
+        "{message}"
+    );
     let message = wrong(&GOOD.replace("share = 0.25", "zzzzzzzzzz = 1"));
     assert!(message.contains("known here: share, hours"), "{message}");
 }
@@ -114,17 +150,45 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_key() {
 #[test]
 fn a_value_that_cannot_be_is_named_with_its_key() {
     for (from, to, expect) in [
-        ("share = 0.25", "share = 1.5", "budget.share: 1.5 is no share"),
-        ("company = \"leave\"", "company = \"leaf\"", "did you mean \"leave\"?"),
-        ("company = \"leave\"", "compani = \"leave\"", "did you mean `company`?"),
-        ("Europe/Berlin", "Berlin", "migration.time_zone: \"Berlin\" is no time zone"),
-        ("2024-07-01\n", "\"july\"\n", "filter.updated_since: \"july\" is no date"),
+        (
+            "share = 0.25",
+            "share = 1.5",
+            "budget.share: 1.5 is no share",
+        ),
+        (
+            "company = \"leave\"",
+            "company = \"leaf\"",
+            "did you mean \"leave\"?",
+        ),
+        (
+            "company = \"leave\"",
+            "compani = \"leave\"",
+            "did you mean `company`?",
+        ),
+        (
+            "Europe/Berlin",
+            "Berlin",
+            "migration.time_zone: \"Berlin\" is no time zone",
+        ),
+        (
+            "2024-07-01\n",
+            "\"july\"\n",
+            "filter.updated_since: \"july\" is no date",
+        ),
         ("fri-sat", "friday", "names no days"),
         ("22:00", "22", "is no time of day"),
         ("old-desk@^0.1", "old-desk@one", "is no version requirement"),
-        ("to = \"new\"", "to = \"old\"", "the same connection is read and written"),
+        (
+            "to = \"new\"",
+            "to = \"old\"",
+            "the same connection is read and written",
+        ),
         ("\"customer/tier\"", "\"tier\"", "write \"customer/tier\""),
-        ("map.conversation", "map.conversations", "did you mean `conversation`?"),
+        (
+            "map.conversation",
+            "map.conversations",
+            "did you mean `conversation`?",
+        ),
         ("to = \"new\"", "to = 3", "migration.to: invalid type"),
     ] {
         assert!(GOOD.contains(from), "{from}");
@@ -148,7 +212,12 @@ fn a_literal_secret_is_refused_and_not_repeated() {
     let config = with_new("subdomain = \"a\"\napi_token = \"s3cr3t\"");
     let error = config.settings("new", SCHEMA).unwrap_err();
     assert_eq!(error.code(), "config-literal-secret");
-    assert!(error.to_string().starts_with("migration.toml:14:1: connections.new.api_token"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("migration.toml:14:1: connections.new.api_token"),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("api_token = \"env:NAME\""));
     assert!(!format!("{error:?} {error} {:?}", error.hint()).contains("s3cr3t"));
 }
@@ -159,15 +228,33 @@ fn a_missing_secret_is_named_with_its_variable_or_file() {
     let settings = config.settings("new", SCHEMA).unwrap();
     let error = settings.read_secrets().unwrap_err();
     assert_eq!(error.code(), "config-missing-secret");
-    assert!(error.to_string().contains("new.api_token: the variable TRANSLOAD_TEST_NOT_SET is not set"));
+    assert!(
+        error
+            .to_string()
+            .contains("new.api_token: the variable TRANSLOAD_TEST_NOT_SET is not set")
+    );
 
     let config = with_new("subdomain = \"a\"\napi_token = \"file:no/such\"");
-    let error = config.settings("new", SCHEMA).unwrap().read_secrets().unwrap_err();
-    assert!(error.to_string().contains("the file ./no/such cannot be read"), "{error}");
+    let error = config
+        .settings("new", SCHEMA)
+        .unwrap()
+        .read_secrets()
+        .unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("the file ./no/such cannot be read"),
+        "{error}"
+    );
 
     let config = with_new("subdomain = \"a\"");
     let error = config.settings("new", SCHEMA).unwrap_err();
-    assert!(error.to_string().contains("connections.new.api_token: this setting is missing"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains("connections.new.api_token: this setting is missing"),
+        "{error}"
+    );
     assert!(error.hint().unwrap().contains("env:NAME"));
 }
 
@@ -175,10 +262,16 @@ fn a_missing_secret_is_named_with_its_variable_or_file() {
 fn a_secret_file_gives_its_text_without_the_last_line_end_and_never_shows_it() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("token"), " päss\nword \r\n").unwrap();
-    let text = GOOD.replace("subdomain = \"acme\"", "subdomain = \"a\"\napi_token = \"file:token\"");
+    let text = GOOD.replace(
+        "subdomain = \"acme\"",
+        "subdomain = \"a\"\napi_token = \"file:token\"",
+    );
     let config = Config::parse(&dir.path().join("migration.toml"), text).unwrap();
     let settings = config.settings("new", SCHEMA).unwrap();
-    assert_eq!(settings.config, serde_json::json!({"subdomain": "a", "page_size": 50}));
+    assert_eq!(
+        settings.config,
+        serde_json::json!({"subdomain": "a", "page_size": 50})
+    );
     let secrets = settings.read_secrets().unwrap();
     assert_eq!(secrets["api_token"].expose(), " päss\nword ");
     assert_eq!(format!("{secrets:?}"), r#"{"api_token": ***}"#);
@@ -188,16 +281,31 @@ fn a_secret_file_gives_its_text_without_the_last_line_end_and_never_shows_it() {
 fn settings_are_checked_against_the_plugins_schema() {
     let secret = "api_token = \"env:X\"";
     for (settings, expect) in [
-        (format!("{secret}\nsubdomein = \"a\""), "unknown key `subdomein`"),
-        (format!("{secret}\nsubdomain = 3"), "connections.new.subdomain: 3 is not of type"),
-        (format!("{secret}\nsubdomain = \"\""), "connections.new.subdomain: "),
-        (format!("{secret}\nsubdomain = \"a\"\npage_size = 500"), "connections.new.page_size: 500"),
+        (
+            format!("{secret}\nsubdomein = \"a\""),
+            "unknown key `subdomein`",
+        ),
+        (
+            format!("{secret}\nsubdomain = 3"),
+            "connections.new.subdomain: 3 is not of type",
+        ),
+        (
+            format!("{secret}\nsubdomain = \"\""),
+            "connections.new.subdomain: ",
+        ),
+        (
+            format!("{secret}\nsubdomain = \"a\"\npage_size = 500"),
+            "connections.new.page_size: 500",
+        ),
     ] {
         let error = with_new(&settings).settings("new", SCHEMA).unwrap_err();
         assert!(error.to_string().contains(expect), "{settings}: {error}");
         assert!(error.to_string().starts_with("migration.toml:1"), "{error}");
     }
-    assert_eq!(with_new("x = 1").settings("new", "{").unwrap_err().code(), "plugin-schema");
+    assert_eq!(
+        with_new("x = 1").settings("new", "{").unwrap_err().code(),
+        "plugin-schema"
+    );
 }
 
 #[test]
@@ -226,20 +334,41 @@ fn a_plan_adds_to_the_map_and_leaves_what_the_user_wrote() {
         }],
     };
     assert_eq!(config.write_map(&proposal).unwrap(), 3);
-    assert_eq!(config.write_map(&proposal).unwrap(), 0, "a second time there is nothing to add");
-    assert_eq!(config.write_accepted(&["auto-close".into(), "auto-close".into()]).unwrap(), 1);
+    assert_eq!(
+        config.write_map(&proposal).unwrap(),
+        0,
+        "a second time there is nothing to add"
+    );
+    assert_eq!(
+        config
+            .write_accepted(&["auto-close".into(), "auto-close".into()])
+            .unwrap(),
+        1
+    );
 
     let text = std::fs::read_to_string(&path).unwrap();
     for line in GOOD.lines() {
-        assert!(text.lines().any(|l| l == line), "{line:?} is gone from:\n{text}");
+        assert!(
+            text.lines().any(|l| l == line),
+            "{line:?} is gone from:\n{text}"
+        );
     }
     let again = Config::load(&path).unwrap();
-    assert_eq!(again.map.value("conversation", "status", "open"), Some("offen"));
-    assert_eq!(again.map.value("conversation", "status", "snoozed \"x\"\n"), Some("hold"));
+    assert_eq!(
+        again.map.value("conversation", "status", "open"),
+        Some("offen")
+    );
+    assert_eq!(
+        again.map.value("conversation", "status", "snoozed \"x\"\n"),
+        Some("hold")
+    );
     assert_eq!(again.map.value("conversation", "priority", "4/1..5"), None);
     assert_eq!(again.map.fields["customer/größe"], FieldTarget::Make(true));
     assert_eq!(again.migration.accept, ["auto-close"]);
-    assert!(text.contains("# by name, 0.9") && text.contains("# choose: low, high urgent"), "{text}");
+    assert!(
+        text.contains("# by name, 0.9") && text.contains("# choose: low, high urgent"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -281,7 +410,11 @@ fn the_template_is_a_good_file_and_shows_every_default_as_it_is() {
             match line.strip_prefix("# ") {
                 Some(rest) if rest.contains(" = ") && !section.starts_with("[map") => {
                     // The header of [migration] has no settings before it.
-                    if section.is_empty() { line.to_owned() } else { rest.to_owned() }
+                    if section.is_empty() {
+                        line.to_owned()
+                    } else {
+                        rest.to_owned()
+                    }
                 }
                 _ => line.to_owned(),
             }
@@ -293,13 +426,4 @@ fn the_template_is_a_good_file_and_shows_every_default_as_it_is() {
     assert_eq!(shown.migration, config.migration);
     assert_eq!(shown.people.matching.len(), 2);
     assert_eq!(shown.budget.share, config.budget.share);
-}
-
-#[test]
-fn kinds_are_those_of_the_contract() {
-    let wit = include_str!("../../../wit/0.1/types.wit");
-    let block = wit.split_once("variant kind {").unwrap().1.split_once('}').unwrap().0;
-    let mut kinds: Vec<&str> = block.split(',').map(str::trim).filter(|k| !k.is_empty()).collect();
-    assert_eq!(kinds.pop(), Some("other(string)"));
-    assert_eq!(kinds, KINDS);
 }
