@@ -676,10 +676,21 @@ impl Config {
             store: _,
             registry: _,
         } = &self.migration;
+        // A secret may move from a variable to a file; what it opens is told apart by the account (rule D-12).
+        let is_secret = |value: &serde_json::Value| {
+            value
+                .as_str()
+                .is_some_and(|v| v.starts_with("env:") || v.starts_with("file:"))
+        };
         let connection = |name: &str| {
-            self.connections
-                .get(name)
-                .map(|c| (c.plugin.name.clone(), &c.settings))
+            self.connections.get(name).map(|connection| {
+                let settings: BTreeMap<_, _> = connection
+                    .settings
+                    .iter()
+                    .filter(|(_, value)| !is_secret(value))
+                    .collect();
+                (connection.plugin.name.clone(), settings)
+            })
         };
         // Maps are sorted and structs have an order: the JSON is canonical. It cannot fail for these types.
         let text = serde_json::to_string(&(

@@ -408,7 +408,7 @@ fn the_template_is_a_good_file_and_shows_every_default_as_it_is() {
                 section = line.to_owned();
             }
             match line.strip_prefix("# ") {
-                Some(rest) if rest.contains(" = ") && !section.starts_with("[map") => {
+                Some(rest) if rest.contains(" = ") && !rest.starts_with(' ') => {
                     // The header of [migration] has no settings before it.
                     if section.is_empty() {
                         line.to_owned()

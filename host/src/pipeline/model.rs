@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
 /// How bad something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -347,6 +348,33 @@ pub struct RollbackReport {
     pub problems: Vec<UndoProblem>,
     /// Effects of this run that are still there.
     pub left: u64,
+}
+
+/// How a run is to go.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// Digest of the plan that was approved; another plan is refused with
+    /// [`Error::NotApproved`](crate::error::Error::NotApproved).
+    pub accept: Option<String>,
+    /// Whatever the plan is, it is approved; recorded (rule M-10).
+    pub yes: bool,
+    /// Cancelled: stop at the next safe point.
+    pub stop: CancellationToken,
+}
+
+/// How a rollback is to go.
+#[derive(Debug, Clone, Default)]
+pub struct RollbackOptions {
+    /// Of this run; the latest by default.
+    pub run: Option<String>,
+    /// Look only.
+    pub preview: bool,
+    /// These kinds only; all by default.
+    pub kinds: Option<Vec<String>>,
+    /// Undo conflicts too.
+    pub force: bool,
+    /// Cancelled: stop at the next safe point.
+    pub stop: CancellationToken,
 }
 
 /// Told while something long goes on; implementations draw bars or print lines. Must not block.
