@@ -4,6 +4,7 @@
 //! contract version they were written with, because a renamed WIT field changes it.
 
 /// What both roles share: the types, and the traits that the sandbox implements for every guest.
+#[allow(missing_docs, reason = "generated; the documentation is in wit/")]
 mod common {
     wasmtime::component::bindgen!({
         path: "../wit/0.1",
@@ -20,6 +21,7 @@ pub use common::transload::connector::{
 };
 
 /// A connector that reads.
+#[allow(missing_docs, reason = "generated; the documentation is in wit/")]
 pub mod source_world {
     wasmtime::component::bindgen!({
         path: "../wit/0.1",
@@ -38,6 +40,7 @@ pub mod source_world {
 }
 
 /// A connector that writes.
+#[allow(missing_docs, reason = "generated; the documentation is in wit/")]
 pub mod destination_world {
     wasmtime::component::bindgen!({
         path: "../wit/0.1",

@@ -1,0 +1,189 @@
+//! What one unit may use: the guest's own CPU time, memory, tables.
+//!
+//! CPU time is measured, not counted in epochs: epochs pass while the guest waits for the host, so counting them would trap
+//! a guest that polled a bulk job for an hour. A wrapper around the unit's future notes the thread's CPU time at each poll,
+//! and the epoch callback adds the poll in progress.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::task::AtomicWaker;
+use wasmtime::ResourceLimiter;
+
+use crate::unit_host::UnitHost;
+
+/// The guest computed longer than it may.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the guest computed for {used:?}")]
+pub(super) struct CpuLimit {
+    pub(super) used: Duration,
+}
+
+/// The guest wanted more memory than it may have. Bytes, summed over its memories.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the guest wanted {wanted} bytes of memory; it may have {limit}")]
+pub(super) struct MemoryLimit {
+    pub(super) wanted: usize,
+    pub(super) limit: usize,
+}
+
+/// The guest ran into a limit that has no figures of its own.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct HostLimit(pub(super) String);
+
+/// Bounds the sum over all of a guest's memories, and over all of its tables.
+#[derive(Debug)]
+pub(super) struct Limiter {
+    pub(super) memory_limit: usize,
+    pub(super) table_limit: usize,
+    memory: usize,
+    table: usize,
+}
+
+impl Limiter {
+    pub(super) fn new(memory_limit: usize, table_limit: usize) -> Self {
+        Self { memory_limit, table_limit, memory: 0, table: 0 }
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false); // the guest's own maximum: its `memory.grow` answers -1
+        }
+        let wanted = self.memory.saturating_add(desired.saturating_sub(current));
+        if wanted > self.memory_limit {
+            return Err(MemoryLimit { wanted, limit: self.memory_limit }.into());
+        }
+        self.memory = wanted;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(false);
+        }
+        let wanted = self.table.saturating_add(desired.saturating_sub(current));
+        if wanted > self.table_limit {
+            let text = format!("{wanted} table elements; it may have {}", self.table_limit);
+            return Err(HostLimit(text).into());
+        }
+        self.table = wanted;
+        Ok(true)
+    }
+}
+
+/// CPU time of the guest, in ns. The unit is polled by one thread at a time, and only that thread reads `started`.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    /// Of polls that ended.
+    used: AtomicU64,
+    /// The thread's CPU time when the poll in progress began.
+    started: AtomicU64,
+    /// The guest gave the thread up in the middle of its work: it is pending, but waits for nothing.
+    yielded: AtomicBool,
+}
+
+impl Meter {
+    /// From within a poll of the unit: all of the guest's time so far.
+    pub(super) fn used_in_poll(&self) -> Duration {
+        let now = thread_cpu_ns().saturating_sub(self.started.load(Ordering::Relaxed));
+        Duration::from_nanos(self.used.load(Ordering::Relaxed).saturating_add(now))
+    }
+
+    pub(super) fn yielded(&self) {
+        self.yielded.store(true, Ordering::Relaxed);
+    }
+
+    fn begin(&self) {
+        self.yielded.store(false, Ordering::Relaxed);
+        self.started.store(thread_cpu_ns(), Ordering::Relaxed);
+    }
+
+    /// True if the guest waits for the host.
+    fn end(&self) -> bool {
+        let used = thread_cpu_ns().saturating_sub(self.started.load(Ordering::Relaxed));
+        self.used.fetch_add(used, Ordering::Relaxed);
+        !self.yielded.load(Ordering::Relaxed)
+    }
+}
+
+fn thread_cpu_ns() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (s, ns) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    s.saturating_mul(1_000_000_000).saturating_add(ns)
+}
+
+/// Knows whether some host call is being worked on this instant, or done but not yet handed to the guest. While one is, the
+/// guest is not idle, although its future is pending.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    busy: AtomicUsize,
+    /// The guest was found waiting while a call was busy, so nobody has told the host yet.
+    owed: AtomicBool,
+    guest: AtomicWaker,
+}
+
+/// Held while a host call is worked on, and from its end until the guest has the answer (or gave it up).
+#[derive(Debug)]
+pub(super) struct Busy(Arc<Activity>);
+
+impl Busy {
+    pub(super) fn new(activity: &Arc<Activity>) -> Self {
+        activity.busy.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(activity))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::SeqCst);
+        if self.0.owed.swap(false, Ordering::SeqCst) {
+            self.0.guest.wake();
+        }
+    }
+}
+
+/// A unit's future, metered, that tells the host when the guest waits and nothing is on its way to it.
+pub(super) struct Metered<F> {
+    pub(super) inner: Pin<Box<F>>,
+    pub(super) meter: Arc<Meter>,
+    pub(super) activity: Arc<Activity>,
+    pub(super) host: Arc<dyn UnitHost>,
+}
+
+impl<F: Future> Future for Metered<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.activity.guest.register(cx.waker());
+        self.meter.begin();
+        let poll = self.inner.as_mut().poll(cx);
+        let waits = self.meter.end();
+        if poll.is_pending() && waits {
+            self.activity.owed.store(true, Ordering::SeqCst);
+            // Either this sees no call busy, or the last busy one sees the debt and wakes the guest for another look.
+            if self.activity.busy.load(Ordering::SeqCst) == 0
+                && self.activity.owed.swap(false, Ordering::SeqCst)
+            {
+                self.host.idle();
+            }
+        }
+        poll
+    }
+}
