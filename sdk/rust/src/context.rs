@@ -1,0 +1,213 @@
+//! What a call may know and do. The [`Context`] is the only way out of a connector, and behind it is either the host's imports
+//! (in a component) or the test harness (natively): a connector cannot tell which.
+
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+
+use crate::bindings::common::transload::connector::{runtime, session};
+use crate::blobs::Blobs;
+use crate::http::{Http, HttpError, PollOptions, Request, Response};
+use crate::json;
+use crate::ledger::{Outcome, Refusal, UndoOutcome};
+use crate::types::{BlobRef, Error};
+use crate::{Result, destination};
+
+pub use runtime::Level;
+
+/// What a host does for any connector. Not for connectors: they have [`Context`].
+pub(crate) trait Host {
+    fn send(&self, request: Request) -> LocalBoxFuture<'_, Result<Response, HttpError>>;
+    fn poll(
+        &self,
+        request: Request,
+        options: PollOptions,
+    ) -> LocalBoxFuture<'_, Result<Response, HttpError>>;
+    fn download(
+        &self,
+        request: Request,
+    ) -> LocalBoxFuture<'_, Result<(Response, BlobRef), HttpError>>;
+    fn now(&self) -> i64;
+    fn sleep(&self, ms: u64) -> LocalBoxFuture<'_, ()>;
+    fn log(&self, level: Level, message: &str);
+    fn progress(&self, done: u64, total: Option<u64>);
+    fn blob_builder(&self, media_type: &str) -> Box<dyn BlobBuilder>;
+    fn blob_read(&self, blob: &BlobRef, offset: u64, len: u32) -> Vec<u8>;
+}
+
+/// A blob in the making.
+pub(crate) trait BlobBuilder {
+    fn append(&mut self, bytes: &[u8]);
+    fn size(&self) -> u64;
+    fn finish(self: Box<Self>) -> BlobRef;
+}
+
+/// What a host does for a destination besides. Apart from [`Host`] so that a source's component does not import the ledger.
+pub(crate) trait Ledger {
+    fn report(&self, outcome: Outcome) -> LocalBoxFuture<'_, Result<(), Refusal>>;
+    fn report_undo(&self, outcome: UndoOutcome) -> LocalBoxFuture<'_, Result<(), Refusal>>;
+}
+
+struct Inner {
+    session: session::Context,
+    host: Rc<dyn Host>,
+    ledger: Option<Rc<dyn Ledger>>,
+}
+
+/// What a call is made for, and all it can do. Clones are the same context.
+#[derive(Clone)]
+pub struct Context {
+    inner: Rc<Inner>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("run", &self.inner.session.run)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    #[cfg_attr(
+        target_arch = "wasm32",
+        allow(
+            dead_code,
+            reason = "without a role there is no entry point that calls it"
+        )
+    )]
+    pub(crate) fn new(
+        session: session::Context,
+        host: Rc<dyn Host>,
+        ledger: Option<Rc<dyn Ledger>>,
+    ) -> Self {
+        Self {
+            inner: Rc::new(Inner {
+                session,
+                host,
+                ledger,
+            }),
+        }
+    }
+
+    pub(crate) fn host(&self) -> &dyn Host {
+        self.inner.host.as_ref()
+    }
+
+    /// The connection's settings, without secrets.
+    ///
+    /// # Errors
+    /// `bug` where `T` does not fit `description.config-schema`, against which the host has checked them.
+    pub fn config<T: DeserializeOwned>(&self) -> Result<T> {
+        json::read(self.inner.session.config.as_bytes())
+            .map_err(|e| Error::Bug(format!("the connection's settings: {e}")))
+    }
+
+    /// What `prepare` returned (destinations) or `discovery.state` was (sources). Where there is none yet, it counts as JSON
+    /// `null`: ask for an `Option<T>` in functions that run before it is made.
+    ///
+    /// # Errors
+    /// `bug` where it is no `T`.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<T> {
+        let state = self.inner.session.state.as_deref().unwrap_or("null");
+        json::read(state.as_bytes()).map_err(|e| Error::Bug(format!("the connector's state: {e}")))
+    }
+
+    /// The run's id; in markers, so that two runs can be told apart.
+    pub fn run(&self) -> &str {
+        &self.inner.session.run
+    }
+
+    /// Name of the source platform.
+    pub fn platform(&self) -> &str {
+        &self.inner.session.platform
+    }
+
+    /// Stable id of the source organisation.
+    pub fn organisation(&self) -> &str {
+        &self.inner.session.organisation
+    }
+
+    /// IANA name of the time zone for platforms that know dates only (rule M-17).
+    pub fn time_zone(&self) -> &str {
+        &self.inner.session.time_zone
+    }
+
+    /// Milliseconds since 1970: constant within a unit, and the same when the unit runs again. No clock.
+    pub fn now(&self) -> i64 {
+        self.host().now()
+    }
+
+    /// Waits in the host; recorded, so that a replay does not wait again.
+    pub async fn sleep(&self, ms: u64) {
+        if ms > 0 {
+            self.host().sleep(ms).await;
+        }
+    }
+
+    /// A line for the connector's author: ids and counts, never message text, names or addresses.
+    pub fn log(&self, level: Level, message: &str) {
+        self.host().log(level, message);
+    }
+
+    /// How far this unit is.
+    pub fn progress(&self, done: u64, total: Option<u64>) {
+        self.host().progress(done, total);
+    }
+
+    /// Requests to the platform.
+    pub fn http(&self) -> Http {
+        Http::new(self.clone())
+    }
+
+    /// Bytes that the host holds.
+    pub fn blobs(&self) -> Blobs {
+        Blobs::new(self.clone())
+    }
+
+    /// Says what became of an item; durable when it returns. For destinations; a source's reports are refused.
+    ///
+    /// # Errors
+    /// Why the host does not believe it. The item stays open; `?` makes a `bug` of it.
+    pub async fn report(&self, outcome: Outcome) -> Result<(), Refusal> {
+        match &self.inner.ledger {
+            Some(ledger) => ledger.report(outcome).await,
+            None => Err(Refusal::UnknownItem),
+        }
+    }
+
+    /// Says what became of an effect that was to be undone.
+    ///
+    /// # Errors
+    /// As [`Context::report`].
+    pub async fn report_undo(&self, outcome: UndoOutcome) -> Result<(), Refusal> {
+        match &self.inner.ledger {
+            Some(ledger) => ledger.report_undo(outcome).await,
+            None => Err(Refusal::UnknownItem),
+        }
+    }
+
+    /// The beginning of the marker of everything this source organisation gives: `platform:organisation:`.
+    pub fn marker_prefix(&self) -> String {
+        format!("{}:{}:", self.platform(), self.organisation())
+    }
+}
+
+impl destination::Item {
+    /// The item's own record: a thread's conversation.
+    pub fn entry(&self) -> &crate::types::Entry {
+        match &self.body {
+            destination::ItemBody::Single(entry) => entry,
+            destination::ItemBody::Thread(thread) => &thread.conversation,
+        }
+    }
+
+    /// What a slot is mapped to.
+    pub fn value(&self, slot: &str) -> Option<&str> {
+        self.values
+            .iter()
+            .find(|v| v.slot == slot)
+            .map(|v| v.value.as_str())
+    }
+}
