@@ -905,4 +905,4 @@ fn key_at(text: &str, at: usize) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -242,6 +242,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_error_is_small_enough_to_be_returned_everywhere() {
+        assert!(size_of::<Error>() < 128, "{} bytes", size_of::<Error>());
+    }
+
+    #[test]
     fn each_class_has_its_exit_code() {
         assert_eq!(Error::input("a", "b").exit_code(), 2);
         assert_eq!(Error::environment("a", "b").exit_code(), 3);

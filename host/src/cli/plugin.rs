@@ -382,3 +382,44 @@ fn show(shown: &Shown, width: Width) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::description;
+
+    fn shown() -> Shown {
+        let package = Package {
+            name: "acme-desk".into(),
+            version: "0.1.3".into(),
+            role: "destination".into(),
+            digest: "0123abcd".into(),
+        };
+        Shown {
+            package,
+            description: description("acme-desk"),
+        }
+    }
+
+    #[test]
+    fn everything_a_plugin_says_of_itself_is_shown() {
+        insta::assert_snapshot!(show(&shown(), None));
+    }
+
+    #[test]
+    fn the_hosts_a_plugin_wants_are_shown_and_new_ones_are_marked() {
+        let first = grants(&shown(), None);
+        assert!(
+            first.contains("https://{subdomain}.acme.example") && first.contains("*.files.example")
+        );
+        assert!(!first.contains("(NEW)"), "{first}");
+        let before = BTreeSet::from(["https://{subdomain}.acme.example".to_owned()]);
+        let upgrade = grants(&shown(), Some(&before));
+        assert!(
+            upgrade.contains("*.files.example  attachments  (NEW)"),
+            "{upgrade}"
+        );
+        assert_eq!(upgrade.matches("(NEW)").count(), 1);
+        assert!(!hosts(&shown().description).is_subset(&before));
+    }
+}

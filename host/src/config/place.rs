@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml_edit::{Document, TableLike};
 
@@ -10,11 +11,11 @@ use toml_edit::{Document, TableLike};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The file.
-    pub file: PathBuf,
+    pub file: Arc<Path>,
     /// The line; 0 where the file as a whole is meant.
-    pub line: usize,
+    pub line: u32,
     /// The column.
-    pub column: usize,
+    pub column: u32,
 }
 
 impl fmt::Display for Place {
@@ -30,7 +31,7 @@ impl Place {
     /// The file as a whole.
     pub fn file(file: &Path) -> Self {
         Self {
-            file: file.to_owned(),
+            file: Arc::from(file),
             line: 0,
             column: 0,
         }
@@ -44,9 +45,9 @@ impl Place {
         let before = text.get(..span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Self {
-            file: file.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or("").chars().count() + 1,
+            file: Arc::from(file),
+            line: count(before.matches('\n').count() + 1),
+            column: count(before.get(line_start..).unwrap_or("").chars().count() + 1),
         }
     }
 
@@ -67,9 +68,17 @@ impl Place {
     }
 }
 
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
 /// The line a span begins on, with a caret under it.
 pub(super) fn snippet(text: &str, place: &Place, span: Option<Range<usize>>) -> String {
-    let Some(line) = place.line.checked_sub(1).and_then(|n| text.lines().nth(n)) else {
+    let Some(line) = place
+        .line
+        .checked_sub(1)
+        .and_then(|n| text.lines().nth(n as usize))
+    else {
         return String::new();
     };
     let number = place.line.to_string();
@@ -77,7 +86,7 @@ pub(super) fn snippet(text: &str, place: &Place, span: Option<Range<usize>>) -> 
     // Tabs stay tabs, so that the caret stands where a terminal puts the character.
     let indent: String = line
         .chars()
-        .take(place.column.saturating_sub(1))
+        .take(place.column.saturating_sub(1) as usize)
         .map(|c| if c == '\t' { '\t' } else { ' ' })
         .collect();
     let rest = line
@@ -162,26 +171,20 @@ pub enum ConfigError {
         known: Vec<String>,
     },
     /// A secret written into the file. The value is not repeated here.
-    #[error(
-        "{place}: connections.{connection}.{setting} is a secret and must not stand in the file"
-    )]
+    #[error("{place}: {key} is a secret and must not stand in the file")]
     LiteralSecret {
         /// Where.
         place: Place,
-        /// The connection.
-        connection: String,
-        /// The setting.
-        setting: String,
+        /// Full name of the setting: `connections.acme-desk.api_token`.
+        key: String,
     },
     /// A secret that is not where the file says.
-    #[error("{place}: connections.{connection}.{setting}: {problem}")]
+    #[error("{place}: {key}: {problem}")]
     MissingSecret {
         /// Where.
         place: Place,
-        /// The connection.
-        connection: String,
-        /// The setting.
-        setting: String,
+        /// Full name of the setting: `connections.acme-desk.api_token`.
+        key: String,
         /// What was not found.
         problem: String,
         /// What to do.
@@ -243,10 +246,14 @@ impl ConfigError {
                 None if known.is_empty() => format!("add a section [connections.{name}]"),
                 None => format!("there are: {}", known.join(", ")),
             }),
-            Self::LiteralSecret { setting, .. } => Some(format!(
-                "write {setting} = \"env:NAME\" (a variable of the environment) or {setting} = \
-                 \"file:PATH\" (a file that only you can read), and replace the secret: it was in clear text"
-            )),
+            Self::LiteralSecret { key, .. } => {
+                let setting = key.rsplit('.').next().unwrap_or(key);
+                Some(format!(
+                    "write {setting} = \"env:NAME\" (a variable of the environment) or {setting} = \
+                     \"file:PATH\" (a file that only you can read), and replace the secret: it was in clear \
+                     text"
+                ))
+            }
             Self::MissingSecret { hint, .. } => Some(hint.clone()),
             Self::Schema { .. } => {
                 Some("tell the plugin's author, or take another version".to_owned())

@@ -61,8 +61,7 @@ impl fmt::Debug for Secret {
 pub struct SecretRef {
     source: Source,
     place: Place,
-    connection: String,
-    setting: String,
+    key: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,8 +118,7 @@ impl SecretRef {
             .map(Secret)
             .map_err(|problem| ConfigError::MissingSecret {
                 place: self.place.clone(),
-                connection: self.connection.clone(),
-                setting: self.setting.clone(),
+                key: self.key.clone(),
                 problem,
                 hint,
             })
@@ -142,9 +140,10 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
         .cloned()
         .unwrap_or_default();
     let place = |setting: &str| config.place(&["connections", name, setting]);
+    let key = |setting: &str| format!("connections.{name}.{setting}");
     let wrong = |setting: &str, message: String, hint: Option<String>| ConfigError::Value {
         place: place(setting),
-        key: format!("connections.{name}.{setting}"),
+        key: key(setting),
         message,
         hint,
     };
@@ -174,16 +173,13 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
         let Some(source) = source else {
             return Err(ConfigError::LiteralSecret {
                 place: place(setting),
-                connection: name.to_owned(),
-                setting: setting.clone(),
+                key: key(setting),
             });
         };
-        let (connection, at) = (name.to_owned(), place(setting));
         let secret = SecretRef {
             source,
-            place: at,
-            connection,
-            setting: setting.clone(),
+            place: place(setting),
+            key: key(setting),
         };
         secrets.insert(setting.clone(), secret);
     }

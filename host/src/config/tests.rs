@@ -1,4 +1,6 @@
 use super::*;
+use crate::contract::description as wit;
+use crate::contract::types::{Fidelity, Kind};
 
 const GOOD: &str = r#"# ours
 [migration]
@@ -426,4 +428,146 @@ fn the_template_is_a_good_file_and_shows_every_default_as_it_is() {
     assert_eq!(shown.migration, config.migration);
     assert_eq!(shown.people.matching.len(), 2);
     assert_eq!(shown.budget.share, config.budget.share);
+}
+
+/// What a made-up plugin says of itself.
+pub(crate) fn description(name: &str) -> wit::Description {
+    wit::Description {
+        name: name.into(),
+        version: "0.1.3".into(),
+        title: "Acme Desk".into(),
+        role: wit::Role::Destination,
+        config_schema: r#"{"type":"object","required":["subdomain","api_token"],"properties":{
+            "subdomain":{"type":"string","description":"The part before .acme.example.\nNot the whole \"host\"."},
+            "plan":{"type":"string","enum":["small","big"],"default":"small"},
+            "page_size":{"type":"integer","default":50},
+            "tags":{"type":"array","items":{"type":"string"}},
+            "api_token":{"type":"string","writeOnly":true,"description":"A token."}}}"#
+            .into(),
+        auth: vec![
+            wit::AuthScheme {
+                name: "token".into(),
+                title: "A token".into(),
+                auth: wit::Auth::Bearer("{secret:api_token}".into()),
+                note: None,
+            },
+            wit::AuthScheme {
+                name: "header".into(),
+                title: "A header".into(),
+                auth: wit::Auth::Header(("x-token".into(), "{secret:api_token}".into())),
+                note: Some("ends soon".into()),
+            },
+        ],
+        base_url: "https://{subdomain}.acme.example".into(),
+        hosts: vec![wit::HostGrant {
+            pattern: "*.files.example".into(),
+            purpose: "attachments".into(),
+            anonymous: true,
+        }],
+        requests: vec![wit::RequestPattern {
+            method: "POST".into(),
+            path: "/search".into(),
+            reads: true,
+        }],
+        refusals: vec![],
+        rate_rules: vec![wit::RateRule {
+            name: "all".into(),
+            method: "*".into(),
+            path: "**".into(),
+            limit: 700,
+            per_ms: 60_000,
+            headers: vec![],
+            shared: true,
+        }],
+        kinds: vec![wit::KindSupport {
+            kind: Kind::Customer,
+            batch_items: 100,
+            batch_bytes: 1 << 20,
+            max_concurrency: None,
+            conflicts: vec![],
+            settle: vec![],
+            updates: vec![],
+            keeps_created_at: true,
+            can_create: true,
+            can_delete: false,
+            matches: true,
+            calls: 1,
+            per_items: 100,
+        }],
+        fidelity: vec![wit::FieldFidelity {
+            kind: Kind::Message,
+            field: "reactions".into(),
+            how: Fidelity::Lost,
+            note: Some("no place".into()),
+        }],
+        side_effects: vec![wit::SideEffect {
+            code: "auto-close".into(),
+            title: "Closes after 28 days".into(),
+            severity: wit::SideEffectSeverity::Caution,
+            avoided_by: None,
+            operator: Some("switch the automation off".into()),
+        }],
+        by_products: vec![],
+        system_changes: vec![],
+        notes: vec!["Made up.".into()],
+    }
+}
+
+#[test]
+fn the_template_of_two_plugins_needs_only_what_is_marked() {
+    let (source, destination) = (description("old-desk"), description("acme-desk"));
+    let text = Config::template(Some(&source), Some(&destination));
+    insta::assert_snapshot!(text.split_once("[people]").unwrap().0);
+    let text = text.replace("subdomain = \"\"   # fill in", "subdomain = \"acme\"");
+    let config = parse(&text).unwrap();
+    let settings = config
+        .settings("acme-desk", &destination.config_schema)
+        .unwrap();
+    assert_eq!(settings.config["subdomain"], "acme");
+    assert_eq!(settings.config["page_size"], 50);
+    assert_eq!(settings.secrets.len(), 1);
+    assert!(
+        text.contains("api_token = \"env:ACME_DESK_API_TOKEN\""),
+        "{text}"
+    );
+
+    // Two accounts on one platform.
+    let config = parse(&Config::template(Some(&source), Some(&source))).unwrap();
+    assert_eq!(config.migration.to, "old-desk-new");
+    assert_eq!(config.connections["old-desk-new"].plugin.name, "old-desk");
+}
+
+#[test]
+fn a_table_on_one_line_is_added_to_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    let (head, rest) = GOOD.split_once("[map.conversation.status]").unwrap();
+    let rest = &rest[rest.find("[filter]").unwrap()..];
+    let line = "[map.conversation]\nstatus = { \"open\" = \"offen\" } # one line\n\n";
+    std::fs::write(&path, format!("{head}{line}{rest}")).unwrap();
+    let mut config = Config::load(&path).unwrap();
+    let proposal = MapProposal {
+        values: vec![ProposedValue {
+            kind: "conversation".into(),
+            slot: "status".into(),
+            value: "closed".into(),
+            target: Some("zu".into()),
+            comment: Some("why".into()),
+        }],
+        fields: vec![],
+    };
+    assert_eq!(config.write_map(&proposal).unwrap(), 1);
+    assert_eq!(
+        config.map.value("conversation", "status", "closed"),
+        Some("zu")
+    );
+    assert_eq!(
+        config.map.value("conversation", "status", "open"),
+        Some("offen")
+    );
+    assert!(
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .contains("} # one line\n")
+    );
 }
