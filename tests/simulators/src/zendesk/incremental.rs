@@ -151,7 +151,8 @@ fn page(
     size: usize,
 ) -> (Vec<Value>, Option<Place>, bool) {
     let until = call.state.now - Duration::seconds(60);
-    let mut places = changed(call, what).range((from, Bound::Excluded((until, Id::MAX))));
+    let all = changed(call, what).range((from, Bound::Unbounded));
+    let mut places = all.take_while(|(at, _)| *at < until);
     let taken: Vec<Place> = places.by_ref().take(size).copied().collect();
     let more = places.next().is_some();
     let list = taken
@@ -244,7 +245,7 @@ fn records(call: &mut Call<'_>, key: &str) -> Outcome {
         }
         None => Bound::Included((start(call)?, String::new())),
     };
-    let until = (call.state.now - Duration::seconds(60), String::from("~"));
+    let until = call.state.now - Duration::seconds(60);
     let objects = &call.state.objects;
     let record = |id: &String| {
         objects
@@ -255,7 +256,8 @@ fn records(call: &mut Call<'_>, key: &str) -> Outcome {
     let size = per_page(call);
     let mut taken: Vec<(&DateTime<Utc>, &Record)> = objects
         .changed
-        .range((from.clone(), Bound::Excluded(until)))
+        .range((from, Bound::Unbounded))
+        .take_while(|(at, _)| *at < until)
         .filter_map(|(at, id)| Some((at, record(id)?)))
         .filter(|(_, record)| record.object == key)
         .take(size + 1)

@@ -44,6 +44,9 @@ mod tickets;
 mod uploads;
 mod users;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;

@@ -342,11 +342,14 @@ fn threshold(status: Status, c: &Condition) -> Option<i64> {
 /// The automations' look at one ticket.
 pub(super) fn run_automations(state: &mut State, id: Id) {
     let Ok(ticket) = state.ticket(id) else { return };
-    if ticket.status == Status::Closed {
+    // Several reasons to look at a ticket in one hour are one look.
+    if ticket.status == Status::Closed || state.looked_at.get(&id) == Some(&state.now) {
         return;
     }
     let age = state.now - status_since(state, ticket);
-    if ticket.status == Status::Solved && age >= Duration::days(SYSTEM_CLOSE_DAYS) {
+    let solved = ticket.status == Status::Solved;
+    state.looked_at.insert(id, state.now);
+    if solved && age >= Duration::days(SYSTEM_CLOSE_DAYS) {
         set_status(state, id, Status::Closed);
         let name = "Tickets solved for 28 days are closed";
         log(state, "system", name, id, "status closed".to_owned());

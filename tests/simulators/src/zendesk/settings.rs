@@ -11,9 +11,12 @@ use super::attributes::iso;
 use super::call::{Call, page_list};
 use super::model::{FieldOwner, Id};
 
+/// The account's own locale.
+const ENGLISH: (Id, &str, &str) = (1, "en-US", "English");
+
 /// The locales of the account: id, code, name.
 const LOCALES: [(Id, &str, &str); 6] = [
-    (1, "en-US", "English"),
+    ENGLISH,
     (2, "es", "Español"),
     (1_176, "en-GB", "English (United Kingdom)"),
     (8, "de", "Deutsch"),
@@ -56,7 +59,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
             let list: Vec<Value> = LOCALES.iter().map(|l| locale_json(call, l)).collect();
             Answer::ok(json!({"locales": list}))
         }
-        ["locales", "current"] => Answer::ok(json!({"locale": locale_json(call, &LOCALES[0])})),
+        ["locales", "current"] => Answer::ok(json!({"locale": locale_json(call, &ENGLISH)})),
         ["locales", id] => {
             let found = LOCALES
                 .iter()

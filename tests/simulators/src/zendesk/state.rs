@@ -131,6 +131,8 @@ pub(super) struct State {
 
     pub triggers: BTreeMap<Id, Rule>,
     pub automations: BTreeMap<Id, Rule>,
+    /// When the automations last looked at a ticket.
+    pub looked_at: HashMap<Id, DateTime<Utc>>,
     pub mails: BTreeMap<Id, Mail>,
     pub mails_by_ticket: HashMap<Id, Vec<Id>>,
 
@@ -248,6 +250,7 @@ impl State {
             jobs_by_id: HashMap::new(),
             triggers: BTreeMap::new(),
             automations: BTreeMap::new(),
+            looked_at: HashMap::new(),
             mails: BTreeMap::new(),
             mails_by_ticket: HashMap::new(),
             random,

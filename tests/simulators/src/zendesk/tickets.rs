@@ -862,10 +862,10 @@ pub(super) fn settle(
             Some(user) if user.is_agent() => match ticket.group_id {
                 None => ticket.group_id = user.default_group_id,
                 Some(group) if state.group_memberships.find(assignee, group).is_none() => {
-                    if attributes.given("group_id") || new {
+                    if new || attributes.given("group_id") {
                         let text = "Assignee: is not a member of the ticket's group";
                         details.add("assignee", text, Some("InvalidValue"));
-                    } else {
+                    } else if attributes.given("assignee_id") {
                         ticket.group_id = user.default_group_id;
                     }
                 }

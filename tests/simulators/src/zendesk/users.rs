@@ -738,9 +738,10 @@ fn add_identity(state: &State, user: &mut User, wanted: Wanted, key: &str, detai
     }
     let now = state.second();
     let same_kind = user.identities.iter().any(|i| i.kind == wanted.kind);
-    // The id is given when the user is stored; a placeholder keeps this function free of writes.
+    // Ids count on from the user's own, so that this function needs no write.
+    let last = user.identities.iter().map(|identity| identity.id).max();
     user.identities.push(Identity {
-        id: user.id * 1_000 + user.identities.len() as Id,
+        id: last.map_or(user.id * 1_000, |last| last + 1),
         kind: wanted.kind,
         value,
         verified: wanted.verified,
