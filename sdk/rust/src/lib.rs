@@ -15,6 +15,7 @@
 #![doc = include_str!("../README.md")]
 
 mod blobs;
+pub mod card;
 mod context;
 mod error;
 mod json;
@@ -23,6 +24,8 @@ mod role;
 mod fingerprint;
 
 pub mod http;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 pub mod text;
 pub mod time;
 

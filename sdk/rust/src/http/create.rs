@@ -210,3 +210,105 @@ enum Settled<T> {
     Absent,
     Open(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::testing::{Harness, Loss, Step, answer};
+
+    /// A platform that makes one object a POST; the look-up counts them.
+    fn platform() -> (Harness, Rc<Cell<u32>>) {
+        let made = Rc::new(Cell::new(0));
+        let count = Rc::clone(&made);
+        let harness = Harness::new(move |request| {
+            if request.method == "POST" {
+                count.set(count.get() + 1);
+                return std::future::ready(answer(201, "{\"id\":1}"));
+            }
+            let status = if count.get() > 0 { 200 } else { 404 };
+            std::future::ready(answer(status, "{}"))
+        });
+        (harness, made)
+    }
+
+    fn unit(cx: &Context, patience: u64, look_first: bool) -> Made<u16> {
+        let request = cx.http().post("/things").json("x").key("item", "main", "create");
+        let create = create(cx, request).wait_at_most(patience);
+        let create = if look_first { create.look_first() } else { create };
+        let look_up = async || {
+            let reply = cx.http().get("/things/by-marker").send().await?;
+            Ok(reply.ok().then_some(reply.status))
+        };
+        block_on(create.or_find(look_up, 60_000)).unwrap()
+    }
+
+    #[test]
+    fn an_answer_that_comes_is_a_fresh_creation() {
+        let (harness, made) = platform();
+        let result = unit(&harness.context(), 60_000, false);
+        assert!(matches!(result, Made::Created { proof: Some(Proof::Fresh), .. }), "{result:?}");
+        assert_eq!((made.get(), harness.exchanges().len()), (1, 1));
+    }
+
+    #[test]
+    fn a_lost_answer_is_looked_up_and_never_repeated() {
+        let (harness, made) = platform();
+        let harness = harness.lose_answer(1, Loss::AfterApplying);
+        let result = unit(&harness.context(), 60_000, false);
+        assert!(matches!(result, Made::Found { object: 200, proof: None, .. }), "{result:?}");
+        assert_eq!(made.get(), 1);
+    }
+
+    #[test]
+    fn absent_before_the_first_send_proves_what_is_found_after_it() {
+        let (harness, made) = platform();
+        let harness = harness.lose_answer(1, Loss::AfterApplying);
+        let result = unit(&harness.context(), 60_000, true);
+        assert!(
+            matches!(result, Made::Found { proof: Some(Proof::AbsentBefore), .. }),
+            "{result:?}"
+        );
+        assert_eq!(made.get(), 1);
+    }
+
+    #[test]
+    fn a_miss_counts_only_after_the_settle_time_and_then_it_is_sent_again() {
+        let (harness, made) = platform();
+        let harness = harness.lose_answer(1, Loss::BeforeArriving);
+        let result = unit(&harness.context(), 60_000, false);
+        let Made::Created { key: Some(key), .. } = result else { panic!("{result:?}") };
+        assert_eq!((key.step.as_str(), made.get()), ("create~2", 1));
+        let kinds: Vec<_> = harness
+            .steps()
+            .iter()
+            .map(|step| if let Step::Sleep(ms) = step { *ms } else { 0 })
+            .collect();
+        // Send, look up, wait, look up, send again.
+        assert_eq!(kinds, [0, 0, 60_000, 0, 0]);
+    }
+
+    #[test]
+    fn a_wait_that_is_too_long_leaves_the_item_unsettled() {
+        let (harness, made) = platform();
+        let harness = harness.lose_answer(1, Loss::BeforeArriving);
+        let result = unit(&harness.context(), 59_999, false);
+        assert!(matches!(result, Made::Unsettled(_)), "{result:?}");
+        assert_eq!(made.get(), 0);
+    }
+
+    #[test]
+    fn the_same_answers_give_the_same_way() {
+        let (harness, _) = platform();
+        let harness = harness.lose_answer(1, Loss::BeforeArriving);
+        let first = unit(&harness.context(), 60_000, true);
+        let (cx, again) = harness.replay();
+        let second = unit(&cx, 60_000, true);
+        assert_eq!(first, second);
+        assert_eq!(harness.same_way(&again), None);
+    }
+}
