@@ -265,7 +265,7 @@ mod tests {
         #[test]
         fn parts_together_are_the_text(text in "\\PC{0,200}|[ \n]{0,40}", most in 4usize..40) {
             let parts = split_bytes(&text, most);
-            prop_assert_eq!(parts.concat(), text);
+            prop_assert_eq!(parts.concat(), text.clone());
             prop_assert!(parts.iter().all(|part| part.len() <= most));
         }
 
