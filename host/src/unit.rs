@@ -121,6 +121,8 @@ pub struct Record {
     pub marker: String,
     /// Records that travel inside this one and share its fate: `(kind, id, hash)`.
     pub inside: Vec<(String, String, String)>,
+    /// Records that should travel inside and cannot, with the reason: files whose bytes are not to be had.
+    pub missing: Vec<(String, String, String, String)>,
 }
 
 /// A unit's whole input, fixed before its first request (rule D-6).
@@ -511,7 +513,15 @@ impl Durable {
     #[must_use]
     pub fn closing(&self, status: Status, error: Option<&str>) -> Vec<Statement> {
         let unit = self.inner.unit;
-        vec![
+        let mut batch = vec![];
+        if status != Status::Done {
+            batch.push(sql!(
+                "DELETE FROM unit_items WHERE unit = $1 AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.run = unit_items.run \
+                 AND o.kind = unit_items.kind AND o.source_id = unit_items.source_id)",
+                unit
+            ));
+        }
+        batch.extend([
             sql!(
                 "INSERT INTO audit (run, unit, at_ms, ident, method, path, status, attempts) \
                  SELECT $2, unit, coalesce(last_sent, 0), ident, request, digest, \
@@ -521,12 +531,13 @@ impl Durable {
             ),
             sql!("DELETE FROM journal WHERE unit = $1", unit),
             sql!(
-                "UPDATE units SET status = $2, error = $3 WHERE id = $1",
+                "UPDATE units SET status = $2, error = $3, input = '' WHERE id = $1",
                 unit,
                 status.word(),
                 error
             ),
-        ]
+        ]);
+        batch
     }
 }
 
@@ -1136,8 +1147,50 @@ impl Inner {
                 digest: outcome_digest(status, with.as_deref().unwrap_or(""), hash, &[]),
             });
         }
+        for (kind, id, hash, cause) in &record.missing {
+            let (statement, entry) =
+                decided(around, &[kind, id, hash], "rejected", Some(cause), Some(MISSING_REMEDY));
+            statements.push(statement);
+            ledger.push(entry);
+        }
         Ok((statements, ledger))
     }
+}
+
+/// What to do about a file that did not arrive.
+const MISSING_REMEDY: &str =
+    "fetch the file by hand from the link in the thread, if it still exists";
+
+/// An outcome that the host gives itself: `[kind, id, hash]` of the record, and why.
+#[must_use]
+pub fn decided(
+    around: &Surroundings,
+    record: &[&str; 3],
+    status: &str,
+    cause: Option<&str>,
+    remedy: Option<&str>,
+) -> (Statement, LedgerEntry) {
+    let [kind, id, hash] = *record;
+    let statement = sql!(
+        "INSERT INTO outcomes (account, run, kind, source_id, status, cause, remedy, hash, unit, at_ms) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, $9) \
+         ON CONFLICT (run, kind, source_id) DO UPDATE SET status = $5, cause = $6, remedy = $7, hash = $8, unit = NULL, at_ms = $9",
+        &around.account,
+        &around.run,
+        kind,
+        id,
+        status,
+        cause,
+        remedy,
+        hash,
+        around.clock.now()
+    );
+    let entry = LedgerEntry {
+        run: around.run.clone(),
+        record: format!("{kind}/{id}"),
+        digest: outcome_digest(status, cause.unwrap_or(""), hash, &[]),
+    };
+    (statement, entry)
 }
 
 impl State {
@@ -1392,6 +1445,7 @@ impl UnitHost for Durable {
             hash: String::new(),
             marker: String::new(),
             inside: vec![],
+            missing: vec![],
         };
         let record = inner.records.get(&outcome.item).unwrap_or(&own);
         if objection.is_none() {

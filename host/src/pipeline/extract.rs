@@ -1,0 +1,469 @@
+//! Reading the source: partitions are walked page by page, and each page lands in the store together with its cursor.
+//!
+//! A partition is done when as many distinct ids were read as the source counts, the same before and after the walk; else it
+//! is walked again, split as its connector says, or ends as a reported shortfall (rule D-13). A staged row is never overwritten
+//! by an older one. After the first pass a catch-up pass reads what moved meanwhile.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use sqlx::Row as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::model::Events;
+use super::side::Side;
+use crate::contract::source::{Page, Partition};
+use crate::contract::types::{Entity, Entry, Kind};
+use crate::error::Error;
+use crate::store::{Statement, Store, sha256};
+use crate::{kinds, sql};
+
+/// A partition whose counts do not agree is walked this often.
+const WALKS: i64 = 3;
+/// Partitions read at once: searches are paced by the gateway; more would only hold memory.
+const AT_ONCE: usize = 4;
+/// How far the catch-up pass reaches back before the moment the first pass began: longer than search indexes lag.
+const OVERLAP_MS: i64 = 10 * 60 * 1000;
+
+/// Kinds whose reading is over.
+pub type Ready = watch::Sender<HashSet<String>>;
+
+/// What an extraction works with.
+pub struct Extractor<'a> {
+    /// The source.
+    pub side: &'a Side,
+    /// State.
+    pub store: &'a Store,
+    /// Which reading of the account this is.
+    pub extraction: String,
+    /// The first pass reads what was updated before this, ms.
+    pub until: i64,
+    /// Told when something is done.
+    pub events: &'a dyn Events,
+    /// Stops at the next page.
+    pub stop: CancellationToken,
+}
+
+impl Extractor<'_> {
+    /// Reads everything, then what moved meanwhile, and marks kinds as they become complete. What was read before a stop is not
+    /// read again.
+    ///
+    /// # Errors
+    /// The first connector or store error; `stopped` when told to stop.
+    pub async fn run(&self, wanted: &[Kind], ready: &Ready) -> Result<(), Error> {
+        self.events.phase("extract");
+        for kind in wanted {
+            self.pass(kind, 0, None, self.until).await?;
+            // What a thread is made of keeps moving while it is read: those kinds are ready after the catch-up pass.
+            if !matches!(kind, Kind::Conversation | Kind::Message | Kind::Attachment) {
+                mark(ready, kind);
+            }
+        }
+        let caught_up = self
+            .store
+            .number(
+                "SELECT caught_up FROM extractions WHERE id = $1",
+                vec![(&self.extraction).into()],
+            )
+            .await?;
+        if caught_up == 0 {
+            let now = self.side.clock.now();
+            let until = self.catch_up_until(now).await?;
+            for kind in wanted {
+                if is_moving(kind) {
+                    self.pass(kind, 1, Some(self.until - OVERLAP_MS), until).await?;
+                }
+            }
+            self.store
+                .write(vec![sql!(
+                    "UPDATE extractions SET caught_up = $2, state = 'complete' WHERE id = $1",
+                    &self.extraction,
+                    until
+                )])
+                .await?;
+        }
+        for kind in wanted {
+            mark(ready, kind);
+        }
+        mark(ready, &Kind::Attachment);
+        Ok(())
+    }
+
+    /// Reads only these kinds, for a plan.
+    ///
+    /// # Errors
+    /// As [`Extractor::run`].
+    pub async fn schema(&self, wanted: &[Kind]) -> Result<(), Error> {
+        for kind in wanted {
+            self.pass(kind, 0, None, self.until).await?;
+        }
+        Ok(())
+    }
+
+    /// The catch-up pass must cut at one moment too, also when it is resumed.
+    async fn catch_up_until(&self, now: i64) -> Result<i64, Error> {
+        let stored = self
+            .store
+            .row(
+                "SELECT spec FROM partitions WHERE extraction = $1 AND pass = 1 LIMIT 1",
+                vec![(&self.extraction).into()],
+            )
+            .await?;
+        if let Some(row) = stored {
+            let part: Partition = serde_json::from_str(&row.try_get::<String, _>("spec")?)?;
+            if let Some(end) = part.window_end {
+                return Ok(end);
+            }
+        }
+        Ok(now)
+    }
+
+    async fn pass(
+        &self,
+        kind: &Kind,
+        pass: i64,
+        since: Option<i64>,
+        until: i64,
+    ) -> Result<(), Error> {
+        let word = kinds::name(kind);
+        let planned = self
+            .store
+            .number(
+                "SELECT count(*) FROM kinds_read WHERE extraction = $1 AND kind = $2 AND pass >= $3",
+                vec![(&self.extraction).into(), word.into(), pass.into()],
+            )
+            .await?;
+        if planned == 0 {
+            let (side, asked) = (self.side, kind.clone());
+            let parts = side
+                .ask("divide its records", |host| {
+                    let (plugin, ctx, kind) =
+                        (side.plugin.clone(), side.context.clone(), asked.clone());
+                    async move { plugin.partitions(host, ctx, kind, since, until).await }
+                })
+                .await?;
+            let mut batch: Vec<Statement> = vec![sql!(
+                "INSERT INTO kinds_read (extraction, kind, pass) VALUES ($1, $2, $3) \
+                 ON CONFLICT (extraction, kind) DO UPDATE SET pass = $3",
+                &self.extraction,
+                word,
+                pass
+            )];
+            for part in &parts {
+                batch.push(self.new_partition(part, pass)?);
+            }
+            self.store.write(batch).await?;
+        }
+        loop {
+            let open = self.open_partitions(word, pass).await?;
+            if open.is_empty() {
+                return Ok(());
+            }
+            stream::iter(open)
+                .map(|part| self.walk(part, pass))
+                .buffer_unordered(AT_ONCE)
+                .try_collect::<Vec<()>>()
+                .await?;
+        }
+    }
+
+    fn new_partition(&self, part: &Partition, pass: i64) -> Result<Statement, Error> {
+        Ok(sql!(
+            "INSERT INTO partitions (extraction, id, kind, pass, spec, cursor_text, state, distinct_ids, walks) \
+             VALUES ($1, $2, $3, $4, $5, NULL, 'open', 0, 1) ON CONFLICT (extraction, id) DO NOTHING",
+            &self.extraction,
+            format!("{pass}:{}", part.id),
+            kinds::name(&part.kind),
+            pass,
+            serde_json::to_string(part)?
+        ))
+    }
+
+    async fn open_partitions(&self, kind: &str, pass: i64) -> Result<Vec<Walk>, Error> {
+        self.store
+            .rows(
+                "SELECT id, spec, cursor_text, total_first, walks FROM partitions \
+                 WHERE extraction = $1 AND kind = $2 AND pass = $3 AND state = 'open' ORDER BY id",
+                vec![(&self.extraction).into(), kind.into(), pass.into()],
+            )
+            .await?
+            .into_iter()
+            .map(|row| {
+                Ok(Walk {
+                    id: row.try_get("id")?,
+                    part: serde_json::from_str(&row.try_get::<String, _>("spec")?)?,
+                    cursor: row.try_get("cursor_text")?,
+                    total_first: row.try_get("total_first")?,
+                    number: row.try_get("walks")?,
+                    ids: HashSet::new(),
+                    explained: BTreeMap::new(),
+                })
+            })
+            .collect()
+    }
+
+    /// Walks one partition to its end.
+    async fn walk(&self, mut walk: Walk, pass: i64) -> Result<(), Error> {
+        if walk.cursor.is_some() {
+            // What this walk had before the stop; rows that another partition gave first are missing, which at worst means one
+            // more walk.
+            for row in self
+                .store
+                .rows(
+                    "SELECT id FROM staged WHERE extraction = $1 AND part = $2 AND kind = $3",
+                    vec![
+                        (&self.extraction).into(),
+                        (&walk.id).into(),
+                        kinds::name(&walk.part.kind).into(),
+                    ],
+                )
+                .await?
+            {
+                walk.ids.insert(row.try_get("id")?);
+            }
+        }
+        loop {
+            if self.stop.is_cancelled() {
+                return Err(Error::failed("stopped", "reading was stopped")
+                    .with_hint("run again to go on from here"));
+            }
+            let page = self.page(&walk).await?;
+            walk.total_first = walk.total_first.or(page.total.map(signed));
+            let done = page.next.is_none();
+            let mut batch = vec![];
+            for entry in &page.records {
+                if kinds::name(&entry.head.kind) == kinds::name(&walk.part.kind) {
+                    walk.ids.insert(entry.head.id.clone());
+                }
+                self.stage(entry, &walk, &mut batch)?;
+            }
+            for (reason, rows) in &page.explained {
+                *walk.explained.entry(reason.clone()).or_insert(0) += i64::from(*rows);
+            }
+            if !page.split.is_empty() {
+                for part in &page.split {
+                    batch.push(self.new_partition(part, pass)?);
+                }
+                batch.push(sql!(
+                    "UPDATE partitions SET state = 'split', cursor_text = NULL, distinct_ids = 0 WHERE extraction = $1 AND id = $2",
+                    &self.extraction,
+                    &walk.id
+                ));
+                self.store.write(batch).await?;
+                return Ok(());
+            }
+            let distinct = signed(walk.ids.len() as u64);
+            let explained: i64 = walk.explained.values().sum();
+            if done {
+                let last = page.total.map(signed);
+                let agrees = last.is_none_or(|last| {
+                    Some(last) == walk.total_first && distinct + explained >= last
+                });
+                let state = if agrees {
+                    "done"
+                } else if walk.number < WALKS {
+                    "open"
+                } else {
+                    "short"
+                };
+                if state == "open" {
+                    tracing::info!(partition = walk.id, distinct, last, "Counts differ; walking again.");
+                    batch.push(sql!(
+                        "UPDATE partitions SET cursor_text = NULL, total_first = NULL, walks = walks + 1 \
+                         WHERE extraction = $1 AND id = $2",
+                        &self.extraction,
+                        &walk.id
+                    ));
+                } else {
+                    batch.push(sql!(
+                        "UPDATE partitions SET state = $3, distinct_ids = $4, total_first = $5, total_last = $6 \
+                         WHERE extraction = $1 AND id = $2",
+                        &self.extraction,
+                        &walk.id,
+                        state,
+                        distinct,
+                        walk.total_first,
+                        last
+                    ));
+                    for (reason, rows) in &walk.explained {
+                        batch.push(sql!(
+                            "INSERT INTO explained (extraction, part, kind, reason, rows_n) VALUES ($1, $2, $3, $4, $5) \
+                             ON CONFLICT (extraction, part, reason) DO UPDATE SET rows_n = $5",
+                            &self.extraction,
+                            &walk.id,
+                            kinds::name(&walk.part.kind),
+                            reason,
+                            *rows
+                        ));
+                    }
+                }
+                self.store.write(batch).await?;
+                self.tell(&walk.part.kind).await?;
+                return Ok(());
+            }
+            batch.push(sql!(
+                "UPDATE partitions SET cursor_text = $3, total_first = $4, distinct_ids = $5 WHERE extraction = $1 AND id = $2",
+                &self.extraction,
+                &walk.id,
+                page.next.as_deref(),
+                walk.total_first,
+                distinct
+            ));
+            self.store.write(batch).await?;
+            self.tell(&walk.part.kind).await?;
+            walk.cursor = page.next;
+        }
+    }
+
+    /// One page, asked for again while its connector does not trust it.
+    async fn page(&self, walk: &Walk) -> Result<Page, Error> {
+        let side = self.side;
+        for _ in 0..10 {
+            let page = side
+                .ask("read", |host| {
+                    let (plugin, ctx) = (side.plugin.clone(), side.context.clone());
+                    let (part, cursor) = (walk.part.clone(), walk.cursor.clone());
+                    async move { plugin.read(host, ctx, part, cursor).await }
+                })
+                .await?;
+            for notice in &page.notices {
+                self.store
+                    .write(vec![notice_row(&self.extraction, &side.name, notice)?])
+                    .await?;
+            }
+            if !page.retry {
+                return Ok(page);
+            }
+            tracing::info!(partition = walk.id, "Page not to be trusted; reading it again.");
+        }
+        Err(Error::failed(
+            "page-unreadable",
+            format!(
+                "{} gave no trustworthy page of {} ({}) in ten tries",
+                side.name,
+                kinds::name(&walk.part.kind),
+                walk.id
+            ),
+        )
+        .with_hint("the source is overloaded; run again later"))
+    }
+
+    fn stage(&self, entry: &Entry, walk: &Walk, batch: &mut Vec<Statement>) -> Result<(), Error> {
+        let payload = serde_json::to_string(entry)?;
+        let hash = sha256(&payload);
+        batch.push(sql!(
+            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, part, walk, payload, hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+             ON CONFLICT (extraction, kind, id) DO UPDATE SET parent = $4, updated_at = $5, sort_at = $6, payload = $9, hash = $10 \
+             WHERE excluded.updated_at > staged.updated_at",
+            &self.extraction,
+            kinds::name(&entry.head.kind),
+            &entry.head.id,
+            kinds::parent(entry),
+            entry.head.updated_at.unwrap_or(0),
+            kinds::sort_at(entry),
+            &walk.id,
+            walk.number,
+            payload,
+            hash
+        ));
+        if let Entity::Customer(customer) = &entry.data {
+            for old in &customer.merged_from {
+                batch.push(sql!(
+                    "INSERT INTO aliases (extraction, kind, id, survivor) VALUES ($1, $2, $3, $4) \
+                     ON CONFLICT (extraction, kind, id) DO UPDATE SET survivor = $4",
+                    &self.extraction,
+                    kinds::name(&entry.head.kind),
+                    old,
+                    &entry.head.id
+                ));
+            }
+            if let Some(survivor) = &customer.merged_into {
+                batch.push(sql!(
+                    "INSERT INTO aliases (extraction, kind, id, survivor) VALUES ($1, $2, $3, $4) \
+                     ON CONFLICT (extraction, kind, id) DO UPDATE SET survivor = $4",
+                    &self.extraction,
+                    kinds::name(&entry.head.kind),
+                    &entry.head.id,
+                    &survivor.id
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, kind: &Kind) -> Result<(), Error> {
+        let word = kinds::name(kind);
+        let row = self
+            .store
+            .row(
+                "SELECT coalesce(sum(distinct_ids), 0) AS got, sum(coalesce(total_last, total_first)) AS total FROM partitions \
+                 WHERE extraction = $1 AND kind = $2 AND pass = 0 AND state <> 'split'",
+                vec![(&self.extraction).into(), word.into()],
+            )
+            .await?;
+        if let Some(row) = row {
+            let got: i64 = row.try_get("got")?;
+            let total: Option<i64> = row.try_get("total")?;
+            self.events
+                .progress(word, unsigned(got), total.map(unsigned));
+        }
+        Ok(())
+    }
+}
+
+/// One walk of a partition.
+struct Walk {
+    id: String,
+    part: Partition,
+    cursor: Option<String>,
+    total_first: Option<i64>,
+    number: i64,
+    ids: HashSet<String>,
+    explained: BTreeMap<String, i64>,
+}
+
+/// Kinds that grow and change while they are read.
+fn is_moving(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Company
+            | Kind::Customer
+            | Kind::Conversation
+            | Kind::Message
+            | Kind::Attachment
+            | Kind::CustomObject
+            | Kind::Relationship
+    )
+}
+
+fn mark(ready: &Ready, kind: &Kind) {
+    ready.send_modify(|done| {
+        done.insert(kinds::name(kind).to_owned());
+    });
+}
+
+/// A connector's notice as a stored row.
+pub(super) fn notice_row(
+    run: &str,
+    from: &str,
+    notice: &crate::contract::session::Notice,
+) -> Result<Statement, Error> {
+    Ok(sql!(
+        "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
+        run,
+        &notice.code,
+        serde_json::to_string(&super::planning::notice(from, notice))?
+    ))
+}
+
+pub(super) fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+

@@ -1,0 +1,1121 @@
+//! Writing the destination: items become units, units are driven to an end, what has no home is exported.
+//!
+//! Kinds are loaded in the order the destination declares, each as soon as its reading is complete. Items that could collide
+//! never share a unit nor run at once (rule D-14). A unit that cannot go on is taken apart: what may have been applied runs
+//! again singly, look-up first; what surely was not is tried again a few times and then rejected with the reason.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::stream::{self, StreamExt as _};
+use sqlx::Row as _;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::assemble::{Assembled, Assembler, wants_bytes};
+use super::extract::unsigned;
+use super::model::Events;
+use super::side::Side;
+use crate::config::Config;
+use crate::contract::description::{ConflictKey, KindSupport, Normalisation};
+use crate::contract::destination::{Body, Item};
+use crate::contract::types::{
+    AddressChannel, AttachmentState, Entity, Entry, Error as Refused, Kind,
+};
+use crate::error::Error;
+use crate::sandbox::UnitError;
+use crate::unit::{
+    Call, Durable, Event, Frozen, Record, Status, Surroundings, decided, error_words, next,
+    status_words,
+};
+use crate::unit_host::UnitAbort;
+use crate::{kinds, sql};
+
+/// A unit that traps is run again this often before it is taken apart.
+const RUNS: i64 = 3;
+/// A record that no unit could finish, though nothing was applied, is tried this often.
+const TRIES: u32 = 3;
+/// Records assembled at once.
+const CHUNK: i64 = 200;
+/// Files fetched at once for one thread.
+const FILES_AT_ONCE: usize = 4;
+
+/// How a unit ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// All items have outcomes.
+    Done,
+    /// Told to stop; goes on in the next run.
+    Stopped,
+    /// Taken apart: these items are open, and in doubt since then.
+    Open {
+        /// Keys.
+        keys: Vec<String>,
+        /// Something may have been applied, last at this time.
+        since: Option<i64>,
+        /// What the connector or the sandbox said.
+        error: String,
+        /// Whether trying the same again could help.
+        again: bool,
+    },
+}
+
+/// Loads one run.
+pub struct Loader<'a> {
+    /// The source, for bytes of attachments.
+    pub source: &'a Side,
+    /// The destination.
+    pub destination: &'a Side,
+    /// What units need.
+    pub around: Surroundings,
+    /// Puts items together.
+    pub assembler: Assembler,
+    /// The user's rules.
+    pub config: &'a Config,
+    /// Which reading is loaded.
+    pub extraction: String,
+    /// Where what has no home is written.
+    pub export_dir: std::path::PathBuf,
+    /// Told what goes on.
+    pub events: &'a dyn Events,
+    /// Stops at the next safe point.
+    pub stop: CancellationToken,
+    /// Keys of running items (rule D-14).
+    pub locks: Locks,
+    /// Rejects, for the stop rule.
+    pub watch: Rejects,
+    /// How often a record was tried in vain.
+    pub tries: Mutex<HashMap<(String, String), u32>>,
+}
+
+impl Loader<'_> {
+    /// Loads everything; returns when every staged record has an outcome, or when stopped.
+    ///
+    /// # Errors
+    /// `stopped`, `stop-rule`, or the first error that more tries would not mend.
+    pub async fn run(&self, mut ready: watch::Receiver<HashSet<String>>) -> Result<(), Error> {
+        self.events.phase("load");
+        self.settle().await?;
+        let context = self.prepare().await?;
+        let order = self.destination.description().kinds.clone();
+        for support in &order {
+            let word = kinds::name(&support.kind).to_owned();
+            ready
+                .wait_for(|done| done.contains(&word))
+                .await
+                .map_err(|_| Error::failed("stopped", "reading ended before loading"))?;
+            self.load_kind(support, &context).await?;
+        }
+        // Records that the catch-up pass brought for kinds that had been loaded before it.
+        ready
+            .wait_for(|done| done.contains("attachment"))
+            .await
+            .map_err(|_| Error::failed("stopped", "reading ended before loading"))?;
+        for support in &order {
+            self.load_kind(support, &context).await?;
+        }
+        self.export_rest().await
+    }
+
+    /// Drives every unit that was begun to an end before anything new is begun (rule D-9), then looks up what is unsettled.
+    ///
+    /// # Errors
+    /// As [`Loader::run`].
+    pub async fn settle(&self) -> Result<(), Error> {
+        for (unit, frozen, attempts, now) in open_units(&self.around).await? {
+            let end = self.drive(unit, &frozen, attempts, now).await?;
+            self.after(&frozen, end).await?;
+        }
+        let unsettled = self
+            .around
+            .store
+            .rows(
+                "SELECT kind, source_id, at_ms FROM outcomes WHERE run = $1 AND status = 'unsettled' AND unit IS NOT NULL",
+                vec![(&self.around.run).into()],
+            )
+            .await?;
+        for row in unsettled {
+            let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
+            let since: i64 = row.try_get("at_ms")?;
+            self.singly(&kind, &id, Some(since)).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs `prepare` once per run and remembers what it returned.
+    async fn prepare(&self) -> Result<crate::contract::session::Context, Error> {
+        let mut context = self.destination.context.clone();
+        let row = self
+            .around
+            .store
+            .row(
+                "SELECT prepared FROM runs WHERE id = $1",
+                vec![(&self.around.run).into()],
+            )
+            .await?;
+        let prepared: Option<String> = row.map(|row| row.try_get("prepared")).transpose()?.flatten();
+        context.state = match prepared {
+            Some(state) => Some(state),
+            None => {
+                let frozen = Frozen {
+                    context: context.clone(),
+                    call: Call::Prepare,
+                    records: vec![],
+                    settle_ms: 0,
+                };
+                let (unit, now) = self.freeze("prepare", "own", &frozen).await?;
+                match self.drive(unit, &frozen, 0, now).await? {
+                    End::Done => {}
+                    End::Stopped => return Err(stopped()),
+                    End::Open { error, .. } => {
+                        return Err(Error::failed(
+                            "prepare-failed",
+                            format!("{} could not be prepared: {error}", self.destination.name),
+                        )
+                        .with_hint("mend what it names and run again"));
+                    }
+                }
+                let row = self
+                    .around
+                    .store
+                    .row(
+                        "SELECT prepared FROM runs WHERE id = $1",
+                        vec![(&self.around.run).into()],
+                    )
+                    .await?;
+                row.map(|row| row.try_get("prepared")).transpose()?.flatten()
+            }
+        };
+        Ok(context)
+    }
+
+    async fn load_kind(
+        &self,
+        support: &KindSupport,
+        context: &crate::contract::session::Context,
+    ) -> Result<(), Error> {
+        let kind = kinds::name(&support.kind).to_owned();
+        let total = self
+            .around
+            .store
+            .number(
+                "SELECT count(*) FROM staged WHERE extraction = $1 AND kind = $2",
+                vec![(&self.extraction).into(), (&kind).into()],
+            )
+            .await?;
+        let before = self
+            .around
+            .store
+            .number(
+                "SELECT count(*) FROM outcomes WHERE run = $1 AND kind = $2",
+                vec![(&self.around.run).into(), (&kind).into()],
+            )
+            .await?;
+        let done = AtomicU64::new(unsigned(before));
+        let limit = support
+            .max_concurrency
+            .unwrap_or(u32::MAX)
+            .min(self.config.load.concurrency)
+            .max(1) as usize;
+        let taken: Mutex<HashSet<String>> = Mutex::default();
+        let batches = stream::try_unfold(Vec::new(), |waiting: Vec<Batch>| {
+            let (kind, taken, done) = (&kind, &taken, &done);
+            async move {
+                let mut waiting = waiting;
+                if self.stop.is_cancelled() {
+                    return Err(stopped());
+                }
+                while waiting.is_empty() {
+                    let fresh: Vec<String> = {
+                        let ids = self.assembler.open_ids(kind, CHUNK * 2).await?;
+                        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                        ids.into_iter()
+                            .filter(|id| taken.insert(id.clone()))
+                            .take(usize::try_from(CHUNK).unwrap_or(200))
+                            .collect()
+                    };
+                    if fresh.is_empty() {
+                        return Ok(None);
+                    }
+                    let mut items = vec![];
+                    for id in fresh {
+                        match self.assembler.assemble(kind, &id).await? {
+                            Some(Assembled::Item(item, record)) => items.push((*item, record)),
+                            Some(Assembled::Decided(record, status)) => {
+                                self.decide(&record, &status).await?;
+                                done.fetch_add(1, Ordering::Relaxed);
+                            }
+                            None => {}
+                        }
+                    }
+                    self.fetch_files(&mut items).await?;
+                    if support.matches && !items.is_empty() {
+                        self.find_existing(support, &mut items, context).await?;
+                    }
+                    waiting = batches_of(support, items);
+                    waiting.reverse();
+                }
+                let batch = waiting.pop();
+                Ok::<_, Error>(batch.map(|batch| (batch, waiting)))
+            }
+        });
+        let results = batches
+            .map(|batch| {
+                let done = &done;
+                let kind = &kind;
+                async move {
+                    let batch = batch?;
+                    let count = batch.items.len() as u64;
+                    self.write_batch(support, batch, context).await?;
+                    let now = done.fetch_add(count, Ordering::Relaxed) + count;
+                    self.events.progress(kind, now, Some(unsigned(total)));
+                    Ok::<(), Error>(())
+                }
+            })
+            .buffer_unordered(limit);
+        tokio::pin!(results);
+        let mut first: Option<Error> = None;
+        while let Some(result) = results.next().await {
+            if let Err(error) = result {
+                // What is running is driven to its end; nothing new is begun.
+                self.stop_quietly(&mut first, error);
+                if first.is_some() {
+                    break;
+                }
+            }
+        }
+        match first {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn stop_quietly(&self, first: &mut Option<Error>, error: Error) {
+        if first.is_none() {
+            *first = Some(error);
+        }
+    }
+
+    async fn write_batch(
+        &self,
+        support: &KindSupport,
+        batch: Batch,
+        context: &crate::contract::session::Context,
+    ) -> Result<(), Error> {
+        let _held = self.locks.hold(batch.keys).await;
+        let frozen = Frozen {
+            context: context.clone(),
+            call: Call::Write(support.kind.clone(), batch.items),
+            records: batch.records,
+            settle_ms: least_settle(support),
+        };
+        let (unit, now) = self
+            .freeze("write", kinds::name(&support.kind), &frozen)
+            .await?;
+        let end = self.drive(unit, &frozen, 0, now).await?;
+        self.after(&frozen, end).await?;
+        self.watch.look(&self.around, self.config, unit).await
+    }
+
+    /// Stores a unit's input; from here on it is settled before anything else happens.
+    async fn freeze(
+        &self,
+        operation: &str,
+        kind: &str,
+        frozen: &Frozen,
+    ) -> Result<(i64, i64), Error> {
+        freeze(&self.around, operation, kind, frozen).await
+    }
+
+    /// Runs a unit until it is done or must be taken apart.
+    async fn drive(
+        &self,
+        unit: i64,
+        frozen: &Frozen,
+        attempts: i64,
+        now: i64,
+    ) -> Result<End, Error> {
+        drive(self.destination, &self.around, unit, frozen, attempts, now).await
+    }
+
+    /// What follows when a unit was taken apart.
+    async fn after(&self, frozen: &Frozen, end: End) -> Result<(), Error> {
+        match end {
+            End::Done => Ok(()),
+            End::Stopped => Err(stopped()),
+            End::Open { keys, since, error, again } => {
+                let Call::Write(_, items) = &frozen.call else { return Ok(()) };
+                let was_single_in_doubt =
+                    items.len() == 1 && items.iter().any(|item| item.in_doubt_since.is_some());
+                for record in frozen.records.iter().filter(|r| keys.contains(&r.key)) {
+                    if was_single_in_doubt {
+                        let status = crate::contract::ledger::Status::Unsettled(error.clone());
+                        self.decide_in_unit(record, &status).await?;
+                        continue;
+                    }
+                    let tried = {
+                        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+                        let tried = tries
+                            .entry((record.kind.clone(), record.id.clone()))
+                            .or_insert(0);
+                        *tried += 1;
+                        *tried
+                    };
+                    if since.is_none() && (!again || tried >= TRIES) && items.len() == 1 {
+                        let status = crate::contract::ledger::Status::Rejected(Refused::Bug(
+                            error.clone(),
+                        ));
+                        self.decide(record, &status).await?;
+                    } else {
+                        Box::pin(self.singly(&record.kind, &record.id, since)).await?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Runs one record as a unit of its own.
+    async fn singly(&self, kind: &str, id: &str, in_doubt: Option<i64>) -> Result<(), Error> {
+        let parsed = kinds::parse(kind);
+        let Some(support) = self
+            .destination
+            .description()
+            .kinds
+            .iter()
+            .find(|support| support.kind == parsed)
+            .cloned()
+        else {
+            return Ok(());
+        };
+        let context = Box::pin(self.prepare()).await?;
+        let Some(assembled) = self.assembler.assemble(kind, id).await? else {
+            return Ok(());
+        };
+        match assembled {
+            Assembled::Decided(record, status) => self.decide(&record, &status).await,
+            Assembled::Item(item, record) => {
+                let mut items = vec![(*item, record)];
+                self.fetch_files(&mut items).await?;
+                if support.matches {
+                    self.find_existing(&support, &mut items, &context).await?;
+                }
+                for batch in batches_of(&support, items) {
+                    let mut batch = batch;
+                    for item in &mut batch.items {
+                        item.in_doubt_since = in_doubt;
+                    }
+                    Box::pin(self.write_batch(&support, batch, &context)).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// An outcome that the host gives itself, for a record and all inside it.
+    async fn decide(
+        &self,
+        record: &Record,
+        status: &crate::contract::ledger::Status,
+    ) -> Result<(), Error> {
+        let (word, cause, remedy) = status_words(status);
+        let mut batch = vec![];
+        let mut ledger = vec![];
+        let mut add = |kind: &str, id: &str, hash: &str, cause: Option<&str>| {
+            let (statement, entry) = decided(
+                &self.around,
+                &[kind, id, hash],
+                word,
+                cause,
+                remedy.as_deref(),
+            );
+            batch.push(statement);
+            ledger.push(entry);
+        };
+        add(&record.kind, &record.id, &record.hash, cause.as_deref());
+        let with = cause
+            .as_deref()
+            .map(|cause| format!("with its {}: {cause}", record.kind));
+        for (kind, id, hash) in &record.inside {
+            add(kind, id, hash, with.as_deref());
+        }
+        for (kind, id, hash, cause) in &record.missing {
+            add(kind, id, hash, Some(cause));
+        }
+        self.around.store.write_ledger(batch, ledger).await?;
+        Ok(())
+    }
+
+    /// As [`Loader::decide`], for a record whose look-up is still owed.
+    async fn decide_in_unit(
+        &self,
+        record: &Record,
+        status: &crate::contract::ledger::Status,
+    ) -> Result<(), Error> {
+        self.decide(record, status).await?;
+        self.around
+            .store
+            .write(vec![sql!(
+                "UPDATE outcomes SET unit = 0 WHERE run = $1 AND kind = $2 AND source_id = $3",
+                &self.around.run,
+                &record.kind,
+                &record.id
+            )])
+            .await?;
+        Ok(())
+    }
+
+    /// Fetches the bytes that threads carry; what cannot be had is named, not fatal.
+    async fn fetch_files(&self, items: &mut [(Item, Record)]) -> Result<(), Error> {
+        for (item, record) in items {
+            let entries: Vec<&mut Entry> = match &mut item.body {
+                Body::Single(entry) => vec![entry],
+                Body::Thread(thread) => thread
+                    .parts
+                    .iter_mut()
+                    .flat_map(|part| &mut part.attachments)
+                    .collect(),
+            };
+            let missing: Vec<Option<(String, String)>> = stream::iter(entries)
+                .map(|entry| self.fetch_file(entry))
+                .buffered(FILES_AT_ONCE)
+                .collect::<Vec<_>>()
+                .await
+                .into_iter()
+                .collect::<Result<_, Error>>()?;
+            for (id, cause) in missing.into_iter().flatten() {
+                if let Some(at) = record.inside.iter().position(|(_, other, _)| *other == id) {
+                    let (kind, id, hash) = record.inside.remove(at);
+                    record.missing.push((kind, id, hash, cause));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn fetch_file(&self, entry: &mut Entry) -> Result<Option<(String, String)>, Error> {
+        let id = entry.head.id.clone();
+        let asked = entry.clone();
+        let Entity::Attachment(attachment) = &mut entry.data else {
+            return Ok(None);
+        };
+        if !wants_bytes(attachment) {
+            return Ok(match &attachment.state {
+                AttachmentState::Unavailable(why) => Some((id, why.clone())),
+                AttachmentState::Redacted => Some((id, "redacted in the source".into())),
+                _ => None,
+            });
+        }
+        if self.stop.is_cancelled() {
+            return Err(stopped());
+        }
+        let side = self.source;
+        let fetched = side
+            .ask("open an attachment", |host| {
+                let (plugin, ctx, entry) =
+                    (side.plugin.clone(), side.context.clone(), asked.clone());
+                async move { plugin.open_attachment(host, ctx, entry).await }
+            })
+            .await;
+        match fetched {
+            Ok(blob) => {
+                self.around
+                    .store
+                    .write(vec![sql!(
+                        "UPDATE staged SET blob = $3 WHERE extraction = $1 AND kind = 'attachment' AND id = $2",
+                        &self.extraction,
+                        &id,
+                        serde_json::to_string(&blob)?
+                    )])
+                    .await?;
+                attachment.size = Some(blob.size);
+                attachment.content = Some(blob);
+                Ok(None)
+            }
+            Err(error) if error.code() == "stopped" => Err(error),
+            Err(error) => {
+                let why = error.to_string();
+                tracing::warn!(attachment = id, "Attachment could not be fetched.");
+                if attachment.state == AttachmentState::Available {
+                    attachment.state = AttachmentState::Unavailable(why.clone());
+                }
+                Ok(Some((id, why)))
+            }
+        }
+    }
+
+    /// Asks the destination which items it already has (rule M-7).
+    async fn find_existing(
+        &self,
+        support: &KindSupport,
+        items: &mut [(Item, Record)],
+        context: &crate::contract::session::Context,
+    ) -> Result<(), Error> {
+        let side = self.destination;
+        let size = usize::try_from(support.batch_items.max(1)).unwrap_or(1);
+        for chunk in items.chunks_mut(size) {
+            let asked: Vec<Item> = chunk.iter().map(|(item, _)| item.clone()).collect();
+            let results = side
+                .ask("look for existing records", |host| {
+                    let (plugin, ctx) = (side.plugin.clone(), context.clone());
+                    let (kind, items) = (support.kind.clone(), asked.clone());
+                    async move { plugin.match_items(host, ctx, kind, items).await }
+                })
+                .await?;
+            let mut seen: HashMap<String, String> = HashMap::new();
+            for result in results {
+                let Some((item, record)) =
+                    chunk.iter_mut().find(|(item, _)| item.key == result.item)
+                else {
+                    continue;
+                };
+                let Some(mut candidate) = result.candidates.into_iter().next() else {
+                    continue;
+                };
+                let other = match seen.get(&candidate.target_id) {
+                    Some(other) => Some(other.clone()),
+                    None => {
+                        self.assembler
+                            .taken(&record.kind, &record.id, &candidate.target_id)
+                            .await?
+                    }
+                };
+                if let Some(other) = other {
+                    candidate.doubtful = Some(format!(
+                        "{} {other} of the source already is this one",
+                        record.kind
+                    ));
+                } else {
+                    seen.insert(candidate.target_id.clone(), record.id.clone());
+                }
+                item.existing = Some(candidate);
+            }
+        }
+        Ok(())
+    }
+
+    /// What the destination has no place for goes to the export folder, one file a kind, and is counted as exported.
+    async fn export_rest(&self) -> Result<(), Error> {
+        use std::io::Write as _;
+        let kinds = self
+            .around
+            .store
+            .rows(
+                "SELECT DISTINCT s.kind FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
+                 WHERE s.extraction = $1 AND o.source_id IS NULL",
+                vec![(&self.extraction).into(), (&self.around.run).into()],
+            )
+            .await?;
+        for row in kinds {
+            let kind: String = row.try_get("kind")?;
+            create_private_dir(&self.export_dir)?;
+            let name = format!("{kind}.jsonl");
+            let path = self.export_dir.join(&name);
+            let partial = self.export_dir.join(format!("{name}.partial"));
+            let io = |error| Error::io("write the export", &partial, error);
+            let mut file = std::io::BufWriter::new(private_file(&partial).map_err(io)?);
+            let rows = self
+                .around
+                .store
+                .rows(
+                    "SELECT s.id, s.hash, s.payload, o.status FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
+                     AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND (o.source_id IS NULL OR o.status = 'exported') \
+                     ORDER BY s.id",
+                    vec![
+                        (&self.extraction).into(),
+                        (&self.around.run).into(),
+                        (&kind).into(),
+                    ],
+                )
+                .await?;
+            let mut batch = vec![];
+            let mut ledger = vec![];
+            for row in &rows {
+                let (id, hash): (String, String) = (row.try_get("id")?, row.try_get("hash")?);
+                writeln!(file, "{}", row.try_get::<String, _>("payload")?).map_err(io)?;
+                if row.try_get::<Option<String>, _>("status")?.is_none() {
+                    let (statement, entry) = decided(
+                        &self.around,
+                        &[&kind, &id, &hash],
+                        "exported",
+                        Some(&name),
+                        None,
+                    );
+                    batch.push(statement);
+                    ledger.push(entry);
+                }
+            }
+            file.into_inner()
+                .map_err(|e| io(e.into_error()))?
+                .sync_all()
+                .map_err(io)?;
+            std::fs::rename(&partial, &path).map_err(io)?;
+            self.around.store.write_ledger(batch, ledger).await?;
+        }
+        Ok(())
+    }
+}
+
+fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|e| Error::io("create the export folder", dir, e))
+}
+
+fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+}
+
+pub(super) fn stopped() -> Error {
+    Error::failed("stopped", "loading was stopped at a safe point")
+        .with_hint("run again to go on from here")
+}
+
+/// Units of a run that were begun and not ended, oldest first.
+///
+/// # Errors
+/// A store error.
+pub async fn open_units(
+    around: &Surroundings,
+) -> Result<Vec<(i64, Frozen, i64, i64)>, Error> {
+    around
+        .store
+        .rows(
+            "SELECT id, input, attempts, now_ms FROM units WHERE run = $1 AND status IN ('ready', 'running') ORDER BY id",
+            vec![(&around.run).into()],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            Ok((
+                row.try_get("id")?,
+                serde_json::from_str(&row.try_get::<String, _>("input")?)?,
+                row.try_get("attempts")?,
+                row.try_get("now_ms")?,
+            ))
+        })
+        .collect()
+}
+
+/// Stores a unit's input (rule D-6).
+///
+/// # Errors
+/// A store error.
+pub async fn freeze(
+    around: &Surroundings,
+    operation: &str,
+    kind: &str,
+    frozen: &Frozen,
+) -> Result<(i64, i64), Error> {
+    let unit = around.store.new_id();
+    let now = around.clock.now();
+    let input = serde_json::to_string(frozen)?;
+    let hash = crate::store::sha256(&input);
+    let mut batch = vec![
+        around.store.fence(),
+        sql!(
+            "INSERT INTO units (id, run, operation, kind, status, attempts, digest, now_ms, input, input_hash) \
+             VALUES ($1, $2, $3, $4, 'ready', 0, $5, $6, $7, $8)",
+            unit,
+            &around.run,
+            operation,
+            kind,
+            &around.digest,
+            now,
+            input,
+            hash
+        ),
+    ];
+    for record in &frozen.records {
+        batch.push(sql!(
+            "INSERT INTO unit_items (unit, run, kind, source_id) VALUES ($1, $2, $3, $4)",
+            unit,
+            &around.run,
+            &record.kind,
+            &record.id
+        ));
+    }
+    around.store.write(batch).await?;
+    Ok((unit, now))
+}
+
+/// Runs a unit until it is done or must be taken apart.
+///
+/// # Errors
+/// A store error, another owner, or an illegal transition.
+pub async fn drive(
+    side: &Side,
+    around: &Surroundings,
+    unit: i64,
+    frozen: &Frozen,
+    attempts: i64,
+    now: i64,
+) -> Result<End, Error> {
+    let mut attempts = attempts;
+    let mut status = if attempts == 0 { Status::Ready } else { Status::Running };
+    loop {
+        attempts += 1;
+        status = next(status, Event::Start)?;
+        around
+            .store
+            .write(vec![sql!(
+                "UPDATE units SET status = $2, attempts = $3 WHERE id = $1",
+                unit,
+                status.word(),
+                attempts
+            )])
+            .await?;
+        let host = Arc::new(Durable::open(around.clone(), unit, now, frozen).await?);
+        let ctx = frozen.context.clone();
+        let plugin = &side.plugin;
+        let result: Result<Result<Option<String>, Refused>, UnitError> = match &frozen.call {
+            Call::Prepare => plugin
+                .prepare(host.clone(), ctx)
+                .await
+                .map(|result| result.map(Some)),
+            Call::Write(kind, items) => plugin
+                .write(host.clone(), ctx, kind.clone(), items.clone())
+                .await
+                .map(|result| result.map(|()| None)),
+            Call::Undo(mode, effects, ours) => plugin
+                .undo(host.clone(), ctx, *mode, effects.clone(), ours.clone())
+                .await
+                .map(|result| result.map(|()| None)),
+        };
+        if host.stopping() {
+            return Ok(End::Stopped);
+        }
+        if let Some(hook) = &around.boundary {
+            hook(crate::unit::Boundary::Finished).await;
+        }
+        let left = host.leftovers();
+        let (error, again) = match result {
+            Ok(Ok(state)) if left.open.is_empty() && left.unclaimed.is_empty() => {
+                status = next(status, Event::Finish)?;
+                let mut batch = host.closing(status, None);
+                if let Some(state) = state {
+                    batch.push(sql!(
+                        "UPDATE runs SET prepared = $2 WHERE id = $1",
+                        &around.run,
+                        state
+                    ));
+                }
+                around.store.write(batch).await?;
+                return Ok(End::Done);
+            }
+            Ok(Ok(_)) if !left.unclaimed.is_empty() => {
+                (format!("a replay did not repeat {}", left.unclaimed.join(", ")), false)
+            }
+            Ok(Ok(_)) => ("the connector gave no outcome".to_owned(), true),
+            Ok(Err(Refused::Cancelled)) => return Ok(End::Stopped),
+            Ok(Err(error)) => {
+                let again = matches!(
+                    error,
+                    Refused::Transient(_) | Refused::Quota(_) | Refused::Auth(_)
+                );
+                (error_words(&error).0, again)
+            }
+            Err(UnitError::Abort(UnitAbort::Store(why))) => {
+                return Err(Error::environment("store", format!("the store failed: {why}"))
+                    .with_hint("free some disk space or mend the file system, then run again"));
+            }
+            Err(UnitError::Abort(UnitAbort::Fenced)) => {
+                return Err(Error::environment(
+                    "fenced",
+                    "another process has taken this run over",
+                ));
+            }
+            Err(UnitError::Abort(abort)) => (abort.to_string(), false),
+            Err(trap) if attempts < RUNS => {
+                tracing::warn!(unit, attempts, error = %trap, "Unit failed; running it again.");
+                continue;
+            }
+            Err(trap) => (trap.to_string(), false),
+        };
+        let event = if left.applied { Event::Diverge } else { Event::GiveUp };
+        status = next(status, event)?;
+        tracing::warn!(unit, error, ?status, "Unit taken apart.");
+        around
+            .store
+            .write(host.closing(status, Some(&error)))
+            .await?;
+        return Ok(End::Open {
+            keys: left.open,
+            since: left.since.filter(|_| left.applied),
+            error,
+            again,
+        });
+    }
+}
+
+/// Items that go into one unit.
+struct Batch {
+    items: Vec<Item>,
+    records: Vec<Record>,
+    keys: Vec<String>,
+}
+
+/// Divides items by number, bytes and unique keys, keeping their order.
+fn batches_of(support: &KindSupport, items: Vec<(Item, Record)>) -> Vec<Batch> {
+    let most = usize::try_from(support.batch_items.max(1)).unwrap_or(1);
+    let mut batches: Vec<(Batch, HashSet<String>, u64)> = vec![];
+    for (item, record) in items {
+        let size = size_of(&item);
+        let (unique, all) = conflict_values(&support.conflicts, &item);
+        let fits = |(batch, taken, bytes): &(Batch, HashSet<String>, u64)| {
+            batch.items.len() < most
+                && (bytes + size <= support.batch_bytes || batch.items.is_empty())
+                && unique.is_disjoint(taken)
+        };
+        let at = match batches.iter().rposition(fits) {
+            // Only the last few are looked at, so that order is kept roughly and time stays linear.
+            Some(at) if at + 4 >= batches.len() => at,
+            _ => {
+                batches.push((
+                    Batch { items: vec![], records: vec![], keys: vec![] },
+                    HashSet::new(),
+                    0,
+                ));
+                batches.len() - 1
+            }
+        };
+        if let Some((batch, taken, bytes)) = batches.get_mut(at) {
+            batch.items.push(item);
+            batch.records.push(record);
+            batch.keys.extend(all);
+            taken.extend(unique);
+            *bytes += size;
+        }
+    }
+    batches.into_iter().map(|(batch, ..)| batch).collect()
+}
+
+/// Bytes of an item as they will roughly be sent, its files not counted: those are streamed.
+fn size_of(item: &Item) -> u64 {
+    let entry = |entry: &Entry| match &entry.data {
+        Entity::Message(m) => {
+            let text = |text: &Option<crate::contract::types::Text>| match text {
+                Some(crate::contract::types::Text::Inline(text)) => text.len() as u64,
+                Some(crate::contract::types::Text::Stored(blob)) => blob.size,
+                None => 0,
+            };
+            300 + text(&m.text).max(text(&m.html))
+        }
+        _ => 1_000,
+    };
+    match &item.body {
+        Body::Single(single) => entry(single),
+        Body::Thread(thread) => {
+            1_000 + thread.parts.iter().map(|part| entry(&part.message)).sum::<u64>()
+        }
+    }
+}
+
+/// The conflict keys of an item: those no other item of its batch may have, and all (rule D-14).
+fn conflict_values(rules: &[ConflictKey], item: &Item) -> (HashSet<String>, Vec<String>) {
+    let entry = match &item.body {
+        Body::Single(entry) => entry,
+        Body::Thread(thread) => &thread.conversation,
+    };
+    let mut unique = HashSet::new();
+    let mut all = vec![];
+    for rule in rules {
+        for value in field_values(entry, &rule.path) {
+            let value = normalise(&value, rule.normalise);
+            if value.is_empty() {
+                continue;
+            }
+            let key = format!("{}={value}", rule.path);
+            if rule.scope == crate::contract::description::ConflictScope::Unique {
+                unique.insert(key.clone());
+            }
+            all.push(key);
+        }
+    }
+    (unique, all)
+}
+
+fn field_values(entry: &Entry, path: &str) -> Vec<String> {
+    let addresses = |addresses: &[crate::contract::types::Address], want: &str| {
+        addresses
+            .iter()
+            .filter(|address| match (&address.channel, want) {
+                (AddressChannel::Email, "addresses.email") => true,
+                (AddressChannel::Phone | AddressChannel::Whatsapp, "addresses.phone") => true,
+                _ => want == "addresses",
+            })
+            .map(|address| address.value.clone())
+            .collect()
+    };
+    match (&entry.data, path) {
+        (_, "id") => vec![entry.head.id.clone()],
+        (_, "kind") => vec![kinds::name(&entry.head.kind).to_owned()],
+        (_, "external-id") => entry.head.external_id.iter().cloned().collect(),
+        (Entity::Customer(c), path) if path.starts_with("addresses") => addresses(&c.addresses, path),
+        (Entity::Company(c), path) if path.starts_with("addresses") => addresses(&c.addresses, path),
+        (Entity::Customer(c), "company") => c.company.iter().map(|r| r.id.clone()).collect(),
+        (Entity::Customer(c), "name") => c.name.iter().cloned().collect(),
+        (Entity::Company(c), "name") => vec![c.name.clone()],
+        (Entity::Company(c), "domains") => c.domains.clone(),
+        (Entity::Team(t), "name") => vec![t.name.clone()],
+        (Entity::Tag(t), "name") => vec![t.name.clone()],
+        (Entity::Brand(b), "name") => vec![b.name.clone()],
+        (Entity::Agent(a), "addresses.email") => a.email.iter().cloned().collect(),
+        (Entity::FieldDefinition(f), "name") => vec![f.name.clone()],
+        (Entity::FieldDefinition(f), "label") => vec![f.label.clone()],
+        (Entity::ObjectType(o), "name") => vec![o.name.clone()],
+        (Entity::Conversation(c), "customer") => c.customer.iter().map(|r| r.id.clone()).collect(),
+        (Entity::CustomObject(o), "object-type") => vec![o.object_type.clone()],
+        (Entity::CustomObject(o), "customer") => o.customer.iter().map(|r| r.id.clone()).collect(),
+        (Entity::CustomObject(o), "company") => o.company.iter().map(|r| r.id.clone()).collect(),
+        (Entity::Relationship(r), "source") => vec![r.source.id.clone()],
+        (Entity::Relationship(r), "target") => vec![r.target.id.clone()],
+        _ => vec![],
+    }
+}
+
+fn normalise(value: &str, how: Normalisation) -> String {
+    match how {
+        Normalisation::Exact => value.to_owned(),
+        Normalisation::TrimmedLower | Normalisation::Email => value.trim().to_lowercase(),
+        Normalisation::PhoneDigits => value.chars().filter(char::is_ascii_digit).collect(),
+    }
+}
+
+fn least_settle(support: &KindSupport) -> u64 {
+    support
+        .settle
+        .iter()
+        .map(|settle| settle.ms)
+        .min()
+        .unwrap_or(0)
+}
+
+/// Keys of items that are being written; a unit waits until all of its own are free.
+#[derive(Default)]
+pub struct Locks {
+    held: Arc<Mutex<BTreeMap<String, ()>>>,
+    freed: Arc<Notify>,
+}
+
+/// Frees its keys when dropped.
+pub struct Held {
+    keys: Vec<String>,
+    held: Arc<Mutex<BTreeMap<String, ()>>>,
+    freed: Arc<Notify>,
+}
+
+impl Locks {
+    async fn hold(&self, mut keys: Vec<String>) -> Held {
+        keys.sort();
+        keys.dedup();
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable();
+            {
+                let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+                if keys.iter().all(|key| !held.contains_key(key)) {
+                    for key in &keys {
+                        held.insert(key.clone(), ());
+                    }
+                    return Held {
+                        keys,
+                        held: Arc::clone(&self.held),
+                        freed: Arc::clone(&self.freed),
+                    };
+                }
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &self.keys {
+            held.remove(key);
+        }
+        drop(held);
+        self.freed.notify_waiters();
+    }
+}
+
+/// Counts rejects of one cause, for the stop rule (rule M-10).
+#[derive(Default)]
+pub struct Rejects {
+    state: Mutex<RejectState>,
+}
+
+#[derive(Default)]
+struct RejectState {
+    in_a_row: u32,
+    loaded: u64,
+    by_cause: HashMap<String, u64>,
+}
+
+/// The percentage rule says nothing before this many records were loaded.
+const ENOUGH_FOR_PERCENT: u64 = 1_000;
+
+impl Rejects {
+    async fn look(&self, around: &Surroundings, config: &Config, unit: i64) -> Result<(), Error> {
+        let rows = around
+            .store
+            .rows(
+                "SELECT status, coalesce(cause, '') AS cause FROM outcomes o JOIN unit_items u ON u.run = o.run AND u.kind = o.kind \
+                 AND u.source_id = o.source_id WHERE u.unit = $1",
+                vec![unit.into()],
+            )
+            .await?;
+        let rule = &config.load.stop_rule;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            let (status, cause): (String, String) = (row.try_get("status")?, row.try_get("cause")?);
+            state.loaded += 1;
+            if status != "rejected" {
+                state.in_a_row = 0;
+                continue;
+            }
+            let count = state.by_cause.entry(cause.clone()).or_insert(0);
+            *count += 1;
+            let of_cause = *count;
+            state.in_a_row += 1;
+            #[allow(clippy::cast_precision_loss, reason = "a percentage of counts far below 2^52")]
+            let percent = of_cause as f64 * 100.0 / state.loaded as f64;
+            if state.in_a_row >= rule.consecutive
+                || (state.loaded >= ENOUGH_FOR_PERCENT && percent > rule.percent)
+            {
+                return Err(Error::failed(
+                    "stop-rule",
+                    format!("{of_cause} records were rejected for one reason: {cause}"),
+                )
+                .with_hint(
+                    "look at `transload report`, mend the cause, and run again; or raise [load] stop_rule",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+
+/// The kinds that a source is asked for.
+#[must_use]
+pub fn wanted(config: &Config) -> Vec<Kind> {
+    kinds::ALL
+        .iter()
+        .filter(|kind| config.filter.wants(kinds::name(kind)))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,117 @@
+//! One end of a migration: a connection with its plugin and its way out.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::blobs::BlobStore;
+use crate::clock::SharedClock;
+use crate::contract::{description, session, types};
+use crate::error::Error;
+use crate::gateway::Gateway;
+use crate::reading::ReadingHost;
+use crate::sandbox::{Plugin, UnitError};
+use crate::unit::error_words;
+
+/// A read that fails for now is tried this often before the run stops.
+const TRIES: u32 = 5;
+
+/// A connection that is ready to be used.
+#[derive(Clone)]
+pub struct Side {
+    /// Its name in `migration.toml`.
+    pub name: String,
+    /// The connector, pinned to a digest.
+    pub plugin: Plugin,
+    /// Its way out.
+    pub gateway: Gateway,
+    /// What its calls are made for.
+    pub context: session::Context,
+    /// Bytes.
+    pub blobs: BlobStore,
+    /// Time.
+    pub clock: SharedClock,
+}
+
+impl Side {
+    /// What the connector says of itself.
+    #[must_use]
+    pub fn description(&self) -> &description::Description {
+        self.plugin.description()
+    }
+
+    /// `name@version`
+    #[must_use]
+    pub fn plugin_name(&self) -> String {
+        let description = self.description();
+        format!("{}@{}", description.name, description.version)
+    }
+
+    /// A host for one reading unit.
+    #[must_use]
+    pub fn reading(&self) -> Arc<ReadingHost> {
+        Arc::new(ReadingHost::new(
+            self.gateway.clone(),
+            self.blobs.clone(),
+            Arc::clone(&self.clock),
+            HashSet::new(),
+        ))
+    }
+
+    /// Runs a reading call until it gives an answer that counts: what fails for now is tried again, with growing pauses.
+    ///
+    /// # Errors
+    /// The connector's own error in the operator's words, or what stopped the unit.
+    pub async fn ask<T, F, Fut>(&self, what: &'static str, call: F) -> Result<T, Error>
+    where
+        F: Fn(Arc<ReadingHost>) -> Fut,
+        Fut: Future<Output = Result<Result<T, types::Error>, UnitError>>,
+    {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let problem = match call(self.reading()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(types::Error::Transient(why))) if tries < TRIES => why,
+                Ok(Err(error)) => return Err(self.failed(what, &error)),
+                Err(error) if tries < 2 => error.to_string(),
+                Err(error) => {
+                    return Err(Error::failed(
+                        "unit-failed",
+                        format!("{} could not {what} ({}): {error}", self.name, self.plugin_name()),
+                    )
+                    .with_hint("run again; if it stays, tell the connector's author"));
+                }
+            };
+            tracing::warn!(connection = self.name, what, tries, problem, "Trying again.");
+            self.clock
+                .sleep(Duration::from_millis(500 << tries.min(6)))
+                .await;
+        }
+    }
+
+    /// A connector's error as the operator's.
+    #[must_use]
+    pub fn failed(&self, what: &str, error: &types::Error) -> Error {
+        let (cause, remedy) = error_words(error);
+        let message = format!("{} could not {what}: {cause}", self.name);
+        let code = match error {
+            types::Error::Auth(_) => "auth",
+            types::Error::Permission(_) => "permission",
+            types::Error::NotFound(_) => "not-found",
+            types::Error::Invalid(_) => "invalid",
+            types::Error::Conflict(_) => "conflict",
+            types::Error::Transient(_) => "transient",
+            types::Error::Quota(_) => "quota",
+            types::Error::Unsupported(_) => "unsupported",
+            types::Error::Cancelled => "stopped",
+            types::Error::Bug(_) => "connector-bug",
+        };
+        match error {
+            types::Error::Auth(_) | types::Error::Permission(_) => Error::environment(code, message),
+            types::Error::Invalid(_) => Error::input(code, message),
+            _ => Error::failed(code, message),
+        }
+        .with_hint(remedy)
+    }
+}
