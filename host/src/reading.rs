@@ -12,7 +12,7 @@ use crate::blobs::{BlobStore, Builder};
 use crate::clock::SharedClock;
 use crate::contract::{http, ledger, runtime, types};
 use crate::gateway::{Exchange, Gateway};
-use crate::unit::log_guest;
+use crate::unit::{log_guest, path_of};
 use crate::unit_host::{UnitAbort, UnitHost};
 
 /// What a reading unit needs.
@@ -74,7 +74,7 @@ impl UnitHost for ReadingHost {
             return Ok(Err(http::Error::Denied(format!(
                 "{} {} would change something, and this call only reads",
                 request.method,
-                self.gateway.pattern(&request)
+                path_of(&request)
             ))));
         }
         Ok(match self.gateway.exchange(request, None).await? {
@@ -136,9 +136,7 @@ impl UnitHost for ReadingHost {
     }
 
     fn blob_builder(&self, media_type: String) -> Result<Builder, UnitAbort> {
-        self.blobs
-            .builder(media_type)
-            .map_err(|e| UnitAbort::Store(e.to_string()))
+        Ok(self.blobs.builder(media_type))
     }
 
     async fn report(

@@ -394,7 +394,7 @@ impl Durable {
                 let blob: types::BlobRef = serde_json::from_str(&blob)?;
                 let bytes = around
                     .blobs
-                    .read_all(&blob)
+                    .read(&blob, 0, u32::try_from(blob.size).unwrap_or(u32::MAX))
                     .map_err(|e| StoreError::Corrupt(e.to_string()))?;
                 answer = Some(
                     String::from_utf8(bytes).map_err(|e| StoreError::Corrupt(e.to_string()))?,
@@ -509,12 +509,27 @@ impl Durable {
         locked(&self.inner.state).stopping
     }
 
-    /// What the statements are that close the unit: trims the journal to audit rows.
+    /// What the statements are that close the unit: trims the journal to audit rows, frees the items that have no outcome, and
+    /// remembers since when they are in doubt.
     #[must_use]
-    pub fn closing(&self, status: Status, error: Option<&str>) -> Vec<Statement> {
+    pub fn closing(
+        &self,
+        status: Status,
+        error: Option<&str>,
+        doubt: Option<i64>,
+    ) -> Vec<Statement> {
         let unit = self.inner.unit;
         let mut batch = vec![];
         if status != Status::Done {
+            if let Some(since) = doubt {
+                batch.push(sql!(
+                    "INSERT INTO doubts (run, kind, source_id, since) SELECT u.run, u.kind, u.source_id, $2 FROM unit_items u \
+                     WHERE u.unit = $1 AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.run = u.run AND o.kind = u.kind \
+                     AND o.source_id = u.source_id) ON CONFLICT (run, kind, source_id) DO UPDATE SET since = $2",
+                    unit,
+                    since
+                ));
+            }
             batch.push(sql!(
                 "DELETE FROM unit_items WHERE unit = $1 AND NOT EXISTS (SELECT 1 FROM outcomes o WHERE o.run = unit_items.run \
                  AND o.kind = unit_items.kind AND o.source_id = unit_items.source_id)",
@@ -775,10 +790,10 @@ impl Inner {
         let answer = answer.map_err(|e| self.abort(UnitAbort::Store(e.to_string())))?;
         let (answer, blob) = match answer {
             Some(text) if text.len() > INLINE_ANSWER => {
-                let kept = self
-                    .around
-                    .blobs
-                    .put_bytes(text.as_bytes(), "application/json")
+                let mut builder = self.around.blobs.builder("application/json");
+                let kept = builder
+                    .append(text.as_bytes())
+                    .and_then(|()| builder.finish())
                     .map_err(|e| self.abort(UnitAbort::Store(e.to_string())))?;
                 (None, Some(serde_json::to_string(&kept).unwrap_or_default()))
             }
@@ -883,7 +898,7 @@ impl Inner {
         if mutating && let Some(refusal) = self.too_early(&ident) {
             return Ok(Answer::Error(refusal));
         }
-        let call = format!("{} {}", request.method, gateway.pattern(&request));
+        let call = format!("{} {}", request.method, path_of(&request));
         let lifetime = request.lifetime_ms;
         let passing = request.passing;
         let intent = Intent {
@@ -1147,6 +1162,22 @@ impl Inner {
                 digest: outcome_digest(status, with.as_deref().unwrap_or(""), hash, &[]),
             });
         }
+        statements.push(if matches!(outcome.status, ledger::Status::Unsettled(_)) {
+            sql!(
+                "INSERT INTO doubts (run, kind, source_id, since) VALUES ($1, $2, $3, $4) ON CONFLICT (run, kind, source_id) DO NOTHING",
+                &around.run,
+                &record.kind,
+                &record.id,
+                now
+            )
+        } else {
+            sql!(
+                "DELETE FROM doubts WHERE run = $1 AND kind = $2 AND source_id = $3",
+                &around.run,
+                &record.kind,
+                &record.id
+            )
+        });
         for (kind, id, hash, cause) in &record.missing {
             let (statement, entry) =
                 decided(around, &[kind, id, hash], "rejected", Some(cause), Some(MISSING_REMEDY));
@@ -1418,11 +1449,7 @@ impl UnitHost for Durable {
     }
 
     fn blob_builder(&self, media_type: String) -> Result<Builder, UnitAbort> {
-        self.inner
-            .around
-            .blobs
-            .builder(media_type)
-            .map_err(|e| UnitAbort::Store(e.to_string()))
+        Ok(self.inner.around.blobs.builder(media_type))
     }
 
     async fn report(
@@ -1563,6 +1590,12 @@ impl JournalRow {
             expires_at: None,
         }
     }
+}
+
+/// A request's path, without its query: for audits and messages.
+#[must_use]
+pub fn path_of(request: &http::Request) -> &str {
+    request.url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Tells a connector's words to the log of the host.

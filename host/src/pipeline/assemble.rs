@@ -255,7 +255,7 @@ impl Assembler {
             },
             existing: None,
             marker: record.marker.clone(),
-            in_doubt_since: None,
+            in_doubt_since: self.doubt(kind, id).await?,
             notes,
             prior: self.prior(kind, id).await?,
         };
@@ -426,6 +426,18 @@ impl Assembler {
             )
             .await?;
         Ok(row.map(|row| row.try_get("target_id")).transpose()?)
+    }
+
+    /// Since when an earlier attempt may have been applied (rule D-8).
+    async fn doubt(&self, kind: &str, id: &str) -> Result<Option<i64>, Error> {
+        let row = self
+            .store
+            .row(
+                "SELECT since FROM doubts WHERE run = $1 AND kind = $2 AND source_id = $3",
+                vec![(&self.run).into(), kind.into(), id.into()],
+            )
+            .await?;
+        Ok(row.map(|row| row.try_get("since")).transpose()?)
     }
 
     /// Effects of earlier runs on this account, newest first.

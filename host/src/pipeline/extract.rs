@@ -5,7 +5,6 @@
 //! by an older one. After the first pass a catch-up pass reads what moved meanwhile.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use sqlx::Row as _;
@@ -226,8 +225,7 @@ impl Extractor<'_> {
         }
         loop {
             if self.stop.is_cancelled() {
-                return Err(Error::failed("stopped", "reading was stopped")
-                    .with_hint("run again to go on from here"));
+                return Err(Error::Interrupted);
             }
             let page = self.page(&walk).await?;
             walk.total_first = walk.total_first.or(page.total.map(signed));

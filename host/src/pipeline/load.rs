@@ -5,7 +5,7 @@
 //! again singly, look-up first; what surely was not is tried again a few times and then rejected with the reason.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::stream::{self, StreamExt as _};
@@ -104,14 +104,14 @@ impl Loader<'_> {
             ready
                 .wait_for(|done| done.contains(&word))
                 .await
-                .map_err(|_| Error::failed("stopped", "reading ended before loading"))?;
+                .map_err(|_| stopped())?;
             self.load_kind(support, &context).await?;
         }
         // Records that the catch-up pass brought for kinds that had been loaded before it.
         ready
             .wait_for(|done| done.contains("attachment"))
             .await
-            .map_err(|_| Error::failed("stopped", "reading ended before loading"))?;
+            .map_err(|_| stopped())?;
         for support in &order {
             self.load_kind(support, &context).await?;
         }
@@ -131,14 +131,13 @@ impl Loader<'_> {
             .around
             .store
             .rows(
-                "SELECT kind, source_id, at_ms FROM outcomes WHERE run = $1 AND status = 'unsettled' AND unit IS NOT NULL",
+                "SELECT kind, source_id FROM outcomes WHERE run = $1 AND status = 'unsettled'",
                 vec![(&self.around.run).into()],
             )
             .await?;
         for row in unsettled {
             let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
-            let since: i64 = row.try_get("at_ms")?;
-            self.singly(&kind, &id, Some(since)).await?;
+            self.singly(&kind, &id).await?;
         }
         Ok(())
     }
@@ -219,10 +218,14 @@ impl Loader<'_> {
             .min(self.config.load.concurrency)
             .max(1) as usize;
         let taken: Mutex<HashSet<String>> = Mutex::default();
+        let halted = AtomicBool::new(false);
         let batches = stream::try_unfold(Vec::new(), |waiting: Vec<Batch>| {
-            let (kind, taken, done) = (&kind, &taken, &done);
+            let (kind, taken, done, halted) = (&kind, &taken, &done, &halted);
             async move {
                 let mut waiting = waiting;
+                if halted.load(Ordering::Relaxed) {
+                    return Ok(None);
+                }
                 if self.stop.is_cancelled() {
                     return Err(stopped());
                 }
@@ -279,22 +282,11 @@ impl Loader<'_> {
         while let Some(result) = results.next().await {
             if let Err(error) = result {
                 // What is running is driven to its end; nothing new is begun.
-                self.stop_quietly(&mut first, error);
-                if first.is_some() {
-                    break;
-                }
+                halted.store(true, Ordering::Relaxed);
+                first.get_or_insert(error);
             }
         }
-        match first {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-
-    fn stop_quietly(&self, first: &mut Option<Error>, error: Error) {
-        if first.is_none() {
-            *first = Some(error);
-        }
+        first.map_or(Ok(()), Err)
     }
 
     async fn write_batch(
@@ -351,7 +343,7 @@ impl Loader<'_> {
                 for record in frozen.records.iter().filter(|r| keys.contains(&r.key)) {
                     if was_single_in_doubt {
                         let status = crate::contract::ledger::Status::Unsettled(error.clone());
-                        self.decide_in_unit(record, &status).await?;
+                        self.decide(record, &status).await?;
                         continue;
                     }
                     let tried = {
@@ -368,7 +360,7 @@ impl Loader<'_> {
                         ));
                         self.decide(record, &status).await?;
                     } else {
-                        Box::pin(self.singly(&record.kind, &record.id, since)).await?;
+                        Box::pin(self.singly(&record.kind, &record.id)).await?;
                     }
                 }
                 Ok(())
@@ -377,7 +369,7 @@ impl Loader<'_> {
     }
 
     /// Runs one record as a unit of its own.
-    async fn singly(&self, kind: &str, id: &str, in_doubt: Option<i64>) -> Result<(), Error> {
+    async fn singly(&self, kind: &str, id: &str) -> Result<(), Error> {
         let parsed = kinds::parse(kind);
         let Some(support) = self
             .destination
@@ -402,10 +394,6 @@ impl Loader<'_> {
                     self.find_existing(&support, &mut items, &context).await?;
                 }
                 for batch in batches_of(&support, items) {
-                    let mut batch = batch;
-                    for item in &mut batch.items {
-                        item.in_doubt_since = in_doubt;
-                    }
                     Box::pin(self.write_batch(&support, batch, &context)).await?;
                 }
                 Ok(())
@@ -444,25 +432,6 @@ impl Loader<'_> {
             add(kind, id, hash, Some(cause));
         }
         self.around.store.write_ledger(batch, ledger).await?;
-        Ok(())
-    }
-
-    /// As [`Loader::decide`], for a record whose look-up is still owed.
-    async fn decide_in_unit(
-        &self,
-        record: &Record,
-        status: &crate::contract::ledger::Status,
-    ) -> Result<(), Error> {
-        self.decide(record, status).await?;
-        self.around
-            .store
-            .write(vec![sql!(
-                "UPDATE outcomes SET unit = 0 WHERE run = $1 AND kind = $2 AND source_id = $3",
-                &self.around.run,
-                &record.kind,
-                &record.id
-            )])
-            .await?;
         Ok(())
     }
 
@@ -533,7 +502,7 @@ impl Loader<'_> {
                 attachment.content = Some(blob);
                 Ok(None)
             }
-            Err(error) if error.code() == "stopped" => Err(error),
+            Err(Error::Interrupted) => Err(Error::Interrupted),
             Err(error) => {
                 let why = error.to_string();
                 tracing::warn!(attachment = id, "Attachment could not be fetched.");
@@ -677,8 +646,7 @@ fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
 }
 
 pub(super) fn stopped() -> Error {
-    Error::failed("stopped", "loading was stopped at a safe point")
-        .with_hint("run again to go on from here")
+    Error::Interrupted
 }
 
 /// Units of a run that were begun and not ended, oldest first.
@@ -802,7 +770,7 @@ pub async fn drive(
         let (error, again) = match result {
             Ok(Ok(state)) if left.open.is_empty() && left.unclaimed.is_empty() => {
                 status = next(status, Event::Finish)?;
-                let mut batch = host.closing(status, None);
+                let mut batch = host.closing(status, None, None);
                 if let Some(state) = state {
                     batch.push(sql!(
                         "UPDATE runs SET prepared = $2 WHERE id = $1",
@@ -845,13 +813,14 @@ pub async fn drive(
         let event = if left.applied { Event::Diverge } else { Event::GiveUp };
         status = next(status, event)?;
         tracing::warn!(unit, error, ?status, "Unit taken apart.");
+        let since = left.since.filter(|_| left.applied);
         around
             .store
-            .write(host.closing(status, Some(&error)))
+            .write(host.closing(status, Some(&error), since))
             .await?;
         return Ok(End::Open {
             keys: left.open,
-            since: left.since.filter(|_| left.applied),
+            since,
             error,
             again,
         });
@@ -873,7 +842,9 @@ fn batches_of(support: &KindSupport, items: Vec<(Item, Record)>) -> Vec<Batch> {
         let size = size_of(&item);
         let (unique, all) = conflict_values(&support.conflicts, &item);
         let fits = |(batch, taken, bytes): &(Batch, HashSet<String>, u64)| {
-            batch.items.len() < most
+            item.in_doubt_since.is_none()
+                && batch.items.iter().all(|other| other.in_doubt_since.is_none())
+                && batch.items.len() < most
                 && (bytes + size <= support.batch_bytes || batch.items.is_empty())
                 && unique.is_disjoint(taken)
         };

@@ -1,14 +1,649 @@
 //! What happens to one migration: check, plan, run, status, roll back, report.
 //!
-//! Functions here take a [`Project`](project::Project) and return plain, serializable values (`model`); what is printed is the business of `cli` and
-//! `report`. Progress is told through [`Events`].
+//! Functions here take a [`Project`] and return plain, serializable values (`model`); what is printed is the business of `cli`
+//! and `report`. Progress is told through [`Events`].
 
-mod api;
+mod assemble;
+mod extract;
+mod load;
 pub mod model;
+mod planning;
+pub mod project;
+mod rollback;
+mod side;
+mod sums;
 
-pub use api::{check, plan, report, rollback, run, status};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-/// A project's folder, opened.
-pub mod project {
-    pub use super::api::Project;
+use sqlx::Row as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::assemble::Assembler;
+use self::extract::Extractor;
+use self::load::{Loader, Locks, Rejects, wanted};
+use self::model::{
+    CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport, Severity,
+};
+use self::planning::Facts;
+use self::project::Project;
+pub use self::side::Side;
+use crate::contract::description::Role;
+use crate::contract::destination::{SurveyReport, UndoMode};
+use crate::contract::session::Account;
+use crate::contract::source::Discovery;
+use crate::contract::types::{Entry, Kind};
+use crate::error::Error;
+use crate::store::sha256;
+use crate::unit::Surroundings;
+use crate::gateway::{Pause, PauseReason};
+use crate::sql;
+
+/// Kinds that are cheap to read and that a plan needs.
+const SCHEMA: [Kind; 6] = [
+    Kind::Team,
+    Kind::Agent,
+    Kind::Tag,
+    Kind::Brand,
+    Kind::ObjectType,
+    Kind::FieldDefinition,
+];
+
+/// Both ends with their accounts.
+struct Ends {
+    source: Side,
+    source_account: Account,
+    destination: Side,
+    destination_account: Account,
+}
+
+async fn ends(project: &Project, pinned: Option<(&str, &str)>) -> Result<Ends, Error> {
+    let migration = &project.config.migration;
+    let mut source = project
+        .side(&migration.from, Role::Source, pinned.map(|(source, _)| source))
+        .await?;
+    let mut destination = project
+        .side(&migration.to, Role::Destination, pinned.map(|(_, target)| target))
+        .await?;
+    let source_account = project.account(&source).await?;
+    for side in [&mut source, &mut destination] {
+        side.context.organisation.clone_from(&source_account.id);
+    }
+    let platform = source.description().name.clone();
+    source.context.platform.clone_from(&platform);
+    destination.context.platform = platform;
+    let destination_account = project.account(&destination).await?;
+    Ok(Ends { source, source_account, destination, destination_account })
+}
+
+impl Ends {
+    fn check(&self, project: &Project) -> CheckReport {
+        planning::check_report(
+            vec![
+                planning::connection_check(&self.source, &self.source_account),
+                planning::connection_check(&self.destination, &self.destination_account),
+            ],
+            &project.config.migration.accept,
+        )
+    }
+}
+
+/// Tests both connections: credentials, rights, accounts.
+///
+/// # Errors
+/// A connection that cannot be set up, or whose credential is refused.
+pub async fn check(project: &Project, events: &dyn Events) -> Result<CheckReport, Error> {
+    let _ = events;
+    Ok(ends(project, None).await?.check(project))
+}
+
+/// Says what a run would do. Reads only: the source's schema lands in the store, where the run finds it.
+///
+/// # Errors
+/// As [`check`].
+pub async fn plan(project: &Project, events: &dyn Events) -> Result<Plan, Error> {
+    let owned = project.own().await?;
+    let result = async {
+        let ends = ends(project, None).await?;
+        let (plan, ..) = make_plan(project, ends, events).await?;
+        Ok(plan)
+    }
+    .await;
+    owned.release().await?;
+    result
+}
+
+/// The plan, and what it was made from.
+async fn make_plan(
+    project: &Project,
+    mut ends: Ends,
+    events: &dyn Events,
+) -> Result<(Plan, Ends, String, SurveyReport), Error> {
+    let (extraction, until, discovery) = open_extraction(project, &mut ends).await?;
+    let survey = {
+        let side = &ends.destination;
+        side.ask("be surveyed", |host| {
+            let (plugin, ctx) = (side.plugin.clone(), side.context.clone());
+            async move { plugin.survey(host, ctx).await }
+        })
+        .await?
+    };
+    let extractor = Extractor {
+        side: &ends.source,
+        store: &project.store,
+        extraction: extraction.clone(),
+        until,
+        events,
+        stop: project.stop.clone(),
+    };
+    extractor.schema(&SCHEMA).await?;
+    let mut schema = vec![];
+    for row in project
+        .store
+        .rows(
+            "SELECT payload FROM staged WHERE extraction = $1 AND kind IN ('agent', 'field-definition', 'object-type') ORDER BY kind, id",
+            vec![(&extraction).into()],
+        )
+        .await?
+    {
+        schema.push(serde_json::from_str::<Entry>(&row.try_get::<String, _>("payload")?)?);
+    }
+    let plan = planning::plan(Facts {
+        config: &project.config,
+        source: &ends.source,
+        destination: &ends.destination,
+        check: ends.check(project),
+        discovery,
+        survey: survey.clone(),
+        schema,
+    })?;
+    Ok((plan, ends, extraction, survey))
+}
+
+/// The reading of the source that this project goes on with, or a new one. Several runs and destinations share it.
+async fn open_extraction(
+    project: &Project,
+    ends: &mut Ends,
+) -> Result<(String, i64, Discovery), Error> {
+    let found = project
+        .store
+        .row(
+            "SELECT id, until_ms, discovery FROM extractions WHERE connection = $1 AND account = $2 ORDER BY started_at DESC LIMIT 1",
+            vec![
+                (&ends.source.name).into(),
+                (&ends.source_account.id).into(),
+            ],
+        )
+        .await?;
+    if let Some(row) = found {
+        let discovery: Discovery = serde_json::from_str(&row.try_get::<String, _>("discovery")?)?;
+        ends.source.context.state = Some(discovery.state.clone());
+        return Ok((row.try_get("id")?, row.try_get("until_ms")?, discovery));
+    }
+    let side = &ends.source;
+    let discovery = side
+        .ask("be discovered", |host| {
+            let (plugin, ctx) = (side.plugin.clone(), side.context.clone());
+            async move { plugin.discover(host, ctx).await }
+        })
+        .await?;
+    ends.source.context.state = Some(discovery.state.clone());
+    let now = project.clock.now();
+    let id = format!("x{}", &sha256(&format!("{}{}{now}", ends.source.name, ends.source_account.id))[..12]);
+    project
+        .store
+        .write(vec![sql!(
+            "INSERT INTO extractions (id, connection, account, platform, digest, until_ms, caught_up, discovery, state, started_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $7, 'reading', $6)",
+            &id,
+            &ends.source.name,
+            &ends.source_account.id,
+            &ends.source.description().name,
+            ends.source.plugin.digest(),
+            now,
+            serde_json::to_string(&discovery)?
+        )])
+        .await?;
+    Ok((id, now, discovery))
+}
+
+/// Runs the migration, or goes on with the one that was begun.
+///
+/// # Errors
+/// [`Error::NotApproved`] for a plan nobody approved; [`Error::Interrupted`] when stopped; what more tries would not mend.
+pub async fn run(
+    project: &Project,
+    options: RunOptions,
+    events: &dyn Events,
+) -> Result<RunReport, Error> {
+    let owned = project.own().await?;
+    let result = run_owned(project, options, events).await;
+    owned.release().await?;
+    result
+}
+
+async fn run_owned(
+    project: &Project,
+    options: RunOptions,
+    events: &dyn Events,
+) -> Result<RunReport, Error> {
+    let _stop = forward(&options.stop, &project.stop);
+    let begun = begin(project, &options, events).await?;
+    let around = surroundings(project, &begun);
+    let stop = project.stop.clone();
+    let (ready, seen) = watch::channel(HashSet::new());
+    let extractor = Extractor {
+        side: &begun.ends.source,
+        store: &project.store,
+        extraction: begun.extraction.clone(),
+        until: begun.until,
+        events,
+        stop: stop.clone(),
+    };
+    let loader = Loader {
+        source: &begun.ends.source,
+        destination: &begun.ends.destination,
+        around: around.clone(),
+        assembler: Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            &begun.extraction,
+            &begun.ends.destination_account.id,
+            &begun.run,
+            &begun.ends.destination.context.platform,
+            &begun.ends.destination.context.organisation,
+            &begun.survey,
+        ),
+        config: &project.config,
+        extraction: begun.extraction.clone(),
+        export_dir: project.dir.join("export").join(&begun.run),
+        events,
+        stop: stop.clone(),
+        locks: Locks::default(),
+        watch: Rejects::default(),
+        tries: Default::default(),
+    };
+    let kinds_wanted = wanted(&project.config);
+    let reading = async {
+        let result = extractor.run(&kinds_wanted, &ready).await;
+        if result.is_err() {
+            // The loader must not wait for kinds that will not come.
+            stop.cancel();
+        }
+        drop(ready);
+        result
+    };
+    let both = async { tokio::join!(reading, loader.run(seen)) };
+    let (read, loaded) = telling(&[&begun.ends.source, &begun.ends.destination], events, both).await;
+    project.count_requests(&begun.extraction, &begun.ends.source).await?;
+    project.count_requests(&begun.run, &begun.ends.destination).await?;
+    let outcome = read.and(loaded);
+    let sums = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
+    let unsettled: u64 = sums.iter().map(|sum| sum.unsettled).sum();
+    let (state, reason) = match &outcome {
+        Ok(()) if unsettled > 0 => ("stopped", Some(format!("{unsettled} records are unsettled"))),
+        Ok(()) => ("complete", None),
+        Err(error) => ("stopped", Some(error.to_string())),
+    };
+    project
+        .store
+        .write(vec![sql!(
+            "UPDATE runs SET state = $2, reason = $3, ended_at = $4 WHERE id = $1",
+            &begun.run,
+            state,
+            reason,
+            project.clock.now()
+        )])
+        .await?;
+    outcome?;
+    sums::report(&around).await
+}
+
+/// A run that is going on.
+struct Begun {
+    ends: Ends,
+    run: String,
+    extraction: String,
+    until: i64,
+    survey: SurveyReport,
+}
+
+fn surroundings(project: &Project, begun: &Begun) -> Surroundings {
+    Surroundings {
+        store: project.store.clone(),
+        blobs: project.blobs.clone(),
+        gateway: begun.ends.destination.gateway.clone(),
+        clock: Arc::clone(&project.clock),
+        run: begun.run.clone(),
+        account: begun.ends.destination_account.id.clone(),
+        digest: begun.ends.destination.plugin.digest().to_owned(),
+        boundary: project.boundary.clone(),
+    }
+}
+
+/// Goes on with the run that was begun, pinned to its plugins, or begins one if its plan was approved.
+async fn begin(
+    project: &Project,
+    options: &RunOptions,
+    events: &dyn Events,
+) -> Result<Begun, Error> {
+    if let Some(run) = project.find_run(None).await? {
+        let row = project
+            .store
+            .row(
+                "SELECT r.state, r.account, r.extraction, r.config_digest, r.survey, e.until_ms, e.discovery, e.account AS source_account \
+                 FROM runs r JOIN extractions e ON e.id = r.extraction WHERE r.id = $1",
+                vec![(&run).into()],
+            )
+            .await?;
+        if let Some(row) = row {
+            let state: String = row.try_get("state")?;
+            if ["running", "stopped", "paused", "complete"].contains(&state.as_str()) {
+                return resume(project, run, &row).await;
+            }
+            if state == "rolling-back" {
+                return Err(Error::input("rolling-back", format!("run {run} is being rolled back"))
+                    .with_hint("finish it with `transload rollback`, then run again"));
+            }
+        }
+    }
+    let ends = ends(project, None).await?;
+    let (plan, ends, extraction, survey) = make_plan(project, ends, events).await?;
+    if let Some(error) = plan.errors.first() {
+        return Err(Error::input("plan", error.clone()).with_hint("`transload plan` shows all of it"));
+    }
+    if !plan.check.ok {
+        let what = plan
+            .check
+            .connections
+            .iter()
+            .flat_map(|c| {
+                c.missing_rights.iter().cloned().chain(
+                    c.notices
+                        .iter()
+                        .filter(|n| n.severity == Severity::Danger)
+                        .map(|n| n.message.clone()),
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("; ");
+        return Err(Error::environment("check", format!("the check does not pass: {what}"))
+            .with_hint("mend it, or accept a notice by its code in [migration] accept"));
+    }
+    let approved = options.yes || options.accept.as_deref() == Some(plan.digest.as_str());
+    if !approved {
+        return Err(Error::NotApproved { digest: plan.digest });
+    }
+    let now = project.clock.now();
+    let run = format!("r{}", &sha256(&format!("{extraction}{}{now}", ends.destination.name))[..12]);
+    let mut batch = vec![sql!(
+        "INSERT INTO runs (id, extraction, source, destination, account, platform, organisation, state, config_digest, plan_digest, \
+         survey, started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10, $11)",
+        &run,
+        &extraction,
+        &ends.source.name,
+        &ends.destination.name,
+        &ends.destination_account.id,
+        &ends.destination.context.platform,
+        &ends.destination.context.organisation,
+        project.config.digest(),
+        &plan.digest,
+        serde_json::to_string(&survey)?,
+        now
+    )];
+    for (role, side) in [("source", &ends.source), ("destination", &ends.destination)] {
+        let description = side.description();
+        batch.push(sql!(
+            "INSERT INTO run_plugins (run, role, name, version, digest) VALUES ($1, $2, $3, $4, $5)",
+            &run,
+            role,
+            &description.name,
+            &description.version,
+            side.plugin.digest()
+        ));
+    }
+    project.store.write(batch).await?;
+    let row = project
+        .store
+        .row(
+            "SELECT until_ms FROM extractions WHERE id = $1",
+            vec![(&extraction).into()],
+        )
+        .await?;
+    let until = row.map(|row| row.try_get("until_ms")).transpose()?.unwrap_or(now);
+    let mut begun = Begun { ends, run, extraction, until, survey };
+    begun.name_run();
+    Ok(begun)
+}
+
+impl Begun {
+    fn name_run(&mut self) {
+        self.ends.source.context.run.clone_from(&self.run);
+        self.ends.destination.context.run.clone_from(&self.run);
+    }
+}
+
+async fn resume(
+    project: &Project,
+    run: String,
+    row: &sqlx::sqlite::SqliteRow,
+) -> Result<Begun, Error> {
+    let pinned = pinned(project, &run).await?;
+    let mut ends = ends(project, Some((&pinned.0, &pinned.1))).await?;
+    let account: String = row.try_get("account")?;
+    let source_account: String = row.try_get("source_account")?;
+    for (side, was, is) in [
+        (&ends.destination, &account, &ends.destination_account.id),
+        (&ends.source, &source_account, &ends.source_account.id),
+    ] {
+        if was != is {
+            return Err(Error::input(
+                "other-account",
+                format!("run {run} works on account {was}, but {} is account {is}", side.name),
+            )
+            .with_hint("put the former settings back, or begin another project for this account"));
+        }
+    }
+    let digest: String = row.try_get("config_digest")?;
+    if digest != project.config.digest() {
+        return Err(Error::input(
+            "other-mapping",
+            format!("migration.toml has changed since run {run} was begun: its mapping is pinned"),
+        )
+        .with_hint("put it back to go on, or roll the run back and begin anew"));
+    }
+    let discovery: Discovery = serde_json::from_str(&row.try_get::<String, _>("discovery")?)?;
+    ends.source.context.state = Some(discovery.state);
+    project
+        .store
+        .write(vec![sql!(
+            "UPDATE runs SET state = 'running', reason = NULL, ended_at = NULL WHERE id = $1",
+            &run
+        )])
+        .await?;
+    let mut begun = Begun {
+        ends,
+        run,
+        extraction: row.try_get("extraction")?,
+        until: row.try_get("until_ms")?,
+        survey: serde_json::from_str(&row.try_get::<String, _>("survey")?)?,
+    };
+    begun.name_run();
+    Ok(begun)
+}
+
+/// The digests a run was begun with: source and destination.
+async fn pinned(project: &Project, run: &str) -> Result<(String, String), Error> {
+    let by_role = project
+        .store
+        .map(
+            "SELECT role, digest FROM run_plugins WHERE run = $1",
+            vec![run.into()],
+        )
+        .await?;
+    let digest = |role: &str| by_role.get(role).cloned().unwrap_or_default();
+    Ok((digest("source"), digest("destination")))
+}
+
+/// Where a run stands; the newest if none is named. Nothing is asked of either platform.
+///
+/// # Errors
+/// `no-such-run`.
+pub async fn status(project: &Project, run: Option<&str>) -> Result<RunReport, Error> {
+    report(project, run).await
+}
+
+/// Everything about a run; the newest if none is named. Nothing is asked of either platform.
+///
+/// # Errors
+/// `no-such-run`.
+pub async fn report(project: &Project, run: Option<&str>) -> Result<RunReport, Error> {
+    let run = project.find_run(run).await?.ok_or_else(|| {
+        Error::input("no-run", "nothing has been run yet").with_hint("`transload run` begins one")
+    })?;
+    // A report needs no plugin and no network: only what is stored.
+    sums::report_stored(&project.store, &run).await
+}
+
+/// Undoes a run, or shows what that would do.
+///
+/// # Errors
+/// [`Error::Interrupted`] when stopped; what more tries would not mend. What could not be undone is in the report.
+pub async fn rollback(
+    project: &Project,
+    options: RollbackOptions,
+    events: &dyn Events,
+) -> Result<RollbackReport, Error> {
+    let owned = project.own().await?;
+    let result = rollback_owned(project, options, events).await;
+    owned.release().await?;
+    result
+}
+
+async fn rollback_owned(
+    project: &Project,
+    options: RollbackOptions,
+    events: &dyn Events,
+) -> Result<RollbackReport, Error> {
+    let _stop = forward(&options.stop, &project.stop);
+    let run = project.find_run(options.run.as_deref()).await?.ok_or_else(|| {
+        Error::input("no-run", "nothing has been run yet, so there is nothing to roll back")
+    })?;
+    let row = project
+        .store
+        .row(
+            "SELECT account, platform, organisation, destination FROM runs WHERE id = $1",
+            vec![(&run).into()],
+        )
+        .await?
+        .ok_or_else(|| Error::input("no-such-run", format!("there is no run {run}")))?;
+    let digests = pinned(project, &run).await?;
+    let mut destination = project
+        .side(
+            &row.try_get::<String, _>("destination")?,
+            Role::Destination,
+            Some(&digests.1),
+        )
+        .await?;
+    destination.context.run.clone_from(&run);
+    destination.context.platform = row.try_get("platform")?;
+    destination.context.organisation = row.try_get("organisation")?;
+    let account: String = row.try_get("account")?;
+    let is = project.account(&destination).await?.id;
+    if is != account {
+        return Err(Error::input(
+            "other-account",
+            format!("run {run} wrote to account {account}, but {} is account {is}", destination.name),
+        )
+        .with_hint("put the former settings back"));
+    }
+    let around = Surroundings {
+        store: project.store.clone(),
+        blobs: project.blobs.clone(),
+        gateway: destination.gateway.clone(),
+        clock: Arc::clone(&project.clock),
+        run: run.clone(),
+        account,
+        digest: digests.1,
+        boundary: project.boundary.clone(),
+    };
+    if !options.preview {
+        project
+            .store
+            .write(vec![sql!(
+                "UPDATE runs SET state = 'rolling-back' WHERE id = $1",
+                &run
+            )])
+            .await?;
+    }
+    let work = rollback::Rollback {
+        destination: &destination,
+        around,
+        kinds: options.kinds.unwrap_or_default(),
+        mode: match (options.preview, options.force) {
+            (true, _) => UndoMode::Preview,
+            (false, true) => UndoMode::Force,
+            (false, false) => UndoMode::Careful,
+        },
+        events,
+        stop: project.stop.clone(),
+    };
+    let result = telling(&[&destination], events, work.run()).await;
+    project.count_requests(&run, &destination).await?;
+    result
+}
+
+/// Cancels one token with another, for as long as the guard lives.
+fn forward(from: &CancellationToken, to: &CancellationToken) -> Guard {
+    let (from, to) = (from.clone(), to.clone());
+    Guard(tokio::spawn(async move {
+        from.cancelled().await;
+        to.cancel();
+    }))
+}
+
+/// A task that ends with its guard.
+struct Guard(tokio::task::JoinHandle<()>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Tells of a connection's pauses while `work` goes on (rule M-10).
+async fn telling<T>(sides: &[&Side], events: &dyn Events, work: impl Future<Output = T>) -> T {
+    let watching = sides.iter().map(|side| async move {
+        let mut pauses = side.gateway.pauses();
+        loop {
+            let reason = pauses.borrow_and_update().as_ref().map(words_of);
+            events.paused(&side.name, reason.as_deref());
+            if pauses.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    });
+    let watching = futures::future::join_all(watching);
+    tokio::pin!(work, watching);
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            // Never ends while there is something to watch.
+            _ = &mut watching => {}
+        }
+    }
+}
+
+/// What a person reads of a pause.
+fn words_of(pause: &Pause) -> String {
+    let why = match &pause.reason {
+        PauseReason::Quota(rule) => format!("the limit {rule:?} is used up"),
+        PauseReason::SlowDown => "the platform asked us to wait".into(),
+        PauseReason::Credential(what) => format!("{what}; waiting for a new secret"),
+    };
+    match pause.until.and_then(chrono::DateTime::from_timestamp_millis) {
+        Some(until) => format!("{why}, until {}", until.format("%H:%M:%S UTC")),
+        None => why,
+    }
 }

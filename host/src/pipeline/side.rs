@@ -93,6 +93,9 @@ impl Side {
     /// A connector's error as the operator's.
     #[must_use]
     pub fn failed(&self, what: &str, error: &types::Error) -> Error {
+        if matches!(error, types::Error::Cancelled) {
+            return Error::Interrupted;
+        }
         let (cause, remedy) = error_words(error);
         let message = format!("{} could not {what}: {cause}", self.name);
         let code = match error {

@@ -150,6 +150,15 @@ CREATE TABLE journal (
     PRIMARY KEY (unit, ident)
 );
 
+-- Records of which an earlier attempt may have been applied, until an outcome settles it (rules D-3, D-8).
+CREATE TABLE doubts (
+    run         TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    source_id   TEXT NOT NULL,
+    since       BIGINT NOT NULL,
+    PRIMARY KEY (run, kind, source_id)
+);
+
 CREATE TABLE outcomes (
     account     TEXT NOT NULL,
     run         TEXT NOT NULL,

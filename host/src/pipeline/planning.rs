@@ -1,0 +1,401 @@
+//! What can be said before anything is written: who is on both sides, what is there, how it will arrive, what it costs.
+//!
+//! Everything here comes from `describe`, `check`, `discover`, `survey` and the schema kinds, which are cheap to read. A plan's
+//! digest covers what a person would decide by, so that `--accept <digest>` approves just that.
+
+use std::collections::BTreeMap;
+
+use super::assemble::map_value;
+use super::model::{
+    CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, PlanCustomField, PlanField, PlanKind,
+    PlanValueMap, Severity,
+};
+use super::side::Side;
+use crate::config::{Config, FieldTarget};
+use crate::contract::description::{KindSupport, Role, SideEffectSeverity};
+use crate::contract::destination::SurveyReport;
+use crate::contract::session::{self, Account};
+use crate::contract::source::{Certainty, Discovery};
+use crate::contract::types::{AgentState, Entity, Entry, FieldType, Fidelity};
+use crate::kinds;
+use crate::store::sha256;
+
+/// A connector's notice with its sender.
+#[must_use]
+pub fn notice(from: &str, notice: &session::Notice) -> Notice {
+    Notice {
+        from: from.to_owned(),
+        code: notice.code.clone(),
+        severity: match notice.severity {
+            session::Severity::Info => Severity::Info,
+            session::Severity::Caution => Severity::Caution,
+            session::Severity::Danger => Severity::Danger,
+        },
+        message: notice.message.clone(),
+        remedy: notice.remedy.clone(),
+    }
+}
+
+/// What `check` says about one connection.
+#[must_use]
+pub fn connection_check(side: &Side, account: &Account) -> ConnectionCheck {
+    let description = side.description();
+    ConnectionCheck {
+        connection: side.name.clone(),
+        role: match description.role {
+            Role::Source => "source".into(),
+            Role::Destination => "destination".into(),
+        },
+        plugin: side.plugin_name(),
+        digest: side.plugin.digest().to_owned(),
+        account: account.id.clone(),
+        account_name: account.name.clone(),
+        url: account.url.clone(),
+        tier: account.tier.clone(),
+        user: account.user.clone(),
+        missing_rights: account.missing.clone(),
+        excess_rights: account.excess.clone(),
+        hosts: description
+            .hosts
+            .iter()
+            .map(|host| format!("{} ({})", host.pattern, host.purpose))
+            .collect(),
+        notices: account
+            .notices
+            .iter()
+            .map(|n| notice(&side.name, n))
+            .collect(),
+    }
+}
+
+/// Both connections together.
+#[must_use]
+pub fn check_report(connections: Vec<ConnectionCheck>, accepted: &[String]) -> CheckReport {
+    let ok = connections.iter().all(|connection| {
+        connection.missing_rights.is_empty()
+            && connection
+                .notices
+                .iter()
+                .all(|n| n.severity < Severity::Danger || accepted.contains(&n.code))
+    });
+    CheckReport { connections, ok }
+}
+
+/// What a plan is made from.
+pub struct Facts<'a> {
+    /// The user's rules.
+    pub config: &'a Config,
+    /// The source.
+    pub source: &'a Side,
+    /// The destination.
+    pub destination: &'a Side,
+    /// Both accounts.
+    pub check: CheckReport,
+    /// What is there.
+    pub discovery: Discovery,
+    /// What there could be.
+    pub survey: SurveyReport,
+    /// Staged agents, field definitions and object types.
+    pub schema: Vec<Entry>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// If the plan cannot be written as JSON.
+pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
+    let Facts { config, source, destination, check, discovery, survey, schema } = facts;
+    let target = destination.description();
+    let mut errors = vec![];
+    let mut notices: Vec<Notice> = discovery
+        .notices
+        .iter()
+        .map(|n| notice(&source.name, n))
+        .chain(survey.notices.iter().map(|n| notice(&destination.name, n)))
+        .collect();
+    for host in &discovery.foreign_hosts {
+        notices.push(Notice {
+            from: source.name.clone(),
+            code: "foreign-host".into(),
+            severity: Severity::Caution,
+            message: format!("some files are kept at {host}"),
+            remedy: Some(format!(
+                "add \"{host}\" to allow_hosts of [connections.{}] to fetch them; else they stay links",
+                source.name
+            )),
+        });
+    }
+    let mut plan_kinds = vec![];
+    let mut source_calls = 0;
+    let mut destination_calls = 0;
+    for kind in kinds::ALL {
+        let word = kinds::name(&kind);
+        let counts: Vec<_> = discovery.counts.iter().filter(|c| c.kind == kind).collect();
+        if counts.is_empty() {
+            continue;
+        }
+        let count = counts
+            .iter()
+            .map(|c| c.count)
+            .try_fold(0_u64, |sum, n| n.map(|n| sum + n));
+        let worst = counts
+            .iter()
+            .map(|c| c.certainty)
+            .max_by_key(|certainty| match certainty {
+                Certainty::Exact => 0,
+                Certainty::AtLeast => 1,
+                Certainty::Estimate => 2,
+                Certainty::Unknown => 3,
+            });
+        let reading = calls(source.description().kinds.iter().find(|s| s.kind == kind), count);
+        let support = target.kinds.iter().find(|s| s.kind == kind);
+        let writing = calls(support, count);
+        source_calls += reading;
+        destination_calls += writing;
+        plan_kinds.push(PlanKind {
+            kind: word.to_owned(),
+            count,
+            certainty: match worst {
+                Some(Certainty::Exact) => "exact",
+                Some(Certainty::AtLeast) => "at-least",
+                Some(Certainty::Estimate) => "estimate",
+                _ => "unknown",
+            }
+            .into(),
+            arrival: if config.filter.wants(word) {
+                arrival(word, support)
+            } else {
+                "left out by [filter] kinds".into()
+            },
+            source_calls: reading,
+            destination_calls: writing,
+        });
+    }
+    let values: Vec<PlanValueMap> = survey
+        .slots
+        .iter()
+        .map(|slot| {
+            let kind = kinds::name(&slot.kind);
+            let mut values: BTreeMap<String, String> = slot.defaults.iter().cloned().collect();
+            for (from, to) in &mut values {
+                if let Some(mapped) = map_value(config, kind, slot, from) {
+                    *to = mapped;
+                }
+            }
+            if let Some(own) = config.map.values.get(kind).and_then(|s| s.get(&slot.name)) {
+                for (from, to) in own {
+                    values.insert(from.clone(), to.clone());
+                    let allowed = slot.values.is_empty()
+                        || slot.values.iter().any(|option| option.value == *to);
+                    if !allowed {
+                        errors.push(format!(
+                            "[map.{kind}.{}] maps {from:?} to {to:?}, which {} does not have; it has {}",
+                            slot.name,
+                            destination.name,
+                            slot.values
+                                .iter()
+                                .map(|option| option.value.as_str())
+                                .collect::<Vec<_>>()
+                                .join(", ")
+                        ));
+                    }
+                }
+            }
+            PlanValueMap { slot: format!("{kind}.{}", slot.name), values, unmapped: vec![] }
+        })
+        .collect();
+    let losses = losses(source, destination);
+    let side_effects = target
+        .side_effects
+        .iter()
+        .map(|effect| Notice {
+            from: destination.name.clone(),
+            code: effect.code.clone(),
+            severity: match effect.severity {
+                SideEffectSeverity::Info => Severity::Info,
+                SideEffectSeverity::Caution => Severity::Caution,
+                SideEffectSeverity::Danger => Severity::Danger,
+            },
+            message: match &effect.avoided_by {
+                Some(how) => format!("{} ({how})", effect.title),
+                None => effect.title.clone(),
+            },
+            remedy: effect.operator.clone(),
+        })
+        .collect();
+    let mut plan = Plan {
+        digest: String::new(),
+        check,
+        kinds: plan_kinds,
+        losses,
+        custom_fields: custom_fields(config, &schema, &survey),
+        values,
+        agents: agents(config, &schema, &survey),
+        side_effects,
+        notices,
+        source_calls,
+        destination_calls,
+        forecast_ms: forecast(source, source_calls, config)
+            .max(forecast(destination, destination_calls, config)),
+        errors,
+    };
+    plan.digest = sha256(&serde_json::to_string(&(
+        &plan.values,
+        &plan.losses,
+        &plan.side_effects,
+        &plan.custom_fields,
+        &plan.agents,
+        plan.check
+            .connections
+            .iter()
+            .map(|c| (&c.account, &c.digest))
+            .collect::<Vec<_>>(),
+        config.digest(),
+    ))?);
+    Ok(plan)
+}
+
+fn calls(support: Option<&KindSupport>, count: Option<u64>) -> u64 {
+    let (Some(support), Some(count)) = (support, count) else {
+        return 0;
+    };
+    (count * u64::from(support.calls)).div_ceil(u64::from(support.per_items.max(1)))
+}
+
+fn arrival(kind: &str, support: Option<&KindSupport>) -> String {
+    match support {
+        None if kind == "message" || kind == "attachment" => "inside its conversation".into(),
+        None => "written to the export folder".into(),
+        Some(support) if !support.can_create => "matched with what is there".into(),
+        Some(support) if support.matches => "matched, or made where there is none".into(),
+        Some(_) => "made".into(),
+    }
+}
+
+/// Fields that do not travel exactly, by both sides' own words.
+fn losses(source: &Side, destination: &Side) -> Vec<PlanField> {
+    [(source, "source"), (destination, "destination")]
+        .into_iter()
+        .flat_map(|(side, name)| side.description().fidelity.iter().map(move |f| (f, name)))
+        .filter(|(fidelity, _)| fidelity.how != Fidelity::Exact)
+        .map(|(fidelity, side)| PlanField {
+            kind: kinds::name(&fidelity.kind).to_owned(),
+            field: fidelity.field.clone(),
+            how: match fidelity.how {
+                Fidelity::Exact => "exact",
+                Fidelity::Converted => "converted",
+                Fidelity::Lost => "lost",
+            }
+            .into(),
+            note: fidelity.note.clone(),
+            side: side.into(),
+        })
+        .collect()
+}
+
+fn custom_fields(
+    config: &Config,
+    schema: &[Entry],
+    survey: &SurveyReport,
+) -> Vec<PlanCustomField> {
+    schema
+        .iter()
+        .filter_map(|entry| {
+            let Entity::FieldDefinition(field) = &entry.data else {
+                return None;
+            };
+            let same = |a: &str, b: &str| a.trim().to_lowercase() == b.trim().to_lowercase();
+            let existing = survey.fields.iter().find(|target| {
+                target.kind == field.owner.kind
+                    && (target.name == field.name || same(&target.label, &field.label))
+            });
+            let (target, confidence) = match config.map.fields.get(&entry.head.id) {
+                Some(FieldTarget::Make(false)) => ("left out".to_owned(), None),
+                Some(FieldTarget::Existing(name)) => (name.clone(), None),
+                Some(FieldTarget::Make(true)) | None => match existing {
+                    Some(found) if found.name == field.name => (found.label.clone(), Some(1.0)),
+                    Some(found) => (found.label.clone(), Some(0.9)),
+                    None => ("made".to_owned(), None),
+                },
+            };
+            Some(PlanCustomField {
+                field: entry.head.id.clone(),
+                field_type: type_word(&field.field_type).to_owned(),
+                target,
+                confidence,
+            })
+        })
+        .collect()
+}
+
+fn type_word(field_type: &FieldType) -> &str {
+    match field_type {
+        FieldType::Text => "text",
+        FieldType::LongText => "long text",
+        FieldType::Integer => "integer",
+        FieldType::Decimal => "decimal",
+        FieldType::Boolean => "yes/no",
+        FieldType::Date => "date",
+        FieldType::Moment => "time",
+        FieldType::Choice => "choice",
+        FieldType::Choices => "choices",
+        FieldType::Tree => "tree",
+        FieldType::Link => "link",
+        FieldType::Json => "JSON",
+        FieldType::Reference(_) => "reference",
+        FieldType::Other(word) => word,
+    }
+}
+
+fn agents(config: &Config, schema: &[Entry], survey: &SurveyReport) -> Vec<PlanAgent> {
+    schema
+        .iter()
+        .filter_map(|entry| {
+            let Entity::Agent(agent) = &entry.data else {
+                return None;
+            };
+            let address = agent
+                .email
+                .as_ref()
+                .map(|own| config.people.agents.get(own).unwrap_or(own));
+            let target = survey.agents.iter().find(|target| {
+                match (&target.email, address) {
+                    (Some(theirs), Some(ours)) => theirs.eq_ignore_ascii_case(ours),
+                    _ => false,
+                }
+            });
+            Some(PlanAgent {
+                id: entry.head.id.clone(),
+                name: agent.name.clone(),
+                state: match agent.state {
+                    AgentState::Active => "active",
+                    AgentState::Deactivated => "deactivated",
+                    AgentState::Pending => "pending",
+                }
+                .into(),
+                target: target.map(|target| target.name.clone()),
+            })
+        })
+        .collect()
+}
+
+/// How long calls take by the tightest general limit and our share of it, ms.
+fn forecast(side: &Side, calls: u64, config: &Config) -> u64 {
+    side.description()
+        .rate_rules
+        .iter()
+        .filter(|rule| rule.path == "**" || rule.path == "/**" || rule.path == "*")
+        .map(|rule| {
+            let share = if rule.shared { config.budget.share } else { 1.0 };
+            #[allow(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a forecast in ms of counts far below 2^52"
+            )]
+            let ms = (calls as f64 * rule.per_ms as f64 / (f64::from(rule.limit.max(1)) * share.max(0.01))) as u64;
+            ms
+        })
+        .max()
+        .unwrap_or(0)
+}

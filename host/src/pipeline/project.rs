@@ -1,0 +1,412 @@
+//! A project: one `migration.toml` and what lies beside it, opened and wired up.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::Row as _;
+use tokio_util::sync::CancellationToken;
+use transload_registry::Registry;
+
+use super::side::Side;
+use crate::blobs::BlobStore;
+use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::config::Config;
+use crate::contract::description::{Description, Role};
+use crate::contract::session::{Account, Context};
+use crate::error::Error;
+use crate::gateway::{ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport, Transport};
+use crate::sandbox::{Plugin, Sandbox, SandboxConfig};
+use crate::sql;
+use crate::store::{Store, Takeover};
+use crate::unit::{BoundaryHook, SEND_MARGIN};
+
+/// How long a lease runs without being renewed.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often it is renewed: often enough that one slow commit does not lose it.
+const RENEWAL: Duration = Duration::from_secs(5);
+/// The largest file that is moved.
+const MAX_BLOB: u64 = 5 << 30;
+
+/// Everything a command needs.
+pub struct Project {
+    /// The user's file.
+    pub config: Config,
+    /// Its folder.
+    pub dir: PathBuf,
+    /// Packages.
+    pub registry: Registry,
+    /// Where connectors run.
+    pub sandbox: Sandbox,
+    /// State.
+    pub store: Store,
+    /// Bytes.
+    pub blobs: BlobStore,
+    /// Time.
+    pub clock: SharedClock,
+    /// The network, or what a test puts in its place.
+    pub transport: Arc<dyn Transport>,
+    /// Fault injection, for tests.
+    pub boundary: Option<BoundaryHook>,
+    /// Set once by whoever may stop what is going on; gateways answer `cancelled` from then on.
+    pub stop: CancellationToken,
+    /// How long units wait for an owner that may wake up.
+    pub takeover_wait: Duration,
+}
+
+impl Project {
+    /// Opens what lies in `dir`: store, blobs, cache and registry.
+    ///
+    /// # Errors
+    /// A folder or store that cannot be used.
+    pub async fn open(dir: &Path, config: Config) -> Result<Self, Error> {
+        let transport = ReqwestTransport::new(Duration::from_secs(30))
+            .map_err(|e| Error::environment("network", format!("no TLS on this machine: {e}")))?;
+        Self::open_with(dir, config, Arc::new(transport), Arc::new(SystemClock)).await
+    }
+
+    /// As [`Project::open`], on another network and in another time.
+    ///
+    /// # Errors
+    /// As [`Project::open`].
+    pub async fn open_with(
+        dir: &Path,
+        config: Config,
+        transport: Arc<dyn Transport>,
+        clock: SharedClock,
+    ) -> Result<Self, Error> {
+        let state = dir.join(".transload");
+        let store = Store::open(&config.store_path()).await?;
+        let blobs = BlobStore::open(state.join("blobs"), MAX_BLOB)
+            .map_err(|e| Error::environment("blobs", e.to_string()))?;
+        let sandbox = Sandbox::new(SandboxConfig::new(state.join("cache")))?;
+        let registry = Registry::open(&config.registry_root()?)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            registry,
+            sandbox,
+            store,
+            blobs,
+            clock,
+            transport,
+            boundary: None,
+            stop: CancellationToken::new(),
+            takeover_wait: LEASE + SEND_MARGIN + GatewayLimits::default().answer_timeout,
+            config,
+        })
+    }
+
+    /// Takes the store for this process until the guard is dropped (rule D-15).
+    ///
+    /// # Errors
+    /// `busy` while another process works on it.
+    pub async fn own(&self) -> Result<Ownership, Error> {
+        let me = owner();
+        let takeover = self
+            .store
+            .take_lease(&me, self.clock.now(), millis(LEASE), is_alive)
+            .await?;
+        if let Takeover::FromStalled { until } = takeover {
+            // Its last intent may still be on the way out, and the platform may take its time with it.
+            let wait = until + millis(self.takeover_wait) - self.clock.now();
+            if let Ok(wait) = u64::try_from(wait) {
+                tracing::warn!(wait, "The former owner stands still; waiting until nothing of it can arrive.");
+                self.clock.sleep(Duration::from_millis(wait)).await;
+            }
+        }
+        let store = self.store.clone();
+        let clock = Arc::clone(&self.clock);
+        let renewal = tokio::spawn(async move {
+            loop {
+                clock.sleep(RENEWAL).await;
+                if store.renew_lease(clock.now(), millis(LEASE)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Ownership { renewal, store: self.store.clone() })
+    }
+
+    /// A connection, ready to be used. `pinned` is the digest a run was begun with (rule I-10).
+    ///
+    /// # Errors
+    /// An unknown plugin, wrong settings, a missing secret, a component that does not load.
+    pub async fn side(&self, name: &str, role: Role, pinned: Option<&str>) -> Result<Side, Error> {
+        let connection = self.config.connection(
+            name,
+            match role {
+                Role::Source => "migration.from",
+                Role::Destination => "migration.to",
+            },
+        )?;
+        let package = match pinned {
+            Some(digest) => self.registry.by_digest(digest)?,
+            None => self.registry.resolve(&connection.plugin.to_string())?,
+        };
+        let plugin: Plugin = self.sandbox.load(package.read()?, &package.sha256).await?;
+        let description = plugin.description().clone();
+        if description.role != role {
+            return Err(Error::input(
+                "wrong-role",
+                format!(
+                    "connection {name} uses {}, which cannot be a {}",
+                    description.name,
+                    match role {
+                        Role::Source => "source",
+                        Role::Destination => "destination",
+                    }
+                ),
+            )
+            .with_hint("name another connection in [migration]"));
+        }
+        let settings = self.config.settings(name, &description.config_schema)?;
+        settings.read_secrets()?;
+        let auth = match &connection.auth {
+            None => description.auth.first(),
+            Some(wanted) => Some(
+                description
+                    .auth
+                    .iter()
+                    .find(|scheme| scheme.name == *wanted)
+                    .ok_or_else(|| {
+                        let known: Vec<&str> =
+                            description.auth.iter().map(|s| s.name.as_str()).collect();
+                        Error::input(
+                            "unknown-auth",
+                            format!("connections.{name}.auth is {wanted:?}"),
+                        )
+                        .with_hint(format!("{} knows {}", description.name, known.join(", ")))
+                    })?,
+            ),
+        };
+        let base_url = base_url(&description, &settings.config)?;
+        let (grants, allow_private) = split_grants(name, &connection.allow_hosts)?;
+        let spec = ConnectionSpec {
+            name: name.to_owned(),
+            base_url,
+            settings: settings.config.clone(),
+            secrets: settings
+                .secrets
+                .iter()
+                .map(|(name, secret)| (name.clone(), secret.to_source()))
+                .collect(),
+            auth: auth.cloned(),
+            description: description.clone(),
+            grants,
+            allow_private,
+            budget_share: self
+                .config
+                .budget
+                .share_at(self.clock.now(), self.config.migration.time_zone),
+            limits: GatewayLimits::default(),
+            credential_store: Some(self.dir.join(".transload").join(format!("{name}.credential"))),
+        };
+        let gateway = Gateway::new(
+            spec,
+            Arc::clone(&self.transport),
+            Arc::clone(&self.clock),
+            self.blobs.clone(),
+            self.stop.clone(),
+        )
+        .map_err(|e| Error::input("connection", format!("connections.{name}: {e}")))?;
+        Ok(Side {
+            name: name.to_owned(),
+            plugin,
+            gateway,
+            context: Context {
+                config: settings.config.to_string(),
+                run: String::new(),
+                platform: String::new(),
+                organisation: String::new(),
+                time_zone: self.config.migration.time_zone.0.name().to_owned(),
+                state: None,
+            },
+            blobs: self.blobs.clone(),
+            clock: Arc::clone(&self.clock),
+        })
+    }
+
+    /// Asks a connection who it is.
+    ///
+    /// # Errors
+    /// A refused credential and the like.
+    pub async fn account(&self, side: &Side) -> Result<Account, Error> {
+        side.ask("check its account", |host| {
+            let (plugin, ctx) = (side.plugin.clone(), side.context.clone());
+            async move { plugin.check(host, ctx).await }
+        })
+        .await
+    }
+
+    /// The newest run between the two connections of the configuration, or the named one.
+    ///
+    /// # Errors
+    /// `no-such-run`.
+    pub async fn find_run(&self, run: Option<&str>) -> Result<Option<String>, Error> {
+        let row = match run {
+            Some(run) => {
+                self.store
+                    .row("SELECT id FROM runs WHERE id = $1", vec![run.into()])
+                    .await?
+            }
+            None => {
+                self.store
+                    .row(
+                        "SELECT id FROM runs WHERE source = $1 AND destination = $2 ORDER BY started_at DESC, id DESC LIMIT 1",
+                        vec![
+                            (&self.config.migration.from).into(),
+                            (&self.config.migration.to).into(),
+                        ],
+                    )
+                    .await?
+            }
+        };
+        match (row, run) {
+            (Some(row), _) => Ok(Some(row.try_get("id")?)),
+            (None, None) => Ok(None),
+            (None, Some(run)) => Err(Error::input("no-such-run", format!("there is no run {run}"))
+                .with_hint("`transload status` shows the last one")),
+        }
+    }
+
+    /// Adds what a gateway sent to the run's counts (rule M-5).
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn count_requests(&self, run: &str, side: &Side) -> Result<(), Error> {
+        let batch = side
+            .gateway
+            .state()
+            .requests
+            .into_iter()
+            .map(|count| {
+                sql!(
+                    "INSERT INTO request_counts (run, connection, method, path, count_n, throttled) VALUES ($1, $2, $3, $4, $5, $6) \
+                     ON CONFLICT (run, connection, method, path) DO UPDATE SET count_n = request_counts.count_n + $5, \
+                     throttled = request_counts.throttled + $6",
+                    run,
+                    &side.name,
+                    count.method,
+                    count.grant,
+                    count.sent,
+                    count.throttled
+                )
+            })
+            .collect();
+        self.store.write(batch).await?;
+        Ok(())
+    }
+}
+
+/// The store is ours while this lives.
+pub struct Ownership {
+    renewal: tokio::task::JoinHandle<()>,
+    store: Store,
+}
+
+impl Ownership {
+    /// Gives the store back.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn release(self) -> Result<(), Error> {
+        self.renewal.abort();
+        self.store.release_lease().await?;
+        Ok(())
+    }
+}
+
+impl Drop for Ownership {
+    fn drop(&mut self) {
+        self.renewal.abort();
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// This process, so that another can tell whether it still lives: its number, and when it began.
+fn owner() -> String {
+    let pid = std::process::id();
+    format!("process {pid}, begun {}", began(pid).unwrap_or_default())
+}
+
+/// Whether a process that called itself so can still be at work on this machine.
+fn is_alive(owner: &str) -> bool {
+    let Some((pid, begun)) = owner
+        .strip_prefix("process ")
+        .and_then(|rest| rest.split_once(", begun "))
+    else {
+        return true;
+    };
+    let Ok(pid) = pid.parse::<u32>() else { return true };
+    pid != std::process::id() && began(pid).is_some_and(|now| now == begun)
+}
+
+/// When a process began, in the kernel's ticks and this boot's id; `None` if there is none, or it is dead and not buried.
+fn began(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything; the fields after it are counted from its end.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut fields = rest.split_whitespace();
+    let state = fields.next()?;
+    if state == "Z" || state == "X" {
+        return None;
+    }
+    let ticks = fields.nth(18)?;
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(format!("{ticks}/{}", boot.trim()))
+}
+
+/// Fills settings into the base URL, unless one is given.
+fn base_url(description: &Description, settings: &serde_json::Value) -> Result<String, Error> {
+    if let Some(given) = settings.get("base_url").and_then(serde_json::Value::as_str) {
+        return Ok(given.to_owned());
+    }
+    let mut url = String::new();
+    let mut rest = description.base_url.as_str();
+    while let Some((before, after)) = rest.split_once('{') {
+        url.push_str(before);
+        let (name, behind) = after.split_once('}').unwrap_or((after, ""));
+        match settings.get(name).and_then(serde_json::Value::as_str) {
+            Some(value) => url.push_str(value),
+            None => {
+                return Err(Error::input(
+                    "missing-setting",
+                    format!("the address of {} needs the setting {name}", description.name),
+                ));
+            }
+        }
+        rest = behind;
+    }
+    url.push_str(rest);
+    Ok(url)
+}
+
+type Grants = (
+    Vec<crate::contract::description::HostGrant>,
+    Vec<crate::gateway::PrivateGrant>,
+);
+
+/// `allow_hosts` names public hosts, and private ones with their port or network.
+fn split_grants(connection: &str, hosts: &[String]) -> Result<Grants, Error> {
+    let mut grants = vec![];
+    let mut private = vec![];
+    for host in hosts {
+        if host.contains(':') || host.contains('/') {
+            private.push(host.parse().map_err(|e| {
+                Error::input(
+                    "allow-hosts",
+                    format!("connections.{connection}.allow_hosts: {e}"),
+                )
+            })?);
+        }
+        grants.push(crate::contract::description::HostGrant {
+            pattern: host.clone(),
+            purpose: "allowed in migration.toml".into(),
+            anonymous: true,
+        });
+    }
+    Ok((grants, private))
+}

@@ -1,0 +1,333 @@
+//! Adding up a run from what is stored (rule M-6): nothing here is counted while running, everything can be counted again.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row as _;
+
+use super::extract::unsigned;
+use super::model::{KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState};
+use super::rollback;
+use crate::error::Error;
+use crate::kinds;
+use crate::store::Store;
+use crate::unit::Surroundings;
+
+/// Examples shown of a group.
+const EXAMPLES: usize = 10;
+
+/// Everything there is to say about a run.
+///
+/// # Errors
+/// A store error, or `no-such-run`.
+pub async fn report(around: &Surroundings) -> Result<RunReport, Error> {
+    report_stored(&around.store, &around.run).await
+}
+
+/// As [`report`], from the store alone.
+///
+/// # Errors
+/// As [`report`].
+pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error> {
+    let row = store
+        .row(
+            "SELECT r.extraction, r.source, r.destination, r.account, r.organisation, r.state, r.reason, r.started_at, r.ended_at, \
+             e.account AS source_account FROM runs r JOIN extractions e ON e.id = r.extraction WHERE r.id = $1",
+            vec![run.into()],
+        )
+        .await?
+        .ok_or_else(|| {
+            Error::input("no-such-run", format!("there is no run {run}"))
+                .with_hint("`transload status` shows the last one")
+        })?;
+    let extraction: String = row.try_get("extraction")?;
+    let kinds = kind_sums(store, run, &extraction).await?;
+    let mut total = KindSum { kind: "all".into(), ..KindSum::default() };
+    for sum in &kinds {
+        add(&mut total, sum);
+    }
+    let duplicates = store
+        .number(
+            "SELECT count(*) FROM (SELECT kind, source_id, part, target_kind FROM effects WHERE run = $1 AND action = 'created' \
+             GROUP BY kind, source_id, part, target_kind HAVING count(DISTINCT target_id) > 1) AS d",
+            vec![run.into()],
+        )
+        .await?;
+    let state = state_of(&row.try_get::<String, _>("state")?);
+    let lost = if state == RunState::Complete { total.open + total.shortfall } else { 0 };
+    let (_, undo_problems) = rollback::stored(store, run).await?;
+    let left_after_rollback = match state {
+        RunState::RollingBack | RunState::RolledBack => rollback::left(store, run).await?,
+        _ => 0,
+    };
+    let mut notices = vec![];
+    for row in store
+        .rows(
+            "SELECT body FROM notices WHERE run IN ($1, $2) ORDER BY code, body",
+            vec![run.into(), (&extraction).into()],
+        )
+        .await?
+    {
+        notices.push(serde_json::from_str::<Notice>(&row.try_get::<String, _>("body")?)?);
+    }
+    let mut plugins = vec![];
+    for row in store
+        .rows(
+            "SELECT name, version, digest FROM run_plugins WHERE run = $1 ORDER BY role DESC",
+            vec![run.into()],
+        )
+        .await?
+    {
+        let (name, version, digest): (String, String, String) =
+            (row.try_get("name")?, row.try_get("version")?, row.try_get("digest")?);
+        plugins.push(format!("{name}@{version} sha256:{digest}"));
+    }
+    Ok(RunReport {
+        run: run.to_owned(),
+        state,
+        reason: row.try_get("reason")?,
+        source: format!(
+            "{} ({})",
+            row.try_get::<String, _>("source")?,
+            row.try_get::<String, _>("source_account")?
+        ),
+        destination: format!(
+            "{} ({})",
+            row.try_get::<String, _>("destination")?,
+            row.try_get::<String, _>("account")?
+        ),
+        plugins,
+        started_at: row.try_get("started_at")?,
+        ended_at: row.try_get("ended_at")?,
+        kinds,
+        total,
+        duplicates: unsigned(duplicates),
+        lost,
+        left_after_rollback,
+        rejects: rejects(store, run).await?,
+        losses: losses(store, run).await?,
+        requests: requests(store, run, &extraction).await?,
+        undo_problems,
+        chain_ok: store.chain_holds().await?,
+        notices,
+    })
+}
+
+/// The sum of each kind, in load order.
+///
+/// # Errors
+/// A store error.
+pub async fn kind_sums(
+    store: &Store,
+    run: &str,
+    extraction: &str,
+) -> Result<Vec<KindSum>, Error> {
+    let mut sums: BTreeMap<String, KindSum> = BTreeMap::new();
+    for row in store
+        .rows(
+            "SELECT kind, count(*) AS n FROM staged WHERE extraction = $1 GROUP BY kind",
+            vec![extraction.into()],
+        )
+        .await?
+    {
+        let kind: String = row.try_get("kind")?;
+        let read = unsigned(row.try_get("n")?);
+        sums.insert(kind.clone(), KindSum { kind, read, expected: read, ..KindSum::default() });
+    }
+    // By the source's own counters: what its parts say they hold. Parts may overlap (two indexes, a catch-up pass); what was
+    // read twice is explained as such.
+    for row in store
+        .rows(
+            "SELECT kind, sum(coalesce(total_last, distinct_ids)) AS expected, sum(distinct_ids) AS got, \
+             sum(CASE WHEN state = 'short' AND total_last > distinct_ids THEN 1 ELSE 0 END) AS short \
+             FROM partitions WHERE extraction = $1 AND state IN ('done', 'short') GROUP BY kind",
+            vec![extraction.into()],
+        )
+        .await?
+    {
+        let kind: String = row.try_get("kind")?;
+        let sum = sums
+            .entry(kind.clone())
+            .or_insert_with(|| KindSum { kind, ..KindSum::default() });
+        sum.expected = unsigned(row.try_get("expected")?);
+        let got = unsigned(row.try_get("got")?);
+        if got > sum.read {
+            sum.explained.insert("read more than once".into(), got - sum.read);
+        } else if got < sum.read {
+            // Came along with records of another kind.
+            sum.expected += sum.read - got;
+        }
+    }
+    for row in store
+        .rows(
+            "SELECT kind, reason, sum(rows_n) AS n FROM explained WHERE extraction = $1 GROUP BY kind, reason",
+            vec![extraction.into()],
+        )
+        .await?
+    {
+        let kind: String = row.try_get("kind")?;
+        if let Some(sum) = sums.get_mut(&kind) {
+            sum.explained
+                .insert(row.try_get("reason")?, unsigned(row.try_get("n")?));
+        }
+    }
+    for row in store
+        .rows(
+            "SELECT kind, status, count(*) AS n FROM outcomes WHERE run = $1 AND kind <> 'own' GROUP BY kind, status",
+            vec![run.into()],
+        )
+        .await?
+    {
+        let kind: String = row.try_get("kind")?;
+        let n = unsigned(row.try_get("n")?);
+        let sum = sums
+            .entry(kind.clone())
+            .or_insert_with(|| KindSum { kind, ..KindSum::default() });
+        match row.try_get::<String, _>("status")?.as_str() {
+            "created" => sum.created = n,
+            "updated" => sum.updated = n,
+            "matched" => sum.matched = n,
+            "skipped" => sum.skipped = n,
+            "rejected" => sum.rejected = n,
+            "exported" => sum.exported = n,
+            _ => sum.unsettled = n,
+        }
+    }
+    for row in store
+        .rows(
+            "SELECT kind, count(DISTINCT source_id) AS n FROM effects WHERE run = $1 AND undo_status IN ('undone', 'gone', 'restored') \
+             AND part = 'main' GROUP BY kind",
+            vec![run.into()],
+        )
+        .await?
+    {
+        let kind: String = row.try_get("kind")?;
+        if let Some(sum) = sums.get_mut(&kind) {
+            sum.undone = unsigned(row.try_get("n")?);
+        }
+    }
+    for sum in sums.values_mut() {
+        let explained: u64 = sum.explained.values().sum();
+        sum.shortfall = sum.expected.saturating_sub(sum.read + explained);
+        let settled = sum.created
+            + sum.updated
+            + sum.matched
+            + sum.skipped
+            + sum.rejected
+            + sum.exported
+            + sum.unsettled;
+        sum.open = sum.read.saturating_sub(settled);
+    }
+    let mut ordered = vec![];
+    for kind in kinds::ALL {
+        ordered.extend(sums.remove(kinds::name(&kind)));
+    }
+    ordered.extend(sums.into_values());
+    Ok(ordered)
+}
+
+fn add(total: &mut KindSum, sum: &KindSum) {
+    total.expected += sum.expected;
+    total.read += sum.read;
+    for (reason, n) in &sum.explained {
+        *total.explained.entry(reason.clone()).or_insert(0) += n;
+    }
+    total.shortfall += sum.shortfall;
+    total.created += sum.created;
+    total.updated += sum.updated;
+    total.matched += sum.matched;
+    total.skipped += sum.skipped;
+    total.rejected += sum.rejected;
+    total.exported += sum.exported;
+    total.unsettled += sum.unsettled;
+    total.open += sum.open;
+    total.undone += sum.undone;
+}
+
+async fn rejects(store: &Store, run: &str) -> Result<Vec<RejectGroup>, Error> {
+    let mut groups: Vec<RejectGroup> = vec![];
+    for row in store
+        .rows(
+            "SELECT kind, source_id, coalesce(cause, '') AS cause, coalesce(remedy, '') AS remedy FROM outcomes \
+             WHERE run = $1 AND status = 'rejected' ORDER BY kind, cause, source_id",
+            vec![run.into()],
+        )
+        .await?
+    {
+        let (kind, cause): (String, String) = (row.try_get("kind")?, row.try_get("cause")?);
+        let id: String = row.try_get("source_id")?;
+        match groups.last_mut() {
+            Some(group) if group.kind == kind && group.cause == cause => {
+                group.count += 1;
+                if group.examples.len() < EXAMPLES {
+                    group.examples.push(id);
+                }
+            }
+            _ => groups.push(RejectGroup {
+                kind,
+                cause,
+                remedy: row.try_get("remedy")?,
+                count: 1,
+                examples: vec![id],
+            }),
+        }
+    }
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    Ok(groups)
+}
+
+async fn losses(store: &Store, run: &str) -> Result<Vec<LossGroup>, Error> {
+    let mut groups: Vec<LossGroup> = vec![];
+    for row in store
+        .rows(
+            "SELECT kind, field, how, note, count(*) AS n, min(source_id) AS example FROM losses WHERE run = $1 \
+             GROUP BY kind, field, how, note ORDER BY n DESC, kind, field",
+            vec![run.into()],
+        )
+        .await?
+    {
+        groups.push(LossGroup {
+            kind: row.try_get("kind")?,
+            field: row.try_get("field")?,
+            how: row.try_get("how")?,
+            note: row.try_get("note")?,
+            count: unsigned(row.try_get("n")?),
+            examples: vec![row.try_get("example")?],
+        });
+    }
+    Ok(groups)
+}
+
+async fn requests(store: &Store, run: &str, extraction: &str) -> Result<Vec<RequestCount>, Error> {
+    store
+        .rows(
+            "SELECT connection, method, path, sum(count_n) AS n, sum(throttled) AS throttled FROM request_counts \
+             WHERE run IN ($1, $2) GROUP BY connection, method, path ORDER BY connection, n DESC",
+            vec![run.into(), extraction.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(RequestCount {
+                connection: row.try_get("connection")?,
+                method: row.try_get("method")?,
+                path: row.try_get("path")?,
+                count: unsigned(row.try_get("n")?),
+                throttled: unsigned(row.try_get("throttled")?),
+            })
+        })
+        .collect()
+}
+
+/// A stored state's meaning.
+#[must_use]
+pub fn state_of(word: &str) -> RunState {
+    match word {
+        "new" => RunState::New,
+        "paused" => RunState::Paused,
+        "stopped" => RunState::Stopped,
+        "complete" => RunState::Complete,
+        "rolling-back" => RunState::RollingBack,
+        "rolled-back" => RunState::RolledBack,
+        _ => RunState::Running,
+    }
+}
