@@ -711,9 +711,7 @@ impl Inner {
             (RowState::Answered, Some(answer)) => {
                 let expired = row.expires_at.is_some_and(|at| at <= self.around.clock.now());
                 if let Some(number) = row.delivery {
-                    let mut state = locked(&self.state);
-                    state.claimed.insert(ident.to_owned());
-                    drop(state);
+                    locked(&self.state).claimed.insert(ident.to_owned());
                     if expired && (again != Again::Never || row.passing) {
                         return Ok(Start::Live(Live {
                             attempts: row.attempts,

@@ -71,6 +71,15 @@ enum Source {
 }
 
 impl SecretRef {
+    /// Where it is, for whoever reads it again later.
+    #[must_use]
+    pub fn to_source(&self) -> crate::gateway::SecretSource {
+        match &self.source {
+            Source::Env(name) => crate::gateway::SecretSource::Env(name.clone()),
+            Source::File(path) => crate::gateway::SecretSource::File(path.clone()),
+        }
+    }
+
     /// Reads it now. One line end at the end of a file is not part of the secret.
     ///
     /// # Errors

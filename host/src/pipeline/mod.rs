@@ -4,6 +4,7 @@
 //! and `report`. Progress is told through [`Events`].
 
 mod assemble;
+mod errors;
 mod extract;
 mod load;
 pub mod model;

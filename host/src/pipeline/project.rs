@@ -10,7 +10,7 @@ use transload_registry::Registry;
 
 use super::side::Side;
 use crate::blobs::BlobStore;
-use crate::clock::{Clock as _, SharedClock, SystemClock};
+use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::contract::description::{Description, Role};
 use crate::contract::session::{Account, Context};
@@ -143,7 +143,7 @@ impl Project {
             Some(digest) => self.registry.by_digest(digest)?,
             None => self.registry.resolve(&connection.plugin.to_string())?,
         };
-        let plugin: Plugin = self.sandbox.load(package.read()?, &package.sha256).await?;
+        let plugin: Plugin = self.sandbox.load(self.registry.read(&package)?, &package.sha256).await?;
         let description = plugin.description().clone();
         if description.role != role {
             return Err(Error::input(

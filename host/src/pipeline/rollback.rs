@@ -79,7 +79,7 @@ impl Rollback<'_> {
                 continue;
             }
             let rows: Vec<Row> = self
-                .open_effects(i64::MAX)
+                .open_effects()
                 .await?
                 .into_iter()
                 .filter(|row| row.kind == kind)

@@ -1,0 +1,63 @@
+//! Errors of the layers below, as the operator's: who has to act decides the class.
+
+use transload_registry::RegistryError;
+
+use crate::error::Error;
+use crate::sandbox::SandboxError;
+use crate::store::StoreError;
+use crate::unit::IllegalEvent;
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let (code, hint) = match &error {
+            StoreError::Open { .. } => (
+                "store-open",
+                "the folder must be writable and the file one of ours",
+            ),
+            StoreError::Busy { .. } => (
+                "store-busy",
+                "wait for the other run or stop it with Ctrl-C; it keeps what it has done",
+            ),
+            StoreError::Fenced => ("store-fenced", "only one process can run a migration"),
+            StoreError::Database(_) | StoreError::Closed => (
+                "store",
+                "see to disk space and permissions, then run again: what was promised is kept",
+            ),
+            StoreError::Corrupt(_) => (
+                "store-corrupt",
+                "restore the store from a backup; a newer version may have written it",
+            ),
+        };
+        Self::environment(code, error.to_string()).with_hint(hint)
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<IllegalEvent> for Error {
+    fn from(error: IllegalEvent) -> Self {
+        Self::failed("illegal-event", error.to_string())
+    }
+}
+
+impl From<SandboxError> for Error {
+    fn from(error: SandboxError) -> Self {
+        Self::input("plugin", error.to_string()).with_hint("`transload plugin list` shows what is installed")
+    }
+}
+
+impl From<RegistryError> for Error {
+    fn from(error: RegistryError) -> Self {
+        Self::input("registry", error.to_string()).with_hint("`transload plugin list` shows what is installed")
+    }
+}

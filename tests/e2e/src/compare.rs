@@ -1,0 +1,1 @@
+//! Holds the destination against the source.
