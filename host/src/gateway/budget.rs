@@ -1,0 +1,583 @@
+//! How fast: token windows per rule, corrected by the platform's own headers, and concurrency that falls and climbs.
+//!
+//! A rule of less than an hour is *paced*: requests leave evenly, at [`PACE`] of our share, so that neither a fixed nor a
+//! sliding window of the platform ever overflows, and never in a burst after idleness. A rule of an hour or more is a *quota*:
+//! counted, not paced; when it is used up, callers wait until it refills, which the gateway shows as a pause.
+//!
+//! Order is first come, first served among requests under the same rules. The count starts anew with the process; what an
+//! earlier process used is learned from the platform's headers or its refusal.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::grants::{method_matches, path_matches};
+use crate::clock::SharedClock;
+use crate::contract::description::{LimitMeaning, RateRule};
+use crate::contract::http::Header;
+
+/// Part of the share that is used: the rest absorbs the jitter of the network, up to 1.5 % of a window.
+const PACE: f64 = 0.985;
+/// From here on a window is a quota: too long to sit out unseen (contract, `rate-rule.per-ms`).
+const QUOTA_MS: u64 = 3_600_000;
+/// A window's use is counted in so many slices.
+const SLICES: i64 = 100;
+
+/// What a caller has to wait for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Wait {
+    /// Nothing.
+    Go,
+    /// A moment of the clock, ms.
+    Until(i64),
+    /// A quota to refill, at that time.
+    Quota(String, i64),
+}
+
+/// How much of a rule is used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleUse {
+    /// The rule's name.
+    pub rule: String,
+    /// Requests in the last window.
+    pub used: u64,
+    /// What may be used of it: the limit as the platform last stated it, times our share.
+    pub allowed: f64,
+}
+
+/// The rules that a request falls under, and its number under each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Taken {
+    rules: Vec<(usize, u64)>,
+}
+
+struct Rule {
+    spec: RateRule,
+    /// The platform's limit: declared, then as its headers say.
+    limit: f64,
+    /// When the next request is due, ms with fractions.
+    next: f64,
+    /// Slower than usual, requests a ms, until then.
+    slow: Option<(f64, i64)>,
+    /// What the platform said is left, until then.
+    left: Option<(f64, i64)>,
+    hold_until: i64,
+    sent: u64,
+    slices: VecDeque<(i64, u64)>,
+}
+
+impl Rule {
+    fn is_quota(&self) -> bool {
+        self.spec.per_ms >= QUOTA_MS
+    }
+
+    fn window(&self) -> f64 {
+        self.spec.per_ms.max(1) as f64
+    }
+
+    fn window_ms(&self) -> i64 {
+        i64::try_from(self.spec.per_ms.max(1)).unwrap_or(i64::MAX / 4)
+    }
+
+    fn share(&self, share: f64) -> f64 {
+        if self.spec.shared { share } else { 1.0 }
+    }
+
+    /// How late a request may be without losing its place: what timers and a ms clock are off by.
+    fn slack(&self) -> f64 {
+        (self.window() * 0.005).clamp(1.0, 5.0)
+    }
+
+    fn interval(&self, share: f64, now: i64) -> f64 {
+        let usual = self.window() / (self.limit * self.share(share) * PACE).max(1e-9);
+        match self.slow {
+            Some((rate, until)) if now < until => usual.max(1.0 / rate.max(1e-9)),
+            _ => usual,
+        }
+    }
+
+    fn forget(&mut self, now: i64) {
+        let oldest = now.saturating_sub(self.window_ms());
+        while self
+            .slices
+            .front()
+            .is_some_and(|(start, _)| *start <= oldest)
+        {
+            self.slices.pop_front();
+        }
+        if self.left.is_some_and(|(_, until)| until <= now) {
+            self.left = None;
+        }
+    }
+
+    fn used(&self) -> u64 {
+        self.slices.iter().map(|(_, n)| n).sum()
+    }
+
+    fn wait(&mut self, share: f64, now: i64) -> Wait {
+        self.forget(now);
+        let due = if self.is_quota() {
+            let full = self.used() as f64 + 1.0 > (self.limit * self.share(share)).max(1.0);
+            let first = self.slices.front().map_or(now, |(start, _)| *start);
+            if full {
+                first.saturating_add(self.window_ms())
+            } else {
+                now
+            }
+        } else {
+            (self.next - self.slack()).ceil() as i64
+        };
+        let left = match self.left {
+            Some((left, until)) if left < 1.0 => until,
+            _ => now,
+        };
+        let until = due.max(left).max(self.hold_until);
+        if until <= now {
+            Wait::Go
+        } else if self.is_quota() {
+            Wait::Quota(self.spec.name.clone(), until)
+        } else {
+            Wait::Until(until)
+        }
+    }
+
+    fn take(&mut self, share: f64, now: i64) -> u64 {
+        self.next = self.next.max(now as f64) + self.interval(share, now);
+        if let Some((left, _)) = &mut self.left {
+            *left -= 1.0;
+        }
+        self.sent += 1;
+        let width = (self.window_ms() / SLICES).max(1);
+        let slice = now - now.rem_euclid(width);
+        match self.slices.back_mut() {
+            Some((start, n)) if *start == slice => *n += 1,
+            _ => self.slices.push_back((slice, 1)),
+        }
+        self.sent
+    }
+
+    /// Takes the platform's word for what is left.
+    fn learn(&mut self, headers: &[Header], number: u64, share: f64, now: i64) {
+        let seen = Seen::read(&self.spec, headers, now);
+        if let Some(limit) = seen.limit.filter(|l| *l >= 1.0) {
+            self.limit = limit;
+        }
+        let Some(remaining) = seen.remaining.or_else(|| Some(self.limit - seen.used?)) else {
+            return;
+        };
+        // Requests that left after this one may not be in the platform's count yet.
+        let after = self.sent.saturating_sub(number) as f64;
+        let left = (remaining * self.share(share) - after).max(0.0);
+        let window = self.window_ms();
+        let reset = seen
+            .reset
+            .filter(|(at, _)| *at > now && *at <= now.saturating_add(window * 2));
+        match reset {
+            Some((at, coarse)) => {
+                // Whole seconds are rounded up; for pacing the true end is taken, for a long window the safe one.
+                let soon = if coarse { (at - 999).max(now + 1) } else { at };
+                let until = if window < 10_000 { soon } else { at };
+                self.left = Some((left, until));
+                let rate = left.max(0.001) / (soon - now) as f64;
+                let usual = self.limit * self.share(share) * PACE / self.window();
+                let scarce = !self.is_quota() && rate < usual * 0.9;
+                self.slow = scarce.then_some((rate, soon));
+            }
+            None if remaining < 1.0 => {
+                let probe = if self.is_quota() {
+                    900_000
+                } else {
+                    (window / 20).clamp(50, 10_000)
+                };
+                self.hold_until = self.hold_until.max(now + probe);
+            }
+            None => {}
+        }
+    }
+}
+
+/// Numbers in an answer's headers.
+#[derive(Default)]
+struct Seen {
+    limit: Option<f64>,
+    remaining: Option<f64>,
+    used: Option<f64>,
+    /// When the window ends, and whether that is in whole seconds.
+    reset: Option<(i64, bool)>,
+    retry_at: Option<i64>,
+}
+
+impl Seen {
+    fn read(rule: &RateRule, headers: &[Header], now: i64) -> Self {
+        let mut seen = Self::default();
+        for wanted in &rule.headers {
+            let named = headers
+                .iter()
+                .filter(|h| h.name.eq_ignore_ascii_case(&wanted.name));
+            let Some(n) = named
+                .filter_map(|h| number(&h.value, wanted.key.as_deref()))
+                .next()
+            else {
+                continue;
+            };
+            let (seconds, now_f) = (n * 1000.0, now as f64);
+            match wanted.meaning {
+                LimitMeaning::Limit => seen.limit = Some(n),
+                LimitMeaning::Remaining => seen.remaining = Some(n),
+                LimitMeaning::Used => seen.used = Some(n),
+                LimitMeaning::ResetEpochS => seen.reset = Some((seconds as i64, true)),
+                LimitMeaning::ResetEpochMs => seen.reset = Some((n as i64, false)),
+                LimitMeaning::ResetSeconds => seen.reset = Some(((now_f + seconds) as i64, true)),
+                LimitMeaning::RetryAfter => seen.retry_at = Some((now_f + seconds) as i64),
+            }
+        }
+        seen
+    }
+}
+
+/// The number in a header's value: all of it, or after `<key>=` in a list of pairs.
+fn number(value: &str, key: Option<&str>) -> Option<f64> {
+    let text = match key {
+        None => value.trim(),
+        Some(key) => value.split([',', ';', ' ']).find_map(|pair| {
+            let (name, number) = pair.trim().split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case(key)
+                .then_some(number.trim())
+        })?,
+    };
+    text.parse::<f64>()
+        .ok()
+        .filter(|n| n.is_finite() && *n >= 0.0)
+}
+
+/// When to come again, by `Retry-After` (seconds or a date) or by what the rules call so.
+pub(super) fn retry_at(headers: &[Header], now: i64) -> Option<i64> {
+    let value = headers
+        .iter()
+        .find(|h| h.name.eq_ignore_ascii_case("retry-after"))?
+        .value
+        .trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return (seconds.is_finite() && seconds >= 0.0)
+            .then(|| now.saturating_add((seconds * 1000.0).ceil() as i64));
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+    Some(date.timestamp_millis())
+}
+
+struct State {
+    rules: Vec<Rule>,
+    share: f64,
+    /// Holds everything, whatever rules it falls under.
+    hold_until: i64,
+}
+
+/// One connection's budget.
+pub(super) struct Budget {
+    clock: SharedClock,
+    state: Mutex<State>,
+    lanes: Mutex<HashMap<Vec<usize>, Arc<tokio::sync::Mutex<()>>>>,
+    changed: Notify,
+    pub concurrency: Concurrency,
+}
+
+/// A request's turn: rules that it counted against, and its place among those under way.
+pub(super) struct Turn {
+    pub taken: Taken,
+    pub place: Place,
+}
+
+impl Budget {
+    pub fn new(rules: Vec<RateRule>, share: f64, most: u32, clock: SharedClock) -> Self {
+        let rules = rules
+            .into_iter()
+            .map(|spec| Rule {
+                limit: f64::from(spec.limit),
+                spec,
+                next: 0.0,
+                slow: None,
+                left: None,
+                hold_until: 0,
+                sent: 0,
+                slices: VecDeque::new(),
+            })
+            .collect();
+        Self {
+            concurrency: Concurrency::new(most, clock.clone()),
+            clock,
+            state: Mutex::new(State {
+                rules,
+                share,
+                hold_until: 0,
+            }),
+            lanes: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which rules a request falls under.
+    pub fn matching(&self, method: &str, path: &str) -> Vec<usize> {
+        let state = self.state();
+        let fits =
+            |r: &Rule| method_matches(&r.spec.method, method) && path_matches(&r.spec.path, path);
+        state
+            .rules
+            .iter()
+            .enumerate()
+            .filter(|(_, r)| fits(r))
+            .map(|(i, _)| i)
+            .collect()
+    }
+
+    /// Waits for a turn. `waiting` is told what for, each time it changes.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives the place in the queue up and takes nothing.
+    pub async fn turn(&self, rules: &[usize], mut waiting: impl FnMut(&Wait)) -> Turn {
+        let lane = {
+            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            lanes.entry(rules.to_vec()).or_default().clone()
+        };
+        let _first_in_line = lane.lock().await;
+        loop {
+            let changed = self.changed.notified();
+            let wait = self.wait(rules);
+            waiting(&wait);
+            match wait {
+                Wait::Go => {
+                    let place = self.concurrency.enter().await;
+                    if let Some(taken) = self.take(rules) {
+                        return Turn { taken, place };
+                    }
+                }
+                Wait::Until(at) | Wait::Quota(_, at) => {
+                    let ms = u64::try_from(at - self.clock.now()).unwrap_or(0);
+                    tokio::select! {
+                        () = self.clock.sleep(Duration::from_millis(ms)) => {}
+                        () = changed => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn wait(&self, rules: &[usize]) -> Wait {
+        let now = self.clock.now();
+        self.state().wait(rules, now)
+    }
+
+    fn take(&self, rules: &[usize]) -> Option<Taken> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if state.wait(rules, now) != Wait::Go {
+            return None;
+        }
+        let share = state.share;
+        let mut taken = Taken::default();
+        for index in rules {
+            if let Some(rule) = state.rules.get_mut(*index) {
+                taken.rules.push((*index, rule.take(share, now)));
+            }
+        }
+        Some(taken)
+    }
+
+    /// Corrects the rules by an answer's headers.
+    pub fn learn(&self, taken: &Taken, headers: &[Header]) {
+        if taken.rules.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let mut state = self.state();
+        let share = state.share;
+        for (index, number) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(*index) {
+                rule.learn(headers, *number, share, now);
+            }
+        }
+    }
+
+    /// The platform said "too fast": the rules that the request fell under hold until then, or everything where none is known.
+    /// `fallback` is for an answer that does not say when. Returns when that is.
+    pub fn hold(&self, taken: &Taken, headers: &[Header], quota: bool, fallback: Duration) -> i64 {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let by_rule = taken.rules.iter().filter_map(|(index, _)| {
+            let seen = Seen::read(&state.rules.get(*index)?.spec, headers, now);
+            let spent = seen.remaining.is_some_and(|r| r < 1.0);
+            seen.retry_at
+                .or_else(|| seen.reset.filter(|_| spent).map(|(at, _)| at))
+        });
+        let fallback = now.saturating_add(i64::try_from(fallback.as_millis()).unwrap_or(i64::MAX));
+        let stated = retry_at(headers, now)
+            .or_else(|| by_rule.max())
+            .filter(|at| *at > now);
+        let until = stated.unwrap_or(fallback);
+        let mut held = false;
+        for (index, _) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(*index)
+                && rule.is_quota() == quota
+            {
+                rule.hold_until = rule.hold_until.max(until);
+                held = true;
+            }
+        }
+        if !held {
+            state.hold_until = state.hold_until.max(until);
+        }
+        until
+    }
+
+    /// Changes the share of shared limits while running (rule M-11).
+    pub fn set_share(&self, share: f64) {
+        self.state().share = share.clamp(0.001, 1.0);
+        self.changed.notify_waiters();
+    }
+
+    /// How much of each rule is used.
+    pub fn uses(&self) -> Vec<RuleUse> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let share = state.share;
+        let of = |rule: &mut Rule| {
+            rule.forget(now);
+            let allowed = rule.limit * rule.share(share);
+            RuleUse {
+                rule: rule.spec.name.clone(),
+                used: rule.used(),
+                allowed,
+            }
+        };
+        state.rules.iter_mut().map(of).collect()
+    }
+}
+
+impl State {
+    fn wait(&mut self, rules: &[usize], now: i64) -> Wait {
+        let mut longest = if self.hold_until > now {
+            Wait::Until(self.hold_until)
+        } else {
+            Wait::Go
+        };
+        for index in rules {
+            let Some(rule) = self.rules.get_mut(*index) else {
+                continue;
+            };
+            let wait = rule.wait(self.share, now);
+            if end(&wait) > end(&longest) {
+                longest = wait;
+            }
+        }
+        longest
+    }
+}
+
+fn end(wait: &Wait) -> i64 {
+    match wait {
+        Wait::Go => i64::MIN,
+        Wait::Until(at) | Wait::Quota(_, at) => *at,
+    }
+}
+
+/// Requests under way at once: halved when the platform is overwhelmed, one more after each round of successes.
+pub(super) struct Concurrency {
+    clock: SharedClock,
+    semaphore: Arc<Semaphore>,
+    state: Arc<Mutex<Width>>,
+    most: f64,
+}
+
+struct Width {
+    /// What is aimed at.
+    limit: f64,
+    /// Permits that exist.
+    permits: usize,
+    /// Not halved again before this: one overload is one signal, however many requests it hit.
+    calm_until: i64,
+}
+
+/// A place among the requests under way; given back when dropped.
+pub(super) struct Place {
+    permit: Option<OwnedSemaphorePermit>,
+    state: Arc<Mutex<Width>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut width = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if width.permits > width.target()
+            && let Some(permit) = self.permit.take()
+        {
+            width.permits -= 1;
+            permit.forget();
+        }
+    }
+}
+
+impl Width {
+    fn target(&self) -> usize {
+        (self.limit as usize).max(1)
+    }
+}
+
+impl Concurrency {
+    fn new(most: u32, clock: SharedClock) -> Self {
+        let permits = most.max(1) as usize;
+        let width = Width {
+            limit: permits as f64,
+            permits,
+            calm_until: i64::MIN,
+        };
+        Self {
+            clock,
+            semaphore: Arc::new(Semaphore::new(permits)),
+            state: Arc::new(Mutex::new(width)),
+            most: permits as f64,
+        }
+    }
+
+    async fn enter(&self) -> Place {
+        // The semaphore is never closed; without a permit the place simply counts for nothing.
+        let permit = self.semaphore.clone().acquire_owned().await.ok();
+        Place {
+            permit,
+            state: self.state.clone(),
+        }
+    }
+
+    /// The platform is overwhelmed.
+    pub fn fall(&self) {
+        let now = self.clock.now();
+        let mut width = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= width.calm_until {
+            width.limit = (width.limit / 2.0).max(1.0);
+            width.calm_until = now + 1000;
+        }
+    }
+
+    /// A request went well.
+    pub fn climb(&self) {
+        let mut width = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        width.limit = (width.limit + 1.0 / width.limit).min(self.most);
+        let missing = width.target().saturating_sub(width.permits);
+        if missing > 0 {
+            width.permits += missing;
+            self.semaphore.add_permits(missing);
+        }
+    }
+
+    /// Requests that may be under way at once.
+    pub fn limit(&self) -> usize {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .target()
+    }
+}
