@@ -1,5 +1,6 @@
 //! The gateway itself: the loop around one request.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -162,10 +163,10 @@ impl Gateway {
     /// Dropping the future drops a request that may have been applied: call it from a task of its own.
     pub async fn exchange(
         &self,
-        request: &Request,
+        request: impl Borrow<Request> + Send + Sync,
         intent: Option<&dyn IntentLog>,
     ) -> Result<Exchange, UnitAbort> {
-        Ok(self.inner.run(request, intent, Sink::Memory).await?.0)
+        Ok(self.inner.run(request.borrow(), intent, Sink::Memory).await?.0)
     }
 
     /// Repeats a safe request until its answer says so, or the time is up; the last answer is returned.
@@ -174,9 +175,10 @@ impl Gateway {
     /// A failing disk.
     pub async fn poll(
         &self,
-        request: &Request,
-        options: &PollOptions,
+        request: impl Borrow<Request> + Send + Sync,
+        options: PollOptions,
     ) -> Result<Result<Response, Error>, UnitAbort> {
+        let request: &Request = request.borrow();
         if self.is_mutating(request) {
             return Ok(Err(Error::Denied("only a read can be polled".into())));
         }
@@ -192,7 +194,7 @@ impl Gateway {
             let next = clock
                 .now()
                 .saturating_add(i64::try_from(every).unwrap_or(i64::MAX));
-            if says(&response, options) || next > give_up {
+            if says(&response, &options) || next > give_up {
                 return Ok(Ok(response));
             }
             let wait = clock.sleep(Duration::from_millis(every));
@@ -208,8 +210,9 @@ impl Gateway {
     /// A failing or full disk.
     pub async fn download(
         &self,
-        request: &Request,
+        request: impl Borrow<Request> + Send + Sync,
     ) -> Result<Result<(Response, BlobRef), Error>, UnitAbort> {
+        let request: &Request = request.borrow();
         if self.is_mutating(request) {
             return Ok(Err(Error::Denied("only a read can be downloaded".into())));
         }
@@ -228,6 +231,13 @@ impl Gateway {
             .grants
             .resolve(&request.method, &request.url);
         target.map_or(!reading_method(&request.method), |t| t.mutating)
+    }
+
+    /// The granted pattern or host that a request falls under; for logs and audit rows, which must not show ids.
+    #[must_use]
+    pub fn pattern(&self, request: &Request) -> String {
+        let target = self.inner.wire.grants.resolve(&request.method, &request.url);
+        target.map_or_else(|_| "(not granted)".into(), |t| t.grant)
     }
 
     /// What a replay compares (rule D-1): hex of a sha-256 over method, URL, logical parts and blob hashes.

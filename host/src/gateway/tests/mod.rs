@@ -1,6 +1,9 @@
 //! The gateway's rules, in virtual time and without a network.
 
+mod auth;
+mod budget;
 mod grants;
+mod outcomes;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

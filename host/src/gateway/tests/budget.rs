@@ -1,0 +1,178 @@
+//! Rate limits against a platform that is strict about them.
+
+use std::collections::VecDeque;
+
+use super::*;
+use crate::contract::description::{LimitHeader, LimitMeaning};
+
+/// Refuses what goes beyond `limit` in `per_ms`: in any such window, or in fixed ones.
+struct Strict {
+    limit: usize,
+    per_ms: i64,
+    sliding: bool,
+    seen: VecDeque<i64>,
+}
+
+impl Strict {
+    fn admit(&mut self, now: i64) -> bool {
+        let start = if self.sliding { now - self.per_ms } else { now - now.rem_euclid(self.per_ms) - 1 };
+        while self.seen.front().is_some_and(|at| *at <= start) {
+            self.seen.pop_front();
+        }
+        let fits = self.seen.len() < self.limit;
+        if fits {
+            self.seen.push_back(now);
+        }
+        fits
+    }
+}
+
+#[tokio::test]
+async fn at_least_97_percent_of_a_limit_are_used_and_nothing_is_refused() {
+    for (limit, per_ms, sliding, jitter) in
+        [(1000, 60_000, true, 300), (1000, 60_000, false, 300), (300, 60_000, true, 200), (50, 1000, false, 4)]
+    {
+        let mut bench = Bench::new(Role::Source);
+        bench.rule(limit, per_ms);
+        let strict = Strict { limit: limit as usize, per_ms: per_ms as i64, sliding, seen: VecDeque::new() };
+        let strict = Arc::new(Mutex::new((strict, 0u64, 0u64)));
+        let (clock, server) = (bench.clock.clone(), strict.clone());
+        let gateway = bench.open(FnTransport::new(move |_| {
+            let (clock, server) = (clock.clone(), server.clone());
+            async move {
+                // Half of the way there, half of it back; never the same twice.
+                let way = Duration::from_millis(rand::random_range(1..=jitter));
+                clock.sleep(way).await;
+                let now = clock.now();
+                let admitted = {
+                    let mut server = server.lock().unwrap();
+                    let admitted = server.0.admit(now);
+                    if admitted { server.1 += 1 } else { server.2 += 1 }
+                    admitted
+                };
+                clock.sleep(way).await;
+                if admitted { ok("{}") } else { status(429) }
+            }
+        }));
+        let (start, windows) = (bench.clock.now(), 4);
+        let end = start + windows * per_ms as i64;
+        let workers = (0..40).map(|_| {
+            let (gateway, clock) = (gateway.clone(), bench.clock.clone());
+            async move {
+                while clock.now() < end {
+                    gateway.exchange(&get("/x"), None).await.unwrap();
+                }
+            }
+        });
+        futures::future::join_all(workers).await;
+        let server = strict.lock().unwrap();
+        let (used, refused) = (server.1 as f64, server.2);
+        let took = (bench.clock.now() - start) as f64 / per_ms as f64;
+        let share = used / (took * f64::from(limit));
+        assert_eq!(refused, 0, "{limit} per {per_ms}, sliding {sliding}");
+        assert!(share >= 0.97, "{share} of {limit} per {per_ms}, sliding {sliding}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_shared_limit_only_our_share_is_used_and_the_share_can_change_at_once() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(600, 60_000);
+    bench.spec.description.rate_rules[0].shared = true;
+    bench.spec.budget_share = 0.5;
+    let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+    let start = bench.clock.now();
+    for _ in 0..100 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    let slow = bench.clock.now() - start;
+    assert!((19_500..21_000).contains(&slow), "{slow}");
+    gateway.set_budget_share(1.0);
+    for _ in 0..100 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    let fast = bench.clock.now() - start - slow;
+    assert!((9_500..10_800).contains(&fast), "{fast}");
+}
+
+#[tokio::test]
+async fn a_used_up_daily_quota_pauses_visibly_until_it_refills() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(10, 86_400_000);
+    let (transport, calls) = script(vec![|| ok("{}")]);
+    let gateway = bench.open(transport);
+    for _ in 0..10 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    let start = bench.clock.now();
+    let mut pauses = gateway.pauses();
+    let waiting = { let g = gateway.clone(); tokio::spawn(async move { g.exchange(&get("/x"), None).await }) };
+    pauses.changed().await.unwrap();
+    let pause = pauses.borrow_and_update().clone().unwrap();
+    assert_eq!(pause.reason, PauseReason::Quota("all".into()));
+    assert!(pause.until.unwrap() > start);
+    assert_eq!(short(&waiting.await.unwrap().unwrap()), "answered 200");
+    assert!(bench.clock.now() - start > 80_000_000);
+    assert_eq!(gateway.state().paused, None);
+    assert_eq!(*calls.lock().unwrap(), 11);
+}
+
+#[tokio::test]
+async fn what_the_platform_says_is_left_is_obeyed() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(600, 60_000);
+    let meaning = |name: &str, meaning| LimitHeader { name: name.into(), key: None, meaning };
+    bench.spec.description.rate_rules[0].headers = vec![
+        meaning("x-remaining", LimitMeaning::Remaining),
+        meaning("x-reset", LimitMeaning::ResetSeconds),
+    ];
+    let (transport, _) = script(vec![
+        || Ok(InResponse::whole(200, &[("x-remaining", "0"), ("x-reset", "40")], "")),
+        || ok("{}"),
+    ]);
+    let gateway = bench.open(transport);
+    let start = bench.clock.now();
+    gateway.exchange(&get("/x"), None).await.unwrap();
+    gateway.exchange(&get("/x"), None).await.unwrap();
+    assert!(bench.clock.now() - start >= 40_000);
+}
+
+#[tokio::test]
+async fn a_storm_of_429_is_sat_out_with_less_at_once_and_rejects_nothing() {
+    let mut bench = Bench::new(Role::Destination);
+    bench.spec.limits.concurrency = 16;
+    let (clock, over) = (bench.clock.clone(), bench.clock.now() + 300_000);
+    let gateway = bench.open(FnTransport::new(move |_| {
+        let clock = clock.clone();
+        async move {
+            clock.sleep(Duration::from_millis(50)).await;
+            if clock.now() < over {
+                Ok(InResponse::whole(429, &[("retry-after", "7")], ""))
+            } else {
+                ok("{}")
+            }
+        }
+    }));
+    let all = (0..40).map(|_| async {
+        short(&gateway.exchange(&post(Replay::Once), Some(&Log::default())).await.unwrap())
+    });
+    let narrow = async {
+        bench.clock.sleep(Duration::from_secs(200)).await;
+        gateway.state().concurrency
+    };
+    let (fates, narrow) = tokio::join!(futures::future::join_all(all), narrow);
+    assert!(fates.iter().all(|f| f == "answered 200"), "{fates:?}");
+    assert_eq!(narrow, 1);
+    assert!(gateway.state().concurrency > 1, "climbs back");
+    assert!(gateway.state().requests[0].throttled > 0);
+}
+
+#[tokio::test]
+async fn a_stop_ends_every_wait() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(1, 86_400_000);
+    let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+    gateway.exchange(&get("/x"), None).await.unwrap();
+    bench.stop.cancel();
+    assert_eq!(short(&gateway.exchange(&get("/x"), None).await.unwrap()), "cancelled");
+}
