@@ -188,6 +188,28 @@ impl BlobStore {
         Ok(bytes)
     }
 
+    /// Keeps bytes that are in memory already.
+    ///
+    /// # Errors
+    /// [`BlobError::TooLarge`], [`BlobError::Full`], [`BlobError::Io`].
+    pub fn put_bytes(
+        &self,
+        bytes: &[u8],
+        media_type: impl Into<String>,
+    ) -> Result<BlobRef, BlobError> {
+        let mut builder = self.builder(media_type);
+        builder.append(bytes)?;
+        builder.finish()
+    }
+
+    /// All bytes of a blob, for the host's own small ones.
+    ///
+    /// # Errors
+    /// As [`BlobStore::path`].
+    pub fn read_all(&self, blob: &BlobRef) -> Result<Vec<u8>, BlobError> {
+        Ok(fs::read(self.path(blob)?)?)
+    }
+
     /// Hashes a blob's bytes again.
     ///
     /// # Errors
