@@ -5,6 +5,7 @@
 //! Knows no vendor.
 
 mod clock;
+pub mod contract;
 mod error;
 mod faults;
 mod harness;

@@ -151,12 +151,14 @@ async fn api(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body
         Ok(())
     }
     .and_then(|()| {
-        inner
-            .world
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .refresh_if_due();
-        let world = inner.world.read().unwrap_or_else(PoisonError::into_inner);
+        let mut world = inner.world.read().unwrap_or_else(PoisonError::into_inner);
+        if world.has_index_due() {
+            drop(world);
+            let mut changing = inner.world.write().unwrap_or_else(PoisonError::into_inner);
+            changing.refresh_indexes();
+            drop(changing);
+            world = inner.world.read().unwrap_or_else(PoisonError::into_inner);
+        }
         let call = Call {
             inner: &inner,
             world: &world,
@@ -253,12 +255,6 @@ impl Inner {
             )));
         }
         Ok(key.clone())
-    }
-}
-
-impl World {
-    fn refresh_if_due(&mut self) {
-        self.refresh_indexes();
     }
 }
 
@@ -561,9 +557,8 @@ impl Call<'_> {
     }
 
     fn found(&self, resource: Option<Value>) -> Answer {
-        resource
-            .map(|resource| json!({"data": resource}))
-            .ok_or_else(Fail::not_found)
+        let resource = resource.ok_or_else(Fail::not_found)?;
+        Ok(Map::from_iter([("data".to_owned(), resource)]).into())
     }
 
     fn number(&self, kind: Kind, id: &str) -> Result<u32, Fail> {
@@ -725,7 +720,12 @@ impl Call<'_> {
             meta.insert("totalPages".into(), pages.into());
             links.insert("last".into(), link(pages.max(1)).into());
         }
-        json!({"meta": meta, "links": links, "data": rows})
+        // The rows are moved: `json!` would copy them.
+        let mut answer = Map::new();
+        answer.insert("meta".into(), meta);
+        answer.insert("links".into(), links);
+        answer.insert("data".into(), rows.into());
+        answer.into()
     }
 
     fn token(&self) -> Answer {
@@ -946,8 +946,10 @@ impl Call<'_> {
                 })?;
                 // This list tells its totals, as few do (§4).
                 let (page, size) = self.paging(100, 30)?;
-                let rows = answer.get_mut("data").map(Value::take).unwrap_or_default();
-                let rows = rows.as_array().cloned().unwrap_or_default();
+                let rows = match answer.get_mut("data").map(Value::take) {
+                    Some(Value::Array(rows)) => rows,
+                    _ => Vec::new(),
+                };
                 Ok(self.envelope(rows, page, size, numbers.len() as u64, true))
             }
             ["merges", id] => {
@@ -1030,17 +1032,17 @@ impl Call<'_> {
                     .collect();
                 let mut answer =
                     self.list(&drafts, 100, PAGE, &["include"], |n| self.draft_json(n))?;
-                if let (Some(map), Some("attachments")) =
-                    (answer.as_object_mut(), self.param("include"))
-                {
-                    let files = drafts.iter().flat_map(|draft| {
-                        self.attachments(
-                            Kind::DraftAttachment,
-                            *draft,
-                            ("draft", "drafts", Kind::Draft),
-                        )
-                    });
-                    map.insert("included".into(), files.collect());
+                let files: Vec<Value> = if self.param("include") == Some("attachments") {
+                    let parent = ("draft", "drafts", Kind::Draft);
+                    drafts
+                        .iter()
+                        .flat_map(|draft| self.attachments(Kind::DraftAttachment, *draft, parent))
+                        .collect()
+                } else {
+                    Vec::new()
+                };
+                if let Some(map) = answer.as_object_mut() {
+                    map.insert("included".into(), files.into());
                 }
                 Ok(answer)
             }
@@ -1115,8 +1117,7 @@ impl Call<'_> {
         let id = self.world.oid(Kind::Draft, customer).to_string();
         let at = Clock::iso(self.world.updated(Context::Customer, customer));
         let text = format!("Draft {customer}: we will come back to you 👋");
-        let mut related = self.written(customer, conversation);
-        related.shift_remove("none");
+        let related = self.written(customer, conversation);
         let payload = draft_js(&text);
         Some(
             json!({"type": "draft", "id": id, "attributes": {"channel": "email", "body": text,
