@@ -1,0 +1,340 @@
+//! How the connector talks to Zendesk: one place where a request is built and an answer is sorted.
+//!
+//! Policy: a read gives its value or an error that ends the unit; a write gives [`Sent`], because what a refusal or an
+//! unseen answer means is known only to the caller. Refusals of the account as a whole (no credential, no quota) end the
+//! unit and reject nothing (rule M-10). Not here: retries, pacing, credentials; those are the host's.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use transload_sdk::Context;
+use transload_sdk::http::{HttpError, OperationKey, Reply, RequestBuilder};
+use transload_sdk::types::{BlobRef, Error, Invalid};
+
+use crate::api::{JobStatus, Refusal};
+
+/// Rows of a page (Zendesk facts §3).
+pub const PAGE: usize = 100;
+/// How often a job is asked after, ms. A job of 100 tickets takes some seconds.
+const JOB_POLL_MS: u64 = 2_000;
+/// After this a job counts as stuck, ms; its items stay unsettled.
+const JOB_PATIENCE_MS: u64 = 1_800_000;
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sent {
+    /// Answered with 2xx.
+    Done(Answer),
+    /// Answered, and surely not applied.
+    Refused(Refusal),
+    /// Not answered; it may have been applied.
+    Doubt,
+}
+
+/// An answer with 2xx.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// 200, 201 …
+    pub status: u16,
+    /// The body; null where there is none.
+    pub body: Value,
+    /// An earlier attempt of this request may have been applied (rule D-4).
+    pub attempted_before: bool,
+}
+
+impl Answer {
+    /// The member of the body that holds the record.
+    ///
+    /// # Errors
+    /// `bug` when it is not there or not of this shape.
+    pub fn take<T: DeserializeOwned>(&self, member: &str) -> Result<T, Error> {
+        read(&self.body, member)
+    }
+}
+
+/// A write to be sent: the request but for its context.
+#[derive(Debug, Clone)]
+pub struct Write {
+    method: &'static str,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Body,
+    idempotent: bool,
+    key: OperationKey,
+    lifetime_ms: Option<u64>,
+    perishable: Vec<String>,
+    passing: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Body {
+    None,
+    Json(Value),
+    Blob(BlobRef),
+}
+
+impl Write {
+    /// A write that must not be repeated unless it was looked up.
+    pub fn once(method: &'static str, path: impl Into<String>, key: OperationKey) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            headers: Vec::new(),
+            body: Body::None,
+            idempotent: false,
+            key,
+            lifetime_ms: None,
+            perishable: Vec::new(),
+            passing: false,
+        }
+    }
+
+    /// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
+    pub fn idempotent(method: &'static str, path: impl Into<String>, key: OperationKey) -> Self {
+        Self { idempotent: true, ..Self::once(method, path, key) }
+    }
+
+    /// With a JSON body.
+    pub fn json(mut self, body: &Value) -> Self {
+        self.body = Body::Json(body.clone());
+        self
+    }
+
+    /// With a body of the host's.
+    pub fn blob(mut self, blob: BlobRef) -> Self {
+        self.body = Body::Blob(blob);
+        self
+    }
+
+    /// With one more header.
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The answer is of use for so long only, ms.
+    pub fn lifetime(mut self, ms: u64) -> Self {
+        self.lifetime_ms = Some(ms);
+        self
+    }
+
+    /// Parts of the request that differ when it is made again.
+    pub fn perishable(mut self, parts: Vec<String>) -> Self {
+        self.perishable = parts;
+        self
+    }
+
+    /// Leaves nothing behind by itself.
+    pub fn passing(mut self) -> Self {
+        self.passing = true;
+        self
+    }
+
+    fn builder(self, cx: &Context) -> RequestBuilder {
+        let OperationKey { item, part, step } = self.key;
+        let mut request = cx
+            .http()
+            .request(self.method, self.path)
+            .header("accept", "application/json")
+            .key(item, part, step);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        request = match self.body {
+            Body::None => request,
+            Body::Json(value) => request.json(&value),
+            Body::Blob(blob) => request.body_blob(blob),
+        };
+        request = if self.idempotent { request.idempotent(None) } else { request.once() };
+        if let Some(ms) = self.lifetime_ms {
+            request = request.lifetime(ms);
+        }
+        for part in self.perishable {
+            request = request.perishable(part);
+        }
+        if self.passing { request.passing() } else { request }
+    }
+}
+
+/// Names a write of one item.
+pub fn key(item: &str, part: impl Into<String>, step: &str) -> OperationKey {
+    OperationKey { item: item.to_owned(), part: part.into(), step: step.to_owned() }
+}
+
+/// Sends a write.
+///
+/// # Errors
+/// What ends the unit: no credential, no right to the account, no quota, cancelled.
+pub async fn write(cx: &Context, write: Write) -> Result<Sent, Error> {
+    let reply = match write.builder(cx).send().await {
+        Ok(reply) => reply,
+        Err(HttpError::InDoubt(_)) => return Ok(Sent::Doubt),
+        Err(other) => return Err(other.into()),
+    };
+    if reply.ok() {
+        let body = serde_json::from_slice(reply.bytes()).unwrap_or(Value::Null);
+        let attempted_before = reply.attempted_before;
+        return Ok(Sent::Done(Answer { status: reply.status, body, attempted_before }));
+    }
+    account_refusal(&reply)?;
+    Ok(Sent::Refused(Refusal::read(reply.status, reply.bytes())))
+}
+
+fn read_request(cx: &Context, path: &str) -> RequestBuilder {
+    cx.http().get(path).header("accept", "application/json")
+}
+
+/// Reads; `None` for 404.
+///
+/// # Errors
+/// Anything but 2xx and 404, or an answer that is no JSON.
+pub async fn get(cx: &Context, path: &str) -> Result<Option<Value>, Error> {
+    let reply = read_request(cx, path).send().await?;
+    match reply.status {
+        404 => Ok(None),
+        200..=299 => reply.json().map(Some),
+        _ => Err(read_error(&reply)),
+    }
+}
+
+/// Reads one member of an answer that has to be there.
+///
+/// # Errors
+/// As [`get`], and `not-found` for 404.
+pub async fn get_member<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+    member: &str,
+) -> Result<T, Error> {
+    let found = get(cx, path).await?;
+    read(&found.ok_or_else(|| Error::NotFound(path.to_owned()))?, member)
+}
+
+/// Reads one member of an answer; `None` for 404.
+///
+/// # Errors
+/// As [`get`].
+pub async fn find_member<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+    member: &str,
+) -> Result<Option<T>, Error> {
+    get(cx, path).await?.map(|body| read(&body, member)).transpose()
+}
+
+/// Reads a whole list by cursor, which has no depth limit (Zendesk facts §3). `path` may have a query.
+///
+/// # Errors
+/// As [`get`]; a list that is 404 is empty, since that is what a feature the plan lacks says.
+pub async fn list<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+    member: &str,
+) -> Result<Vec<T>, Error> {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    let base = format!("{path}{joint}page[size]={PAGE}");
+    let mut all = Vec::new();
+    let mut url = base.clone();
+    loop {
+        let Some(body) = get(cx, &url).await? else { return Ok(all) };
+        let rows: Vec<T> = read(&body, member)?;
+        let empty = rows.is_empty();
+        all.extend(rows);
+        let meta = body.get("meta");
+        let more = meta.and_then(|m| m.get("has_more")).and_then(Value::as_bool).unwrap_or(false);
+        let cursor = meta.and_then(|m| m.get("after_cursor")).and_then(Value::as_str);
+        match cursor.filter(|_| more && !empty) {
+            Some(cursor) => url = format!("{base}&page[after]={}", query(cursor)),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// Waits for a job in the host and gives its last state; `None` when its results are no longer kept.
+///
+/// # Errors
+/// As [`get`].
+pub async fn job(cx: &Context, id: &str) -> Result<Option<JobStatus>, Error> {
+    let path = format!("/api/v2/job_statuses/{id}");
+    let ended = ["completed", "failed", "killed"];
+    let reply = read_request(cx, &path)
+        .poll(JOB_POLL_MS, JOB_PATIENCE_MS, "/job_status/status", &ended)
+        .await?;
+    match reply.status {
+        404 => Ok(None),
+        200..=299 => read(&reply.json()?, "job_status").map(Some),
+        _ => Err(read_error(&reply)),
+    }
+}
+
+/// Percent-encodes a value for a query.
+pub fn query(value: &str) -> String {
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+/// A list of ids or markers for a query.
+pub fn query_list<I: AsRef<str>>(values: impl IntoIterator<Item = I>) -> String {
+    values.into_iter().map(|value| query(value.as_ref())).collect::<Vec<_>>().join(",")
+}
+
+fn read<T: DeserializeOwned>(body: &Value, member: &str) -> Result<T, Error> {
+    let value = body.get(member).cloned().unwrap_or(json!(null));
+    serde_json::from_value(value).map_err(|_| Error::Bug(format!("`{member}` has another shape")))
+}
+
+/// A rejection that is about the account, not about the record.
+fn account_refusal(reply: &Reply) -> Result<(), Error> {
+    let said = || Refusal::read(reply.status, reply.bytes()).message;
+    match reply.status {
+        401 => Err(Error::Auth(said())),
+        402 => Err(Error::Permission(format!("the account is suspended: {}", said()))),
+        429 => Err(Error::Quota(None)),
+        _ => Ok(()),
+    }
+}
+
+fn read_error(reply: &Reply) -> Error {
+    if let Err(error) = account_refusal(reply) {
+        return error;
+    }
+    let refusal = Refusal::read(reply.status, reply.bytes());
+    let text = format!("{}: {} {}", reply.what(), reply.status, refusal.message);
+    match reply.status {
+        403 => Error::Permission(text),
+        404 => Error::NotFound(text),
+        408 | 409 | 500..=599 => Error::Transient(text),
+        _ => Error::Bug(text),
+    }
+}
+
+/// What a refused record is rejected with.
+pub fn rejection(refusal: &Refusal) -> Error {
+    let text = if refusal.message.is_empty() { refusal.code.clone() } else { refusal.message.clone() };
+    match refusal.status {
+        403 => Error::Permission(text),
+        404 => Error::NotFound(text),
+        409 => Error::Conflict(text),
+        _ => {
+            let field = refusal.details.first().map(|(field, _, _)| field.clone());
+            Error::Invalid(Invalid { field, reason: text })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_encoded_byte_by_byte() {
+        assert_eq!(query("kustomer:org:customer:1"), "kustomer%3Aorg%3Acustomer%3A1");
+        assert_eq!(query_list(["a b", "ü"]), "a%20b,%C3%BC");
+    }
+}

@@ -1,0 +1,743 @@
+//! Pure mapping of single values: names of targets, tags, keys, options, field values, priorities, times.
+//!
+//! Everything here is a function of its arguments, so that the same record is mapped alike in every run and in every
+//! batch: an option's value, a field's key or an object's key can be named by a later record without asking Zendesk how
+//! the definition was stored. Not here: threads (see `thread`), requests.
+
+use std::fmt;
+
+use chrono::{DateTime, Datelike, SecondsFormat};
+use serde_json::{Value as Json, json};
+use transload_sdk::types::{
+    self, Author, ConversationStatus, Entry, FieldType, Kind, Loss, Moment, Priority, Reference,
+    Value,
+};
+
+/// Zendesk stores a comment's text up to about 64 KB (Zendesk facts §12 [MEM]); what is longer continues in a further
+/// comment. Some bytes are left for the line that says so.
+pub const COMMENT_BYTES: usize = 60_000;
+/// Comments a ticket can have (Zendesk facts §12).
+pub const COMMENTS_PER_TICKET: usize = 5_000;
+/// Characters of a text field of a user, organization or ticket that we rely on.
+pub const TEXT_FIELD_CHARS: usize = 1_024;
+/// A comment's time must not be in the future of Zendesk's clock (Zendesk facts §12).
+const CLOCK_SKEW_MS: i64 = 60_000;
+
+/// A stable name of a kind, for markers, cards and messages.
+pub fn kind_name(kind: &Kind) -> &str {
+    match kind {
+        Kind::Team => "team",
+        Kind::Agent => "agent",
+        Kind::Tag => "tag",
+        Kind::Brand => "brand",
+        Kind::Company => "company",
+        Kind::Customer => "customer",
+        Kind::Conversation => "conversation",
+        Kind::Message => "message",
+        Kind::Attachment => "attachment",
+        Kind::FieldDefinition => "field-definition",
+        Kind::ObjectType => "object-type",
+        Kind::CustomObject => "custom-object",
+        Kind::Relationship => "relationship",
+        Kind::Category => "category",
+        Kind::Article => "article",
+        Kind::Other(word) => word,
+    }
+}
+
+/// A short digest of text, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
+pub fn short_hash(text: &str) -> String {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    for byte in text.bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    format!("{:08x}", (hash >> 32) ^ (hash & 0xffff_ffff))
+}
+
+/// Facets of an object as one line of digests, `subject=1f…;status=…`: so a later comparison can say what differs.
+pub fn print(facets: &[(String, String)]) -> String {
+    let facet = |(name, value): &(String, String)| format!("{name}={}", short_hash(value));
+    facets.iter().map(facet).collect::<Vec<_>>().join(";")
+}
+
+/// The names of the facets that a recorded [`print()`] has and that differ now; what is not known now is not compared.
+pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
+    let facets = recorded.split(';').filter_map(|facet| facet.rsplit_once('='));
+    let differs = |name: &str, digest: &str| {
+        now.iter().find(|(known, _)| known == name).is_some_and(|(_, value)| short_hash(value) != digest)
+    };
+    facets.filter(|(name, digest)| differs(name, digest)).map(|(name, _)| name.to_owned()).collect()
+}
+
+// ---- times
+
+/// A time as Zendesk takes it: UTC, whole seconds.
+pub fn iso(ms: i64) -> String {
+    let seconds = ms.div_euclid(1_000);
+    let time = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// A time to the millisecond, for fields and cards that keep what Zendesk's own times cut.
+pub fn iso_exact(ms: i64) -> String {
+    let time = DateTime::from_timestamp_millis(ms).unwrap_or_default();
+    let format = if ms.rem_euclid(1_000) == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+    time.to_rfc3339_opts(format, true)
+}
+
+/// The moment with the offset it was written with.
+pub fn moment_text(moment: &Moment) -> String {
+    match moment.offset_minutes {
+        None => iso_exact(moment.at),
+        Some(minutes) => {
+            let offset = chrono::FixedOffset::east_opt(i32::from(minutes) * 60);
+            let time = DateTime::from_timestamp_millis(moment.at).unwrap_or_default();
+            offset.map_or_else(
+                || iso_exact(moment.at),
+                |offset| time.with_timezone(&offset).to_rfc3339_opts(SecondsFormat::AutoSi, false),
+            )
+        }
+    }
+}
+
+/// Milliseconds of a time that Zendesk wrote.
+pub fn parse_iso(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis())
+}
+
+/// A time that an import accepts: not before 1970, not in the future.
+pub fn importable(ms: i64, now: i64) -> i64 {
+    ms.min(now - CLOCK_SKEW_MS).max(0)
+}
+
+// ---- words
+
+/// A tag as Zendesk would store it: lower case; blanks become `_`; only letters, digits and `_ - /` (Zendesk facts
+/// §10). `None` when nothing is left. Two tags that become one are the caller's to notice.
+pub fn tag(name: &str) -> Option<String> {
+    let mut slug = String::with_capacity(name.len());
+    for c in name.trim().to_lowercase().chars() {
+        if c.is_alphanumeric() || matches!(c, '_' | '-' | '/') {
+            slug.push(c);
+        } else if !slug.ends_with('_') {
+            slug.push('_');
+        }
+    }
+    let slug = slug.trim_matches('_').to_owned();
+    (!slug.is_empty()).then_some(slug)
+}
+
+/// A key of letters, digits and `_`, as fields and objects have it. Two names never get one key: where the key says less
+/// than the name, a digest of the name is added.
+pub fn key(name: &str) -> String {
+    let plain = !name.is_empty()
+        && name.len() <= 40
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && !name.bytes().all(|b| b.is_ascii_digit());
+    if plain {
+        return name.to_owned();
+    }
+    let mut slug = String::new();
+    let mut upper_before = true;
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() {
+            if c.is_ascii_uppercase() && !upper_before {
+                slug.push('_');
+            }
+            upper_before = c.is_ascii_uppercase();
+            slug.push(c.to_ascii_lowercase());
+        } else {
+            upper_before = true;
+            if !slug.ends_with('_') {
+                slug.push('_');
+            }
+        }
+        if slug.len() >= 40 {
+            break;
+        }
+    }
+    let slug = slug.trim_matches('_');
+    let slug = if slug.is_empty() { "field" } else { slug };
+    format!("{slug}_{}", short_hash(name))
+}
+
+/// The value that an option of a field is stored under. Options are tags and a tag belongs to one field, so it begins
+/// with the field's name (Zendesk facts §9); where it says less than the original, a digest is added.
+pub fn option_value(field: &str, value: &str) -> String {
+    let prefix = tag(field).unwrap_or_else(|| short_hash(field));
+    match tag(value) {
+        Some(slug) if slug == value => format!("{prefix}__{slug}"),
+        Some(slug) => {
+            let slug: String = slug.chars().take(60).collect();
+            format!("{prefix}__{slug}_{}", short_hash(value))
+        }
+        None => format!("{prefix}__{}", short_hash(value)),
+    }
+}
+
+/// `loyaltyTierStr` stays as it is for people; only a title without any letter would be useless.
+pub fn title(label: &str, name: &str) -> String {
+    if label.trim().is_empty() { name.to_owned() } else { label.to_owned() }
+}
+
+// ---- where a field is
+
+/// What a field of Zendesk sits on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldOwner {
+    /// Tickets.
+    Ticket,
+    /// Users.
+    User,
+    /// Organizations.
+    Organization,
+    /// Records of the object with this key.
+    Object(String),
+}
+
+impl FieldOwner {
+    /// The owner that a record kind's fields have in Zendesk; `None` where Zendesk has no fields.
+    pub fn of(kind: &Kind, object_type: Option<&str>) -> Option<Self> {
+        Some(match kind {
+            Kind::Conversation => Self::Ticket,
+            Kind::Customer | Kind::Agent => Self::User,
+            Kind::Company => Self::Organization,
+            Kind::CustomObject => Self::Object(key(object_type?)),
+            _ => return None,
+        })
+    }
+
+    /// The word in paths and envelopes: `ticket_field`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket_field",
+            Self::User => "user_field",
+            Self::Organization => "organization_field",
+            Self::Object(_) => "custom_object_field",
+        }
+    }
+
+    /// The collection's path.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Ticket => "/api/v2/ticket_fields".to_owned(),
+            Self::User => "/api/v2/user_fields".to_owned(),
+            Self::Organization => "/api/v2/organization_fields".to_owned(),
+            Self::Object(key) => format!("/api/v2/custom_objects/{key}/fields"),
+        }
+    }
+}
+
+/// A field as effects name it and as items bring it back: owner, address, Zendesk's type, and the text field beside it
+/// that keeps what the type cannot (the time of a date).
+///
+/// Written `ticket_field:27642:tagger`, `user_field:loyalty_tier:date:loyalty_tier_iso`,
+/// `custom_object_field:order:total:decimal`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldTarget {
+    /// What it sits on.
+    pub owner: FieldOwner,
+    /// Numeric id (tickets) or key.
+    pub address: String,
+    /// Zendesk's type.
+    pub kind: String,
+    /// Address of the text field beside it.
+    pub companion: Option<String>,
+}
+
+impl FieldTarget {
+    /// Reads what [`fmt::Display`] wrote.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split(':');
+        let owner = match parts.next()? {
+            "ticket_field" => FieldOwner::Ticket,
+            "user_field" => FieldOwner::User,
+            "organization_field" => FieldOwner::Organization,
+            "custom_object_field" => FieldOwner::Object(parts.next()?.to_owned()),
+            _ => return None,
+        };
+        let address = parts.next().filter(|a| !a.is_empty())?.to_owned();
+        let kind = parts.next().filter(|k| !k.is_empty())?.to_owned();
+        let companion = parts.next().filter(|c| !c.is_empty()).map(str::to_owned);
+        Some(Self { owner, address, kind, companion })
+    }
+}
+
+impl fmt::Display for FieldTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.owner.word())?;
+        if let FieldOwner::Object(key) = &self.owner {
+            write!(f, "{key}:")?;
+        }
+        write!(f, "{}:{}", self.address, self.kind)?;
+        self.companion.as_ref().map_or(Ok(()), |companion| write!(f, ":{companion}"))
+    }
+}
+
+/// Zendesk's type for a field of ours, and whether a text field beside it is wanted.
+pub fn field_type(field_type: &FieldType, owner: &FieldOwner, has_options: bool) -> (String, bool) {
+    let dropdown = if *owner == FieldOwner::Ticket { "tagger" } else { "dropdown" };
+    let (word, companion) = match field_type {
+        FieldType::Text | FieldType::Link => ("text", false),
+        FieldType::LongText | FieldType::Json | FieldType::Other(_) => ("textarea", false),
+        FieldType::Integer => ("integer", false),
+        FieldType::Decimal => ("decimal", false),
+        FieldType::Boolean => ("checkbox", false),
+        FieldType::Date => ("date", false),
+        // A date field loses the time (Zendesk facts §9).
+        FieldType::Moment => ("date", true),
+        FieldType::Choice | FieldType::Tree if has_options => (dropdown, false),
+        FieldType::Choices if has_options => ("multiselect", false),
+        FieldType::Choice | FieldType::Tree => ("text", false),
+        FieldType::Choices => ("textarea", false),
+        FieldType::Reference(reference) if reference.multi => ("textarea", false),
+        FieldType::Reference(reference) if lookup_target(reference).is_some() => ("lookup", false),
+        FieldType::Reference(_) => ("text", false),
+    };
+    (word.to_owned(), companion)
+}
+
+/// `relationship_target_type` of a lookup field.
+pub fn lookup_target(reference: &types::ReferenceType) -> Option<String> {
+    Some(match reference.kind.as_ref()? {
+        Kind::Customer | Kind::Agent => "zen:user".to_owned(),
+        Kind::Company => "zen:organization".to_owned(),
+        Kind::Conversation => "zen:ticket".to_owned(),
+        Kind::CustomObject => {
+            format!("zen:custom_object:{}", key(reference.object_type.as_deref()?))
+        }
+        _ => return None,
+    })
+}
+
+// ---- where a record is
+
+/// A record id out of a target: of a custom object record `order/01GDX…` the part behind the slash; of a placeholder
+/// author the user that stands in.
+pub fn target_id(target: &str) -> &str {
+    if let Some(placeholder) = target.strip_prefix("placeholder:") {
+        return placeholder.split(':').next().unwrap_or(placeholder);
+    }
+    target.rsplit('/').next().unwrap_or(target)
+}
+
+/// The same as a number.
+pub fn numeric_target(reference: &Reference) -> Option<u64> {
+    reference.target.as_deref().and_then(|target| target_id(target).parse().ok())
+}
+
+/// How an agent who has no user of his own is reported: the user that stands in, and his name.
+pub fn placeholder(stand_in: u64, name: &str) -> String {
+    format!("placeholder:{stand_in}:{name}")
+}
+
+/// The name behind a placeholder's target.
+pub fn placeholder_name(target: &str) -> Option<&str> {
+    target.strip_prefix("placeholder:").and_then(|rest| rest.split_once(':')).map(|(_, name)| name)
+}
+
+/// A custom object record as effects name it.
+pub fn record_target(object: &str, id: &str) -> String {
+    format!("{object}/{id}")
+}
+
+/// Who stands as a comment's author, and whom its text must name since that is somebody else.
+pub fn author(author: &Author, stand_in: u64) -> (u64, Option<String>) {
+    match author {
+        Author::Person(person) => match person.target.as_deref() {
+            Some(target) => {
+                let id = target_id(target).parse().unwrap_or(stand_in);
+                (id, placeholder_name(target).map(str::to_owned))
+            }
+            None => {
+                let name = person.name.clone();
+                (stand_in, Some(name.unwrap_or_else(|| format!("{} {}", kind_name(&person.kind), person.id))))
+            }
+        },
+        Author::Name(name) => (stand_in, Some(name.clone())),
+        Author::System => (stand_in, Some("the system".to_owned())),
+    }
+}
+
+// ---- values
+
+/// A value as text for a person: text fields, cards.
+pub fn value_text(value: &Value) -> String {
+    match value {
+        Value::Text(text)
+        | Value::Decimal(text)
+        | Value::Date(text)
+        | Value::Choice(text)
+        | Value::Link(text)
+        | Value::Json(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Boolean(flag) => flag.to_string(),
+        Value::Moment(moment) => moment_text(moment),
+        Value::Choices(list) => list.join(", "),
+        Value::Path(path) => path.join(" > "),
+        Value::Reference(reference) => reference_text(reference),
+        Value::References(list) => list.iter().map(reference_text).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// A reference in words: kind and source id, and the target where there is one.
+pub fn reference_text(reference: &Reference) -> String {
+    let kind = kind_name(&reference.kind);
+    let target = reference.target.as_deref();
+    let name = reference.name.as_deref().or_else(|| target.and_then(placeholder_name));
+    match name.or(target) {
+        Some(shown) => format!("{kind} {} ({shown})", reference.id),
+        None => format!("{kind} {}", reference.id),
+    }
+}
+
+/// What goes into a field, and into the one beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldValue {
+    /// For the field.
+    pub json: Json,
+    /// For the text field beside it.
+    pub companion: Option<String>,
+}
+
+/// Why a value cannot go into its field; it goes onto the source card instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit(pub String);
+
+/// A value for a field of the given type. `options` are the field's stored values with their labels, where it has any.
+///
+/// # Errors
+/// [`Misfit`] when the type cannot hold the value; it is never bent to fit.
+pub fn field_value(
+    target: &FieldTarget,
+    name: &str,
+    value: &Value,
+    options: Option<&[(String, String)]>,
+) -> Result<FieldValue, Misfit> {
+    let plain = |json: Json| Ok(FieldValue { json, companion: None });
+    let misfit = |what: &str| Err(Misfit(format!("{what} does not fit a {} field", target.kind)));
+    match target.kind.as_str() {
+        "text" | "regexp" => {
+            let text = value_text(value);
+            if text.chars().count() > TEXT_FIELD_CHARS {
+                return misfit("a text of more than 1,024 characters");
+            }
+            plain(json!(text))
+        }
+        "textarea" => {
+            let text = value_text(value);
+            if text.len() > COMMENT_BYTES { misfit("so long a text") } else { plain(json!(text)) }
+        }
+        "checkbox" => match value {
+            Value::Boolean(flag) => plain(json!(flag)),
+            _ => misfit("something that is neither true nor false"),
+        },
+        "integer" => match value {
+            Value::Integer(number) => plain(json!(number.to_string())),
+            Value::Decimal(digits) if whole(digits) => plain(json!(digits)),
+            _ => misfit("something that is no whole number"),
+        },
+        "decimal" | "currency" => match value {
+            Value::Integer(number) => plain(json!(number.to_string())),
+            Value::Decimal(digits) if decimal(digits) => plain(json!(digits)),
+            _ => misfit("something that is no plain decimal number"),
+        },
+        "date" => match value {
+            Value::Date(day) if calendar_day(day) => plain(json!(day)),
+            Value::Moment(moment) => {
+                let day = iso(moment.at).chars().take(10).collect::<String>();
+                if !calendar_day(&day) {
+                    return misfit("a moment outside the years 0 to 9999");
+                }
+                let companion = target.companion.is_some().then(|| moment_text(moment));
+                Ok(FieldValue { json: json!(day), companion })
+            }
+            _ => misfit("something that is no date"),
+        },
+        "tagger" | "dropdown" => {
+            let wanted = match value {
+                Value::Choice(text) | Value::Text(text) => text.clone(),
+                Value::Path(path) => path.join("::"),
+                _ => return misfit("something that is no choice"),
+            };
+            match stored_option(name, &wanted, options) {
+                Some(stored) => plain(json!(stored)),
+                None => misfit("a choice that is not among the options"),
+            }
+        }
+        "multiselect" => {
+            let wanted = match value {
+                Value::Choices(list) => list.clone(),
+                Value::Choice(text) => vec![text.clone()],
+                _ => return misfit("something that is no list of choices"),
+            };
+            let stored: Option<Vec<String>> =
+                wanted.iter().map(|value| stored_option(name, value, options)).collect();
+            match stored {
+                Some(stored) => plain(json!(stored)),
+                None => misfit("a choice that is not among the options"),
+            }
+        }
+        "lookup" | "parent" => match value {
+            Value::Reference(reference) => match reference.target.as_deref() {
+                Some(target) => plain(json!(target_id(target))),
+                None => Err(Misfit("the record it refers to has not been migrated".to_owned())),
+            },
+            _ => misfit("something that is no reference"),
+        },
+        other => Err(Misfit(format!("fields of type {other} are not written"))),
+    }
+}
+
+/// The stored value of an option: the one we would have made, else one of that value or that label.
+fn stored_option(
+    field: &str,
+    wanted: &str,
+    options: Option<&[(String, String)]>,
+) -> Option<String> {
+    let ours = option_value(field, wanted);
+    let Some(options) = options else { return Some(ours) };
+    let found = options
+        .iter()
+        .find(|(value, _)| *value == ours)
+        .or_else(|| options.iter().find(|(value, _)| value == wanted))
+        .or_else(|| options.iter().find(|(_, label)| label == wanted));
+    found.map(|(value, _)| value.clone())
+}
+
+fn whole(digits: &str) -> bool {
+    let digits = digits.strip_prefix('-').unwrap_or(digits);
+    !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn decimal(digits: &str) -> bool {
+    match digits.split_once('.') {
+        Some((before, after)) => {
+            whole(before) && !after.is_empty() && after.bytes().all(|b| b.is_ascii_digit())
+        }
+        None => whole(digits),
+    }
+}
+
+fn calendar_day(text: &str) -> bool {
+    chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .is_ok_and(|day| text.len() == 10 && (0..=9_999).contains(&day.year()))
+}
+
+// ---- slots
+
+/// A conversation's status where the mapping says nothing: finished ones are closed at once, because Zendesk would close
+/// them anyhow (Zendesk facts §12).
+pub fn default_status(status: &ConversationStatus) -> &'static str {
+    match status {
+        ConversationStatus::Closed => "closed",
+        ConversationStatus::Snoozed => "hold",
+        ConversationStatus::Open | ConversationStatus::Other(_) => "open",
+    }
+}
+
+/// A priority on Zendesk's four steps, by its place on its own scale: of 1..5 the middle is `normal`.
+pub fn default_priority(priority: &Priority) -> &'static str {
+    let span = f64::from(priority.highest) - f64::from(priority.lowest);
+    if span == 0.0 {
+        return "normal";
+    }
+    let place = (f64::from(priority.value) - f64::from(priority.lowest)) / span;
+    match place {
+        p if p < 0.375 => "low",
+        p if p < 0.625 => "normal",
+        p if p < 0.875 => "high",
+        _ => "urgent",
+    }
+}
+
+// ---- people
+
+/// A name that Zendesk accepts, out of whatever the record has.
+pub fn customer_name(entry: &Entry, customer: &types::Customer) -> String {
+    let whole = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
+    let both = [&customer.first_name, &customer.last_name]
+        .into_iter()
+        .flatten()
+        .map(|part| part.trim())
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    whole(&customer.name)
+        .or_else(|| whole(&customer.display_name))
+        .or_else(|| (!both.is_empty()).then_some(both))
+        .or_else(|| whole(&customer.username))
+        .or_else(|| customer.addresses.first().map(|a| a.value.clone()).filter(|v| !v.trim().is_empty()))
+        .unwrap_or_else(|| format!("Customer {}", entry.head.id))
+}
+
+/// An e-mail address in the form in which Zendesk compares them; `None` for what it would refuse.
+pub fn email(text: &str) -> Option<String> {
+    let text = text.trim().to_lowercase();
+    let (local, domain) = text.split_once('@')?;
+    let proper = !local.is_empty()
+        && domain.contains('.')
+        && !domain.contains('@')
+        && !domain.starts_with('.')
+        && !domain.ends_with('.')
+        && !text.chars().any(|c| c.is_whitespace() || c == '"' || c == ',');
+    proper.then_some(text)
+}
+
+/// A phone number as E.164; `None` for what is not certainly one.
+pub fn e164(text: &str) -> Option<String> {
+    let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    let digits = kept.strip_prefix('+')?;
+    let proper = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    proper.then_some(kept)
+}
+
+/// A loss.
+pub fn loss(field: impl Into<String>, how: types::Fidelity, note: impl Into<String>) -> Loss {
+    Loss { field: field.into(), how, note: note.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use transload_sdk::types::Fidelity;
+
+    fn target(text: &str) -> FieldTarget {
+        FieldTarget::parse(text).unwrap()
+    }
+
+    #[test]
+    fn field_targets_come_back_as_they_were_written() {
+        for text in [
+            "ticket_field:27642:tagger",
+            "user_field:loyalty_tier:date:loyalty_tier_iso",
+            "organization_field:tier:dropdown",
+            "custom_object_field:order:total:decimal",
+        ] {
+            assert_eq!(target(text).to_string(), text);
+        }
+        assert_eq!(FieldTarget::parse("somebody_elses:1:text"), None);
+        assert_eq!(FieldTarget::parse("ticket_field:1"), None);
+    }
+
+    #[test]
+    fn tags_are_lowered_and_cleaned() {
+        assert_eq!(tag("VIP customer!").as_deref(), Some("vip_customer"));
+        assert_eq!(tag("a/b-c_d").as_deref(), Some("a/b-c_d"));
+        assert_eq!(tag("Größe").as_deref(), Some("größe"));
+        assert_eq!(tag("🔥"), None);
+    }
+
+    #[test]
+    fn names_that_differ_never_share_a_key() {
+        assert_eq!(key("loyalty_tier"), "loyalty_tier");
+        assert!(key("loyaltyTierStr").starts_with("loyalty_tier_str_"));
+        assert_ne!(key("Order"), key("order"));
+        assert_ne!(key("a-b"), key("a_b"));
+        assert!(!key("12345").bytes().all(|b| b.is_ascii_digit()));
+    }
+
+    #[test]
+    fn options_that_differ_in_case_stay_apart() {
+        assert_eq!(option_value("tierStr", "gold"), "tierstr__gold");
+        assert_ne!(option_value("tierStr", "Gold"), option_value("tierStr", "gold"));
+        assert_ne!(option_value("tierStr", "🔥"), option_value("tierStr", "🧊"));
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_refused_rather_than_bent() {
+        let number = target("ticket_field:1:integer");
+        let misfit = field_value(&number, "n", &Value::Text("seven".into()), None);
+        assert!(misfit.is_err());
+        let fits = field_value(&number, "n", &Value::Integer(7), None).unwrap();
+        assert_eq!(fits.json, json!("7"));
+        let exact = field_value(&target("ticket_field:1:decimal"), "d", &Value::Decimal("64.670".into()), None);
+        assert_eq!(exact.unwrap().json, json!("64.670"));
+        assert!(field_value(&target("ticket_field:1:decimal"), "d", &Value::Decimal("1e9".into()), None).is_err());
+    }
+
+    #[test]
+    fn a_moment_keeps_its_time_beside_the_date() {
+        let moment = Value::Moment(Moment { at: 1_700_000_000_123, offset_minutes: Some(60) });
+        let date = target("user_field:seen:date:seen_iso");
+        let value = field_value(&date, "seenAt", &moment, None).unwrap();
+        assert_eq!(value.json, json!("2023-11-14"));
+        assert_eq!(value.companion.as_deref(), Some("2023-11-14T23:13:20.123+01:00"));
+    }
+
+    #[test]
+    fn a_field_that_was_there_before_is_written_by_its_own_options() {
+        let options = [("gold_level".to_owned(), "Gold".to_owned())];
+        let field = target("ticket_field:1:tagger");
+        let value = |text: &str| field_value(&field, "tier", &Value::Choice(text.into()), Some(&options));
+        assert_eq!(value("Gold").unwrap().json, json!("gold_level"));
+        assert!(value("Silver").is_err());
+    }
+
+    #[test]
+    fn priorities_keep_their_place_on_the_scale() {
+        let of = |value, lowest, highest| default_priority(&Priority { value, lowest, highest });
+        let five: Vec<_> = (1..=5).map(|value| of(value, 1, 5)).collect();
+        assert_eq!(five, ["low", "low", "normal", "high", "urgent"]);
+        assert_eq!(of(1, 5, 1), "urgent");
+    }
+
+    #[test]
+    fn a_former_agent_is_named_and_an_unknown_one_is_not_guessed() {
+        let person = |target: Option<&str>| {
+            Author::Person(Reference {
+                kind: Kind::Agent,
+                id: "u1".into(),
+                target: target.map(str::to_owned),
+                name: None,
+            })
+        };
+        assert_eq!(author(&person(Some("19")), 1), (19, None));
+        let former = placeholder(7, "Ana: Ruiz");
+        assert_eq!(author(&person(Some(&former)), 1), (7, Some("Ana: Ruiz".to_owned())));
+        assert_eq!(author(&person(None), 1), (1, Some("agent u1".to_owned())));
+    }
+
+    #[test]
+    fn times_are_made_acceptable_without_moving_the_rest() {
+        let now = 1_800_000_000_000;
+        assert_eq!(importable(-5, now), 0);
+        assert_eq!(importable(now + 1, now), now - 60_000);
+        assert_eq!(importable(1_700_000_000_000, now), 1_700_000_000_000);
+        assert_eq!(iso(1_700_000_000_999), "2023-11-14T22:13:20Z");
+        assert_eq!(parse_iso("2023-11-14T22:13:20Z"), Some(1_700_000_000_000));
+    }
+
+    #[test]
+    fn only_certain_phone_numbers_become_identities() {
+        assert_eq!(e164("+1 (555) 555-0123").as_deref(), Some("+15555550123"));
+        assert_eq!(e164("555-0123"), None);
+        assert_eq!(email(" Ana@Example.com ").as_deref(), Some("ana@example.com"));
+        assert_eq!(email("ana@localhost"), None);
+    }
+
+    #[test]
+    fn a_loss_says_field_and_note() {
+        let loss = loss("conversation.brand", Fidelity::Lost, "none of that name");
+        assert_eq!(loss.field, "conversation.brand");
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_always_one_that_zendesk_takes(name in ".*") {
+            let key = key(&name);
+            prop_assert!(!key.is_empty() && key.len() <= 64);
+            prop_assert!(key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
+            prop_assert!(!key.bytes().all(|b| b.is_ascii_digit()));
+        }
+
+        #[test]
+        fn a_tag_is_stable_once_it_is_one(name in ".*") {
+            if let Some(once) = tag(&name) {
+                let twice = tag(&once);
+                prop_assert_eq!(twice, Some(once));
+            }
+        }
+    }
+}

@@ -1,0 +1,888 @@
+//! A conversation with its messages and files as the tickets that hold it, in the one call that a ticket gets.
+//!
+//! Every part of a thread has its rule (rule M-3): what is said and to whom becomes a comment in the order and at the
+//! time of the original; what a comment cannot show stands in the line above its body; what a ticket has no field for
+//! stands on the source card, a private comment at the end (rule M-2). Pure: files are uploaded before, ids of tickets
+//! are known after. Not here: sending and looking up (see `write::tickets`).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value as Json, json};
+use transload_sdk::destination::{Item, Thread, ThreadPart};
+use transload_sdk::types::{
+    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Direction, Entity, Entry,
+    Error, Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
+};
+
+use crate::api::{CustomField, ImportComment, ImportTicket, Via};
+use crate::map::{self, COMMENT_BYTES, COMMENTS_PER_TICKET, FieldTarget, loss};
+use crate::state::{Config, State};
+use crate::text;
+
+/// What became of a file before its ticket is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum File {
+    /// In Zendesk's hands until the ticket claims it.
+    Uploaded {
+        /// Token for the comment.
+        token: String,
+        /// Where HTML refers to it.
+        content_url: String,
+    },
+    /// Not taken, and why.
+    Refused(String),
+}
+
+/// What the mapping of one thread hangs on beside the thread.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// From `prepare`.
+    pub state: &'a State,
+    /// Settings.
+    pub config: &'a Config,
+    /// Name of the source platform.
+    pub platform: &'a str,
+    /// Id of the run.
+    pub run: &'a str,
+    /// The unit's time.
+    pub now: i64,
+    /// Options (value and label) of ticket fields, by id.
+    pub options: &'a BTreeMap<String, Vec<(String, String)>>,
+    /// Who is in which group; `None` where nobody asked.
+    pub members: Option<&'a BTreeSet<(u64, u64)>>,
+    /// Long texts, by SHA-256.
+    pub texts: &'a BTreeMap<String, String>,
+    /// Files, by attachment id.
+    pub files: &'a BTreeMap<String, File>,
+}
+
+impl Surroundings<'_> {
+    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
+        match text.as_ref()? {
+            Text::Inline(text) => Some(text),
+            Text::Stored(blob) => self.texts.get(&blob.sha256).map(String::as_str),
+        }
+    }
+}
+
+/// A thread, mapped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapped {
+    /// One, or more where there are more comments than a ticket holds (rule M-16); the later ones continue the first.
+    pub tickets: Vec<ImportTicket>,
+    /// What does not arrive as it was.
+    pub losses: Vec<Loss>,
+    /// Tokens and URLs of files, which differ when they are uploaded again.
+    pub perishable: Vec<String>,
+}
+
+/// Maps a thread.
+///
+/// # Errors
+/// `invalid` when the conversation's customer was not migrated, or the item is no thread.
+pub fn map_thread(item: &Item, thread: &Thread, around: &Surroundings<'_>) -> Result<Mapped, Error> {
+    let head = &thread.conversation.head;
+    let Entity::Conversation(conversation) = &thread.conversation.data else {
+        return Err(Error::Bug("a thread without a conversation".to_owned()));
+    };
+    let mut losses = Vec::new();
+    let mut card = Card::default();
+    let requester = requester(conversation, around, &mut losses)?;
+    conversation_card(&thread.conversation, conversation, &item.notes, &mut card);
+
+    let mut comments = Vec::new();
+    let mut perishable = Vec::new();
+    let mut last = head.created_at.unwrap_or(0);
+    for part in &thread.parts {
+        let Entity::Message(message) = &part.message.data else { continue };
+        let sent = message.sent_at.or(part.message.head.created_at).unwrap_or(last);
+        last = sent;
+        let at = map::importable(sent, around.now);
+        let subject = conversation.subject.as_deref();
+        let mut context = Part { around, card: &mut card, losses: &mut losses, perishable: &mut perishable };
+        context.comments(part, message, at, subject, &mut comments);
+    }
+
+    let slots = Slots::of(item, conversation);
+    let finished = matches!(slots.status.as_str(), "solved" | "closed");
+    let (assignee, group) = assignment(conversation, finished, around, &mut losses);
+    let (custom_fields, tags) =
+        fields_and_tags(&thread.conversation, conversation, around, &mut card, &mut losses);
+
+    let created = head.created_at.or_else(|| first_time(thread)).unwrap_or(around.now);
+    let updated = [head.updated_at, conversation.last_activity_at, Some(last), Some(created)];
+    let updated = updated.into_iter().flatten().max().unwrap_or(created);
+    let solved = conversation.closed_at.or(conversation.ended_at).unwrap_or(updated);
+    let at = |ms| map::iso(map::importable(ms, around.now));
+
+    let closing = card.comments(around.state.me, &at(updated));
+    let limit = COMMENTS_PER_TICKET.saturating_sub(closing.len() + 2);
+    let mut chunks: Vec<Vec<ImportComment>> = Vec::new();
+    for comment in comments {
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < limit => chunk.push(comment),
+            _ => chunks.push(vec![comment]),
+        }
+    }
+    if chunks.is_empty() {
+        chunks.push(Vec::new());
+    }
+    let parts = chunks.len();
+    if parts > 1 {
+        let note = format!("more comments than a ticket holds; continues in {parts} linked tickets");
+        losses.push(loss("conversation.messages", Fidelity::Converted, note));
+    }
+    let mut closing = Some(closing);
+    let mut tickets = Vec::with_capacity(parts);
+    for (index, mut comments) in chunks.into_iter().enumerate() {
+        if index + 1 < parts {
+            let next = continued_marker(&item.marker, index + 2);
+            comments.push(own_comment(
+                around.state.me,
+                comments.last().map_or_else(|| at(updated), |c| c.created_at.clone()),
+                &[format!("continues in the ticket with external id {next}")],
+            ));
+        } else if let Some(closing) = closing.take() {
+            comments.extend(closing);
+        }
+        let submitter_id = comments.first().map_or(around.state.me, |first| first.author_id);
+        let subject = conversation.subject.clone().unwrap_or_default();
+        tickets.push(ImportTicket {
+            external_id: continued_marker(&item.marker, index + 1),
+            subject: if index == 0 { subject } else { format!("{subject} (part {})", index + 1) },
+            requester_id: requester,
+            submitter_id,
+            assignee_id: assignee,
+            group_id: group,
+            brand_id: brand(conversation, around, &mut losses),
+            status: slots.status.clone(),
+            custom_status_id: slots.custom_status,
+            priority: slots.priority.clone(),
+            via: slots.channel.clone().map(|channel| Via { channel }),
+            tags: tags.clone(),
+            created_at: at(created),
+            updated_at: at(updated),
+            solved_at: finished.then(|| at(solved)),
+            custom_fields: custom_fields.clone(),
+            comments,
+        });
+    }
+    Ok(Mapped { tickets, losses, perishable })
+}
+
+/// The external id of the n-th ticket of a thread.
+pub fn continued_marker(marker: &str, part: usize) -> String {
+    if part <= 1 { marker.to_owned() } else { format!("{marker}#{part}") }
+}
+
+/// Says in a continuation which ticket it continues; its number is known only after that was made.
+pub fn link_back(ticket: &mut ImportTicket, stand_in: u64, before: u64) {
+    let at = ticket.comments.first().map_or_else(|| ticket.created_at.clone(), |c| c.created_at.clone());
+    ticket.comments.insert(0, own_comment(stand_in, at, &[format!("continues ticket #{before}")]));
+    ticket.submitter_id = stand_in;
+}
+
+/// A note on a customer that belongs to no conversation, as a conversation of its own: one finished, private ticket
+/// (rule M-3).
+///
+/// # Errors
+/// `invalid` when the message names no customer or is public, so that its conversation is missing rather than absent.
+pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
+    let Entity::Message(message) = &entry.data else {
+        return Err(Error::Bug("a note that is no message".to_owned()));
+    };
+    if message.conversation.is_some() {
+        let reason = "the conversation that this message belongs to has not been migrated".to_owned();
+        return Err(Error::Invalid(Invalid { field: Some("message.conversation".to_owned()), reason }));
+    }
+    if message.visibility == Visibility::Public {
+        let reason = "a public message without a conversation has no place".to_owned();
+        return Err(Error::Invalid(Invalid { field: Some("message.conversation".to_owned()), reason }));
+    }
+    let mut head = entry.head.clone();
+    head.kind = types::Kind::Conversation;
+    head.fields = Vec::new();
+    let conversation = Conversation {
+        customer: message.customer.clone(),
+        subject: Some(message.subject.clone().unwrap_or_else(|| "Note on the customer".to_owned())),
+        preview: None,
+        status: ConversationStatus::Closed,
+        sub_status: None,
+        snooze_until: None,
+        snooze_status: None,
+        priority: None,
+        assignees: Vec::new(),
+        teams: Vec::new(),
+        queue: None,
+        channels: Vec::new(),
+        brand: None,
+        tags: Vec::new(),
+        direction: Direction::None,
+        language: None,
+        satisfaction: None,
+        sla: None,
+        spam: false,
+        locked: false,
+        ended_at: None,
+        ended_reason: None,
+        merged_into: None,
+        linked: Vec::new(),
+        closed_at: None,
+        first_response_at: None,
+        last_activity_at: None,
+        message_count: None,
+        note_count: None,
+    };
+    Ok(Thread {
+        conversation: Entry { head, data: Entity::Conversation(conversation) },
+        parts: vec![ThreadPart { message: entry.clone(), attachments: Vec::new() }],
+    })
+}
+
+fn first_time(thread: &Thread) -> Option<i64> {
+    thread.parts.iter().find_map(|part| match &part.message.data {
+        Entity::Message(message) => message.sent_at.or(part.message.head.created_at),
+        _ => None,
+    })
+}
+
+fn own_comment(author: u64, at: String, facts: &[String]) -> ImportComment {
+    ImportComment {
+        author_id: author,
+        public: false,
+        created_at: at,
+        body: text::lead(facts),
+        html_body: None,
+        uploads: Vec::new(),
+    }
+}
+
+fn requester(
+    conversation: &Conversation,
+    around: &Surroundings<'_>,
+    losses: &mut Vec<Loss>,
+) -> Result<u64, Error> {
+    match &conversation.customer {
+        Some(customer) => map::numeric_target(customer).ok_or_else(|| {
+            let reason = format!("customer {} has not been migrated", customer.id);
+            Error::Invalid(Invalid { field: Some("conversation.customer".to_owned()), reason })
+        }),
+        None => {
+            let note = "no customer in the source; the stand-in agent is the requester";
+            losses.push(loss("conversation.customer", Fidelity::Converted, note));
+            Ok(around.state.stand_in)
+        }
+    }
+}
+
+/// The slots' values, or ours where the mapping gave none.
+struct Slots {
+    status: String,
+    custom_status: Option<u64>,
+    priority: Option<String>,
+    channel: Option<String>,
+}
+
+impl Slots {
+    fn of(item: &Item, conversation: &Conversation) -> Self {
+        let slot = |name: &str| {
+            let found = item.values.iter().find(|value| value.slot == name);
+            found.map(|value| value.value.clone()).filter(|value| !value.is_empty())
+        };
+        let status = slot("status");
+        // `hold:360001` is a custom status of the category hold.
+        let (status, custom_status) = match status.as_deref().and_then(|s| s.split_once(':')) {
+            Some((category, id)) => (category.to_owned(), id.parse().ok()),
+            None => {
+                let default = || map::default_status(&conversation.status).to_owned();
+                (status.unwrap_or_else(default), None)
+            }
+        };
+        let priority = slot("priority")
+            .or_else(|| conversation.priority.as_ref().map(|p| map::default_priority(p).to_owned()));
+        Self { status, custom_status, priority, channel: slot("channel") }
+    }
+}
+
+/// Who is in charge. Zendesk wants an assignee on finished tickets, and one that is in the group (Zendesk facts §12).
+fn assignment(
+    conversation: &Conversation,
+    finished: bool,
+    around: &Surroundings<'_>,
+    losses: &mut Vec<Loss>,
+) -> (Option<u64>, Option<u64>) {
+    let state = around.state;
+    let mut assignee = None;
+    if let Some(first) = conversation.assignees.first() {
+        match map::numeric_target(first) {
+            Some(id) if id == state.stand_in && first.target.as_deref().and_then(map::placeholder_name).is_some() => {
+                // A former agent cannot be assigned. The card names him; only finished tickets get the stand-in.
+                losses.push(loss("conversation.assignees", Fidelity::Converted, "named on the source card: no user here"));
+            }
+            Some(id) => assignee = Some(id),
+            None => losses.push(loss("conversation.assignees", Fidelity::Converted, "named on the source card: not migrated")),
+        }
+    }
+    if conversation.assignees.len() > 1 {
+        losses.push(loss("conversation.assignees", Fidelity::Converted, "further assignees are on the source card"));
+    }
+    if assignee.is_none() && finished {
+        assignee = Some(state.stand_in);
+    }
+    let mut group = conversation.teams.first().and_then(map::numeric_target);
+    if group.is_none() && !conversation.teams.is_empty() {
+        losses.push(loss("conversation.teams", Fidelity::Converted, "on the source card: the team was not migrated"));
+    }
+    if conversation.teams.len() > 1 {
+        losses.push(loss("conversation.teams", Fidelity::Converted, "further teams are on the source card"));
+    }
+    if let (Some(user), Some(id), Some(members)) = (assignee, group, around.members)
+        && !members.contains(&(user, id))
+    {
+        group = None;
+        let note = "the assignee is not in the team's group; the team is on the source card";
+        losses.push(loss("conversation.teams", Fidelity::Converted, note));
+    }
+    (assignee, group)
+}
+
+fn brand(
+    conversation: &Conversation,
+    around: &Surroundings<'_>,
+    losses: &mut Vec<Loss>,
+) -> Option<u64> {
+    let brand = conversation.brand.as_ref()?;
+    let found = map::numeric_target(brand);
+    if found.is_none() {
+        losses.push(loss("conversation.brand", Fidelity::Converted, "default brand; the original is on the source card"));
+    }
+    found.or(around.state.brand)
+}
+
+fn fields_and_tags(
+    entry: &Entry,
+    conversation: &Conversation,
+    around: &Surroundings<'_>,
+    card: &mut Card,
+    losses: &mut Vec<Loss>,
+) -> (Vec<CustomField>, Vec<String>) {
+    let mut fields = vec![CustomField { id: around.state.ticket_source_id, value: json!(entry.head.id) }];
+    if let Some(url) = &entry.head.url {
+        fields.push(CustomField { id: around.state.ticket_source_url, value: json!(url) });
+    }
+    for field in &entry.head.fields {
+        let target = field.target.as_deref().and_then(FieldTarget::parse);
+        let placed = match &target {
+            Some(target) => {
+                let options = around.options.get(&target.address).map(Vec::as_slice);
+                map::field_value(target, &field.name, &field.value, options).map_err(|misfit| misfit.0)
+            }
+            None => Err("no field in Zendesk".to_owned()),
+        };
+        let id = target.as_ref().and_then(|target| target.address.parse().ok());
+        match (placed, id) {
+            (Ok(value), Some(id)) => {
+                fields.push(CustomField { id, value: value.json });
+                let companion = target.and_then(|t| t.companion).and_then(|c| c.parse().ok());
+                if let (Some(text), Some(id)) = (value.companion, companion) {
+                    fields.push(CustomField { id, value: json!(text) });
+                }
+            }
+            (placed, _) => {
+                let why = placed.err().unwrap_or_else(|| "no ticket field".to_owned());
+                card.add(format!("field {}", field.name), map::value_text(&field.value));
+                let note = format!("{why}; on the source card");
+                losses.push(loss(format!("fields.{}", field.name), Fidelity::Converted, note));
+            }
+        }
+    }
+    let mut tags = BTreeSet::from([State::source_tag(around.platform), State::run_tag(around.run)]);
+    tags.extend(conversation.channels.iter().filter_map(|c| map::tag(&format!("channel_{c}"))));
+    for reference in &conversation.tags {
+        match &reference.target {
+            Some(target) => {
+                tags.insert(target.clone());
+            }
+            None => {
+                card.add("tag", &reference.id);
+                losses.push(loss("conversation.tags", Fidelity::Converted, "a tag without a form here is on the source card"));
+            }
+        }
+    }
+    (fields, tags.into_iter().collect())
+}
+
+// ---- comments
+
+struct Part<'a, 's> {
+    around: &'a Surroundings<'s>,
+    card: &'a mut Card,
+    losses: &'a mut Vec<Loss>,
+    perishable: &'a mut Vec<String>,
+}
+
+impl Part<'_, '_> {
+    /// The comments of one part: none for what is skipped, several for a long text.
+    fn comments(
+        &mut self,
+        part: &ThreadPart,
+        message: &Message,
+        at: i64,
+        subject: Option<&str>,
+        comments: &mut Vec<ImportComment>,
+    ) {
+        let head = &part.message.head;
+        let config = self.around.config;
+        let skipped = if message.delivery.status == DeliveryStatus::Draft {
+            Some("a draft, never sent")
+        } else if head.deleted {
+            Some("deleted in the source")
+        } else if message.spam && !config.spam {
+            Some("spam")
+        } else if message.visibility == Visibility::Event && !config.events {
+            Some("an event; carried with `events = true`")
+        } else {
+            None
+        };
+        if let Some(why) = skipped {
+            self.losses.push(loss("message", Fidelity::Lost, format!("message {} skipped: {why}", head.id)));
+            return;
+        }
+        let number = comments.len() + 1;
+        let mut facts = Vec::new();
+        let stand_in = self.around.state.stand_in;
+        let (mut author, named) = map::author(&message.author, stand_in);
+        if let Some(name) = named {
+            facts.push(format!("written by {name}"));
+            self.losses.push(loss("message.author", Fidelity::Converted, format!("message {}: named in the text", head.id)));
+        }
+        let public = message.visibility == Visibility::Public && !message.forwarded;
+        let by_customer = matches!(&message.author, types::Author::Person(p) if p.kind == types::Kind::Customer);
+        if !public && by_customer && !message.forwarded {
+            // Whether an end user may write a private comment is not stated (Zendesk facts §18).
+            facts.push("an internal part by the customer".to_owned());
+            author = self.around.state.me;
+        } else if !public && by_customer {
+            facts.push("by the customer".to_owned());
+            author = self.around.state.me;
+        }
+        message_facts(message, &mut facts);
+        self.message_card(number, part, message, subject);
+
+        let mut uploads = Vec::new();
+        let mut images = Vec::new();
+        for attachment in &part.attachments {
+            self.file(attachment, &mut uploads, &mut images, &mut facts);
+        }
+        let plain = self.around.text(&message.text);
+        let html = self.around.text(&message.html).filter(|html| !html.trim().is_empty());
+        if plain.is_none_or(str::is_empty) && html.is_none() && facts.is_empty() {
+            facts.push("no text in the source".to_owned());
+        }
+        let lead = text::lead(&facts);
+        let base = ImportComment {
+            author_id: author,
+            public,
+            created_at: map::iso(at),
+            body: None,
+            html_body: None,
+            uploads,
+        };
+        if let Some(html) = html {
+            let body = text::html_with_lead(lead.as_deref(), &text::repoint(html, &images));
+            if body.len() <= COMMENT_BYTES {
+                comments.push(ImportComment { html_body: Some(body), ..base });
+                return;
+            }
+            let note = format!("message {}: HTML too long for a comment, carried as plain text", head.id);
+            self.losses.push(loss("message.html", Fidelity::Lost, note));
+        }
+        let rendered = html.map(text::of_html);
+        let body = plain.filter(|t| !t.is_empty()).or(rendered.as_deref()).unwrap_or("");
+        self.long_text(base, &facts, body, comments);
+    }
+
+    /// Plain text in as many comments as it takes.
+    fn long_text(
+        &mut self,
+        base: ImportComment,
+        facts: &[String],
+        body: &str,
+        comments: &mut Vec<ImportComment>,
+    ) {
+        let pieces = text::pieces(body, COMMENT_BYTES);
+        let count = pieces.len();
+        let mut uploads = Some(base.uploads.clone());
+        for (index, piece) in pieces.into_iter().enumerate() {
+            let mut facts = if index == 0 { facts.to_vec() } else { Vec::new() };
+            if count > 1 {
+                facts.push(format!("part {} of {count}", index + 1));
+            }
+            let lead = text::lead(&facts);
+            comments.push(ImportComment {
+                body: Some(text::with_lead(lead.as_deref(), piece)),
+                uploads: uploads.take().unwrap_or_default(),
+                ..base.clone()
+            });
+        }
+        if count > 1 {
+            let note = format!("a text of {} bytes stands in {count} comments", body.len());
+            self.losses.push(loss("message.text", Fidelity::Converted, note));
+        }
+    }
+
+    fn file(
+        &mut self,
+        entry: &Entry,
+        uploads: &mut Vec<String>,
+        images: &mut Vec<(String, String)>,
+        facts: &mut Vec<String>,
+    ) {
+        let Entity::Attachment(attachment) = &entry.data else { return };
+        match self.around.files.get(&entry.head.id) {
+            Some(File::Uploaded { token, content_url }) => {
+                uploads.push(token.clone());
+                self.perishable.push(token.clone());
+                self.perishable.push(content_url.clone());
+                if let Some(id) = &attachment.content_id {
+                    let bare = id.trim_start_matches("cid:").trim_matches(['<', '>']);
+                    images.push((format!("cid:{bare}"), content_url.clone()));
+                }
+                if let Some(url) = &attachment.body_url {
+                    images.push((url.clone(), content_url.clone()));
+                }
+            }
+            other => {
+                let why = match other {
+                    Some(File::Refused(why)) => why.as_str(),
+                    _ => "not at hand",
+                };
+                facts.push(format!("file {} is missing here: {why}", attachment.name));
+                let note = format!("attachment {} is named in the thread: {why}", entry.head.id);
+                self.losses.push(loss("attachment", Fidelity::Lost, note));
+            }
+        }
+    }
+
+    /// What the source knows of a message and a comment has no place for.
+    fn message_card(&mut self, number: usize, part: &ThreadPart, message: &Message, subject: Option<&str>) {
+        let head = &part.message.head;
+        let mut facts = vec![format!("id {}", head.id)];
+        let mut add = |name: &str, value: Option<String>| {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                facts.push(format!("{name} {value}"));
+            }
+        };
+        add("sent", message.sent_at.filter(|at| at.rem_euclid(1_000) != 0).map(map::iso_exact));
+        add("channel", message.channel.clone());
+        add("app", message.app.clone());
+        add("subject", message.subject.clone().filter(|s| Some(s.as_str()) != subject));
+        add("from", message.sender.clone());
+        add("to", Some(message.to.join(", ")));
+        add("cc", Some(message.cc.join(", ")));
+        add("bcc", Some(message.bcc.join(", ")));
+        add("message-id", message.message_id.clone());
+        add("in-reply-to", message.in_reply_to.clone());
+        add("read", message.read_at.map(map::iso_exact));
+        add("language", message.language.clone());
+        add("mentions", Some(message.mentions.iter().map(map::reference_text).collect::<Vec<_>>().join(", ")));
+        for field in &head.fields {
+            add(&format!("field {}", field.name), Some(map::value_text(&field.value)));
+        }
+        self.card.messages.push(format!("{number}: {}", facts.join("; ")));
+    }
+}
+
+/// What stands above a body because a reader must know it.
+fn message_facts(message: &Message, facts: &mut Vec<String>) {
+    if message.visibility == Visibility::Event {
+        facts.push("an event".to_owned());
+    }
+    if message.forwarded {
+        let mut to = message.to.clone();
+        to.extend(message.cc.iter().cloned());
+        facts.push(format!("forwarded to {}", to.join(", ")));
+    }
+    if message.delivery.status == DeliveryStatus::Failed {
+        let why = message.delivery.error.as_deref().unwrap_or("no reason known");
+        facts.push(format!("not delivered: {why}"));
+    }
+    if message.auto {
+        facts.push("sent automatically".to_owned());
+    }
+    match message.body_source {
+        BodySource::Truncated => facts.push("the source gave this text cut".to_owned()),
+        BodySource::Redacted => facts.push("redacted in the source".to_owned()),
+        BodySource::Full | BodySource::Rendering | BodySource::Absent => {}
+    }
+    if let Some(call) = &message.call {
+        let mut words = vec!["a call".to_owned()];
+        let time = |name: &str, at: Option<i64>| at.map(|at| format!("{name} {}", map::iso_exact(at)));
+        words.extend(time("placed", call.placed_at));
+        words.extend(time("answered", call.answered_at));
+        words.extend(time("ended", call.ended_at));
+        words.extend(call.status.clone());
+        words.extend(call.duration_ms.map(|ms| format!("{} s", ms / 1_000)));
+        words.extend(call.recording_url.clone());
+        facts.push(words.join(", "));
+    }
+    if !message.reactions.is_empty() {
+        let list: Vec<String> = message
+            .reactions
+            .iter()
+            .map(|r| match &r.author {
+                Some(author) => format!("{} by {}", r.name, map::reference_text(author)),
+                None => r.name.clone(),
+            })
+            .collect();
+        facts.push(format!("reactions: {}", list.join(", ")));
+    }
+}
+
+// ---- source card
+
+/// Facts without a field, by name.
+#[derive(Debug, Default)]
+pub struct Card {
+    rows: Vec<(String, String)>,
+    messages: Vec<String>,
+}
+
+impl Card {
+    /// One more fact; nothing for an empty one.
+    pub fn add(&mut self, name: impl Into<String>, value: impl AsRef<str>) {
+        if !value.as_ref().is_empty() {
+            self.rows.push((name.into(), value.as_ref().to_owned()));
+        }
+    }
+
+    /// The facts, by name.
+    pub fn rows(&self) -> &[(String, String)] {
+        &self.rows
+    }
+
+    /// As text, one fact a line.
+    pub fn text(&self) -> String {
+        let mut text = String::from("Source card\n");
+        for (name, value) in &self.rows {
+            text.push_str(&format!("{name}: {value}\n"));
+        }
+        if !self.messages.is_empty() {
+            text.push_str("messages:\n");
+            for line in &self.messages {
+                text.push_str(&format!("{line}\n"));
+            }
+        }
+        text
+    }
+
+    fn comments(&self, author: u64, at: &str) -> Vec<ImportComment> {
+        let text = self.text();
+        let pieces = text::pieces(&text, COMMENT_BYTES);
+        let count = pieces.len();
+        let comment = |(index, piece): (usize, &str)| {
+            let part = if count > 1 {
+                format!("source card, part {} of {count}", index + 1)
+            } else {
+                "source card".to_owned()
+            };
+            let lead = text::lead(&[part]);
+            ImportComment {
+                author_id: author,
+                public: false,
+                created_at: at.to_owned(),
+                body: Some(text::with_lead(lead.as_deref(), piece)),
+                html_body: None,
+                uploads: Vec::new(),
+            }
+        };
+        pieces.into_iter().enumerate().map(comment).collect()
+    }
+}
+
+/// Facts that every record has.
+pub fn head_card(entry: &Entry, notes: &[String], card: &mut Card) {
+    let head = &entry.head;
+    card.add("source id", &head.id);
+    card.add("source url", head.url.as_deref().unwrap_or(""));
+    card.add("external id", head.external_id.as_deref().unwrap_or(""));
+    let mut time = |name: &str, at: Option<i64>| card.add(name, at.map(map::iso_exact).unwrap_or_default());
+    time("created", head.created_at);
+    time("updated", head.updated_at);
+    time("imported", head.imported_at);
+    let mut by = |name: &str, who: &Option<Reference>| {
+        card.add(name, who.as_ref().map(map::reference_text).unwrap_or_default());
+    };
+    by("created by", &head.created_by);
+    by("modified by", &head.modified_by);
+    for note in notes {
+        card.add("note", note);
+    }
+}
+
+fn conversation_card(entry: &Entry, conversation: &Conversation, notes: &[String], card: &mut Card) {
+    head_card(entry, notes, card);
+    let references = |list: &[Reference]| {
+        list.iter().map(map::reference_text).collect::<Vec<_>>().join(", ")
+    };
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let time = |at: Option<i64>| at.map(map::iso_exact).unwrap_or_default();
+    card.add("status", match &conversation.status {
+        ConversationStatus::Open => "open",
+        ConversationStatus::Snoozed => "snoozed",
+        ConversationStatus::Closed => "closed",
+        ConversationStatus::Other(word) => word,
+    });
+    card.add("sub-status", text(&conversation.sub_status));
+    card.add("snoozed until", time(conversation.snooze_until));
+    card.add("snooze status", text(&conversation.snooze_status));
+    if let Some(p) = &conversation.priority {
+        card.add("priority", format!("{} on {}..{}", p.value, p.lowest, p.highest));
+    }
+    card.add("assignees", references(&conversation.assignees));
+    card.add("teams", references(&conversation.teams));
+    card.add("queue", conversation.queue.as_ref().map(map::reference_text).unwrap_or_default());
+    card.add("channels", conversation.channels.join(", "));
+    card.add("brand", conversation.brand.as_ref().map(map::reference_text).unwrap_or_default());
+    card.add("direction", match conversation.direction {
+        Direction::Inbound => "inbound",
+        Direction::Outbound => "outbound",
+        Direction::None => "",
+    });
+    card.add("language", text(&conversation.language));
+    if let Some(s) = &conversation.satisfaction {
+        satisfaction_card(s, card);
+    }
+    if let Some(sla) = &conversation.sla {
+        let words = [
+            sla.name.clone(),
+            sla.metric.clone(),
+            sla.status.clone(),
+            sla.breached.then(|| "breached".to_owned()),
+            sla.breach_at.map(|at| format!("breach {}", map::iso_exact(at))),
+            sla.satisfied_at.map(|at| format!("satisfied {}", map::iso_exact(at))),
+        ];
+        card.add("sla", words.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    }
+    card.add("spam", if conversation.spam { "yes" } else { "" });
+    card.add("locked", if conversation.locked { "yes" } else { "" });
+    card.add("ended", time(conversation.ended_at));
+    card.add("ended because", text(&conversation.ended_reason));
+    card.add("merged into", conversation.merged_into.as_ref().map(map::reference_text).unwrap_or_default());
+    card.add("linked", references(&conversation.linked));
+    card.add("closed", time(conversation.closed_at));
+    card.add("first response", time(conversation.first_response_at));
+    card.add("last activity", time(conversation.last_activity_at));
+    let count = |count: Option<u64>| count.map(|n| n.to_string()).unwrap_or_default();
+    card.add("messages in the source", count(conversation.message_count));
+    card.add("notes in the source", count(conversation.note_count));
+}
+
+/// A customer's judgement; Zendesk takes none from outside (Zendesk facts §5).
+pub fn satisfaction_card(s: &types::Satisfaction, card: &mut Card) {
+    let words = [
+        s.rating.clone(),
+        s.score.as_ref().map(|score| format!("score {score}")),
+        s.scale.as_ref().map(|scale| format!("scale {scale}")),
+        s.status.clone(),
+        s.channel.clone(),
+        s.survey.as_ref().map(map::reference_text),
+        s.sent_at.map(|at| format!("sent {}", map::iso_exact(at))),
+        s.answered_at.map(|at| format!("answered {}", map::iso_exact(at))),
+    ];
+    card.add("satisfaction", words.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    for (question, answer) in &s.answers {
+        card.add("satisfaction answer", format!("{question}: {answer}"));
+    }
+}
+
+// ---- fingerprint
+
+/// What of a ticket is compared before an undo: only what we wrote and what comes back in a foreseeable form. Status is
+/// reduced to how far a ticket is, since Zendesk opens and closes by itself (rule D-11).
+pub fn ticket_facets(ticket: &ImportTicket) -> Vec<(String, String)> {
+    let mut facets = vec![
+        ("subject".to_owned(), squeezed(&ticket.subject)),
+        ("requester".to_owned(), ticket.requester_id.to_string()),
+        ("status".to_owned(), progress(&ticket.status).to_owned()),
+    ];
+    let mut add = |name: &str, value: Option<String>| {
+        facets.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    add("assignee", ticket.assignee_id.map(|id| id.to_string()));
+    add("group", ticket.group_id.map(|id| id.to_string()));
+    add("priority", ticket.priority.clone());
+    for field in &ticket.custom_fields {
+        facets.push((format!("field {}", field.id), canonical(&field.value)));
+    }
+    let comments = ticket.comments.iter().map(|comment| {
+        let body = match (&comment.html_body, &comment.body) {
+            (Some(html), _) => text::letters_of(html),
+            (None, Some(plain)) => text::letters_of(&text::escape(plain)),
+            (None, None) => String::new(),
+        };
+        comment_facet(comment.author_id, comment.public, &comment.created_at, &body)
+    });
+    facets.push(("comments".to_owned(), comments.collect::<Vec<_>>().join("\n")));
+    facets
+}
+
+/// The same of a ticket that was read; `comments` only where they were read too.
+pub fn read_facets(
+    ticket: &crate::api::Ticket,
+    comments: Option<&[crate::api::Comment]>,
+) -> Vec<(String, String)> {
+    let id = |id: Option<u64>| id.map(|id| id.to_string()).unwrap_or_default();
+    let mut facets = vec![
+        ("subject".to_owned(), squeezed(ticket.subject.as_deref().unwrap_or(""))),
+        ("requester".to_owned(), id(ticket.requester_id)),
+        ("status".to_owned(), progress(&ticket.status).to_owned()),
+        ("assignee".to_owned(), id(ticket.assignee_id)),
+        ("group".to_owned(), id(ticket.group_id)),
+        ("priority".to_owned(), ticket.priority.clone().unwrap_or_default()),
+    ];
+    for field in &ticket.custom_fields {
+        facets.push((format!("field {}", field.id), canonical(&field.value)));
+    }
+    if let Some(comments) = comments {
+        let comments = comments.iter().map(|comment| {
+            let at = comment.created_at.as_deref().unwrap_or("");
+            comment_facet(comment.author_id, comment.public, at, &text::letters_of(&comment.html_body))
+        });
+        facets.push(("comments".to_owned(), comments.collect::<Vec<_>>().join("\n")));
+    }
+    facets
+}
+
+fn comment_facet(author: u64, public: bool, at: &str, letters: &str) -> String {
+    format!("{author} {public} {at} {}", map::short_hash(letters))
+}
+
+fn squeezed(subject: &str) -> String {
+    subject.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn progress(status: &str) -> &str {
+    match status {
+        "new" | "open" => "open",
+        "solved" | "closed" => "finished",
+        other => other,
+    }
+}
+
+/// A field's value without the differences between what is sent and what comes back.
+pub fn canonical(value: &Json) -> String {
+    match value {
+        Json::Null => String::new(),
+        Json::String(text) => match text.parse::<f64>() {
+            Ok(number) if text.contains('.') => number.to_string(),
+            _ => text.strip_suffix("T00:00:00Z").unwrap_or(text).to_owned(),
+        },
+        Json::Array(list) => {
+            let mut list: Vec<String> = list.iter().map(canonical).collect();
+            list.sort();
+            list.join(",")
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,500 @@
+//! Reading back what was written, in the contract's words, so that the host can compare it with the source.
+//!
+//! What the connector added by itself comes off again: the line above a body, the source card, links between parts of a
+//! long thread; pieces of a long text are one text again. Times are as Zendesk shows them, in whole seconds.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use transload_sdk::Context;
+use transload_sdk::destination::{
+    ItemBody, Observed, Presence, SlotValue, Thread, ThreadPart, Written,
+};
+use transload_sdk::ledger::Effect;
+use transload_sdk::types::{
+    Address, AddressChannel, Attachment, AttachmentState, Author, BodySource, Company,
+    Conversation, ConversationStatus, CustomObject, Customer, Delivery, DeliveryStatus, Direction,
+    Entity, Entry, Error, Field, Head, Kind, Message, Reference, Team, Text, Visibility,
+};
+use transload_sdk::types;
+
+use crate::api::{Comment, Group, Identity, Organization, Record, Ticket, User};
+use crate::client;
+use crate::map;
+use crate::state::own_field;
+use crate::text;
+use crate::thread;
+use crate::write::{objects, people};
+
+/// Records of one read (Zendesk facts §6.1, §12).
+const BATCH: usize = 100;
+
+/// Reads back. Reads only.
+///
+/// # Errors
+/// What ends a unit.
+pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
+    let mut observed = Vec::with_capacity(written.len());
+    for chunk in written.chunks(BATCH) {
+        let tickets: BTreeMap<u64, Ticket> = many(cx, chunk, "ticket", "tickets", |t: &Ticket| t.id).await?;
+        let users: BTreeMap<u64, User> =
+            many(cx, chunk, "user", "users", |u: &User| u.id.unwrap_or_default()).await?;
+        let organizations: BTreeMap<u64, Organization> =
+            many(cx, chunk, "organization", "organizations", |o: &Organization| o.id).await?;
+        for one in chunk {
+            observed.push(match main(one).map(|effect| effect.target_kind.as_str()) {
+                Some("ticket") => ticket(cx, one, &tickets).await?,
+                Some("user") => user(cx, one, &users).await?,
+                Some("organization") => organization(one, &organizations),
+                Some("group") => group(cx, one).await?,
+                Some("custom_object_record") => record(cx, one).await?,
+                _ => thing(one, Presence::Present, None),
+            });
+        }
+    }
+    Ok(observed)
+}
+
+fn main(one: &Written) -> Option<&Effect> {
+    one.effects.iter().find(|effect| effect.part == "main")
+}
+
+fn id_of(one: &Written) -> u64 {
+    main(one).and_then(|effect| effect.target_id.parse().ok()).unwrap_or_default()
+}
+
+fn thing(one: &Written, presence: Presence, body: Option<ItemBody>) -> Observed {
+    Observed { item: one.item.clone(), presence, body, values: Vec::new(), fingerprint: None }
+}
+
+async fn many<T: serde::de::DeserializeOwned>(
+    cx: &Context,
+    chunk: &[Written],
+    kind: &str,
+    member: &str,
+    id: impl Fn(&T) -> u64,
+) -> Result<BTreeMap<u64, T>, Error> {
+    let ids: Vec<&str> = chunk
+        .iter()
+        .flat_map(|one| &one.effects)
+        .filter(|effect| effect.target_kind == kind)
+        .map(|effect| effect.target_id.as_str())
+        .collect();
+    let mut found = BTreeMap::new();
+    for ids in ids.chunks(BATCH) {
+        let path = format!("/api/v2/{member}/show_many?ids={}", ids.join(","));
+        let rows: Vec<T> = client::find_member(cx, &path, member).await?.unwrap_or_default();
+        found.extend(rows.into_iter().map(|row| (id(&row), row)));
+    }
+    Ok(found)
+}
+
+/// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
+fn print_now(one: &Written, now: &[(String, String)]) -> Option<String> {
+    let recorded = main(one)?.fingerprint.as_deref()?;
+    let known = |name: &str| now.iter().find(|(n, _)| n == name).cloned();
+    let facets: Vec<(String, String)> = recorded
+        .split(';')
+        .filter_map(|facet| facet.rsplit_once('='))
+        .map(|(name, _)| known(name).unwrap_or_else(|| (name.to_owned(), String::new())))
+        .collect();
+    Some(map::print(&facets))
+}
+
+fn head(kind: Kind, id: String) -> Head {
+    Head {
+        kind,
+        id,
+        url: None,
+        external_id: None,
+        created_at: None,
+        updated_at: None,
+        imported_at: None,
+        created_by: None,
+        modified_by: None,
+        deleted: false,
+        fields: Vec::new(),
+        raw: Vec::new(),
+        losses: Vec::new(),
+    }
+}
+
+/// A reference of which only the target is known.
+fn reference(kind: Kind, id: u64) -> Reference {
+    let id = id.to_string();
+    Reference { kind, id: id.clone(), target: Some(id), name: None }
+}
+
+fn fields(values: impl Iterator<Item = (String, Value)>) -> Vec<Field> {
+    values
+        .filter(|(_, value)| !value.is_null())
+        .map(|(address, value)| Field {
+            name: address.clone(),
+            value: match value {
+                Value::String(text) => types::Value::Text(text),
+                Value::Bool(flag) => types::Value::Boolean(flag),
+                Value::Number(number) => number
+                    .as_i64()
+                    .map_or_else(|| types::Value::Decimal(number.to_string()), types::Value::Integer),
+                Value::Array(list) => types::Value::Choices(
+                    list.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect(),
+                ),
+                other => types::Value::Json(other.to_string()),
+            },
+            target: Some(address),
+        })
+        .collect()
+}
+
+fn keyed(values: &Map<String, Value>) -> impl Iterator<Item = (String, Value)> + '_ {
+    values.iter().map(|(key, value)| (key.clone(), value.clone()))
+}
+
+// ---- threads
+
+async fn ticket(cx: &Context, one: &Written, tickets: &BTreeMap<u64, Ticket>) -> Result<Observed, Error> {
+    let Some(ticket) = tickets.get(&id_of(one)) else { return Ok(thing(one, Presence::Absent, None)) };
+    if ticket.tags.iter().any(|tag| tag == "closed_by_merge") {
+        return Ok(thing(one, Presence::Merged, None));
+    }
+    let mut comments = Vec::new();
+    for effect in one.effects.iter().filter(|e| e.target_kind == "ticket" && !e.part.starts_with("duplicate:")) {
+        let path = format!("/api/v2/tickets/{}/comments?include_inline_images=true", effect.target_id);
+        let of_ticket: Vec<Comment> = client::list(cx, &path, "comments").await?;
+        if effect.part == "main" {
+            // Only the first ticket's own comments are in its print.
+            comments.insert(0, of_ticket);
+        } else {
+            comments.push(of_ticket);
+        }
+    }
+    let own = comments.first().map(Vec::as_slice);
+    let fingerprint = print_now(one, &thread::read_facets(ticket, own));
+    let thread = as_thread(cx, ticket, &comments.concat());
+    let slot = |slot: &str, value: &str| SlotValue { slot: slot.to_owned(), value: value.to_owned() };
+    let mut values = vec![slot("status", &ticket.status)];
+    values.extend(ticket.priority.as_deref().map(|priority| slot("priority", priority)));
+    if let Some(channel) = ticket.via.get("channel").and_then(Value::as_str) {
+        values.push(slot("channel", channel));
+    }
+    Ok(Observed {
+        item: one.item.clone(),
+        presence: Presence::Present,
+        body: Some(ItemBody::Thread(thread)),
+        values,
+        fingerprint,
+    })
+}
+
+/// Whether a comment is the connector's own: the card, or a link between parts of a thread.
+fn is_own(lead: Option<&str>, body: &str) -> bool {
+    lead.is_some_and(|facts| {
+        facts.starts_with("source card")
+            || (body.trim().is_empty()
+                && (facts.starts_with("continues ticket #") || facts.starts_with("continues in the ticket")))
+    })
+}
+
+/// Whether a comment goes on with the text of the one before.
+fn is_further_part(lead: Option<&str>) -> bool {
+    let part = lead.and_then(|facts| facts.rsplit("; ").next()).and_then(|fact| fact.strip_prefix("part "));
+    part.is_some_and(|part| !part.starts_with("1 of "))
+}
+
+fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
+    let time = |text: &Option<String>| text.as_deref().and_then(map::parse_iso);
+    let mut conversation_head = head(Kind::Conversation, ticket.id.to_string());
+    conversation_head.external_id = ticket.external_id.clone();
+    conversation_head.created_at = time(&ticket.created_at);
+    conversation_head.updated_at = time(&ticket.updated_at);
+    let values = ticket.custom_fields.iter().map(|f| (f.id.to_string(), f.value.clone()));
+    conversation_head.fields = fields(values);
+    let status = match ticket.status.as_str() {
+        "new" | "open" => ConversationStatus::Open,
+        "solved" | "closed" => ConversationStatus::Closed,
+        other => ConversationStatus::Other(other.to_owned()),
+    };
+    let tags = ticket.tags.iter().map(|tag| Reference {
+        kind: Kind::Tag,
+        id: tag.clone(),
+        target: Some(tag.clone()),
+        name: None,
+    });
+    let mut parts: Vec<ThreadPart> = Vec::new();
+    for comment in comments {
+        let plain = text::without_lead(&comment.body);
+        let html = text::without_lead(text::unwrapped(&comment.html_body));
+        let lead = plain.0.or(html.0);
+        if is_own(lead, plain.1) {
+            continue;
+        }
+        if is_further_part(lead)
+            && let Some(before) = parts.last_mut()
+            && join(cx, before, plain.1)
+        {
+            continue;
+        }
+        parts.push(part(cx, ticket.id, comment, plain.1, html.1));
+    }
+    let conversation = Conversation {
+        customer: ticket.requester_id.map(|id| reference(Kind::Customer, id)),
+        subject: ticket.subject.clone(),
+        preview: None,
+        status,
+        sub_status: None,
+        snooze_until: None,
+        snooze_status: None,
+        priority: None,
+        assignees: ticket.assignee_id.map(|id| reference(Kind::Agent, id)).into_iter().collect(),
+        teams: ticket.group_id.map(|id| reference(Kind::Team, id)).into_iter().collect(),
+        queue: None,
+        channels: Vec::new(),
+        brand: ticket.brand_id.map(|id| reference(Kind::Brand, id)),
+        tags: tags.collect(),
+        direction: Direction::None,
+        language: None,
+        satisfaction: None,
+        sla: None,
+        spam: false,
+        locked: false,
+        ended_at: None,
+        ended_reason: None,
+        merged_into: None,
+        linked: Vec::new(),
+        closed_at: None,
+        first_response_at: None,
+        last_activity_at: None,
+        message_count: None,
+        note_count: None,
+    };
+    let conversation = Entry { head: conversation_head, data: Entity::Conversation(conversation) };
+    Thread { conversation, parts }
+}
+
+fn join(cx: &Context, before: &mut ThreadPart, more: &str) -> bool {
+    let Entity::Message(message) = &mut before.message.data else { return false };
+    let Some(so_far) = message.text.as_ref().and_then(|t| cx.blobs().read_text(t).ok()) else { return false };
+    message.text = Some(cx.blobs().text(so_far + more));
+    message.html = None;
+    true
+}
+
+fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -> ThreadPart {
+    let mut message_head = head(Kind::Message, comment.id.to_string());
+    message_head.created_at = comment.created_at.as_deref().and_then(map::parse_iso);
+    let sent_at = message_head.created_at;
+    let conversation = reference(Kind::Conversation, ticket);
+    let text = |text: &str| -> Option<Text> { Some(cx.blobs().text(text.to_owned())) };
+    let message = Message {
+        conversation: Some(conversation.clone()),
+        customer: None,
+        visibility: if comment.public { Visibility::Public } else { Visibility::Internal },
+        direction: Direction::None,
+        channel: None,
+        app: None,
+        author: Author::Person(reference(Kind::Agent, comment.author_id)),
+        subject: None,
+        sender: None,
+        to: Vec::new(),
+        cc: Vec::new(),
+        bcc: Vec::new(),
+        message_id: None,
+        in_reply_to: None,
+        text: text(plain),
+        html: text(html),
+        body_source: BodySource::Full,
+        size: None,
+        sent_at,
+        delivery: Delivery { status: DeliveryStatus::Unknown, error: None, failed_at: None },
+        auto: false,
+        bulk: false,
+        redacted: false,
+        spam: false,
+        forwarded: false,
+        call: None,
+        reactions: Vec::new(),
+        mentions: Vec::new(),
+        read_at: None,
+        language: None,
+        attachment_count: Some(comment.attachments.len() as u64),
+    };
+    let attachments = comment.attachments.iter().map(|file| Entry {
+        head: head(Kind::Attachment, file.id.to_string()),
+        data: Entity::Attachment(Attachment {
+            parent: reference(Kind::Message, comment.id),
+            conversation: Some(conversation.clone()),
+            name: file.file_name.clone(),
+            media_type: file.content_type.clone(),
+            size: Some(file.size),
+            inline: file.inline,
+            content_id: None,
+            body_url: Some(file.content_url.clone()),
+            state: AttachmentState::Available,
+            content: None,
+            locator: Some(file.content_url.clone()),
+        }),
+    });
+    ThreadPart {
+        attachments: attachments.collect(),
+        message: Entry { head: message_head, data: Entity::Message(message) },
+    }
+}
+
+// ---- people
+
+fn address(value: String, channel: AddressChannel, primary: bool) -> Address {
+    Address { value, channel, label: None, verified: None, shared: false, primary }
+}
+
+async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Result<Observed, Error> {
+    let id = id_of(one);
+    let Some(user) = users.get(&id).filter(|user| user.active != Some(false)) else {
+        return Ok(thing(one, Presence::Absent, None));
+    };
+    let fingerprint = print_now(one, &people::user_facets(user));
+    if one.kind == Kind::Agent {
+        return Ok(Observed { fingerprint, ..thing(one, Presence::Present, None) });
+    }
+    let path = format!("/api/v2/users/{id}/identities");
+    let identities: Vec<Identity> = client::list(cx, &path, "identities").await?;
+    let mut addresses: Vec<Address> = identities
+        .into_iter()
+        .filter_map(|identity| {
+            let channel = match identity.kind.as_str() {
+                "email" => AddressChannel::Email,
+                "phone_number" => AddressChannel::Phone,
+                _ => return None,
+            };
+            Some(address(identity.value, channel, identity.primary))
+        })
+        .collect();
+    if let Some(phone) = &user.phone
+        && !addresses.iter().any(|a| a.value == *phone)
+    {
+        addresses.push(address(phone.clone(), AddressChannel::Phone, false));
+    }
+    let merged = user.user_fields.get(own_field::MERGED_IDS).and_then(Value::as_str).unwrap_or("");
+    let merged_from = merged.lines().map(str::to_owned).collect();
+    let customer = Customer {
+        name: Some(user.name.clone()),
+        display_name: None,
+        first_name: None,
+        last_name: None,
+        username: None,
+        company: user.organization_id.map(|id| reference(Kind::Company, id)),
+        company_name: None,
+        addresses,
+        external_ids: Vec::new(),
+        locations: Vec::new(),
+        tags: user
+            .tags
+            .iter()
+            .map(|t| Reference { kind: Kind::Tag, id: t.clone(), target: Some(t.clone()), name: None })
+            .collect(),
+        locale: None,
+        language: None,
+        time_zone: None,
+        gender: None,
+        birthday: None,
+        avatar_url: None,
+        verified: None,
+        signed_up_at: None,
+        last_seen_at: None,
+        last_activity_at: None,
+        satisfaction: None,
+        merged_from,
+        merged_into: None,
+        watchers: Vec::new(),
+        conversation_count: None,
+    };
+    let mut user_head = head(Kind::Customer, id.to_string());
+    user_head.external_id = user.external_id.clone();
+    user_head.created_at = created_at(&user.user_fields);
+    user_head.fields = fields(keyed(&user.user_fields));
+    let entry = Entry { head: user_head, data: Entity::Customer(customer) };
+    Ok(Observed { fingerprint, ..thing(one, Presence::Present, Some(ItemBody::Single(entry))) })
+}
+
+/// The creation time that the source gave, out of the connector's own field.
+fn created_at(values: &Map<String, Value>) -> Option<i64> {
+    values.get(own_field::CREATED_AT).and_then(Value::as_str).and_then(map::parse_iso)
+}
+
+fn organization(one: &Written, organizations: &BTreeMap<u64, Organization>) -> Observed {
+    let Some(organization) = organizations.get(&id_of(one)) else {
+        return thing(one, Presence::Absent, None);
+    };
+    let mut company_head = head(Kind::Company, organization.id.to_string());
+    company_head.external_id = organization.external_id.clone();
+    company_head.created_at = created_at(&organization.organization_fields);
+    company_head.fields = fields(keyed(&organization.organization_fields));
+    let company = Company {
+        name: organization.name.clone(),
+        addresses: Vec::new(),
+        domains: organization.domain_names.clone(),
+        locations: Vec::new(),
+        parent: None,
+        tags: Vec::new(),
+        employee_count: None,
+        language: None,
+        avatar_url: None,
+    };
+    let entry = Entry { head: company_head, data: Entity::Company(company) };
+    Observed {
+        fingerprint: print_now(one, &people::organization_facets(organization)),
+        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+    }
+}
+
+async fn group(cx: &Context, one: &Written) -> Result<Observed, Error> {
+    let path = format!("/api/v2/groups/{}", id_of(one));
+    let found: Option<Group> = client::find_member(cx, &path, "group").await?;
+    let Some(group) = found.filter(|group| !group.deleted) else {
+        return Ok(thing(one, Presence::Absent, None));
+    };
+    let team = Team { name: group.name.clone(), description: None, members: Vec::new() };
+    let entry = Entry { head: head(Kind::Team, group.id.to_string()), data: Entity::Team(team) };
+    Ok(Observed {
+        fingerprint: print_now(one, &[("name".to_owned(), group.name)]),
+        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+    })
+}
+
+async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
+    let target = main(one).map(|effect| effect.target_id.as_str()).unwrap_or_default();
+    let Some((object, id)) = target.split_once('/') else { return Ok(thing(one, Presence::Absent, None)) };
+    let path = format!("/api/v2/custom_objects/{object}/records/{id}");
+    let found: Option<Record> = client::find_member(cx, &path, "custom_object_record").await?;
+    let Some(record) = found else { return Ok(thing(one, Presence::Absent, None)) };
+    let link = |key: &str, kind: Kind| {
+        let value = record.custom_object_fields.get(key)?;
+        let id = value.as_str().and_then(|v| v.parse().ok()).or_else(|| value.as_u64())?;
+        Some(reference(kind, id))
+    };
+    let data = CustomObject {
+        object_type: object.to_owned(),
+        title: record.name.clone(),
+        description: None,
+        icon: None,
+        images: Vec::new(),
+        customer: link("transload_customer", Kind::Customer),
+        company: link("transload_company", Kind::Company),
+        conversation: link("transload_ticket", Kind::Conversation),
+        status: None,
+        assignee: None,
+        queue: None,
+        tags: Vec::new(),
+        comments: Vec::new(),
+        data: None,
+        closed_at: None,
+    };
+    let mut record_head = head(Kind::CustomObject, target.to_owned());
+    record_head.external_id = record.external_id.clone();
+    record_head.created_at = created_at(&record.custom_object_fields);
+    record_head.fields = fields(keyed(&record.custom_object_fields));
+    let entry = Entry { head: record_head, data: Entity::CustomObject(data) };
+    Ok(Observed {
+        fingerprint: print_now(one, &objects::record_facets(&record)),
+        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+    })
+}

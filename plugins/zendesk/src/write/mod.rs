@@ -1,0 +1,185 @@
+//! Writing records: which kind is written where, and what all of them share.
+//!
+//! An item's outcome is reported as soon as it is known (rule D-8). `created` is claimed only with proof (rule D-4): the
+//! answer of a call that only ever makes, or our run read back from the object.
+
+pub mod objects;
+pub mod people;
+pub mod schema;
+pub mod tickets;
+
+use transload_sdk::Context;
+use transload_sdk::destination::{Item, ItemBody};
+use transload_sdk::http::OperationKey;
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
+use transload_sdk::types::{Entry, Error, Kind, Loss};
+
+use crate::api::Refusal;
+use crate::client::{self, Sent, Write};
+use crate::map;
+
+/// After an answer that was not seen, a look-up by key that finds nothing is believed this long later, ms (rule D-3).
+/// Zendesk gives up a request after a minute; an application 90 s late is still caught.
+pub const SETTLE_BY_KEY_MS: u64 = 180_000;
+/// The same for the search index, which lags by minutes (Zendesk facts §13).
+pub const SETTLE_BY_INDEX_MS: u64 = 900_000;
+
+/// Writes items of one kind.
+///
+/// # Errors
+/// What ends the unit; items without an outcome stay open.
+pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
+    match kind {
+        Kind::Team => people::teams(cx, &items).await,
+        Kind::Agent => people::agents(cx, &items).await,
+        Kind::ObjectType => schema::object_types(cx, &items).await,
+        Kind::FieldDefinition => schema::fields(cx, &items).await,
+        Kind::Tag => schema::tags(cx, &items).await,
+        Kind::Brand => schema::brands(cx, &items).await,
+        Kind::Company => people::companies(cx, &items).await,
+        Kind::Customer => people::customers(cx, &items).await,
+        Kind::Conversation | Kind::Message => tickets::tickets(cx, &items).await,
+        Kind::CustomObject => objects::records(cx, &items).await,
+        Kind::Relationship => objects::relationships(cx, &items).await,
+        Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
+            for item in &items {
+                let name = format!("{}/{}.json", map::kind_name(&kind), map::key(&item.entry().head.id));
+                report(cx, item, Status::Exported(name), Vec::new(), Vec::new()).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Says what became of an item.
+///
+/// # Errors
+/// `bug` when the host does not take the outcome.
+pub async fn report(
+    cx: &Context,
+    item: &Item,
+    status: Status,
+    effects: Vec<Effect>,
+    losses: Vec<Loss>,
+) -> Result<(), Error> {
+    Ok(cx.report(Outcome { item: item.key.clone(), status, effects, losses }).await?)
+}
+
+/// Says that an item was refused.
+///
+/// # Errors
+/// As [`report`].
+pub async fn reject(cx: &Context, item: &Item, error: Error) -> Result<(), Error> {
+    report(cx, item, Status::Rejected(error), Vec::new(), Vec::new()).await
+}
+
+/// The record of an item.
+pub fn entry(item: &Item) -> &Entry {
+    match &item.body {
+        ItemBody::Single(entry) => entry,
+        ItemBody::Thread(thread) => &thread.conversation,
+    }
+}
+
+/// An effect without what only some have.
+pub fn effect(part: &str, kind: &str, id: impl Into<String>, action: Action) -> Effect {
+    Effect {
+        part: part.to_owned(),
+        target_kind: kind.to_owned(),
+        target_id: id.into(),
+        action,
+        proof: None,
+        key: None,
+        before: None,
+        fingerprint: None,
+        version: None,
+        updated_at: None,
+        url: None,
+    }
+}
+
+/// An effect of something we made.
+pub fn made(
+    part: &str,
+    kind: &str,
+    id: impl Into<String>,
+    proof: Option<Proof>,
+    key: OperationKey,
+) -> Effect {
+    // Without proof it may be somebody else's: then it is matched, and rollback leaves it (rule D-4).
+    let action = if proof.is_some() { Action::Created } else { Action::Matched };
+    Effect { proof, key: Some(key), ..effect(part, kind, id, action) }
+}
+
+/// What is written into descriptions, so that an object without external id can be known as ours.
+pub fn description_marker(cx: &Context, marker: &str) -> String {
+    format!("Migrated: {marker} (run {})", cx.run())
+}
+
+/// Whether a description is ours of this run.
+pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
+    description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
+}
+
+/// What became of a creation.
+#[derive(Debug)]
+pub enum Creation<T> {
+    /// It is there; by our request unless the proof is missing.
+    There(T, Option<Proof>, OperationKey),
+    /// Refused.
+    Refused(Refusal),
+    /// Not known, even after looking twice.
+    Unsettled,
+}
+
+/// Makes one object: sends; looks it up when the answer is not seen; sends once more when a look-up that counts finds
+/// nothing. `request` builds the write for a step, `find` looks it up, `ours` says whether what was found carries this run.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn create<T: serde::de::DeserializeOwned>(
+    cx: &Context,
+    member: &str,
+    in_doubt_since: Option<i64>,
+    request: impl Fn(&str) -> (Write, OperationKey),
+    find: impl AsyncFn() -> Result<Option<T>, Error>,
+    ours: impl Fn(&T) -> bool,
+) -> Result<Creation<T>, Error> {
+    let run_proof = |found: &T| ours(found).then(|| Proof::Marker(cx.run().to_owned()));
+    if let Some(since) = in_doubt_since {
+        wait_out(cx, since, SETTLE_BY_KEY_MS).await;
+        if let Some(found) = find().await? {
+            let proof = run_proof(&found);
+            return Ok(Creation::There(found, proof, request("create").1));
+        }
+    }
+    for step in ["create", "create-again"] {
+        let (write, key) = request(step);
+        match client::write(cx, write).await? {
+            Sent::Done(answer) => {
+                let found: T = answer.take(member)?;
+                let proof = if answer.status == 201 && !answer.attempted_before {
+                    Some(Proof::Fresh)
+                } else {
+                    run_proof(&found)
+                };
+                return Ok(Creation::There(found, proof, key));
+            }
+            Sent::Refused(refusal) => return Ok(Creation::Refused(refusal)),
+            Sent::Doubt => {
+                cx.sleep(SETTLE_BY_KEY_MS).await;
+                if let Some(found) = find().await? {
+                    let proof = run_proof(&found);
+                    return Ok(Creation::There(found, proof, key));
+                }
+            }
+        }
+    }
+    Ok(Creation::Unsettled)
+}
+
+/// Waits until a miss counts that was in doubt since the given time.
+pub async fn wait_out(cx: &Context, since: i64, settle_ms: u64) {
+    let until = since.saturating_add(i64::try_from(settle_ms).unwrap_or(i64::MAX));
+    cx.sleep(u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0)).await;
+}

@@ -1,0 +1,1162 @@
+//! Teams, agents, companies and customers as groups, agents, organizations and end users.
+//!
+//! People are matched before they are made, in the order marker, external id, e-mail, phone, and two people of the source
+//! never become one user in silence (rule M-7): a later one whose address is taken keeps its own user, and the address
+//! goes onto the source card. `POST /users` is not under the limit of one a second that upserts have (Zendesk facts §2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use transload_sdk::Context;
+use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy, MatchResult};
+use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::types::{
+    AddressChannel, Company, Customer, Entity, Entry, Error, Fidelity, Kind, Loss,
+};
+
+use super::schema::{self, keyed_fields};
+use super::{Creation, create, description_marker, effect, is_of_run, made, reject, report};
+use crate::api::{Group, GroupMembership, Identity, Organization, Refusal, User};
+use crate::client::{self, Sent, Write, key, query, query_list};
+use crate::map::{self, FieldOwner, loss};
+use crate::state::{Config, State, UserImport, own_field};
+use crate::thread::{Card, canonical, head_card, satisfaction_card};
+
+/// Users and organizations a job takes (Zendesk facts §6.1).
+const BULK: usize = 100;
+/// Names of organizations tried before a company is refused.
+const NAMES: usize = 3;
+
+fn status_of(action: Action) -> Status {
+    match action {
+        Action::Created => Status::Created,
+        Action::Updated => Status::Updated,
+        Action::Matched => Status::Matched,
+    }
+}
+
+fn run_matches(cx: &Context, fields: &Map<String, Value>) -> bool {
+    fields.get(own_field::RUN).and_then(Value::as_str) == Some(cx.run())
+}
+
+// ---- teams
+
+/// Teams as groups, found by name (Zendesk facts §7).
+///
+/// # Errors
+/// What ends the unit.
+pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let state: State = cx.state()?;
+    let config: Config = cx.config()?;
+    let mut groups: Vec<Group> = client::list(cx, "/api/v2/groups", "groups").await?;
+    groups.retain(|group| !group.deleted);
+    for item in items {
+        let Entity::Team(team) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no team".to_owned())).await?;
+            continue;
+        };
+        let name = if team.name.trim().is_empty() { item.entry().head.id.as_str() } else { team.name.trim() };
+        let matched = item.existing.as_ref().map(|c| c.target_id.clone()).or_else(|| {
+            let found = groups.iter().find(|group| group.name == name);
+            found.filter(|_| item.in_doubt_since.is_none()).map(|group| group.id.to_string())
+        });
+        let mut effects = Vec::new();
+        let main = match matched {
+            Some(id) => effect("main", "group", id, Action::Matched),
+            None => {
+                let marker = description_marker(cx, &item.marker);
+                let description = match &team.description {
+                    Some(words) => format!("{words}\n{marker}"),
+                    None => marker.clone(),
+                };
+                let body = json!({"group": {"name": name, "description": description}});
+                let request = |step: &str| {
+                    let key = key(&item.key, "main", step);
+                    (Write::once("POST", "/api/v2/groups", key.clone()).json(&body), key)
+                };
+                let find = async || {
+                    let all: Vec<Group> = client::list(cx, "/api/v2/groups", "groups").await?;
+                    let ours = |g: &Group| g.name == name && is_of_run(cx, g.description.as_deref());
+                    Ok(all.into_iter().find(|g| !g.deleted && ours(g)))
+                };
+                let ours = |g: &Group| is_of_run(cx, g.description.as_deref());
+                match create(cx, "group", item.in_doubt_since, request, find, ours).await? {
+                    Creation::There(group, proof, key) => {
+                        let mut main = made("main", "group", group.id.to_string(), proof, key);
+                        main.fingerprint = Some(map::print(&[("name".to_owned(), group.name.clone())]));
+                        groups.push(group);
+                        main
+                    }
+                    Creation::Refused(refusal) => {
+                        reject(cx, item, client::rejection(&refusal)).await?;
+                        continue;
+                    }
+                    Creation::Unsettled => {
+                        let why = "a group whose creation was not answered".to_owned();
+                        report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new()).await?;
+                        continue;
+                    }
+                }
+            }
+        };
+        if main.action == Action::Created && config.group_memberships
+            && let Ok(group) = main.target_id.parse()
+        {
+            // Finished tickets of this group without an agent of their own get the stand-in.
+            effects.extend(join(cx, item, state.stand_in, group).await?);
+        }
+        let status = status_of(main.action);
+        effects.insert(0, main);
+        report(cx, item, status, effects, Vec::new()).await?;
+    }
+    Ok(())
+}
+
+/// Puts a user into a group; nothing when he is there already.
+async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option<Effect>, Error> {
+    let part = format!("membership:{user}:{group}");
+    let body = json!({"group_membership": {"user_id": user, "group_id": group}});
+    let request = |step: &str| {
+        let key = key(&item.key, part.clone(), step);
+        (Write::once("POST", "/api/v2/group_memberships", key.clone()).json(&body), key)
+    };
+    let find = async || {
+        let path = format!("/api/v2/users/{user}/group_memberships");
+        let all: Vec<GroupMembership> = client::list(cx, &path, "group_memberships").await?;
+        Ok(all.into_iter().find(|m| m.group_id == group))
+    };
+    // A membership carries no marker: after doubt it is matched and stays.
+    Ok(match create(cx, "group_membership", None, request, find, |_| false).await? {
+        Creation::There(membership, proof, key) => {
+            Some(made(&part, "group_membership", membership.id.to_string(), proof, key))
+        }
+        Creation::Refused(_) | Creation::Unsettled => None,
+    })
+}
+
+/// Who is in which group.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn memberships(cx: &Context) -> Result<BTreeSet<(u64, u64)>, Error> {
+    let all: Vec<GroupMembership> =
+        client::list(cx, "/api/v2/group_memberships", "group_memberships").await?;
+    Ok(all.into_iter().map(|m| (m.user_id, m.group_id)).collect())
+}
+
+// ---- agents
+
+/// Everybody with a seat.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn staff(cx: &Context) -> Result<Vec<User>, Error> {
+    client::list(cx, "/api/v2/users?role[]=agent&role[]=admin", "users").await
+}
+
+/// Agents, matched by e-mail. One who is missing is made only where the settings say so; else the stand-in takes his
+/// place and every text of his names him (Zendesk facts §6.3).
+///
+/// # Errors
+/// What ends the unit.
+pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let state: State = cx.state()?;
+    let config: Config = cx.config()?;
+    let staff = staff(cx).await?;
+    let by_email: BTreeMap<String, u64> = staff
+        .iter()
+        .filter_map(|user| Some((user.email.as_deref().and_then(map::email)?, user.id?)))
+        .collect();
+    let mut members = if config.group_memberships { memberships(cx).await? } else { BTreeSet::new() };
+    for item in items {
+        let Entity::Agent(agent) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no agent".to_owned())).await?;
+            continue;
+        };
+        let mut losses = Vec::new();
+        for (field, there) in [
+            ("agent.signature", agent.signature.is_some()),
+            ("agent.avatar-url", agent.avatar_url.is_some()),
+            ("agent.roles", !agent.roles.is_empty()),
+        ] {
+            if there {
+                losses.push(loss(field, Fidelity::Lost, "rights and looks of agents are the account's own"));
+            }
+        }
+        let email = agent.email.as_deref().and_then(map::email);
+        let existing = item.existing.as_ref().and_then(|c| c.target_id.parse::<u64>().ok());
+        let found = existing.or_else(|| email.as_ref().and_then(|email| by_email.get(email).copied()));
+        let main = match found {
+            Some(id) => effect("main", "user", id.to_string(), Action::Matched),
+            None if config.create_agents && email.is_some() => {
+                match make_agent(cx, item, &agent.name, email.as_deref().unwrap_or("")).await? {
+                    Ok(main) => main,
+                    Err(status) => {
+                        report(cx, item, status, Vec::new(), losses).await?;
+                        continue;
+                    }
+                }
+            }
+            None => {
+                let note = "no user with this address: a stand-in writes for him and texts name him";
+                losses.push(loss("agent", Fidelity::Converted, note));
+                let name = if agent.name.is_empty() { item.entry().head.id.as_str() } else { agent.name.as_str() };
+                effect("main", "placeholder", map::placeholder(state.stand_in, name), Action::Matched)
+            }
+        };
+        let mut effects = Vec::new();
+        if let (true, Ok(user)) = (config.group_memberships, main.target_id.parse::<u64>()) {
+            for group in agent.teams.iter().filter_map(map::numeric_target) {
+                if members.insert((user, group)) {
+                    effects.extend(join(cx, item, user, group).await?);
+                }
+            }
+        }
+        let status = status_of(main.action);
+        effects.insert(0, main);
+        report(cx, item, status, effects, losses).await?;
+    }
+    Ok(())
+}
+
+async fn make_agent(cx: &Context, item: &Item, name: &str, email: &str) -> Result<Result<Effect, Status>, Error> {
+    let body = json!({"user": {
+        "name": name, "email": email, "role": "agent", "external_id": item.marker, "verified": true,
+        "skip_verify_email": true, "user_fields": {own_field::RUN: cx.run()},
+    }});
+    Ok(match make_user(cx, item, "create", &body).await? {
+        Creation::There(user, proof, key) => Ok(user_effect(&user, proof, key, &body)),
+        Creation::Refused(refusal) => Err(Status::Rejected(client::rejection(&refusal))),
+        Creation::Unsettled => Err(Status::Unsettled("a user whose creation was not answered".to_owned())),
+    })
+}
+
+// ---- users
+
+async fn by_marker(cx: &Context, marker: &str) -> Result<Option<User>, Error> {
+    let path = format!("/api/v2/users/show_many?external_ids={}", query(marker));
+    let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
+    Ok(found.unwrap_or_default().into_iter().next())
+}
+
+async fn make_user(cx: &Context, item: &Item, step: &str, body: &Value) -> Result<Creation<User>, Error> {
+    let request = |again: &str| {
+        let key = key(&item.key, "main", &format!("{step}:{again}"));
+        (Write::once("POST", "/api/v2/users", key.clone()).json(body), key)
+    };
+    let find = async || by_marker(cx, &item.marker).await;
+    let ours = |user: &User| run_matches(cx, &user.user_fields);
+    let since = item.in_doubt_since.filter(|_| step == "create");
+    create(cx, "user", since, request, find, ours).await
+}
+
+/// What of a user is compared before an undo: what we wrote, as Zendesk answered it.
+pub fn user_facets(user: &User) -> Vec<(String, String)> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut facets = vec![
+        ("name".to_owned(), user.name.clone()),
+        ("email".to_owned(), text(&user.email)),
+        ("phone".to_owned(), text(&user.phone)),
+        ("external_id".to_owned(), text(&user.external_id).to_lowercase()),
+        ("notes".to_owned(), text(&user.notes)),
+        ("organization".to_owned(), user.organization_id.map(|id| id.to_string()).unwrap_or_default()),
+    ];
+    facets.extend(user.user_fields.iter().map(|(key, value)| (format!("field {key}"), canonical(value))));
+    facets
+}
+
+/// Only what the request said: Zendesk adds organizations and fields by itself.
+fn sent_facets(facets: Vec<(String, String)>, sent: &Value, fields: &str) -> Vec<(String, String)> {
+    let said = |name: &str| match name.strip_prefix("field ") {
+        Some(key) => sent.get(fields).is_some_and(|f| f.get(key).is_some()),
+        None if name == "organization" => sent.get("organization_id").is_some(),
+        None => sent.get(name).is_some(),
+    };
+    facets.into_iter().filter(|(name, _)| said(name)).collect()
+}
+
+fn user_effect(user: &User, proof: Option<Proof>, key: transload_sdk::http::OperationKey, body: &Value) -> Effect {
+    let mut main = made("main", "user", user.id.unwrap_or_default().to_string(), proof, key);
+    let sent = body.get("user").cloned().unwrap_or_default();
+    main.fingerprint = Some(map::print(&sent_facets(user_facets(user), &sent, "user_fields")));
+    main.updated_at = user.updated_at.as_deref().and_then(map::parse_iso);
+    main
+}
+
+/// A customer as the request that makes the user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserDraft {
+    /// Attributes but for the addresses.
+    pub attributes: Map<String, Value>,
+    /// E-mail addresses; the first becomes the primary one.
+    pub emails: Vec<String>,
+    /// Direct lines.
+    pub phones: Vec<String>,
+    /// A number that is shown but is no identity.
+    pub shared_phone: Option<String>,
+    /// What becomes of the rest.
+    pub losses: Vec<Loss>,
+    /// Facts without a field.
+    card: Vec<(String, String)>,
+}
+
+impl UserDraft {
+    /// The request's body.
+    pub fn body(&self) -> Value {
+        let mut user = self.attributes.clone();
+        if let Some(primary) = self.emails.first() {
+            user.insert("email".to_owned(), json!(primary));
+        }
+        if let Some(phone) = self.phones.first() {
+            user.insert("phone".to_owned(), json!(phone));
+        } else if let Some(phone) = &self.shared_phone {
+            user.insert("phone".to_owned(), json!(phone));
+            user.insert("shared_phone_number".to_owned(), json!(true));
+        }
+        let identities: Vec<Value> = self
+            .emails
+            .iter()
+            .skip(1)
+            .map(|email| json!({"type": "email", "value": email, "verified": true, "skip_verify_email": true}))
+            .chain(self.phones.iter().skip(1).map(|p| json!({"type": "phone_number", "value": p})))
+            .collect();
+        if !identities.is_empty() {
+            user.insert("identities".to_owned(), json!(identities));
+        }
+        let mut card = Card::default();
+        for (name, value) in &self.card {
+            card.add(name.as_str(), value);
+        }
+        user.insert("notes".to_owned(), json!(card.text()));
+        json!({"user": user})
+    }
+
+    /// Gives up an address that somebody else has.
+    fn give_up(&mut self, taken: &Taken) {
+        let (field, value) = match taken {
+            Taken::Email(email) => {
+                self.emails.retain(|e| e != email);
+                ("customer.addresses.email", email)
+            }
+            Taken::Phone(phone) => {
+                self.phones.retain(|p| p != phone);
+                if self.phones.is_empty() && self.shared_phone.is_none() {
+                    self.shared_phone = Some(phone.clone());
+                }
+                ("customer.addresses.phone", phone)
+            }
+        };
+        self.card.push(("address of another user too".to_owned(), value.clone()));
+        let note = "another user has this address; it stands on the source card";
+        self.losses.push(loss(field, Fidelity::Converted, note));
+    }
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Taken {
+    Email(String),
+    Phone(String),
+}
+
+/// The address of the draft that a refusal names as taken.
+fn taken(refusal: &Refusal, draft: &UserDraft) -> Option<Taken> {
+    let words: Vec<String> = refusal
+        .details
+        .iter()
+        .filter(|(field, _, _)| matches!(field.as_str(), "email" | "phone" | "identities" | "value"))
+        .filter(|(field, _, _)| refusal.duplicate_of(field).is_some())
+        .map(|(_, text, _)| text.to_lowercase())
+        .collect();
+    let named = |value: &String| {
+        words.iter().any(|text| text.split_whitespace().any(|word| word.trim_end_matches('.') == value))
+    };
+    let email = draft.emails.iter().find(|email| named(email)).cloned().map(Taken::Email);
+    email.or_else(|| draft.phones.iter().find(|phone| named(phone)).cloned().map(Taken::Phone))
+}
+
+/// Maps a customer. Pure.
+pub fn draft(
+    cx_run: &str,
+    item: &Item,
+    entry: &Entry,
+    customer: &Customer,
+    options: &BTreeMap<String, Vec<(String, String)>>,
+) -> UserDraft {
+    let mut losses = Vec::new();
+    let mut card = Card::default();
+    head_card(entry, &item.notes, &mut card);
+    let mut rows: Vec<(String, String)> = Vec::new();
+    let mut row = |name: &str, value: Option<String>| {
+        rows.extend(value.filter(|v| !v.is_empty()).map(|value| (name.to_owned(), value)));
+    };
+    let head = &entry.head;
+    row("source id", Some(head.id.clone()));
+    row("source url", head.url.clone());
+    row("external id", head.external_id.clone());
+    row("external ids", Some(customer.external_ids.join(", ")));
+    row("created", head.created_at.map(map::iso_exact));
+    row("updated", head.updated_at.map(map::iso_exact));
+    let name = map::customer_name(entry, customer);
+    row("display name", customer.display_name.clone().filter(|n| *n != name));
+    row("first name", customer.first_name.clone());
+    row("last name", customer.last_name.clone());
+    row("username", customer.username.clone());
+    row("company name", customer.company_name.clone());
+    row("locale", customer.locale.clone());
+    row("language", customer.language.clone());
+    row("time zone", customer.time_zone.clone());
+    row("gender", customer.gender.clone());
+    row("birthday", customer.birthday.clone());
+    row("avatar", customer.avatar_url.clone());
+    row("signed up", customer.signed_up_at.map(map::iso_exact));
+    row("last seen", customer.last_seen_at.map(map::iso_exact));
+    row("last activity", customer.last_activity_at.map(map::iso_exact));
+    row("watchers", Some(customer.watchers.iter().map(map::reference_text).collect::<Vec<_>>().join(", ")));
+    for location in &customer.locations {
+        row("location", Some(location_text(location)));
+    }
+    let mut judged = Card::default();
+    if let Some(satisfaction) = &customer.satisfaction {
+        satisfaction_card(satisfaction, &mut judged);
+    }
+
+    let (mut emails, mut phones, mut shared_phone) = (Vec::new(), Vec::new(), None);
+    let mut ordered: Vec<_> = customer.addresses.iter().collect();
+    ordered.sort_by_key(|address| !address.primary);
+    for address in ordered {
+        let text = match &address.label {
+            Some(label) => format!("{} ({label})", address.value),
+            None => address.value.clone(),
+        };
+        match &address.channel {
+            AddressChannel::Email => match map::email(&address.value) {
+                Some(email) if !address.shared => {
+                    if !emails.contains(&email) {
+                        emails.push(email);
+                    }
+                }
+                _ => {
+                    row("e-mail", Some(text));
+                    losses.push(loss("customer.addresses.email", Fidelity::Converted, "shared or malformed: on the source card"));
+                }
+            },
+            AddressChannel::Phone | AddressChannel::Whatsapp => match map::e164(&address.value) {
+                Some(phone) if !address.shared && matches!(address.channel, AddressChannel::Phone) => {
+                    if !phones.contains(&phone) {
+                        phones.push(phone);
+                    }
+                }
+                _ => {
+                    if shared_phone.is_none() && matches!(address.channel, AddressChannel::Phone) {
+                        shared_phone = Some(address.value.clone());
+                    }
+                    row("phone", Some(text));
+                    losses.push(loss("customer.addresses.phone", Fidelity::Converted, "shared, or no full number: on the source card"));
+                }
+            },
+            AddressChannel::Social(network) => row(network, Some(text)),
+            AddressChannel::Url => row("url", Some(text)),
+            AddressChannel::Other(word) => row(word, Some(text)),
+        }
+    }
+
+    let mut fields = Map::new();
+    let mut misfits = Card::default();
+    keyed_fields(&head.fields, options, &mut fields, &mut misfits, &mut losses);
+    fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
+    fields.insert(own_field::RUN.to_owned(), json!(cx_run));
+    if let Some(at) = head.created_at {
+        fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
+    }
+    if !customer.merged_from.is_empty() {
+        fields.insert(own_field::MERGED_IDS.to_owned(), json!(customer.merged_from.join("\n")));
+    }
+    rows.extend(misfits.rows().iter().cloned());
+    rows.extend(judged.rows().iter().cloned());
+    rows.extend(item.notes.iter().map(|note| ("note".to_owned(), note.clone())));
+
+    let mut attributes = Map::new();
+    let mut set = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
+    set("name", json!(name));
+    set("role", json!("end-user"));
+    set("external_id", json!(item.marker));
+    set("verified", json!(true));
+    set("skip_verify_email", json!(true));
+    set("user_fields", Value::Object(fields));
+    let tags: Vec<&String> = customer.tags.iter().filter_map(|tag| tag.target.as_ref()).collect();
+    if !tags.is_empty() {
+        set("tags", json!(tags));
+    }
+    if let Some(company) = &customer.company {
+        match map::numeric_target(company) {
+            Some(id) => {
+                set("organization_id", json!(id));
+            }
+            None => {
+                rows.push(("company".to_owned(), map::reference_text(company)));
+                losses.push(loss("customer.company", Fidelity::Converted, "not migrated: on the source card"));
+            }
+        }
+    }
+    UserDraft { attributes, emails, phones, shared_phone, losses, card: rows }
+}
+
+fn location_text(location: &transload_sdk::types::Location) -> String {
+    let mut words: Vec<String> = Vec::new();
+    words.extend(location.label.clone());
+    words.extend(location.name.clone());
+    words.extend(location.lines.iter().cloned());
+    words.extend(location.postal_code.clone());
+    words.extend(location.city.clone());
+    words.extend(location.region.clone());
+    words.extend(location.country.clone());
+    words.extend(location.latitude.clone());
+    words.extend(location.longitude.clone());
+    words.join(", ")
+}
+
+/// Customers.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let state: State = cx.state()?;
+    let config: Config = cx.config()?;
+    let options =
+        if schema::has_choices(items) { schema::options(cx, &FieldOwner::User).await? } else { BTreeMap::new() };
+    let mut bulk = Vec::new();
+    for item in items {
+        let Entity::Customer(customer) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no customer".to_owned())).await?;
+            continue;
+        };
+        let draft = draft(cx.run(), item, item.entry(), customer, &options);
+        if item.existing.is_some() {
+            update_user(cx, item, draft).await?;
+        } else if state.bulk_users && config.user_import == UserImport::Auto && item.in_doubt_since.is_none() {
+            bulk.push((item, draft));
+        } else {
+            one_user(cx, item, draft).await?;
+        }
+    }
+    for chunk in bulk.chunks(BULK) {
+        users_by_job(cx, chunk).await?;
+    }
+    Ok(())
+}
+
+/// Makes one user, giving up addresses that others have, one at a time.
+async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(), Error> {
+    let tries = draft.emails.len() + draft.phones.len() + 1;
+    for attempt in 0..=tries {
+        let body = draft.body();
+        let step = if attempt == 0 { "create".to_owned() } else { format!("create:{attempt}") };
+        match make_user(cx, item, &step, &body).await? {
+            Creation::There(user, proof, key) => {
+                let main = user_effect(&user, proof, key, &body);
+                return report(cx, item, status_of(main.action), vec![main], draft.losses).await;
+            }
+            Creation::Unsettled => {
+                let why = "a user whose creation was not answered".to_owned();
+                return report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses).await;
+            }
+            Creation::Refused(refusal) => {
+                if refusal.duplicate_of("external_id").is_some()
+                    && let Some(user) = by_marker(cx, &item.marker).await?
+                {
+                    return matched_user(cx, item, &user, draft).await;
+                }
+                let Some(taken) = taken(&refusal, &draft) else {
+                    return reject(cx, item, client::rejection(&refusal)).await;
+                };
+                if let Taken::Email(email) = &taken
+                    && draft.emails.first() == Some(email)
+                    && let Some(owner) = by_email(cx, email).await?
+                {
+                    if owner.role != "end-user" {
+                        let why = format!("{} {} has the customer's address", owner.role, owner.id.unwrap_or(0));
+                        return reject(cx, item, Error::Conflict(why)).await;
+                    }
+                    let ours = owner.external_id.as_deref().unwrap_or("").to_lowercase();
+                    if !ours.starts_with(&cx.marker_prefix().to_lowercase()) {
+                        return matched_user(cx, item, &owner, draft).await;
+                    }
+                }
+                draft.give_up(&taken);
+            }
+        }
+    }
+    reject(cx, item, Error::Conflict("every address of the customer belongs to others".to_owned())).await
+}
+
+async fn by_email(cx: &Context, email: &str) -> Result<Option<User>, Error> {
+    let path = format!("/api/v2/users/search?query={}", query(&format!("email:\"{email}\"")));
+    let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
+    Ok(found.unwrap_or_default().into_iter().find(|u| u.active != Some(false)))
+}
+
+/// A user found while writing, treated as one that was matched before.
+async fn matched_user(cx: &Context, item: &Item, user: &User, draft: UserDraft) -> Result<(), Error> {
+    let candidate = Candidate {
+        target_id: user.id.unwrap_or_default().to_string(),
+        by: MatchKey::Email,
+        before: serde_json::to_string(user).unwrap_or_default(),
+        doubtful: None,
+    };
+    let item = Item { existing: Some(candidate), ..item.clone() };
+    update_user(cx, &item, draft).await
+}
+
+/// What is to be changed in a user, and what was there, by the policy (rule M-7).
+pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, before: &User) -> (Map<String, Value>, Map<String, Value>) {
+    let was = serde_json::to_value(before).unwrap_or_default();
+    let (mut now, mut old) = (Map::new(), Map::new());
+    let empty = |value: &Value| value.is_null() || value.as_str().is_some_and(str::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+    let change = |was: &Value, value: &Value| {
+        canonical(was) != canonical(value)
+            && match policy {
+                MatchPolicy::Leave => false,
+                MatchPolicy::FillEmpty => empty(was),
+                MatchPolicy::SourceWins => true,
+            }
+    };
+    for name in ["name", "external_id", "notes", "organization_id"] {
+        let (Some(value), at) = (wanted.get(name), was.get(name).cloned().unwrap_or_default()) else { continue };
+        // An external id of somebody else's is never replaced.
+        let kept = matches!(name, "external_id" | "notes") && !empty(&at);
+        if !kept && change(&at, value) {
+            now.insert(name.to_owned(), value.clone());
+            old.insert(name.to_owned(), at);
+        }
+    }
+    let (mut fields, mut old_fields) = (Map::new(), Map::new());
+    for (key, value) in wanted.get("user_fields").and_then(Value::as_object).into_iter().flatten() {
+        let at = before.user_fields.get(key).cloned().unwrap_or_default();
+        // Which run made it must not be said of a user that we only changed.
+        if key != own_field::RUN && change(&at, value) {
+            fields.insert(key.clone(), value.clone());
+            old_fields.insert(key.clone(), at);
+        }
+    }
+    if !fields.is_empty() {
+        now.insert("user_fields".to_owned(), Value::Object(fields));
+        old.insert("user_fields".to_owned(), Value::Object(old_fields));
+    }
+    (now, old)
+}
+
+async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(), Error> {
+    let Some(candidate) = &item.existing else { return Ok(()) };
+    let path = format!("/api/v2/users/{}", candidate.target_id);
+    let Some(before) = client::find_member::<User>(cx, &path, "user").await? else {
+        return reject(cx, item, Error::Conflict("the user that was matched is gone".to_owned())).await;
+    };
+    let mut effects = Vec::new();
+    // Staff is never changed on behalf of a customer.
+    let policy = if before.role == "end-user" { item.policy } else { MatchPolicy::Leave };
+    let full = draft.body();
+    let wanted = full.get("user").and_then(Value::as_object).cloned().unwrap_or_default();
+    let (now, old) = changes(policy, &wanted, &before);
+    let mut main = effect("main", "user", candidate.target_id.clone(), Action::Matched);
+    if !now.is_empty() {
+        let key = key(&item.key, "main", "update");
+        let mut body = now.clone();
+        body.insert("skip_verify_email".to_owned(), json!(true));
+        let write = Write::idempotent("PUT", path.clone(), key.clone()).json(&json!({"user": body}));
+        match client::write(cx, write).await? {
+            Sent::Done(answer) => {
+                let user: User = answer.take("user")?;
+                main.action = Action::Updated;
+                main.key = Some(key);
+                main.before = Some(Value::Object(old).to_string());
+                let sent = Value::Object(now);
+                main.fingerprint = Some(map::print(&sent_facets(user_facets(&user), &sent, "user_fields")));
+                main.updated_at = user.updated_at.as_deref().and_then(map::parse_iso);
+            }
+            Sent::Refused(refusal) => return reject(cx, item, client::rejection(&refusal)).await,
+            Sent::Doubt => {
+                let why = "a change of a user that was not answered".to_owned();
+                return report(cx, item, Status::Unsettled(why), effects, draft.losses).await;
+            }
+        }
+    }
+    if policy != MatchPolicy::Leave {
+        let known: Vec<Identity> = client::list(cx, &format!("{path}/identities"), "identities").await?;
+        let missing: Vec<(&str, String)> = draft
+            .emails
+            .iter()
+            .map(|email| ("email", email.clone()))
+            .chain(draft.phones.iter().map(|phone| ("phone_number", phone.clone())))
+            .filter(|(kind, value)| !known.iter().any(|i| i.kind == *kind && i.value.eq_ignore_ascii_case(value)))
+            .collect();
+        for (kind, value) in missing {
+            match add_identity(cx, item, &path, &candidate.target_id, kind, &value).await? {
+                Some(effect) => effects.push(effect),
+                None => {
+                    let note = "another user has this address";
+                    draft.losses.push(loss("customer.addresses", Fidelity::Lost, note));
+                }
+            }
+        }
+    }
+    if policy == MatchPolicy::Leave {
+        draft.losses.push(loss("customer", Fidelity::Lost, "the user that is there was left as it is"));
+    }
+    let status = if effects.is_empty() { status_of(main.action) } else { Status::Updated };
+    effects.insert(0, main);
+    report(cx, item, status, effects, draft.losses).await
+}
+
+async fn add_identity(
+    cx: &Context,
+    item: &Item,
+    path: &str,
+    user: &str,
+    kind: &str,
+    value: &str,
+) -> Result<Option<Effect>, Error> {
+    let part = format!("identity:{kind}:{value}");
+    let url = format!("{path}/identities");
+    let body = json!({"identity": {"type": kind, "value": value, "verified": true, "skip_verify_email": true}});
+    let request = |step: &str| {
+        let key = key(&item.key, part.clone(), step);
+        (Write::once("POST", url.clone(), key.clone()).json(&body), key)
+    };
+    let find = async || {
+        let all: Vec<Identity> = client::list(cx, &url, "identities").await?;
+        Ok(all.into_iter().find(|i| i.kind == kind && i.value.eq_ignore_ascii_case(value)))
+    };
+    Ok(match create(cx, "identity", None, request, find, |_| false).await? {
+        Creation::There(identity, proof, key) => {
+            // It was read as missing right before, in this unit (rule D-4).
+            let proof = proof.or(Some(Proof::AbsentBefore));
+            Some(made(&part, "identity", format!("{user}/{}", identity.id), proof, key))
+        }
+        Creation::Refused(_) | Creation::Unsettled => None,
+    })
+}
+
+/// Makes users by a job; rows that are refused, and all whose fate is not known, go on one by one.
+async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft)]) -> Result<(), Error> {
+    let bodies: Vec<Value> = batch.iter().map(|(_, draft)| draft.body().get("user").cloned().unwrap_or_default()).collect();
+    let first = batch.first().map(|(item, _)| item.key.as_str()).unwrap_or_default();
+    let key = key("*", format!("users:{first}"), "create");
+    // Results of a job are kept for about an hour (Zendesk facts §12).
+    let write = Write::once("POST", "/api/v2/users/create_many", key.clone())
+        .json(&json!({"users": bodies}))
+        .lifetime(3_000_000);
+    let rows = match client::write(cx, write).await? {
+        Sent::Done(answer) => {
+            let job: crate::api::JobStatus = answer.take("job_status")?;
+            client::job(cx, &job.id).await?.and_then(|job| job.results)
+        }
+        Sent::Refused(_) => Some(Vec::new()),
+        Sent::Doubt => None,
+    };
+    if rows.is_none() {
+        cx.sleep(SETTLE_JOB_MS).await;
+    }
+    let markers = query_list(batch.iter().map(|(item, _)| item.marker.as_str()));
+    let path = format!("/api/v2/users/show_many?external_ids={markers}");
+    let found: Vec<User> = client::find_member(cx, &path, "users").await?.unwrap_or_default();
+    for (item, draft) in batch {
+        let ours = found.iter().find(|user| {
+            user.external_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(&item.marker))
+        });
+        match ours {
+            Some(user) => {
+                let proof = run_matches(cx, &user.user_fields).then(|| Proof::Marker(cx.run().to_owned()));
+                let main = user_effect(user, proof, key.clone(), &draft.body());
+                report(cx, item, status_of(main.action), vec![main], draft.losses.clone()).await?;
+            }
+            None => one_user(cx, item, draft.clone()).await?,
+        }
+    }
+    Ok(())
+}
+
+/// A job whose request was not answered has ended by then, or its rows are found by their markers, ms.
+const SETTLE_JOB_MS: u64 = 600_000;
+
+// ---- companies
+
+async fn organization_by(cx: &Context, what: &str, value: &str) -> Result<Option<Organization>, Error> {
+    let path = match what {
+        "external_id" => format!("/api/v2/organizations/show_many?external_ids={}", query(value)),
+        _ => format!("/api/v2/organizations/search?name={}", query(value)),
+    };
+    let found: Option<Vec<Organization>> = client::find_member(cx, &path, "organizations").await?;
+    Ok(found.unwrap_or_default().into_iter().next())
+}
+
+/// What of an organization is compared before an undo.
+pub fn organization_facets(organization: &Organization) -> Vec<(String, String)> {
+    let mut facets = vec![
+        ("name".to_owned(), organization.name.clone()),
+        ("external_id".to_owned(), organization.external_id.clone().unwrap_or_default().to_lowercase()),
+        ("notes".to_owned(), organization.notes.clone().unwrap_or_default()),
+    ];
+    let fields = organization.organization_fields.iter();
+    facets.extend(fields.map(|(key, value)| (format!("field {key}"), canonical(value))));
+    facets
+}
+
+fn organization_body(
+    cx: &Context,
+    config: &Config,
+    item: &Item,
+    company: &Company,
+    options: &BTreeMap<String, Vec<(String, String)>>,
+    losses: &mut Vec<Loss>,
+) -> Map<String, Value> {
+    let head = &item.entry().head;
+    let mut card = Card::default();
+    head_card(item.entry(), &item.notes, &mut card);
+    let mut fields = Map::new();
+    keyed_fields(&head.fields, options, &mut fields, &mut card, losses);
+    fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
+    fields.insert(own_field::RUN.to_owned(), json!(cx.run()));
+    if let Some(at) = head.created_at {
+        fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
+    }
+    card.add("domains", company.domains.join(", "));
+    for address in &company.addresses {
+        card.add("address", &address.value);
+        losses.push(loss("company.addresses", Fidelity::Converted, "on the source card"));
+    }
+    for location in &company.locations {
+        card.add("location", location_text(location));
+    }
+    if let Some(parent) = &company.parent {
+        card.add("parent", map::reference_text(parent));
+        losses.push(loss("company.parent", Fidelity::Converted, "Zendesk has no hierarchy: on the source card"));
+    }
+    card.add("employees", company.employee_count.map(|n| n.to_string()).unwrap_or_default());
+    card.add("language", company.language.as_deref().unwrap_or(""));
+    card.add("avatar", company.avatar_url.as_deref().unwrap_or(""));
+    let mut body = Map::new();
+    body.insert("external_id".to_owned(), json!(item.marker));
+    body.insert("notes".to_owned(), json!(card.text()));
+    body.insert("organization_fields".to_owned(), Value::Object(fields));
+    let tags: Vec<&String> = company.tags.iter().filter_map(|tag| tag.target.as_ref()).collect();
+    if !tags.is_empty() {
+        body.insert("tags".to_owned(), json!(tags));
+    }
+    if config.organization_domains {
+        body.insert("domain_names".to_owned(), json!(company.domains));
+    } else if !company.domains.is_empty() {
+        losses.push(loss("company.domains", Fidelity::Converted, "on the source card: set, they would move people"));
+    }
+    body
+}
+
+/// Companies as organizations, one at a time: two with one name at the same moment could both pass (Zendesk facts §7).
+///
+/// # Errors
+/// What ends the unit.
+pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let config: Config = cx.config()?;
+    let options = if schema::has_choices(items) {
+        schema::options(cx, &FieldOwner::Organization).await?
+    } else {
+        BTreeMap::new()
+    };
+    for item in items {
+        let Entity::Company(company) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no company".to_owned())).await?;
+            continue;
+        };
+        let mut losses = Vec::new();
+        let mut body = organization_body(cx, &config, item, company, &options, &mut losses);
+        let name = match company.name.trim() {
+            "" => format!("Company {}", item.entry().head.id),
+            name => name.to_owned(),
+        };
+        body.insert("name".to_owned(), json!(name));
+        match &item.existing {
+            Some(candidate) => update_organization(cx, item, &candidate.target_id, body, losses).await?,
+            None => one_organization(cx, item, name, body, losses).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn one_organization(
+    cx: &Context,
+    item: &Item,
+    name: String,
+    mut body: Map<String, Value>,
+    mut losses: Vec<Loss>,
+) -> Result<(), Error> {
+    let id = &item.entry().head.id;
+    let mut wanted = name.clone();
+    for attempt in 0..NAMES {
+        body.insert("name".to_owned(), json!(wanted));
+        let envelope = json!({"organization": body});
+        let step = if attempt == 0 { "create".to_owned() } else { format!("create:{attempt}") };
+        let request = |again: &str| {
+            let key = key(&item.key, "main", &format!("{step}:{again}"));
+            (Write::once("POST", "/api/v2/organizations", key.clone()).json(&envelope), key)
+        };
+        let find = async || organization_by(cx, "external_id", &item.marker).await;
+        let ours = |o: &Organization| run_matches(cx, &o.organization_fields);
+        let since = item.in_doubt_since.filter(|_| attempt == 0);
+        match create(cx, "organization", since, request, find, ours).await? {
+            Creation::There(organization, proof, key) => {
+                let mut main = made("main", "organization", organization.id.to_string(), proof, key);
+                let sent = Value::Object(body.clone());
+                let facets = sent_facets(organization_facets(&organization), &sent, "organization_fields");
+                main.fingerprint = Some(map::print(&facets));
+                main.updated_at = organization.updated_at.as_deref().and_then(map::parse_iso);
+                return report(cx, item, status_of(main.action), vec![main], losses).await;
+            }
+            Creation::Unsettled => {
+                let why = "an organization whose creation was not answered".to_owned();
+                return report(cx, item, Status::Unsettled(why), Vec::new(), losses).await;
+            }
+            Creation::Refused(refusal) => {
+                if refusal.duplicate_of("external_id").is_some()
+                    && let Some(found) = organization_by(cx, "external_id", &item.marker).await?
+                {
+                    return update_organization(cx, item, &found.id.to_string(), body, losses).await;
+                }
+                if refusal.duplicate_of("name").is_none() {
+                    return reject(cx, item, client::rejection(&refusal)).await;
+                }
+                let holder = organization_by(cx, "name", &wanted).await?;
+                let prefix = cx.marker_prefix().to_lowercase();
+                let other = |o: &Organization| {
+                    o.external_id.as_deref().is_some_and(|id| id.to_lowercase().starts_with(&prefix))
+                };
+                if let Some(found) = holder.filter(|o| !other(o)) {
+                    return update_organization(cx, item, &found.id.to_string(), body, losses).await;
+                }
+                // Another company of the source has the name; Zendesk wants it unique.
+                wanted = format!("{name} ({id})");
+                let note = format!("`{name}` is taken by another company; written as `{wanted}`");
+                losses.push(loss("company.name", Fidelity::Converted, note));
+            }
+        }
+    }
+    reject(cx, item, Error::Conflict("no free name for the company".to_owned())).await
+}
+
+async fn update_organization(
+    cx: &Context,
+    item: &Item,
+    id: &str,
+    wanted: Map<String, Value>,
+    losses: Vec<Loss>,
+) -> Result<(), Error> {
+    let path = format!("/api/v2/organizations/{id}");
+    let Some(before) = client::find_member::<Organization>(cx, &path, "organization").await? else {
+        let gone = "the organization that was matched is gone".to_owned();
+        return reject(cx, item, Error::Conflict(gone)).await;
+    };
+    let was = serde_json::to_value(&before).unwrap_or_default();
+    let (mut now, mut old) = (Map::new(), Map::new());
+    let empty = |value: &Value| value.is_null() || value.as_str().is_some_and(str::is_empty);
+    let change = |was: &Value, value: &Value| {
+        canonical(was) != canonical(value)
+            && match item.policy {
+                MatchPolicy::Leave => false,
+                MatchPolicy::FillEmpty => empty(was),
+                MatchPolicy::SourceWins => true,
+            }
+    };
+    for name in ["external_id", "notes"] {
+        let at = was.get(name).cloned().unwrap_or_default();
+        if let Some(value) = wanted.get(name).filter(|value| empty(&at) && change(&at, value)) {
+            now.insert(name.to_owned(), value.clone());
+            old.insert(name.to_owned(), at);
+        }
+    }
+    let (mut fields, mut old_fields) = (Map::new(), Map::new());
+    for (key, value) in wanted.get("organization_fields").and_then(Value::as_object).into_iter().flatten() {
+        let at = before.organization_fields.get(key).cloned().unwrap_or_default();
+        if key != own_field::RUN && change(&at, value) {
+            fields.insert(key.clone(), value.clone());
+            old_fields.insert(key.clone(), at);
+        }
+    }
+    if !fields.is_empty() {
+        now.insert("organization_fields".to_owned(), Value::Object(fields));
+        old.insert("organization_fields".to_owned(), Value::Object(old_fields));
+    }
+    let mut main = effect("main", "organization", id, Action::Matched);
+    if !now.is_empty() {
+        let key = key(&item.key, "main", "update");
+        let sent = Value::Object(now);
+        let write = Write::idempotent("PUT", path, key.clone()).json(&json!({"organization": sent}));
+        match client::write(cx, write).await? {
+            Sent::Done(answer) => {
+                let changed: Organization = answer.take("organization")?;
+                main.action = Action::Updated;
+                main.key = Some(key);
+                main.before = Some(Value::Object(old).to_string());
+                let facets = sent_facets(organization_facets(&changed), &sent, "organization_fields");
+                main.fingerprint = Some(map::print(&facets));
+                main.updated_at = changed.updated_at.as_deref().and_then(map::parse_iso);
+            }
+            Sent::Refused(refusal) => return reject(cx, item, client::rejection(&refusal)).await,
+            Sent::Doubt => {
+                let why = "a change of an organization that was not answered".to_owned();
+                return report(cx, item, Status::Unsettled(why), Vec::new(), losses).await;
+            }
+        }
+    }
+    report(cx, item, status_of(main.action), vec![main], losses).await
+}
+
+// ---- matching
+
+/// Which items are there already.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn match_items(cx: &Context, kind: &Kind, items: &[Item]) -> Result<Vec<MatchResult>, Error> {
+    let candidates = match kind {
+        Kind::Customer => match_customers(cx, items).await?,
+        Kind::Company => match_companies(cx, items).await?,
+        Kind::Agent => match_agents(cx, items).await?,
+        _ => BTreeMap::new(),
+    };
+    let result = |item: &Item| MatchResult {
+        item: item.key.clone(),
+        candidates: candidates.get(&item.key).cloned().unwrap_or_default(),
+    };
+    Ok(items.iter().map(result).collect())
+}
+
+fn candidate(user: &User, by: MatchKey, doubtful: Option<String>) -> Candidate {
+    Candidate {
+        target_id: user.id.unwrap_or_default().to_string(),
+        by,
+        before: serde_json::to_string(user).unwrap_or_default(),
+        doubtful,
+    }
+}
+
+async fn match_agents(cx: &Context, items: &[Item]) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
+    let staff = staff(cx).await?;
+    let mut found = BTreeMap::new();
+    for item in items {
+        let Entity::Agent(agent) = &item.entry().data else { continue };
+        let Some(email) = agent.email.as_deref().and_then(map::email) else { continue };
+        let same = staff.iter().find(|user| user.email.as_deref().and_then(map::email).as_ref() == Some(&email));
+        if let Some(user) = same {
+            found.insert(item.key.clone(), vec![candidate(user, MatchKey::Email, None)]);
+        }
+    }
+    Ok(found)
+}
+
+async fn match_customers(cx: &Context, items: &[Item]) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
+    let mut found: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+    for chunk in items.chunks(BULK) {
+        let markers = query_list(chunk.iter().map(|item| item.marker.as_str()));
+        let path = format!("/api/v2/users/show_many?external_ids={markers}");
+        let users: Vec<User> = client::find_member(cx, &path, "users").await?.unwrap_or_default();
+        for item in chunk {
+            let same = |u: &&User| u.external_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(&item.marker));
+            if let Some(user) = users.iter().find(same) {
+                found.entry(item.key.clone()).or_default().push(candidate(user, MatchKey::Marker, None));
+            }
+        }
+    }
+    let wanted: Vec<(&Item, Vec<String>)> = items
+        .iter()
+        .filter(|item| !found.contains_key(&item.key))
+        .filter_map(|item| match &item.entry().data {
+            Entity::Customer(customer) => {
+                let emails = customer.addresses.iter().filter(|a| !a.shared && a.channel == AddressChannel::Email);
+                Some((item, emails.filter_map(|a| map::email(&a.value)).collect::<Vec<_>>()))
+            }
+            _ => None,
+        })
+        .filter(|(_, emails)| !emails.is_empty())
+        .collect();
+    let searches: usize = wanted.iter().map(|(_, emails)| emails.len()).sum();
+    if searches == 0 {
+        return Ok(found);
+    }
+    // Listing everybody is cheaper than a search an address while the account is small; primary addresses suffice then
+    // for all but second identities, which a refused creation tells.
+    let everybody = count(cx, "/api/v2/users/count").await?;
+    let pages = everybody.map(|n| n.div_ceil(client::PAGE as u64));
+    if pages.is_some_and(|pages| pages <= searches as u64) {
+        let users: Vec<User> = client::list(cx, "/api/v2/users", "users").await?;
+        let by_email: BTreeMap<String, &User> =
+            users.iter().filter_map(|u| Some((u.email.as_deref().and_then(map::email)?, u))).collect();
+        for (item, emails) in &wanted {
+            for user in emails.iter().filter_map(|email| by_email.get(email)) {
+                add_by_email(cx, &mut found, item, user);
+            }
+        }
+        return Ok(found);
+    }
+    for (item, emails) in &wanted {
+        for email in emails {
+            if let Some(user) = by_email(cx, email).await? {
+                add_by_email(cx, &mut found, item, &user);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn add_by_email(cx: &Context, found: &mut BTreeMap<String, Vec<Candidate>>, item: &Item, user: &User) {
+    let prefix = cx.marker_prefix().to_lowercase();
+    let other = user.external_id.as_deref().unwrap_or("").to_lowercase();
+    let list = found.entry(item.key.clone()).or_default();
+    if list.iter().any(|c| Some(&c.target_id) == user.id.map(|id| id.to_string()).as_ref()) {
+        return;
+    }
+    let doubtful = if user.role != "end-user" {
+        Some(format!("a customer with the address of an {}", user.role))
+    } else if other.starts_with(&prefix) && other != item.marker.to_lowercase() {
+        Some("the user is another record of the source".to_owned())
+    } else if !list.is_empty() {
+        Some("the customer's addresses belong to several users".to_owned())
+    } else {
+        None
+    };
+    list.push(candidate(user, MatchKey::Email, doubtful));
+}
+
+/// A count of the account's; `None` where it says none.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn count(cx: &Context, path: &str) -> Result<Option<u64>, Error> {
+    let body = client::get(cx, path).await?;
+    Ok(body.and_then(|b| b.pointer("/count/value").and_then(Value::as_u64)))
+}
+
+async fn match_companies(cx: &Context, items: &[Item]) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
+    let mut found: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+    let all: Vec<Organization> = client::list(cx, "/api/v2/organizations", "organizations").await?;
+    let prefix = cx.marker_prefix().to_lowercase();
+    for item in items {
+        let Entity::Company(company) = &item.entry().data else { continue };
+        let name = company.name.trim().to_lowercase();
+        let marker = item.marker.to_lowercase();
+        for organization in &all {
+            let external = organization.external_id.as_deref().unwrap_or("").to_lowercase();
+            let by = if external == marker {
+                MatchKey::Marker
+            } else if organization.name.trim().to_lowercase() == name && !external.starts_with(&prefix) {
+                MatchKey::Name
+            } else {
+                continue;
+            };
+            found.entry(item.key.clone()).or_default().push(Candidate {
+                target_id: organization.id.to_string(),
+                by,
+                before: serde_json::to_string(organization).unwrap_or_default(),
+                doubtful: None,
+            });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,554 @@
+//! Fields, options, custom objects, tags and brands: found before they are made.
+//!
+//! A field is known again by key (users, organizations, objects) or by title and type (tickets, which have no keys;
+//! Zendesk facts §9). New fields are optional always: a field required to solve would refuse imports.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use transload_sdk::Context;
+use transload_sdk::destination::Item;
+use transload_sdk::ledger::{Action, Effect, Status};
+use transload_sdk::types::{Entity, Error, FieldDefinition as Definition, Fidelity, Kind, Loss};
+
+use super::{Creation, create, description_marker, effect, is_of_run, made, reject, report};
+use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
+use crate::client::{self, Sent, Write, key};
+use crate::map::{self, FieldOwner, FieldTarget, loss};
+use crate::state::{State, own_field};
+
+/// Options a field may have (Zendesk facts §9).
+const OPTIONS: usize = 2_000;
+
+/// All fields of an owner.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn all_fields(cx: &Context, owner: &FieldOwner) -> Result<Vec<FieldDefinition>, Error> {
+    let member = format!("{}s", owner.word());
+    // Not paginated without a page parameter (Zendesk facts §3).
+    let found = client::find_member(cx, &owner.path(), &member).await?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Options of an owner's fields: value and label, by the field's address.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn options(
+    cx: &Context,
+    owner: &FieldOwner,
+) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
+    let fields = all_fields(cx, owner).await?;
+    let pairs = |options: Vec<FieldOption>| options.into_iter().map(|o| (o.value, o.name)).collect();
+    let with_options = fields.into_iter().filter(|f| !f.custom_field_options.is_empty());
+    Ok(with_options.map(|f| (address(owner, &f), pairs(f.custom_field_options))).collect())
+}
+
+fn address(owner: &FieldOwner, field: &FieldDefinition) -> String {
+    match owner {
+        FieldOwner::Ticket => field.id.to_string(),
+        _ => field.key.clone().unwrap_or_default(),
+    }
+}
+
+/// A field to be made.
+#[derive(Debug, Clone)]
+pub struct Wanted<'a> {
+    /// What it sits on.
+    pub owner: FieldOwner,
+    /// Key; tickets ignore it.
+    pub key: String,
+    /// Title.
+    pub title: String,
+    /// Zendesk's type.
+    pub kind: String,
+    /// Words for a person, before the marker.
+    pub description: Option<&'a str>,
+    /// Options.
+    pub options: Vec<FieldOption>,
+    /// Target of a lookup.
+    pub lookup: Option<String>,
+    /// Our marker.
+    pub marker: &'a str,
+}
+
+/// Finds or makes a field. `known` is the owner's list and is kept up to date. `Err` inside is a refusal.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn field(
+    cx: &Context,
+    item: &str,
+    part: &str,
+    in_doubt_since: Option<i64>,
+    wanted: &Wanted<'_>,
+    known: &mut Vec<FieldDefinition>,
+) -> Result<Result<(FieldDefinition, Effect), Status>, Error> {
+    let same = |field: &FieldDefinition| match wanted.owner {
+        FieldOwner::Ticket => {
+            field.title == wanted.title && field.kind == wanted.kind && field.removable != Some(false)
+        }
+        _ => field.key.as_deref() == Some(wanted.key.as_str()),
+    };
+    let word = wanted.owner.word();
+    let target = |field: &FieldDefinition| FieldTarget {
+        owner: wanted.owner.clone(),
+        address: address(&wanted.owner, field),
+        kind: field.kind.clone(),
+        companion: None,
+    };
+    if in_doubt_since.is_none()
+        && let Some(found) = known.iter().find(|field| same(field))
+    {
+        if found.kind != wanted.kind {
+            let reason = format!("a field with this key is of type {}", found.kind);
+            return Ok(Err(Status::Rejected(Error::Conflict(reason))));
+        }
+        let effect = effect(part, word, target(found).to_string(), Action::Matched);
+        return Ok(Ok((found.clone(), effect)));
+    }
+    let marker = description_marker(cx, wanted.marker);
+    let description = match wanted.description {
+        Some(words) => format!("{words}\n{marker}"),
+        None => marker,
+    };
+    let mut body = json!({"type": wanted.kind, "title": wanted.title});
+    if wanted.owner == FieldOwner::Ticket {
+        // `description` is what customers read.
+        set(&mut body, "agent_description", json!(description));
+    } else {
+        set(&mut body, "key", json!(wanted.key));
+        set(&mut body, "description", json!(description));
+    }
+    if !wanted.options.is_empty() {
+        set(&mut body, "custom_field_options", json!(wanted.options));
+    }
+    if let Some(lookup) = &wanted.lookup {
+        set(&mut body, "relationship_target_type", json!(lookup));
+    }
+    let mut envelope = json!({});
+    set(&mut envelope, word, body);
+    let request = |step: &str| {
+        let key = key(item, part, step);
+        (Write::once("POST", wanted.owner.path(), key.clone()).json(&envelope), key)
+    };
+    let find = async || Ok(all_fields(cx, &wanted.owner).await?.into_iter().find(|f| same(f)));
+    let ours = |field: &FieldDefinition| {
+        is_of_run(cx, field.description.as_deref()) || is_of_run(cx, field.agent_description.as_deref())
+    };
+    match create(cx, word, in_doubt_since, request, find, ours).await? {
+        Creation::There(found, proof, key) => {
+            let mut effect = made(part, word, target(&found).to_string(), proof, key);
+            effect.fingerprint = Some(map::print(&field_facets(&found)));
+            known.push(found.clone());
+            Ok(Ok((found, effect)))
+        }
+        Creation::Refused(refusal) => Ok(Err(Status::Rejected(client::rejection(&refusal)))),
+        Creation::Unsettled => Ok(Err(Status::Unsettled("a field whose creation was not answered".to_owned()))),
+    }
+}
+
+/// What of a field is compared before an undo.
+pub fn field_facets(field: &FieldDefinition) -> Vec<(String, String)> {
+    vec![("title".to_owned(), field.title.clone()), ("type".to_owned(), field.kind.clone())]
+}
+
+fn set(body: &mut Value, name: &str, value: Value) {
+    if let Some(map) = body.as_object_mut() {
+        map.insert(name.to_owned(), value);
+    }
+}
+
+/// Field definitions.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let mut known: Vec<(FieldOwner, Vec<FieldDefinition>)> = Vec::new();
+    for item in items {
+        let entry = item.entry();
+        let Entity::FieldDefinition(definition) = &entry.data else {
+            reject(cx, item, Error::Bug("no field definition".to_owned())).await?;
+            continue;
+        };
+        let object_type = definition.owner.object_type.as_deref();
+        let Some(owner) = FieldOwner::of(&definition.owner.kind, object_type) else {
+            // Comments, groups and tags have no fields; their values stand on the source card.
+            let name = format!(
+                "fields/{}/{}.json",
+                map::kind_name(&definition.owner.kind),
+                map::key(&definition.name)
+            );
+            let note = "Zendesk has no fields there; values stand on the source card".to_owned();
+            let losses = vec![loss("field-definition.owner", Fidelity::Converted, note)];
+            report(cx, item, Status::Exported(name), Vec::new(), losses).await?;
+            continue;
+        };
+        let at = match known.iter().position(|(of, _)| *of == owner) {
+            Some(at) => at,
+            None => {
+                known.push((owner.clone(), all_fields(cx, &owner).await?));
+                known.len() - 1
+            }
+        };
+        if let Some((_, list)) = known.get_mut(at) {
+            one_field(cx, item, definition, owner, list).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn one_field(
+    cx: &Context,
+    item: &Item,
+    definition: &Definition,
+    owner: FieldOwner,
+    known: &mut Vec<FieldDefinition>,
+) -> Result<(), Error> {
+    let mut losses = Vec::new();
+    let (kind, companion) =
+        map::field_type(&definition.field_type, &owner, !definition.options.is_empty());
+    let options = option_list(definition, &kind, &mut losses);
+    let lookup = match &definition.field_type {
+        transload_sdk::types::FieldType::Reference(reference) if kind == "lookup" => {
+            map::lookup_target(reference)
+        }
+        _ => None,
+    };
+    let wanted = Wanted {
+        owner: owner.clone(),
+        key: map::key(&definition.name),
+        title: map::title(&definition.label, &definition.name),
+        kind,
+        description: definition.description.as_deref(),
+        options: options.clone(),
+        lookup,
+        marker: &item.marker,
+    };
+    let (found, mut main) =
+        match field(cx, &item.key, "main", item.in_doubt_since, &wanted, known).await? {
+            Ok(there) => there,
+            Err(status) => return report(cx, item, status, Vec::new(), losses).await,
+        };
+    let mut effects = Vec::new();
+    let mut target = FieldTarget {
+        owner: owner.clone(),
+        address: address(&owner, &found),
+        kind: found.kind.clone(),
+        companion: None,
+    };
+    if main.action == Action::Matched {
+        for option in &options {
+            let there = |o: &FieldOption| o.value == option.value || o.name == option.name;
+            if !found.custom_field_options.iter().any(there) {
+                match add_option(cx, item, &owner, &found, option).await? {
+                    Ok(effect) => effects.push(effect),
+                    Err(note) => losses.push(loss("field-definition.options", Fidelity::Lost, note)),
+                }
+            }
+        }
+    }
+    if companion {
+        let exact = Wanted {
+            key: format!("{}_iso", wanted.key),
+            title: format!("{} (exact)", wanted.title),
+            kind: "text".to_owned(),
+            options: Vec::new(),
+            lookup: None,
+            ..wanted.clone()
+        };
+        match field(cx, &item.key, "exact", item.in_doubt_since, &exact, known).await? {
+            Ok((field, effect)) => {
+                target.companion = Some(address(&owner, &field));
+                effects.push(effect);
+            }
+            Err(_) => {
+                let note = "no text field for the exact time; only the day is kept";
+                losses.push(loss("field-definition.field-type", Fidelity::Lost, note));
+            }
+        }
+    }
+    if definition.required {
+        let note = "made optional: a required field refuses imported tickets";
+        losses.push(loss("field-definition.required", Fidelity::Lost, note));
+    }
+    main.target_id = target.to_string();
+    let status = if main.action == Action::Created { Status::Created } else { Status::Matched };
+    effects.insert(0, main);
+    report(cx, item, status, effects, losses).await
+}
+
+fn option_list(definition: &Definition, kind: &str, losses: &mut Vec<Loss>) -> Vec<FieldOption> {
+    if !matches!(kind, "tagger" | "dropdown" | "multiselect") {
+        return Vec::new();
+    }
+    if definition.options.len() > OPTIONS {
+        let note = format!("{} options; Zendesk takes {OPTIONS}", definition.options.len());
+        losses.push(loss("field-definition.options", Fidelity::Lost, note));
+    }
+    let made = definition.options.iter().take(OPTIONS).map(|option| FieldOption {
+        id: None,
+        // A path `a::b::c` is shown as a tree.
+        name: if option.label.is_empty() { option.value.clone() } else { option.label.clone() },
+        value: map::option_value(&definition.name, &option.value),
+    });
+    made.collect()
+}
+
+async fn add_option(
+    cx: &Context,
+    item: &Item,
+    owner: &FieldOwner,
+    field: &FieldDefinition,
+    option: &FieldOption,
+) -> Result<Result<Effect, String>, Error> {
+    let FieldOwner::Ticket = owner else {
+        // Only ticket fields take one more option; elsewhere a change must list all, which could remove somebody's.
+        return Ok(Err(format!("option {} is not in the field that was there", option.name)));
+    };
+    let path = format!("{}/{}/options", owner.path(), field.id);
+    let part = format!("option:{}", option.value);
+    let request = |step: &str| {
+        let key = key(&item.key, part.clone(), step);
+        (Write::once("POST", path.clone(), key.clone()).json(&json!({"custom_field_option": option})), key)
+    };
+    let find = async || {
+        let fields = all_fields(cx, owner).await?;
+        let mut options = fields.into_iter().filter(|f| f.id == field.id).flat_map(|f| f.custom_field_options);
+        Ok(options.find(|o| o.value == option.value))
+    };
+    Ok(match create(cx, "custom_field_option", None, request, find, |_| false).await? {
+        Creation::There(found, proof, key) => {
+            let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
+            Ok(made(&part, "ticket_field_option", id, proof, key))
+        }
+        Creation::Refused(refusal) => Err(format!("option {} was refused: {}", option.name, refusal.message)),
+        Creation::Unsettled => Err(format!("option {} was not answered", option.name)),
+    })
+}
+
+/// Custom objects with the fields that the connector needs on each.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let known: Vec<CustomObject> =
+        client::find_member(cx, "/api/v2/custom_objects", "custom_objects").await?.unwrap_or_default();
+    for item in items {
+        let Entity::ObjectType(object) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no object type".to_owned())).await?;
+            continue;
+        };
+        let object_key = map::key(&item.entry().head.id);
+        let path = format!("/api/v2/custom_objects/{object_key}");
+        let mut losses = Vec::new();
+        if object.icon.is_some() {
+            losses.push(loss("object-type.icon", Fidelity::Lost, "Zendesk has no icons of objects"));
+        }
+        let found = known.iter().any(|o| o.key == object_key) && item.in_doubt_since.is_none();
+        let main = if found {
+            effect("main", "custom_object", object_key.clone(), Action::Matched)
+        } else {
+            let title = map::title(&object.label, &object.name);
+            let plural = object.label_plural.clone().unwrap_or_else(|| title.clone());
+            let marker = description_marker(cx, &item.marker);
+            let description = match &object.description {
+                Some(words) => format!("{words}\n{marker}"),
+                None => marker,
+            };
+            let body = json!({"custom_object": {
+                "key": object_key, "title": title, "title_pluralized": plural,
+                "description": description, "include_in_list_view": true,
+            }});
+            let request = |step: &str| {
+                let key = key(&item.key, "main", step);
+                (Write::once("POST", "/api/v2/custom_objects", key.clone()).json(&body), key)
+            };
+            let find = async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
+            let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());
+            match create(cx, "custom_object", item.in_doubt_since, request, find, ours).await? {
+                Creation::There(_, proof, key) => made("main", "custom_object", object_key.clone(), proof, key),
+                Creation::Refused(refusal) => {
+                    reject(cx, item, client::rejection(&refusal)).await?;
+                    continue;
+                }
+                Creation::Unsettled => {
+                    let why = "an object whose creation was not answered".to_owned();
+                    report(cx, item, Status::Unsettled(why), Vec::new(), losses).await?;
+                    continue;
+                }
+            }
+        };
+        let status = if main.action == Action::Created { Status::Created } else { Status::Matched };
+        let mut effects = vec![main];
+        own_object_fields(cx, item, &object_key, &mut effects, &mut losses).await?;
+        report(cx, item, status, effects, losses).await?;
+    }
+    Ok(())
+}
+
+async fn own_object_fields(
+    cx: &Context,
+    item: &Item,
+    object: &str,
+    effects: &mut Vec<Effect>,
+    losses: &mut Vec<Loss>,
+) -> Result<(), Error> {
+    let owner = FieldOwner::Object(object.to_owned());
+    let mut known = all_fields(cx, &owner).await?;
+    let card = (own_field::CARD, "textarea", "Source card", None);
+    for (key, kind, title, lookup) in own_field::OBJECT.into_iter().chain([card]) {
+        let wanted = Wanted {
+            owner: owner.clone(),
+            key: key.to_owned(),
+            title: title.to_owned(),
+            kind: kind.to_owned(),
+            description: None,
+            options: Vec::new(),
+            lookup: lookup.map(str::to_owned),
+            marker: &item.marker,
+        };
+        match field(cx, &item.key, &format!("field:{key}"), item.in_doubt_since, &wanted, &mut known).await? {
+            Ok((_, effect)) => effects.push(effect),
+            Err(status) => {
+                let note = format!("field {key}: {status:?}");
+                losses.push(loss("object-type", Fidelity::Lost, note));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Tags, which exist by being used: each is what Zendesk would make of it, and two that become one are said so.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let mut first: BTreeMap<String, String> = BTreeMap::new();
+    for item in items {
+        let Entity::Tag(tag) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no tag".to_owned())).await?;
+            continue;
+        };
+        let mut losses = Vec::new();
+        if tag.color.is_some() {
+            losses.push(loss("tag.color", Fidelity::Lost, "Zendesk has no colours of tags"));
+        }
+        let target = match map::tag(&tag.name) {
+            Some(target) => target,
+            // Letters and digits are what a tag needs; the original is named by its digest and in the report.
+            None => format!("tag_{}", map::short_hash(&tag.name)),
+        };
+        if target != tag.name {
+            losses.push(loss("tag.name", Fidelity::Converted, format!("`{}` becomes `{target}`", tag.name)));
+        }
+        match first.get(&target) {
+            Some(other) if *other != tag.name => {
+                let note = format!("`{}` and `{other}` are one tag in Zendesk: `{target}`", tag.name);
+                losses.push(loss("tag.name", Fidelity::Lost, note));
+            }
+            _ => {
+                first.insert(target.clone(), tag.name.clone());
+            }
+        }
+        let main = effect("main", "tag", target, Action::Matched);
+        report(cx, item, Status::Matched, vec![main], losses).await?;
+    }
+    Ok(())
+}
+
+/// Brands, found by name. None is made: a brand needs a subdomain that only a person can choose.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let state: State = cx.state()?;
+    for item in items {
+        let Entity::Brand(brand) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no brand".to_owned())).await?;
+            continue;
+        };
+        let mut losses = Vec::new();
+        let found = state.brands.get(&brand.name.trim().to_lowercase()).copied();
+        if found.is_none() {
+            let note = format!("no brand `{}`: its tickets get the default brand", brand.name);
+            losses.push(loss("brand.name", Fidelity::Converted, note));
+        }
+        match found.or(state.brand) {
+            Some(id) => {
+                let main = effect("main", "brand", id.to_string(), Action::Matched);
+                report(cx, item, Status::Matched, vec![main], losses).await?;
+            }
+            None => {
+                let error = Error::NotFound("the account shows no brand".to_owned());
+                reject(cx, item, error).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Brands by lower-case name, and the default one.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn brand_list(cx: &Context) -> Result<(BTreeMap<String, u64>, Option<u64>), Error> {
+    let brands: Vec<Brand> = client::list(cx, "/api/v2/brands", "brands").await?;
+    let default = brands.iter().find(|b| b.is_default).map(|b| b.id);
+    Ok((brands.into_iter().map(|b| (b.name.trim().to_lowercase(), b.id)).collect(), default))
+}
+
+/// Fields of users, organizations or records out of a record's own fields: values by key, misfits as card rows.
+pub fn keyed_fields(
+    fields: &[transload_sdk::types::Field],
+    options: &BTreeMap<String, Vec<(String, String)>>,
+    values: &mut serde_json::Map<String, Value>,
+    card: &mut crate::thread::Card,
+    losses: &mut Vec<Loss>,
+) {
+    for field in fields {
+        let target = field.target.as_deref().and_then(FieldTarget::parse);
+        let placed = match &target {
+            Some(target) => {
+                let options = options.get(&target.address).map(Vec::as_slice);
+                map::field_value(target, &field.name, &field.value, options).map_err(|m| m.0)
+            }
+            None => Err("no field in Zendesk".to_owned()),
+        };
+        match (placed, target) {
+            (Ok(value), Some(target)) => {
+                values.insert(target.address, value.json);
+                if let (Some(text), Some(key)) = (value.companion, target.companion) {
+                    values.insert(key, json!(text));
+                }
+            }
+            (placed, _) => {
+                let why = placed.err().unwrap_or_default();
+                card.add(format!("field {}", field.name), map::value_text(&field.value));
+                let note = format!("{why}; on the source card");
+                losses.push(loss(format!("fields.{}", field.name), Fidelity::Converted, note));
+            }
+        }
+    }
+}
+
+/// Whether a batch has values of options, so that the fields must be read once.
+pub fn has_choices(items: &[Item]) -> bool {
+    let is_choice = |target: &FieldTarget| matches!(target.kind.as_str(), "tagger" | "dropdown" | "multiselect");
+    items
+        .iter()
+        .flat_map(|item| &item.entry().head.fields)
+        .filter_map(|field| field.target.as_deref().and_then(FieldTarget::parse))
+        .any(|target| is_choice(&target))
+}
+
+/// Whether a write was done, for callers that need no more of the answer.
+pub fn done(sent: &Sent) -> bool {
+    matches!(sent, Sent::Done(_))
+}
+
+/// Kinds whose definitions are looked up by [`options`].
+pub fn owner_of(kind: &Kind) -> Option<FieldOwner> {
+    FieldOwner::of(kind, None)
+}

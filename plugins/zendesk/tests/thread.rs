@@ -1,0 +1,413 @@
+//! Golden imports: what a thread becomes, to the byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use transload_plugin_zendesk::map;
+use transload_plugin_zendesk::state::{Config, State};
+use transload_plugin_zendesk::thread::{self, File, Surroundings};
+use transload_sdk::destination::{Item, ItemBody, MatchPolicy, SlotValue, Thread, ThreadPart};
+use transload_sdk::types::{
+    Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus, Delivery,
+    DeliveryStatus, Direction, Entity, Entry, Error, Field, Head, Kind, Message, Priority,
+    Reference, Text, Value, Visibility,
+};
+
+/// 21 October 2026, 14:02:11.250 UTC.
+const START: i64 = 1_792_591_331_250;
+
+fn head(kind: Kind, id: &str) -> Head {
+    Head {
+        kind,
+        id: id.to_owned(),
+        url: None,
+        external_id: None,
+        created_at: Some(START),
+        updated_at: None,
+        imported_at: None,
+        created_by: None,
+        modified_by: None,
+        deleted: false,
+        fields: Vec::new(),
+        raw: Vec::new(),
+        losses: Vec::new(),
+    }
+}
+
+fn reference(kind: Kind, id: &str, target: Option<&str>) -> Reference {
+    Reference { kind, id: id.to_owned(), target: target.map(str::to_owned), name: None }
+}
+
+fn conversation() -> Conversation {
+    Conversation {
+        customer: Some(reference(Kind::Customer, "c1", Some("827"))),
+        subject: Some("Where is my order? 📦".to_owned()),
+        preview: None,
+        status: ConversationStatus::Closed,
+        sub_status: None,
+        snooze_until: None,
+        snooze_status: None,
+        priority: Some(Priority { value: 3, lowest: 1, highest: 5 }),
+        assignees: vec![reference(Kind::Agent, "a1", Some("19"))],
+        teams: vec![reference(Kind::Team, "t1", Some("98738"))],
+        queue: None,
+        channels: vec!["email".to_owned()],
+        brand: None,
+        tags: vec![reference(Kind::Tag, "g1", Some("vip"))],
+        direction: Direction::Inbound,
+        language: None,
+        satisfaction: None,
+        sla: None,
+        spam: false,
+        locked: false,
+        ended_at: None,
+        ended_reason: None,
+        merged_into: None,
+        linked: Vec::new(),
+        closed_at: Some(START + 3_600_000),
+        first_response_at: None,
+        last_activity_at: None,
+        message_count: None,
+        note_count: None,
+    }
+}
+
+fn message(author: Author, visibility: Visibility, text: &str, after: i64) -> Message {
+    Message {
+        conversation: Some(reference(Kind::Conversation, "v1", None)),
+        customer: None,
+        visibility,
+        direction: Direction::Inbound,
+        channel: None,
+        app: None,
+        author,
+        subject: None,
+        sender: None,
+        to: Vec::new(),
+        cc: Vec::new(),
+        bcc: Vec::new(),
+        message_id: None,
+        in_reply_to: None,
+        text: Some(Text::Inline(text.to_owned())),
+        html: None,
+        body_source: BodySource::Full,
+        size: None,
+        sent_at: Some(START + after),
+        delivery: Delivery { status: DeliveryStatus::Received, error: None, failed_at: None },
+        auto: false,
+        bulk: false,
+        redacted: false,
+        spam: false,
+        forwarded: false,
+        call: None,
+        reactions: Vec::new(),
+        mentions: Vec::new(),
+        read_at: None,
+        language: None,
+        attachment_count: None,
+    }
+}
+
+fn part(id: &str, message: Message) -> ThreadPart {
+    let entry = Entry { head: head(Kind::Message, id), data: Entity::Message(message) };
+    ThreadPart { message: entry, attachments: Vec::new() }
+}
+
+fn customer() -> Author {
+    Author::Person(reference(Kind::Customer, "c1", Some("827")))
+}
+
+fn agent() -> Author {
+    Author::Person(reference(Kind::Agent, "a1", Some("19")))
+}
+
+fn attachment(id: &str, content_id: Option<&str>) -> Entry {
+    let attachment = Attachment {
+        parent: reference(Kind::Message, "m1", None),
+        conversation: None,
+        name: "naïve \u{202e}name.png".to_owned(),
+        media_type: Some("image/png".to_owned()),
+        size: Some(3),
+        inline: content_id.is_some(),
+        content_id: content_id.map(str::to_owned),
+        body_url: None,
+        state: AttachmentState::Available,
+        content: None,
+        locator: None,
+    };
+    Entry { head: head(Kind::Attachment, id), data: Entity::Attachment(attachment) }
+}
+
+struct Bench {
+    state: State,
+    config: Config,
+    files: BTreeMap<String, File>,
+    members: BTreeSet<(u64, u64)>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let state = State { me: 1, stand_in: 7, ticket_source_id: 501, ticket_source_url: 502, ..State::default() };
+        let members = BTreeSet::from([(19, 98738), (7, 98738)]);
+        Self { state, config: Config::default(), files: BTreeMap::new(), members }
+    }
+
+    fn map(&self, conversation: Conversation, fields: Vec<Field>, parts: Vec<ThreadPart>) -> Result<thread::Mapped, Error> {
+        let mut conversation_head = head(Kind::Conversation, "v1");
+        conversation_head.fields = fields;
+        conversation_head.url = Some("https://old.example/v1".to_owned());
+        let entry = Entry { head: conversation_head, data: Entity::Conversation(conversation) };
+        let thread = Thread { conversation: entry, parts };
+        let item = Item {
+            key: "i1".to_owned(),
+            body: ItemBody::Thread(thread.clone()),
+            values: vec![SlotValue { slot: "channel".to_owned(), value: "email".to_owned() }],
+            policy: MatchPolicy::FillEmpty,
+            existing: None,
+            marker: "kustomer:org1:conversation:v1".to_owned(),
+            in_doubt_since: None,
+            notes: Vec::new(),
+            prior: Vec::new(),
+        };
+        let (options, texts) = (BTreeMap::new(), BTreeMap::new());
+        let around = Surroundings {
+            state: &self.state,
+            config: &self.config,
+            platform: "kustomer",
+            run: "r1",
+            now: START + 86_400_000,
+            options: &options,
+            members: Some(&self.members),
+            texts: &texts,
+            files: &self.files,
+        };
+        thread::map_thread(&item, &thread, &around)
+    }
+}
+
+fn bodies(mapped: &thread::Mapped) -> Vec<(u64, bool, String)> {
+    let comments = mapped.tickets.iter().flat_map(|ticket| &ticket.comments);
+    comments
+        .map(|c| (c.author_id, c.public, c.html_body.clone().or(c.body.clone()).unwrap_or_default()))
+        .collect()
+}
+
+#[test]
+fn a_thread_is_one_ticket_with_everything_in_its_one_call() {
+    let parts = vec![
+        part("m1", message(customer(), Visibility::Public, "Hi\r\nwhere is it? \u{200d}", 0)),
+        part("m2", message(agent(), Visibility::Internal, "Asked Dana.", 60_000)),
+    ];
+    let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
+    insta::assert_json_snapshot!(mapped.tickets, @r##"
+    [
+      {
+        "external_id": "kustomer:org1:conversation:v1",
+        "subject": "Where is my order? 📦",
+        "requester_id": 827,
+        "submitter_id": 827,
+        "assignee_id": 19,
+        "group_id": 98738,
+        "status": "closed",
+        "priority": "normal",
+        "via": {
+          "channel": "email"
+        },
+        "tags": [
+          "channel_email",
+          "imported_kustomer",
+          "transload_run_r1",
+          "vip"
+        ],
+        "created_at": "2026-10-21T14:02:11Z",
+        "updated_at": "2026-10-21T14:03:11Z",
+        "solved_at": "2026-10-21T15:02:11Z",
+        "custom_fields": [
+          {
+            "id": 501,
+            "value": "v1"
+          },
+          {
+            "id": 502,
+            "value": "https://old.example/v1"
+          }
+        ],
+        "comments": [
+          {
+            "author_id": 827,
+            "public": true,
+            "created_at": "2026-10-21T14:02:11Z",
+            "body": "Hi\r\nwhere is it? ‍"
+          },
+          {
+            "author_id": 19,
+            "public": false,
+            "created_at": "2026-10-21T14:03:11Z",
+            "body": "Asked Dana."
+          },
+          {
+            "author_id": 1,
+            "public": false,
+            "created_at": "2026-10-21T14:03:11Z",
+            "body": "[Migrated: source card]\n\nSource card\nsource id: v1\nsource url: https://old.example/v1\ncreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (19)\nteams: team t1 (98738)\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z\n2: id m2; sent 2026-10-21T14:03:11.250Z\n"
+          }
+        ]
+      }
+    ]
+    "##);
+    assert_eq!(mapped.losses, Vec::new());
+}
+
+#[test]
+fn drafts_deleted_parts_and_events_are_skipped_and_said_so() {
+    let mut draft = message(agent(), Visibility::Public, "never sent", 0);
+    draft.delivery.status = DeliveryStatus::Draft;
+    let mut deleted = part("m2", message(customer(), Visibility::Public, "gone", 1));
+    deleted.message.head.deleted = true;
+    let event = message(Author::System, Visibility::Event, "assigned", 2);
+    let said = message(customer(), Visibility::Public, "stays", 3);
+    let parts = vec![part("m1", draft), deleted, part("m3", event), part("m4", said)];
+    let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
+    let bodies = bodies(&mapped);
+    assert_eq!(bodies.len(), 2, "one comment and the card: {bodies:?}");
+    let skipped: Vec<&str> = mapped.losses.iter().map(|l| l.note.as_str()).filter(|n| n.contains("skipped")).collect();
+    assert_eq!(skipped.len(), 3, "{skipped:?}");
+}
+
+#[test]
+fn a_former_agent_is_named_above_the_text_and_never_assigned() {
+    let former = map::placeholder(7, "Ana Ruiz");
+    let author = Author::Person(reference(Kind::Agent, "a9", Some(&former)));
+    let mut failed = message(author, Visibility::Public, "Sorry!", 0);
+    failed.delivery = Delivery { status: DeliveryStatus::Failed, error: Some("mailbox full".to_owned()), failed_at: None };
+    let mut conversation = conversation();
+    conversation.status = ConversationStatus::Open;
+    conversation.assignees = vec![reference(Kind::Agent, "a9", Some(&former))];
+    let mapped = Bench::new().map(conversation, Vec::new(), vec![part("m1", failed)]).unwrap();
+    let first = bodies(&mapped).remove(0);
+    assert_eq!(first, (7, true, "[Migrated: written by Ana Ruiz; not delivered: mailbox full]\n\nSorry!".to_owned()));
+    assert_eq!(mapped.tickets.first().unwrap().assignee_id, None);
+}
+
+#[test]
+fn a_finished_ticket_always_has_an_assignee() {
+    let mut conversation = conversation();
+    conversation.assignees = Vec::new();
+    let mapped = Bench::new().map(conversation, Vec::new(), Vec::new()).unwrap();
+    assert_eq!(mapped.tickets.first().unwrap().assignee_id, Some(7));
+}
+
+#[test]
+fn inline_images_point_to_their_new_place_and_refused_files_are_named() {
+    let mut with_image = message(customer(), Visibility::Public, "see", 0);
+    with_image.html = Some(Text::Inline("<p>see <img src=\"cid:pic1\"></p>".to_owned()));
+    let mut first = part("m1", with_image);
+    first.attachments = vec![attachment("f1", Some("<pic1>")), attachment("f2", None)];
+    let mut bench = Bench::new();
+    let uploaded = File::Uploaded { token: "tok1".to_owned(), content_url: "https://acme/att/1".to_owned() };
+    bench.files.insert("f1".to_owned(), uploaded);
+    bench.files.insert("f2".to_owned(), File::Refused("too large".to_owned()));
+    let mapped = bench.map(conversation(), Vec::new(), vec![first]).unwrap();
+    let comment = mapped.tickets.first().unwrap().comments.first().unwrap().clone();
+    assert_eq!(comment.uploads, ["tok1"]);
+    let html = comment.html_body.unwrap();
+    assert!(html.ends_with("<p>see <img src=\"https://acme/att/1\"></p>"), "{html}");
+    assert!(html.contains("is missing here: too large"), "{html}");
+    assert_eq!(mapped.perishable, ["tok1", "https://acme/att/1"]);
+}
+
+#[test]
+fn a_text_beyond_the_limit_is_whole_again_when_its_comments_are_joined() {
+    let long: String = (0..30_000).map(|n| format!("{n}é\n")).collect();
+    let parts = vec![part("m1", message(customer(), Visibility::Public, &long, 0))];
+    let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
+    let comments = &mapped.tickets.first().unwrap().comments;
+    let said = comments.iter().take(comments.len() - 1);
+    let joined: String = said
+        .map(|c| c.body.as_deref().unwrap())
+        .map(|body| body.split_once("]\n\n").unwrap().1)
+        .collect();
+    assert_eq!(joined, long);
+    assert!(comments.iter().all(|c| c.body.as_ref().unwrap().len() < 65_535));
+}
+
+#[test]
+fn a_thread_one_above_the_limit_continues_in_a_linked_ticket() {
+    let one = |n: usize| part(&format!("m{n}"), message(customer(), Visibility::Public, "x", n as i64));
+    let parts: Vec<ThreadPart> = (0..5_001).map(one).collect();
+    let mut mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
+    assert_eq!(mapped.tickets.len(), 2);
+    assert!(mapped.tickets.iter().all(|ticket| ticket.comments.len() <= 5_000));
+    let said = mapped.tickets.iter().flat_map(|t| &t.comments).filter(|c| c.body.as_deref() == Some("x"));
+    assert_eq!(said.count(), 5_001);
+    let second = mapped.tickets.get_mut(1).unwrap();
+    assert_eq!(second.external_id, "kustomer:org1:conversation:v1#2");
+    thread::link_back(second, 1, 44);
+    assert_eq!(second.comments.first().unwrap().body.as_deref(), Some("[Migrated: continues ticket #44]"));
+    assert!(second.comments.len() <= 5_000);
+}
+
+#[test]
+fn an_unmigrated_customer_rejects_the_thread_instead_of_being_guessed() {
+    let mut conversation = conversation();
+    conversation.customer = Some(reference(Kind::Customer, "c1", None));
+    assert!(matches!(Bench::new().map(conversation, Vec::new(), Vec::new()), Err(Error::Invalid(_))));
+}
+
+#[test]
+fn a_value_that_does_not_fit_its_field_goes_onto_the_card() {
+    let fields = vec![Field {
+        name: "countNum".to_owned(),
+        value: Value::Text("many".to_owned()),
+        target: Some("ticket_field:77:integer".to_owned()),
+    }];
+    let mapped = Bench::new().map(conversation(), fields, Vec::new()).unwrap();
+    let ticket = mapped.tickets.first().unwrap();
+    assert!(ticket.custom_fields.iter().all(|field| field.id != 77));
+    let card = ticket.comments.last().unwrap().body.clone().unwrap();
+    assert!(card.contains("field countNum: many"), "{card}");
+    assert!(mapped.losses.iter().any(|loss| loss.field == "fields.countNum"));
+}
+
+#[test]
+fn an_assignee_outside_the_group_keeps_the_ticket_and_loses_the_group() {
+    let mut bench = Bench::new();
+    bench.members.clear();
+    let mapped = bench.map(conversation(), Vec::new(), Vec::new()).unwrap();
+    let ticket = mapped.tickets.first().unwrap();
+    assert_eq!((ticket.assignee_id, ticket.group_id), (Some(19), None));
+}
+
+#[test]
+fn the_print_of_what_was_sent_equals_the_print_of_what_comes_back() {
+    let parts = vec![part("m1", message(customer(), Visibility::Public, "a < b & c", 0))];
+    let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
+    let sent = mapped.tickets.first().unwrap();
+    let recorded = map::print(&thread::ticket_facets(sent));
+    let comment = |c: &transload_plugin_zendesk::api::ImportComment| {
+        let text = c.body.clone().unwrap_or_default();
+        let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('\n', "<br>");
+        transload_plugin_zendesk::api::Comment {
+            author_id: c.author_id,
+            public: c.public,
+            html_body: format!("<div class=\"zd-comment\" dir=\"auto\"><p dir=\"auto\">{html}</p></div>"),
+            created_at: Some(c.created_at.clone()),
+            ..Default::default()
+        }
+    };
+    let mut read = transload_plugin_zendesk::api::Ticket {
+        subject: Some(sent.subject.clone()),
+        status: "closed".to_owned(),
+        priority: sent.priority.clone(),
+        requester_id: Some(sent.requester_id),
+        assignee_id: sent.assignee_id,
+        group_id: sent.group_id,
+        custom_fields: sent.custom_fields.clone(),
+        ..Default::default()
+    };
+    let comments: Vec<_> = sent.comments.iter().map(comment).collect();
+    assert_eq!(map::changed(&recorded, &thread::read_facets(&read, Some(&comments))), Vec::<String>::new());
+    read.subject = Some("edited".to_owned());
+    assert_eq!(map::changed(&recorded, &thread::read_facets(&read, None)), ["subject"]);
+    let fewer = comments.get(..1);
+    assert!(map::changed(&recorded, &thread::read_facets(&read, fewer)).contains(&"comments".to_owned()));
+}
