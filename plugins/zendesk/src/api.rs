@@ -452,24 +452,52 @@ pub struct Refusal {
 impl Refusal {
     /// Reads an answer that is not 2xx. Never fails: what is not understood becomes the message.
     pub fn read(status: u16, body: &[u8]) -> Self {
-        let text = || String::from_utf8_lossy(body).chars().take(300).collect::<String>();
+        let text = || {
+            String::from_utf8_lossy(body)
+                .chars()
+                .take(300)
+                .collect::<String>()
+        };
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
-            return Self { status, code: String::new(), message: text(), details: Vec::new() };
+            return Self {
+                status,
+                code: String::new(),
+                message: text(),
+                details: Vec::new(),
+            };
         };
         let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("").to_owned();
         if let Some(first) = body.get("errors").and_then(|e| e.get(0)) {
             let message = [word(first.get("title")), word(first.get("detail"))].join(" ");
             let message = message.trim().to_owned();
-            return Self { status, code: word(first.get("code")), message, details: Vec::new() };
+            return Self {
+                status,
+                code: word(first.get("code")),
+                message,
+                details: Vec::new(),
+            };
         }
         if let Some(error) = body.get("error").filter(|error| error.is_object()) {
             let message = word(error.get("message"));
-            return Self { status, code: word(error.get("title")), message, details: Vec::new() };
+            return Self {
+                status,
+                code: word(error.get("title")),
+                message,
+                details: Vec::new(),
+            };
         }
         let mut details = Vec::new();
-        for (field, list) in body.get("details").and_then(Value::as_object).into_iter().flatten() {
+        for (field, list) in body
+            .get("details")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             for entry in list.as_array().into_iter().flatten() {
-                let class = entry.get("error").and_then(Value::as_str).map(str::to_owned);
+                let class = entry
+                    .get("error")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned);
                 details.push((field.clone(), word(entry.get("description")), class));
             }
         }
@@ -477,9 +505,18 @@ impl Refusal {
         let message = if details.is_empty() {
             described
         } else {
-            details.iter().map(|(_, text, _)| text.as_str()).collect::<Vec<_>>().join("; ")
+            details
+                .iter()
+                .map(|(_, text, _)| text.as_str())
+                .collect::<Vec<_>>()
+                .join("; ")
         };
-        Self { status, code: word(body.get("error")), message, details }
+        Self {
+            status,
+            code: word(body.get("error")),
+            message,
+            details,
+        }
     }
 
     /// Whether a value of one of these fields is taken already.
@@ -489,7 +526,10 @@ impl Refusal {
                 || text.contains("already been taken")
                 || text.contains("already being used")
         };
-        let found = self.details.iter().find(|(name, text, class)| name == field && taken(text, class));
+        let found = self
+            .details
+            .iter()
+            .find(|(name, text, class)| name == field && taken(text, class));
         found.map(|(_, text, _)| text.as_str())
     }
 }
@@ -501,11 +541,26 @@ mod tests {
     #[test]
     fn all_four_error_envelopes_are_understood() {
         let read = |status, text: &str| Refusal::read(status, text.as_bytes());
-        let plain = read(404, r#"{"error":"RecordNotFound","description":"Not found"}"#);
-        assert_eq!((plain.code.as_str(), plain.message.as_str()), ("RecordNotFound", "Not found"));
-        let titled = read(403, r#"{"error":{"title":"Forbidden","message":"No access"}}"#);
-        assert_eq!((titled.code.as_str(), titled.message.as_str()), ("Forbidden", "No access"));
-        let listed = read(400, r#"{"errors":[{"code":"InvalidPaginationDepth","title":"Too deep"}]}"#);
+        let plain = read(
+            404,
+            r#"{"error":"RecordNotFound","description":"Not found"}"#,
+        );
+        assert_eq!(
+            (plain.code.as_str(), plain.message.as_str()),
+            ("RecordNotFound", "Not found")
+        );
+        let titled = read(
+            403,
+            r#"{"error":{"title":"Forbidden","message":"No access"}}"#,
+        );
+        assert_eq!(
+            (titled.code.as_str(), titled.message.as_str()),
+            ("Forbidden", "No access")
+        );
+        let listed = read(
+            400,
+            r#"{"errors":[{"code":"InvalidPaginationDepth","title":"Too deep"}]}"#,
+        );
         assert_eq!(listed.code, "InvalidPaginationDepth");
         let invalid = read(
             422,
@@ -520,10 +575,15 @@ mod tests {
     #[test]
     fn a_failed_row_is_told_in_both_forms_that_are_known() {
         let indexed: JobRow =
-            serde_json::from_str(r#"{"index":1,"error":"TicketCreationFailed","details":"no"}"#).unwrap();
-        assert_eq!(indexed.refusal().as_deref(), Some("TicketCreationFailed: no"));
+            serde_json::from_str(r#"{"index":1,"error":"TicketCreationFailed","details":"no"}"#)
+                .unwrap();
+        assert_eq!(
+            indexed.refusal().as_deref(),
+            Some("TicketCreationFailed: no")
+        );
         let openapi: JobRow =
-            serde_json::from_str(r#"{"id":0,"action":"import","success":false,"details":"no"}"#).unwrap();
+            serde_json::from_str(r#"{"id":0,"action":"import","success":false,"details":"no"}"#)
+                .unwrap();
         assert_eq!(openapi.refusal().as_deref(), Some("refused: no"));
         let made: JobRow = serde_json::from_str(r#"{"index":0,"id":35436}"#).unwrap();
         assert_eq!(made.refusal(), None);

@@ -90,7 +90,10 @@ impl Write {
 
     /// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
     pub fn idempotent(method: &'static str, path: impl Into<String>, key: OperationKey) -> Self {
-        Self { idempotent: true, ..Self::once(method, path, key) }
+        Self {
+            idempotent: true,
+            ..Self::once(method, path, key)
+        }
     }
 
     /// With a JSON body.
@@ -144,20 +147,32 @@ impl Write {
             Body::Json(value) => request.json(&value),
             Body::Blob(blob) => request.body_blob(blob),
         };
-        request = if self.idempotent { request.idempotent(None) } else { request.once() };
+        request = if self.idempotent {
+            request.idempotent(None)
+        } else {
+            request.once()
+        };
         if let Some(ms) = self.lifetime_ms {
             request = request.lifetime(ms);
         }
         for part in self.perishable {
             request = request.perishable(part);
         }
-        if self.passing { request.passing() } else { request }
+        if self.passing {
+            request.passing()
+        } else {
+            request
+        }
     }
 }
 
 /// Names a write of one item.
 pub fn key(item: &str, part: impl Into<String>, step: &str) -> OperationKey {
-    OperationKey { item: item.to_owned(), part: part.into(), step: step.to_owned() }
+    OperationKey {
+        item: item.to_owned(),
+        part: part.into(),
+        step: step.to_owned(),
+    }
 }
 
 /// Sends a write.
@@ -173,7 +188,11 @@ pub async fn write(cx: &Context, write: Write) -> Result<Sent, Error> {
     if reply.ok() {
         let body = serde_json::from_slice(reply.bytes()).unwrap_or(Value::Null);
         let attempted_before = reply.attempted_before;
-        return Ok(Sent::Done(Answer { status: reply.status, body, attempted_before }));
+        return Ok(Sent::Done(Answer {
+            status: reply.status,
+            body,
+            attempted_before,
+        }));
     }
     account_refusal(&reply)?;
     Ok(Sent::Refused(Refusal::read(reply.status, reply.bytes())))
@@ -206,7 +225,10 @@ pub async fn get_member<T: DeserializeOwned>(
     member: &str,
 ) -> Result<T, Error> {
     let found = get(cx, path).await?;
-    read(&found.ok_or_else(|| Error::NotFound(path.to_owned()))?, member)
+    read(
+        &found.ok_or_else(|| Error::NotFound(path.to_owned()))?,
+        member,
+    )
 }
 
 /// Reads one member of an answer; `None` for 404.
@@ -218,7 +240,10 @@ pub async fn find_member<T: DeserializeOwned>(
     path: &str,
     member: &str,
 ) -> Result<Option<T>, Error> {
-    get(cx, path).await?.map(|body| read(&body, member)).transpose()
+    get(cx, path)
+        .await?
+        .map(|body| read(&body, member))
+        .transpose()
 }
 
 /// Reads a whole list by cursor, which has no depth limit (Zendesk facts §3). `path` may have a query.
@@ -235,13 +260,20 @@ pub async fn list<T: DeserializeOwned>(
     let mut all = Vec::new();
     let mut url = base.clone();
     loop {
-        let Some(body) = get(cx, &url).await? else { return Ok(all) };
+        let Some(body) = get(cx, &url).await? else {
+            return Ok(all);
+        };
         let rows: Vec<T> = read(&body, member)?;
         let empty = rows.is_empty();
         all.extend(rows);
         let meta = body.get("meta");
-        let more = meta.and_then(|m| m.get("has_more")).and_then(Value::as_bool).unwrap_or(false);
-        let cursor = meta.and_then(|m| m.get("after_cursor")).and_then(Value::as_str);
+        let more = meta
+            .and_then(|m| m.get("has_more"))
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        let cursor = meta
+            .and_then(|m| m.get("after_cursor"))
+            .and_then(Value::as_str);
         match cursor.filter(|_| more && !empty) {
             Some(cursor) => url = format!("{base}&page[after]={}", query(cursor)),
             None => return Ok(all),
@@ -281,7 +313,11 @@ pub fn query(value: &str) -> String {
 
 /// A list of ids or markers for a query.
 pub fn query_list<I: AsRef<str>>(values: impl IntoIterator<Item = I>) -> String {
-    values.into_iter().map(|value| query(value.as_ref())).collect::<Vec<_>>().join(",")
+    values
+        .into_iter()
+        .map(|value| query(value.as_ref()))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 fn read<T: DeserializeOwned>(body: &Value, member: &str) -> Result<T, Error> {
@@ -294,7 +330,10 @@ fn account_refusal(reply: &Reply) -> Result<(), Error> {
     let said = || Refusal::read(reply.status, reply.bytes()).message;
     match reply.status {
         401 => Err(Error::Auth(said())),
-        402 => Err(Error::Permission(format!("the account is suspended: {}", said()))),
+        402 => Err(Error::Permission(format!(
+            "the account is suspended: {}",
+            said()
+        ))),
         429 => Err(Error::Quota(None)),
         _ => Ok(()),
     }
@@ -316,14 +355,21 @@ fn read_error(reply: &Reply) -> Error {
 
 /// What a refused record is rejected with.
 pub fn rejection(refusal: &Refusal) -> Error {
-    let text = if refusal.message.is_empty() { refusal.code.clone() } else { refusal.message.clone() };
+    let text = if refusal.message.is_empty() {
+        refusal.code.clone()
+    } else {
+        refusal.message.clone()
+    };
     match refusal.status {
         403 => Error::Permission(text),
         404 => Error::NotFound(text),
         409 => Error::Conflict(text),
         _ => {
             let field = refusal.details.first().map(|(field, _, _)| field.clone());
-            Error::Invalid(Invalid { field, reason: text })
+            Error::Invalid(Invalid {
+                field,
+                reason: text,
+            })
         }
     }
 }
@@ -334,7 +380,10 @@ mod tests {
 
     #[test]
     fn queries_are_encoded_byte_by_byte() {
-        assert_eq!(query("kustomer:org:customer:1"), "kustomer%3Aorg%3Acustomer%3A1");
+        assert_eq!(
+            query("kustomer:org:customer:1"),
+            "kustomer%3Aorg%3Acustomer%3A1"
+        );
         assert_eq!(query_list(["a b", "ü"]), "a%20b,%C3%BC");
     }
 }

@@ -3,9 +3,9 @@
 
 use transload_sdk::connector::{
     Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, FieldFidelity,
-    KindSupport, LimitHeader, LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning,
-    RefusedAnswer, RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SystemChange,
-    TokenRequestFormat, UpdateMode, UpdateSupport,
+    KindSupport, LimitHeader, LimitMeaning, Lookup, Normalisation, Oauth2, RateRule,
+    RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle, SideEffect, SideEffectSeverity,
+    SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
 };
 use transload_sdk::types::{Fidelity, Kind};
 
@@ -74,7 +74,12 @@ fn auth() -> Vec<AuthScheme> {
             Auth::RefreshToken(oauth(true)),
             Some("refresh tokens are used once; the host keeps the next one"),
         ),
-        scheme("access-token", "OAuth access token", Auth::Bearer("{secret:access_token}".to_owned()), None),
+        scheme(
+            "access-token",
+            "OAuth access token",
+            Auth::Bearer("{secret:access_token}".to_owned()),
+            None,
+        ),
         scheme(
             "api-token",
             "API token",
@@ -148,7 +153,11 @@ fn refusals() -> Vec<RefusedAnswer> {
 }
 
 fn header(name: &str, key: Option<&str>, meaning: LimitMeaning) -> LimitHeader {
-    LimitHeader { name: name.to_owned(), key: key.map(str::to_owned), meaning }
+    LimitHeader {
+        name: name.to_owned(),
+        key: key.map(str::to_owned),
+        meaning,
+    }
 }
 
 /// A bucket of its own: `total=100; remaining=99; resets=41`.
@@ -183,22 +192,64 @@ fn rate_rules() -> Vec<RateRule> {
     vec![
         // The smallest plan's; headers raise it (Zendesk facts §2).
         rule("account", "*", "/api/v2/**", 200, MINUTE, account, true),
-        rule("user-update", "PUT", "/api/v2/users/*", 1, 1_000, Vec::new(), true),
-        rule("user-purge", "DELETE", "/api/v2/deleted_users/*", 700, 10 * MINUTE, Vec::new(), true),
-        rule("tickets-index", "GET", "/api/v2/tickets", 100, MINUTE, index, true),
+        rule(
+            "user-update",
+            "PUT",
+            "/api/v2/users/*",
+            1,
+            1_000,
+            Vec::new(),
+            true,
+        ),
+        rule(
+            "user-purge",
+            "DELETE",
+            "/api/v2/deleted_users/*",
+            700,
+            10 * MINUTE,
+            Vec::new(),
+            true,
+        ),
+        rule(
+            "tickets-index",
+            "GET",
+            "/api/v2/tickets",
+            100,
+            MINUTE,
+            index,
+            true,
+        ),
         rule("search", "GET", "/api/v2/search", 100, MINUTE, search, true),
-        rule("options", "POST", "/api/v2/ticket_fields/*/options", 100, MINUTE, Vec::new(), true),
+        rule(
+            "options",
+            "POST",
+            "/api/v2/ticket_fields/*/options",
+            100,
+            MINUTE,
+            Vec::new(),
+            true,
+        ),
     ]
 }
 
 fn kinds() -> Vec<KindSupport> {
     let settle = || {
         vec![
-            Settle { lookup: Lookup::ByKey, ms: SETTLE_BY_KEY_MS },
-            Settle { lookup: Lookup::ByIndex, ms: SETTLE_BY_INDEX_MS },
+            Settle {
+                lookup: Lookup::ByKey,
+                ms: SETTLE_BY_KEY_MS,
+            },
+            Settle {
+                lookup: Lookup::ByIndex,
+                ms: SETTLE_BY_INDEX_MS,
+            },
         ]
     };
-    let key = |scope, path: &str, normalise| ConflictKey { scope, path: path.to_owned(), normalise };
+    let key = |scope, path: &str, normalise| ConflictKey {
+        scope,
+        path: path.to_owned(),
+        normalise,
+    };
     let update = |state: &str, modes: Vec<UpdateMode>, silent, note: &str| UpdateSupport {
         state: state.to_owned(),
         modes,
@@ -206,7 +257,14 @@ fn kinds() -> Vec<KindSupport> {
         note: (!note.is_empty()).then(|| note.to_owned()),
     };
     let fixed = |note: &str| vec![update("any", vec![UpdateMode::Frozen], true, note)];
-    let changing = || vec![update("any", vec![UpdateMode::ChangeFields], true, "one change a second for the account")];
+    let changing = || {
+        vec![update(
+            "any",
+            vec![UpdateMode::ChangeFields],
+            true,
+            "one change a second for the account",
+        )]
+    };
     let base = |kind: Kind, batch_items: u32, calls: u32, per_items: u32| KindSupport {
         kind,
         batch_items,
@@ -222,17 +280,29 @@ fn kinds() -> Vec<KindSupport> {
         calls,
         per_items,
     };
-    let one_at_a_time = |support: KindSupport| KindSupport { max_concurrency: Some(1), ..support };
+    let one_at_a_time = |support: KindSupport| KindSupport {
+        max_concurrency: Some(1),
+        ..support
+    };
     vec![
-        one_at_a_time(KindSupport { updates: fixed("groups are matched by name"), ..base(Kind::Team, 500, 2, 1) }),
+        one_at_a_time(KindSupport {
+            updates: fixed("groups are matched by name"),
+            ..base(Kind::Team, 500, 2, 1)
+        }),
         one_at_a_time(KindSupport {
             matches: true,
             conflicts: vec![key(ConflictScope::Unique, "email", Normalisation::Email)],
             updates: fixed("agents are the account's own"),
             ..base(Kind::Agent, 1_000, 1, 1)
         }),
-        one_at_a_time(KindSupport { updates: fixed("an object's key cannot change"), ..base(Kind::ObjectType, 50, 12, 1) }),
-        one_at_a_time(KindSupport { updates: fixed("a field's type cannot change"), ..base(Kind::FieldDefinition, 200, 1, 1) }),
+        one_at_a_time(KindSupport {
+            updates: fixed("an object's key cannot change"),
+            ..base(Kind::ObjectType, 50, 12, 1)
+        }),
+        one_at_a_time(KindSupport {
+            updates: fixed("a field's type cannot change"),
+            ..base(Kind::FieldDefinition, 200, 1, 1)
+        }),
         KindSupport {
             can_create: false,
             can_delete: false,
@@ -249,15 +319,27 @@ fn kinds() -> Vec<KindSupport> {
         // Two organizations with one name at the same moment could both pass (Zendesk facts §7).
         one_at_a_time(KindSupport {
             matches: true,
-            conflicts: vec![key(ConflictScope::Unique, "name", Normalisation::TrimmedLower)],
+            conflicts: vec![key(
+                ConflictScope::Unique,
+                "name",
+                Normalisation::TrimmedLower,
+            )],
             updates: changing(),
             ..base(Kind::Company, 100, 1, 1)
         }),
         KindSupport {
             matches: true,
             conflicts: vec![
-                key(ConflictScope::Unique, "addresses.email", Normalisation::Email),
-                key(ConflictScope::Unique, "addresses.phone", Normalisation::PhoneDigits),
+                key(
+                    ConflictScope::Unique,
+                    "addresses.email",
+                    Normalisation::Email,
+                ),
+                key(
+                    ConflictScope::Unique,
+                    "addresses.phone",
+                    Normalisation::PhoneDigits,
+                ),
             ],
             updates: changing(),
             ..base(Kind::Customer, 100, 1, 1)
@@ -267,8 +349,18 @@ fn kinds() -> Vec<KindSupport> {
             // A ticket waits for its organization and requester to be at rest.
             max_concurrency: Some(10),
             updates: vec![
-                update("open", vec![UpdateMode::Recreate], true, "a change would wake triggers, which mail; deleted and imported anew instead"),
-                update("closed", vec![UpdateMode::Recreate], true, "closed tickets are frozen; deleted and imported anew"),
+                update(
+                    "open",
+                    vec![UpdateMode::Recreate],
+                    true,
+                    "a change would wake triggers, which mail; deleted and imported anew instead",
+                ),
+                update(
+                    "closed",
+                    vec![UpdateMode::Recreate],
+                    true,
+                    "closed tickets are frozen; deleted and imported anew",
+                ),
             ],
             // A job and its poll.
             ..base(Kind::Conversation, 100, 2, 100)
@@ -278,8 +370,14 @@ fn kinds() -> Vec<KindSupport> {
             updates: fixed("a comment cannot be changed"),
             ..base(Kind::Message, 100, 2, 100)
         },
-        KindSupport { updates: changing(), ..base(Kind::CustomObject, 100, 4, 100) },
-        KindSupport { updates: changing(), ..base(Kind::Relationship, 100, 2, 1) },
+        KindSupport {
+            updates: changing(),
+            ..base(Kind::CustomObject, 100, 4, 100)
+        },
+        KindSupport {
+            updates: changing(),
+            ..base(Kind::Relationship, 100, 2, 1)
+        },
     ]
 }
 
@@ -287,58 +385,188 @@ fn fidelity() -> Vec<FieldFidelity> {
     use Fidelity::{Converted, Exact, Lost};
     let rows: &[(Kind, &str, Fidelity, &str)] = &[
         (Kind::Team, "name", Exact, "a group"),
-        (Kind::Team, "members", Converted, "as far as the agents are here"),
+        (
+            Kind::Team,
+            "members",
+            Converted,
+            "as far as the agents are here",
+        ),
         (Kind::Team, "*", Converted, "description with our mark"),
         (Kind::Agent, "email", Exact, "matched by it"),
         (Kind::Agent, "teams", Converted, "group memberships"),
         (Kind::Agent, "*", Lost, "agents are the account's own"),
-        (Kind::Tag, "name", Converted, "lower case, blanks as `_`; collisions are reported"),
+        (
+            Kind::Tag,
+            "name",
+            Converted,
+            "lower case, blanks as `_`; collisions are reported",
+        ),
         (Kind::Tag, "color", Lost, ""),
-        (Kind::Brand, "name", Converted, "found by name, else the default brand"),
+        (
+            Kind::Brand,
+            "name",
+            Converted,
+            "found by name, else the default brand",
+        ),
         (Kind::Brand, "*", Lost, ""),
-        (Kind::FieldDefinition, "options", Converted, "values begin with the field's name, since they are tags; labels are kept"),
-        (Kind::FieldDefinition, "field-type", Converted, "a moment is a date with a text field beside it; lists of references are text"),
+        (
+            Kind::FieldDefinition,
+            "options",
+            Converted,
+            "values begin with the field's name, since they are tags; labels are kept",
+        ),
+        (
+            Kind::FieldDefinition,
+            "field-type",
+            Converted,
+            "a moment is a date with a text field beside it; lists of references are text",
+        ),
         (Kind::FieldDefinition, "required", Lost, "always optional"),
         (Kind::FieldDefinition, "*", Exact, ""),
         (Kind::ObjectType, "icon", Lost, ""),
         (Kind::ObjectType, "*", Exact, "key from the id"),
-        (Kind::Company, "name", Exact, "a second one of a name gets its id behind it"),
-        (Kind::Company, "domains", Converted, "source card, unless `organization_domains`"),
+        (
+            Kind::Company,
+            "name",
+            Exact,
+            "a second one of a name gets its id behind it",
+        ),
+        (
+            Kind::Company,
+            "domains",
+            Converted,
+            "source card, unless `organization_domains`",
+        ),
         (Kind::Company, "created-at", Converted, "field"),
         (Kind::Company, "fields", Exact, "by type"),
         (Kind::Company, "*", Converted, "source card in the notes"),
         (Kind::Customer, "name", Exact, ""),
-        (Kind::Customer, "addresses.email", Exact, "lower case; shared ones on the source card"),
-        (Kind::Customer, "addresses.phone", Exact, "E.164; others shown, not an identity"),
+        (
+            Kind::Customer,
+            "addresses.email",
+            Exact,
+            "lower case; shared ones on the source card",
+        ),
+        (
+            Kind::Customer,
+            "addresses.phone",
+            Exact,
+            "E.164; others shown, not an identity",
+        ),
         (Kind::Customer, "company", Exact, ""),
-        (Kind::Customer, "tags", Exact, "where the account has user tags"),
+        (
+            Kind::Customer,
+            "tags",
+            Exact,
+            "where the account has user tags",
+        ),
         (Kind::Customer, "merged-from", Converted, "field"),
         (Kind::Customer, "created-at", Converted, "field"),
         (Kind::Customer, "fields", Exact, "by type"),
         (Kind::Customer, "*", Converted, "source card in the notes"),
         (Kind::Conversation, "subject", Exact, ""),
         (Kind::Conversation, "created-at", Exact, "whole seconds"),
-        (Kind::Conversation, "updated-at", Converted, "whole seconds; the later automatic closing moves it"),
-        (Kind::Conversation, "closed-at", Converted, "solved_at; exact on the source card"),
+        (
+            Kind::Conversation,
+            "updated-at",
+            Converted,
+            "whole seconds; the later automatic closing moves it",
+        ),
+        (
+            Kind::Conversation,
+            "closed-at",
+            Converted,
+            "solved_at; exact on the source card",
+        ),
         (Kind::Conversation, "customer", Exact, "requester"),
-        (Kind::Conversation, "assignees", Converted, "the first; all on the source card"),
-        (Kind::Conversation, "teams", Converted, "the first; all on the source card"),
-        (Kind::Conversation, "status", Converted, "by the status slot; original on the source card"),
-        (Kind::Conversation, "priority", Converted, "four steps; original on the source card"),
-        (Kind::Conversation, "channels", Converted, "tags `channel_…` and via"),
+        (
+            Kind::Conversation,
+            "assignees",
+            Converted,
+            "the first; all on the source card",
+        ),
+        (
+            Kind::Conversation,
+            "teams",
+            Converted,
+            "the first; all on the source card",
+        ),
+        (
+            Kind::Conversation,
+            "status",
+            Converted,
+            "by the status slot; original on the source card",
+        ),
+        (
+            Kind::Conversation,
+            "priority",
+            Converted,
+            "four steps; original on the source card",
+        ),
+        (
+            Kind::Conversation,
+            "channels",
+            Converted,
+            "tags `channel_…` and via",
+        ),
         (Kind::Conversation, "tags", Converted, "normalised"),
         (Kind::Conversation, "brand", Converted, "by name"),
-        (Kind::Conversation, "fields", Exact, "by type; misfits on the source card"),
-        (Kind::Conversation, "satisfaction", Converted, "source card: Zendesk takes no judgements"),
+        (
+            Kind::Conversation,
+            "fields",
+            Exact,
+            "by type; misfits on the source card",
+        ),
+        (
+            Kind::Conversation,
+            "satisfaction",
+            Converted,
+            "source card: Zendesk takes no judgements",
+        ),
         (Kind::Conversation, "*", Converted, "source card"),
-        (Kind::Message, "text", Exact, "beyond 60,000 bytes in several comments"),
-        (Kind::Message, "html", Converted, "Zendesk sanitises and wraps it; images point to their new place"),
-        (Kind::Message, "sent-at", Converted, "whole seconds; exact on the source card"),
-        (Kind::Message, "author", Converted, "exact where the person is here; else named above the text"),
-        (Kind::Message, "visibility", Exact, "public or private is always said"),
-        (Kind::Message, "*", Converted, "above the text where a reader must know it, else on the source card"),
+        (
+            Kind::Message,
+            "text",
+            Exact,
+            "beyond 60,000 bytes in several comments",
+        ),
+        (
+            Kind::Message,
+            "html",
+            Converted,
+            "Zendesk sanitises and wraps it; images point to their new place",
+        ),
+        (
+            Kind::Message,
+            "sent-at",
+            Converted,
+            "whole seconds; exact on the source card",
+        ),
+        (
+            Kind::Message,
+            "author",
+            Converted,
+            "exact where the person is here; else named above the text",
+        ),
+        (
+            Kind::Message,
+            "visibility",
+            Exact,
+            "public or private is always said",
+        ),
+        (
+            Kind::Message,
+            "*",
+            Converted,
+            "above the text where a reader must know it, else on the source card",
+        ),
         (Kind::Attachment, "name", Exact, ""),
-        (Kind::Attachment, "content", Exact, "up to 50 MB; larger ones are named in the thread"),
+        (
+            Kind::Attachment,
+            "content",
+            Exact,
+            "up to 50 MB; larger ones are named in the thread",
+        ),
         (Kind::Attachment, "*", Converted, ""),
         (Kind::CustomObject, "title", Exact, ""),
         (Kind::CustomObject, "fields", Exact, "by type"),
@@ -346,8 +574,18 @@ fn fidelity() -> Vec<FieldFidelity> {
         (Kind::CustomObject, "customer", Exact, "lookup field"),
         (Kind::CustomObject, "company", Exact, "lookup field"),
         (Kind::CustomObject, "conversation", Exact, "lookup field"),
-        (Kind::CustomObject, "*", Converted, "source card, cut at 12,000 bytes"),
-        (Kind::Relationship, "target", Converted, "lookup field; further and unnamed ones in the link table"),
+        (
+            Kind::CustomObject,
+            "*",
+            Converted,
+            "source card, cut at 12,000 bytes",
+        ),
+        (
+            Kind::Relationship,
+            "target",
+            Converted,
+            "lookup field; further and unnamed ones in the link table",
+        ),
         (Kind::Relationship, "*", Lost, ""),
         (Kind::Article, "*", Lost, "exported"),
         (Kind::Category, "*", Lost, "exported"),
@@ -364,26 +602,33 @@ fn fidelity() -> Vec<FieldFidelity> {
 
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
-    let effect = |code: &str, title: &str, severity, avoided: Option<&str>, operator: Option<&str>| SideEffect {
-        code: code.to_owned(),
-        title: title.to_owned(),
-        severity,
-        avoided_by: avoided.map(str::to_owned),
-        operator: operator.map(str::to_owned),
-    };
+    let effect =
+        |code: &str, title: &str, severity, avoided: Option<&str>, operator: Option<&str>| {
+            SideEffect {
+                code: code.to_owned(),
+                title: title.to_owned(),
+                severity,
+                avoided_by: avoided.map(str::to_owned),
+                operator: operator.map(str::to_owned),
+            }
+        };
     vec![
         effect(
             "triggers",
             "Triggers mail customers about new tickets and comments",
             Danger,
-            Some("tickets go through the import API, which runs none, and are never changed afterwards"),
+            Some(
+                "tickets go through the import API, which runs none, and are never changed afterwards",
+            ),
             None,
         ),
         effect(
             "automations",
             "Automations act hourly on tickets that are not closed, imported ones included, and may mail",
             Danger,
-            Some("finished conversations are loaded as closed; every ticket carries a tag that automations can leave out"),
+            Some(
+                "finished conversations are loaded as closed; every ticket carries a tag that automations can leave out",
+            ),
             Some("pause automations that mail, or let them leave out the tag imported_<platform>"),
         ),
         effect(
@@ -391,7 +636,9 @@ fn side_effects() -> Vec<SideEffect> {
             "The next change of an imported open ticket runs triggers, as on any ticket",
             Caution,
             None,
-            Some("no bulk edits of imported tickets before triggers leave out the tag imported_<platform>"),
+            Some(
+                "no bulk edits of imported tickets before triggers leave out the tag imported_<platform>",
+            ),
         ),
         effect(
             "welcome-mails",
@@ -404,7 +651,9 @@ fn side_effects() -> Vec<SideEffect> {
             "auto-close",
             "Solved tickets are closed, and so frozen, 4 days after solving by the usual automation and after 28 days by the system",
             Caution,
-            Some("finished conversations are loaded as closed at once unless the status map says solved"),
+            Some(
+                "finished conversations are loaded as closed at once unless the status map says solved",
+            ),
             Some("validate and roll back before; closed tickets can be deleted but not edited"),
         ),
         effect(
@@ -421,8 +670,20 @@ fn side_effects() -> Vec<SideEffect> {
             Some("organizations' domains are not set unless `organization_domains` is set"),
             None,
         ),
-        effect("storage", "Files and records count against the account's storage", Info, None, None),
-        effect("object-triggers", "Object triggers may run on new records", Caution, None, Some("pause object triggers")),
+        effect(
+            "storage",
+            "Files and records count against the account's storage",
+            Info,
+            None,
+            None,
+        ),
+        effect(
+            "object-triggers",
+            "Object triggers may run on new records",
+            Caution,
+            None,
+            Some("pause object triggers"),
+        ),
     ]
 }
 
@@ -433,10 +694,26 @@ fn by_products() -> Vec<ByProduct> {
         found_by: found.to_owned(),
     };
     vec![
-        made(Kind::Customer, "organization memberships by e-mail domain", "GET /api/v2/users/{id}/organization_memberships; they go with the user"),
-        made(Kind::Tag, "tags of option and checkbox values on tickets", "tags of the ticket; they go with it"),
-        made(Kind::Agent, "membership of the default group of an agent that was made", "GET /api/v2/users/{id}/group_memberships; they go with the user"),
-        made(Kind::Attachment, "uploads that no ticket claimed", "expire after an hour"),
+        made(
+            Kind::Customer,
+            "organization memberships by e-mail domain",
+            "GET /api/v2/users/{id}/organization_memberships; they go with the user",
+        ),
+        made(
+            Kind::Tag,
+            "tags of option and checkbox values on tickets",
+            "tags of the ticket; they go with it",
+        ),
+        made(
+            Kind::Agent,
+            "membership of the default group of an agent that was made",
+            "GET /api/v2/users/{id}/group_memberships; they go with the user",
+        ),
+        made(
+            Kind::Attachment,
+            "uploads that no ticket claimed",
+            "expire after an hour",
+        ),
     ]
 }
 
@@ -447,11 +724,27 @@ fn system_changes() -> Vec<SystemChange> {
         when: when.to_owned(),
     };
     vec![
-        change(Kind::Conversation, "status", "solved becomes closed after 4 to 28 days; new becomes open once assigned"),
+        change(
+            Kind::Conversation,
+            "status",
+            "solved becomes closed after 4 to 28 days; new becomes open once assigned",
+        ),
         change(Kind::Conversation, "updated-at", "with each of these"),
-        change(Kind::Conversation, "tags", "those of field values and of people and organizations are added"),
-        change(Kind::Conversation, "group", "the assignee's default group where none was said"),
+        change(
+            Kind::Conversation,
+            "tags",
+            "those of field values and of people and organizations are added",
+        ),
+        change(
+            Kind::Conversation,
+            "group",
+            "the assignee's default group where none was said",
+        ),
         change(Kind::Message, "html", "sanitised and wrapped"),
-        change(Kind::Customer, "company", "set by the e-mail's domain where none was said"),
+        change(
+            Kind::Customer,
+            "company",
+            "set by the e-mail's domain where none was said",
+        ),
     ]
 }

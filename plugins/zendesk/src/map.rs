@@ -62,11 +62,18 @@ pub fn print(facets: &[(String, String)]) -> String {
 
 /// The names of the facets that a recorded [`print()`] has and that differ now; what is not known now is not compared.
 pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
-    let facets = recorded.split(';').filter_map(|facet| facet.rsplit_once('='));
+    let facets = recorded
+        .split(';')
+        .filter_map(|facet| facet.rsplit_once('='));
     let differs = |name: &str, digest: &str| {
-        now.iter().find(|(known, _)| known == name).is_some_and(|(_, value)| short_hash(value) != digest)
+        now.iter()
+            .find(|(known, _)| known == name)
+            .is_some_and(|(_, value)| short_hash(value) != digest)
     };
-    facets.filter(|(name, digest)| differs(name, digest)).map(|(name, _)| name.to_owned()).collect()
+    facets
+        .filter(|(name, digest)| differs(name, digest))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 // ---- times
@@ -81,7 +88,11 @@ pub fn iso(ms: i64) -> String {
 /// A time to the millisecond, for fields and cards that keep what Zendesk's own times cut.
 pub fn iso_exact(ms: i64) -> String {
     let time = DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    let format = if ms.rem_euclid(1_000) == 0 { SecondsFormat::Secs } else { SecondsFormat::Millis };
+    let format = if ms.rem_euclid(1_000) == 0 {
+        SecondsFormat::Secs
+    } else {
+        SecondsFormat::Millis
+    };
     time.to_rfc3339_opts(format, true)
 }
 
@@ -94,7 +105,10 @@ pub fn moment_text(moment: &Moment) -> String {
             let time = DateTime::from_timestamp_millis(moment.at).unwrap_or_default();
             offset.map_or_else(
                 || iso_exact(moment.at),
-                |offset| time.with_timezone(&offset).to_rfc3339_opts(SecondsFormat::AutoSi, false),
+                |offset| {
+                    time.with_timezone(&offset)
+                        .to_rfc3339_opts(SecondsFormat::AutoSi, false)
+                },
             )
         }
     }
@@ -102,7 +116,9 @@ pub fn moment_text(moment: &Moment) -> String {
 
 /// Milliseconds of a time that Zendesk wrote.
 pub fn parse_iso(text: &str) -> Option<i64> {
-    DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp_millis())
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|time| time.timestamp_millis())
 }
 
 /// A time that an import accepts: not before 1970, not in the future.
@@ -132,7 +148,9 @@ pub fn tag(name: &str) -> Option<String> {
 pub fn key(name: &str) -> String {
     let plain = !name.is_empty()
         && name.len() <= 40
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && !name.bytes().all(|b| b.is_ascii_digit());
     if plain {
         return name.to_owned();
@@ -177,7 +195,11 @@ pub fn option_value(field: &str, value: &str) -> String {
 
 /// `loyaltyTierStr` stays as it is for people; only a title without any letter would be useless.
 pub fn title(label: &str, name: &str) -> String {
-    if label.trim().is_empty() { name.to_owned() } else { label.to_owned() }
+    if label.trim().is_empty() {
+        name.to_owned()
+    } else {
+        label.to_owned()
+    }
 }
 
 // ---- where a field is
@@ -259,7 +281,12 @@ impl FieldTarget {
         let address = parts.next().filter(|a| !a.is_empty())?.to_owned();
         let kind = parts.next().filter(|k| !k.is_empty())?.to_owned();
         let companion = parts.next().filter(|c| !c.is_empty()).map(str::to_owned);
-        Some(Self { owner, address, kind, companion })
+        Some(Self {
+            owner,
+            address,
+            kind,
+            companion,
+        })
     }
 }
 
@@ -270,13 +297,19 @@ impl fmt::Display for FieldTarget {
             write!(f, "{key}:")?;
         }
         write!(f, "{}:{}", self.address, self.kind)?;
-        self.companion.as_ref().map_or(Ok(()), |companion| write!(f, ":{companion}"))
+        self.companion
+            .as_ref()
+            .map_or(Ok(()), |companion| write!(f, ":{companion}"))
     }
 }
 
 /// Zendesk's type for a field of ours, and whether a text field beside it is wanted.
 pub fn field_type(field_type: &FieldType, owner: &FieldOwner, has_options: bool) -> (String, bool) {
-    let dropdown = if *owner == FieldOwner::Ticket { "tagger" } else { "dropdown" };
+    let dropdown = if *owner == FieldOwner::Ticket {
+        "tagger"
+    } else {
+        "dropdown"
+    };
     let (word, companion) = match field_type {
         FieldType::Text | FieldType::Link => ("text", false),
         FieldType::LongText | FieldType::Json | FieldType::Other(_) => ("textarea", false),
@@ -304,7 +337,10 @@ pub fn lookup_target(reference: &types::ReferenceType) -> Option<String> {
         Kind::Company => "zen:organization".to_owned(),
         Kind::Conversation => "zen:ticket".to_owned(),
         Kind::CustomObject => {
-            format!("zen:custom_object:{}", key(reference.object_type.as_deref()?))
+            format!(
+                "zen:custom_object:{}",
+                key(reference.object_type.as_deref()?)
+            )
         }
         _ => return None,
     })
@@ -323,7 +359,10 @@ pub fn target_id(target: &str) -> &str {
 
 /// The same as a number.
 pub fn numeric_target(reference: &Reference) -> Option<u64> {
-    reference.target.as_deref().and_then(|target| target_id(target).parse().ok())
+    reference
+        .target
+        .as_deref()
+        .and_then(|target| target_id(target).parse().ok())
 }
 
 /// How an agent who has no user of his own is reported: the user that stands in, and his name.
@@ -333,7 +372,10 @@ pub fn placeholder(stand_in: u64, name: &str) -> String {
 
 /// The name behind a placeholder's target.
 pub fn placeholder_name(target: &str) -> Option<&str> {
-    target.strip_prefix("placeholder:").and_then(|rest| rest.split_once(':')).map(|(_, name)| name)
+    target
+        .strip_prefix("placeholder:")
+        .and_then(|rest| rest.split_once(':'))
+        .map(|(_, name)| name)
 }
 
 /// A custom object record as effects name it.
@@ -344,16 +386,23 @@ pub fn record_target(object: &str, id: &str) -> String {
 /// Who stands as a comment's author, and whom its text must name since that is somebody else.
 pub fn author(author: &Author, stand_in: u64) -> (u64, Option<String>) {
     match author {
-        Author::Person(person) => match person.target.as_deref() {
-            Some(target) => {
-                let id = target_id(target).parse().unwrap_or(stand_in);
-                (id, placeholder_name(target).map(str::to_owned))
+        Author::Person(person) => {
+            match person.target.as_deref() {
+                Some(target) => {
+                    let id = target_id(target).parse().unwrap_or(stand_in);
+                    (id, placeholder_name(target).map(str::to_owned))
+                }
+                None => {
+                    let name = person.name.clone();
+                    (
+                        stand_in,
+                        Some(name.unwrap_or_else(|| {
+                            format!("{} {}", kind_name(&person.kind), person.id)
+                        })),
+                    )
+                }
             }
-            None => {
-                let name = person.name.clone();
-                (stand_in, Some(name.unwrap_or_else(|| format!("{} {}", kind_name(&person.kind), person.id))))
-            }
-        },
+        }
         Author::Name(name) => (stand_in, Some(name.clone())),
         Author::System => (stand_in, Some("the system".to_owned())),
     }
@@ -376,7 +425,11 @@ pub fn value_text(value: &Value) -> String {
         Value::Choices(list) => list.join(", "),
         Value::Path(path) => path.join(" > "),
         Value::Reference(reference) => reference_text(reference),
-        Value::References(list) => list.iter().map(reference_text).collect::<Vec<_>>().join(", "),
+        Value::References(list) => list
+            .iter()
+            .map(reference_text)
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 
@@ -384,7 +437,10 @@ pub fn value_text(value: &Value) -> String {
 pub fn reference_text(reference: &Reference) -> String {
     let kind = kind_name(&reference.kind);
     let target = reference.target.as_deref();
-    let name = reference.name.as_deref().or_else(|| target.and_then(placeholder_name));
+    let name = reference
+        .name
+        .as_deref()
+        .or_else(|| target.and_then(placeholder_name));
     match name.or(target) {
         Some(shown) => format!("{kind} {} ({shown})", reference.id),
         None => format!("{kind} {}", reference.id),
@@ -414,8 +470,18 @@ pub fn field_value(
     value: &Value,
     options: Option<&[(String, String)]>,
 ) -> Result<FieldValue, Misfit> {
-    let plain = |json: Json| Ok(FieldValue { json, companion: None });
-    let misfit = |what: &str| Err(Misfit(format!("{what} does not fit a {} field", target.kind)));
+    let plain = |json: Json| {
+        Ok(FieldValue {
+            json,
+            companion: None,
+        })
+    };
+    let misfit = |what: &str| {
+        Err(Misfit(format!(
+            "{what} does not fit a {} field",
+            target.kind
+        )))
+    };
     match target.kind.as_str() {
         "text" | "regexp" => {
             let text = value_text(value);
@@ -426,7 +492,11 @@ pub fn field_value(
         }
         "textarea" => {
             let text = value_text(value);
-            if text.len() > COMMENT_BYTES { misfit("so long a text") } else { plain(json!(text)) }
+            if text.len() > COMMENT_BYTES {
+                misfit("so long a text")
+            } else {
+                plain(json!(text))
+            }
         }
         "checkbox" => match value {
             Value::Boolean(flag) => plain(json!(flag)),
@@ -450,7 +520,10 @@ pub fn field_value(
                     return misfit("a moment outside the years 0 to 9999");
                 }
                 let companion = target.companion.is_some().then(|| moment_text(moment));
-                Ok(FieldValue { json: json!(day), companion })
+                Ok(FieldValue {
+                    json: json!(day),
+                    companion,
+                })
             }
             _ => misfit("something that is no date"),
         },
@@ -471,8 +544,10 @@ pub fn field_value(
                 Value::Choice(text) => vec![text.clone()],
                 _ => return misfit("something that is no list of choices"),
             };
-            let stored: Option<Vec<String>> =
-                wanted.iter().map(|value| stored_option(name, value, options)).collect();
+            let stored: Option<Vec<String>> = wanted
+                .iter()
+                .map(|value| stored_option(name, value, options))
+                .collect();
             match stored {
                 Some(stored) => plain(json!(stored)),
                 None => misfit("a choice that is not among the options"),
@@ -481,7 +556,9 @@ pub fn field_value(
         "lookup" | "parent" => match value {
             Value::Reference(reference) => match reference.target.as_deref() {
                 Some(target) => plain(json!(target_id(target))),
-                None => Err(Misfit("the record it refers to has not been migrated".to_owned())),
+                None => Err(Misfit(
+                    "the record it refers to has not been migrated".to_owned(),
+                )),
             },
             _ => misfit("something that is no reference"),
         },
@@ -496,7 +573,9 @@ fn stored_option(
     options: Option<&[(String, String)]>,
 ) -> Option<String> {
     let ours = option_value(field, wanted);
-    let Some(options) = options else { return Some(ours) };
+    let Some(options) = options else {
+        return Some(ours);
+    };
     let found = options
         .iter()
         .find(|(value, _)| *value == ours)
@@ -567,7 +646,13 @@ pub fn customer_name(entry: &Entry, customer: &types::Customer) -> String {
         .or_else(|| whole(&customer.display_name))
         .or_else(|| (!both.is_empty()).then_some(both))
         .or_else(|| whole(&customer.username))
-        .or_else(|| customer.addresses.first().map(|a| a.value.clone()).filter(|v| !v.trim().is_empty()))
+        .or_else(|| {
+            customer
+                .addresses
+                .first()
+                .map(|a| a.value.clone())
+                .filter(|v| !v.trim().is_empty())
+        })
         .unwrap_or_else(|| format!("Customer {}", entry.head.id))
 }
 
@@ -580,13 +665,18 @@ pub fn email(text: &str) -> Option<String> {
         && !domain.contains('@')
         && !domain.starts_with('.')
         && !domain.ends_with('.')
-        && !text.chars().any(|c| c.is_whitespace() || c == '"' || c == ',');
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || c == '"' || c == ',');
     proper.then_some(text)
 }
 
 /// A phone number as E.164; `None` for what is not certainly one.
 pub fn e164(text: &str) -> Option<String> {
-    let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/')).collect();
+    let kept: String = text
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/'))
+        .collect();
     let digits = kept.strip_prefix('+')?;
     let proper = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     proper.then_some(kept)
@@ -594,7 +684,11 @@ pub fn e164(text: &str) -> Option<String> {
 
 /// A loss.
 pub fn loss(field: impl Into<String>, how: types::Fidelity, note: impl Into<String>) -> Loss {
-    Loss { field: field.into(), how, note: note.into() }
+    Loss {
+        field: field.into(),
+        how,
+        note: note.into(),
+    }
 }
 
 #[cfg(test)]
@@ -641,7 +735,10 @@ mod tests {
     #[test]
     fn options_that_differ_in_case_stay_apart() {
         assert_eq!(option_value("tierStr", "gold"), "tierstr__gold");
-        assert_ne!(option_value("tierStr", "Gold"), option_value("tierStr", "gold"));
+        assert_ne!(
+            option_value("tierStr", "Gold"),
+            option_value("tierStr", "gold")
+        );
         assert_ne!(option_value("tierStr", "🔥"), option_value("tierStr", "🧊"));
     }
 
@@ -652,32 +749,58 @@ mod tests {
         assert!(misfit.is_err());
         let fits = field_value(&number, "n", &Value::Integer(7), None).unwrap();
         assert_eq!(fits.json, json!("7"));
-        let exact = field_value(&target("ticket_field:1:decimal"), "d", &Value::Decimal("64.670".into()), None);
+        let exact = field_value(
+            &target("ticket_field:1:decimal"),
+            "d",
+            &Value::Decimal("64.670".into()),
+            None,
+        );
         assert_eq!(exact.unwrap().json, json!("64.670"));
-        assert!(field_value(&target("ticket_field:1:decimal"), "d", &Value::Decimal("1e9".into()), None).is_err());
+        assert!(
+            field_value(
+                &target("ticket_field:1:decimal"),
+                "d",
+                &Value::Decimal("1e9".into()),
+                None
+            )
+            .is_err()
+        );
     }
 
     #[test]
     fn a_moment_keeps_its_time_beside_the_date() {
-        let moment = Value::Moment(Moment { at: 1_700_000_000_123, offset_minutes: Some(60) });
+        let moment = Value::Moment(Moment {
+            at: 1_700_000_000_123,
+            offset_minutes: Some(60),
+        });
         let date = target("user_field:seen:date:seen_iso");
         let value = field_value(&date, "seenAt", &moment, None).unwrap();
         assert_eq!(value.json, json!("2023-11-14"));
-        assert_eq!(value.companion.as_deref(), Some("2023-11-14T23:13:20.123+01:00"));
+        assert_eq!(
+            value.companion.as_deref(),
+            Some("2023-11-14T23:13:20.123+01:00")
+        );
     }
 
     #[test]
     fn a_field_that_was_there_before_is_written_by_its_own_options() {
         let options = [("gold_level".to_owned(), "Gold".to_owned())];
         let field = target("ticket_field:1:tagger");
-        let value = |text: &str| field_value(&field, "tier", &Value::Choice(text.into()), Some(&options));
+        let value =
+            |text: &str| field_value(&field, "tier", &Value::Choice(text.into()), Some(&options));
         assert_eq!(value("Gold").unwrap().json, json!("gold_level"));
         assert!(value("Silver").is_err());
     }
 
     #[test]
     fn priorities_keep_their_place_on_the_scale() {
-        let of = |value, lowest, highest| default_priority(&Priority { value, lowest, highest });
+        let of = |value, lowest, highest| {
+            default_priority(&Priority {
+                value,
+                lowest,
+                highest,
+            })
+        };
         let five: Vec<_> = (1..=5).map(|value| of(value, 1, 5)).collect();
         assert_eq!(five, ["low", "low", "normal", "high", "urgent"]);
         assert_eq!(of(1, 5, 1), "urgent");
@@ -695,7 +818,10 @@ mod tests {
         };
         assert_eq!(author(&person(Some("19")), 1), (19, None));
         let former = placeholder(7, "Ana: Ruiz");
-        assert_eq!(author(&person(Some(&former)), 1), (7, Some("Ana: Ruiz".to_owned())));
+        assert_eq!(
+            author(&person(Some(&former)), 1),
+            (7, Some("Ana: Ruiz".to_owned()))
+        );
         assert_eq!(author(&person(None), 1), (1, Some("agent u1".to_owned())));
     }
 
@@ -713,7 +839,10 @@ mod tests {
     fn only_certain_phone_numbers_become_identities() {
         assert_eq!(e164("+1 (555) 555-0123").as_deref(), Some("+15555550123"));
         assert_eq!(e164("555-0123"), None);
-        assert_eq!(email(" Ana@Example.com ").as_deref(), Some("ana@example.com"));
+        assert_eq!(
+            email(" Ana@Example.com ").as_deref(),
+            Some("ana@example.com")
+        );
         assert_eq!(email("ana@localhost"), None);
     }
 

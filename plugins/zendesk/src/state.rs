@@ -97,7 +97,12 @@ pub mod own_field {
         (CREATED_AT, "text", "Created in the source", None),
         (RUN, "text", "Migration run", None),
         ("transload_customer", "lookup", "Customer", Some("zen:user")),
-        ("transload_company", "lookup", "Organization", Some("zen:organization")),
+        (
+            "transload_company",
+            "lookup",
+            "Organization",
+            Some("zen:organization"),
+        ),
         ("transload_ticket", "lookup", "Ticket", Some("zen:ticket")),
     ];
     /// Key of the object field that holds the source card.
@@ -135,7 +140,8 @@ impl State {
     /// The tag that every ticket of a run carries: by it reports leave them out and a look-up knows its own (Zendesk
     /// facts §10).
     pub fn run_tag(run: &str) -> String {
-        crate::map::tag(&format!("transload_run_{run}")).unwrap_or_else(|| "transload_run".to_owned())
+        crate::map::tag(&format!("transload_run_{run}"))
+            .unwrap_or_else(|| "transload_run".to_owned())
     }
 
     /// The tag that says where a ticket came from.

@@ -21,13 +21,20 @@ use crate::write::{people, schema};
 async fn me(cx: &Context) -> Result<User, Error> {
     let me: User = client::get_member(cx, "/api/v2/users/me", "user").await?;
     if me.id.is_none() {
-        return Err(Error::Auth("Zendesk takes the credential for nobody's (anonymous user)".to_owned()));
+        return Err(Error::Auth(
+            "Zendesk takes the credential for nobody's (anonymous user)".to_owned(),
+        ));
     }
     Ok(me)
 }
 
 fn notice(code: &str, severity: Severity, message: String, remedy: Option<&str>) -> Notice {
-    Notice { code: code.to_owned(), severity, message, remedy: remedy.map(str::to_owned) }
+    Notice {
+        code: code.to_owned(),
+        severity,
+        message,
+        remedy: remedy.map(str::to_owned),
+    }
 }
 
 /// Whom the credential belongs to.
@@ -102,26 +109,41 @@ fn target_type(field: &FieldDefinition) -> FieldType {
                 "zen:ticket" => Some(Kind::Conversation),
                 _ => object.map(|_| Kind::CustomObject),
             };
-            FieldType::Reference(ReferenceType { kind, object_type: object.map(str::to_owned), multi: false })
+            FieldType::Reference(ReferenceType {
+                kind,
+                object_type: object.map(str::to_owned),
+                multi: false,
+            })
         }
         other => FieldType::Other(other.to_owned()),
     }
 }
 
-async fn target_fields(cx: &Context, kind: Kind, owner: FieldOwner) -> Result<Vec<TargetField>, Error> {
+async fn target_fields(
+    cx: &Context,
+    kind: Kind,
+    owner: FieldOwner,
+) -> Result<Vec<TargetField>, Error> {
     let fields = schema::all_fields(cx, &owner).await?;
     let object = match &owner {
         FieldOwner::Object(key) => Some(key.clone()),
         _ => None,
     };
-    let shown = fields.into_iter().filter(|f| f.removable != Some(false) && f.active != Some(false));
+    let shown = fields
+        .into_iter()
+        .filter(|f| f.removable != Some(false) && f.active != Some(false));
     Ok(shown
         .map(|field| {
             let address = match owner {
                 FieldOwner::Ticket => field.id.to_string(),
                 _ => field.key.clone().unwrap_or_default(),
             };
-            let target = map::FieldTarget { owner: owner.clone(), address, kind: field.kind.clone(), companion: None };
+            let target = map::FieldTarget {
+                owner: owner.clone(),
+                address,
+                kind: field.kind.clone(),
+                companion: None,
+            };
             TargetField {
                 kind: kind.clone(),
                 object_type: object.clone(),
@@ -137,15 +159,22 @@ async fn target_fields(cx: &Context, kind: Kind, owner: FieldOwner) -> Result<Ve
 
 async fn statuses(cx: &Context) -> Result<Vec<CustomStatus>, Error> {
     let path = "/api/v2/custom_statuses";
-    Ok(client::find_member(cx, path, "custom_statuses").await?.unwrap_or_default())
+    Ok(client::find_member(cx, path, "custom_statuses")
+        .await?
+        .unwrap_or_default())
 }
 
 fn option(value: &str, label: &str) -> SlotOption {
-    SlotOption { value: value.to_owned(), label: label.to_owned() }
+    SlotOption {
+        value: value.to_owned(),
+        label: label.to_owned(),
+    }
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-    list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    list.iter()
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+        .collect()
 }
 
 fn slots(statuses: &[CustomStatus]) -> Vec<Slot> {
@@ -153,10 +182,15 @@ fn slots(statuses: &[CustomStatus]) -> Vec<Slot> {
         .into_iter()
         .map(|status| option(status, status))
         .collect();
-    values.extend(statuses.iter().filter(|s| s.active && !s.is_default).map(|s| SlotOption {
-        value: format!("{}:{}", s.status_category, s.id),
-        label: s.agent_label.clone(),
-    }));
+    values.extend(
+        statuses
+            .iter()
+            .filter(|s| s.active && !s.is_default)
+            .map(|s| SlotOption {
+                value: format!("{}:{}", s.status_category, s.id),
+                label: s.agent_label.clone(),
+            }),
+    );
     let four = ["low", "normal", "high", "urgent"];
     vec![
         Slot {
@@ -227,12 +261,23 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     let objects: Option<Vec<CustomObject>> =
         client::find_member(cx, "/api/v2/custom_objects", "custom_objects").await?;
     for object in objects.iter().flatten() {
-        fields.extend(target_fields(cx, Kind::CustomObject, FieldOwner::Object(object.key.clone())).await?);
+        fields.extend(
+            target_fields(
+                cx,
+                Kind::CustomObject,
+                FieldOwner::Object(object.key.clone()),
+            )
+            .await?,
+        );
     }
     let mut allowances = Vec::new();
     if let Some(limit) = client::get(cx, "/api/v2/custom_objects/limits/object_limit").await? {
         let number = |name: &str| limit.get(name).and_then(Value::as_u64);
-        allowances.push(Allowance { name: "custom objects".to_owned(), used: number("count"), limit: number("limit") });
+        allowances.push(Allowance {
+            name: "custom objects".to_owned(),
+            used: number("count"),
+            limit: number("limit"),
+        });
     }
     let mut notices = required_fields(&fields);
     notices.extend(automations(cx).await?);
@@ -251,16 +296,33 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         }
     }
     counts.push((Kind::Agent, staff.len() as u64));
-    Ok(SurveyReport { slots: slots(&statuses), agents, fields, allowances, notices, counts })
+    Ok(SurveyReport {
+        slots: slots(&statuses),
+        agents,
+        fields,
+        allowances,
+        notices,
+        counts,
+    })
 }
 
 /// Fields that a finished ticket must have refuse imports (Zendesk facts §9).
 fn required_fields(fields: &[TargetField]) -> Vec<Notice> {
-    let required = fields.iter().filter(|f| f.required && f.kind == Kind::Conversation);
+    let required = fields
+        .iter()
+        .filter(|f| f.required && f.kind == Kind::Conversation);
     required
         .map(|field| {
-            let text = format!("ticket field `{}` is required to solve; tickets without it can be refused", field.label);
-            notice("required-field", Severity::Caution, text, Some("make it optional until the migration has ended"))
+            let text = format!(
+                "ticket field `{}` is required to solve; tickets without it can be refused",
+                field.label
+            );
+            notice(
+                "required-field",
+                Severity::Caution,
+                text,
+                Some("make it optional until the migration has ended"),
+            )
         })
         .collect()
 }
@@ -269,10 +331,14 @@ fn required_fields(fields: &[TargetField]) -> Vec<Notice> {
 async fn automations(cx: &Context) -> Result<Vec<Notice>, Error> {
     let active: Vec<Value> = client::list(cx, "/api/v2/automations/active", "automations").await?;
     let mails = |rule: &&Value| {
-        rule.get("actions").and_then(Value::as_array).into_iter().flatten().any(|action| {
-            let field = action.get("field").and_then(Value::as_str).unwrap_or("");
-            field.starts_with("notification_")
-        })
+        rule.get("actions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .any(|action| {
+                let field = action.get("field").and_then(Value::as_str).unwrap_or("");
+                field.starts_with("notification_")
+            })
     };
     let tag = State::source_tag(cx.platform());
     Ok(active
@@ -281,16 +347,30 @@ async fn automations(cx: &Context) -> Result<Vec<Notice>, Error> {
         .map(|rule| {
             let title = rule.get("title").and_then(Value::as_str).unwrap_or("");
             let text = format!("automation `{title}` mails people, about imported tickets too");
-            let remedy = format!("switch it off for the migration, or add: tags contain none of {tag}");
+            let remedy =
+                format!("switch it off for the migration, or add: tags contain none of {tag}");
             notice("automation-mails", Severity::Danger, text, Some(&remedy))
         })
         .collect())
 }
 
 async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error> {
-    let made = effects.iter().any(|effect| effect.action == Action::Created);
-    let status = if made { Status::Created } else { Status::Matched };
-    Ok(cx.report(Outcome { item: item.to_owned(), status, effects, losses: Vec::new() }).await?)
+    let made = effects
+        .iter()
+        .any(|effect| effect.action == Action::Created);
+    let status = if made {
+        Status::Created
+    } else {
+        Status::Matched
+    };
+    Ok(cx
+        .report(Outcome {
+            item: item.to_owned(),
+            status,
+            effects,
+            losses: Vec::new(),
+        })
+        .await?)
 }
 
 /// Makes or finds the connector's own fields and finds ids that all later calls need.
@@ -309,21 +389,41 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
                 user.id.is_some_and(|id| id.to_string() == *wanted)
                     || (email.is_some() && user.email.as_deref().and_then(map::email) == email)
             };
-            staff.iter().find(named).and_then(|user| user.id).ok_or_else(|| {
-                Error::Invalid(transload_sdk::types::Invalid {
-                    field: Some("fallback_agent".to_owned()),
-                    reason: "no agent of the account has this id or address".to_owned(),
-                })
-            })?
+            staff
+                .iter()
+                .find(named)
+                .and_then(|user| user.id)
+                .ok_or_else(|| {
+                    Error::Invalid(transload_sdk::types::Invalid {
+                        field: Some("fallback_agent".to_owned()),
+                        reason: "no agent of the account has this id or address".to_owned(),
+                    })
+                })?
         }
     };
     let (brands, brand) = schema::brand_list(cx).await?;
-    let custom_statuses = statuses(cx).await?.into_iter().map(|s| (s.id, s.status_category)).collect();
+    let custom_statuses = statuses(cx)
+        .await?
+        .into_iter()
+        .map(|s| (s.id, s.status_category))
+        .collect();
     let custom_objects: Option<Value> =
         client::find_member(cx, "/api/v2/custom_objects", "custom_objects").await?;
 
-    let ticket_source_id = own_field_id(cx, FieldOwner::Ticket, "source-id", own_field::TICKET_SOURCE_ID).await?;
-    let ticket_source_url = own_field_id(cx, FieldOwner::Ticket, "source-url", own_field::TICKET_SOURCE_URL).await?;
+    let ticket_source_id = own_field_id(
+        cx,
+        FieldOwner::Ticket,
+        "source-id",
+        own_field::TICKET_SOURCE_ID,
+    )
+    .await?;
+    let ticket_source_url = own_field_id(
+        cx,
+        FieldOwner::Ticket,
+        "source-url",
+        own_field::TICKET_SOURCE_URL,
+    )
+    .await?;
     for owner in [FieldOwner::User, FieldOwner::Organization] {
         let mut known = schema::all_fields(cx, &owner).await?;
         for (key, kind, title) in own_field::ALL {
@@ -356,7 +456,12 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
     serde_json::to_string(&state).map_err(|_| Error::Bug("the state is no JSON".to_owned()))
 }
 
-async fn own_field_id(cx: &Context, owner: FieldOwner, name: &str, title: &str) -> Result<u64, Error> {
+async fn own_field_id(
+    cx: &Context,
+    owner: FieldOwner,
+    name: &str,
+    title: &str,
+) -> Result<u64, Error> {
     let item = format!("own:{}:{name}", owner.word());
     let mut known = schema::all_fields(cx, &owner).await?;
     let field = schema::Wanted {
@@ -392,9 +497,13 @@ async fn make_own(
 /// import on (Zendesk facts §6.1).
 async fn bulk_users(cx: &Context) -> Result<bool, Error> {
     let item = "own:probe:bulk-users";
-    let write = Write::idempotent("POST", "/api/v2/users/create_many", key(item, "main", "probe"))
-        .json(&json!({"users": []}))
-        .passing();
+    let write = Write::idempotent(
+        "POST",
+        "/api/v2/users/create_many",
+        key(item, "main", "probe"),
+    )
+    .json(&json!({"users": []}))
+    .passing();
     let sent = client::write(cx, write).await?;
     Ok(match sent {
         Sent::Done(_) => true,

@@ -13,8 +13,18 @@ pub fn lead(facts: &[String]) -> Option<String> {
         return None;
     }
     let facts = facts.join("; ");
-    let facts: String =
-        facts.chars().map(|c| if c == ']' { ')' } else if c.is_control() { ' ' } else { c }).collect();
+    let facts: String = facts
+        .chars()
+        .map(|c| {
+            if c == ']' {
+                ')'
+            } else if c.is_control() {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect();
     Some(format!("{LEAD}{facts}]"))
 }
 
@@ -38,10 +48,14 @@ pub fn html_with_lead(lead: Option<&str>, html: &str) -> String {
 /// The facts in our line, and the body without it. Works on plain text and on HTML.
 pub fn without_lead(body: &str) -> (Option<&str>, &str) {
     if let Some(rest) = body.strip_prefix(LEAD) {
-        let Some((facts, rest)) = rest.split_once(']') else { return (None, body) };
+        let Some((facts, rest)) = rest.split_once(']') else {
+            return (None, body);
+        };
         return (Some(facts), rest.trim_start_matches('\n'));
     }
-    let html = body.strip_prefix("<p>").and_then(|rest| rest.strip_prefix(LEAD));
+    let html = body
+        .strip_prefix("<p>")
+        .and_then(|rest| rest.strip_prefix(LEAD));
     match html.and_then(|rest| rest.split_once("]</p>")) {
         Some((facts, rest)) => (Some(facts), rest),
         None => (None, body),
@@ -50,14 +64,21 @@ pub fn without_lead(body: &str) -> (Option<&str>, &str) {
 
 /// The inside of what Zendesk wraps around every HTML body (Zendesk facts §15).
 pub fn unwrapped(html: &str) -> &str {
-    let Some(rest) = html.strip_prefix("<div class=\"zd-comment\"") else { return html };
-    let Some((_, inside)) = rest.split_once('>') else { return html };
+    let Some(rest) = html.strip_prefix("<div class=\"zd-comment\"") else {
+        return html;
+    };
+    let Some((_, inside)) = rest.split_once('>') else {
+        return html;
+    };
     inside.strip_suffix("</div>").unwrap_or(inside)
 }
 
 /// Characters that mean something in HTML, as entities.
 pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Cuts text into pieces of at most `limit` bytes, after a line end where one is in the last fifth of a piece, never
@@ -71,7 +92,10 @@ pub fn pieces(text: &str, limit: usize) -> Vec<&str> {
             end -= 1;
         }
         let (window, _) = rest.split_at(end);
-        let line = window.rfind('\n').map(|at| at + 1).filter(|at| *at > end / 5 * 4);
+        let line = window
+            .rfind('\n')
+            .map(|at| at + 1)
+            .filter(|at| *at > end / 5 * 4);
         let (piece, after) = rest.split_at(line.unwrap_or(end));
         if piece.is_empty() {
             break;
@@ -112,7 +136,9 @@ pub fn of_html(html: &str) -> String {
             rest = comment.split_once("-->").map_or("", |(_, after)| after);
             continue;
         }
-        let dropped = ["script", "style"].into_iter().find(|name| lower.starts_with(name));
+        let dropped = ["script", "style"]
+            .into_iter()
+            .find(|name| lower.starts_with(name));
         if let Some(name) = dropped {
             let close = format!("</{name}");
             let at = tag.to_ascii_lowercase().find(&close);
@@ -120,7 +146,10 @@ pub fn of_html(html: &str) -> String {
             rest = after.split_once('>').map_or("", |(_, after)| after);
             continue;
         }
-        if ["br", "/p", "/div", "/li", "/tr"].iter().any(|name| lower.starts_with(name)) {
+        if ["br", "/p", "/div", "/li", "/tr"]
+            .iter()
+            .any(|name| lower.starts_with(name))
+        {
             text.push('\n');
         }
         rest = tag.split_once('>').map_or("", |(_, after)| after);
@@ -136,7 +165,10 @@ pub fn of_html(html: &str) -> String {
 
 /// The letters of a body, which survive sanitising, re-wrapping and rendering. What is compared before an undo.
 pub fn letters_of(html: &str) -> String {
-    of_html(html).chars().filter(|c| c.is_alphabetic()).collect()
+    of_html(html)
+        .chars()
+        .filter(|c| c.is_alphabetic())
+        .collect()
 }
 
 #[cfg(test)]
@@ -146,12 +178,21 @@ mod tests {
 
     #[test]
     fn the_line_above_a_body_comes_off_again() {
-        let lead = lead(&["written by Ana [admin]".to_owned(), "not delivered".to_owned()]);
+        let lead = lead(&[
+            "written by Ana [admin]".to_owned(),
+            "not delivered".to_owned(),
+        ]);
         let lead = lead.as_deref();
-        assert_eq!(lead, Some("[Migrated: written by Ana [admin); not delivered]"));
+        assert_eq!(
+            lead,
+            Some("[Migrated: written by Ana [admin); not delivered]")
+        );
         let body = "Hello ]\n there";
         let (facts, rest) = without_lead(&with_lead(lead, body)).to_owned_pair();
-        assert_eq!(facts.as_deref(), Some("written by Ana [admin); not delivered"));
+        assert_eq!(
+            facts.as_deref(),
+            Some("written by Ana [admin); not delivered")
+        );
         assert_eq!(rest, body);
         let html = html_with_lead(lead, "<b>x</b>");
         assert_eq!(without_lead(&html).1, "<b>x</b>");
@@ -169,23 +210,32 @@ mod tests {
 
     #[test]
     fn images_are_repointed_also_where_the_url_was_escaped() {
-        let images = [("https://old/x?a=1&b=2".to_owned(), "https://new/y".to_owned())];
+        let images = [(
+            "https://old/x?a=1&b=2".to_owned(),
+            "https://new/y".to_owned(),
+        )];
         let html = r#"<img src="https://old/x?a=1&amp;b=2"><img src="https://old/x?a=1&b=2">"#;
-        assert_eq!(repoint(html, &images), r#"<img src="https://new/y"><img src="https://new/y">"#);
+        assert_eq!(
+            repoint(html, &images),
+            r#"<img src="https://new/y"><img src="https://new/y">"#
+        );
     }
 
     #[test]
     fn letters_do_not_change_by_wrapping_or_escaping() {
         let wrapped = "<div class=\"zd-comment\" dir=\"auto\"><p dir=\"auto\">a &lt; b<br>c &amp; d</p></div>";
         assert_eq!(letters_of(wrapped), letters_of(&escape("a < b\nc & d")));
-        assert_eq!(unwrapped(wrapped), "<p dir=\"auto\">a &lt; b<br>c &amp; d</p>");
+        assert_eq!(
+            unwrapped(wrapped),
+            "<p dir=\"auto\">a &lt; b<br>c &amp; d</p>"
+        );
     }
 
     proptest! {
         #[test]
         fn pieces_joined_are_the_text(text in "(?s).{0,400}", limit in 4_usize..60) {
             let pieces = pieces(&text, limit);
-            prop_assert_eq!(pieces.concat(), text);
+            prop_assert_eq!(pieces.concat(), text.clone());
             prop_assert!(pieces.iter().all(|piece| piece.len() <= limit));
         }
     }

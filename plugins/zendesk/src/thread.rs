@@ -80,7 +80,11 @@ pub struct Mapped {
 ///
 /// # Errors
 /// `invalid` when the conversation's customer was not migrated, or the item is no thread.
-pub fn map_thread(item: &Item, thread: &Thread, around: &Surroundings<'_>) -> Result<Mapped, Error> {
+pub fn map_thread(
+    item: &Item,
+    thread: &Thread,
+    around: &Surroundings<'_>,
+) -> Result<Mapped, Error> {
     let head = &thread.conversation.head;
     let Entity::Conversation(conversation) = &thread.conversation.data else {
         return Err(Error::Bug("a thread without a conversation".to_owned()));
@@ -94,25 +98,51 @@ pub fn map_thread(item: &Item, thread: &Thread, around: &Surroundings<'_>) -> Re
     let mut perishable = Vec::new();
     let mut last = head.created_at.unwrap_or(0);
     for part in &thread.parts {
-        let Entity::Message(message) = &part.message.data else { continue };
-        let sent = message.sent_at.or(part.message.head.created_at).unwrap_or(last);
+        let Entity::Message(message) = &part.message.data else {
+            continue;
+        };
+        let sent = message
+            .sent_at
+            .or(part.message.head.created_at)
+            .unwrap_or(last);
         last = sent;
         let at = map::importable(sent, around.now);
         let subject = conversation.subject.as_deref();
-        let mut context = Part { around, card: &mut card, losses: &mut losses, perishable: &mut perishable };
+        let mut context = Part {
+            around,
+            card: &mut card,
+            losses: &mut losses,
+            perishable: &mut perishable,
+        };
         context.comments(part, message, at, subject, &mut comments);
     }
 
     let slots = Slots::of(item, conversation);
     let finished = matches!(slots.status.as_str(), "solved" | "closed");
     let (assignee, group) = assignment(conversation, finished, around, &mut losses);
-    let (custom_fields, tags) =
-        fields_and_tags(&thread.conversation, conversation, around, &mut card, &mut losses);
+    let (custom_fields, tags) = fields_and_tags(
+        &thread.conversation,
+        conversation,
+        around,
+        &mut card,
+        &mut losses,
+    );
 
-    let created = head.created_at.or_else(|| first_time(thread)).unwrap_or(around.now);
-    let updated = [head.updated_at, conversation.last_activity_at, Some(last), Some(created)];
+    let created = head
+        .created_at
+        .or_else(|| first_time(thread))
+        .unwrap_or(around.now);
+    let updated = [
+        head.updated_at,
+        conversation.last_activity_at,
+        Some(last),
+        Some(created),
+    ];
     let updated = updated.into_iter().flatten().max().unwrap_or(created);
-    let solved = conversation.closed_at.or(conversation.ended_at).unwrap_or(updated);
+    let solved = conversation
+        .closed_at
+        .or(conversation.ended_at)
+        .unwrap_or(updated);
     let at = |ms| map::iso(map::importable(ms, around.now));
 
     let closing = card.comments(around.state.me, &at(updated));
@@ -129,7 +159,8 @@ pub fn map_thread(item: &Item, thread: &Thread, around: &Surroundings<'_>) -> Re
     }
     let parts = chunks.len();
     if parts > 1 {
-        let note = format!("more comments than a ticket holds; continues in {parts} linked tickets");
+        let note =
+            format!("more comments than a ticket holds; continues in {parts} linked tickets");
         losses.push(loss("conversation.messages", Fidelity::Converted, note));
     }
     let mut closing = Some(closing);
@@ -139,17 +170,25 @@ pub fn map_thread(item: &Item, thread: &Thread, around: &Surroundings<'_>) -> Re
             let next = continued_marker(&item.marker, index + 2);
             comments.push(own_comment(
                 around.state.me,
-                comments.last().map_or_else(|| at(updated), |c| c.created_at.clone()),
+                comments
+                    .last()
+                    .map_or_else(|| at(updated), |c| c.created_at.clone()),
                 &[format!("continues in the ticket with external id {next}")],
             ));
         } else if let Some(closing) = closing.take() {
             comments.extend(closing);
         }
-        let submitter_id = comments.first().map_or(around.state.me, |first| first.author_id);
+        let submitter_id = comments
+            .first()
+            .map_or(around.state.me, |first| first.author_id);
         let subject = conversation.subject.clone().unwrap_or_default();
         tickets.push(ImportTicket {
             external_id: continued_marker(&item.marker, index + 1),
-            subject: if index == 0 { subject } else { format!("{subject} (part {})", index + 1) },
+            subject: if index == 0 {
+                subject
+            } else {
+                format!("{subject} (part {})", index + 1)
+            },
             requester_id: requester,
             submitter_id,
             assignee_id: assignee,
@@ -167,18 +206,32 @@ pub fn map_thread(item: &Item, thread: &Thread, around: &Surroundings<'_>) -> Re
             comments,
         });
     }
-    Ok(Mapped { tickets, losses, perishable })
+    Ok(Mapped {
+        tickets,
+        losses,
+        perishable,
+    })
 }
 
 /// The external id of the n-th ticket of a thread.
 pub fn continued_marker(marker: &str, part: usize) -> String {
-    if part <= 1 { marker.to_owned() } else { format!("{marker}#{part}") }
+    if part <= 1 {
+        marker.to_owned()
+    } else {
+        format!("{marker}#{part}")
+    }
 }
 
 /// Says in a continuation which ticket it continues; its number is known only after that was made.
 pub fn link_back(ticket: &mut ImportTicket, stand_in: u64, before: u64) {
-    let at = ticket.comments.first().map_or_else(|| ticket.created_at.clone(), |c| c.created_at.clone());
-    ticket.comments.insert(0, own_comment(stand_in, at, &[format!("continues ticket #{before}")]));
+    let at = ticket
+        .comments
+        .first()
+        .map_or_else(|| ticket.created_at.clone(), |c| c.created_at.clone());
+    ticket.comments.insert(
+        0,
+        own_comment(stand_in, at, &[format!("continues ticket #{before}")]),
+    );
     ticket.submitter_id = stand_in;
 }
 
@@ -192,19 +245,31 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
         return Err(Error::Bug("a note that is no message".to_owned()));
     };
     if message.conversation.is_some() {
-        let reason = "the conversation that this message belongs to has not been migrated".to_owned();
-        return Err(Error::Invalid(Invalid { field: Some("message.conversation".to_owned()), reason }));
+        let reason =
+            "the conversation that this message belongs to has not been migrated".to_owned();
+        return Err(Error::Invalid(Invalid {
+            field: Some("message.conversation".to_owned()),
+            reason,
+        }));
     }
     if message.visibility == Visibility::Public {
         let reason = "a public message without a conversation has no place".to_owned();
-        return Err(Error::Invalid(Invalid { field: Some("message.conversation".to_owned()), reason }));
+        return Err(Error::Invalid(Invalid {
+            field: Some("message.conversation".to_owned()),
+            reason,
+        }));
     }
     let mut head = entry.head.clone();
     head.kind = types::Kind::Conversation;
     head.fields = Vec::new();
     let conversation = Conversation {
         customer: message.customer.clone(),
-        subject: Some(message.subject.clone().unwrap_or_else(|| "Note on the customer".to_owned())),
+        subject: Some(
+            message
+                .subject
+                .clone()
+                .unwrap_or_else(|| "Note on the customer".to_owned()),
+        ),
         preview: None,
         status: ConversationStatus::Closed,
         sub_status: None,
@@ -234,16 +299,25 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
         note_count: None,
     };
     Ok(Thread {
-        conversation: Entry { head, data: Entity::Conversation(conversation) },
-        parts: vec![ThreadPart { message: entry.clone(), attachments: Vec::new() }],
+        conversation: Entry {
+            head,
+            data: Entity::Conversation(conversation),
+        },
+        parts: vec![ThreadPart {
+            message: entry.clone(),
+            attachments: Vec::new(),
+        }],
     })
 }
 
 fn first_time(thread: &Thread) -> Option<i64> {
-    thread.parts.iter().find_map(|part| match &part.message.data {
-        Entity::Message(message) => message.sent_at.or(part.message.head.created_at),
-        _ => None,
-    })
+    thread
+        .parts
+        .iter()
+        .find_map(|part| match &part.message.data {
+            Entity::Message(message) => message.sent_at.or(part.message.head.created_at),
+            _ => None,
+        })
 }
 
 fn own_comment(author: u64, at: String, facts: &[String]) -> ImportComment {
@@ -265,7 +339,10 @@ fn requester(
     match &conversation.customer {
         Some(customer) => map::numeric_target(customer).ok_or_else(|| {
             let reason = format!("customer {} has not been migrated", customer.id);
-            Error::Invalid(Invalid { field: Some("conversation.customer".to_owned()), reason })
+            Error::Invalid(Invalid {
+                field: Some("conversation.customer".to_owned()),
+                reason,
+            })
         }),
         None => {
             let note = "no customer in the source; the stand-in agent is the requester";
@@ -287,7 +364,9 @@ impl Slots {
     fn of(item: &Item, conversation: &Conversation) -> Self {
         let slot = |name: &str| {
             let found = item.values.iter().find(|value| value.slot == name);
-            found.map(|value| value.value.clone()).filter(|value| !value.is_empty())
+            found
+                .map(|value| value.value.clone())
+                .filter(|value| !value.is_empty())
         };
         let status = slot("status");
         // `hold:360001` is a custom status of the category hold.
@@ -298,9 +377,18 @@ impl Slots {
                 (status.unwrap_or_else(default), None)
             }
         };
-        let priority = slot("priority")
-            .or_else(|| conversation.priority.as_ref().map(|p| map::default_priority(p).to_owned()));
-        Self { status, custom_status, priority, channel: slot("channel") }
+        let priority = slot("priority").or_else(|| {
+            conversation
+                .priority
+                .as_ref()
+                .map(|p| map::default_priority(p).to_owned())
+        });
+        Self {
+            status,
+            custom_status,
+            priority,
+            channel: slot("channel"),
+        }
     }
 }
 
@@ -315,26 +403,53 @@ fn assignment(
     let mut assignee = None;
     if let Some(first) = conversation.assignees.first() {
         match map::numeric_target(first) {
-            Some(id) if id == state.stand_in && first.target.as_deref().and_then(map::placeholder_name).is_some() => {
+            Some(id)
+                if id == state.stand_in
+                    && first
+                        .target
+                        .as_deref()
+                        .and_then(map::placeholder_name)
+                        .is_some() =>
+            {
                 // A former agent cannot be assigned. The card names him; only finished tickets get the stand-in.
-                losses.push(loss("conversation.assignees", Fidelity::Converted, "named on the source card: no user here"));
+                losses.push(loss(
+                    "conversation.assignees",
+                    Fidelity::Converted,
+                    "named on the source card: no user here",
+                ));
             }
             Some(id) => assignee = Some(id),
-            None => losses.push(loss("conversation.assignees", Fidelity::Converted, "named on the source card: not migrated")),
+            None => losses.push(loss(
+                "conversation.assignees",
+                Fidelity::Converted,
+                "named on the source card: not migrated",
+            )),
         }
     }
     if conversation.assignees.len() > 1 {
-        losses.push(loss("conversation.assignees", Fidelity::Converted, "further assignees are on the source card"));
+        losses.push(loss(
+            "conversation.assignees",
+            Fidelity::Converted,
+            "further assignees are on the source card",
+        ));
     }
     if assignee.is_none() && finished {
         assignee = Some(state.stand_in);
     }
     let mut group = conversation.teams.first().and_then(map::numeric_target);
     if group.is_none() && !conversation.teams.is_empty() {
-        losses.push(loss("conversation.teams", Fidelity::Converted, "on the source card: the team was not migrated"));
+        losses.push(loss(
+            "conversation.teams",
+            Fidelity::Converted,
+            "on the source card: the team was not migrated",
+        ));
     }
     if conversation.teams.len() > 1 {
-        losses.push(loss("conversation.teams", Fidelity::Converted, "further teams are on the source card"));
+        losses.push(loss(
+            "conversation.teams",
+            Fidelity::Converted,
+            "further teams are on the source card",
+        ));
     }
     if let (Some(user), Some(id), Some(members)) = (assignee, group, around.members)
         && !members.contains(&(user, id))
@@ -354,7 +469,11 @@ fn brand(
     let brand = conversation.brand.as_ref()?;
     let found = map::numeric_target(brand);
     if found.is_none() {
-        losses.push(loss("conversation.brand", Fidelity::Converted, "default brand; the original is on the source card"));
+        losses.push(loss(
+            "conversation.brand",
+            Fidelity::Converted,
+            "default brand; the original is on the source card",
+        ));
     }
     found.or(around.state.brand)
 }
@@ -366,38 +485,70 @@ fn fields_and_tags(
     card: &mut Card,
     losses: &mut Vec<Loss>,
 ) -> (Vec<CustomField>, Vec<String>) {
-    let mut fields = vec![CustomField { id: around.state.ticket_source_id, value: json!(entry.head.id) }];
+    let mut fields = vec![CustomField {
+        id: around.state.ticket_source_id,
+        value: json!(entry.head.id),
+    }];
     if let Some(url) = &entry.head.url {
-        fields.push(CustomField { id: around.state.ticket_source_url, value: json!(url) });
+        fields.push(CustomField {
+            id: around.state.ticket_source_url,
+            value: json!(url),
+        });
     }
     for field in &entry.head.fields {
         let target = field.target.as_deref().and_then(FieldTarget::parse);
         let placed = match &target {
             Some(target) => {
                 let options = around.options.get(&target.address).map(Vec::as_slice);
-                map::field_value(target, &field.name, &field.value, options).map_err(|misfit| misfit.0)
+                map::field_value(target, &field.name, &field.value, options)
+                    .map_err(|misfit| misfit.0)
             }
             None => Err("no field in Zendesk".to_owned()),
         };
-        let id = target.as_ref().and_then(|target| target.address.parse().ok());
+        let id = target
+            .as_ref()
+            .and_then(|target| target.address.parse().ok());
         match (placed, id) {
             (Ok(value), Some(id)) => {
-                fields.push(CustomField { id, value: value.json });
-                let companion = target.and_then(|t| t.companion).and_then(|c| c.parse().ok());
+                fields.push(CustomField {
+                    id,
+                    value: value.json,
+                });
+                let companion = target
+                    .and_then(|t| t.companion)
+                    .and_then(|c| c.parse().ok());
                 if let (Some(text), Some(id)) = (value.companion, companion) {
-                    fields.push(CustomField { id, value: json!(text) });
+                    fields.push(CustomField {
+                        id,
+                        value: json!(text),
+                    });
                 }
             }
             (placed, _) => {
                 let why = placed.err().unwrap_or_else(|| "no ticket field".to_owned());
-                card.add(format!("field {}", field.name), map::value_text(&field.value));
+                card.add(
+                    format!("field {}", field.name),
+                    map::value_text(&field.value),
+                );
                 let note = format!("{why}; on the source card");
-                losses.push(loss(format!("fields.{}", field.name), Fidelity::Converted, note));
+                losses.push(loss(
+                    format!("fields.{}", field.name),
+                    Fidelity::Converted,
+                    note,
+                ));
             }
         }
     }
-    let mut tags = BTreeSet::from([State::source_tag(around.platform), State::run_tag(around.run)]);
-    tags.extend(conversation.channels.iter().filter_map(|c| map::tag(&format!("channel_{c}"))));
+    let mut tags = BTreeSet::from([
+        State::source_tag(around.platform),
+        State::run_tag(around.run),
+    ]);
+    tags.extend(
+        conversation
+            .channels
+            .iter()
+            .filter_map(|c| map::tag(&format!("channel_{c}"))),
+    );
     for reference in &conversation.tags {
         match &reference.target {
             Some(target) => {
@@ -405,7 +556,11 @@ fn fields_and_tags(
             }
             None => {
                 card.add("tag", &reference.id);
-                losses.push(loss("conversation.tags", Fidelity::Converted, "a tag without a form here is on the source card"));
+                losses.push(loss(
+                    "conversation.tags",
+                    Fidelity::Converted,
+                    "a tag without a form here is on the source card",
+                ));
             }
         }
     }
@@ -445,7 +600,11 @@ impl Part<'_, '_> {
             None
         };
         if let Some(why) = skipped {
-            self.losses.push(loss("message", Fidelity::Lost, format!("message {} skipped: {why}", head.id)));
+            self.losses.push(loss(
+                "message",
+                Fidelity::Lost,
+                format!("message {} skipped: {why}", head.id),
+            ));
             return;
         }
         let number = comments.len() + 1;
@@ -454,10 +613,15 @@ impl Part<'_, '_> {
         let (mut author, named) = map::author(&message.author, stand_in);
         if let Some(name) = named {
             facts.push(format!("written by {name}"));
-            self.losses.push(loss("message.author", Fidelity::Converted, format!("message {}: named in the text", head.id)));
+            self.losses.push(loss(
+                "message.author",
+                Fidelity::Converted,
+                format!("message {}: named in the text", head.id),
+            ));
         }
         let public = message.visibility == Visibility::Public && !message.forwarded;
-        let by_customer = matches!(&message.author, types::Author::Person(p) if p.kind == types::Kind::Customer);
+        let by_customer =
+            matches!(&message.author, types::Author::Person(p) if p.kind == types::Kind::Customer);
         if !public && by_customer && !message.forwarded {
             // Whether an end user may write a private comment is not stated (Zendesk facts §18).
             facts.push("an internal part by the customer".to_owned());
@@ -475,7 +639,10 @@ impl Part<'_, '_> {
             self.file(attachment, &mut uploads, &mut images, &mut facts);
         }
         let plain = self.around.text(&message.text);
-        let html = self.around.text(&message.html).filter(|html| !html.trim().is_empty());
+        let html = self
+            .around
+            .text(&message.html)
+            .filter(|html| !html.trim().is_empty());
         if plain.is_none_or(str::is_empty) && html.is_none() && facts.is_empty() {
             facts.push("no text in the source".to_owned());
         }
@@ -491,14 +658,23 @@ impl Part<'_, '_> {
         if let Some(html) = html {
             let body = text::html_with_lead(lead.as_deref(), &text::repoint(html, &images));
             if body.len() <= COMMENT_BYTES {
-                comments.push(ImportComment { html_body: Some(body), ..base });
+                comments.push(ImportComment {
+                    html_body: Some(body),
+                    ..base
+                });
                 return;
             }
-            let note = format!("message {}: HTML too long for a comment, carried as plain text", head.id);
+            let note = format!(
+                "message {}: HTML too long for a comment, carried as plain text",
+                head.id
+            );
             self.losses.push(loss("message.html", Fidelity::Lost, note));
         }
         let rendered = html.map(text::of_html);
-        let body = plain.filter(|t| !t.is_empty()).or(rendered.as_deref()).unwrap_or("");
+        let body = plain
+            .filter(|t| !t.is_empty())
+            .or(rendered.as_deref())
+            .unwrap_or("");
         self.long_text(base, &facts, body, comments);
     }
 
@@ -514,7 +690,11 @@ impl Part<'_, '_> {
         let count = pieces.len();
         let mut uploads = Some(base.uploads.clone());
         for (index, piece) in pieces.into_iter().enumerate() {
-            let mut facts = if index == 0 { facts.to_vec() } else { Vec::new() };
+            let mut facts = if index == 0 {
+                facts.to_vec()
+            } else {
+                Vec::new()
+            };
             if count > 1 {
                 facts.push(format!("part {} of {count}", index + 1));
             }
@@ -527,7 +707,8 @@ impl Part<'_, '_> {
         }
         if count > 1 {
             let note = format!("a text of {} bytes stands in {count} comments", body.len());
-            self.losses.push(loss("message.text", Fidelity::Converted, note));
+            self.losses
+                .push(loss("message.text", Fidelity::Converted, note));
         }
     }
 
@@ -538,7 +719,9 @@ impl Part<'_, '_> {
         images: &mut Vec<(String, String)>,
         facts: &mut Vec<String>,
     ) {
-        let Entity::Attachment(attachment) = &entry.data else { return };
+        let Entity::Attachment(attachment) = &entry.data else {
+            return;
+        };
         match self.around.files.get(&entry.head.id) {
             Some(File::Uploaded { token, content_url }) => {
                 uploads.push(token.clone());
@@ -565,7 +748,13 @@ impl Part<'_, '_> {
     }
 
     /// What the source knows of a message and a comment has no place for.
-    fn message_card(&mut self, number: usize, part: &ThreadPart, message: &Message, subject: Option<&str>) {
+    fn message_card(
+        &mut self,
+        number: usize,
+        part: &ThreadPart,
+        message: &Message,
+        subject: Option<&str>,
+    ) {
         let head = &part.message.head;
         let mut facts = vec![format!("id {}", head.id)];
         let mut add = |name: &str, value: Option<String>| {
@@ -573,10 +762,22 @@ impl Part<'_, '_> {
                 facts.push(format!("{name} {value}"));
             }
         };
-        add("sent", message.sent_at.filter(|at| at.rem_euclid(1_000) != 0).map(map::iso_exact));
+        add(
+            "sent",
+            message
+                .sent_at
+                .filter(|at| at.rem_euclid(1_000) != 0)
+                .map(map::iso_exact),
+        );
         add("channel", message.channel.clone());
         add("app", message.app.clone());
-        add("subject", message.subject.clone().filter(|s| Some(s.as_str()) != subject));
+        add(
+            "subject",
+            message
+                .subject
+                .clone()
+                .filter(|s| Some(s.as_str()) != subject),
+        );
         add("from", message.sender.clone());
         add("to", Some(message.to.join(", ")));
         add("cc", Some(message.cc.join(", ")));
@@ -585,11 +786,26 @@ impl Part<'_, '_> {
         add("in-reply-to", message.in_reply_to.clone());
         add("read", message.read_at.map(map::iso_exact));
         add("language", message.language.clone());
-        add("mentions", Some(message.mentions.iter().map(map::reference_text).collect::<Vec<_>>().join(", ")));
+        add(
+            "mentions",
+            Some(
+                message
+                    .mentions
+                    .iter()
+                    .map(map::reference_text)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
+        );
         for field in &head.fields {
-            add(&format!("field {}", field.name), Some(map::value_text(&field.value)));
+            add(
+                &format!("field {}", field.name),
+                Some(map::value_text(&field.value)),
+            );
         }
-        self.card.messages.push(format!("{number}: {}", facts.join("; ")));
+        self.card
+            .messages
+            .push(format!("{number}: {}", facts.join("; ")));
     }
 }
 
@@ -604,7 +820,11 @@ fn message_facts(message: &Message, facts: &mut Vec<String>) {
         facts.push(format!("forwarded to {}", to.join(", ")));
     }
     if message.delivery.status == DeliveryStatus::Failed {
-        let why = message.delivery.error.as_deref().unwrap_or("no reason known");
+        let why = message
+            .delivery
+            .error
+            .as_deref()
+            .unwrap_or("no reason known");
         facts.push(format!("not delivered: {why}"));
     }
     if message.auto {
@@ -617,7 +837,8 @@ fn message_facts(message: &Message, facts: &mut Vec<String>) {
     }
     if let Some(call) = &message.call {
         let mut words = vec!["a call".to_owned()];
-        let time = |name: &str, at: Option<i64>| at.map(|at| format!("{name} {}", map::iso_exact(at)));
+        let time =
+            |name: &str, at: Option<i64>| at.map(|at| format!("{name} {}", map::iso_exact(at)));
         words.extend(time("placed", call.placed_at));
         words.extend(time("answered", call.answered_at));
         words.extend(time("ended", call.ended_at));
@@ -706,12 +927,16 @@ pub fn head_card(entry: &Entry, notes: &[String], card: &mut Card) {
     card.add("source id", &head.id);
     card.add("source url", head.url.as_deref().unwrap_or(""));
     card.add("external id", head.external_id.as_deref().unwrap_or(""));
-    let mut time = |name: &str, at: Option<i64>| card.add(name, at.map(map::iso_exact).unwrap_or_default());
+    let mut time =
+        |name: &str, at: Option<i64>| card.add(name, at.map(map::iso_exact).unwrap_or_default());
     time("created", head.created_at);
     time("updated", head.updated_at);
     time("imported", head.imported_at);
     let mut by = |name: &str, who: &Option<Reference>| {
-        card.add(name, who.as_ref().map(map::reference_text).unwrap_or_default());
+        card.add(
+            name,
+            who.as_ref().map(map::reference_text).unwrap_or_default(),
+        );
     };
     by("created by", &head.created_by);
     by("modified by", &head.modified_by);
@@ -720,35 +945,66 @@ pub fn head_card(entry: &Entry, notes: &[String], card: &mut Card) {
     }
 }
 
-fn conversation_card(entry: &Entry, conversation: &Conversation, notes: &[String], card: &mut Card) {
+fn conversation_card(
+    entry: &Entry,
+    conversation: &Conversation,
+    notes: &[String],
+    card: &mut Card,
+) {
     head_card(entry, notes, card);
     let references = |list: &[Reference]| {
-        list.iter().map(map::reference_text).collect::<Vec<_>>().join(", ")
+        list.iter()
+            .map(map::reference_text)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let time = |at: Option<i64>| at.map(map::iso_exact).unwrap_or_default();
-    card.add("status", match &conversation.status {
-        ConversationStatus::Open => "open",
-        ConversationStatus::Snoozed => "snoozed",
-        ConversationStatus::Closed => "closed",
-        ConversationStatus::Other(word) => word,
-    });
+    card.add(
+        "status",
+        match &conversation.status {
+            ConversationStatus::Open => "open",
+            ConversationStatus::Snoozed => "snoozed",
+            ConversationStatus::Closed => "closed",
+            ConversationStatus::Other(word) => word,
+        },
+    );
     card.add("sub-status", text(&conversation.sub_status));
     card.add("snoozed until", time(conversation.snooze_until));
     card.add("snooze status", text(&conversation.snooze_status));
     if let Some(p) = &conversation.priority {
-        card.add("priority", format!("{} on {}..{}", p.value, p.lowest, p.highest));
+        card.add(
+            "priority",
+            format!("{} on {}..{}", p.value, p.lowest, p.highest),
+        );
     }
     card.add("assignees", references(&conversation.assignees));
     card.add("teams", references(&conversation.teams));
-    card.add("queue", conversation.queue.as_ref().map(map::reference_text).unwrap_or_default());
+    card.add(
+        "queue",
+        conversation
+            .queue
+            .as_ref()
+            .map(map::reference_text)
+            .unwrap_or_default(),
+    );
     card.add("channels", conversation.channels.join(", "));
-    card.add("brand", conversation.brand.as_ref().map(map::reference_text).unwrap_or_default());
-    card.add("direction", match conversation.direction {
-        Direction::Inbound => "inbound",
-        Direction::Outbound => "outbound",
-        Direction::None => "",
-    });
+    card.add(
+        "brand",
+        conversation
+            .brand
+            .as_ref()
+            .map(map::reference_text)
+            .unwrap_or_default(),
+    );
+    card.add(
+        "direction",
+        match conversation.direction {
+            Direction::Inbound => "inbound",
+            Direction::Outbound => "outbound",
+            Direction::None => "",
+        },
+    );
     card.add("language", text(&conversation.language));
     if let Some(s) = &conversation.satisfaction {
         satisfaction_card(s, card);
@@ -759,16 +1015,28 @@ fn conversation_card(entry: &Entry, conversation: &Conversation, notes: &[String
             sla.metric.clone(),
             sla.status.clone(),
             sla.breached.then(|| "breached".to_owned()),
-            sla.breach_at.map(|at| format!("breach {}", map::iso_exact(at))),
-            sla.satisfied_at.map(|at| format!("satisfied {}", map::iso_exact(at))),
+            sla.breach_at
+                .map(|at| format!("breach {}", map::iso_exact(at))),
+            sla.satisfied_at
+                .map(|at| format!("satisfied {}", map::iso_exact(at))),
         ];
-        card.add("sla", words.into_iter().flatten().collect::<Vec<_>>().join(", "));
+        card.add(
+            "sla",
+            words.into_iter().flatten().collect::<Vec<_>>().join(", "),
+        );
     }
     card.add("spam", if conversation.spam { "yes" } else { "" });
     card.add("locked", if conversation.locked { "yes" } else { "" });
     card.add("ended", time(conversation.ended_at));
     card.add("ended because", text(&conversation.ended_reason));
-    card.add("merged into", conversation.merged_into.as_ref().map(map::reference_text).unwrap_or_default());
+    card.add(
+        "merged into",
+        conversation
+            .merged_into
+            .as_ref()
+            .map(map::reference_text)
+            .unwrap_or_default(),
+    );
     card.add("linked", references(&conversation.linked));
     card.add("closed", time(conversation.closed_at));
     card.add("first response", time(conversation.first_response_at));
@@ -788,9 +1056,13 @@ pub fn satisfaction_card(s: &types::Satisfaction, card: &mut Card) {
         s.channel.clone(),
         s.survey.as_ref().map(map::reference_text),
         s.sent_at.map(|at| format!("sent {}", map::iso_exact(at))),
-        s.answered_at.map(|at| format!("answered {}", map::iso_exact(at))),
+        s.answered_at
+            .map(|at| format!("answered {}", map::iso_exact(at))),
     ];
-    card.add("satisfaction", words.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    card.add(
+        "satisfaction",
+        words.into_iter().flatten().collect::<Vec<_>>().join(", "),
+    );
     for (question, answer) in &s.answers {
         card.add("satisfaction answer", format!("{question}: {answer}"));
     }
@@ -821,9 +1093,17 @@ pub fn ticket_facets(ticket: &ImportTicket) -> Vec<(String, String)> {
             (None, Some(plain)) => text::letters_of(&text::escape(plain)),
             (None, None) => String::new(),
         };
-        comment_facet(comment.author_id, comment.public, &comment.created_at, &body)
+        comment_facet(
+            comment.author_id,
+            comment.public,
+            &comment.created_at,
+            &body,
+        )
     });
-    facets.push(("comments".to_owned(), comments.collect::<Vec<_>>().join("\n")));
+    facets.push((
+        "comments".to_owned(),
+        comments.collect::<Vec<_>>().join("\n"),
+    ));
     facets
 }
 
@@ -834,12 +1114,18 @@ pub fn read_facets(
 ) -> Vec<(String, String)> {
     let id = |id: Option<u64>| id.map(|id| id.to_string()).unwrap_or_default();
     let mut facets = vec![
-        ("subject".to_owned(), squeezed(ticket.subject.as_deref().unwrap_or(""))),
+        (
+            "subject".to_owned(),
+            squeezed(ticket.subject.as_deref().unwrap_or("")),
+        ),
         ("requester".to_owned(), id(ticket.requester_id)),
         ("status".to_owned(), progress(&ticket.status).to_owned()),
         ("assignee".to_owned(), id(ticket.assignee_id)),
         ("group".to_owned(), id(ticket.group_id)),
-        ("priority".to_owned(), ticket.priority.clone().unwrap_or_default()),
+        (
+            "priority".to_owned(),
+            ticket.priority.clone().unwrap_or_default(),
+        ),
     ];
     for field in &ticket.custom_fields {
         facets.push((format!("field {}", field.id), canonical(&field.value)));
@@ -847,9 +1133,17 @@ pub fn read_facets(
     if let Some(comments) = comments {
         let comments = comments.iter().map(|comment| {
             let at = comment.created_at.as_deref().unwrap_or("");
-            comment_facet(comment.author_id, comment.public, at, &text::letters_of(&comment.html_body))
+            comment_facet(
+                comment.author_id,
+                comment.public,
+                at,
+                &text::letters_of(&comment.html_body),
+            )
         });
-        facets.push(("comments".to_owned(), comments.collect::<Vec<_>>().join("\n")));
+        facets.push((
+            "comments".to_owned(),
+            comments.collect::<Vec<_>>().join("\n"),
+        ));
     }
     facets
 }

@@ -14,7 +14,8 @@ use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
 use transload_sdk::types::Error;
 
 use crate::api::{
-    Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobStatus, Organization, Record, Ticket, User,
+    Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobStatus, Organization,
+    Record, Ticket, User,
 };
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner, FieldTarget};
@@ -49,12 +50,25 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let config: Config = cx.config()?;
-    let mut known: BTreeSet<(&str, &str)> = ours.iter().map(|(k, id)| (k.as_str(), id.as_str())).collect();
-    known.extend(effects.iter().map(|u| (u.effect.target_kind.as_str(), u.effect.target_id.as_str())));
-    let undo = Undo { cx, mode, purge: config.purge, ours: known };
+    let mut known: BTreeSet<(&str, &str)> = ours
+        .iter()
+        .map(|(k, id)| (k.as_str(), id.as_str()))
+        .collect();
+    known.extend(
+        effects
+            .iter()
+            .map(|u| (u.effect.target_kind.as_str(), u.effect.target_id.as_str())),
+    );
+    let undo = Undo {
+        cx,
+        mode,
+        purge: config.purge,
+        ours: known,
+    };
     let mut rest = effects.as_slice();
     while let Some(first) = rest.first() {
-        let is_ticket = |u: &Undoing| u.effect.target_kind == "ticket" && u.effect.action == Action::Created;
+        let is_ticket =
+            |u: &Undoing| u.effect.target_kind == "ticket" && u.effect.action == Action::Created;
         let count = if is_ticket(first) {
             rest.iter().take_while(|u| is_ticket(u)).count().min(BULK)
         } else {
@@ -75,8 +89,20 @@ pub async fn undo(
 }
 
 impl Undo<'_> {
-    async fn say(&self, one: &Undoing, status: UndoStatus, reason: Option<String>) -> Result<(), Error> {
-        Ok(self.cx.report_undo(UndoOutcome { effect: one.effect_id, status, reason }).await?)
+    async fn say(
+        &self,
+        one: &Undoing,
+        status: UndoStatus,
+        reason: Option<String>,
+    ) -> Result<(), Error> {
+        Ok(self
+            .cx
+            .report_undo(UndoOutcome {
+                effect: one.effect_id,
+                status,
+                reason,
+            })
+            .await?)
     }
 
     fn is_ours(&self, kind: &str, id: &str) -> bool {
@@ -95,9 +121,15 @@ impl Undo<'_> {
     // ---- tickets
 
     async fn tickets(&self, batch: &[Undoing]) -> Result<(), Error> {
-        let ids = batch.iter().map(|u| u.effect.target_id.as_str()).collect::<Vec<_>>().join(",");
+        let ids = batch
+            .iter()
+            .map(|u| u.effect.target_id.as_str())
+            .collect::<Vec<_>>()
+            .join(",");
         let path = format!("/api/v2/tickets/show_many?ids={ids}");
-        let found: Vec<Ticket> = client::find_member(self.cx, &path, "tickets").await?.unwrap_or_default();
+        let found: Vec<Ticket> = client::find_member(self.cx, &path, "tickets")
+            .await?
+            .unwrap_or_default();
         let mut doomed: Vec<&Undoing> = Vec::new();
         let mut absent: Vec<&Undoing> = Vec::new();
         for one in batch {
@@ -123,18 +155,27 @@ impl Undo<'_> {
             return Ok(());
         }
         if !doomed.is_empty() {
-            self.delete_many("/api/v2/tickets/destroy_many", "delete", &doomed).await?;
+            self.delete_many("/api/v2/tickets/destroy_many", "delete", &doomed)
+                .await?;
         }
         // One that was deleted softly before (by an earlier attempt, by a person) is not back to nothing yet.
         let to_purge: Vec<&Undoing> = doomed.iter().chain(&absent).copied().collect();
         if self.purge {
-            self.delete_many("/api/v2/deleted_tickets/destroy_many", "purge", &to_purge).await?;
+            self.delete_many("/api/v2/deleted_tickets/destroy_many", "purge", &to_purge)
+                .await?;
         }
-        let left: Vec<Ticket> = client::find_member(self.cx, &path, "tickets").await?.unwrap_or_default();
+        let left: Vec<Ticket> = client::find_member(self.cx, &path, "tickets")
+            .await?
+            .unwrap_or_default();
         for one in doomed {
             let id = one.effect.target_id.parse::<u64>().unwrap_or(0);
             if left.iter().any(|ticket| ticket.id == id) {
-                self.say(one, UndoStatus::Failed, Some("the ticket is still there".to_owned())).await?;
+                self.say(
+                    one,
+                    UndoStatus::Failed,
+                    Some("the ticket is still there".to_owned()),
+                )
+                .await?;
             } else {
                 self.say(one, UndoStatus::Undone, None).await?;
             }
@@ -149,7 +190,11 @@ impl Undo<'_> {
         if batch.is_empty() {
             return Ok(());
         }
-        let ids = batch.iter().map(|u| u.effect.target_id.as_str()).collect::<Vec<_>>().join(",");
+        let ids = batch
+            .iter()
+            .map(|u| u.effect.target_id.as_str())
+            .collect::<Vec<_>>()
+            .join(",");
         let first = batch.first().map(|u| u.effect_id).unwrap_or_default();
         let key = key("*", format!("tickets:{first}"), step);
         let write = Write::idempotent("DELETE", format!("{path}?ids={ids}"), key);
@@ -160,7 +205,11 @@ impl Undo<'_> {
         Ok(())
     }
 
-    async fn ticket_conflict(&self, one: &Undoing, ticket: &Ticket) -> Result<Option<String>, Error> {
+    async fn ticket_conflict(
+        &self,
+        one: &Undoing,
+        ticket: &Ticket,
+    ) -> Result<Option<String>, Error> {
         let marker = ticket.external_id.as_deref().unwrap_or("");
         if marker != one.marker && !marker.starts_with(&format!("{}#", one.marker)) {
             return Ok(Some("its external id is not ours any more".to_owned()));
@@ -170,15 +219,21 @@ impl Undo<'_> {
         {
             return Ok(Some("the ticket was merged".to_owned()));
         }
-        let Some(recorded) = &one.effect.fingerprint else { return Ok(None) };
-        let at = ticket.updated_at.as_deref().and_then(map::parse_iso);
-        let comments: Option<Vec<Comment>> = if at.is_some() && at.map(cut) == one.effect.updated_at.map(cut) {
-            // Nothing happened since the import: its comments need not be read.
-            None
-        } else {
-            let path = format!("/api/v2/tickets/{}/comments?include_inline_images=true", ticket.id);
-            Some(client::list(self.cx, &path, "comments").await?)
+        let Some(recorded) = &one.effect.fingerprint else {
+            return Ok(None);
         };
+        let at = ticket.updated_at.as_deref().and_then(map::parse_iso);
+        let comments: Option<Vec<Comment>> =
+            if at.is_some() && at.map(cut) == one.effect.updated_at.map(cut) {
+                // Nothing happened since the import: its comments need not be read.
+                None
+            } else {
+                let path = format!(
+                    "/api/v2/tickets/{}/comments?include_inline_images=true",
+                    ticket.id
+                );
+                Some(client::list(self.cx, &path, "comments").await?)
+            };
         let now = thread::read_facets(ticket, comments.as_deref());
         let changed = map::changed(recorded, &now);
         Ok((!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", "))))
@@ -197,13 +252,20 @@ impl Undo<'_> {
                 "organization" => self.organization(one).await,
                 "group" => self.group(one).await,
                 "group_membership" => {
-                    self.by_path(one, format!("/api/v2/group_memberships/{}", effect.target_id)).await
+                    self.by_path(
+                        one,
+                        format!("/api/v2/group_memberships/{}", effect.target_id),
+                    )
+                    .await
                 }
                 "custom_object_record" => self.record(one).await,
                 "custom_object" => self.object(one).await,
                 "ticket_field_option" => self.option(one).await,
                 kind if kind.ends_with("_field") => self.field(one).await,
-                kind => Ok(verdict(UndoStatus::Cannot, format!("no way to delete a {kind}"))),
+                kind => Ok(verdict(
+                    UndoStatus::Cannot,
+                    format!("no way to delete a {kind}"),
+                )),
             },
         }
     }
@@ -211,16 +273,23 @@ impl Undo<'_> {
     /// Deletes by path; 404 is success, since it was read as there right before or is proven gone.
     async fn delete(&self, one: &Undoing, path: String, step: &str) -> Result<Verdict, Error> {
         let key = key(&one.item, format!("undo:{}", one.effect_id), step);
-        Ok(match client::write(self.cx, Write::idempotent("DELETE", path, key)).await? {
-            Sent::Done(_) => (UndoStatus::Undone, None),
-            Sent::Refused(refusal) if refusal.status == 404 => (UndoStatus::Undone, None),
-            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
-            Sent::Doubt => verdict(UndoStatus::Failed, "the deletion was not answered"),
-        })
+        Ok(
+            match client::write(self.cx, Write::idempotent("DELETE", path, key)).await? {
+                Sent::Done(_) => (UndoStatus::Undone, None),
+                Sent::Refused(refusal) if refusal.status == 404 => (UndoStatus::Undone, None),
+                Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
+                Sent::Doubt => verdict(UndoStatus::Failed, "the deletion was not answered"),
+            },
+        )
     }
 
     /// The end of every deletion: what is in the way, else the deletion.
-    async fn finish(&self, one: &Undoing, conflict: Option<String>, path: String) -> Result<Verdict, Error> {
+    async fn finish(
+        &self,
+        one: &Undoing,
+        conflict: Option<String>,
+        path: String,
+    ) -> Result<Verdict, Error> {
         if self.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
@@ -246,8 +315,12 @@ impl Undo<'_> {
     /// Tickets of somebody else's that hang on a person or an organization.
     async fn foreign_tickets(&self, path: String) -> Result<Option<String>, Error> {
         let tickets: Vec<Ticket> = client::list(self.cx, &path, "tickets").await?;
-        let foreign = tickets.iter().filter(|t| !self.is_ours("ticket", &t.id.to_string())).count();
-        Ok((foreign > 0).then(|| format!("{foreign} tickets hang on it that this run did not make")))
+        let foreign = tickets
+            .iter()
+            .filter(|t| !self.is_ours("ticket", &t.id.to_string()))
+            .count();
+        Ok((foreign > 0)
+            .then(|| format!("{foreign} tickets hang on it that this run did not make")))
     }
 
     async fn user(&self, one: &Undoing) -> Result<Verdict, Error> {
@@ -256,10 +329,21 @@ impl Undo<'_> {
         let purge = format!("/api/v2/deleted_users/{id}");
         let found: Option<User> = client::find_member(self.cx, &path, "user").await?;
         let Some(user) = found.filter(|user| user.active != Some(false)) else {
-            let external = format!("/api/v2/users/show_many?external_ids={}", client::query(&one.marker));
-            let others: Vec<User> = client::find_member(self.cx, &external, "users").await?.unwrap_or_default();
-            if others.iter().any(|other| other.id.map(|id| id.to_string()).as_ref() != Some(id)) {
-                return Ok(verdict(UndoStatus::Conflict, "the user was merged into another one"));
+            let external = format!(
+                "/api/v2/users/show_many?external_ids={}",
+                client::query(&one.marker)
+            );
+            let others: Vec<User> = client::find_member(self.cx, &external, "users")
+                .await?
+                .unwrap_or_default();
+            if others
+                .iter()
+                .any(|other| other.id.map(|id| id.to_string()).as_ref() != Some(id))
+            {
+                return Ok(verdict(
+                    UndoStatus::Conflict,
+                    "the user was merged into another one",
+                ));
             }
             if self.purge && !self.previews() && client::get(self.cx, &purge).await?.is_some() {
                 return self.delete(one, purge, "purge").await;
@@ -272,7 +356,9 @@ impl Undo<'_> {
         };
         conflict = conflict.or_else(|| self.changed(one, &people::user_facets(&user)));
         if conflict.is_none() {
-            conflict = self.foreign_tickets(format!("{path}/tickets/requested")).await?;
+            conflict = self
+                .foreign_tickets(format!("{path}/tickets/requested"))
+                .await?;
         }
         let (status, reason) = self.finish(one, conflict, path).await?;
         if status != UndoStatus::Undone || self.previews() || !self.purge {
@@ -285,7 +371,8 @@ impl Undo<'_> {
         let Some((user, identity)) = one.effect.target_id.split_once('/') else {
             return Ok(verdict(UndoStatus::Cannot, "an identity without its user"));
         };
-        self.by_path(one, format!("/api/v2/users/{user}/identities/{identity}")).await
+        self.by_path(one, format!("/api/v2/users/{user}/identities/{identity}"))
+            .await
     }
 
     async fn organization(&self, one: &Undoing) -> Result<Verdict, Error> {
@@ -296,14 +383,20 @@ impl Undo<'_> {
         else {
             return Ok((UndoStatus::Gone, None));
         };
-        let ours = organization.external_id.as_deref().unwrap_or("").eq_ignore_ascii_case(&one.marker);
+        let ours = organization
+            .external_id
+            .as_deref()
+            .unwrap_or("")
+            .eq_ignore_ascii_case(&one.marker);
         let mut conflict = (!ours).then(|| "its external id is not ours any more".to_owned());
-        conflict = conflict.or_else(|| self.changed(one, &people::organization_facets(&organization)));
+        conflict =
+            conflict.or_else(|| self.changed(one, &people::organization_facets(&organization)));
         if conflict.is_none() {
             let users: Vec<User> = client::list(self.cx, &format!("{path}/users"), "users").await?;
             let foreign = |u: &&User| !self.is_ours("user", &u.id.unwrap_or_default().to_string());
             let foreign = users.iter().filter(foreign).count();
-            conflict = (foreign > 0).then(|| format!("{foreign} people belong to it that this run did not make"));
+            conflict = (foreign > 0)
+                .then(|| format!("{foreign} people belong to it that this run did not make"));
         }
         if conflict.is_none() {
             conflict = self.foreign_tickets(format!("{path}/tickets")).await?;
@@ -322,9 +415,11 @@ impl Undo<'_> {
         if conflict.is_none() {
             let members: Vec<GroupMembership> =
                 client::list(self.cx, &format!("{path}/memberships"), "group_memberships").await?;
-            let foreign = |m: &&GroupMembership| !self.is_ours("group_membership", &m.id.to_string());
+            let foreign =
+                |m: &&GroupMembership| !self.is_ours("group_membership", &m.id.to_string());
             let foreign = members.iter().filter(foreign).count();
-            conflict = (foreign > 0).then(|| format!("{foreign} agents are in it that this run did not add"));
+            conflict = (foreign > 0)
+                .then(|| format!("{foreign} agents are in it that this run did not add"));
         }
         self.finish(one, conflict, path).await
     }
@@ -341,21 +436,27 @@ impl Undo<'_> {
         };
         let ours = record.external_id.as_deref() == Some(one.marker.as_str());
         let conflict = (!ours).then(|| "its external id is not ours any more".to_owned());
-        let conflict = conflict.or_else(|| self.changed(one, &crate::write::objects::record_facets(&record)));
+        let conflict =
+            conflict.or_else(|| self.changed(one, &crate::write::objects::record_facets(&record)));
         self.finish(one, conflict, path).await
     }
 
     async fn object(&self, one: &Undoing) -> Result<Verdict, Error> {
         let object = &one.effect.target_id;
         let path = format!("/api/v2/custom_objects/{object}");
-        if client::find_member::<CustomObject>(self.cx, &path, "custom_object").await?.is_none() {
+        if client::find_member::<CustomObject>(self.cx, &path, "custom_object")
+            .await?
+            .is_none()
+        {
             return Ok((UndoStatus::Gone, None));
         }
         let records: Vec<Record> =
             client::list(self.cx, &format!("{path}/records"), "custom_object_records").await?;
-        let foreign = |r: &&Record| !self.is_ours("custom_object_record", &map::record_target(object, &r.id));
+        let foreign =
+            |r: &&Record| !self.is_ours("custom_object_record", &map::record_target(object, &r.id));
         let foreign = records.iter().filter(foreign).count();
-        let conflict = (foreign > 0).then(|| format!("{foreign} records are in it that this run did not make"));
+        let conflict = (foreign > 0)
+            .then(|| format!("{foreign} records are in it that this run did not make"));
         self.finish(one, conflict, path).await
     }
 
@@ -369,28 +470,44 @@ impl Undo<'_> {
             _ => field.key.as_deref() == Some(target.address.as_str()),
         });
         // A custom object takes its fields with it.
-        let Some(field) = found else { return Ok((UndoStatus::Gone, None)) };
+        let Some(field) = found else {
+            return Ok((UndoStatus::Gone, None));
+        };
         let conflict = self.changed(one, &schema::field_facets(field));
         let conflict = match conflict {
             Some(conflict) => Some(conflict),
             None => self.field_in_use(&target, field).await?,
         };
-        self.finish(one, conflict, format!("{}/{}", target.owner.path(), field.id)).await
+        self.finish(
+            one,
+            conflict,
+            format!("{}/{}", target.owner.path(), field.id),
+        )
+        .await
     }
 
     /// Values on tickets that are not ours would vanish with the field (Zendesk facts §9).
-    async fn field_in_use(&self, target: &FieldTarget, field: &FieldDefinition) -> Result<Option<String>, Error> {
+    async fn field_in_use(
+        &self,
+        target: &FieldTarget,
+        field: &FieldDefinition,
+    ) -> Result<Option<String>, Error> {
         if target.owner != FieldOwner::Ticket {
             return Ok(None);
         }
         let words = format!("type:ticket custom_field_{}:*", field.id);
         let path = format!("/api/v2/search?query={}", client::query(&words));
-        let found: Vec<Ticket> = client::find_member(self.cx, &path, "results").await?.unwrap_or_default();
+        let found: Vec<Ticket> = client::find_member(self.cx, &path, "results")
+            .await?
+            .unwrap_or_default();
         let prefix = self.cx.marker_prefix();
         // The index shows deleted tickets for some minutes; ours are known by their markers as well.
         let foreign = |t: &&Ticket| {
             !self.is_ours("ticket", &t.id.to_string())
-                && !t.external_id.as_deref().is_some_and(|id| id.starts_with(&prefix))
+                && !t
+                    .external_id
+                    .as_deref()
+                    .is_some_and(|id| id.starts_with(&prefix))
         };
         let foreign = found.iter().filter(foreign).count();
         Ok((foreign > 0).then(|| format!("{foreign} tickets of others have a value in it")))
@@ -400,7 +517,11 @@ impl Undo<'_> {
         let Some((field, option)) = one.effect.target_id.split_once('/') else {
             return Ok(verdict(UndoStatus::Cannot, "an option without its field"));
         };
-        self.by_path(one, format!("/api/v2/ticket_fields/{field}/options/{option}")).await
+        self.by_path(
+            one,
+            format!("/api/v2/ticket_fields/{field}/options/{option}"),
+        )
+        .await
     }
 
     /// Puts back what an update changed, where it still is what we wrote.
@@ -409,20 +530,34 @@ impl Undo<'_> {
         let id = effect.target_id.as_str();
         let (path, word, fields, method) = match (effect.target_kind.as_str(), id.split_once('/')) {
             ("user", _) => (format!("/api/v2/users/{id}"), "user", "user_fields", "PUT"),
-            ("organization", _) => {
-                (format!("/api/v2/organizations/{id}"), "organization", "organization_fields", "PUT")
-            }
+            ("organization", _) => (
+                format!("/api/v2/organizations/{id}"),
+                "organization",
+                "organization_fields",
+                "PUT",
+            ),
             ("custom_object_record", Some((object, id))) => (
                 format!("/api/v2/custom_objects/{object}/records/{id}"),
                 "custom_object_record",
                 "custom_object_fields",
                 "PATCH",
             ),
-            (kind, _) => return Ok(verdict(UndoStatus::Cannot, format!("no way to restore a {kind}"))),
+            (kind, _) => {
+                return Ok(verdict(
+                    UndoStatus::Cannot,
+                    format!("no way to restore a {kind}"),
+                ));
+            }
         };
-        let before = effect.before.as_deref().and_then(|b| serde_json::from_str::<Map<String, Value>>(b).ok());
+        let before = effect
+            .before
+            .as_deref()
+            .and_then(|b| serde_json::from_str::<Map<String, Value>>(b).ok());
         let Some(before) = before else {
-            return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "nothing is recorded of what was there",
+            ));
         };
         let Some(now) = client::find_member::<Value>(self.cx, &path, word).await? else {
             return Ok((UndoStatus::Gone, None));
@@ -464,14 +599,26 @@ fn value_facets(now: &Value, fields: &str) -> Vec<(String, String)> {
         .flatten()
         .map(|(key, value)| (format!("field {key}"), thread::canonical(value)))
         .collect();
-    for (facet, name) in [("name", "name"), ("email", "email"), ("phone", "phone"), ("notes", "notes")] {
+    for (facet, name) in [
+        ("name", "name"),
+        ("email", "email"),
+        ("phone", "phone"),
+        ("notes", "notes"),
+    ] {
         let text = now.get(name).and_then(Value::as_str).unwrap_or("");
         facets.push((facet.to_owned(), text.to_owned()));
     }
     let external = now.get("external_id").and_then(Value::as_str).unwrap_or("");
-    let external = if fields == "custom_object_fields" { external.to_owned() } else { external.to_lowercase() };
+    let external = if fields == "custom_object_fields" {
+        external.to_owned()
+    } else {
+        external.to_lowercase()
+    };
     facets.push(("external_id".to_owned(), external));
     let organization = now.get("organization_id").and_then(Value::as_u64);
-    facets.push(("organization".to_owned(), organization.map(|id| id.to_string()).unwrap_or_default()));
+    facets.push((
+        "organization".to_owned(),
+        organization.map(|id| id.to_string()).unwrap_or_default(),
+    ));
     facets
 }

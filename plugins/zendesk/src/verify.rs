@@ -11,12 +11,12 @@ use transload_sdk::destination::{
     ItemBody, Observed, Presence, SlotValue, Thread, ThreadPart, Written,
 };
 use transload_sdk::ledger::Effect;
+use transload_sdk::types;
 use transload_sdk::types::{
     Address, AddressChannel, Attachment, AttachmentState, Author, BodySource, Company,
     Conversation, ConversationStatus, CustomObject, Customer, Delivery, DeliveryStatus, Direction,
     Entity, Entry, Error, Field, Head, Kind, Message, Reference, Team, Text, Visibility,
 };
-use transload_sdk::types;
 
 use crate::api::{Comment, Group, Identity, Organization, Record, Ticket, User};
 use crate::client;
@@ -36,11 +36,20 @@ const BATCH: usize = 100;
 pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
     let mut observed = Vec::with_capacity(written.len());
     for chunk in written.chunks(BATCH) {
-        let tickets: BTreeMap<u64, Ticket> = many(cx, chunk, "ticket", "tickets", |t: &Ticket| t.id).await?;
-        let users: BTreeMap<u64, User> =
-            many(cx, chunk, "user", "users", |u: &User| u.id.unwrap_or_default()).await?;
-        let organizations: BTreeMap<u64, Organization> =
-            many(cx, chunk, "organization", "organizations", |o: &Organization| o.id).await?;
+        let tickets: BTreeMap<u64, Ticket> =
+            many(cx, chunk, "ticket", "tickets", |t: &Ticket| t.id).await?;
+        let users: BTreeMap<u64, User> = many(cx, chunk, "user", "users", |u: &User| {
+            u.id.unwrap_or_default()
+        })
+        .await?;
+        let organizations: BTreeMap<u64, Organization> = many(
+            cx,
+            chunk,
+            "organization",
+            "organizations",
+            |o: &Organization| o.id,
+        )
+        .await?;
         for one in chunk {
             observed.push(match main(one).map(|effect| effect.target_kind.as_str()) {
                 Some("ticket") => ticket(cx, one, &tickets).await?,
@@ -60,11 +69,19 @@ fn main(one: &Written) -> Option<&Effect> {
 }
 
 fn id_of(one: &Written) -> u64 {
-    main(one).and_then(|effect| effect.target_id.parse().ok()).unwrap_or_default()
+    main(one)
+        .and_then(|effect| effect.target_id.parse().ok())
+        .unwrap_or_default()
 }
 
 fn thing(one: &Written, presence: Presence, body: Option<ItemBody>) -> Observed {
-    Observed { item: one.item.clone(), presence, body, values: Vec::new(), fingerprint: None }
+    Observed {
+        item: one.item.clone(),
+        presence,
+        body,
+        values: Vec::new(),
+        fingerprint: None,
+    }
 }
 
 async fn many<T: serde::de::DeserializeOwned>(
@@ -83,7 +100,9 @@ async fn many<T: serde::de::DeserializeOwned>(
     let mut found = BTreeMap::new();
     for ids in ids.chunks(BATCH) {
         let path = format!("/api/v2/{member}/show_many?ids={}", ids.join(","));
-        let rows: Vec<T> = client::find_member(cx, &path, member).await?.unwrap_or_default();
+        let rows: Vec<T> = client::find_member(cx, &path, member)
+            .await?
+            .unwrap_or_default();
         found.extend(rows.into_iter().map(|row| (id(&row), row)));
     }
     Ok(found)
@@ -122,7 +141,12 @@ fn head(kind: Kind, id: String) -> Head {
 /// A reference of which only the target is known.
 fn reference(kind: Kind, id: u64) -> Reference {
     let id = id.to_string();
-    Reference { kind, id: id.clone(), target: Some(id), name: None }
+    Reference {
+        kind,
+        id: id.clone(),
+        target: Some(id),
+        name: None,
+    }
 }
 
 fn fields(values: impl Iterator<Item = (String, Value)>) -> Vec<Field> {
@@ -133,11 +157,14 @@ fn fields(values: impl Iterator<Item = (String, Value)>) -> Vec<Field> {
             value: match value {
                 Value::String(text) => types::Value::Text(text),
                 Value::Bool(flag) => types::Value::Boolean(flag),
-                Value::Number(number) => number
-                    .as_i64()
-                    .map_or_else(|| types::Value::Decimal(number.to_string()), types::Value::Integer),
+                Value::Number(number) => number.as_i64().map_or_else(
+                    || types::Value::Decimal(number.to_string()),
+                    types::Value::Integer,
+                ),
                 Value::Array(list) => types::Value::Choices(
-                    list.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).collect(),
+                    list.iter()
+                        .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+                        .collect(),
                 ),
                 other => types::Value::Json(other.to_string()),
             },
@@ -147,19 +174,34 @@ fn fields(values: impl Iterator<Item = (String, Value)>) -> Vec<Field> {
 }
 
 fn keyed(values: &Map<String, Value>) -> impl Iterator<Item = (String, Value)> + '_ {
-    values.iter().map(|(key, value)| (key.clone(), value.clone()))
+    values
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
 }
 
 // ---- threads
 
-async fn ticket(cx: &Context, one: &Written, tickets: &BTreeMap<u64, Ticket>) -> Result<Observed, Error> {
-    let Some(ticket) = tickets.get(&id_of(one)) else { return Ok(thing(one, Presence::Absent, None)) };
+async fn ticket(
+    cx: &Context,
+    one: &Written,
+    tickets: &BTreeMap<u64, Ticket>,
+) -> Result<Observed, Error> {
+    let Some(ticket) = tickets.get(&id_of(one)) else {
+        return Ok(thing(one, Presence::Absent, None));
+    };
     if ticket.tags.iter().any(|tag| tag == "closed_by_merge") {
         return Ok(thing(one, Presence::Merged, None));
     }
     let mut comments = Vec::new();
-    for effect in one.effects.iter().filter(|e| e.target_kind == "ticket" && !e.part.starts_with("duplicate:")) {
-        let path = format!("/api/v2/tickets/{}/comments?include_inline_images=true", effect.target_id);
+    for effect in one
+        .effects
+        .iter()
+        .filter(|e| e.target_kind == "ticket" && !e.part.starts_with("duplicate:"))
+    {
+        let path = format!(
+            "/api/v2/tickets/{}/comments?include_inline_images=true",
+            effect.target_id
+        );
         let of_ticket: Vec<Comment> = client::list(cx, &path, "comments").await?;
         if effect.part == "main" {
             // Only the first ticket's own comments are in its print.
@@ -171,9 +213,17 @@ async fn ticket(cx: &Context, one: &Written, tickets: &BTreeMap<u64, Ticket>) ->
     let own = comments.first().map(Vec::as_slice);
     let fingerprint = print_now(one, &thread::read_facets(ticket, own));
     let thread = as_thread(cx, ticket, &comments.concat());
-    let slot = |slot: &str, value: &str| SlotValue { slot: slot.to_owned(), value: value.to_owned() };
+    let slot = |slot: &str, value: &str| SlotValue {
+        slot: slot.to_owned(),
+        value: value.to_owned(),
+    };
     let mut values = vec![slot("status", &ticket.status)];
-    values.extend(ticket.priority.as_deref().map(|priority| slot("priority", priority)));
+    values.extend(
+        ticket
+            .priority
+            .as_deref()
+            .map(|priority| slot("priority", priority)),
+    );
     if let Some(channel) = ticket.via.get("channel").and_then(Value::as_str) {
         values.push(slot("channel", channel));
     }
@@ -191,13 +241,16 @@ fn is_own(lead: Option<&str>, body: &str) -> bool {
     lead.is_some_and(|facts| {
         facts.starts_with("source card")
             || (body.trim().is_empty()
-                && (facts.starts_with("continues ticket #") || facts.starts_with("continues in the ticket")))
+                && (facts.starts_with("continues ticket #")
+                    || facts.starts_with("continues in the ticket")))
     })
 }
 
 /// Whether a comment goes on with the text of the one before.
 fn is_further_part(lead: Option<&str>) -> bool {
-    let part = lead.and_then(|facts| facts.rsplit("; ").next()).and_then(|fact| fact.strip_prefix("part "));
+    let part = lead
+        .and_then(|facts| facts.rsplit("; ").next())
+        .and_then(|fact| fact.strip_prefix("part "));
     part.is_some_and(|part| !part.starts_with("1 of "))
 }
 
@@ -207,7 +260,10 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
     conversation_head.external_id = ticket.external_id.clone();
     conversation_head.created_at = time(&ticket.created_at);
     conversation_head.updated_at = time(&ticket.updated_at);
-    let values = ticket.custom_fields.iter().map(|f| (f.id.to_string(), f.value.clone()));
+    let values = ticket
+        .custom_fields
+        .iter()
+        .map(|f| (f.id.to_string(), f.value.clone()));
     conversation_head.fields = fields(values);
     let status = match ticket.status.as_str() {
         "new" | "open" => ConversationStatus::Open,
@@ -245,8 +301,16 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
         snooze_until: None,
         snooze_status: None,
         priority: None,
-        assignees: ticket.assignee_id.map(|id| reference(Kind::Agent, id)).into_iter().collect(),
-        teams: ticket.group_id.map(|id| reference(Kind::Team, id)).into_iter().collect(),
+        assignees: ticket
+            .assignee_id
+            .map(|id| reference(Kind::Agent, id))
+            .into_iter()
+            .collect(),
+        teams: ticket
+            .group_id
+            .map(|id| reference(Kind::Team, id))
+            .into_iter()
+            .collect(),
         queue: None,
         channels: Vec::new(),
         brand: ticket.brand_id.map(|id| reference(Kind::Brand, id)),
@@ -267,13 +331,27 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
         message_count: None,
         note_count: None,
     };
-    let conversation = Entry { head: conversation_head, data: Entity::Conversation(conversation) };
-    Thread { conversation, parts }
+    let conversation = Entry {
+        head: conversation_head,
+        data: Entity::Conversation(conversation),
+    };
+    Thread {
+        conversation,
+        parts,
+    }
 }
 
 fn join(cx: &Context, before: &mut ThreadPart, more: &str) -> bool {
-    let Entity::Message(message) = &mut before.message.data else { return false };
-    let Some(so_far) = message.text.as_ref().and_then(|t| cx.blobs().read_text(t).ok()) else { return false };
+    let Entity::Message(message) = &mut before.message.data else {
+        return false;
+    };
+    let Some(so_far) = message
+        .text
+        .as_ref()
+        .and_then(|t| cx.blobs().read_text(t).ok())
+    else {
+        return false;
+    };
     message.text = Some(cx.blobs().text(so_far + more));
     message.html = None;
     true
@@ -288,7 +366,11 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
     let message = Message {
         conversation: Some(conversation.clone()),
         customer: None,
-        visibility: if comment.public { Visibility::Public } else { Visibility::Internal },
+        visibility: if comment.public {
+            Visibility::Public
+        } else {
+            Visibility::Internal
+        },
         direction: Direction::None,
         channel: None,
         app: None,
@@ -305,7 +387,11 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
         body_source: BodySource::Full,
         size: None,
         sent_at,
-        delivery: Delivery { status: DeliveryStatus::Unknown, error: None, failed_at: None },
+        delivery: Delivery {
+            status: DeliveryStatus::Unknown,
+            error: None,
+            failed_at: None,
+        },
         auto: false,
         bulk: false,
         redacted: false,
@@ -336,14 +422,24 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
     });
     ThreadPart {
         attachments: attachments.collect(),
-        message: Entry { head: message_head, data: Entity::Message(message) },
+        message: Entry {
+            head: message_head,
+            data: Entity::Message(message),
+        },
     }
 }
 
 // ---- people
 
 fn address(value: String, channel: AddressChannel, primary: bool) -> Address {
-    Address { value, channel, label: None, verified: None, shared: false, primary }
+    Address {
+        value,
+        channel,
+        label: None,
+        verified: None,
+        shared: false,
+        primary,
+    }
 }
 
 async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Result<Observed, Error> {
@@ -353,7 +449,10 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
     };
     let fingerprint = print_now(one, &people::user_facets(user));
     if one.kind == Kind::Agent {
-        return Ok(Observed { fingerprint, ..thing(one, Presence::Present, None) });
+        return Ok(Observed {
+            fingerprint,
+            ..thing(one, Presence::Present, None)
+        });
     }
     let path = format!("/api/v2/users/{id}/identities");
     let identities: Vec<Identity> = client::list(cx, &path, "identities").await?;
@@ -373,7 +472,11 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
     {
         addresses.push(address(phone.clone(), AddressChannel::Phone, false));
     }
-    let merged = user.user_fields.get(own_field::MERGED_IDS).and_then(Value::as_str).unwrap_or("");
+    let merged = user
+        .user_fields
+        .get(own_field::MERGED_IDS)
+        .and_then(Value::as_str)
+        .unwrap_or("");
     let merged_from = merged.lines().map(str::to_owned).collect();
     let customer = Customer {
         name: Some(user.name.clone()),
@@ -389,7 +492,12 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
         tags: user
             .tags
             .iter()
-            .map(|t| Reference { kind: Kind::Tag, id: t.clone(), target: Some(t.clone()), name: None })
+            .map(|t| Reference {
+                kind: Kind::Tag,
+                id: t.clone(),
+                target: Some(t.clone()),
+                name: None,
+            })
             .collect(),
         locale: None,
         language: None,
@@ -411,13 +519,22 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
     user_head.external_id = user.external_id.clone();
     user_head.created_at = created_at(&user.user_fields);
     user_head.fields = fields(keyed(&user.user_fields));
-    let entry = Entry { head: user_head, data: Entity::Customer(customer) };
-    Ok(Observed { fingerprint, ..thing(one, Presence::Present, Some(ItemBody::Single(entry))) })
+    let entry = Entry {
+        head: user_head,
+        data: Entity::Customer(customer),
+    };
+    Ok(Observed {
+        fingerprint,
+        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+    })
 }
 
 /// The creation time that the source gave, out of the connector's own field.
 fn created_at(values: &Map<String, Value>) -> Option<i64> {
-    values.get(own_field::CREATED_AT).and_then(Value::as_str).and_then(map::parse_iso)
+    values
+        .get(own_field::CREATED_AT)
+        .and_then(Value::as_str)
+        .and_then(map::parse_iso)
 }
 
 fn organization(one: &Written, organizations: &BTreeMap<u64, Organization>) -> Observed {
@@ -439,7 +556,10 @@ fn organization(one: &Written, organizations: &BTreeMap<u64, Organization>) -> O
         language: None,
         avatar_url: None,
     };
-    let entry = Entry { head: company_head, data: Entity::Company(company) };
+    let entry = Entry {
+        head: company_head,
+        data: Entity::Company(company),
+    };
     Observed {
         fingerprint: print_now(one, &people::organization_facets(organization)),
         ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
@@ -452,8 +572,15 @@ async fn group(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let Some(group) = found.filter(|group| !group.deleted) else {
         return Ok(thing(one, Presence::Absent, None));
     };
-    let team = Team { name: group.name.clone(), description: None, members: Vec::new() };
-    let entry = Entry { head: head(Kind::Team, group.id.to_string()), data: Entity::Team(team) };
+    let team = Team {
+        name: group.name.clone(),
+        description: None,
+        members: Vec::new(),
+    };
+    let entry = Entry {
+        head: head(Kind::Team, group.id.to_string()),
+        data: Entity::Team(team),
+    };
     Ok(Observed {
         fingerprint: print_now(one, &[("name".to_owned(), group.name)]),
         ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
@@ -461,14 +588,23 @@ async fn group(cx: &Context, one: &Written) -> Result<Observed, Error> {
 }
 
 async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let target = main(one).map(|effect| effect.target_id.as_str()).unwrap_or_default();
-    let Some((object, id)) = target.split_once('/') else { return Ok(thing(one, Presence::Absent, None)) };
+    let target = main(one)
+        .map(|effect| effect.target_id.as_str())
+        .unwrap_or_default();
+    let Some((object, id)) = target.split_once('/') else {
+        return Ok(thing(one, Presence::Absent, None));
+    };
     let path = format!("/api/v2/custom_objects/{object}/records/{id}");
     let found: Option<Record> = client::find_member(cx, &path, "custom_object_record").await?;
-    let Some(record) = found else { return Ok(thing(one, Presence::Absent, None)) };
+    let Some(record) = found else {
+        return Ok(thing(one, Presence::Absent, None));
+    };
     let link = |key: &str, kind: Kind| {
         let value = record.custom_object_fields.get(key)?;
-        let id = value.as_str().and_then(|v| v.parse().ok()).or_else(|| value.as_u64())?;
+        let id = value
+            .as_str()
+            .and_then(|v| v.parse().ok())
+            .or_else(|| value.as_u64())?;
         Some(reference(kind, id))
     };
     let data = CustomObject {
@@ -492,7 +628,10 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
     record_head.external_id = record.external_id.clone();
     record_head.created_at = created_at(&record.custom_object_fields);
     record_head.fields = fields(keyed(&record.custom_object_fields));
-    let entry = Entry { head: record_head, data: Entity::CustomObject(data) };
+    let entry = Entry {
+        head: record_head,
+        data: Entity::CustomObject(data),
+    };
     Ok(Observed {
         fingerprint: print_now(one, &objects::record_facets(&record)),
         ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))

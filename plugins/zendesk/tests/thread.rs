@@ -34,7 +34,12 @@ fn head(kind: Kind, id: &str) -> Head {
 }
 
 fn reference(kind: Kind, id: &str, target: Option<&str>) -> Reference {
-    Reference { kind, id: id.to_owned(), target: target.map(str::to_owned), name: None }
+    Reference {
+        kind,
+        id: id.to_owned(),
+        target: target.map(str::to_owned),
+        name: None,
+    }
 }
 
 fn conversation() -> Conversation {
@@ -46,7 +51,11 @@ fn conversation() -> Conversation {
         sub_status: None,
         snooze_until: None,
         snooze_status: None,
-        priority: Some(Priority { value: 3, lowest: 1, highest: 5 }),
+        priority: Some(Priority {
+            value: 3,
+            lowest: 1,
+            highest: 5,
+        }),
         assignees: vec![reference(Kind::Agent, "a1", Some("19"))],
         teams: vec![reference(Kind::Team, "t1", Some("98738"))],
         queue: None,
@@ -92,7 +101,11 @@ fn message(author: Author, visibility: Visibility, text: &str, after: i64) -> Me
         body_source: BodySource::Full,
         size: None,
         sent_at: Some(START + after),
-        delivery: Delivery { status: DeliveryStatus::Received, error: None, failed_at: None },
+        delivery: Delivery {
+            status: DeliveryStatus::Received,
+            error: None,
+            failed_at: None,
+        },
         auto: false,
         bulk: false,
         redacted: false,
@@ -108,8 +121,14 @@ fn message(author: Author, visibility: Visibility, text: &str, after: i64) -> Me
 }
 
 fn part(id: &str, message: Message) -> ThreadPart {
-    let entry = Entry { head: head(Kind::Message, id), data: Entity::Message(message) };
-    ThreadPart { message: entry, attachments: Vec::new() }
+    let entry = Entry {
+        head: head(Kind::Message, id),
+        data: Entity::Message(message),
+    };
+    ThreadPart {
+        message: entry,
+        attachments: Vec::new(),
+    }
 }
 
 fn customer() -> Author {
@@ -134,7 +153,10 @@ fn attachment(id: &str, content_id: Option<&str>) -> Entry {
         content: None,
         locator: None,
     };
-    Entry { head: head(Kind::Attachment, id), data: Entity::Attachment(attachment) }
+    Entry {
+        head: head(Kind::Attachment, id),
+        data: Entity::Attachment(attachment),
+    }
 }
 
 struct Bench {
@@ -146,21 +168,46 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let state = State { me: 1, stand_in: 7, ticket_source_id: 501, ticket_source_url: 502, ..State::default() };
+        let state = State {
+            me: 1,
+            stand_in: 7,
+            ticket_source_id: 501,
+            ticket_source_url: 502,
+            ..State::default()
+        };
         let members = BTreeSet::from([(19, 98738), (7, 98738)]);
-        Self { state, config: Config::default(), files: BTreeMap::new(), members }
+        Self {
+            state,
+            config: Config::default(),
+            files: BTreeMap::new(),
+            members,
+        }
     }
 
-    fn map(&self, conversation: Conversation, fields: Vec<Field>, parts: Vec<ThreadPart>) -> Result<thread::Mapped, Error> {
+    fn map(
+        &self,
+        conversation: Conversation,
+        fields: Vec<Field>,
+        parts: Vec<ThreadPart>,
+    ) -> Result<thread::Mapped, Error> {
         let mut conversation_head = head(Kind::Conversation, "v1");
         conversation_head.fields = fields;
         conversation_head.url = Some("https://old.example/v1".to_owned());
-        let entry = Entry { head: conversation_head, data: Entity::Conversation(conversation) };
-        let thread = Thread { conversation: entry, parts };
+        let entry = Entry {
+            head: conversation_head,
+            data: Entity::Conversation(conversation),
+        };
+        let thread = Thread {
+            conversation: entry,
+            parts,
+        };
         let item = Item {
             key: "i1".to_owned(),
             body: ItemBody::Thread(thread.clone()),
-            values: vec![SlotValue { slot: "channel".to_owned(), value: "email".to_owned() }],
+            values: vec![SlotValue {
+                slot: "channel".to_owned(),
+                value: "email".to_owned(),
+            }],
             policy: MatchPolicy::FillEmpty,
             existing: None,
             marker: "kustomer:org1:conversation:v1".to_owned(),
@@ -187,15 +234,32 @@ impl Bench {
 fn bodies(mapped: &thread::Mapped) -> Vec<(u64, bool, String)> {
     let comments = mapped.tickets.iter().flat_map(|ticket| &ticket.comments);
     comments
-        .map(|c| (c.author_id, c.public, c.html_body.clone().or(c.body.clone()).unwrap_or_default()))
+        .map(|c| {
+            (
+                c.author_id,
+                c.public,
+                c.html_body.clone().or(c.body.clone()).unwrap_or_default(),
+            )
+        })
         .collect()
 }
 
 #[test]
 fn a_thread_is_one_ticket_with_everything_in_its_one_call() {
     let parts = vec![
-        part("m1", message(customer(), Visibility::Public, "Hi\r\nwhere is it? \u{200d}", 0)),
-        part("m2", message(agent(), Visibility::Internal, "Asked Dana.", 60_000)),
+        part(
+            "m1",
+            message(
+                customer(),
+                Visibility::Public,
+                "Hi\r\nwhere is it? \u{200d}",
+                0,
+            ),
+        ),
+        part(
+            "m2",
+            message(agent(), Visibility::Internal, "Asked Dana.", 60_000),
+        ),
     ];
     let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     insta::assert_json_snapshot!(mapped.tickets, @r##"
@@ -265,11 +329,21 @@ fn drafts_deleted_parts_and_events_are_skipped_and_said_so() {
     deleted.message.head.deleted = true;
     let event = message(Author::System, Visibility::Event, "assigned", 2);
     let said = message(customer(), Visibility::Public, "stays", 3);
-    let parts = vec![part("m1", draft), deleted, part("m3", event), part("m4", said)];
+    let parts = vec![
+        part("m1", draft),
+        deleted,
+        part("m3", event),
+        part("m4", said),
+    ];
     let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     let bodies = bodies(&mapped);
     assert_eq!(bodies.len(), 2, "one comment and the card: {bodies:?}");
-    let skipped: Vec<&str> = mapped.losses.iter().map(|l| l.note.as_str()).filter(|n| n.contains("skipped")).collect();
+    let skipped: Vec<&str> = mapped
+        .losses
+        .iter()
+        .map(|l| l.note.as_str())
+        .filter(|n| n.contains("skipped"))
+        .collect();
     assert_eq!(skipped.len(), 3, "{skipped:?}");
 }
 
@@ -278,13 +352,26 @@ fn a_former_agent_is_named_above_the_text_and_never_assigned() {
     let former = map::placeholder(7, "Ana Ruiz");
     let author = Author::Person(reference(Kind::Agent, "a9", Some(&former)));
     let mut failed = message(author, Visibility::Public, "Sorry!", 0);
-    failed.delivery = Delivery { status: DeliveryStatus::Failed, error: Some("mailbox full".to_owned()), failed_at: None };
+    failed.delivery = Delivery {
+        status: DeliveryStatus::Failed,
+        error: Some("mailbox full".to_owned()),
+        failed_at: None,
+    };
     let mut conversation = conversation();
     conversation.status = ConversationStatus::Open;
     conversation.assignees = vec![reference(Kind::Agent, "a9", Some(&former))];
-    let mapped = Bench::new().map(conversation, Vec::new(), vec![part("m1", failed)]).unwrap();
+    let mapped = Bench::new()
+        .map(conversation, Vec::new(), vec![part("m1", failed)])
+        .unwrap();
     let first = bodies(&mapped).remove(0);
-    assert_eq!(first, (7, true, "[Migrated: written by Ana Ruiz; not delivered: mailbox full]\n\nSorry!".to_owned()));
+    assert_eq!(
+        first,
+        (
+            7,
+            true,
+            "[Migrated: written by Ana Ruiz; not delivered: mailbox full]\n\nSorry!".to_owned()
+        )
+    );
     assert_eq!(mapped.tickets.first().unwrap().assignee_id, None);
 }
 
@@ -292,7 +379,9 @@ fn a_former_agent_is_named_above_the_text_and_never_assigned() {
 fn a_finished_ticket_always_has_an_assignee() {
     let mut conversation = conversation();
     conversation.assignees = Vec::new();
-    let mapped = Bench::new().map(conversation, Vec::new(), Vec::new()).unwrap();
+    let mapped = Bench::new()
+        .map(conversation, Vec::new(), Vec::new())
+        .unwrap();
     assert_eq!(mapped.tickets.first().unwrap().assignee_id, Some(7));
 }
 
@@ -303,14 +392,29 @@ fn inline_images_point_to_their_new_place_and_refused_files_are_named() {
     let mut first = part("m1", with_image);
     first.attachments = vec![attachment("f1", Some("<pic1>")), attachment("f2", None)];
     let mut bench = Bench::new();
-    let uploaded = File::Uploaded { token: "tok1".to_owned(), content_url: "https://acme/att/1".to_owned() };
+    let uploaded = File::Uploaded {
+        token: "tok1".to_owned(),
+        content_url: "https://acme/att/1".to_owned(),
+    };
     bench.files.insert("f1".to_owned(), uploaded);
-    bench.files.insert("f2".to_owned(), File::Refused("too large".to_owned()));
+    bench
+        .files
+        .insert("f2".to_owned(), File::Refused("too large".to_owned()));
     let mapped = bench.map(conversation(), Vec::new(), vec![first]).unwrap();
-    let comment = mapped.tickets.first().unwrap().comments.first().unwrap().clone();
+    let comment = mapped
+        .tickets
+        .first()
+        .unwrap()
+        .comments
+        .first()
+        .unwrap()
+        .clone();
     assert_eq!(comment.uploads, ["tok1"]);
     let html = comment.html_body.unwrap();
-    assert!(html.ends_with("<p>see <img src=\"https://acme/att/1\"></p>"), "{html}");
+    assert!(
+        html.ends_with("<p>see <img src=\"https://acme/att/1\"></p>"),
+        "{html}"
+    );
     assert!(html.contains("is missing here: too large"), "{html}");
     assert_eq!(mapped.perishable, ["tok1", "https://acme/att/1"]);
 }
@@ -318,7 +422,10 @@ fn inline_images_point_to_their_new_place_and_refused_files_are_named() {
 #[test]
 fn a_text_beyond_the_limit_is_whole_again_when_its_comments_are_joined() {
     let long: String = (0..30_000).map(|n| format!("{n}é\n")).collect();
-    let parts = vec![part("m1", message(customer(), Visibility::Public, &long, 0))];
+    let parts = vec![part(
+        "m1",
+        message(customer(), Visibility::Public, &long, 0),
+    )];
     let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     let comments = &mapped.tickets.first().unwrap().comments;
     let said = comments.iter().take(comments.len() - 1);
@@ -327,22 +434,43 @@ fn a_text_beyond_the_limit_is_whole_again_when_its_comments_are_joined() {
         .map(|body| body.split_once("]\n\n").unwrap().1)
         .collect();
     assert_eq!(joined, long);
-    assert!(comments.iter().all(|c| c.body.as_ref().unwrap().len() < 65_535));
+    assert!(
+        comments
+            .iter()
+            .all(|c| c.body.as_ref().unwrap().len() < 65_535)
+    );
 }
 
 #[test]
 fn a_thread_one_above_the_limit_continues_in_a_linked_ticket() {
-    let one = |n: usize| part(&format!("m{n}"), message(customer(), Visibility::Public, "x", n as i64));
+    let one = |n: usize| {
+        part(
+            &format!("m{n}"),
+            message(customer(), Visibility::Public, "x", n as i64),
+        )
+    };
     let parts: Vec<ThreadPart> = (0..5_001).map(one).collect();
     let mut mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     assert_eq!(mapped.tickets.len(), 2);
-    assert!(mapped.tickets.iter().all(|ticket| ticket.comments.len() <= 5_000));
-    let said = mapped.tickets.iter().flat_map(|t| &t.comments).filter(|c| c.body.as_deref() == Some("x"));
+    assert!(
+        mapped
+            .tickets
+            .iter()
+            .all(|ticket| ticket.comments.len() <= 5_000)
+    );
+    let said = mapped
+        .tickets
+        .iter()
+        .flat_map(|t| &t.comments)
+        .filter(|c| c.body.as_deref() == Some("x"));
     assert_eq!(said.count(), 5_001);
     let second = mapped.tickets.get_mut(1).unwrap();
     assert_eq!(second.external_id, "kustomer:org1:conversation:v1#2");
     thread::link_back(second, 1, 44);
-    assert_eq!(second.comments.first().unwrap().body.as_deref(), Some("[Migrated: continues ticket #44]"));
+    assert_eq!(
+        second.comments.first().unwrap().body.as_deref(),
+        Some("[Migrated: continues ticket #44]")
+    );
     assert!(second.comments.len() <= 5_000);
 }
 
@@ -350,7 +478,10 @@ fn a_thread_one_above_the_limit_continues_in_a_linked_ticket() {
 fn an_unmigrated_customer_rejects_the_thread_instead_of_being_guessed() {
     let mut conversation = conversation();
     conversation.customer = Some(reference(Kind::Customer, "c1", None));
-    assert!(matches!(Bench::new().map(conversation, Vec::new(), Vec::new()), Err(Error::Invalid(_))));
+    assert!(matches!(
+        Bench::new().map(conversation, Vec::new(), Vec::new()),
+        Err(Error::Invalid(_))
+    ));
 }
 
 #[test]
@@ -360,12 +491,19 @@ fn a_value_that_does_not_fit_its_field_goes_onto_the_card() {
         value: Value::Text("many".to_owned()),
         target: Some("ticket_field:77:integer".to_owned()),
     }];
-    let mapped = Bench::new().map(conversation(), fields, Vec::new()).unwrap();
+    let mapped = Bench::new()
+        .map(conversation(), fields, Vec::new())
+        .unwrap();
     let ticket = mapped.tickets.first().unwrap();
     assert!(ticket.custom_fields.iter().all(|field| field.id != 77));
     let card = ticket.comments.last().unwrap().body.clone().unwrap();
     assert!(card.contains("field countNum: many"), "{card}");
-    assert!(mapped.losses.iter().any(|loss| loss.field == "fields.countNum"));
+    assert!(
+        mapped
+            .losses
+            .iter()
+            .any(|loss| loss.field == "fields.countNum")
+    );
 }
 
 #[test]
@@ -379,17 +517,25 @@ fn an_assignee_outside_the_group_keeps_the_ticket_and_loses_the_group() {
 
 #[test]
 fn the_print_of_what_was_sent_equals_the_print_of_what_comes_back() {
-    let parts = vec![part("m1", message(customer(), Visibility::Public, "a < b & c", 0))];
+    let parts = vec![part(
+        "m1",
+        message(customer(), Visibility::Public, "a < b & c", 0),
+    )];
     let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     let sent = mapped.tickets.first().unwrap();
     let recorded = map::print(&thread::ticket_facets(sent));
     let comment = |c: &transload_plugin_zendesk::api::ImportComment| {
         let text = c.body.clone().unwrap_or_default();
-        let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('\n', "<br>");
+        let html = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('\n', "<br>");
         transload_plugin_zendesk::api::Comment {
             author_id: c.author_id,
             public: c.public,
-            html_body: format!("<div class=\"zd-comment\" dir=\"auto\"><p dir=\"auto\">{html}</p></div>"),
+            html_body: format!(
+                "<div class=\"zd-comment\" dir=\"auto\"><p dir=\"auto\">{html}</p></div>"
+            ),
             created_at: Some(c.created_at.clone()),
             ..Default::default()
         }
@@ -405,9 +551,18 @@ fn the_print_of_what_was_sent_equals_the_print_of_what_comes_back() {
         ..Default::default()
     };
     let comments: Vec<_> = sent.comments.iter().map(comment).collect();
-    assert_eq!(map::changed(&recorded, &thread::read_facets(&read, Some(&comments))), Vec::<String>::new());
+    assert_eq!(
+        map::changed(&recorded, &thread::read_facets(&read, Some(&comments))),
+        Vec::<String>::new()
+    );
     read.subject = Some("edited".to_owned());
-    assert_eq!(map::changed(&recorded, &thread::read_facets(&read, None)), ["subject"]);
+    assert_eq!(
+        map::changed(&recorded, &thread::read_facets(&read, None)),
+        ["subject"]
+    );
     let fewer = comments.get(..1);
-    assert!(map::changed(&recorded, &thread::read_facets(&read, fewer)).contains(&"comments".to_owned()));
+    assert!(
+        map::changed(&recorded, &thread::read_facets(&read, fewer))
+            .contains(&"comments".to_owned())
+    );
 }

@@ -43,7 +43,11 @@ pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Err
         Kind::Relationship => objects::relationships(cx, &items).await,
         Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
             for item in &items {
-                let name = format!("{}/{}.json", map::kind_name(&kind), map::key(&item.entry().head.id));
+                let name = format!(
+                    "{}/{}.json",
+                    map::kind_name(&kind),
+                    map::key(&item.entry().head.id)
+                );
                 report(cx, item, Status::Exported(name), Vec::new(), Vec::new()).await?;
             }
             Ok(())
@@ -62,7 +66,14 @@ pub async fn report(
     effects: Vec<Effect>,
     losses: Vec<Loss>,
 ) -> Result<(), Error> {
-    Ok(cx.report(Outcome { item: item.key.clone(), status, effects, losses }).await?)
+    Ok(cx
+        .report(Outcome {
+            item: item.key.clone(),
+            status,
+            effects,
+            losses,
+        })
+        .await?)
 }
 
 /// Says that an item was refused.
@@ -107,8 +118,16 @@ pub fn made(
     key: OperationKey,
 ) -> Effect {
     // Without proof it may be somebody else's: then it is matched, and rollback leaves it (rule D-4).
-    let action = if proof.is_some() { Action::Created } else { Action::Matched };
-    Effect { proof, key: Some(key), ..effect(part, kind, id, action) }
+    let action = if proof.is_some() {
+        Action::Created
+    } else {
+        Action::Matched
+    };
+    Effect {
+        proof,
+        key: Some(key),
+        ..effect(part, kind, id, action)
+    }
 }
 
 /// What is written into descriptions, so that an object without external id can be known as ours.
@@ -181,5 +200,6 @@ pub async fn create<T: serde::de::DeserializeOwned>(
 /// Waits until a miss counts that was in doubt since the given time.
 pub async fn wait_out(cx: &Context, since: i64, settle_ms: u64) {
     let until = since.saturating_add(i64::try_from(settle_ms).unwrap_or(i64::MAX));
-    cx.sleep(u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0)).await;
+    cx.sleep(u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0))
+        .await;
 }

@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Relationship};
+use transload_sdk::types::{
+    CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Relationship,
+};
 
 use super::{effect, made, reject, report, schema};
 use crate::api::{JobStatus, Record};
@@ -42,15 +44,24 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     for item in items {
         match &item.entry().data {
             Entity::CustomObject(object) => {
-                by_object.entry(map::key(&object.object_type)).or_default().push(item);
+                by_object
+                    .entry(map::key(&object.object_type))
+                    .or_default()
+                    .push(item);
             }
             _ => reject(cx, item, Error::Bug("no custom object".to_owned())).await?,
         }
     }
     for (object, items) in by_object {
         let owner = FieldOwner::Object(object.clone());
-        let choices = items.iter().any(|item| schema::has_choices(std::slice::from_ref(*item)));
-        let options = if choices { schema::options(cx, &owner).await? } else { BTreeMap::new() };
+        let choices = items
+            .iter()
+            .any(|item| schema::has_choices(std::slice::from_ref(*item)));
+        let options = if choices {
+            schema::options(cx, &owner).await?
+        } else {
+            BTreeMap::new()
+        };
         for chunk in items.chunks(BULK) {
             let mut drafts = Vec::new();
             for item in chunk {
@@ -75,16 +86,30 @@ fn draft<'a>(
     let mut card = Card::default();
     head_card(entry, &item.notes, &mut card);
     let mut fields = Map::new();
-    schema::keyed_fields(&entry.head.fields, options, &mut fields, &mut card, &mut losses);
+    schema::keyed_fields(
+        &entry.head.fields,
+        options,
+        &mut fields,
+        &mut card,
+        &mut losses,
+    );
     fields.insert(own_field::SOURCE_ID.to_owned(), json!(entry.head.id));
     fields.insert(own_field::RUN.to_owned(), json!(cx.run()));
     if let Some(at) = entry.head.created_at {
         fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
     }
     let links = [
-        ("transload_customer", "custom-object.customer", &data.customer),
+        (
+            "transload_customer",
+            "custom-object.customer",
+            &data.customer,
+        ),
         ("transload_company", "custom-object.company", &data.company),
-        ("transload_ticket", "custom-object.conversation", &data.conversation),
+        (
+            "transload_ticket",
+            "custom-object.conversation",
+            &data.conversation,
+        ),
     ];
     for (key, field, reference) in links {
         let Some(reference) = reference else { continue };
@@ -94,7 +119,11 @@ fn draft<'a>(
             }
             None => {
                 card.add(field, map::reference_text(reference));
-                losses.push(loss(field, Fidelity::Converted, "not migrated: on the source card"));
+                losses.push(loss(
+                    field,
+                    Fidelity::Converted,
+                    "not migrated: on the source card",
+                ));
             }
         }
     }
@@ -104,11 +133,31 @@ fn draft<'a>(
     card.add("status", data.status.as_deref().unwrap_or(""));
     card.add("icon", data.icon.as_deref().unwrap_or(""));
     card.add("images", data.images.join(", "));
-    let texts = |list: &[Reference]| list.iter().map(map::reference_text).collect::<Vec<_>>().join(", ");
-    card.add("assignee", data.assignee.as_ref().map(map::reference_text).unwrap_or_default());
-    card.add("queue", data.queue.as_ref().map(map::reference_text).unwrap_or_default());
+    let texts = |list: &[Reference]| {
+        list.iter()
+            .map(map::reference_text)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    card.add(
+        "assignee",
+        data.assignee
+            .as_ref()
+            .map(map::reference_text)
+            .unwrap_or_default(),
+    );
+    card.add(
+        "queue",
+        data.queue
+            .as_ref()
+            .map(map::reference_text)
+            .unwrap_or_default(),
+    );
     card.add("tags", texts(&data.tags));
-    card.add("closed", data.closed_at.map(map::iso_exact).unwrap_or_default());
+    card.add(
+        "closed",
+        data.closed_at.map(map::iso_exact).unwrap_or_default(),
+    );
     for comment in &data.comments {
         let (_, name) = map::author(&comment.author, 0);
         let at = comment.at.map(map::iso_exact).unwrap_or_default();
@@ -120,9 +169,15 @@ fn draft<'a>(
     }
     let text = card.text();
     let mut pieces = crate::text::pieces(&text, CARD_BYTES).into_iter();
-    fields.insert(own_field::CARD.to_owned(), json!(pieces.next().unwrap_or("")));
+    fields.insert(
+        own_field::CARD.to_owned(),
+        json!(pieces.next().unwrap_or("")),
+    );
     if pieces.next().is_some() {
-        let note = format!("a source card of {} bytes is cut: a record holds 32 KB", text.len());
+        let note = format!(
+            "a source card of {} bytes is cut: a record holds 32 KB",
+            text.len()
+        );
         losses.push(loss("custom-object.data", Fidelity::Lost, note));
     }
     let name = match data.title.trim() {
@@ -139,16 +194,25 @@ async fn by_marker<'a>(
     object: &str,
     markers: impl Iterator<Item = &'a str>,
 ) -> Result<BTreeMap<String, Record>, Error> {
-    let path = format!("/api/v2/custom_objects/{object}/records?filter[external_ids]={}", query_list(markers));
+    let path = format!(
+        "/api/v2/custom_objects/{object}/records?filter[external_ids]={}",
+        query_list(markers)
+    );
     let found: Vec<Record> = client::list(cx, &path, "custom_object_records").await?;
-    Ok(found.into_iter().filter_map(|record| Some((record.external_id.clone()?, record))).collect())
+    Ok(found
+        .into_iter()
+        .filter_map(|record| Some((record.external_id.clone()?, record)))
+        .collect())
 }
 
 /// What of a record is compared before an undo.
 pub fn record_facets(record: &Record) -> Vec<(String, String)> {
     let mut facets = vec![
         ("name".to_owned(), record.name.clone()),
-        ("external_id".to_owned(), record.external_id.clone().unwrap_or_default()),
+        (
+            "external_id".to_owned(),
+            record.external_id.clone().unwrap_or_default(),
+        ),
     ];
     let fields = record.custom_object_fields.iter();
     facets.extend(fields.map(|(key, value)| (format!("field {key}"), canonical(value))));
@@ -158,17 +222,27 @@ pub fn record_facets(record: &Record) -> Vec<(String, String)> {
 async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(), Error> {
     let markers = || drafts.iter().map(|draft| draft.item.marker.as_str());
     let before = by_marker(cx, object, markers()).await?;
-    let first = drafts.first().map(|draft| draft.item.key.as_str()).unwrap_or_default();
+    let first = drafts
+        .first()
+        .map(|draft| draft.item.key.as_str())
+        .unwrap_or_default();
     let key = key("*", format!("records:{object}:{first}"), "create");
     let items: Vec<&Value> = drafts.iter().map(|draft| &draft.body).collect();
-    let write = Write::idempotent("POST", format!("/api/v2/custom_objects/{object}/jobs"), key.clone())
-        .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
-        .lifetime(JOB_LIFE_MS);
+    let write = Write::idempotent(
+        "POST",
+        format!("/api/v2/custom_objects/{object}/jobs"),
+        key.clone(),
+    )
+    .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
+    .lifetime(JOB_LIFE_MS);
     let rows = match client::write(cx, write).await? {
         Sent::Done(answer) => {
             let job: JobStatus = answer.take("job_status")?;
             let ended = client::job(cx, &job.id).await?;
-            rows_by_index(ended.and_then(|job| job.results).unwrap_or_default(), drafts.len())
+            rows_by_index(
+                ended.and_then(|job| job.results).unwrap_or_default(),
+                drafts.len(),
+            )
         }
         Sent::Refused(refusal) => {
             for draft in drafts {
@@ -176,7 +250,11 @@ async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(
             }
             return Ok(());
         }
-        Sent::Doubt => return Err(Error::Transient("a job of records was not answered".to_owned())),
+        Sent::Doubt => {
+            return Err(Error::Transient(
+                "a job of records was not answered".to_owned(),
+            ));
+        }
     };
     let after = by_marker(cx, object, markers()).await?;
     for (index, draft) in drafts.into_iter().enumerate() {
@@ -184,14 +262,28 @@ async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(
         match after.get(&draft.item.marker) {
             Some(record) => {
                 let id = map::record_target(object, &record.id);
-                let ours = record.custom_object_fields.get(own_field::RUN).and_then(Value::as_str) == Some(cx.run());
+                let ours = record
+                    .custom_object_fields
+                    .get(own_field::RUN)
+                    .and_then(Value::as_str)
+                    == Some(cx.run());
                 let in_doubt = draft.item.in_doubt_since.is_some();
                 let mut main = match was {
-                    None => made("main", "custom_object_record", id, Some(Proof::AbsentBefore), key.clone()),
+                    None => made(
+                        "main",
+                        "custom_object_record",
+                        id,
+                        Some(Proof::AbsentBefore),
+                        key.clone(),
+                    ),
                     // Found by the first look of a later attempt, with this run's mark on it.
-                    Some(was) if in_doubt && ours && mark_of(was) == Some(cx.run()) => {
-                        made("main", "custom_object_record", id, Some(Proof::Marker(cx.run().to_owned())), key.clone())
-                    }
+                    Some(was) if in_doubt && ours && mark_of(was) == Some(cx.run()) => made(
+                        "main",
+                        "custom_object_record",
+                        id,
+                        Some(Proof::Marker(cx.run().to_owned())),
+                        key.clone(),
+                    ),
                     Some(was) => Effect {
                         key: Some(key.clone()),
                         before: serde_json::to_string(&json!({
@@ -203,19 +295,33 @@ async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(
                 };
                 main.fingerprint = Some(map::print(&record_facets(record)));
                 main.updated_at = record.updated_at.as_deref().and_then(map::parse_iso);
-                let status = if main.action == Action::Created { Status::Created } else { Status::Updated };
+                let status = if main.action == Action::Created {
+                    Status::Created
+                } else {
+                    Status::Updated
+                };
                 report(cx, draft.item, status, vec![main], draft.losses).await?;
             }
             None => {
                 let why = rows.get(&index).and_then(crate::api::JobRow::refusal);
                 match why {
                     Some(reason) => {
-                        let invalid = transload_sdk::types::Invalid { field: None, reason };
+                        let invalid = transload_sdk::types::Invalid {
+                            field: None,
+                            reason,
+                        };
                         reject(cx, draft.item, Error::Invalid(invalid)).await?;
                     }
                     None => {
                         let why = "a record that its job neither made nor refused".to_owned();
-                        report(cx, draft.item, Status::Unsettled(why), Vec::new(), draft.losses).await?;
+                        report(
+                            cx,
+                            draft.item,
+                            Status::Unsettled(why),
+                            Vec::new(),
+                            draft.losses,
+                        )
+                        .await?;
                     }
                 }
             }
@@ -225,7 +331,10 @@ async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(
 }
 
 fn mark_of(record: &Record) -> Option<&str> {
-    record.custom_object_fields.get(own_field::RUN).and_then(Value::as_str)
+    record
+        .custom_object_fields
+        .get(own_field::RUN)
+        .and_then(Value::as_str)
 }
 
 /// Links that a lookup field holds; the rest goes to the link table of the export (rule M-15).
@@ -262,15 +371,30 @@ struct Place {
 
 /// The lookup field that holds the link.
 fn place(item: &Item, link: &Relationship) -> Result<Place, String> {
-    let name = link.field.as_deref().ok_or("no field of the source holds it")?;
+    let name = link
+        .field
+        .as_deref()
+        .ok_or("no field of the source holds it")?;
     if link.position.is_some_and(|position| position > 0) {
         return Err("a lookup field holds one link; further ones are in the link table".to_owned());
     }
-    let source = link.source.target.as_deref().ok_or("its record was not migrated")?;
-    let value = link.target.target.as_deref().ok_or("the record it points to was not migrated")?;
+    let source = link
+        .source
+        .target
+        .as_deref()
+        .ok_or("its record was not migrated")?;
+    let value = link
+        .target
+        .target
+        .as_deref()
+        .ok_or("the record it points to was not migrated")?;
     let value = map::target_id(value).to_owned();
     let fields = &item.entry().head.fields;
-    let given = fields.iter().find(|f| f.name == name).and_then(|f| f.target.as_deref()).and_then(FieldTarget::parse);
+    let given = fields
+        .iter()
+        .find(|f| f.name == name)
+        .and_then(|f| f.target.as_deref())
+        .and_then(FieldTarget::parse);
     if given.as_ref().is_some_and(|target| target.kind != "lookup") {
         return Err("its field is no lookup; the link stands there as text".to_owned());
     }
@@ -291,31 +415,58 @@ fn place(item: &Item, link: &Relationship) -> Result<Place, String> {
             "custom_object_fields",
             "custom_object_record",
         )),
-        (Kind::Customer, _) => Ok(place(format!("/api/v2/users/{source}"), "user", "user_fields", "user")),
+        (Kind::Customer, _) => Ok(place(
+            format!("/api/v2/users/{source}"),
+            "user",
+            "user_fields",
+            "user",
+        )),
         (Kind::Company, _) => Ok(place(
             format!("/api/v2/organizations/{source}"),
             "organization",
             "organization_fields",
             "organization",
         )),
-        (Kind::Conversation, _) => {
-            Err("a change of a loaded ticket would wake its triggers; the link is in the link table".to_owned())
-        }
+        (Kind::Conversation, _) => Err(
+            "a change of a loaded ticket would wake its triggers; the link is in the link table"
+                .to_owned(),
+        ),
         _ => Err("Zendesk has no links of that record".to_owned()),
     }
 }
 
-async fn set_link(cx: &Context, item: &Item, _link: &Relationship, place: Place) -> Result<(), Error> {
+async fn set_link(
+    cx: &Context,
+    item: &Item,
+    _link: &Relationship,
+    place: Place,
+) -> Result<(), Error> {
     let Some(before) = client::find_member::<Value>(cx, &place.path, place.word).await? else {
-        return reject(cx, item, Error::Conflict("the record that holds the link is gone".to_owned())).await;
+        return reject(
+            cx,
+            item,
+            Error::Conflict("the record that holds the link is gone".to_owned()),
+        )
+        .await;
     };
-    let was = before.get(place.fields).and_then(|f| f.get(&place.key)).cloned().unwrap_or_default();
+    let was = before
+        .get(place.fields)
+        .and_then(|f| f.get(&place.key))
+        .cloned()
+        .unwrap_or_default();
     let part = format!("link:{}", place.key);
     if canonical(&was) == place.value {
-        let there = Effect { part, ..effect("main", place.kind, place.target, Action::Matched) };
+        let there = Effect {
+            part,
+            ..effect("main", place.kind, place.target, Action::Matched)
+        };
         return report(cx, item, Status::Matched, vec![there], Vec::new()).await;
     }
-    let method = if place.kind == "custom_object_record" { "PATCH" } else { "PUT" };
+    let method = if place.kind == "custom_object_record" {
+        "PATCH"
+    } else {
+        "PUT"
+    };
     let mut values = Map::new();
     values.insert(place.key.clone(), json!(place.value));
     let mut attributes = Map::new();

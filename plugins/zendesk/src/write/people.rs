@@ -55,11 +55,21 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
             reject(cx, item, Error::Bug("no team".to_owned())).await?;
             continue;
         };
-        let name = if team.name.trim().is_empty() { item.entry().head.id.as_str() } else { team.name.trim() };
-        let matched = item.existing.as_ref().map(|c| c.target_id.clone()).or_else(|| {
-            let found = groups.iter().find(|group| group.name == name);
-            found.filter(|_| item.in_doubt_since.is_none()).map(|group| group.id.to_string())
-        });
+        let name = if team.name.trim().is_empty() {
+            item.entry().head.id.as_str()
+        } else {
+            team.name.trim()
+        };
+        let matched = item
+            .existing
+            .as_ref()
+            .map(|c| c.target_id.clone())
+            .or_else(|| {
+                let found = groups.iter().find(|group| group.name == name);
+                found
+                    .filter(|_| item.in_doubt_since.is_none())
+                    .map(|group| group.id.to_string())
+            });
         let mut effects = Vec::new();
         let main = match matched {
             Some(id) => effect("main", "group", id, Action::Matched),
@@ -72,18 +82,23 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 let body = json!({"group": {"name": name, "description": description}});
                 let request = |step: &str| {
                     let key = key(&item.key, "main", step);
-                    (Write::once("POST", "/api/v2/groups", key.clone()).json(&body), key)
+                    (
+                        Write::once("POST", "/api/v2/groups", key.clone()).json(&body),
+                        key,
+                    )
                 };
                 let find = async || {
                     let all: Vec<Group> = client::list(cx, "/api/v2/groups", "groups").await?;
-                    let ours = |g: &Group| g.name == name && is_of_run(cx, g.description.as_deref());
+                    let ours =
+                        |g: &Group| g.name == name && is_of_run(cx, g.description.as_deref());
                     Ok(all.into_iter().find(|g| !g.deleted && ours(g)))
                 };
                 let ours = |g: &Group| is_of_run(cx, g.description.as_deref());
                 match create(cx, "group", item.in_doubt_since, request, find, ours).await? {
                     Creation::There(group, proof, key) => {
                         let mut main = made("main", "group", group.id.to_string(), proof, key);
-                        main.fingerprint = Some(map::print(&[("name".to_owned(), group.name.clone())]));
+                        main.fingerprint =
+                            Some(map::print(&[("name".to_owned(), group.name.clone())]));
                         groups.push(group);
                         main
                     }
@@ -99,7 +114,8 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 }
             }
         };
-        if main.action == Action::Created && config.group_memberships
+        if main.action == Action::Created
+            && config.group_memberships
             && let Ok(group) = main.target_id.parse()
         {
             // Finished tickets of this group without an agent of their own get the stand-in.
@@ -118,7 +134,10 @@ async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option
     let body = json!({"group_membership": {"user_id": user, "group_id": group}});
     let request = |step: &str| {
         let key = key(&item.key, part.clone(), step);
-        (Write::once("POST", "/api/v2/group_memberships", key.clone()).json(&body), key)
+        (
+            Write::once("POST", "/api/v2/group_memberships", key.clone()).json(&body),
+            key,
+        )
     };
     let find = async || {
         let path = format!("/api/v2/users/{user}/group_memberships");
@@ -126,12 +145,18 @@ async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option
         Ok(all.into_iter().find(|m| m.group_id == group))
     };
     // A membership carries no marker: after doubt it is matched and stays.
-    Ok(match create(cx, "group_membership", None, request, find, |_| false).await? {
-        Creation::There(membership, proof, key) => {
-            Some(made(&part, "group_membership", membership.id.to_string(), proof, key))
-        }
-        Creation::Refused(_) | Creation::Unsettled => None,
-    })
+    Ok(
+        match create(cx, "group_membership", None, request, find, |_| false).await? {
+            Creation::There(membership, proof, key) => Some(made(
+                &part,
+                "group_membership",
+                membership.id.to_string(),
+                proof,
+                key,
+            )),
+            Creation::Refused(_) | Creation::Unsettled => None,
+        },
+    )
 }
 
 /// Who is in which group.
@@ -167,7 +192,11 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
         .iter()
         .filter_map(|user| Some((user.email.as_deref().and_then(map::email)?, user.id?)))
         .collect();
-    let mut members = if config.group_memberships { memberships(cx).await? } else { BTreeSet::new() };
+    let mut members = if config.group_memberships {
+        memberships(cx).await?
+    } else {
+        BTreeSet::new()
+    };
     for item in items {
         let Entity::Agent(agent) = &item.entry().data else {
             reject(cx, item, Error::Bug("no agent".to_owned())).await?;
@@ -180,12 +209,23 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
             ("agent.roles", !agent.roles.is_empty()),
         ] {
             if there {
-                losses.push(loss(field, Fidelity::Lost, "rights and looks of agents are the account's own"));
+                losses.push(loss(
+                    field,
+                    Fidelity::Lost,
+                    "rights and looks of agents are the account's own",
+                ));
             }
         }
         let email = agent.email.as_deref().and_then(map::email);
-        let existing = item.existing.as_ref().and_then(|c| c.target_id.parse::<u64>().ok());
-        let found = existing.or_else(|| email.as_ref().and_then(|email| by_email.get(email).copied()));
+        let existing = item
+            .existing
+            .as_ref()
+            .and_then(|c| c.target_id.parse::<u64>().ok());
+        let found = existing.or_else(|| {
+            email
+                .as_ref()
+                .and_then(|email| by_email.get(email).copied())
+        });
         let main = match found {
             Some(id) => effect("main", "user", id.to_string(), Action::Matched),
             None if config.create_agents && email.is_some() => {
@@ -198,10 +238,20 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 }
             }
             None => {
-                let note = "no user with this address: a stand-in writes for him and texts name him";
+                let note =
+                    "no user with this address: a stand-in writes for him and texts name him";
                 losses.push(loss("agent", Fidelity::Converted, note));
-                let name = if agent.name.is_empty() { item.entry().head.id.as_str() } else { agent.name.as_str() };
-                effect("main", "placeholder", map::placeholder(state.stand_in, name), Action::Matched)
+                let name = if agent.name.is_empty() {
+                    item.entry().head.id.as_str()
+                } else {
+                    agent.name.as_str()
+                };
+                effect(
+                    "main",
+                    "placeholder",
+                    map::placeholder(state.stand_in, name),
+                    Action::Matched,
+                )
             }
         };
         let mut effects = Vec::new();
@@ -219,7 +269,12 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn make_agent(cx: &Context, item: &Item, name: &str, email: &str) -> Result<Result<Effect, Status>, Error> {
+async fn make_agent(
+    cx: &Context,
+    item: &Item,
+    name: &str,
+    email: &str,
+) -> Result<Result<Effect, Status>, Error> {
     let body = json!({"user": {
         "name": name, "email": email, "role": "agent", "external_id": item.marker, "verified": true,
         "skip_verify_email": true, "user_fields": {own_field::RUN: cx.run()},
@@ -227,7 +282,9 @@ async fn make_agent(cx: &Context, item: &Item, name: &str, email: &str) -> Resul
     Ok(match make_user(cx, item, "create", &body).await? {
         Creation::There(user, proof, key) => Ok(user_effect(&user, proof, key, &body)),
         Creation::Refused(refusal) => Err(Status::Rejected(client::rejection(&refusal))),
-        Creation::Unsettled => Err(Status::Unsettled("a user whose creation was not answered".to_owned())),
+        Creation::Unsettled => Err(Status::Unsettled(
+            "a user whose creation was not answered".to_owned(),
+        )),
     })
 }
 
@@ -239,10 +296,18 @@ async fn by_marker(cx: &Context, marker: &str) -> Result<Option<User>, Error> {
     Ok(found.unwrap_or_default().into_iter().next())
 }
 
-async fn make_user(cx: &Context, item: &Item, step: &str, body: &Value) -> Result<Creation<User>, Error> {
+async fn make_user(
+    cx: &Context,
+    item: &Item,
+    step: &str,
+    body: &Value,
+) -> Result<Creation<User>, Error> {
     let request = |again: &str| {
         let key = key(&item.key, "main", &format!("{step}:{again}"));
-        (Write::once("POST", "/api/v2/users", key.clone()).json(body), key)
+        (
+            Write::once("POST", "/api/v2/users", key.clone()).json(body),
+            key,
+        )
     };
     let find = async || by_marker(cx, &item.marker).await;
     let ours = |user: &User| run_matches(cx, &user.user_fields);
@@ -257,11 +322,23 @@ pub fn user_facets(user: &User) -> Vec<(String, String)> {
         ("name".to_owned(), user.name.clone()),
         ("email".to_owned(), text(&user.email)),
         ("phone".to_owned(), text(&user.phone)),
-        ("external_id".to_owned(), text(&user.external_id).to_lowercase()),
+        (
+            "external_id".to_owned(),
+            text(&user.external_id).to_lowercase(),
+        ),
         ("notes".to_owned(), text(&user.notes)),
-        ("organization".to_owned(), user.organization_id.map(|id| id.to_string()).unwrap_or_default()),
+        (
+            "organization".to_owned(),
+            user.organization_id
+                .map(|id| id.to_string())
+                .unwrap_or_default(),
+        ),
     ];
-    facets.extend(user.user_fields.iter().map(|(key, value)| (format!("field {key}"), canonical(value))));
+    facets.extend(
+        user.user_fields
+            .iter()
+            .map(|(key, value)| (format!("field {key}"), canonical(value))),
+    );
     facets
 }
 
@@ -275,10 +352,25 @@ fn sent_facets(facets: Vec<(String, String)>, sent: &Value, fields: &str) -> Vec
     facets.into_iter().filter(|(name, _)| said(name)).collect()
 }
 
-fn user_effect(user: &User, proof: Option<Proof>, key: transload_sdk::http::OperationKey, body: &Value) -> Effect {
-    let mut main = made("main", "user", user.id.unwrap_or_default().to_string(), proof, key);
+fn user_effect(
+    user: &User,
+    proof: Option<Proof>,
+    key: transload_sdk::http::OperationKey,
+    body: &Value,
+) -> Effect {
+    let mut main = made(
+        "main",
+        "user",
+        user.id.unwrap_or_default().to_string(),
+        proof,
+        key,
+    );
     let sent = body.get("user").cloned().unwrap_or_default();
-    main.fingerprint = Some(map::print(&sent_facets(user_facets(user), &sent, "user_fields")));
+    main.fingerprint = Some(map::print(&sent_facets(
+        user_facets(user),
+        &sent,
+        "user_fields",
+    )));
     main.updated_at = user.updated_at.as_deref().and_then(map::parse_iso);
     main
 }
@@ -346,7 +438,8 @@ impl UserDraft {
                 ("customer.addresses.phone", phone)
             }
         };
-        self.card.push(("address of another user too".to_owned(), value.clone()));
+        self.card
+            .push(("address of another user too".to_owned(), value.clone()));
         let note = "another user has this address; it stands on the source card";
         self.losses.push(loss(field, Fidelity::Converted, note));
     }
@@ -363,15 +456,32 @@ fn taken(refusal: &Refusal, draft: &UserDraft) -> Option<Taken> {
     let words: Vec<String> = refusal
         .details
         .iter()
-        .filter(|(field, _, _)| matches!(field.as_str(), "email" | "phone" | "identities" | "value"))
+        .filter(|(field, _, _)| {
+            matches!(field.as_str(), "email" | "phone" | "identities" | "value")
+        })
         .filter(|(field, _, _)| refusal.duplicate_of(field).is_some())
         .map(|(_, text, _)| text.to_lowercase())
         .collect();
     let named = |value: &String| {
-        words.iter().any(|text| text.split_whitespace().any(|word| word.trim_end_matches('.') == value))
+        words.iter().any(|text| {
+            text.split_whitespace()
+                .any(|word| word.trim_end_matches('.') == value)
+        })
     };
-    let email = draft.emails.iter().find(|email| named(email)).cloned().map(Taken::Email);
-    email.or_else(|| draft.phones.iter().find(|phone| named(phone)).cloned().map(Taken::Phone))
+    let email = draft
+        .emails
+        .iter()
+        .find(|email| named(email))
+        .cloned()
+        .map(Taken::Email);
+    email.or_else(|| {
+        draft
+            .phones
+            .iter()
+            .find(|phone| named(phone))
+            .cloned()
+            .map(Taken::Phone)
+    })
 }
 
 /// Maps a customer. Pure.
@@ -387,7 +497,11 @@ pub fn draft(
     head_card(entry, &item.notes, &mut card);
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut row = |name: &str, value: Option<String>| {
-        rows.extend(value.filter(|v| !v.is_empty()).map(|value| (name.to_owned(), value)));
+        rows.extend(
+            value
+                .filter(|v| !v.is_empty())
+                .map(|value| (name.to_owned(), value)),
+        );
     };
     let head = &entry.head;
     row("source id", Some(head.id.clone()));
@@ -397,7 +511,10 @@ pub fn draft(
     row("created", head.created_at.map(map::iso_exact));
     row("updated", head.updated_at.map(map::iso_exact));
     let name = map::customer_name(entry, customer);
-    row("display name", customer.display_name.clone().filter(|n| *n != name));
+    row(
+        "display name",
+        customer.display_name.clone().filter(|n| *n != name),
+    );
     row("first name", customer.first_name.clone());
     row("last name", customer.last_name.clone());
     row("username", customer.username.clone());
@@ -410,8 +527,21 @@ pub fn draft(
     row("avatar", customer.avatar_url.clone());
     row("signed up", customer.signed_up_at.map(map::iso_exact));
     row("last seen", customer.last_seen_at.map(map::iso_exact));
-    row("last activity", customer.last_activity_at.map(map::iso_exact));
-    row("watchers", Some(customer.watchers.iter().map(map::reference_text).collect::<Vec<_>>().join(", ")));
+    row(
+        "last activity",
+        customer.last_activity_at.map(map::iso_exact),
+    );
+    row(
+        "watchers",
+        Some(
+            customer
+                .watchers
+                .iter()
+                .map(map::reference_text)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+    );
     for location in &customer.locations {
         row("location", Some(location_text(location)));
     }
@@ -437,11 +567,17 @@ pub fn draft(
                 }
                 _ => {
                     row("e-mail", Some(text));
-                    losses.push(loss("customer.addresses.email", Fidelity::Converted, "shared or malformed: on the source card"));
+                    losses.push(loss(
+                        "customer.addresses.email",
+                        Fidelity::Converted,
+                        "shared or malformed: on the source card",
+                    ));
                 }
             },
             AddressChannel::Phone | AddressChannel::Whatsapp => match map::e164(&address.value) {
-                Some(phone) if !address.shared && matches!(address.channel, AddressChannel::Phone) => {
+                Some(phone)
+                    if !address.shared && matches!(address.channel, AddressChannel::Phone) =>
+                {
                     if !phones.contains(&phone) {
                         phones.push(phone);
                     }
@@ -451,7 +587,11 @@ pub fn draft(
                         shared_phone = Some(address.value.clone());
                     }
                     row("phone", Some(text));
-                    losses.push(loss("customer.addresses.phone", Fidelity::Converted, "shared, or no full number: on the source card"));
+                    losses.push(loss(
+                        "customer.addresses.phone",
+                        Fidelity::Converted,
+                        "shared, or no full number: on the source card",
+                    ));
                 }
             },
             AddressChannel::Social(network) => row(network, Some(text)),
@@ -462,18 +602,31 @@ pub fn draft(
 
     let mut fields = Map::new();
     let mut misfits = Card::default();
-    keyed_fields(&head.fields, options, &mut fields, &mut misfits, &mut losses);
+    keyed_fields(
+        &head.fields,
+        options,
+        &mut fields,
+        &mut misfits,
+        &mut losses,
+    );
     fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
     fields.insert(own_field::RUN.to_owned(), json!(cx_run));
     if let Some(at) = head.created_at {
         fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
     }
     if !customer.merged_from.is_empty() {
-        fields.insert(own_field::MERGED_IDS.to_owned(), json!(customer.merged_from.join("\n")));
+        fields.insert(
+            own_field::MERGED_IDS.to_owned(),
+            json!(customer.merged_from.join("\n")),
+        );
     }
     rows.extend(misfits.rows().iter().cloned());
     rows.extend(judged.rows().iter().cloned());
-    rows.extend(item.notes.iter().map(|note| ("note".to_owned(), note.clone())));
+    rows.extend(
+        item.notes
+            .iter()
+            .map(|note| ("note".to_owned(), note.clone())),
+    );
 
     let mut attributes = Map::new();
     let mut set = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
@@ -483,7 +636,11 @@ pub fn draft(
     set("verified", json!(true));
     set("skip_verify_email", json!(true));
     set("user_fields", Value::Object(fields));
-    let tags: Vec<&String> = customer.tags.iter().filter_map(|tag| tag.target.as_ref()).collect();
+    let tags: Vec<&String> = customer
+        .tags
+        .iter()
+        .filter_map(|tag| tag.target.as_ref())
+        .collect();
     if !tags.is_empty() {
         set("tags", json!(tags));
     }
@@ -494,11 +651,22 @@ pub fn draft(
             }
             None => {
                 rows.push(("company".to_owned(), map::reference_text(company)));
-                losses.push(loss("customer.company", Fidelity::Converted, "not migrated: on the source card"));
+                losses.push(loss(
+                    "customer.company",
+                    Fidelity::Converted,
+                    "not migrated: on the source card",
+                ));
             }
         }
     }
-    UserDraft { attributes, emails, phones, shared_phone, losses, card: rows }
+    UserDraft {
+        attributes,
+        emails,
+        phones,
+        shared_phone,
+        losses,
+        card: rows,
+    }
 }
 
 fn location_text(location: &transload_sdk::types::Location) -> String {
@@ -522,8 +690,11 @@ fn location_text(location: &transload_sdk::types::Location) -> String {
 pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let config: Config = cx.config()?;
-    let options =
-        if schema::has_choices(items) { schema::options(cx, &FieldOwner::User).await? } else { BTreeMap::new() };
+    let options = if schema::has_choices(items) {
+        schema::options(cx, &FieldOwner::User).await?
+    } else {
+        BTreeMap::new()
+    };
     let mut bulk = Vec::new();
     for item in items {
         let Entity::Customer(customer) = &item.entry().data else {
@@ -533,7 +704,10 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let draft = draft(cx.run(), item, item.entry(), customer, &options);
         if item.existing.is_some() {
             update_user(cx, item, draft).await?;
-        } else if state.bulk_users && config.user_import == UserImport::Auto && item.in_doubt_since.is_none() {
+        } else if state.bulk_users
+            && config.user_import == UserImport::Auto
+            && item.in_doubt_since.is_none()
+        {
             bulk.push((item, draft));
         } else {
             one_user(cx, item, draft).await?;
@@ -550,7 +724,11 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(),
     let tries = draft.emails.len() + draft.phones.len() + 1;
     for attempt in 0..=tries {
         let body = draft.body();
-        let step = if attempt == 0 { "create".to_owned() } else { format!("create:{attempt}") };
+        let step = if attempt == 0 {
+            "create".to_owned()
+        } else {
+            format!("create:{attempt}")
+        };
         match make_user(cx, item, &step, &body).await? {
             Creation::There(user, proof, key) => {
                 let main = user_effect(&user, proof, key, &body);
@@ -574,7 +752,11 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(),
                     && let Some(owner) = by_email(cx, email).await?
                 {
                     if owner.role != "end-user" {
-                        let why = format!("{} {} has the customer's address", owner.role, owner.id.unwrap_or(0));
+                        let why = format!(
+                            "{} {} has the customer's address",
+                            owner.role,
+                            owner.id.unwrap_or(0)
+                        );
                         return reject(cx, item, Error::Conflict(why)).await;
                     }
                     let ours = owner.external_id.as_deref().unwrap_or("").to_lowercase();
@@ -586,32 +768,59 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(),
             }
         }
     }
-    reject(cx, item, Error::Conflict("every address of the customer belongs to others".to_owned())).await
+    reject(
+        cx,
+        item,
+        Error::Conflict("every address of the customer belongs to others".to_owned()),
+    )
+    .await
 }
 
 async fn by_email(cx: &Context, email: &str) -> Result<Option<User>, Error> {
-    let path = format!("/api/v2/users/search?query={}", query(&format!("email:\"{email}\"")));
+    let path = format!(
+        "/api/v2/users/search?query={}",
+        query(&format!("email:\"{email}\""))
+    );
     let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
-    Ok(found.unwrap_or_default().into_iter().find(|u| u.active != Some(false)))
+    Ok(found
+        .unwrap_or_default()
+        .into_iter()
+        .find(|u| u.active != Some(false)))
 }
 
 /// A user found while writing, treated as one that was matched before.
-async fn matched_user(cx: &Context, item: &Item, user: &User, draft: UserDraft) -> Result<(), Error> {
+async fn matched_user(
+    cx: &Context,
+    item: &Item,
+    user: &User,
+    draft: UserDraft,
+) -> Result<(), Error> {
     let candidate = Candidate {
         target_id: user.id.unwrap_or_default().to_string(),
         by: MatchKey::Email,
         before: serde_json::to_string(user).unwrap_or_default(),
         doubtful: None,
     };
-    let item = Item { existing: Some(candidate), ..item.clone() };
+    let item = Item {
+        existing: Some(candidate),
+        ..item.clone()
+    };
     update_user(cx, &item, draft).await
 }
 
 /// What is to be changed in a user, and what was there, by the policy (rule M-7).
-pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, before: &User) -> (Map<String, Value>, Map<String, Value>) {
+pub fn changes(
+    policy: MatchPolicy,
+    wanted: &Map<String, Value>,
+    before: &User,
+) -> (Map<String, Value>, Map<String, Value>) {
     let was = serde_json::to_value(before).unwrap_or_default();
     let (mut now, mut old) = (Map::new(), Map::new());
-    let empty = |value: &Value| value.is_null() || value.as_str().is_some_and(str::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+    let empty = |value: &Value| {
+        value.is_null()
+            || value.as_str().is_some_and(str::is_empty)
+            || value.as_array().is_some_and(Vec::is_empty)
+    };
     let change = |was: &Value, value: &Value| {
         canonical(was) != canonical(value)
             && match policy {
@@ -621,7 +830,10 @@ pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, before: &User) 
             }
     };
     for name in ["name", "external_id", "notes", "organization_id"] {
-        let (Some(value), at) = (wanted.get(name), was.get(name).cloned().unwrap_or_default()) else { continue };
+        let (Some(value), at) = (wanted.get(name), was.get(name).cloned().unwrap_or_default())
+        else {
+            continue;
+        };
         // An external id of somebody else's is never replaced.
         let kept = matches!(name, "external_id" | "notes") && !empty(&at);
         if !kept && change(&at, value) {
@@ -630,7 +842,12 @@ pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, before: &User) 
         }
     }
     let (mut fields, mut old_fields) = (Map::new(), Map::new());
-    for (key, value) in wanted.get("user_fields").and_then(Value::as_object).into_iter().flatten() {
+    for (key, value) in wanted
+        .get("user_fields")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         let at = before.user_fields.get(key).cloned().unwrap_or_default();
         // Which run made it must not be said of a user that we only changed.
         if key != own_field::RUN && change(&at, value) {
@@ -646,23 +863,39 @@ pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, before: &User) 
 }
 
 async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(), Error> {
-    let Some(candidate) = &item.existing else { return Ok(()) };
+    let Some(candidate) = &item.existing else {
+        return Ok(());
+    };
     let path = format!("/api/v2/users/{}", candidate.target_id);
     let Some(before) = client::find_member::<User>(cx, &path, "user").await? else {
-        return reject(cx, item, Error::Conflict("the user that was matched is gone".to_owned())).await;
+        return reject(
+            cx,
+            item,
+            Error::Conflict("the user that was matched is gone".to_owned()),
+        )
+        .await;
     };
     let mut effects = Vec::new();
     // Staff is never changed on behalf of a customer.
-    let policy = if before.role == "end-user" { item.policy } else { MatchPolicy::Leave };
+    let policy = if before.role == "end-user" {
+        item.policy
+    } else {
+        MatchPolicy::Leave
+    };
     let full = draft.body();
-    let wanted = full.get("user").and_then(Value::as_object).cloned().unwrap_or_default();
+    let wanted = full
+        .get("user")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     let (now, old) = changes(policy, &wanted, &before);
     let mut main = effect("main", "user", candidate.target_id.clone(), Action::Matched);
     if !now.is_empty() {
         let key = key(&item.key, "main", "update");
         let mut body = now.clone();
         body.insert("skip_verify_email".to_owned(), json!(true));
-        let write = Write::idempotent("PUT", path.clone(), key.clone()).json(&json!({"user": body}));
+        let write =
+            Write::idempotent("PUT", path.clone(), key.clone()).json(&json!({"user": body}));
         match client::write(cx, write).await? {
             Sent::Done(answer) => {
                 let user: User = answer.take("user")?;
@@ -670,7 +903,11 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<
                 main.key = Some(key);
                 main.before = Some(Value::Object(old).to_string());
                 let sent = Value::Object(now);
-                main.fingerprint = Some(map::print(&sent_facets(user_facets(&user), &sent, "user_fields")));
+                main.fingerprint = Some(map::print(&sent_facets(
+                    user_facets(&user),
+                    &sent,
+                    "user_fields",
+                )));
                 main.updated_at = user.updated_at.as_deref().and_then(map::parse_iso);
             }
             Sent::Refused(refusal) => return reject(cx, item, client::rejection(&refusal)).await,
@@ -681,28 +918,48 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<
         }
     }
     if policy != MatchPolicy::Leave {
-        let known: Vec<Identity> = client::list(cx, &format!("{path}/identities"), "identities").await?;
+        let known: Vec<Identity> =
+            client::list(cx, &format!("{path}/identities"), "identities").await?;
         let missing: Vec<(&str, String)> = draft
             .emails
             .iter()
             .map(|email| ("email", email.clone()))
-            .chain(draft.phones.iter().map(|phone| ("phone_number", phone.clone())))
-            .filter(|(kind, value)| !known.iter().any(|i| i.kind == *kind && i.value.eq_ignore_ascii_case(value)))
+            .chain(
+                draft
+                    .phones
+                    .iter()
+                    .map(|phone| ("phone_number", phone.clone())),
+            )
+            .filter(|(kind, value)| {
+                !known
+                    .iter()
+                    .any(|i| i.kind == *kind && i.value.eq_ignore_ascii_case(value))
+            })
             .collect();
         for (kind, value) in missing {
             match add_identity(cx, item, &path, &candidate.target_id, kind, &value).await? {
                 Some(effect) => effects.push(effect),
                 None => {
                     let note = "another user has this address";
-                    draft.losses.push(loss("customer.addresses", Fidelity::Lost, note));
+                    draft
+                        .losses
+                        .push(loss("customer.addresses", Fidelity::Lost, note));
                 }
             }
         }
     }
     if policy == MatchPolicy::Leave {
-        draft.losses.push(loss("customer", Fidelity::Lost, "the user that is there was left as it is"));
+        draft.losses.push(loss(
+            "customer",
+            Fidelity::Lost,
+            "the user that is there was left as it is",
+        ));
     }
-    let status = if effects.is_empty() { status_of(main.action) } else { Status::Updated };
+    let status = if effects.is_empty() {
+        status_of(main.action)
+    } else {
+        Status::Updated
+    };
     effects.insert(0, main);
     report(cx, item, status, effects, draft.losses).await
 }
@@ -720,26 +977,45 @@ async fn add_identity(
     let body = json!({"identity": {"type": kind, "value": value, "verified": true, "skip_verify_email": true}});
     let request = |step: &str| {
         let key = key(&item.key, part.clone(), step);
-        (Write::once("POST", url.clone(), key.clone()).json(&body), key)
+        (
+            Write::once("POST", url.clone(), key.clone()).json(&body),
+            key,
+        )
     };
     let find = async || {
         let all: Vec<Identity> = client::list(cx, &url, "identities").await?;
-        Ok(all.into_iter().find(|i| i.kind == kind && i.value.eq_ignore_ascii_case(value)))
+        Ok(all
+            .into_iter()
+            .find(|i| i.kind == kind && i.value.eq_ignore_ascii_case(value)))
     };
-    Ok(match create(cx, "identity", None, request, find, |_| false).await? {
-        Creation::There(identity, proof, key) => {
-            // It was read as missing right before, in this unit (rule D-4).
-            let proof = proof.or(Some(Proof::AbsentBefore));
-            Some(made(&part, "identity", format!("{user}/{}", identity.id), proof, key))
-        }
-        Creation::Refused(_) | Creation::Unsettled => None,
-    })
+    Ok(
+        match create(cx, "identity", None, request, find, |_| false).await? {
+            Creation::There(identity, proof, key) => {
+                // It was read as missing right before, in this unit (rule D-4).
+                let proof = proof.or(Some(Proof::AbsentBefore));
+                Some(made(
+                    &part,
+                    "identity",
+                    format!("{user}/{}", identity.id),
+                    proof,
+                    key,
+                ))
+            }
+            Creation::Refused(_) | Creation::Unsettled => None,
+        },
+    )
 }
 
 /// Makes users by a job; rows that are refused, and all whose fate is not known, go on one by one.
 async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft)]) -> Result<(), Error> {
-    let bodies: Vec<Value> = batch.iter().map(|(_, draft)| draft.body().get("user").cloned().unwrap_or_default()).collect();
-    let first = batch.first().map(|(item, _)| item.key.as_str()).unwrap_or_default();
+    let bodies: Vec<Value> = batch
+        .iter()
+        .map(|(_, draft)| draft.body().get("user").cloned().unwrap_or_default())
+        .collect();
+    let first = batch
+        .first()
+        .map(|(item, _)| item.key.as_str())
+        .unwrap_or_default();
     let key = key("*", format!("users:{first}"), "create");
     // Results of a job are kept for about an hour (Zendesk facts §12).
     let write = Write::once("POST", "/api/v2/users/create_many", key.clone())
@@ -758,16 +1034,28 @@ async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft)]) -> Result<(), 
     }
     let markers = query_list(batch.iter().map(|(item, _)| item.marker.as_str()));
     let path = format!("/api/v2/users/show_many?external_ids={markers}");
-    let found: Vec<User> = client::find_member(cx, &path, "users").await?.unwrap_or_default();
+    let found: Vec<User> = client::find_member(cx, &path, "users")
+        .await?
+        .unwrap_or_default();
     for (item, draft) in batch {
         let ours = found.iter().find(|user| {
-            user.external_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(&item.marker))
+            user.external_id
+                .as_deref()
+                .is_some_and(|id| id.eq_ignore_ascii_case(&item.marker))
         });
         match ours {
             Some(user) => {
-                let proof = run_matches(cx, &user.user_fields).then(|| Proof::Marker(cx.run().to_owned()));
+                let proof =
+                    run_matches(cx, &user.user_fields).then(|| Proof::Marker(cx.run().to_owned()));
                 let main = user_effect(user, proof, key.clone(), &draft.body());
-                report(cx, item, status_of(main.action), vec![main], draft.losses.clone()).await?;
+                report(
+                    cx,
+                    item,
+                    status_of(main.action),
+                    vec![main],
+                    draft.losses.clone(),
+                )
+                .await?;
             }
             None => one_user(cx, item, draft.clone()).await?,
         }
@@ -780,9 +1068,16 @@ const SETTLE_JOB_MS: u64 = 600_000;
 
 // ---- companies
 
-async fn organization_by(cx: &Context, what: &str, value: &str) -> Result<Option<Organization>, Error> {
+async fn organization_by(
+    cx: &Context,
+    what: &str,
+    value: &str,
+) -> Result<Option<Organization>, Error> {
     let path = match what {
-        "external_id" => format!("/api/v2/organizations/show_many?external_ids={}", query(value)),
+        "external_id" => format!(
+            "/api/v2/organizations/show_many?external_ids={}",
+            query(value)
+        ),
         _ => format!("/api/v2/organizations/search?name={}", query(value)),
     };
     let found: Option<Vec<Organization>> = client::find_member(cx, &path, "organizations").await?;
@@ -793,8 +1088,18 @@ async fn organization_by(cx: &Context, what: &str, value: &str) -> Result<Option
 pub fn organization_facets(organization: &Organization) -> Vec<(String, String)> {
     let mut facets = vec![
         ("name".to_owned(), organization.name.clone()),
-        ("external_id".to_owned(), organization.external_id.clone().unwrap_or_default().to_lowercase()),
-        ("notes".to_owned(), organization.notes.clone().unwrap_or_default()),
+        (
+            "external_id".to_owned(),
+            organization
+                .external_id
+                .clone()
+                .unwrap_or_default()
+                .to_lowercase(),
+        ),
+        (
+            "notes".to_owned(),
+            organization.notes.clone().unwrap_or_default(),
+        ),
     ];
     let fields = organization.organization_fields.iter();
     facets.extend(fields.map(|(key, value)| (format!("field {key}"), canonical(value))));
@@ -822,30 +1127,52 @@ fn organization_body(
     card.add("domains", company.domains.join(", "));
     for address in &company.addresses {
         card.add("address", &address.value);
-        losses.push(loss("company.addresses", Fidelity::Converted, "on the source card"));
+        losses.push(loss(
+            "company.addresses",
+            Fidelity::Converted,
+            "on the source card",
+        ));
     }
     for location in &company.locations {
         card.add("location", location_text(location));
     }
     if let Some(parent) = &company.parent {
         card.add("parent", map::reference_text(parent));
-        losses.push(loss("company.parent", Fidelity::Converted, "Zendesk has no hierarchy: on the source card"));
+        losses.push(loss(
+            "company.parent",
+            Fidelity::Converted,
+            "Zendesk has no hierarchy: on the source card",
+        ));
     }
-    card.add("employees", company.employee_count.map(|n| n.to_string()).unwrap_or_default());
+    card.add(
+        "employees",
+        company
+            .employee_count
+            .map(|n| n.to_string())
+            .unwrap_or_default(),
+    );
     card.add("language", company.language.as_deref().unwrap_or(""));
     card.add("avatar", company.avatar_url.as_deref().unwrap_or(""));
     let mut body = Map::new();
     body.insert("external_id".to_owned(), json!(item.marker));
     body.insert("notes".to_owned(), json!(card.text()));
     body.insert("organization_fields".to_owned(), Value::Object(fields));
-    let tags: Vec<&String> = company.tags.iter().filter_map(|tag| tag.target.as_ref()).collect();
+    let tags: Vec<&String> = company
+        .tags
+        .iter()
+        .filter_map(|tag| tag.target.as_ref())
+        .collect();
     if !tags.is_empty() {
         body.insert("tags".to_owned(), json!(tags));
     }
     if config.organization_domains {
         body.insert("domain_names".to_owned(), json!(company.domains));
     } else if !company.domains.is_empty() {
-        losses.push(loss("company.domains", Fidelity::Converted, "on the source card: set, they would move people"));
+        losses.push(loss(
+            "company.domains",
+            Fidelity::Converted,
+            "on the source card: set, they would move people",
+        ));
     }
     body
 }
@@ -874,7 +1201,9 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         body.insert("name".to_owned(), json!(name));
         match &item.existing {
-            Some(candidate) => update_organization(cx, item, &candidate.target_id, body, losses).await?,
+            Some(candidate) => {
+                update_organization(cx, item, &candidate.target_id, body, losses).await?
+            }
             None => one_organization(cx, item, name, body, losses).await?,
         }
     }
@@ -893,19 +1222,36 @@ async fn one_organization(
     for attempt in 0..NAMES {
         body.insert("name".to_owned(), json!(wanted));
         let envelope = json!({"organization": body});
-        let step = if attempt == 0 { "create".to_owned() } else { format!("create:{attempt}") };
+        let step = if attempt == 0 {
+            "create".to_owned()
+        } else {
+            format!("create:{attempt}")
+        };
         let request = |again: &str| {
             let key = key(&item.key, "main", &format!("{step}:{again}"));
-            (Write::once("POST", "/api/v2/organizations", key.clone()).json(&envelope), key)
+            (
+                Write::once("POST", "/api/v2/organizations", key.clone()).json(&envelope),
+                key,
+            )
         };
         let find = async || organization_by(cx, "external_id", &item.marker).await;
         let ours = |o: &Organization| run_matches(cx, &o.organization_fields);
         let since = item.in_doubt_since.filter(|_| attempt == 0);
         match create(cx, "organization", since, request, find, ours).await? {
             Creation::There(organization, proof, key) => {
-                let mut main = made("main", "organization", organization.id.to_string(), proof, key);
+                let mut main = made(
+                    "main",
+                    "organization",
+                    organization.id.to_string(),
+                    proof,
+                    key,
+                );
                 let sent = Value::Object(body.clone());
-                let facets = sent_facets(organization_facets(&organization), &sent, "organization_fields");
+                let facets = sent_facets(
+                    organization_facets(&organization),
+                    &sent,
+                    "organization_fields",
+                );
                 main.fingerprint = Some(map::print(&facets));
                 main.updated_at = organization.updated_at.as_deref().and_then(map::parse_iso);
                 return report(cx, item, status_of(main.action), vec![main], losses).await;
@@ -918,7 +1264,8 @@ async fn one_organization(
                 if refusal.duplicate_of("external_id").is_some()
                     && let Some(found) = organization_by(cx, "external_id", &item.marker).await?
                 {
-                    return update_organization(cx, item, &found.id.to_string(), body, losses).await;
+                    return update_organization(cx, item, &found.id.to_string(), body, losses)
+                        .await;
                 }
                 if refusal.duplicate_of("name").is_none() {
                     return reject(cx, item, client::rejection(&refusal)).await;
@@ -926,10 +1273,13 @@ async fn one_organization(
                 let holder = organization_by(cx, "name", &wanted).await?;
                 let prefix = cx.marker_prefix().to_lowercase();
                 let other = |o: &Organization| {
-                    o.external_id.as_deref().is_some_and(|id| id.to_lowercase().starts_with(&prefix))
+                    o.external_id
+                        .as_deref()
+                        .is_some_and(|id| id.to_lowercase().starts_with(&prefix))
                 };
                 if let Some(found) = holder.filter(|o| !other(o)) {
-                    return update_organization(cx, item, &found.id.to_string(), body, losses).await;
+                    return update_organization(cx, item, &found.id.to_string(), body, losses)
+                        .await;
                 }
                 // Another company of the source has the name; Zendesk wants it unique.
                 wanted = format!("{name} ({id})");
@@ -938,7 +1288,12 @@ async fn one_organization(
             }
         }
     }
-    reject(cx, item, Error::Conflict("no free name for the company".to_owned())).await
+    reject(
+        cx,
+        item,
+        Error::Conflict("no free name for the company".to_owned()),
+    )
+    .await
 }
 
 async fn update_organization(
@@ -966,14 +1321,26 @@ async fn update_organization(
     };
     for name in ["external_id", "notes"] {
         let at = was.get(name).cloned().unwrap_or_default();
-        if let Some(value) = wanted.get(name).filter(|value| empty(&at) && change(&at, value)) {
+        if let Some(value) = wanted
+            .get(name)
+            .filter(|value| empty(&at) && change(&at, value))
+        {
             now.insert(name.to_owned(), value.clone());
             old.insert(name.to_owned(), at);
         }
     }
     let (mut fields, mut old_fields) = (Map::new(), Map::new());
-    for (key, value) in wanted.get("organization_fields").and_then(Value::as_object).into_iter().flatten() {
-        let at = before.organization_fields.get(key).cloned().unwrap_or_default();
+    for (key, value) in wanted
+        .get("organization_fields")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        let at = before
+            .organization_fields
+            .get(key)
+            .cloned()
+            .unwrap_or_default();
         if key != own_field::RUN && change(&at, value) {
             fields.insert(key.clone(), value.clone());
             old_fields.insert(key.clone(), at);
@@ -987,14 +1354,16 @@ async fn update_organization(
     if !now.is_empty() {
         let key = key(&item.key, "main", "update");
         let sent = Value::Object(now);
-        let write = Write::idempotent("PUT", path, key.clone()).json(&json!({"organization": sent}));
+        let write =
+            Write::idempotent("PUT", path, key.clone()).json(&json!({"organization": sent}));
         match client::write(cx, write).await? {
             Sent::Done(answer) => {
                 let changed: Organization = answer.take("organization")?;
                 main.action = Action::Updated;
                 main.key = Some(key);
                 main.before = Some(Value::Object(old).to_string());
-                let facets = sent_facets(organization_facets(&changed), &sent, "organization_fields");
+                let facets =
+                    sent_facets(organization_facets(&changed), &sent, "organization_fields");
                 main.fingerprint = Some(map::print(&facets));
                 main.updated_at = changed.updated_at.as_deref().and_then(map::parse_iso);
             }
@@ -1014,7 +1383,11 @@ async fn update_organization(
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn match_items(cx: &Context, kind: &Kind, items: &[Item]) -> Result<Vec<MatchResult>, Error> {
+pub async fn match_items(
+    cx: &Context,
+    kind: &Kind,
+    items: &[Item],
+) -> Result<Vec<MatchResult>, Error> {
     let candidates = match kind {
         Kind::Customer => match_customers(cx, items).await?,
         Kind::Company => match_companies(cx, items).await?,
@@ -1037,30 +1410,55 @@ fn candidate(user: &User, by: MatchKey, doubtful: Option<String>) -> Candidate {
     }
 }
 
-async fn match_agents(cx: &Context, items: &[Item]) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
+async fn match_agents(
+    cx: &Context,
+    items: &[Item],
+) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
     let staff = staff(cx).await?;
     let mut found = BTreeMap::new();
     for item in items {
-        let Entity::Agent(agent) = &item.entry().data else { continue };
-        let Some(email) = agent.email.as_deref().and_then(map::email) else { continue };
-        let same = staff.iter().find(|user| user.email.as_deref().and_then(map::email).as_ref() == Some(&email));
+        let Entity::Agent(agent) = &item.entry().data else {
+            continue;
+        };
+        let Some(email) = agent.email.as_deref().and_then(map::email) else {
+            continue;
+        };
+        let same = staff
+            .iter()
+            .find(|user| user.email.as_deref().and_then(map::email).as_ref() == Some(&email));
         if let Some(user) = same {
-            found.insert(item.key.clone(), vec![candidate(user, MatchKey::Email, None)]);
+            found.insert(
+                item.key.clone(),
+                vec![candidate(user, MatchKey::Email, None)],
+            );
         }
     }
     Ok(found)
 }
 
-async fn match_customers(cx: &Context, items: &[Item]) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
+async fn match_customers(
+    cx: &Context,
+    items: &[Item],
+) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
     let mut found: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     for chunk in items.chunks(BULK) {
         let markers = query_list(chunk.iter().map(|item| item.marker.as_str()));
         let path = format!("/api/v2/users/show_many?external_ids={markers}");
-        let users: Vec<User> = client::find_member(cx, &path, "users").await?.unwrap_or_default();
+        let users: Vec<User> = client::find_member(cx, &path, "users")
+            .await?
+            .unwrap_or_default();
         for item in chunk {
-            let same = |u: &&User| u.external_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(&item.marker));
+            let same = |u: &&User| {
+                u.external_id
+                    .as_deref()
+                    .is_some_and(|id| id.eq_ignore_ascii_case(&item.marker))
+            };
             if let Some(user) = users.iter().find(same) {
-                found.entry(item.key.clone()).or_default().push(candidate(user, MatchKey::Marker, None));
+                found.entry(item.key.clone()).or_default().push(candidate(
+                    user,
+                    MatchKey::Marker,
+                    None,
+                ));
             }
         }
     }
@@ -1069,8 +1467,16 @@ async fn match_customers(cx: &Context, items: &[Item]) -> Result<BTreeMap<String
         .filter(|item| !found.contains_key(&item.key))
         .filter_map(|item| match &item.entry().data {
             Entity::Customer(customer) => {
-                let emails = customer.addresses.iter().filter(|a| !a.shared && a.channel == AddressChannel::Email);
-                Some((item, emails.filter_map(|a| map::email(&a.value)).collect::<Vec<_>>()))
+                let emails = customer
+                    .addresses
+                    .iter()
+                    .filter(|a| !a.shared && a.channel == AddressChannel::Email);
+                Some((
+                    item,
+                    emails
+                        .filter_map(|a| map::email(&a.value))
+                        .collect::<Vec<_>>(),
+                ))
             }
             _ => None,
         })
@@ -1086,8 +1492,10 @@ async fn match_customers(cx: &Context, items: &[Item]) -> Result<BTreeMap<String
     let pages = everybody.map(|n| n.div_ceil(client::PAGE as u64));
     if pages.is_some_and(|pages| pages <= searches as u64) {
         let users: Vec<User> = client::list(cx, "/api/v2/users", "users").await?;
-        let by_email: BTreeMap<String, &User> =
-            users.iter().filter_map(|u| Some((u.email.as_deref().and_then(map::email)?, u))).collect();
+        let by_email: BTreeMap<String, &User> = users
+            .iter()
+            .filter_map(|u| Some((u.email.as_deref().and_then(map::email)?, u)))
+            .collect();
         for (item, emails) in &wanted {
             for user in emails.iter().filter_map(|email| by_email.get(email)) {
                 add_by_email(cx, &mut found, item, user);
@@ -1105,11 +1513,19 @@ async fn match_customers(cx: &Context, items: &[Item]) -> Result<BTreeMap<String
     Ok(found)
 }
 
-fn add_by_email(cx: &Context, found: &mut BTreeMap<String, Vec<Candidate>>, item: &Item, user: &User) {
+fn add_by_email(
+    cx: &Context,
+    found: &mut BTreeMap<String, Vec<Candidate>>,
+    item: &Item,
+    user: &User,
+) {
     let prefix = cx.marker_prefix().to_lowercase();
     let other = user.external_id.as_deref().unwrap_or("").to_lowercase();
     let list = found.entry(item.key.clone()).or_default();
-    if list.iter().any(|c| Some(&c.target_id) == user.id.map(|id| id.to_string()).as_ref()) {
+    if list
+        .iter()
+        .any(|c| Some(&c.target_id) == user.id.map(|id| id.to_string()).as_ref())
+    {
         return;
     }
     let doubtful = if user.role != "end-user" {
@@ -1133,19 +1549,30 @@ pub async fn count(cx: &Context, path: &str) -> Result<Option<u64>, Error> {
     Ok(body.and_then(|b| b.pointer("/count/value").and_then(Value::as_u64)))
 }
 
-async fn match_companies(cx: &Context, items: &[Item]) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
+async fn match_companies(
+    cx: &Context,
+    items: &[Item],
+) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
     let mut found: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
     let all: Vec<Organization> = client::list(cx, "/api/v2/organizations", "organizations").await?;
     let prefix = cx.marker_prefix().to_lowercase();
     for item in items {
-        let Entity::Company(company) = &item.entry().data else { continue };
+        let Entity::Company(company) = &item.entry().data else {
+            continue;
+        };
         let name = company.name.trim().to_lowercase();
         let marker = item.marker.to_lowercase();
         for organization in &all {
-            let external = organization.external_id.as_deref().unwrap_or("").to_lowercase();
+            let external = organization
+                .external_id
+                .as_deref()
+                .unwrap_or("")
+                .to_lowercase();
             let by = if external == marker {
                 MatchKey::Marker
-            } else if organization.name.trim().to_lowercase() == name && !external.starts_with(&prefix) {
+            } else if organization.name.trim().to_lowercase() == name
+                && !external.starts_with(&prefix)
+            {
                 MatchKey::Name
             } else {
                 continue;

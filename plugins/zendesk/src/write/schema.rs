@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Status};
-use transload_sdk::types::{Entity, Error, FieldDefinition as Definition, Fidelity, Kind, Loss};
+use transload_sdk::types::{Entity, Error, Fidelity, FieldDefinition as Definition, Kind, Loss};
 
 use super::{Creation, create, description_marker, effect, is_of_run, made, reject, report};
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
@@ -40,9 +40,14 @@ pub async fn options(
     owner: &FieldOwner,
 ) -> Result<BTreeMap<String, Vec<(String, String)>>, Error> {
     let fields = all_fields(cx, owner).await?;
-    let pairs = |options: Vec<FieldOption>| options.into_iter().map(|o| (o.value, o.name)).collect();
-    let with_options = fields.into_iter().filter(|f| !f.custom_field_options.is_empty());
-    Ok(with_options.map(|f| (address(owner, &f), pairs(f.custom_field_options))).collect())
+    let pairs =
+        |options: Vec<FieldOption>| options.into_iter().map(|o| (o.value, o.name)).collect();
+    let with_options = fields
+        .into_iter()
+        .filter(|f| !f.custom_field_options.is_empty());
+    Ok(with_options
+        .map(|f| (address(owner, &f), pairs(f.custom_field_options)))
+        .collect())
 }
 
 fn address(owner: &FieldOwner, field: &FieldDefinition) -> String {
@@ -87,7 +92,9 @@ pub async fn field(
 ) -> Result<Result<(FieldDefinition, Effect), Status>, Error> {
     let same = |field: &FieldDefinition| match wanted.owner {
         FieldOwner::Ticket => {
-            field.title == wanted.title && field.kind == wanted.kind && field.removable != Some(false)
+            field.title == wanted.title
+                && field.kind == wanted.kind
+                && field.removable != Some(false)
         }
         _ => field.key.as_deref() == Some(wanted.key.as_str()),
     };
@@ -131,11 +138,20 @@ pub async fn field(
     set(&mut envelope, word, body);
     let request = |step: &str| {
         let key = key(item, part, step);
-        (Write::once("POST", wanted.owner.path(), key.clone()).json(&envelope), key)
+        (
+            Write::once("POST", wanted.owner.path(), key.clone()).json(&envelope),
+            key,
+        )
     };
-    let find = async || Ok(all_fields(cx, &wanted.owner).await?.into_iter().find(|f| same(f)));
+    let find = async || {
+        Ok(all_fields(cx, &wanted.owner)
+            .await?
+            .into_iter()
+            .find(|f| same(f)))
+    };
     let ours = |field: &FieldDefinition| {
-        is_of_run(cx, field.description.as_deref()) || is_of_run(cx, field.agent_description.as_deref())
+        is_of_run(cx, field.description.as_deref())
+            || is_of_run(cx, field.agent_description.as_deref())
     };
     match create(cx, word, in_doubt_since, request, find, ours).await? {
         Creation::There(found, proof, key) => {
@@ -145,13 +161,18 @@ pub async fn field(
             Ok(Ok((found, effect)))
         }
         Creation::Refused(refusal) => Ok(Err(Status::Rejected(client::rejection(&refusal)))),
-        Creation::Unsettled => Ok(Err(Status::Unsettled("a field whose creation was not answered".to_owned()))),
+        Creation::Unsettled => Ok(Err(Status::Unsettled(
+            "a field whose creation was not answered".to_owned(),
+        ))),
     }
 }
 
 /// What of a field is compared before an undo.
 pub fn field_facets(field: &FieldDefinition) -> Vec<(String, String)> {
-    vec![("title".to_owned(), field.title.clone()), ("type".to_owned(), field.kind.clone())]
+    vec![
+        ("title".to_owned(), field.title.clone()),
+        ("type".to_owned(), field.kind.clone()),
+    ]
 }
 
 fn set(body: &mut Value, name: &str, value: Value) {
@@ -207,8 +228,11 @@ async fn one_field(
     known: &mut Vec<FieldDefinition>,
 ) -> Result<(), Error> {
     let mut losses = Vec::new();
-    let (kind, companion) =
-        map::field_type(&definition.field_type, &owner, !definition.options.is_empty());
+    let (kind, companion) = map::field_type(
+        &definition.field_type,
+        &owner,
+        !definition.options.is_empty(),
+    );
     let options = option_list(definition, &kind, &mut losses);
     let lookup = match &definition.field_type {
         transload_sdk::types::FieldType::Reference(reference) if kind == "lookup" => {
@@ -244,7 +268,9 @@ async fn one_field(
             if !found.custom_field_options.iter().any(there) {
                 match add_option(cx, item, &owner, &found, option).await? {
                     Ok(effect) => effects.push(effect),
-                    Err(note) => losses.push(loss("field-definition.options", Fidelity::Lost, note)),
+                    Err(note) => {
+                        losses.push(loss("field-definition.options", Fidelity::Lost, note))
+                    }
                 }
             }
         }
@@ -274,7 +300,11 @@ async fn one_field(
         losses.push(loss("field-definition.required", Fidelity::Lost, note));
     }
     main.target_id = target.to_string();
-    let status = if main.action == Action::Created { Status::Created } else { Status::Matched };
+    let status = if main.action == Action::Created {
+        Status::Created
+    } else {
+        Status::Matched
+    };
     effects.insert(0, main);
     report(cx, item, status, effects, losses).await
 }
@@ -284,15 +314,26 @@ fn option_list(definition: &Definition, kind: &str, losses: &mut Vec<Loss>) -> V
         return Vec::new();
     }
     if definition.options.len() > OPTIONS {
-        let note = format!("{} options; Zendesk takes {OPTIONS}", definition.options.len());
+        let note = format!(
+            "{} options; Zendesk takes {OPTIONS}",
+            definition.options.len()
+        );
         losses.push(loss("field-definition.options", Fidelity::Lost, note));
     }
-    let made = definition.options.iter().take(OPTIONS).map(|option| FieldOption {
-        id: None,
-        // A path `a::b::c` is shown as a tree.
-        name: if option.label.is_empty() { option.value.clone() } else { option.label.clone() },
-        value: map::option_value(&definition.name, &option.value),
-    });
+    let made = definition
+        .options
+        .iter()
+        .take(OPTIONS)
+        .map(|option| FieldOption {
+            id: None,
+            // A path `a::b::c` is shown as a tree.
+            name: if option.label.is_empty() {
+                option.value.clone()
+            } else {
+                option.label.clone()
+            },
+            value: map::option_value(&definition.name, &option.value),
+        });
     made.collect()
 }
 
@@ -305,27 +346,42 @@ async fn add_option(
 ) -> Result<Result<Effect, String>, Error> {
     let FieldOwner::Ticket = owner else {
         // Only ticket fields take one more option; elsewhere a change must list all, which could remove somebody's.
-        return Ok(Err(format!("option {} is not in the field that was there", option.name)));
+        return Ok(Err(format!(
+            "option {} is not in the field that was there",
+            option.name
+        )));
     };
     let path = format!("{}/{}/options", owner.path(), field.id);
     let part = format!("option:{}", option.value);
     let request = |step: &str| {
         let key = key(&item.key, part.clone(), step);
-        (Write::once("POST", path.clone(), key.clone()).json(&json!({"custom_field_option": option})), key)
+        (
+            Write::once("POST", path.clone(), key.clone())
+                .json(&json!({"custom_field_option": option})),
+            key,
+        )
     };
     let find = async || {
         let fields = all_fields(cx, owner).await?;
-        let mut options = fields.into_iter().filter(|f| f.id == field.id).flat_map(|f| f.custom_field_options);
+        let mut options = fields
+            .into_iter()
+            .filter(|f| f.id == field.id)
+            .flat_map(|f| f.custom_field_options);
         Ok(options.find(|o| o.value == option.value))
     };
-    Ok(match create(cx, "custom_field_option", None, request, find, |_| false).await? {
-        Creation::There(found, proof, key) => {
-            let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
-            Ok(made(&part, "ticket_field_option", id, proof, key))
-        }
-        Creation::Refused(refusal) => Err(format!("option {} was refused: {}", option.name, refusal.message)),
-        Creation::Unsettled => Err(format!("option {} was not answered", option.name)),
-    })
+    Ok(
+        match create(cx, "custom_field_option", None, request, find, |_| false).await? {
+            Creation::There(found, proof, key) => {
+                let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
+                Ok(made(&part, "ticket_field_option", id, proof, key))
+            }
+            Creation::Refused(refusal) => Err(format!(
+                "option {} was refused: {}",
+                option.name, refusal.message
+            )),
+            Creation::Unsettled => Err(format!("option {} was not answered", option.name)),
+        },
+    )
 }
 
 /// Custom objects with the fields that the connector needs on each.
@@ -334,7 +390,9 @@ async fn add_option(
 /// What ends the unit.
 pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let known: Vec<CustomObject> =
-        client::find_member(cx, "/api/v2/custom_objects", "custom_objects").await?.unwrap_or_default();
+        client::find_member(cx, "/api/v2/custom_objects", "custom_objects")
+            .await?
+            .unwrap_or_default();
     for item in items {
         let Entity::ObjectType(object) = &item.entry().data else {
             reject(cx, item, Error::Bug("no object type".to_owned())).await?;
@@ -344,7 +402,11 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let path = format!("/api/v2/custom_objects/{object_key}");
         let mut losses = Vec::new();
         if object.icon.is_some() {
-            losses.push(loss("object-type.icon", Fidelity::Lost, "Zendesk has no icons of objects"));
+            losses.push(loss(
+                "object-type.icon",
+                Fidelity::Lost,
+                "Zendesk has no icons of objects",
+            ));
         }
         let found = known.iter().any(|o| o.key == object_key) && item.in_doubt_since.is_none();
         let main = if found {
@@ -363,12 +425,27 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
             }});
             let request = |step: &str| {
                 let key = key(&item.key, "main", step);
-                (Write::once("POST", "/api/v2/custom_objects", key.clone()).json(&body), key)
+                (
+                    Write::once("POST", "/api/v2/custom_objects", key.clone()).json(&body),
+                    key,
+                )
             };
-            let find = async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
+            let find =
+                async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
             let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());
-            match create(cx, "custom_object", item.in_doubt_since, request, find, ours).await? {
-                Creation::There(_, proof, key) => made("main", "custom_object", object_key.clone(), proof, key),
+            match create(
+                cx,
+                "custom_object",
+                item.in_doubt_since,
+                request,
+                find,
+                ours,
+            )
+            .await?
+            {
+                Creation::There(_, proof, key) => {
+                    made("main", "custom_object", object_key.clone(), proof, key)
+                }
                 Creation::Refused(refusal) => {
                     reject(cx, item, client::rejection(&refusal)).await?;
                     continue;
@@ -380,7 +457,11 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 }
             }
         };
-        let status = if main.action == Action::Created { Status::Created } else { Status::Matched };
+        let status = if main.action == Action::Created {
+            Status::Created
+        } else {
+            Status::Matched
+        };
         let mut effects = vec![main];
         own_object_fields(cx, item, &object_key, &mut effects, &mut losses).await?;
         report(cx, item, status, effects, losses).await?;
@@ -409,7 +490,16 @@ async fn own_object_fields(
             lookup: lookup.map(str::to_owned),
             marker: &item.marker,
         };
-        match field(cx, &item.key, &format!("field:{key}"), item.in_doubt_since, &wanted, &mut known).await? {
+        match field(
+            cx,
+            &item.key,
+            &format!("field:{key}"),
+            item.in_doubt_since,
+            &wanted,
+            &mut known,
+        )
+        .await?
+        {
             Ok((_, effect)) => effects.push(effect),
             Err(status) => {
                 let note = format!("field {key}: {status:?}");
@@ -433,7 +523,11 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         let mut losses = Vec::new();
         if tag.color.is_some() {
-            losses.push(loss("tag.color", Fidelity::Lost, "Zendesk has no colours of tags"));
+            losses.push(loss(
+                "tag.color",
+                Fidelity::Lost,
+                "Zendesk has no colours of tags",
+            ));
         }
         let target = match map::tag(&tag.name) {
             Some(target) => target,
@@ -441,11 +535,18 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             None => format!("tag_{}", map::short_hash(&tag.name)),
         };
         if target != tag.name {
-            losses.push(loss("tag.name", Fidelity::Converted, format!("`{}` becomes `{target}`", tag.name)));
+            losses.push(loss(
+                "tag.name",
+                Fidelity::Converted,
+                format!("`{}` becomes `{target}`", tag.name),
+            ));
         }
         match first.get(&target) {
             Some(other) if *other != tag.name => {
-                let note = format!("`{}` and `{other}` are one tag in Zendesk: `{target}`", tag.name);
+                let note = format!(
+                    "`{}` and `{other}` are one tag in Zendesk: `{target}`",
+                    tag.name
+                );
                 losses.push(loss("tag.name", Fidelity::Lost, note));
             }
             _ => {
@@ -472,7 +573,10 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let mut losses = Vec::new();
         let found = state.brands.get(&brand.name.trim().to_lowercase()).copied();
         if found.is_none() {
-            let note = format!("no brand `{}`: its tickets get the default brand", brand.name);
+            let note = format!(
+                "no brand `{}`: its tickets get the default brand",
+                brand.name
+            );
             losses.push(loss("brand.name", Fidelity::Converted, note));
         }
         match found.or(state.brand) {
@@ -496,7 +600,13 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
 pub async fn brand_list(cx: &Context) -> Result<(BTreeMap<String, u64>, Option<u64>), Error> {
     let brands: Vec<Brand> = client::list(cx, "/api/v2/brands", "brands").await?;
     let default = brands.iter().find(|b| b.is_default).map(|b| b.id);
-    Ok((brands.into_iter().map(|b| (b.name.trim().to_lowercase(), b.id)).collect(), default))
+    Ok((
+        brands
+            .into_iter()
+            .map(|b| (b.name.trim().to_lowercase(), b.id))
+            .collect(),
+        default,
+    ))
 }
 
 /// Fields of users, organizations or records out of a record's own fields: values by key, misfits as card rows.
@@ -525,9 +635,16 @@ pub fn keyed_fields(
             }
             (placed, _) => {
                 let why = placed.err().unwrap_or_default();
-                card.add(format!("field {}", field.name), map::value_text(&field.value));
+                card.add(
+                    format!("field {}", field.name),
+                    map::value_text(&field.value),
+                );
                 let note = format!("{why}; on the source card");
-                losses.push(loss(format!("fields.{}", field.name), Fidelity::Converted, note));
+                losses.push(loss(
+                    format!("fields.{}", field.name),
+                    Fidelity::Converted,
+                    note,
+                ));
             }
         }
     }
@@ -535,7 +652,9 @@ pub fn keyed_fields(
 
 /// Whether a batch has values of options, so that the fields must be read once.
 pub fn has_choices(items: &[Item]) -> bool {
-    let is_choice = |target: &FieldTarget| matches!(target.kind.as_str(), "tagger" | "dropdown" | "multiselect");
+    let is_choice = |target: &FieldTarget| {
+        matches!(target.kind.as_str(), "tagger" | "dropdown" | "multiselect")
+    };
     items
         .iter()
         .flat_map(|item| &item.entry().head.fields)

@@ -53,8 +53,11 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
             Err(error) => reject(cx, item, error).await?,
         }
     }
-    let options =
-        if schema::has_choices(items) { schema::options(cx, &FieldOwner::Ticket).await? } else { BTreeMap::new() };
+    let options = if schema::has_choices(items) {
+        schema::options(cx, &FieldOwner::Ticket).await?
+    } else {
+        BTreeMap::new()
+    };
     let members = if threads.iter().any(|(_, thread)| is_assigned(thread)) {
         Some(people::memberships(cx).await?)
     } else {
@@ -64,20 +67,53 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     for (item, thread) in &threads {
         // An earlier attempt may have made it: its files must not be sent again before that is known.
         if let Some(since) = item.in_doubt_since {
-            let settle = if config.archive_immediately { SETTLE_BY_INDEX_MS } else { SETTLE_BY_KEY_MS };
+            let settle = if config.archive_immediately {
+                SETTLE_BY_INDEX_MS
+            } else {
+                SETTLE_BY_KEY_MS
+            };
             wait_for_jobs(cx).await?;
             wait_out(cx, since, settle).await;
             let found = find(cx, &config, &item.marker).await?;
             if !found.is_empty() {
-                let mapped = map_one(cx, &state, &config, &options, members.as_ref(), item, thread).await?;
+                let mapped = map_one(
+                    cx,
+                    &state,
+                    &config,
+                    &options,
+                    members.as_ref(),
+                    item,
+                    thread,
+                )
+                .await?;
                 match mapped {
-                    Ok(mapped) => adopt(cx, &state, item, mapped, &found, key(&item.key, "main", "create")).await?,
+                    Ok(mapped) => {
+                        adopt(
+                            cx,
+                            &state,
+                            item,
+                            mapped,
+                            &found,
+                            key(&item.key, "main", "create"),
+                        )
+                        .await?
+                    }
                     Err(error) => reject(cx, item, error).await?,
                 }
                 continue;
             }
         }
-        match map_one(cx, &state, &config, &options, members.as_ref(), item, thread).await? {
+        match map_one(
+            cx,
+            &state,
+            &config,
+            &options,
+            members.as_ref(),
+            item,
+            thread,
+        )
+        .await?
+        {
             Ok(mapped) => ready.push(Ready { item, mapped }),
             Err(error) => reject(cx, item, error).await?,
         }
@@ -101,7 +137,10 @@ fn as_thread(item: &Item) -> Result<Thread, Error> {
     match &item.body {
         ItemBody::Thread(thread) => Ok(thread.clone()),
         ItemBody::Single(entry) if entry.head.kind == Kind::Message => thread::lone_note(entry),
-        ItemBody::Single(entry) => Ok(Thread { conversation: entry.clone(), parts: Vec::new() }),
+        ItemBody::Single(entry) => Ok(Thread {
+            conversation: entry.clone(),
+            parts: Vec::new(),
+        }),
     }
 }
 
@@ -124,16 +163,27 @@ async fn map_one(
     thread: &Thread,
 ) -> Result<Result<Mapped, Error>, Error> {
     if let Entity::Conversation(conversation) = &thread.conversation.data
-        && conversation.customer.as_ref().is_some_and(|c| map::numeric_target(c).is_none())
+        && conversation
+            .customer
+            .as_ref()
+            .is_some_and(|c| map::numeric_target(c).is_none())
     {
         // Known before any file is sent.
         let around = surroundings(cx, state, config, options, members);
-        return Ok(thread::map_thread(item, thread, &around.with(&BTreeMap::new(), &BTreeMap::new())));
+        return Ok(thread::map_thread(
+            item,
+            thread,
+            &around.with(&BTreeMap::new(), &BTreeMap::new()),
+        ));
     }
     let texts = long_texts(cx, thread)?;
     let files = upload_all(cx, config, item, thread).await?;
     let around = surroundings(cx, state, config, options, members);
-    Ok(thread::map_thread(item, thread, &around.with(&texts, &files)))
+    Ok(thread::map_thread(
+        item,
+        thread,
+        &around.with(&texts, &files),
+    ))
 }
 
 /// [`Surroundings`] but for what belongs to one thread.
@@ -152,7 +202,13 @@ fn surroundings<'a>(
     options: &'a BTreeMap<String, Vec<(String, String)>>,
     members: Option<&'a BTreeSet<(u64, u64)>>,
 ) -> Frame<'a> {
-    Frame { cx, state, config, options, members }
+    Frame {
+        cx,
+        state,
+        config,
+        options,
+        members,
+    }
 }
 
 impl<'a> Frame<'a> {
@@ -178,7 +234,9 @@ impl<'a> Frame<'a> {
 fn long_texts(cx: &Context, thread: &Thread) -> Result<BTreeMap<String, String>, Error> {
     let mut texts = BTreeMap::new();
     for part in &thread.parts {
-        let Entity::Message(message) = &part.message.data else { continue };
+        let Entity::Message(message) = &part.message.data else {
+            continue;
+        };
         for text in [&message.text, &message.html].into_iter().flatten() {
             if let Text::Stored(blob) = text {
                 texts.insert(blob.sha256.clone(), cx.blobs().read_text(text)?);
@@ -215,24 +273,36 @@ async fn upload(cx: &Context, config: &Config, item: &Item, entry: &Entry) -> Re
         }));
     };
     if content.size > config.max_attachment_bytes {
-        return Ok(File::Refused(format!("{} bytes are more than Zendesk takes", content.size)));
+        return Ok(File::Refused(format!(
+            "{} bytes are more than Zendesk takes",
+            content.size
+        )));
     }
     let name = match attachment.name.trim() {
         "" => "file",
         name => name,
     };
     let path = format!("/api/v2/uploads?filename={}", query(name));
-    let media_type = attachment.media_type.clone().unwrap_or_else(|| content.media_type.clone());
+    let media_type = attachment
+        .media_type
+        .clone()
+        .unwrap_or_else(|| content.media_type.clone());
     let part = format!("upload:{}", entry.head.id);
     // Sent again it makes another file that expires unused, so it may be repeated.
     let write = Write::idempotent("POST", path, key(&item.key, part, "create"))
-        .blob(BlobRef { media_type, ..content.clone() })
+        .blob(BlobRef {
+            media_type,
+            ..content.clone()
+        })
         .lifetime(UPLOAD_LIFE_MS)
         .passing();
     Ok(match client::write(cx, write).await? {
         Sent::Done(answer) => {
             let upload: Upload = answer.take("upload")?;
-            File::Uploaded { token: upload.token, content_url: upload.attachment.content_url }
+            File::Uploaded {
+                token: upload.token,
+                content_url: upload.attachment.content_url,
+            }
         }
         Sent::Refused(refusal) => File::Refused(format!("Zendesk refuses it: {}", refusal.message)),
         Sent::Doubt => return Err(Error::Transient("an upload was not answered".to_owned())),
@@ -243,7 +313,11 @@ fn batches(ready: Vec<Ready<'_>>) -> Vec<Vec<Ready<'_>>> {
     let mut batches: Vec<Vec<Ready<'_>>> = Vec::new();
     let mut bytes = 0;
     for one in ready {
-        let size = one.mapped.tickets.first().map_or(0, |t| json!(t).to_string().len());
+        let size = one
+            .mapped
+            .tickets
+            .first()
+            .map_or(0, |t| json!(t).to_string().len());
         match batches.last_mut() {
             Some(batch) if batch.len() < BULK && bytes + size <= BULK_BYTES => {
                 bytes += size;
@@ -259,7 +333,11 @@ fn batches(ready: Vec<Ready<'_>>) -> Vec<Vec<Ready<'_>>> {
 }
 
 fn import_path(config: &Config, tail: &str) -> String {
-    let archive = if config.archive_immediately { "?archive_immediately=true" } else { "" };
+    let archive = if config.archive_immediately {
+        "?archive_immediately=true"
+    } else {
+        ""
+    };
     format!("/api/v2/imports/tickets{tail}{archive}")
 }
 
@@ -270,9 +348,18 @@ async fn by_job(
     config: &Config,
     batch: Vec<Ready<'_>>,
 ) -> Result<(), Error> {
-    let tickets: Vec<&ImportTicket> = batch.iter().filter_map(|one| one.mapped.tickets.first()).collect();
-    let perishable = batch.iter().flat_map(|one| one.mapped.perishable.iter().cloned()).collect();
-    let first = batch.first().map(|one| one.item.key.as_str()).unwrap_or_default();
+    let tickets: Vec<&ImportTicket> = batch
+        .iter()
+        .filter_map(|one| one.mapped.tickets.first())
+        .collect();
+    let perishable = batch
+        .iter()
+        .flat_map(|one| one.mapped.perishable.iter().cloned())
+        .collect();
+    let first = batch
+        .first()
+        .map(|one| one.item.key.as_str())
+        .unwrap_or_default();
     let key = key("*", format!("import:{first}"), "create");
     let write = Write::once("POST", import_path(config, "/create_many"), key.clone())
         .json(&json!({"tickets": tickets}))
@@ -285,11 +372,20 @@ async fn by_job(
             if ended.as_ref().is_some_and(JobStatus::is_open) {
                 for one in batch {
                     let why = format!("import job {} has not ended", job.id);
-                    report(cx, one.item, Status::Unsettled(why), Vec::new(), one.mapped.losses).await?;
+                    report(
+                        cx,
+                        one.item,
+                        Status::Unsettled(why),
+                        Vec::new(),
+                        one.mapped.losses,
+                    )
+                    .await?;
                 }
                 return Ok(());
             }
-            let rows = ended.filter(|job| job.status == "completed").and_then(|job| job.results);
+            let rows = ended
+                .filter(|job| job.status == "completed")
+                .and_then(|job| job.results);
             (rows, answer.attempted_before)
         }
         Sent::Refused(_) => {
@@ -301,7 +397,9 @@ async fn by_job(
         }
         Sent::Doubt => (None, true),
     };
-    let Some(rows) = rows else { return looked_up(cx, state, config, batch, key).await };
+    let Some(rows) = rows else {
+        return looked_up(cx, state, config, batch, key).await;
+    };
     if attempted_before {
         return looked_up(cx, state, config, batch, key).await;
     }
@@ -310,7 +408,11 @@ async fn by_job(
         match by_index.get(&index) {
             Some(row) => match (row.refusal(), row.id.as_u64()) {
                 (Some(why), _) => {
-                    let refusal = Refusal { status: 422, message: why, ..Refusal::default() };
+                    let refusal = Refusal {
+                        status: 422,
+                        message: why,
+                        ..Refusal::default()
+                    };
                     reject(cx, one.item, client::rejection(&refusal)).await?;
                 }
                 (None, Some(id)) => {
@@ -340,7 +442,10 @@ pub fn rows_by_index(rows: Vec<JobRow>, count: usize) -> BTreeMap<usize, JobRow>
 async fn wait_for_jobs(cx: &Context) -> Result<(), Error> {
     let jobs: Vec<JobStatus> = client::list(cx, "/api/v2/job_statuses", "job_statuses").await?;
     for job in jobs.iter().filter(|job| job.is_open()) {
-        if client::job(cx, &job.id).await?.is_some_and(|job| job.is_open()) {
+        if client::job(cx, &job.id)
+            .await?
+            .is_some_and(|job| job.is_open())
+        {
             return Err(Error::Transient(format!("job {} has not ended", job.id)));
         }
     }
@@ -355,7 +460,9 @@ async fn find(cx: &Context, config: &Config, marker: &str) -> Result<Vec<Ticket>
         // Archived tickets are in no list (Zendesk facts §12).
         let words = format!("type:ticket external_id:\"{marker}\"");
         let path = format!("/api/v2/search?query={}", query(&words));
-        found = client::find_member(cx, &path, "results").await?.unwrap_or_default();
+        found = client::find_member(cx, &path, "results")
+            .await?
+            .unwrap_or_default();
     }
     found.retain(|ticket| ticket.external_id.as_deref() == Some(marker));
     found.sort_by_key(|ticket| ticket.id);
@@ -370,7 +477,12 @@ async fn looked_up(
     batch: Vec<Ready<'_>>,
     key: OperationKey,
 ) -> Result<(), Error> {
-    cx.sleep(if config.archive_immediately { SETTLE_BY_INDEX_MS } else { SETTLE_BY_KEY_MS }).await;
+    cx.sleep(if config.archive_immediately {
+        SETTLE_BY_INDEX_MS
+    } else {
+        SETTLE_BY_KEY_MS
+    })
+    .await;
     wait_for_jobs(cx).await?;
     for one in batch {
         let found = find(cx, config, &one.item.marker).await?;
@@ -395,8 +507,15 @@ async fn adopt(
     let tag = State::run_tag(cx.run());
     let mut effects = Vec::new();
     for (index, ticket) in found.iter().enumerate() {
-        let proof = ticket.tags.contains(&tag).then(|| Proof::Marker(cx.run().to_owned()));
-        let part = if index == 0 { "main".to_owned() } else { format!("duplicate:{index}") };
+        let proof = ticket
+            .tags
+            .contains(&tag)
+            .then(|| Proof::Marker(cx.run().to_owned()));
+        let part = if index == 0 {
+            "main".to_owned()
+        } else {
+            format!("duplicate:{index}")
+        };
         let sent = mapped.tickets.first();
         effects.push(ticket_effect(&part, ticket.id, sent, proof, key.clone()));
     }
@@ -407,7 +526,11 @@ async fn adopt(
         Err(status) => return report(cx, item, status, effects, mapped.losses).await,
     }
     let ours = effects.first().is_some_and(|effect| effect.proof.is_some());
-    let status = if ours { Status::Created } else { Status::Matched };
+    let status = if ours {
+        Status::Created
+    } else {
+        Status::Matched
+    };
     report(cx, item, status, effects, mapped.losses).await
 }
 
@@ -437,12 +560,22 @@ async fn arrived(
 ) -> Result<(), Error> {
     let Ready { item, mut mapped } = one;
     let ours = proof.is_some();
-    let mut effects = vec![ticket_effect("main", id, mapped.tickets.first(), proof, key)];
+    let mut effects = vec![ticket_effect(
+        "main",
+        id,
+        mapped.tickets.first(),
+        proof,
+        key,
+    )];
     match continue_thread(cx, state, config, item, &mut mapped, id).await? {
         Ok(more) => effects.extend(more),
         Err(status) => return report(cx, item, status, effects, mapped.losses).await,
     }
-    let status = if ours { Status::Created } else { Status::Matched };
+    let status = if ours {
+        Status::Created
+    } else {
+        Status::Matched
+    };
     report(cx, item, status, effects, mapped.losses).await
 }
 
@@ -461,14 +594,28 @@ async fn continue_thread(
     for (index, mut ticket) in mapped.tickets.iter().cloned().enumerate().skip(1) {
         thread::link_back(&mut ticket, state.me, before);
         let part = format!("continued:{}", index + 1);
-        match import(cx, config, item, &part, &ticket, &mapped.perishable, "create").await? {
+        match import(
+            cx,
+            config,
+            item,
+            &part,
+            &ticket,
+            &mapped.perishable,
+            "create",
+        )
+        .await?
+        {
             Import::There(id, proof, key) => {
                 effects.push(ticket_effect(&part, id, Some(&ticket), proof, key));
                 before = id;
             }
             Import::Refused(refusal) => {
                 let note = format!("{part} was refused: {}", refusal.message);
-                mapped.losses.push(map::loss("conversation.messages", transload_sdk::types::Fidelity::Lost, note));
+                mapped.losses.push(map::loss(
+                    "conversation.messages",
+                    transload_sdk::types::Fidelity::Lost,
+                    note,
+                ));
                 return Ok(Ok(effects));
             }
             Import::Unsettled => {
@@ -501,7 +648,11 @@ async fn import(
         let key = key(&item.key, part, &step);
         // Documented for ordinary creation only; where the import ignores it, it does no harm (Zendesk facts §13).
         let idempotency = format!("{}:{}:{step}", cx.run(), ticket.external_id);
-        let idempotency: String = idempotency.chars().filter(char::is_ascii_graphic).take(255).collect();
+        let idempotency: String = idempotency
+            .chars()
+            .filter(char::is_ascii_graphic)
+            .take(255)
+            .collect();
         let write = Write::once("POST", import_path(config, ""), key.clone())
             .with_header("idempotency-key", &idempotency)
             .json(&body)
@@ -526,10 +677,17 @@ async fn import(
             Sent::Doubt => true,
         };
         if doubt {
-            let settle = if config.archive_immediately { SETTLE_BY_INDEX_MS } else { SETTLE_BY_KEY_MS };
+            let settle = if config.archive_immediately {
+                SETTLE_BY_INDEX_MS
+            } else {
+                SETTLE_BY_KEY_MS
+            };
             cx.sleep(settle).await;
             if let Some(found) = find(cx, config, &ticket.external_id).await?.first() {
-                let proof = found.tags.contains(&run_tag).then(|| Proof::Marker(cx.run().to_owned()));
+                let proof = found
+                    .tags
+                    .contains(&run_tag)
+                    .then(|| Proof::Marker(cx.run().to_owned()));
                 return Ok(Import::There(found.id, proof, key));
             }
         }
@@ -546,14 +704,36 @@ async fn single(
     step: &str,
 ) -> Result<(), Error> {
     let Some(ticket) = one.mapped.tickets.first() else {
-        return reject(cx, one.item, Error::Bug("a thread without a ticket".to_owned())).await;
+        return reject(
+            cx,
+            one.item,
+            Error::Bug("a thread without a ticket".to_owned()),
+        )
+        .await;
     };
-    match import(cx, config, one.item, "main", ticket, &one.mapped.perishable, step).await? {
+    match import(
+        cx,
+        config,
+        one.item,
+        "main",
+        ticket,
+        &one.mapped.perishable,
+        step,
+    )
+    .await?
+    {
         Import::There(id, proof, key) => arrived(cx, state, config, one, id, proof, key).await,
         Import::Refused(refusal) => reject(cx, one.item, client::rejection(&refusal)).await,
         Import::Unsettled => {
             let why = "a ticket whose import was not answered".to_owned();
-            report(cx, one.item, Status::Unsettled(why), Vec::new(), one.mapped.losses).await
+            report(
+                cx,
+                one.item,
+                Status::Unsettled(why),
+                Vec::new(),
+                one.mapped.losses,
+            )
+            .await
         }
     }
 }
@@ -564,7 +744,11 @@ mod tests {
 
     #[test]
     fn rows_find_their_tickets_by_index_and_else_by_place() {
-        let row = |index, id: u64| JobRow { index, id: json!(id), ..JobRow::default() };
+        let row = |index, id: u64| JobRow {
+            index,
+            id: json!(id),
+            ..JobRow::default()
+        };
         let indexed = rows_by_index(vec![row(Some(1), 11), row(Some(0), 10)], 2);
         assert_eq!(indexed.get(&0).map(|r| r.id.clone()), Some(json!(10)));
         let placed = rows_by_index(vec![row(None, 10), row(None, 11)], 2);
