@@ -110,8 +110,15 @@ impl BlobStore {
             lock.unlock()?;
         }
         lock.lock_shared()?;
-        let inner = Inner { dir, max_bytes, next: AtomicU64::new(0), lock };
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            dir,
+            max_bytes,
+            next: AtomicU64::new(0),
+            lock,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The most bytes that one blob may have.
@@ -152,11 +159,7 @@ impl BlobStore {
         while let Some(piece) = stream.next().await {
             builder.append(&piece.map_err(PutError::Stream)?)?;
         }
-        let kept = tokio::task::spawn_blocking(move || builder.finish()).await;
-        match kept {
-            Ok(kept) => Ok(kept?),
-            Err(error) => Err(BlobError::Io(io::Error::other(error)).into()),
-        }
+        Ok(builder.seal().await?)
     }
 
     /// Where a blob's bytes are, for a caller that streams them itself.
@@ -329,7 +332,23 @@ impl Builder {
             File::open(fan)?.sync_all()?;
             File::open(&self.store.inner.dir)?.sync_all()?;
         }
-        Ok(BlobRef { sha256, size: self.size, media_type: std::mem::take(&mut self.media_type) })
+        Ok(BlobRef {
+            sha256,
+            size: self.size,
+            media_type: std::mem::take(&mut self.media_type),
+        })
+    }
+
+    /// As [`Builder::finish`], off the executor.
+    ///
+    /// # Errors
+    /// As [`Builder::finish`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave a blob that nobody refers to.
+    pub async fn seal(self) -> Result<BlobRef, BlobError> {
+        let sealed = tokio::task::spawn_blocking(move || self.finish()).await;
+        sealed.map_err(|error| BlobError::Io(io::Error::other(error)))?
     }
 
     fn file(&mut self) -> Result<&mut File, BlobError> {
@@ -339,7 +358,11 @@ impl Builder {
             let address = Arc::as_ptr(inner) as usize;
             let name = format!("{}-{address:x}-{number}", std::process::id());
             let path = inner.dir.join("tmp").join(name);
-            let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path)?;
+            let file = OpenOptions::new()
+                .create_new(true)
+                .write(true)
+                .mode(0o600)
+                .open(&path)?;
             self.file = Some(Temporary { file, path });
         }
         match &mut self.file {
@@ -350,7 +373,10 @@ impl Builder {
 }
 
 fn corrupt(blob: &BlobRef, what: &'static str) -> BlobError {
-    BlobError::Corrupt { sha256: blob.sha256.clone(), what }
+    BlobError::Corrupt {
+        sha256: blob.sha256.clone(),
+        what,
+    }
 }
 
 fn private_dir(dir: &Path) -> Result<(), BlobError> {
@@ -386,7 +412,10 @@ mod tests {
         assert_eq!(store.read(&a, 0, 1000).unwrap(), text);
         assert_eq!(store.read(&a, 2, 3).unwrap(), &text[2..5]);
         assert_eq!(store.read(&a, 99, 3).unwrap(), b"");
-        assert_eq!(fs::read_dir(store.inner.dir.join("tmp")).unwrap().count(), 0);
+        assert_eq!(
+            fs::read_dir(store.inner.dir.join("tmp")).unwrap().count(),
+            0
+        );
         store.check(&a).unwrap();
     }
 
@@ -413,9 +442,15 @@ mod tests {
         let (_dir, store) = store(4);
         let mut builder = store.builder("x/y");
         builder.append(b"1234").unwrap();
-        assert!(matches!(builder.append(b"5"), Err(BlobError::TooLarge { limit: 4 })));
+        assert!(matches!(
+            builder.append(b"5"),
+            Err(BlobError::TooLarge { limit: 4 })
+        ));
         drop(builder);
-        assert_eq!(fs::read_dir(store.inner.dir.join("tmp")).unwrap().count(), 0);
+        assert_eq!(
+            fs::read_dir(store.inner.dir.join("tmp")).unwrap().count(),
+            0
+        );
     }
 
     #[test]
@@ -426,12 +461,28 @@ mod tests {
         fs::write(&path, b"hellO").unwrap();
         assert!(matches!(store.check(&blob), Err(BlobError::Corrupt { .. })));
         fs::write(&path, b"hell").unwrap();
-        assert!(matches!(store.read(&blob, 0, 1), Err(BlobError::Corrupt { .. })));
+        assert!(matches!(
+            store.read(&blob, 0, 1),
+            Err(BlobError::Corrupt { .. })
+        ));
         fs::remove_file(&path).unwrap();
         assert!(matches!(store.read(&blob, 0, 1), Err(BlobError::Absent(_))));
-        for made_up in ["", "ab", "../../../../etc/passwd", &"/".repeat(64), &"é".repeat(32)] {
-            let blob = BlobRef { sha256: made_up.into(), size: 0, media_type: String::new() };
-            assert!(matches!(store.path(&blob), Err(BlobError::Absent(_))), "{made_up}");
+        for made_up in [
+            "",
+            "ab",
+            "../../../../etc/passwd",
+            &"/".repeat(64),
+            &"é".repeat(32),
+        ] {
+            let blob = BlobRef {
+                sha256: made_up.into(),
+                size: 0,
+                media_type: String::new(),
+            };
+            assert!(
+                matches!(store.path(&blob), Err(BlobError::Absent(_))),
+                "{made_up}"
+            );
         }
     }
 
@@ -459,7 +510,9 @@ mod tests {
     fn what_nobody_refers_to_is_removed() {
         let (_dir, store) = store(100);
         let (a, b) = (keep(&store, b"aaa"), keep(&store, b"bbbb"));
-        let freed = store.remove_unreferenced(&HashSet::from([a.sha256.clone()])).unwrap();
+        let freed = store
+            .remove_unreferenced(&HashSet::from([a.sha256.clone()]))
+            .unwrap();
         assert_eq!(freed, 4);
         assert!(store.path(&a).is_ok());
         assert!(matches!(store.path(&b), Err(BlobError::Absent(_))));
@@ -484,11 +537,17 @@ mod tests {
         let pieces = |last: Result<Bytes, &'static str>| {
             futures::stream::iter([Ok(Bytes::from_static(b"one")), last])
         };
-        let blob = store.put("x/y", pieces(Ok(Bytes::from_static(b"two")))).await.unwrap();
+        let blob = store
+            .put("x/y", pieces(Ok(Bytes::from_static(b"two"))))
+            .await
+            .unwrap();
         assert_eq!(store.read(&blob, 0, 10).unwrap(), b"onetwo");
         let broken = store.put("x/y", pieces(Err("cut"))).await;
         assert!(matches!(broken, Err(PutError::Stream("cut"))));
-        assert_eq!(fs::read_dir(store.inner.dir.join("tmp")).unwrap().count(), 0);
+        assert_eq!(
+            fs::read_dir(store.inner.dir.join("tmp")).unwrap().count(),
+            0
+        );
     }
 
     #[tokio::test]
@@ -497,6 +556,9 @@ mod tests {
         let zeros = Bytes::from(vec![0; 1 << 16]);
         let endless = futures::stream::repeat_with(move || Ok::<_, ()>(zeros.clone()));
         let kept = store.put("x/y", endless).await;
-        assert!(matches!(kept, Err(PutError::Blob(BlobError::TooLarge { .. }))));
+        assert!(matches!(
+            kept,
+            Err(PutError::Blob(BlobError::TooLarge { .. }))
+        ));
     }
 }

@@ -22,7 +22,7 @@ use super::{
     ConnectionSpec, Exchange, GatewayLimits, GatewayState, IntentLog, Pause, PauseReason,
     RequestCount, SpecError,
 };
-use crate::blobs::{BlobError, BlobStore, PutError};
+use crate::blobs::{BlobError, BlobStore};
 use crate::clock::SharedClock;
 use crate::contract::description::{Auth as Scheme, RefusedAnswer};
 use crate::contract::http::{Body, Doubt, Error, Header, PollOptions, Replay, Request, Response};
@@ -166,7 +166,11 @@ impl Gateway {
         request: impl Borrow<Request> + Send + Sync,
         intent: Option<&dyn IntentLog>,
     ) -> Result<Exchange, UnitAbort> {
-        Ok(self.inner.run(request.borrow(), intent, Sink::Memory).await?.0)
+        Ok(self
+            .inner
+            .run(request.borrow(), intent, Sink::Memory)
+            .await?
+            .0)
     }
 
     /// Repeats a safe request until its answer says so, or the time is up; the last answer is returned.
@@ -236,7 +240,11 @@ impl Gateway {
     /// The granted pattern or host that a request falls under; for logs and audit rows, which must not show ids.
     #[must_use]
     pub fn pattern(&self, request: &Request) -> String {
-        let target = self.inner.wire.grants.resolve(&request.method, &request.url);
+        let target = self
+            .inner
+            .wire
+            .grants
+            .resolve(&request.method, &request.url);
         target.map_or_else(|_| "(not granted)".into(), |t| t.grant)
     }
 
@@ -501,7 +509,8 @@ impl Inner {
                 addresses: Vec::new(),
             };
         };
-        self.receive(target, credential.is_some(), &mut answer, sink)
+        let head = request.method == "HEAD";
+        self.receive(target, credential.is_some(), head, &mut answer, sink)
             .await
     }
 
@@ -509,6 +518,7 @@ impl Inner {
         &self,
         target: &Target,
         credential: bool,
+        head: bool,
         answer: &mut InResponse,
         sink: Sink,
     ) -> Result<Attempt, UnitAbort> {
@@ -516,6 +526,8 @@ impl Inner {
         let mut headers = std::mem::take(&mut answer.headers);
         let ok = (200..300).contains(&status);
         let (body, blob) = match sink {
+            // Its length is that of the answer to GET: nothing follows.
+            _ if head => (Vec::new(), None),
             Sink::Blob if ok => {
                 answer.headers.clone_from(&headers);
                 match self.keep(answer).await? {
@@ -546,11 +558,8 @@ impl Inner {
         let blob = match (sink, blob) {
             // An error page is small; it becomes a blob like any other answer.
             (Sink::Blob, None) if verdict == Verdict::Deliver => {
-                let page = futures::stream::iter([Ok::<_, ()>(body.clone().into())]);
-                match self.blobs.put(media_type(&headers), page).await {
-                    Ok(blob) => Some(blob),
-                    Err(_) => return Err(UnitAbort::Store("an answer could not be kept".into())),
-                }
+                let page = self.blobs.put_bytes(&body, media_type(&headers));
+                Some(page.map_err(|e| UnitAbort::Store(e.to_string()))?)
             }
             (_, blob) => blob,
         };
@@ -570,36 +579,28 @@ impl Inner {
         if stated.is_some_and(|len| len > limit) {
             return Ok(Err(WireError::TooLarge(stated)));
         }
-        let media_type = media_type(&answer.headers);
-        let body = std::mem::replace(&mut answer.body, futures::stream::empty().boxed());
-        let seen = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let counting = {
-            let seen = seen.clone();
-            body.inspect(move |piece| {
-                let len = piece.as_ref().map_or(0, |p| p.len() as u64);
-                seen.fetch_add(len, std::sync::atomic::Ordering::Relaxed);
-            })
-        };
-        // A body that ends early must not become a blob: the end is checked before the blob is sealed.
-        let whole = counting.chain(futures::stream::once(async move {
-            let len = seen.load(std::sync::atomic::Ordering::Relaxed);
-            match stated {
-                Some(stated) if stated != len => Err(TransportError::broken()),
-                _ => Ok(bytes::Bytes::new()),
-            }
-        }));
-        let put = async { Ok(self.blobs.put(media_type, whole).await) };
-        Ok(
-            match self.wire.within(self.limits.download_timeout, put).await {
-                Ok(Ok(blob)) => Ok(blob),
-                Ok(Err(PutError::Stream(error))) => Err(WireError::Transport(error)),
-                Ok(Err(PutError::Blob(BlobError::TooLarge { .. }))) => {
-                    Err(WireError::TooLarge(stated))
+        let mut builder = self.blobs.builder(media_type(&answer.headers));
+        let fill = async {
+            while let Some(piece) = answer.body.next().await {
+                if let Err(error) = builder.append(&piece.map_err(WireError::Transport)?) {
+                    return Ok(Err(error));
                 }
-                Ok(Err(PutError::Blob(error))) => return Err(UnitAbort::Store(error.to_string())),
-                Err(error) => Err(error),
-            },
-        )
+            }
+            Ok(Ok(()))
+        };
+        match self.wire.within(self.limits.download_timeout, fill).await {
+            Ok(Ok(())) => {}
+            Ok(Err(BlobError::TooLarge { .. })) => return Ok(Err(WireError::TooLarge(stated))),
+            Ok(Err(error)) => return Err(UnitAbort::Store(error.to_string())),
+            Err(error) => return Ok(Err(error)),
+        }
+        // A body that ended early must not become a blob.
+        if stated.is_some_and(|len| len != builder.size()) {
+            return Ok(Err(WireError::Transport(TransportError::broken())));
+        }
+        // Outside the time limit: the disk's slowness is not the platform's.
+        let sealed = builder.seal().await;
+        Ok(Ok(sealed.map_err(|e| UnitAbort::Store(e.to_string()))?))
     }
 
     /// Decides what follows an attempt.

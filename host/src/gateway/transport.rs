@@ -124,7 +124,7 @@ pub enum FailureKind {
     Connect,
     /// Broken while sending or receiving.
     Broken,
-    /// Not a readable answer.
+    /// The request does not fit into HTTP.
     Protocol,
     /// A blob's file could not be read.
     Local,
@@ -330,24 +330,44 @@ impl Transport for ReqwestTransport {
         let answer = out.send().await.map_err(failure)?;
         let headers = answer.headers().iter().map(|(name, value)| Header {
             name: name.as_str().to_owned(),
-            value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            value: text(name.as_str(), value.as_bytes()),
         });
         Ok(InResponse {
             status: answer.status().as_u16(),
             headers: headers.collect(),
-            body: answer.bytes_stream().map_err(failure).boxed(),
+            // Cut short, or not what its framing or compression says: there is no whole answer.
+            body: answer
+                .bytes_stream()
+                .map_err(|_| TransportError::broken())
+                .boxed(),
         })
     }
 }
 
-/// Only a failure to connect is surely before the first byte.
+/// A header's value as text, without loss. UTF-8 is taken as such; any other octets stand for the characters of the same
+/// number, as in ISO-8859-1 (RFC 9110 §5.5), which is what servers mean that do not send UTF-8. In a `location`, octets
+/// beyond ASCII are percent-encoded instead, so that the URL asked for next has the very octets that the server named.
+fn text(name: &str, value: &[u8]) -> String {
+    if name == "location" {
+        let octet = |byte: &u8| match byte {
+            0x80.. => format!("%{byte:02X}"),
+            _ => char::from(*byte).to_string(),
+        };
+        return value.iter().map(octet).collect();
+    }
+    match std::str::from_utf8(value) {
+        Ok(text) => text.to_owned(),
+        Err(_) => value.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+/// Why no headers came. Only a failure to connect is surely before the first byte.
 #[allow(clippy::needless_pass_by_value, reason = "passed to map_err")]
 fn failure(error: reqwest::Error) -> TransportError {
     let nothing_sent = error.is_connect() || error.is_builder();
-    let kind = match () {
-        () if nothing_sent => FailureKind::Connect,
-        () if error.is_decode() => FailureKind::Protocol,
-        () => FailureKind::Broken,
-    };
-    TransportError { kind, nothing_sent }
+    if nothing_sent {
+        TransportError::refused()
+    } else {
+        TransportError::broken()
+    }
 }

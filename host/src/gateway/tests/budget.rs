@@ -15,7 +15,11 @@ struct Strict {
 
 impl Strict {
     fn admit(&mut self, now: i64) -> bool {
-        let start = if self.sliding { now - self.per_ms } else { now - now.rem_euclid(self.per_ms) - 1 };
+        let start = if self.sliding {
+            now - self.per_ms
+        } else {
+            now - now.rem_euclid(self.per_ms) - 1
+        };
         while self.seen.front().is_some_and(|at| *at <= start) {
             self.seen.pop_front();
         }
@@ -29,12 +33,20 @@ impl Strict {
 
 #[tokio::test]
 async fn at_least_97_percent_of_a_limit_are_used_and_nothing_is_refused() {
-    for (limit, per_ms, sliding, jitter) in
-        [(1000, 60_000, true, 300), (1000, 60_000, false, 300), (300, 60_000, true, 200), (50, 1000, false, 4)]
-    {
+    for (limit, per_ms, sliding, jitter) in [
+        (1000, 60_000, true, 300),
+        (1000, 60_000, false, 300),
+        (300, 60_000, true, 200),
+        (50, 1000, false, 4),
+    ] {
         let mut bench = Bench::new(Role::Source);
         bench.rule(limit, per_ms);
-        let strict = Strict { limit: limit as usize, per_ms: per_ms as i64, sliding, seen: VecDeque::new() };
+        let strict = Strict {
+            limit: limit as usize,
+            per_ms: per_ms as i64,
+            sliding,
+            seen: VecDeque::new(),
+        };
         let strict = Arc::new(Mutex::new((strict, 0u64, 0u64)));
         let (clock, server) = (bench.clock.clone(), strict.clone());
         let gateway = bench.open(FnTransport::new(move |_| {
@@ -47,7 +59,11 @@ async fn at_least_97_percent_of_a_limit_are_used_and_nothing_is_refused() {
                 let admitted = {
                     let mut server = server.lock().unwrap();
                     let admitted = server.0.admit(now);
-                    if admitted { server.1 += 1 } else { server.2 += 1 }
+                    if admitted {
+                        server.1 += 1
+                    } else {
+                        server.2 += 1
+                    }
                     admitted
                 };
                 clock.sleep(way).await;
@@ -70,7 +86,10 @@ async fn at_least_97_percent_of_a_limit_are_used_and_nothing_is_refused() {
         let took = (bench.clock.now() - start) as f64 / per_ms as f64;
         let share = used / (took * f64::from(limit));
         assert_eq!(refused, 0, "{limit} per {per_ms}, sliding {sliding}");
-        assert!(share >= 0.97, "{share} of {limit} per {per_ms}, sliding {sliding}");
+        assert!(
+            share >= 0.97,
+            "{share} of {limit} per {per_ms}, sliding {sliding}"
+        );
     }
 }
 
@@ -106,7 +125,10 @@ async fn a_used_up_daily_quota_pauses_visibly_until_it_refills() {
     }
     let start = bench.clock.now();
     let mut pauses = gateway.pauses();
-    let waiting = { let g = gateway.clone(); tokio::spawn(async move { g.exchange(&get("/x"), None).await }) };
+    let waiting = {
+        let g = gateway.clone();
+        tokio::spawn(async move { g.exchange(&get("/x"), None).await })
+    };
     pauses.changed().await.unwrap();
     let pause = pauses.borrow_and_update().clone().unwrap();
     assert_eq!(pause.reason, PauseReason::Quota("all".into()));
@@ -121,13 +143,23 @@ async fn a_used_up_daily_quota_pauses_visibly_until_it_refills() {
 async fn what_the_platform_says_is_left_is_obeyed() {
     let mut bench = Bench::new(Role::Source);
     bench.rule(600, 60_000);
-    let meaning = |name: &str, meaning| LimitHeader { name: name.into(), key: None, meaning };
+    let meaning = |name: &str, meaning| LimitHeader {
+        name: name.into(),
+        key: None,
+        meaning,
+    };
     bench.spec.description.rate_rules[0].headers = vec![
         meaning("x-remaining", LimitMeaning::Remaining),
         meaning("x-reset", LimitMeaning::ResetSeconds),
     ];
     let (transport, _) = script(vec![
-        || Ok(InResponse::whole(200, &[("x-remaining", "0"), ("x-reset", "40")], "")),
+        || {
+            Ok(InResponse::whole(
+                200,
+                &[("x-remaining", "0"), ("x-reset", "40")],
+                "",
+            ))
+        },
         || ok("{}"),
     ]);
     let gateway = bench.open(transport);
@@ -154,7 +186,12 @@ async fn a_storm_of_429_is_sat_out_with_less_at_once_and_rejects_nothing() {
         }
     }));
     let all = (0..40).map(|_| async {
-        short(&gateway.exchange(&post(Replay::Once), Some(&Log::default())).await.unwrap())
+        short(
+            &gateway
+                .exchange(&post(Replay::Once), Some(&Log::default()))
+                .await
+                .unwrap(),
+        )
     });
     let narrow = async {
         bench.clock.sleep(Duration::from_secs(200)).await;
@@ -174,5 +211,8 @@ async fn a_stop_ends_every_wait() {
     let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
     gateway.exchange(&get("/x"), None).await.unwrap();
     bench.stop.cancel();
-    assert_eq!(short(&gateway.exchange(&get("/x"), None).await.unwrap()), "cancelled");
+    assert_eq!(
+        short(&gateway.exchange(&get("/x"), None).await.unwrap()),
+        "cancelled"
+    );
 }

@@ -4,6 +4,7 @@ mod auth;
 mod budget;
 mod grants;
 mod outcomes;
+mod transport;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

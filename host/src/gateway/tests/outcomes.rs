@@ -11,7 +11,11 @@ fn cut() -> Result<InResponse, TransportError> {
 }
 
 fn not_json() -> Result<InResponse, TransportError> {
-    Ok(InResponse::whole(200, &[("content-type", "application/json")], "{\"a\":"))
+    Ok(InResponse::whole(
+        200,
+        &[("content-type", "application/json")],
+        "{\"a\":",
+    ))
 }
 
 fn long() -> Result<InResponse, TransportError> {
@@ -29,7 +33,11 @@ async fn fate(role: Role, request: &Request, answers: Vec<Answer>) -> (String, u
     bench.spec.description.refusals = vec![named];
     let (transport, calls) = script(answers);
     let log = Log::default();
-    let exchange = bench.open(transport).exchange(request, Some(&log)).await.unwrap();
+    let exchange = bench
+        .open(transport)
+        .exchange(request, Some(&log))
+        .await
+        .unwrap();
     let calls = *calls.lock().unwrap();
     (short(&exchange), calls, log.lines())
 }
@@ -50,7 +58,11 @@ async fn a_request_that_must_not_be_sent_twice_is_repeated_only_when_surely_refu
         (long, "doubt", 1),
         (|| Err(TransportError::broken()), "doubt", 1),
         (|| status(429), "answered 200", 2),
-        (|| Ok(InResponse::whole(403, &[], "LIMIT")), "answered 200", 2),
+        (
+            || Ok(InResponse::whole(403, &[], "LIMIT")),
+            "answered 200",
+            2,
+        ),
         (|| Ok(InResponse::whole(403, &[], "no")), "answered 403", 1),
         (|| Err(TransportError::refused()), "answered 200", 2),
     ];
@@ -58,8 +70,11 @@ async fn a_request_that_must_not_be_sent_twice_is_repeated_only_when_surely_refu
         let answers = vec![first, || ok("{}")];
         let (seen, calls, log) = fate(Role::Destination, &post(Replay::Once), answers).await;
         assert_eq!((seen.as_str(), calls), (fate_, sent), "row {n}");
-        let expected: &[&str] =
-            if sent == 2 { &["intend 1", "refused 1", "intend 2"] } else { &["intend 1"] };
+        let expected: &[&str] = if sent == 2 {
+            &["intend 1", "refused 1", "intend 2"]
+        } else {
+            &["intend 1"]
+        };
         assert_eq!(log, expected, "row {n}");
     }
 }
@@ -67,11 +82,23 @@ async fn a_request_that_must_not_be_sent_twice_is_repeated_only_when_surely_refu
 #[tokio::test]
 async fn an_idempotent_request_is_repeated_and_says_that_it_was() {
     let bench = Bench::new(Role::Destination);
-    let (transport, _) = script(vec![|| Err(TransportError::broken()), || status(503), || ok("{}")]);
+    let (transport, _) = script(vec![
+        || Err(TransportError::broken()),
+        || status(503),
+        || ok("{}"),
+    ]);
     let log = Log::default();
     let gateway = bench.open(transport);
-    let answer = gateway.exchange(&post(Replay::Idempotent), Some(&log)).await.unwrap();
-    let Exchange::Answered { response, attempts, .. } = answer else { panic!("{answer:?}") };
+    let answer = gateway
+        .exchange(&post(Replay::Idempotent), Some(&log))
+        .await
+        .unwrap();
+    let Exchange::Answered {
+        response, attempts, ..
+    } = answer
+    else {
+        panic!("{answer:?}")
+    };
     assert!(response.attempted_before);
     assert_eq!(attempts, 3);
     assert_eq!(log.lines(), ["intend 1", "intend 2", "intend 3"]);
@@ -79,7 +106,10 @@ async fn an_idempotent_request_is_repeated_and_says_that_it_was() {
 
 #[tokio::test]
 async fn beyond_its_window_an_idempotent_request_counts_as_once() {
-    let request = Request { window_ms: Some(0), ..post(Replay::Idempotent) };
+    let request = Request {
+        window_ms: Some(0),
+        ..post(Replay::Idempotent)
+    };
     let answers: Vec<Answer> = vec![
         || Err(TransportError::broken()),
         || Ok(InResponse::whole(429, &[("retry-after", "9")], "")),
@@ -90,8 +120,9 @@ async fn beyond_its_window_an_idempotent_request_counts_as_once() {
 
 #[tokio::test]
 async fn doubt_outlasts_a_later_sure_refusal() {
-    let answers: Vec<Answer> =
-        vec![|| Err(TransportError::broken()), || Err(TransportError::refused())];
+    let answers: Vec<Answer> = vec![|| Err(TransportError::broken()), || {
+        Err(TransportError::refused())
+    }];
     let (seen, calls, _) = fate(Role::Destination, &post(Replay::Idempotent), answers).await;
     assert_eq!((seen.as_str(), calls), ("doubt", 6));
 }
@@ -107,7 +138,13 @@ async fn a_platform_that_cannot_be_reached_leaves_no_doubt() {
 #[tokio::test]
 async fn a_read_is_repeated_and_its_last_answer_is_the_answer() {
     let table: Vec<(Vec<Answer>, &str, usize)> = vec![
-        (vec![|| status(503), || Err(TransportError::broken()), || ok("{}")], "answered 200", 3),
+        (
+            vec![|| status(503), || Err(TransportError::broken()), || {
+                ok("{}")
+            }],
+            "answered 200",
+            3,
+        ),
         (vec![|| status(503)], "answered 503", 6),
         (vec![|| status(500)], "answered 500", 1),
         (vec![|| Err(TransportError::broken())], "connection", 6),
@@ -126,7 +163,10 @@ async fn an_answer_that_never_comes_is_doubt_for_a_write_and_a_timeout_for_a_rea
     let bench = Bench::new(Role::Destination);
     let gateway = bench.open(FnTransport::new(|_| std::future::pending()));
     let log = Log::default();
-    let write = gateway.exchange(&post(Replay::Once), Some(&log)).await.unwrap();
+    let write = gateway
+        .exchange(&post(Replay::Once), Some(&log))
+        .await
+        .unwrap();
     assert_eq!(short(&write), "doubt");
     let read = gateway.exchange(&get("/x"), None).await.unwrap();
     assert_eq!(short(&read), "timeout");
@@ -146,9 +186,15 @@ async fn a_digest_sees_content_and_not_perishable_text() {
     assert_eq!(token, digest(&with("a tok22 b", &["tok22"])));
     assert_ne!(token, digest(&with("a tok1 c", &["tok1"])));
     assert_ne!(digest(&with("a", &[])), digest(&with("b", &[])));
-    let other = Request { headers: vec![header("x-a", "b")], ..with("a", &[]) };
+    let other = Request {
+        headers: vec![header("x-a", "b")],
+        ..with("a", &[])
+    };
     assert_eq!(digest(&with("a", &[])), digest(&other));
-    let elsewhere = Request { url: "/things?x=1".into(), ..with("a", &[]) };
+    let elsewhere = Request {
+        url: "/things?x=1".into(),
+        ..with("a", &[])
+    };
     assert_ne!(digest(&with("a", &[])), digest(&elsewhere));
 }
 
@@ -163,7 +209,11 @@ async fn a_multipart_body_streams_blobs_and_is_the_same_every_time() {
     let gateway = bench.open(FnTransport::new(move |request: OutRequest| {
         let body = request.body.to_bytes().unwrap();
         assert_eq!(body.len() as u64, request.body.len());
-        let media = request.headers.iter().find(|h| h.name == "content-type").unwrap();
+        let media = request
+            .headers
+            .iter()
+            .find(|h| h.name == "content-type")
+            .unwrap();
         log.lock().unwrap().push((media.value.clone(), body));
         async { ok("{}") }
     }));
@@ -179,13 +229,22 @@ async fn a_multipart_body_streams_blobs_and_is_the_same_every_time() {
         media_type: None,
         body: PartBody::Bytes("ä".into()),
     };
-    let request = Request { body: Body::Multipart(vec![text, file]), ..post(Replay::Once) };
+    let request = Request {
+        body: Body::Multipart(vec![text, file]),
+        ..post(Replay::Once)
+    };
     for _ in 0..2 {
-        gateway.exchange(&request, Some(&Log::default())).await.unwrap();
+        gateway
+            .exchange(&request, Some(&Log::default()))
+            .await
+            .unwrap();
     }
     let seen = seen.lock().unwrap();
     assert_eq!(seen[0], seen[1]);
-    let boundary = seen[0].0.strip_prefix("multipart/form-data; boundary=").unwrap();
+    let boundary = seen[0]
+        .0
+        .strip_prefix("multipart/form-data; boundary=")
+        .unwrap();
     let mut expected = format!(
         "--{boundary}\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\nä\r\n--{boundary}\r\n\
          Content-Disposition: form-data; name=\"file\"; filename=\"a%22b%0D%0A.png\"\r\n\
@@ -201,9 +260,18 @@ async fn a_multipart_body_streams_blobs_and_is_the_same_every_time() {
 async fn a_download_becomes_a_blob_only_when_it_is_whole() {
     let bench = Bench::new(Role::Source);
     let (transport, calls) = script(vec![cut, || {
-        Ok(InResponse::whole(200, &[("content-type", "text/csv")], "a,b"))
+        Ok(InResponse::whole(
+            200,
+            &[("content-type", "text/csv")],
+            "a,b",
+        ))
     }]);
-    let (response, blob) = bench.open(transport).download(&get("/f")).await.unwrap().unwrap();
+    let (response, blob) = bench
+        .open(transport)
+        .download(&get("/f"))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((response.status, response.body.len()), (200, 0));
     assert_eq!((blob.size, blob.media_type.as_str()), (3, "text/csv"));
     assert_eq!(bench.blobs.read(&blob, 0, 9).unwrap(), b"a,b");
@@ -216,8 +284,9 @@ async fn a_download_becomes_a_blob_only_when_it_is_whole() {
 #[tokio::test]
 async fn polling_waits_in_the_host_until_the_answer_says_so_or_time_is_up() {
     let bench = Bench::new(Role::Source);
-    let answers: Vec<Answer> =
-        vec![|| ok(r#"{"job":{"state":"busy"}}"#), || ok(r#"{"job":{"state":"done"}}"#)];
+    let answers: Vec<Answer> = vec![|| ok(r#"{"job":{"state":"busy"}}"#), || {
+        ok(r#"{"job":{"state":"done"}}"#)
+    }];
     let options = |give_up_after_ms| PollOptions {
         every_ms: 30_000,
         give_up_after_ms,
@@ -227,10 +296,22 @@ async fn polling_waits_in_the_host_until_the_answer_says_so_or_time_is_up() {
     let (transport, calls) = script(answers);
     let start = bench.clock.now();
     let gateway = bench.open(transport);
-    let answer = gateway.poll(&get("/job"), options(90_000)).await.unwrap().unwrap();
+    let answer = gateway
+        .poll(&get("/job"), options(90_000))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(answer.body, br#"{"job":{"state":"done"}}"#);
-    assert_eq!((*calls.lock().unwrap(), bench.clock.now() - start), (2, 30_000));
+    assert_eq!(
+        (*calls.lock().unwrap(), bench.clock.now() - start),
+        (2, 30_000)
+    );
     let (transport, calls) = script(vec![|| ok(r#"{"job":{"state":"busy"}}"#)]);
-    let answer = bench.open(transport).poll(&get("/job"), options(90_000)).await.unwrap().unwrap();
+    let answer = bench
+        .open(transport)
+        .poll(&get("/job"), options(90_000))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((answer.status, *calls.lock().unwrap()), (200, 4));
 }
