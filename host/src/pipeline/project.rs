@@ -44,8 +44,9 @@ pub struct Project {
     pub blobs: BlobStore,
     /// Time.
     pub clock: SharedClock,
-    /// The network, or what a test puts in its place.
-    pub transport: Arc<dyn Transport>,
+    /// What a test puts in the network's place. Otherwise each connection has a transport of its own: pinned addresses and
+    /// open connections are not shared.
+    pub transport: Option<Arc<dyn Transport>>,
     /// Fault injection, for tests.
     pub boundary: Option<BoundaryHook>,
     /// Set once by whoever may stop what is going on; gateways answer `cancelled` from then on.
@@ -60,9 +61,7 @@ impl Project {
     /// # Errors
     /// A folder or store that cannot be used.
     pub async fn open(dir: &Path, config: Config) -> Result<Self, Error> {
-        let transport = ReqwestTransport::new(Duration::from_secs(30))
-            .map_err(|e| Error::environment("network", format!("no TLS on this machine: {e}")))?;
-        Self::open_with(dir, config, Arc::new(transport), Arc::new(SystemClock)).await
+        Self::open_with(dir, config, None, Arc::new(SystemClock)).await
     }
 
     /// As [`Project::open`], on another network and in another time.
@@ -72,7 +71,7 @@ impl Project {
     pub async fn open_with(
         dir: &Path,
         config: Config,
-        transport: Arc<dyn Transport>,
+        transport: Option<Arc<dyn Transport>>,
         clock: SharedClock,
     ) -> Result<Self, Error> {
         let state = dir.join(".transload");
@@ -201,9 +200,15 @@ impl Project {
             limits: GatewayLimits::default(),
             credential_store: Some(self.dir.join(".transload").join(format!("{name}.credential"))),
         };
+        let transport: Arc<dyn Transport> = match &self.transport {
+            Some(transport) => Arc::clone(transport),
+            None => Arc::new(ReqwestTransport::new(Duration::from_secs(30)).map_err(|e| {
+                Error::environment("network", format!("no TLS on this machine: {e}"))
+            })?),
+        };
         let gateway = Gateway::new(
             spec,
-            Arc::clone(&self.transport),
+            transport,
             Arc::clone(&self.clock),
             self.blobs.clone(),
             self.stop.clone(),

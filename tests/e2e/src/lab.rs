@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 use transload_host::clock::SystemClock;
 use transload_host::config::Config;
-use transload_host::gateway::ReqwestTransport;
 use transload_host::pipeline::project::Project;
 use transload_registry::Registry;
 use transload_simulators::common::{Clock, Started};
@@ -143,8 +142,7 @@ impl Lab {
     /// What [`Project::open_with`] says.
     pub async fn project(&self) -> Result<Project> {
         let config = Config::load(&self.dir.join("migration.toml"))?;
-        let transport = ReqwestTransport::new(std::time::Duration::from_secs(10))?;
-        Ok(Project::open_with(&self.dir, config, Arc::new(transport), Arc::new(SystemClock)).await?)
+        Ok(Project::open_with(&self.dir, config, None, Arc::new(SystemClock)).await?)
     }
 
     /// The `transload` command in this project.
