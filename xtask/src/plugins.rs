@@ -1,0 +1,89 @@
+//! `cargo xtask plugins`: every crate in `plugins/` compiled for WebAssembly and made into a component.
+//!
+//! The compiler gives a core module; wit-component adds the types that wit-bindgen left in its custom sections. A component of
+//! ours imports nothing but the contract: anything else (WASI) means that a dependency wants a clock, a file or chance, and is an
+//! error here, before the host would refuse it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use wit_component::{ComponentEncoder, DecodedWasm};
+
+use crate::toolchain::{TARGET, Toolchain};
+
+/// The package that a connector may import.
+const CONTRACT: &str = "transload:connector/";
+/// The profile in the workspace's manifest.
+const PROFILE: &str = "plugin";
+
+/// Which connectors.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Names of folders in `plugins/`; all of them by default.
+    names: Vec<String>,
+}
+
+/// Builds them.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
+    let names = if arguments.names.is_empty() { all(root)? } else { arguments.names.clone() };
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let toolchain = Toolchain::find()?;
+
+    // One call each: built together, the SDK would get every role's entry points (cargo unites features).
+    for name in &names {
+        let mut command = toolchain.build();
+        command.current_dir(root).env("CARGO_TARGET_DIR", &target);
+        command.args(["--profile", PROFILE, "-p", &format!("transload-plugin-{name}")]);
+        let status = command.status().context("cargo does not run")?;
+        if !status.success() {
+            bail!("{name} does not build");
+        }
+        let module = target
+            .join(TARGET)
+            .join(PROFILE)
+            .join(format!("transload_plugin_{}.wasm", name.replace('-', "_")));
+        let component = encode(&module).with_context(|| format!("{name} is no component"))?;
+        let path = target.join("plugins").join(format!("{name}.wasm"));
+        std::fs::create_dir_all(target.join("plugins"))?;
+        std::fs::write(&path, &component)?;
+        println!("{}: {} KB", path.display(), component.len() / 1024);
+    }
+    Ok(())
+}
+
+/// The folders in `plugins/` that hold a crate.
+fn all(root: &Path) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for folder in std::fs::read_dir(root.join("plugins"))? {
+        let folder = folder?;
+        if folder.path().join("Cargo.toml").is_file() {
+            names.push(folder.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Makes a core module a component, and checks what it imports.
+fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
+    let bytes = std::fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
+    let component = ComponentEncoder::default().validate(true).module(&bytes)?.encode()?;
+    let DecodedWasm::Component(resolve, world) = wit_component::decode(&component)? else {
+        bail!("the result holds types only");
+    };
+    let world = resolve.worlds.get(world).context("the component has no world")?;
+    let foreign: Vec<String> = world
+        .imports
+        .keys()
+        .map(|key| resolve.name_world_key(key))
+        .filter(|name| !name.starts_with(CONTRACT))
+        .collect();
+    if !foreign.is_empty() {
+        bail!("it imports what no connector may: {}", foreign.join(", "));
+    }
+    if world.exports.is_empty() {
+        bail!("it exports nothing: is `export_source!` or `export_destination!` missing?");
+    }
+    Ok(component)
+}
