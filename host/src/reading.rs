@@ -130,7 +130,9 @@ impl UnitHost for ReadingHost {
     }
 
     fn blob_keep(&self, builder: Builder) -> Result<types::BlobRef, UnitAbort> {
-        let blob = builder.finish().map_err(|e| UnitAbort::Limit(e.to_string()))?;
+        let blob = builder
+            .finish()
+            .map_err(|e| UnitAbort::Limit(e.to_string()))?;
         self.know(&blob);
         Ok(blob)
     }

@@ -449,7 +449,12 @@ impl Durable {
         let undoing = match &frozen.call {
             Call::Undo(_, effects, _) => effects
                 .iter()
-                .map(|u| (u.effect_id, (kinds::name(&u.kind).to_owned(), u.item.clone())))
+                .map(|u| {
+                    (
+                        u.effect_id,
+                        (kinds::name(&u.kind).to_owned(), u.item.clone()),
+                    )
+                })
                 .collect(),
             _ => HashMap::new(),
         };
@@ -637,7 +642,11 @@ impl Inner {
         let mut state = locked(&self.state);
         let time = state.times.entry(base.clone()).or_insert(0);
         *time += 1;
-        if *time == 1 { base } else { format!("{base}#{time}") }
+        if *time == 1 {
+            base
+        } else {
+            format!("{base}#{time}")
+        }
     }
 
     /// Waits until this number is next and the guest waits for it.
@@ -700,7 +709,11 @@ impl Inner {
         let row = locked(&self.state).rows.get(ident).cloned();
         let Some(row) = row else {
             self.caught_up().await?;
-            return Ok(Start::Live(Live { attempts: 0, first_sent: None, delivery: None }));
+            return Ok(Start::Live(Live {
+                attempts: 0,
+                first_sent: None,
+                delivery: None,
+            }));
         };
         if row.mutating && row.digest != digest {
             return Err(self.abort(UnitAbort::Diverged(format!(
@@ -709,7 +722,9 @@ impl Inner {
         }
         match (row.state, row.answer) {
             (RowState::Answered, Some(answer)) => {
-                let expired = row.expires_at.is_some_and(|at| at <= self.around.clock.now());
+                let expired = row
+                    .expires_at
+                    .is_some_and(|at| at <= self.around.clock.now());
                 if let Some(number) = row.delivery {
                     locked(&self.state).claimed.insert(ident.to_owned());
                     if expired && (again != Again::Never || row.passing) {
@@ -738,9 +753,9 @@ impl Inner {
                 let now = self.around.clock.now();
                 let repeatable = match again {
                     Again::Always => true,
-                    Again::Within(window) => {
-                        row.first_sent.is_some_and(|sent| now < sent.saturating_add(window))
-                    }
+                    Again::Within(window) => row
+                        .first_sent
+                        .is_some_and(|sent| now < sent.saturating_add(window)),
                     Again::Never => row.passing,
                 };
                 if repeatable {
@@ -845,11 +860,7 @@ impl Inner {
     }
 
     /// A request of any sort, from the journal or live.
-    async fn request(
-        &self,
-        request: http::Request,
-        how: How,
-    ) -> Result<Answer, UnitAbort> {
+    async fn request(&self, request: http::Request, how: How) -> Result<Answer, UnitAbort> {
         let gateway = &self.around.gateway;
         let mutating = gateway.is_mutating(&request);
         let digest = gateway.digest(&request);
@@ -923,7 +934,11 @@ impl Inner {
                 Err(error) => (Answer::Error(error), 1),
             },
             How::Send => match gateway.exchange(request, log).await? {
-                Exchange::Answered { mut response, attempts, .. } => {
+                Exchange::Answered {
+                    mut response,
+                    attempts,
+                    ..
+                } => {
                     response.attempted_before |= mutating && live.attempts > 0;
                     (Answer::Response(response.into()), attempts)
                 }
@@ -971,12 +986,12 @@ impl Inner {
 
     /// A request must not be repeated after a doubt before a miss can count (rule D-3).
     fn too_early(&self, ident: &str) -> Option<http::Error> {
-        let base = ident.split('#').next().unwrap_or(ident);
+        let base = family(ident);
         let state = locked(&self.state);
         let doubted = state
             .rows
             .iter()
-            .filter(|(other, row)| other.split('#').next() == Some(base) && row.in_doubt())
+            .filter(|(other, row)| family(other) == base && row.in_doubt())
             .filter_map(|(_, row)| row.last_sent)
             .max()?;
         (self.around.clock.now() < doubted.saturating_add(self.settle_ms)).then(|| {
@@ -1005,7 +1020,9 @@ impl Inner {
         let prefix = format!("w:{}/", outcome.item);
         for (ident, row) in &state.rows {
             let base = ident.split('#').next().unwrap_or(ident);
-            let Some(rest) = base.strip_prefix(&prefix) else { continue };
+            let Some(rest) = base.strip_prefix(&prefix) else {
+                continue;
+            };
             if row.passing || !row.mutating {
                 continue;
             }
@@ -1018,15 +1035,21 @@ impl Inner {
             let latest = state
                 .rows
                 .iter()
-                .filter(|(other, _)| other.split('#').next() == Some(base))
+                .filter(|(other, _)| family(other) == family(ident))
                 .all(|(_, row)| row.in_doubt());
             if row.in_doubt() {
-                let settled = outcome.effects.iter().any(|effect| effect.key.as_ref() == Some(&key));
+                let settled = outcome
+                    .effects
+                    .iter()
+                    .any(|effect| effect.key.as_ref() == Some(&key));
                 if gives_up && latest && !settled {
                     return Some(ledger::Refusal::InDoubt(key));
                 }
             } else if row.possibly_applied()
-                && !outcome.effects.iter().any(|effect| effect.key.as_ref() == Some(&key))
+                && !outcome
+                    .effects
+                    .iter()
+                    .any(|effect| effect.key.as_ref() == Some(&key))
                 && !matches!(outcome.status, ledger::Status::Unsettled(_))
             {
                 return Some(ledger::Refusal::Unclaimed(key));
@@ -1177,8 +1200,13 @@ impl Inner {
             )
         });
         for (kind, id, hash, cause) in &record.missing {
-            let (statement, entry) =
-                decided(around, &[kind, id, hash], "rejected", Some(cause), Some(MISSING_REMEDY));
+            let (statement, entry) = decided(
+                around,
+                &[kind, id, hash],
+                "rejected",
+                Some(cause),
+                Some(MISSING_REMEDY),
+            );
             statements.push(statement);
             ledger.push(entry);
         }
@@ -1392,7 +1420,9 @@ impl UnitHost for Durable {
         request: http::Request,
     ) -> Result<Result<(http::Response, types::BlobRef), http::Error>, UnitAbort> {
         if self.inner.around.gateway.is_mutating(&request) {
-            return Ok(Err(http::Error::Denied("only reads can be downloaded".into())));
+            return Ok(Err(http::Error::Denied(
+                "only reads can be downloaded".into(),
+            )));
         }
         match self.inner.request(request, How::Download).await? {
             Answer::Download(response, blob) => Ok(Ok((response.into(), blob))),
@@ -1441,7 +1471,9 @@ impl UnitHost for Durable {
     }
 
     fn blob_keep(&self, builder: Builder) -> Result<types::BlobRef, UnitAbort> {
-        let blob = builder.finish().map_err(|e| UnitAbort::Limit(e.to_string()))?;
+        let blob = builder
+            .finish()
+            .map_err(|e| UnitAbort::Limit(e.to_string()))?;
         locked(&self.inner.state).blobs.insert(blob.sha256.clone());
         Ok(blob)
     }
@@ -1487,7 +1519,12 @@ impl UnitHost for Durable {
             }
         }
         if let Some(refusal) = objection {
-            tracing::warn!(unit = inner.unit, item = outcome.item, ?refusal, "Outcome refused.");
+            tracing::warn!(
+                unit = inner.unit,
+                item = outcome.item,
+                ?refusal,
+                "Outcome refused."
+            );
             let row = JournalRow::reading(Answer::Reported(Err(refusal.clone())));
             inner
                 .deliver(ident, row, String::new(), false, vec![], vec![])
@@ -1538,7 +1575,14 @@ impl UnitHost for Durable {
         };
         let row = JournalRow::reading(Answer::Reported(result.clone()));
         inner
-            .deliver(ident, row, String::new(), result.is_ok(), statements, vec![])
+            .deliver(
+                ident,
+                row,
+                String::new(),
+                result.is_ok(),
+                statements,
+                vec![],
+            )
             .await?;
         locked(&inner.state).undone.insert(outcome.effect);
         inner.at(Boundary::Outcome).await;
@@ -1550,7 +1594,10 @@ impl UnitHost for Durable {
             let mut state = locked(&self.inner.state);
             state.idle = true;
             state.moves += 1;
-            (state.moves, !state.recorded.is_empty() && state.abort.is_none())
+            (
+                state.moves,
+                !state.recorded.is_empty() && state.abort.is_none(),
+            )
         };
         self.inner.changed.notify_waiters();
         if !replaying {
@@ -1562,12 +1609,13 @@ impl UnitHost for Durable {
             let stuck = {
                 let state = locked(&inner.state);
                 let next = state.recorded.values().next();
-                (state.moves == moves
-                    && next.is_some_and(|ident| !state.claimed.contains(ident)))
-                .then(|| next.cloned().unwrap_or_default())
+                (state.moves == moves && next.is_some_and(|ident| !state.claimed.contains(ident)))
+                    .then(|| next.cloned().unwrap_or_default())
             };
             if let Some(ident) = stuck {
-                inner.abort(UnitAbort::Diverged(format!("{ident} was not asked for again")));
+                inner.abort(UnitAbort::Diverged(format!(
+                    "{ident} was not asked for again"
+                )));
             }
         });
     }
@@ -1594,6 +1642,11 @@ impl JournalRow {
 #[must_use]
 pub fn path_of(request: &http::Request) -> &str {
     request.url.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// A mutating request and its repetitions after a look-up that found nothing: `create`, `create~2`, `create#2`.
+fn family(ident: &str) -> &str {
+    ident.split(['#', '~']).next().unwrap_or(ident)
 }
 
 /// Tells a connector's words to the log of the host.

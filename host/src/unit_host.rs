@@ -36,7 +36,10 @@ pub trait UnitHost: Send + Sync + 'static {
     /// `runtime.now`: constant within the unit.
     fn now(&self) -> i64;
     /// `http.send`
-    async fn send(&self, request: http::Request) -> Result<Result<http::Response, http::Error>, UnitAbort>;
+    async fn send(
+        &self,
+        request: http::Request,
+    ) -> Result<Result<http::Response, http::Error>, UnitAbort>;
     /// `http.poll`
     async fn poll(
         &self,
@@ -55,7 +58,8 @@ pub trait UnitHost: Send + Sync + 'static {
     /// `runtime.progress`
     fn progress(&self, done: u64, total: Option<u64>);
     /// `blobs.read`. Short files are read on the spot: the guest waits anyway.
-    fn blob_read(&self, blob: &types::BlobRef, offset: u64, len: u32) -> Result<Vec<u8>, UnitAbort>;
+    fn blob_read(&self, blob: &types::BlobRef, offset: u64, len: u32)
+    -> Result<Vec<u8>, UnitAbort>;
     /// `blobs.builder.finish`: keeps the bytes of the builder's file and lets this unit use them.
     fn blob_keep(&self, builder: crate::blobs::Builder) -> Result<types::BlobRef, UnitAbort>;
     /// `blobs.builder` constructor.

@@ -1,12 +1,14 @@
 //! Packages for the commands: what is installed, and what a component says of itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use transload_registry::{self as registry, NewPackage, Registry, RegistryError, WantedHost};
 
 use crate::config::PluginRequest;
 use crate::contract::description::Description;
 use crate::error::Error;
+use crate::sandbox::{Sandbox, SandboxConfig, digest};
 
 /// One installed version of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,29 +30,116 @@ pub(super) struct Shown {
     pub description: Description,
 }
 
-const WHAT: &str = "the plugin registry";
+impl From<registry::Package> for Package {
+    fn from(package: registry::Package) -> Self {
+        Self {
+            name: package.name,
+            version: package.version.to_string(),
+            role: role(package.role).to_owned(),
+            digest: package.sha256,
+        }
+    }
+}
+
+fn role(role: registry::Role) -> &'static str {
+    match role {
+        registry::Role::Source => "source",
+        registry::Role::Destination => "destination",
+    }
+}
 
 /// What is installed, by name and version.
-pub(super) async fn list(_root: &Path) -> Result<Vec<Package>, Error> {
-    Err(Error::Unavailable(WHAT))
+pub(super) async fn list(root: &Path) -> Result<Vec<Package>, Error> {
+    Ok(open(root)?.list()?.into_iter().map(Package::from).collect())
 }
 
 /// The newest installed version that will do.
-pub(super) async fn show(_root: &Path, _request: &PluginRequest) -> Result<Shown, Error> {
-    Err(Error::Unavailable(WHAT))
+pub(super) async fn show(root: &Path, request: &PluginRequest) -> Result<Shown, Error> {
+    let registry = open(root)?;
+    let package = registry.resolve(&request.to_string())?;
+    let description = describe(registry.read(&package)?, &package.sha256).await?;
+    Ok(Shown {
+        package: package.into(),
+        description,
+    })
 }
 
 /// What a component says of itself; runs it once in the sandbox, installs nothing.
-pub(super) async fn inspect(_bytes: Vec<u8>) -> Result<Shown, Error> {
-    Err(Error::Unavailable(WHAT))
+pub(super) async fn inspect(bytes: Vec<u8>) -> Result<Shown, Error> {
+    let sha256 = digest(&bytes);
+    let outline = registry::outline(&bytes).map_err(RegistryError::from)?;
+    let description = describe(bytes, &sha256).await?;
+    let package = Package {
+        name: description.name.clone(),
+        version: description.version.clone(),
+        role: role(outline.role).to_owned(),
+        digest: sha256,
+    };
+    Ok(Shown {
+        package,
+        description,
+    })
 }
 
 /// Installs a component that was looked at before.
-pub(super) async fn add(_root: &Path, _bytes: Vec<u8>, _shown: &Shown) -> Result<Package, Error> {
-    Err(Error::Unavailable(WHAT))
+pub(super) async fn add(root: &Path, bytes: Vec<u8>, shown: &Shown) -> Result<Package, Error> {
+    let description = &shown.description;
+    let version = description.version.parse().map_err(|e: semver::Error| {
+        Error::input(
+            "plugin-version",
+            format!(
+                "the plugin's version \"{}\" is no version",
+                description.version
+            ),
+        )
+        .with_source(e)
+    })?;
+    let host = |h: &crate::contract::description::HostGrant| WantedHost {
+        pattern: h.pattern.clone(),
+        purpose: h.purpose.clone(),
+    };
+    let new = NewPackage {
+        name: description.name.clone(),
+        version,
+        title: description.title.clone(),
+        hosts: description.hosts.iter().map(host).collect(),
+    };
+    Ok(open(root)?.add(&bytes, new)?.into())
 }
 
 /// Removes one version.
-pub(super) async fn remove(_root: &Path, _package: &Package) -> Result<(), Error> {
-    Err(Error::Unavailable(WHAT))
+pub(super) async fn remove(root: &Path, package: &Package) -> Result<(), Error> {
+    let version = package.version.parse().map_err(|e: semver::Error| {
+        Error::failed("registry", "the registry holds a version that is none").with_source(e)
+    })?;
+    open(root)?.remove(&package.name, &version, |_| None)?;
+    Ok(())
+}
+
+fn open(root: &Path) -> Result<Registry, Error> {
+    Ok(Registry::open(root)?)
+}
+
+async fn describe(bytes: Vec<u8>, sha256: &str) -> Result<Description, Error> {
+    let sandbox = Sandbox::new(SandboxConfig::new(cache_dir()?))?;
+    Ok(sandbox.load(bytes, sha256).await?.description().clone())
+}
+
+/// The user's private folder of compiled components.
+fn cache_dir() -> Result<PathBuf, Error> {
+    let variable = |name| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    variable("XDG_CACHE_HOME")
+        .or_else(|| Some(variable("HOME")?.join(".cache")))
+        .map(|dir| dir.join("transload"))
+        .ok_or_else(|| {
+            Error::environment(
+                "no-cache",
+                "no folder for compiled plugins: HOME is not set",
+            )
+            .with_hint("set HOME or XDG_CACHE_HOME")
+        })
 }

@@ -66,7 +66,10 @@ struct Known {
 impl Assembler {
     /// For one run.
     #[must_use]
-    #[allow(clippy::too_many_arguments, reason = "plain wiring of one run's identity")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "plain wiring of one run's identity"
+    )]
     pub fn new(
         store: Store,
         config: Config,
@@ -197,9 +200,15 @@ impl Assembler {
                     }
                     attachments.push(attachment.entry);
                 }
-                parts.push(ThreadPart { message: message.entry, attachments });
+                parts.push(ThreadPart {
+                    message: message.entry,
+                    attachments,
+                });
             }
-            Body::Thread(Thread { conversation: entry.clone(), parts })
+            Body::Thread(Thread {
+                conversation: entry.clone(),
+                parts,
+            })
         } else {
             Body::Single(entry.clone())
         };
@@ -213,9 +222,13 @@ impl Assembler {
                 .fold(record.hash.clone(), |all, (_, _, hash)| all + hash),
         );
         if let Entity::Conversation(conversation) = &entry.data {
-            let has = record.inside.iter().filter(|(kind, ..)| kind == "message").count() as u64;
-            let expected = conversation.message_count.unwrap_or(0)
-                + conversation.note_count.unwrap_or(0);
+            let has = record
+                .inside
+                .iter()
+                .filter(|(kind, ..)| kind == "message")
+                .count() as u64;
+            let expected =
+                conversation.message_count.unwrap_or(0) + conversation.note_count.unwrap_or(0);
             if has < expected {
                 notes.push(format!(
                     "The source counts {expected} messages and notes; {has} could be read."
@@ -284,12 +297,18 @@ impl Assembler {
                 return skipped("marked as spam in the source");
             }
             if let Some(since) = filter.created_since
-                && entry.head.created_at.is_some_and(|at| at < since.to_ms(zone))
+                && entry
+                    .head
+                    .created_at
+                    .is_some_and(|at| at < since.to_ms(zone))
             {
                 return skipped("created before [filter] created_since");
             }
             if let Some(since) = filter.updated_since
-                && entry.head.updated_at.is_some_and(|at| at < since.to_ms(zone))
+                && entry
+                    .head
+                    .updated_at
+                    .is_some_and(|at| at < since.to_ms(zone))
             {
                 return skipped("updated before [filter] updated_since");
             }
@@ -317,7 +336,11 @@ impl Assembler {
     fn values(&self, entry: &Entry) -> Result<Vec<SlotValue>, Invalid> {
         let kind = kinds::name(&entry.head.kind);
         let mut values = vec![];
-        for slot in self.slots.iter().filter(|slot| slot.kind == entry.head.kind) {
+        for slot in self
+            .slots
+            .iter()
+            .filter(|slot| slot.kind == entry.head.kind)
+        {
             let Some(own) = canonical_value(entry, &slot.name) else {
                 continue;
             };
@@ -458,12 +481,7 @@ impl Assembler {
     ///
     /// # Errors
     /// A store error.
-    pub async fn taken(
-        &self,
-        kind: &str,
-        id: &str,
-        target: &str,
-    ) -> Result<Option<String>, Error> {
+    pub async fn taken(&self, kind: &str, id: &str, target: &str) -> Result<Option<String>, Error> {
         let row = self
             .store
             .row(

@@ -52,12 +52,26 @@ impl From<IllegalEvent> for Error {
 
 impl From<SandboxError> for Error {
     fn from(error: SandboxError) -> Self {
-        Self::input("plugin", error.to_string()).with_hint("`transload plugin list` shows what is installed")
+        Self::input("plugin", error.to_string())
+            .with_hint("`transload plugin list` shows what is installed")
     }
 }
 
 impl From<RegistryError> for Error {
     fn from(error: RegistryError) -> Self {
-        Self::input("registry", error.to_string()).with_hint("`transload plugin list` shows what is installed")
+        let message = error.to_string();
+        match &error {
+            RegistryError::Spec(_) => Self::input("plugin-name", message),
+            RegistryError::UnknownPlugin { .. } => Self::input("unknown-plugin", message),
+            RegistryError::NoVersion { .. } => Self::input("plugin-version", message),
+            RegistryError::UnknownDigest(_) => Self::input("plugin-digest-unknown", message),
+            RegistryError::AlreadyThere { .. } => Self::input("plugin-exists", message),
+            RegistryError::InUse { .. } => Self::input("plugin-in-use", message),
+            RegistryError::NotAPlugin(_) => Self::input("not-a-plugin", message),
+            RegistryError::Digest { .. } => Self::environment("plugin-changed", message),
+            RegistryError::Broken { .. } => Self::environment("plugin-broken", message),
+            RegistryError::Io { .. } => Self::environment("registry", message),
+        }
+        .with_source(error)
     }
 }

@@ -72,7 +72,8 @@ impl Extractor<'_> {
             let until = self.catch_up_until(now).await?;
             for kind in wanted {
                 if is_moving(kind) {
-                    self.pass(kind, 1, Some(self.until - OVERLAP_MS), until).await?;
+                    self.pass(kind, 1, Some(self.until - OVERLAP_MS), until)
+                        .await?;
                 }
             }
             self.store
@@ -267,7 +268,12 @@ impl Extractor<'_> {
                     "short"
                 };
                 if state == "open" {
-                    tracing::info!(partition = walk.id, distinct, last, "Counts differ; walking again.");
+                    tracing::info!(
+                        partition = walk.id,
+                        distinct,
+                        last,
+                        "Counts differ; walking again."
+                    );
                     batch.push(sql!(
                         "UPDATE partitions SET cursor_text = NULL, total_first = NULL, walks = walks + 1 \
                          WHERE extraction = $1 AND id = $2",
@@ -334,7 +340,10 @@ impl Extractor<'_> {
             if !page.retry {
                 return Ok(page);
             }
-            tracing::info!(partition = walk.id, "Page not to be trusted; reading it again.");
+            tracing::info!(
+                partition = walk.id,
+                "Page not to be trusted; reading it again."
+            );
         }
         Err(Error::failed(
             "page-unreadable",
@@ -464,4 +473,3 @@ pub(super) fn signed(n: u64) -> i64 {
 pub(super) fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
 }
-

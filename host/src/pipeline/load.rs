@@ -153,7 +153,10 @@ impl Loader<'_> {
                 vec![(&self.around.run).into()],
             )
             .await?;
-        let prepared: Option<String> = row.map(|row| row.try_get("prepared")).transpose()?.flatten();
+        let prepared: Option<String> = row
+            .map(|row| row.try_get("prepared"))
+            .transpose()?
+            .flatten();
         context.state = match prepared {
             Some(state) => Some(state),
             None => {
@@ -183,7 +186,9 @@ impl Loader<'_> {
                         vec![(&self.around.run).into()],
                     )
                     .await?;
-                row.map(|row| row.try_get("prepared")).transpose()?.flatten()
+                row.map(|row| row.try_get("prepared"))
+                    .transpose()?
+                    .flatten()
             }
         };
         Ok(context)
@@ -336,8 +341,15 @@ impl Loader<'_> {
         match end {
             End::Done => Ok(()),
             End::Stopped => Err(stopped()),
-            End::Open { keys, since, error, again } => {
-                let Call::Write(_, items) = &frozen.call else { return Ok(()) };
+            End::Open {
+                keys,
+                since,
+                error,
+                again,
+            } => {
+                let Call::Write(_, items) = &frozen.call else {
+                    return Ok(());
+                };
                 let was_single_in_doubt =
                     items.len() == 1 && items.iter().any(|item| item.in_doubt_since.is_some());
                 for record in frozen.records.iter().filter(|r| keys.contains(&r.key)) {
@@ -355,9 +367,8 @@ impl Loader<'_> {
                         *tried
                     };
                     if since.is_none() && (!again || tried >= TRIES) && items.len() == 1 {
-                        let status = crate::contract::ledger::Status::Rejected(Refused::Bug(
-                            error.clone(),
-                        ));
+                        let status =
+                            crate::contract::ledger::Status::Rejected(Refused::Bug(error.clone()));
                         self.decide(record, &status).await?;
                     } else {
                         Box::pin(self.singly(&record.kind, &record.id)).await?;
@@ -653,9 +664,7 @@ pub(super) fn stopped() -> Error {
 ///
 /// # Errors
 /// A store error.
-pub async fn open_units(
-    around: &Surroundings,
-) -> Result<Vec<(i64, Frozen, i64, i64)>, Error> {
+pub async fn open_units(around: &Surroundings) -> Result<Vec<(i64, Frozen, i64, i64)>, Error> {
     around
         .store
         .rows(
@@ -730,7 +739,11 @@ pub async fn drive(
     now: i64,
 ) -> Result<End, Error> {
     let mut attempts = attempts;
-    let mut status = if attempts == 0 { Status::Ready } else { Status::Running };
+    let mut status = if attempts == 0 {
+        Status::Ready
+    } else {
+        Status::Running
+    };
     loop {
         attempts += 1;
         status = next(status, Event::Start)?;
@@ -781,9 +794,10 @@ pub async fn drive(
                 around.store.write(batch).await?;
                 return Ok(End::Done);
             }
-            Ok(Ok(_)) if !left.unclaimed.is_empty() => {
-                (format!("a replay did not repeat {}", left.unclaimed.join(", ")), false)
-            }
+            Ok(Ok(_)) if !left.unclaimed.is_empty() => (
+                format!("a replay did not repeat {}", left.unclaimed.join(", ")),
+                false,
+            ),
             Ok(Ok(_)) => ("the connector gave no outcome".to_owned(), true),
             Ok(Err(Refused::Cancelled)) => return Ok(End::Stopped),
             Ok(Err(error)) => {
@@ -794,8 +808,10 @@ pub async fn drive(
                 (error_words(&error).0, again)
             }
             Err(UnitError::Abort(UnitAbort::Store(why))) => {
-                return Err(Error::environment("store", format!("the store failed: {why}"))
-                    .with_hint("free some disk space or mend the file system, then run again"));
+                return Err(
+                    Error::environment("store", format!("the store failed: {why}"))
+                        .with_hint("free some disk space or mend the file system, then run again"),
+                );
             }
             Err(UnitError::Abort(UnitAbort::Fenced)) => {
                 return Err(Error::environment(
@@ -810,7 +826,11 @@ pub async fn drive(
             }
             Err(trap) => (trap.to_string(), false),
         };
-        let event = if left.applied { Event::Diverge } else { Event::GiveUp };
+        let event = if left.applied {
+            Event::Diverge
+        } else {
+            Event::GiveUp
+        };
         status = next(status, event)?;
         tracing::warn!(unit, error, ?status, "Unit taken apart.");
         let since = left.since.filter(|_| left.applied);
@@ -843,7 +863,10 @@ fn batches_of(support: &KindSupport, items: Vec<(Item, Record)>) -> Vec<Batch> {
         let (unique, all) = conflict_values(&support.conflicts, &item);
         let fits = |(batch, taken, bytes): &(Batch, HashSet<String>, u64)| {
             item.in_doubt_since.is_none()
-                && batch.items.iter().all(|other| other.in_doubt_since.is_none())
+                && batch
+                    .items
+                    .iter()
+                    .all(|other| other.in_doubt_since.is_none())
                 && batch.items.len() < most
                 && (bytes + size <= support.batch_bytes || batch.items.is_empty())
                 && unique.is_disjoint(taken)
@@ -853,7 +876,11 @@ fn batches_of(support: &KindSupport, items: Vec<(Item, Record)>) -> Vec<Batch> {
             Some(at) if at + 4 >= batches.len() => at,
             _ => {
                 batches.push((
-                    Batch { items: vec![], records: vec![], keys: vec![] },
+                    Batch {
+                        items: vec![],
+                        records: vec![],
+                        keys: vec![],
+                    },
                     HashSet::new(),
                     0,
                 ));
@@ -887,7 +914,12 @@ fn size_of(item: &Item) -> u64 {
     match &item.body {
         Body::Single(single) => entry(single),
         Body::Thread(thread) => {
-            1_000 + thread.parts.iter().map(|part| entry(&part.message)).sum::<u64>()
+            1_000
+                + thread
+                    .parts
+                    .iter()
+                    .map(|part| entry(&part.message))
+                    .sum::<u64>()
         }
     }
 }
@@ -932,8 +964,12 @@ fn field_values(entry: &Entry, path: &str) -> Vec<String> {
         (_, "id") => vec![entry.head.id.clone()],
         (_, "kind") => vec![kinds::name(&entry.head.kind).to_owned()],
         (_, "external-id") => entry.head.external_id.iter().cloned().collect(),
-        (Entity::Customer(c), path) if path.starts_with("addresses") => addresses(&c.addresses, path),
-        (Entity::Company(c), path) if path.starts_with("addresses") => addresses(&c.addresses, path),
+        (Entity::Customer(c), path) if path.starts_with("addresses") => {
+            addresses(&c.addresses, path)
+        }
+        (Entity::Company(c), path) if path.starts_with("addresses") => {
+            addresses(&c.addresses, path)
+        }
         (Entity::Customer(c), "company") => c.company.iter().map(|r| r.id.clone()).collect(),
         (Entity::Customer(c), "name") => c.name.iter().cloned().collect(),
         (Entity::Company(c), "name") => vec![c.name.clone()],
@@ -1062,7 +1098,10 @@ impl Rejects {
             *count += 1;
             let of_cause = *count;
             state.in_a_row += 1;
-            #[allow(clippy::cast_precision_loss, reason = "a percentage of counts far below 2^52")]
+            #[allow(
+                clippy::cast_precision_loss,
+                reason = "a percentage of counts far below 2^52"
+            )]
             let percent = of_cause as f64 * 100.0 / state.loaded as f64;
             if state.in_a_row >= rule.consecutive
                 || (state.loaded >= ENOUGH_FOR_PERCENT && percent > rule.percent)
@@ -1079,7 +1118,6 @@ impl Rejects {
         Ok(())
     }
 }
-
 
 /// The kinds that a source is asked for.
 #[must_use]

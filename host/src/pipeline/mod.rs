@@ -36,10 +36,10 @@ use crate::contract::session::Account;
 use crate::contract::source::Discovery;
 use crate::contract::types::{Entry, Kind};
 use crate::error::Error;
-use crate::store::sha256;
-use crate::unit::Surroundings;
 use crate::gateway::{Pause, PauseReason};
 use crate::sql;
+use crate::store::sha256;
+use crate::unit::Surroundings;
 
 /// Kinds that are cheap to read and that a plan needs.
 const SCHEMA: [Kind; 6] = [
@@ -62,10 +62,18 @@ struct Ends {
 async fn ends(project: &Project, pinned: Option<(&str, &str)>) -> Result<Ends, Error> {
     let migration = &project.config.migration;
     let mut source = project
-        .side(&migration.from, Role::Source, pinned.map(|(source, _)| source))
+        .side(
+            &migration.from,
+            Role::Source,
+            pinned.map(|(source, _)| source),
+        )
         .await?;
     let mut destination = project
-        .side(&migration.to, Role::Destination, pinned.map(|(_, target)| target))
+        .side(
+            &migration.to,
+            Role::Destination,
+            pinned.map(|(_, target)| target),
+        )
         .await?;
     let source_account = project.account(&source).await?;
     for side in [&mut source, &mut destination] {
@@ -75,7 +83,12 @@ async fn ends(project: &Project, pinned: Option<(&str, &str)>) -> Result<Ends, E
     source.context.platform.clone_from(&platform);
     destination.context.platform = platform;
     let destination_account = project.account(&destination).await?;
-    Ok(Ends { source, source_account, destination, destination_account })
+    Ok(Ends {
+        source,
+        source_account,
+        destination,
+        destination_account,
+    })
 }
 
 impl Ends {
@@ -191,7 +204,13 @@ async fn open_extraction(
         .await?;
     ends.source.context.state = Some(discovery.state.clone());
     let now = project.clock.now();
-    let id = format!("x{}", &sha256(&format!("{}{}{now}", ends.source.name, ends.source_account.id))[..12]);
+    let id = format!(
+        "x{}",
+        &sha256(&format!(
+            "{}{}{now}",
+            ends.source.name, ends.source_account.id
+        ))[..12]
+    );
     project
         .store
         .write(vec![sql!(
@@ -276,14 +295,22 @@ async fn run_owned(
         result
     };
     let both = async { tokio::join!(reading, loader.run(seen)) };
-    let (read, loaded) = telling(&[&begun.ends.source, &begun.ends.destination], events, both).await;
-    project.count_requests(&begun.extraction, &begun.ends.source).await?;
-    project.count_requests(&begun.run, &begun.ends.destination).await?;
+    let (read, loaded) =
+        telling(&[&begun.ends.source, &begun.ends.destination], events, both).await;
+    project
+        .count_requests(&begun.extraction, &begun.ends.source)
+        .await?;
+    project
+        .count_requests(&begun.run, &begun.ends.destination)
+        .await?;
     let outcome = read.and(loaded);
     let sums = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
     let unsettled: u64 = sums.iter().map(|sum| sum.unsettled).sum();
     let (state, reason) = match &outcome {
-        Ok(()) if unsettled > 0 => ("stopped", Some(format!("{unsettled} records are unsettled"))),
+        Ok(()) if unsettled > 0 => (
+            "stopped",
+            Some(format!("{unsettled} records are unsettled")),
+        ),
         Ok(()) => ("complete", None),
         Err(error) => ("stopped", Some(error.to_string())),
     };
@@ -344,15 +371,20 @@ async fn begin(
                 return resume(project, run, &row).await;
             }
             if state == "rolling-back" {
-                return Err(Error::input("rolling-back", format!("run {run} is being rolled back"))
-                    .with_hint("finish it with `transload rollback`, then run again"));
+                return Err(Error::input(
+                    "rolling-back",
+                    format!("run {run} is being rolled back"),
+                )
+                .with_hint("finish it with `transload rollback`, then run again"));
             }
         }
     }
     let ends = ends(project, None).await?;
     let (plan, ends, extraction, survey) = make_plan(project, ends, events).await?;
     if let Some(error) = plan.errors.first() {
-        return Err(Error::input("plan", error.clone()).with_hint("`transload plan` shows all of it"));
+        return Err(
+            Error::input("plan", error.clone()).with_hint("`transload plan` shows all of it")
+        );
     }
     if !plan.check.ok {
         let what = plan
@@ -369,15 +401,22 @@ async fn begin(
             })
             .collect::<Vec<_>>()
             .join("; ");
-        return Err(Error::environment("check", format!("the check does not pass: {what}"))
-            .with_hint("mend it, or accept a notice by its code in [migration] accept"));
+        return Err(
+            Error::environment("check", format!("the check does not pass: {what}"))
+                .with_hint("mend it, or accept a notice by its code in [migration] accept"),
+        );
     }
     let approved = options.yes || options.accept.as_deref() == Some(plan.digest.as_str());
     if !approved {
-        return Err(Error::NotApproved { digest: plan.digest });
+        return Err(Error::NotApproved {
+            digest: plan.digest,
+        });
     }
     let now = project.clock.now();
-    let run = format!("r{}", &sha256(&format!("{extraction}{}{now}", ends.destination.name))[..12]);
+    let run = format!(
+        "r{}",
+        &sha256(&format!("{extraction}{}{now}", ends.destination.name))[..12]
+    );
     let mut batch = vec![sql!(
         "INSERT INTO runs (id, extraction, source, destination, account, platform, organisation, state, config_digest, plan_digest, \
          survey, started_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'running', $8, $9, $10, $11)",
@@ -412,8 +451,17 @@ async fn begin(
             vec![(&extraction).into()],
         )
         .await?;
-    let until = row.map(|row| row.try_get("until_ms")).transpose()?.unwrap_or(now);
-    let mut begun = Begun { ends, run, extraction, until, survey };
+    let until = row
+        .map(|row| row.try_get("until_ms"))
+        .transpose()?
+        .unwrap_or(now);
+    let mut begun = Begun {
+        ends,
+        run,
+        extraction,
+        until,
+        survey,
+    };
     begun.name_run();
     Ok(begun)
 }
@@ -441,7 +489,10 @@ async fn resume(
         if was != is {
             return Err(Error::input(
                 "other-account",
-                format!("run {run} works on account {was}, but {} is account {is}", side.name),
+                format!(
+                    "run {run} works on account {was}, but {} is account {is}",
+                    side.name
+                ),
             )
             .with_hint("put the former settings back, or begin another project for this account"));
         }
@@ -528,9 +579,15 @@ async fn rollback_owned(
     events: &dyn Events,
 ) -> Result<RollbackReport, Error> {
     let _stop = forward(&options.stop, &project.stop);
-    let run = project.find_run(options.run.as_deref()).await?.ok_or_else(|| {
-        Error::input("no-run", "nothing has been run yet, so there is nothing to roll back")
-    })?;
+    let run = project
+        .find_run(options.run.as_deref())
+        .await?
+        .ok_or_else(|| {
+            Error::input(
+                "no-run",
+                "nothing has been run yet, so there is nothing to roll back",
+            )
+        })?;
     let row = project
         .store
         .row(
@@ -555,7 +612,10 @@ async fn rollback_owned(
     if is != account {
         return Err(Error::input(
             "other-account",
-            format!("run {run} wrote to account {account}, but {} is account {is}", destination.name),
+            format!(
+                "run {run} wrote to account {account}, but {} is account {is}",
+                destination.name
+            ),
         )
         .with_hint("put the former settings back"));
     }
@@ -643,7 +703,10 @@ fn words_of(pause: &Pause) -> String {
         PauseReason::SlowDown => "the platform asked us to wait".into(),
         PauseReason::Credential(what) => format!("{what}; waiting for a new secret"),
     };
-    match pause.until.and_then(chrono::DateTime::from_timestamp_millis) {
+    match pause
+        .until
+        .and_then(chrono::DateTime::from_timestamp_millis)
+    {
         Some(until) => format!("{why}, until {}", until.format("%H:%M:%S UTC")),
         None => why,
     }

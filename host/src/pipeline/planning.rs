@@ -16,7 +16,7 @@ use crate::contract::description::{KindSupport, Role, SideEffectSeverity};
 use crate::contract::destination::SurveyReport;
 use crate::contract::session::{self, Account};
 use crate::contract::source::{Certainty, Discovery};
-use crate::contract::types::{AgentState, Entity, Entry, FieldType, Fidelity};
+use crate::contract::types::{AgentState, Entity, Entry, Fidelity, FieldType};
 use crate::kinds;
 use crate::store::sha256;
 
@@ -104,7 +104,15 @@ pub struct Facts<'a> {
 /// # Errors
 /// If the plan cannot be written as JSON.
 pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
-    let Facts { config, source, destination, check, discovery, survey, schema } = facts;
+    let Facts {
+        config,
+        source,
+        destination,
+        check,
+        discovery,
+        survey,
+        schema,
+    } = facts;
     let target = destination.description();
     let mut errors = vec![];
     let mut notices: Vec<Notice> = discovery
@@ -147,7 +155,10 @@ pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
                 Certainty::Estimate => 2,
                 Certainty::Unknown => 3,
             });
-        let reading = calls(source.description().kinds.iter().find(|s| s.kind == kind), count);
+        let reading = calls(
+            source.description().kinds.iter().find(|s| s.kind == kind),
+            count,
+        );
         let support = target.kinds.iter().find(|s| s.kind == kind);
         let writing = calls(support, count);
         source_calls += reading;
@@ -235,8 +246,11 @@ pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
         notices,
         source_calls,
         destination_calls,
-        forecast_ms: forecast(source, source_calls, config)
-            .max(forecast(destination, destination_calls, config)),
+        forecast_ms: forecast(source, source_calls, config).max(forecast(
+            destination,
+            destination_calls,
+            config,
+        )),
         errors,
     };
     plan.digest = sha256(&serde_json::to_string(&(
@@ -293,11 +307,7 @@ fn losses(source: &Side, destination: &Side) -> Vec<PlanField> {
         .collect()
 }
 
-fn custom_fields(
-    config: &Config,
-    schema: &[Entry],
-    survey: &SurveyReport,
-) -> Vec<PlanCustomField> {
+fn custom_fields(config: &Config, schema: &[Entry], survey: &SurveyReport) -> Vec<PlanCustomField> {
     schema
         .iter()
         .filter_map(|entry| {
@@ -358,12 +368,13 @@ fn agents(config: &Config, schema: &[Entry], survey: &SurveyReport) -> Vec<PlanA
                 .email
                 .as_ref()
                 .map(|own| config.people.agents.get(own).unwrap_or(own));
-            let target = survey.agents.iter().find(|target| {
-                match (&target.email, address) {
+            let target = survey
+                .agents
+                .iter()
+                .find(|target| match (&target.email, address) {
                     (Some(theirs), Some(ours)) => theirs.eq_ignore_ascii_case(ours),
                     _ => false,
-                }
-            });
+                });
             Some(PlanAgent {
                 id: entry.head.id.clone(),
                 name: agent.name.clone(),
@@ -386,14 +397,19 @@ fn forecast(side: &Side, calls: u64, config: &Config) -> u64 {
         .iter()
         .filter(|rule| rule.path == "**" || rule.path == "/**" || rule.path == "*")
         .map(|rule| {
-            let share = if rule.shared { config.budget.share } else { 1.0 };
+            let share = if rule.shared {
+                config.budget.share
+            } else {
+                1.0
+            };
             #[allow(
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "a forecast in ms of counts far below 2^52"
             )]
-            let ms = (calls as f64 * rule.per_ms as f64 / (f64::from(rule.limit.max(1)) * share.max(0.01))) as u64;
+            let ms = (calls as f64 * rule.per_ms as f64
+                / (f64::from(rule.limit.max(1)) * share.max(0.01))) as u64;
             ms
         })
         .max()

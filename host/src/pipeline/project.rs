@@ -109,7 +109,10 @@ impl Project {
             // Its last intent may still be on the way out, and the platform may take its time with it.
             let wait = until + millis(self.takeover_wait) - self.clock.now();
             if let Ok(wait) = u64::try_from(wait) {
-                tracing::warn!(wait, "The former owner stands still; waiting until nothing of it can arrive.");
+                tracing::warn!(
+                    wait,
+                    "The former owner stands still; waiting until nothing of it can arrive."
+                );
                 self.clock.sleep(Duration::from_millis(wait)).await;
             }
         }
@@ -123,7 +126,10 @@ impl Project {
                 }
             }
         });
-        Ok(Ownership { renewal, store: self.store.clone() })
+        Ok(Ownership {
+            renewal,
+            store: self.store.clone(),
+        })
     }
 
     /// A connection, ready to be used. `pinned` is the digest a run was begun with (rule I-10).
@@ -142,7 +148,10 @@ impl Project {
             Some(digest) => self.registry.by_digest(digest)?,
             None => self.registry.resolve(&connection.plugin.to_string())?,
         };
-        let plugin: Plugin = self.sandbox.load(self.registry.read(&package)?, &package.sha256).await?;
+        let plugin: Plugin = self
+            .sandbox
+            .load(self.registry.read(&package)?, &package.sha256)
+            .await?;
         let description = plugin.description().clone();
         if description.role != role {
             return Err(Error::input(
@@ -174,7 +183,11 @@ impl Project {
                             "unknown-auth",
                             format!("connections.{name}.auth is {wanted:?}"),
                         )
-                        .with_hint(format!("{} knows {}", description.name, known.join(", ")))
+                        .with_hint(format!(
+                            "{} knows {}",
+                            description.name,
+                            known.join(", ")
+                        ))
                     })?,
             ),
         };
@@ -198,7 +211,11 @@ impl Project {
                 .budget
                 .share_at(self.clock.now(), self.config.migration.time_zone),
             limits: GatewayLimits::default(),
-            credential_store: Some(self.dir.join(".transload").join(format!("{name}.credential"))),
+            credential_store: Some(
+                self.dir
+                    .join(".transload")
+                    .join(format!("{name}.credential")),
+            ),
         };
         let transport: Arc<dyn Transport> = match &self.transport {
             Some(transport) => Arc::clone(transport),
@@ -269,8 +286,10 @@ impl Project {
         match (row, run) {
             (Some(row), _) => Ok(Some(row.try_get("id")?)),
             (None, None) => Ok(None),
-            (None, Some(run)) => Err(Error::input("no-such-run", format!("there is no run {run}"))
-                .with_hint("`transload status` shows the last one")),
+            (None, Some(run)) => Err(
+                Error::input("no-such-run", format!("there is no run {run}"))
+                    .with_hint("`transload status` shows the last one"),
+            ),
         }
     }
 
@@ -345,7 +364,9 @@ fn is_alive(owner: &str) -> bool {
     else {
         return true;
     };
-    let Ok(pid) = pid.parse::<u32>() else { return true };
+    let Ok(pid) = pid.parse::<u32>() else {
+        return true;
+    };
     pid != std::process::id() && began(pid).is_some_and(|now| now == begun)
 }
 
@@ -379,7 +400,10 @@ fn base_url(description: &Description, settings: &serde_json::Value) -> Result<S
             None => {
                 return Err(Error::input(
                     "missing-setting",
-                    format!("the address of {} needs the setting {name}", description.name),
+                    format!(
+                        "the address of {} needs the setting {name}",
+                        description.name
+                    ),
                 ));
             }
         }

@@ -90,7 +90,9 @@ impl Rollback<'_> {
                 .kinds
                 .iter()
                 .find(|support| kinds::name(&support.kind) == kind)
-                .map_or(BATCH, |support| usize::try_from(support.batch_items).unwrap_or(BATCH).max(1));
+                .map_or(BATCH, |support| {
+                    usize::try_from(support.batch_items).unwrap_or(BATCH).max(1)
+                });
             for chunk in rows.chunks(size) {
                 if self.stop.is_cancelled() {
                     return Err(super::load::stopped());
@@ -99,7 +101,8 @@ impl Rollback<'_> {
                 for row in chunk {
                     match self.above(row).await? {
                         Some(run) => {
-                            let reason = format!("run {run} changed it later: roll that back first");
+                            let reason =
+                                format!("run {run} changed it later: roll that back first");
                             self.mark(row, UndoStatus::Conflict, &reason).await?;
                             count(&mut counts, &row.kind, UndoStatus::Conflict);
                             problems.push(problem(row, UndoStatus::Conflict, reason));
@@ -110,7 +113,8 @@ impl Rollback<'_> {
                 let ours = self.still_ours(chunk).await?;
                 if preview {
                     for outcome in self.preview(&context, effects, ours).await? {
-                        let Some(row) = chunk.iter().find(|r| r.undoing.effect_id == outcome.effect)
+                        let Some(row) =
+                            chunk.iter().find(|r| r.undoing.effect_id == outcome.effect)
                         else {
                             continue;
                         };
@@ -135,9 +139,17 @@ impl Rollback<'_> {
             counts = stored;
             problems = stored_problems;
         }
-        let left = if preview { total } else { left(&self.around.store, &self.around.run).await? };
+        let left = if preview {
+            total
+        } else {
+            left(&self.around.store, &self.around.run).await?
+        };
         if !preview {
-            let state = if left == 0 { "rolled-back" } else { "rolling-back" };
+            let state = if left == 0 {
+                "rolled-back"
+            } else {
+                "rolling-back"
+            };
             self.around
                 .store
                 .write(vec![sql!(
@@ -170,7 +182,10 @@ impl Rollback<'_> {
                 vec![(&self.around.run).into()],
             )
             .await?;
-        context.state = row.map(|row| row.try_get("prepared")).transpose()?.flatten();
+        context.state = row
+            .map(|row| row.try_get("prepared"))
+            .transpose()?
+            .flatten();
         Ok(context)
     }
 
@@ -296,7 +311,13 @@ impl Rollback<'_> {
         let host = side.reading();
         let result = side
             .plugin
-            .undo(host.clone(), context.clone(), UndoMode::Preview, effects, ours)
+            .undo(
+                host.clone(),
+                context.clone(),
+                UndoMode::Preview,
+                effects,
+                ours,
+            )
             .await
             .map_err(|error| Error::failed("unit-failed", error.to_string()))?;
         result.map_err(|error| side.failed("preview the rollback", &error))?;

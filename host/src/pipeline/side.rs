@@ -78,12 +78,22 @@ impl Side {
                 Err(error) => {
                     return Err(Error::failed(
                         "unit-failed",
-                        format!("{} could not {what} ({}): {error}", self.name, self.plugin_name()),
+                        format!(
+                            "{} could not {what} ({}): {error}",
+                            self.name,
+                            self.plugin_name()
+                        ),
                     )
                     .with_hint("run again; if it stays, tell the connector's author"));
                 }
             };
-            tracing::warn!(connection = self.name, what, tries, problem, "Trying again.");
+            tracing::warn!(
+                connection = self.name,
+                what,
+                tries,
+                problem,
+                "Trying again."
+            );
             self.clock
                 .sleep(Duration::from_millis(500 << tries.min(6)))
                 .await;
@@ -111,7 +121,9 @@ impl Side {
             types::Error::Bug(_) => "connector-bug",
         };
         match error {
-            types::Error::Auth(_) | types::Error::Permission(_) => Error::environment(code, message),
+            types::Error::Auth(_) | types::Error::Permission(_) => {
+                Error::environment(code, message)
+            }
             types::Error::Invalid(_) => Error::input(code, message),
             _ => Error::failed(code, message),
         }

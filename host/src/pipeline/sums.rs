@@ -41,7 +41,10 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         })?;
     let extraction: String = row.try_get("extraction")?;
     let kinds = kind_sums(store, run, &extraction).await?;
-    let mut total = KindSum { kind: "all".into(), ..KindSum::default() };
+    let mut total = KindSum {
+        kind: "all".into(),
+        ..KindSum::default()
+    };
     for sum in &kinds {
         add(&mut total, sum);
     }
@@ -53,7 +56,11 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         )
         .await?;
     let state = state_of(&row.try_get::<String, _>("state")?);
-    let lost = if state == RunState::Complete { total.open + total.shortfall } else { 0 };
+    let lost = if state == RunState::Complete {
+        total.open + total.shortfall
+    } else {
+        0
+    };
     let (_, undo_problems) = rollback::stored(store, run).await?;
     let left_after_rollback = match state {
         RunState::RollingBack | RunState::RolledBack => rollback::left(store, run).await?,
@@ -67,7 +74,9 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         )
         .await?
     {
-        notices.push(serde_json::from_str::<Notice>(&row.try_get::<String, _>("body")?)?);
+        notices.push(serde_json::from_str::<Notice>(
+            &row.try_get::<String, _>("body")?,
+        )?);
     }
     let mut plugins = vec![];
     for row in store
@@ -77,8 +86,11 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         )
         .await?
     {
-        let (name, version, digest): (String, String, String) =
-            (row.try_get("name")?, row.try_get("version")?, row.try_get("digest")?);
+        let (name, version, digest): (String, String, String) = (
+            row.try_get("name")?,
+            row.try_get("version")?,
+            row.try_get("digest")?,
+        );
         plugins.push(format!("{name}@{version} sha256:{digest}"));
     }
     Ok(RunReport {
@@ -116,11 +128,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
 ///
 /// # Errors
 /// A store error.
-pub async fn kind_sums(
-    store: &Store,
-    run: &str,
-    extraction: &str,
-) -> Result<Vec<KindSum>, Error> {
+pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec<KindSum>, Error> {
     let mut sums: BTreeMap<String, KindSum> = BTreeMap::new();
     for row in store
         .rows(
@@ -131,7 +139,15 @@ pub async fn kind_sums(
     {
         let kind: String = row.try_get("kind")?;
         let read = unsigned(row.try_get("n")?);
-        sums.insert(kind.clone(), KindSum { kind, read, expected: read, ..KindSum::default() });
+        sums.insert(
+            kind.clone(),
+            KindSum {
+                kind,
+                read,
+                expected: read,
+                ..KindSum::default()
+            },
+        );
     }
     // By the source's own counters: what its parts say they hold. Parts may overlap (two indexes, a catch-up pass); what was
     // read twice is explained as such.

@@ -29,7 +29,10 @@ impl Cache {
     pub(super) fn new(dir: PathBuf, engine: &Engine) -> Self {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Self { dir, compatibility: hasher.finish() }
+        Self {
+            dir,
+            compatibility: hasher.finish(),
+        }
     }
 
     /// The component, from the folder if it is there and fits, else compiled and kept. Blocks: seconds for a large one.
@@ -55,7 +58,8 @@ impl Cache {
     }
 
     pub(super) fn path(&self, digest: &str) -> PathBuf {
-        self.dir.join(format!("{digest}-{:016x}.cwasm", self.compatibility))
+        self.dir
+            .join(format!("{digest}-{:016x}.cwasm", self.compatibility))
     }
 
     fn read(&self, engine: &Engine, path: &Path) -> Result<Option<Component>, String> {
@@ -70,23 +74,32 @@ impl Cache {
                 return Err(format!("{} can be changed by others", place.display()));
             }
         }
-        let (digest, code) =
-            entry.split_at_checked(DIGEST_BYTES).ok_or_else(|| "the entry is cut".to_owned())?;
+        let (digest, code) = entry
+            .split_at_checked(DIGEST_BYTES)
+            .ok_or_else(|| "the entry is cut".to_owned())?;
         if Sha256::digest(code)[..] != *digest {
             return Err("the entry is damaged".to_owned());
         }
         // SAFETY: these are bytes that `Component::serialize` gave: the digest shows them undamaged, and only this user
         // can write to the folder. wasmtime checks by itself that version and settings fit.
-        unsafe { Component::deserialize(engine, code) }.map(Some).map_err(|e| format!("{e:#}"))
+        unsafe { Component::deserialize(engine, code) }
+            .map(Some)
+            .map_err(|e| format!("{e:#}"))
     }
 
     fn write(&self, path: &Path, component: &Component) -> Result<(), String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let code = component.serialize().map_err(|e| format!("{e:#}"))?;
         let io = |e: io::Error| e.to_string();
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(io)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .map_err(io)?;
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.dir.join(format!(".{}-{number}.tmp", std::process::id()));
+        let temporary = self
+            .dir
+            .join(format!(".{}-{number}.tmp", std::process::id()));
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)

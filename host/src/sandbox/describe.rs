@@ -19,7 +19,10 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
     let d = description;
     check(
         is_name(&d.name),
-        format!("name: {:?} must be lower case letters, digits and dashes, a letter first", d.name),
+        format!(
+            "name: {:?} must be lower case letters, digits and dashes, a letter first",
+            d.name
+        ),
     );
     check(
         semver::Version::parse(&d.version).is_ok(),
@@ -30,7 +33,10 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
         description::Role::Source => Role::Source,
         description::Role::Destination => Role::Destination,
     };
-    check(said == role, format!("role: says {said}, but the component is a {role}"));
+    check(
+        said == role,
+        format!("role: says {said}, but the component is a {role}"),
+    );
     match serde_json::from_str::<serde_json::Value>(&d.config_schema) {
         Err(e) => check(false, format!("config-schema: is no JSON: {e}")),
         Ok(schema) => {
@@ -40,27 +46,42 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
         }
     }
     check(
-        d.base_url.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()),
+        d.base_url
+            .strip_prefix("https://")
+            .is_some_and(|rest| !rest.is_empty()),
         format!("base-url: {:?} must begin with https://", d.base_url),
     );
     check(
         !d.base_url.contains("{secret:"),
         "base-url: must not hold a secret, settings only".to_owned(),
     );
-    check(!d.auth.is_empty(), "auth: is empty; there must be a way to authenticate".to_owned());
+    check(
+        !d.auth.is_empty(),
+        "auth: is empty; there must be a way to authenticate".to_owned(),
+    );
     unique("auth", d.auth.iter().map(|a| a.name.as_str()), &mut check);
     for host in &d.hosts {
         check(
             is_host_pattern(&host.pattern),
-            format!("hosts: {:?} is no host name, nor one after `*.`", host.pattern),
+            format!(
+                "hosts: {:?} is no host name, nor one after `*.`",
+                host.pattern
+            ),
         );
     }
-    check(!d.requests.is_empty(), "requests: is empty; nothing could be sent".to_owned());
+    check(
+        !d.requests.is_empty(),
+        "requests: is empty; nothing could be sent".to_owned(),
+    );
     for (place, method, path) in d
         .requests
         .iter()
         .map(|r| ("requests", &r.method, &r.path))
-        .chain(d.rate_rules.iter().map(|r| ("rate-rules", &r.method, &r.path)))
+        .chain(
+            d.rate_rules
+                .iter()
+                .map(|r| ("rate-rules", &r.method, &r.path)),
+        )
     {
         check(
             is_method(method),
@@ -80,21 +101,38 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
     for rule in &d.rate_rules {
         check(
             rule.limit > 0 && rule.per_ms > 0,
-            format!("rate-rules: {:?} must allow at least one request in some time", rule.name),
+            format!(
+                "rate-rules: {:?} must allow at least one request in some time",
+                rule.name
+            ),
         );
     }
-    unique("rate-rules", d.rate_rules.iter().map(|r| r.name.as_str()), &mut check);
+    unique(
+        "rate-rules",
+        d.rate_rules.iter().map(|r| r.name.as_str()),
+        &mut check,
+    );
     for (at, support) in d.kinds.iter().enumerate() {
         check(
             support.batch_items > 0 && support.per_items > 0,
-            format!("kinds: {:?} has a batch or forecast of no items", support.kind),
+            format!(
+                "kinds: {:?} has a batch or forecast of no items",
+                support.kind
+            ),
         );
         check(
-            d.kinds.iter().take(at).all(|earlier| earlier.kind != support.kind),
+            d.kinds
+                .iter()
+                .take(at)
+                .all(|earlier| earlier.kind != support.kind),
             format!("kinds: {:?} is there twice", support.kind),
         );
     }
-    unique("side-effects", d.side_effects.iter().map(|s| s.code.as_str()), &mut check);
+    unique(
+        "side-effects",
+        d.side_effects.iter().map(|s| s.code.as_str()),
+        &mut check,
+    );
     found
 }
 
@@ -105,13 +143,18 @@ fn unique<'a>(
 ) {
     let mut seen = HashSet::new();
     for name in names {
-        check(seen.insert(name), format!("{place}: {name:?} is there twice"));
+        check(
+            seen.insert(name),
+            format!("{place}: {name:?} is there twice"),
+        );
     }
 }
 
 fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn is_method(method: &str) -> bool {
@@ -148,7 +191,16 @@ mod tests {
         for good in ["files.example.com", "*.example.com", "localhost"] {
             assert!(is_host_pattern(good), "{good}");
         }
-        for bad in ["*.com", "*", "", "https://example.com", "a.*.com", "example.com/x", "a b", "-a"] {
+        for bad in [
+            "*.com",
+            "*",
+            "",
+            "https://example.com",
+            "a.*.com",
+            "example.com/x",
+            "a b",
+            "-a",
+        ] {
             assert!(!is_host_pattern(bad), "{bad}");
         }
     }

@@ -73,12 +73,18 @@ where
         let state = access.get();
         (Arc::clone(&state.host), Arc::clone(&state.activity))
     });
-    let mut tracked = Tracked { inner: start(host), activity };
+    let mut tracked = Tracked {
+        inner: start(host),
+        activity,
+    };
     let first = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut tracked).poll(cx))).await;
     let (result, _busy) = match first {
         Poll::Ready(done) => done,
         Poll::Pending => {
-            let task = Task { handle: tokio::spawn(tracked), abandoned };
+            let task = Task {
+                handle: tokio::spawn(tracked),
+                abandoned,
+            };
             // Unconstrained: a finished task must not look unfinished because tokio thinks this unit did enough.
             tokio::task::coop::unconstrained(task).await?
         }
@@ -180,8 +186,10 @@ impl ledger::HostWithStore<UnitState> for Imports {
 
 impl runtime::HostWithStore<UnitState> for Imports {
     async fn sleep(accessor: &Accessor<UnitState, Self>, ms: u64) -> wasmtime::Result<()> {
-        call(accessor, Abandoned::Dropped, |host| Box::pin(async move { host.sleep(ms).await }))
-            .await
+        call(accessor, Abandoned::Dropped, |host| {
+            Box::pin(async move { host.sleep(ms).await })
+        })
+        .await
     }
 }
 
@@ -202,12 +210,7 @@ impl runtime::Host for UnitState {
 }
 
 impl blobs::Host for UnitState {
-    fn read(
-        &mut self,
-        blob: types::BlobRef,
-        offset: u64,
-        len: u32,
-    ) -> wasmtime::Result<Vec<u8>> {
+    fn read(&mut self, blob: types::BlobRef, offset: u64, len: u32) -> wasmtime::Result<Vec<u8>> {
         Ok(self.host.blob_read(&blob, offset, len)?)
     }
 }
@@ -215,7 +218,10 @@ impl blobs::Host for UnitState {
 impl blobs::HostBuilder for UnitState {
     fn new(&mut self, media_type: String) -> wasmtime::Result<Resource<BlobBuilder>> {
         let builder = self.host.blob_builder(media_type.clone())?;
-        Ok(self.table.push(BlobBuilder { media_type, builder: Some(builder) })?)
+        Ok(self.table.push(BlobBuilder {
+            media_type,
+            builder: Some(builder),
+        })?)
     }
 
     fn append(&mut self, this: Resource<BlobBuilder>, bytes: Vec<u8>) -> wasmtime::Result<()> {
@@ -237,7 +243,12 @@ impl blobs::HostBuilder for UnitState {
     }
 
     fn size(&mut self, this: Resource<BlobBuilder>) -> wasmtime::Result<u64> {
-        Ok(self.table.get(&this)?.builder.as_ref().map_or(0, Builder::size))
+        Ok(self
+            .table
+            .get(&this)?
+            .builder
+            .as_ref()
+            .map_or(0, Builder::size))
     }
 
     fn finish(&mut self, this: Resource<BlobBuilder>) -> wasmtime::Result<types::BlobRef> {

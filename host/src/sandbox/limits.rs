@@ -47,7 +47,12 @@ pub(super) struct Limiter {
 
 impl Limiter {
     pub(super) fn new(memory_limit: usize, table_limit: usize) -> Self {
-        Self { memory_limit, table_limit, memory: 0, table: 0 }
+        Self {
+            memory_limit,
+            table_limit,
+            memory: 0,
+            table: 0,
+        }
     }
 }
 
@@ -63,7 +68,11 @@ impl ResourceLimiter for Limiter {
         }
         let wanted = self.memory.saturating_add(desired.saturating_sub(current));
         if wanted > self.memory_limit {
-            return Err(MemoryLimit { wanted, limit: self.memory_limit }.into());
+            return Err(MemoryLimit {
+                wanted,
+                limit: self.memory_limit,
+            }
+            .into());
         }
         self.memory = wanted;
         Ok(true)
@@ -125,7 +134,10 @@ impl Meter {
 
 fn thread_cpu_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let (s, ns) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    let (s, ns) = (
+        u64::try_from(now.tv_sec).unwrap_or(0),
+        u64::try_from(now.tv_nsec).unwrap_or(0),
+    );
     s.saturating_mul(1_000_000_000).saturating_add(ns)
 }
 

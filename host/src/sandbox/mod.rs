@@ -185,7 +185,9 @@ struct Shared {
 
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sandbox").field("config", &self.shared.config).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("config", &self.shared.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -216,7 +218,16 @@ impl Sandbox {
             .map_err(|e| SandboxError::Engine(e.to_string()))?;
         let slots = Semaphore::new(usize::try_from(config.max_units).unwrap_or(usize::MAX));
         let cache = Cache::new(config.cache_dir.clone(), &engine);
-        Ok(Self { shared: Arc::new(Shared { config, engine, source, destination, cache, slots }) })
+        Ok(Self {
+            shared: Arc::new(Shared {
+                config,
+                engine,
+                source,
+                destination,
+                cache,
+                slots,
+            }),
+        })
     }
 
     /// Loads a component whose sha-256 (hex) must be `expected`. See [`Sandbox::load`].
@@ -226,7 +237,10 @@ impl Sandbox {
     pub async fn load_file(&self, path: &Path, expected: &str) -> Result<Plugin, SandboxError> {
         let bytes = tokio::fs::read(path)
             .await
-            .map_err(|source| SandboxError::Read { path: path.to_owned(), source })?;
+            .map_err(|source| SandboxError::Read {
+                path: path.to_owned(),
+                source,
+            })?;
         self.load(bytes, expected).await
     }
 
@@ -255,7 +269,10 @@ impl Shared {
     fn prepare(&self, bytes: &[u8], expected: &str) -> Result<(Pre, String, Role), SandboxError> {
         let digest = digest(bytes);
         if digest != expected {
-            return Err(SandboxError::Digest { expected: expected.to_owned(), found: digest });
+            return Err(SandboxError::Digest {
+                expected: expected.to_owned(),
+                found: digest,
+            });
         }
         let outline = transload_registry::outline(bytes)?;
         check_contract(&outline.contract)?;
@@ -275,9 +292,9 @@ impl Shared {
 
     fn link(&self, role: Role, component: &Component) -> wasmtime::Result<Pre> {
         Ok(match role {
-            Role::Source => {
-                Pre::Source(SourceConnectorPre::new(self.source.instantiate_pre(component)?)?)
-            }
+            Role::Source => Pre::Source(SourceConnectorPre::new(
+                self.source.instantiate_pre(component)?,
+            )?),
             Role::Destination => Pre::Destination(DestinationConnectorPre::new(
                 self.destination.instantiate_pre(component)?,
             )?),

@@ -109,13 +109,20 @@ impl std::fmt::Debug for Plugin {
 macro_rules! call {
     ($self:ident, $host:ident, $role:ident, $interface:ident, $func:ident, $name:literal, $args:expr) => {{
         let Pre::$role(pre) = &$self.inner.pre else {
-            return Err(UnitError::WrongRole { called: $name, role: $self.inner.role });
+            return Err(UnitError::WrongRole {
+                called: $name,
+                role: $self.inner.role,
+            });
         };
         let (pre, args) = (pre.clone(), $args);
         unit(&$self.inner.shared, $host, move |store| {
             Box::pin(async move {
                 let instance = pre.instantiate_async(&mut *store).await.map_err(linking)?;
-                let (answer,) = instance.$interface().$func().call_async(store, args).await?;
+                let (answer,) = instance
+                    .$interface()
+                    .$func()
+                    .call_async(store, args)
+                    .await?;
                 Ok(answer)
             })
         })
@@ -158,7 +165,15 @@ impl Plugin {
         if !problems.is_empty() {
             return Err(SandboxError::Description(problems));
         }
-        Ok(Self { inner: Arc::new(Inner { shared, pre, digest, role, description }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                pre,
+                digest,
+                role,
+                description,
+            }),
+        })
     }
 
     /// What the connector says of itself.
@@ -186,7 +201,15 @@ impl Plugin {
     pub async fn check(&self, host: Arc<dyn UnitHost>, ctx: Context) -> Answer<Account> {
         match self.inner.role {
             Role::Source => {
-                call!(self, host, Source, transload_connector_source, func_check, "check", (ctx,))
+                call!(
+                    self,
+                    host,
+                    Source,
+                    transload_connector_source,
+                    func_check,
+                    "check",
+                    (ctx,)
+                )
             }
             Role::Destination => {
                 call!(
@@ -296,10 +319,18 @@ where
         }
         watched.yielded();
         // A wait of the executor's own, so that its timers and other units get the thread.
-        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        Ok(UpdateDeadline::YieldCustom(
+            1,
+            Box::pin(tokio::task::yield_now()),
+        ))
     });
     let inner = Box::pin(call(&mut store));
-    let metered = Metered { inner, meter, activity, host };
+    let metered = Metered {
+        inner,
+        meter,
+        activity,
+        host,
+    };
     match tokio::time::timeout(config.wall_limit, metered).await {
         Ok(answer) => answer.map_err(|e| classify(&e)),
         Err(_) => Err(UnitError::Wall(config.wall_limit)),
@@ -313,9 +344,7 @@ struct Linking(String);
 
 fn linking(error: wasmtime::Error) -> wasmtime::Error {
     match classify(&error) {
-        UnitError::Trap(_) if !error.is::<wasmtime::Trap>() => {
-            Linking(format!("{error:#}")).into()
-        }
+        UnitError::Trap(_) if !error.is::<wasmtime::Trap>() => Linking(format!("{error:#}")).into(),
         _ => error,
     }
 }
@@ -328,7 +357,10 @@ fn classify(error: &wasmtime::Error) -> UnitError {
         return UnitError::Cpu { used: *used };
     }
     if let Some(MemoryLimit { wanted, limit }) = error.downcast_ref() {
-        return UnitError::Memory { wanted: *wanted, limit: *limit };
+        return UnitError::Memory {
+            wanted: *wanted,
+            limit: *limit,
+        };
     }
     if let Some(HostLimit(text)) = error.downcast_ref() {
         return UnitError::HostLimit(text.clone());
@@ -350,7 +382,10 @@ fn classify(error: &wasmtime::Error) -> UnitError {
 
 fn shortened(mut text: String) -> String {
     if text.len() > TRAP_TEXT {
-        let end = (0..=TRAP_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end = (0..=TRAP_TEXT)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
         text.truncate(end);
         text.push('…');
     }
@@ -361,7 +396,9 @@ fn shortened(mut text: String) -> String {
 struct NoHost;
 
 fn pure<T>() -> Result<T, UnitAbort> {
-    Err(UnitAbort::Limit("`describe` must be pure: it may not call the host".to_owned()))
+    Err(UnitAbort::Limit(
+        "`describe` must be pure: it may not call the host".to_owned(),
+    ))
 }
 
 #[async_trait]

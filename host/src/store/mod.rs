@@ -398,7 +398,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Database`]
-    pub async fn rows(&self, sql: &'static str, args: Vec<Arg>) -> Result<Vec<SqliteRow>, StoreError> {
+    pub async fn rows(
+        &self,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Vec<SqliteRow>, StoreError> {
         Ok(bind(sqlx::query(sql), args).fetch_all(self.reads()).await?)
     }
 
@@ -452,7 +456,10 @@ impl Store {
         let mut previous = String::new();
         let mut covered: HashMap<(String, String), String> = HashMap::new();
         for row in self
-            .rows("SELECT rows_hash, rows_ref, hash FROM chain ORDER BY seq", vec![])
+            .rows(
+                "SELECT rows_hash, rows_ref, hash FROM chain ORDER BY seq",
+                vec![],
+            )
             .await?
         {
             let rows_hash: String = row.try_get("rows_hash")?;
@@ -470,12 +477,19 @@ impl Store {
         }
         let mut effects: HashMap<(String, String, i64), Vec<String>> = HashMap::new();
         for row in self
-            .rows("SELECT run, kind, source_id, unit, effect FROM effects ORDER BY id", vec![])
+            .rows(
+                "SELECT run, kind, source_id, unit, effect FROM effects ORDER BY id",
+                vec![],
+            )
             .await?
         {
             let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
             effects
-                .entry((row.try_get("run")?, format!("{kind}/{id}"), row.try_get("unit")?))
+                .entry((
+                    row.try_get("run")?,
+                    format!("{kind}/{id}"),
+                    row.try_get("unit")?,
+                ))
                 .or_default()
                 .push(row.try_get("effect")?);
         }
@@ -527,7 +541,10 @@ pub fn link(previous: &str, rows_hash: &str) -> String {
 /// What the chain says of an outcome: its words, the record it stands for, and its effects in order.
 #[must_use]
 pub fn outcome_digest(status: &str, cause: &str, hash: &str, effects: &[String]) -> String {
-    sha256(&format!("{status}\n{cause}\n{hash}\n{}", effects.join("\n")))
+    sha256(&format!(
+        "{status}\n{cause}\n{hash}\n{}",
+        effects.join("\n")
+    ))
 }
 
 /// sha-256 of text, hex.
@@ -646,7 +663,13 @@ mod tests {
         let (good, bad) = tokio::join!(good, bad);
         assert!(good.is_ok());
         assert!(matches!(bad, Err(StoreError::Database(_))));
-        assert_eq!(store.number("SELECT count(*) FROM notices", vec![]).await.unwrap(), 1);
+        assert_eq!(
+            store
+                .number("SELECT count(*) FROM notices", vec![])
+                .await
+                .unwrap(),
+            1
+        );
     }
 
     #[tokio::test]
@@ -658,7 +681,10 @@ mod tests {
             store.take_lease("b", 10, 1_000, |_| false).await.unwrap(),
             Takeover::FromDead
         );
-        assert!(matches!(store.write(vec![old]).await, Err(StoreError::Fenced)));
+        assert!(matches!(
+            store.write(vec![old]).await,
+            Err(StoreError::Fenced)
+        ));
         assert!(store.write(vec![store.fence()]).await.is_ok());
     }
 
@@ -680,7 +706,10 @@ mod tests {
     async fn the_file_is_private_to_its_owner() {
         use std::os::unix::fs::PermissionsExt;
         let (_dir, store) = store().await;
-        let mode = std::fs::metadata(store.path()).unwrap().permissions().mode();
+        let mode = std::fs::metadata(store.path())
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 }
