@@ -114,7 +114,7 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
     );
     for (at, support) in d.kinds.iter().enumerate() {
         check(
-            support.batch_items > 0 && support.per_items > 0,
+            role == Role::Source || support.batch_items > 0 && support.per_items > 0,
             format!(
                 "kinds: {:?} has a batch or forecast of no items",
                 support.kind
