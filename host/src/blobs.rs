@@ -6,7 +6,7 @@
 //! folder that no other process holds open. Equal bytes are kept once.
 //!
 //! Cost: one sync of a file and of a folder per new blob. Calls are blocking: they touch the page cache in pieces of at most
-//! a few dozen KiB; [`BlobStore::put`] moves the final sync off the executor.
+//! a few dozen KiB; [`Builder::seal`] moves the final sync off the executor.
 //!
 //! Not here: which unit may read which blob, and which blobs are still referred to (both belong to the store).
 
@@ -18,8 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
-use futures::{Stream, StreamExt};
 use sha2::{Digest, Sha256};
 
 use crate::contract::types::BlobRef;
@@ -59,17 +57,6 @@ impl From<io::Error> for BlobError {
             _ => Self::Io(error),
         }
     }
-}
-
-/// Why a stream could not be kept: the stream's own error, or the folder's.
-#[derive(Debug, thiserror::Error)]
-pub enum PutError<E> {
-    /// The stream broke.
-    #[error("the stream broke")]
-    Stream(E),
-    /// The folder refused.
-    #[error(transparent)]
-    Blob(#[from] BlobError),
 }
 
 /// The folder. Cheap to clone.
@@ -137,29 +124,6 @@ impl BlobStore {
             hash: Sha256::new(),
             size: 0,
         }
-    }
-
-    /// Keeps a whole stream.
-    ///
-    /// # Errors
-    /// The stream's own error, or the folder's. Nothing is kept then.
-    ///
-    /// # Cancel safety
-    /// Dropping the future drops what was written so far.
-    pub async fn put<S, E>(
-        &self,
-        media_type: impl Into<String>,
-        stream: S,
-    ) -> Result<BlobRef, PutError<E>>
-    where
-        S: Stream<Item = Result<Bytes, E>>,
-    {
-        let mut builder = self.builder(media_type);
-        let mut stream = std::pin::pin!(stream);
-        while let Some(piece) = stream.next().await {
-            builder.append(&piece.map_err(PutError::Stream)?)?;
-        }
-        Ok(builder.seal().await?)
     }
 
     /// Where a blob's bytes are, for a caller that streams them itself.
@@ -532,33 +496,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_is_kept_and_a_broken_one_is_not() {
-        let (_dir, store) = store(1 << 20);
-        let pieces = |last: Result<Bytes, &'static str>| {
-            futures::stream::iter([Ok(Bytes::from_static(b"one")), last])
-        };
-        let blob = store
-            .put("x/y", pieces(Ok(Bytes::from_static(b"two"))))
-            .await
-            .unwrap();
+    async fn a_blob_sealed_off_the_executor_is_there_and_a_dropped_one_is_not() {
+        let (_dir, store) = store(100);
+        let mut builder = store.builder("x/y");
+        builder.append(b"one").unwrap();
+        builder.append(b"two").unwrap();
+        let blob = builder.seal().await.unwrap();
         assert_eq!(store.read(&blob, 0, 10).unwrap(), b"onetwo");
-        let broken = store.put("x/y", pieces(Err("cut"))).await;
-        assert!(matches!(broken, Err(PutError::Stream("cut"))));
-        assert_eq!(
-            fs::read_dir(store.inner.dir.join("tmp")).unwrap().count(),
-            0
-        );
-    }
-
-    #[tokio::test]
-    async fn an_endless_stream_is_contained() {
-        let (_dir, store) = store(1 << 20);
-        let zeros = Bytes::from(vec![0; 1 << 16]);
-        let endless = futures::stream::repeat_with(move || Ok::<_, ()>(zeros.clone()));
-        let kept = store.put("x/y", endless).await;
-        assert!(matches!(
-            kept,
-            Err(PutError::Blob(BlobError::TooLarge { .. }))
-        ));
+        let mut dropped = store.builder("x/y");
+        dropped.append(b"three").unwrap();
+        drop(dropped);
+        let tmp = store.inner.dir.join("tmp");
+        assert_eq!(fs::read_dir(tmp).unwrap().count(), 0);
     }
 }

@@ -325,8 +325,10 @@ impl Grants {
     }
 }
 
-/// Headers that are the host's: credentials, framing, routing, and ways to smuggle another method.
+/// Headers that are the host's: credentials, framing, compression (which the host undoes), routing, and ways to smuggle
+/// another method.
 const FORBIDDEN: &[&str] = &[
+    "accept-encoding",
     "authorization",
     "proxy-authorization",
     "cookie",

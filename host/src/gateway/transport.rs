@@ -126,8 +126,6 @@ pub enum FailureKind {
     Broken,
     /// The request does not fit into HTTP.
     Protocol,
-    /// A blob's file could not be read.
-    Local,
 }
 
 /// Why there is no answer. Has no URL and no header in it.

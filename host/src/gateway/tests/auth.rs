@@ -176,7 +176,7 @@ async fn a_token_lost_between_refresh_and_save_pauses_until_the_user_gives_anoth
         let g = gateway.clone();
         tokio::spawn(async move { g.exchange(&get("/x"), None).await })
     };
-    pauses.changed().await.unwrap();
+    bench.soon(pauses.changed()).await.unwrap();
     let pause = gateway.state().paused.unwrap();
     let PauseReason::Credential(why) = pause.reason else {
         panic!("{pause:?}")
@@ -207,7 +207,7 @@ async fn a_refused_key_pauses_and_rejects_nothing_until_a_new_one_is_there() {
             )
         })
         .collect();
-    pauses.changed().await.unwrap();
+    bench.soon(pauses.changed()).await.unwrap();
     bench.secret("key", "new");
     for task in all {
         assert_eq!(short(&task.await.unwrap().unwrap()), "answered 200");
@@ -226,7 +226,7 @@ async fn a_stop_ends_the_wait_for_a_credential() {
         let g = gateway.clone();
         tokio::spawn(async move { g.exchange(&get("/x"), None).await })
     };
-    pauses.changed().await.unwrap();
+    bench.soon(pauses.changed()).await.unwrap();
     bench.stop.cancel();
     assert_eq!(short(&waiting.await.unwrap().unwrap()), "cancelled");
 }
@@ -279,7 +279,7 @@ async fn a_credential_shows_in_no_debug_text_no_error_and_no_session_cookie() {
         let g = gateway.clone();
         tokio::spawn(async move { g.exchange(&get("/x"), None).await })
     };
-    pauses.changed().await.unwrap();
+    bench.soon(pauses.changed()).await.unwrap();
     assert!(!format!("{:?}", gateway.state()).contains("s3c"));
     bench.stop.cancel();
     task.await.unwrap().unwrap();
@@ -383,9 +383,10 @@ async fn a_refresh_waits_for_another_process_and_outlives_its_death() {
 }
 
 /// Waits for a credential pause and says why.
-async fn paused(gateway: &Gateway) -> String {
+async fn paused(bench: &Bench, gateway: &Gateway) -> String {
     let mut pauses = gateway.pauses();
-    let pause = pauses.wait_for(Option::is_some).await.unwrap().clone();
+    let pause = bench.soon(pauses.wait_for(Option::is_some)).await;
+    let pause = pause.unwrap().clone();
     let Some(PauseReason::Credential(why)) = pause.map(|p| p.reason) else {
         panic!("not for a credential")
     };
@@ -406,7 +407,7 @@ async fn a_rotated_token_that_cannot_be_saved_is_neither_used_nor_lost() {
         let g = gateway.clone();
         tokio::spawn(async move { g.exchange(&get("/x"), None).await })
     };
-    let why = paused(&gateway).await;
+    let why = paused(&bench, &gateway).await;
     assert!(why.contains("could not be saved"), "{why}");
     bench.clock.sleep(Duration::from_secs(600)).await;
     {
@@ -440,7 +441,7 @@ async fn no_refresh_token_is_spent_where_nothing_can_be_saved() {
         let g = gateway.clone();
         tokio::spawn(async move { g.exchange(&get("/x"), None).await })
     };
-    let why = paused(&gateway).await;
+    let why = paused(&bench, &gateway).await;
     assert!(why.contains("could not be saved"), "{why}");
     assert_eq!(platform.lock().unwrap().refreshes, 0);
     std::fs::create_dir(&folder).unwrap();
@@ -500,7 +501,10 @@ async fn an_assertion_is_signed_for_the_time_it_is_sent_and_renewed_with_a_new_o
         let g = gateway.clone();
         tokio::spawn(async move { g.exchange(&get("/x"), None).await })
     };
-    assert_eq!(paused(&gateway).await, "the private key cannot be used");
+    assert_eq!(
+        paused(&bench, &gateway).await,
+        "the private key cannot be used"
+    );
     assert!(seen.lock().unwrap().is_empty());
     bench.secret("key", KEY);
     assert_eq!(short(&waiting.await.unwrap().unwrap()), "answered 200");

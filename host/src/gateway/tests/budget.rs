@@ -129,7 +129,7 @@ async fn a_used_up_daily_quota_pauses_visibly_until_it_refills() {
         let g = gateway.clone();
         tokio::spawn(async move { g.exchange(&get("/x"), None).await })
     };
-    pauses.changed().await.unwrap();
+    bench.soon(pauses.changed()).await.unwrap();
     let pause = pauses.borrow_and_update().clone().unwrap();
     assert_eq!(pause.reason, PauseReason::Quota("all".into()));
     assert!(pause.until.unwrap() > start);

@@ -240,6 +240,7 @@ async fn headers_that_belong_to_the_host_and_injected_ones_are_refused() {
         ("Content-Length", "1"),
         ("Transfer-Encoding", "chunked"),
         ("Connection", "close"),
+        ("Accept-Encoding", "br"),
         ("x-api-key", "mine"),
         ("X-HTTP-Method-Override", "DELETE"),
         ("X-A", "b\r\nAuthorization: c"),

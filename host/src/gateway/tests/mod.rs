@@ -19,7 +19,11 @@ use crate::clock::Clock;
 use crate::contract::description::{Auth, RateRule, RequestPattern, Role};
 use crate::contract::http::{Body, Header, OperationKey, Replay, Request};
 
-/// Time that moves on to the next sleeper as soon as nothing else can run.
+const START: i64 = 1_700_000_000_000;
+/// No test means to wait a month.
+const FOR_EVER: i64 = 30 * 86_400_000;
+
+/// Time that moves on to the next sleeper as soon as nothing else can run. A wait without end fails its test.
 #[derive(Default)]
 pub(super) struct VirtualClock {
     state: Mutex<(i64, Vec<(i64, tokio::sync::oneshot::Sender<()>)>)>,
@@ -28,7 +32,7 @@ pub(super) struct VirtualClock {
 impl VirtualClock {
     pub fn start() -> Arc<Self> {
         let clock = Arc::new(Self::default());
-        clock.state.lock().unwrap().0 = 1_700_000_000_000;
+        clock.state.lock().unwrap().0 = START;
         let weak = Arc::downgrade(&clock);
         tokio::spawn(async move {
             loop {
@@ -68,6 +72,7 @@ impl Clock for VirtualClock {
 
     async fn sleep(&self, duration: Duration) {
         let (wake, woken) = tokio::sync::oneshot::channel();
+        assert!(self.now() - START < FOR_EVER, "something waits for ever");
         {
             let mut state = self.state.lock().unwrap();
             let at = state.0 + i64::try_from(duration.as_millis()).unwrap();
@@ -191,6 +196,15 @@ impl Bench {
             headers: vec![],
             shared: false,
         });
+    }
+
+    /// What is to happen within a day of virtual time, so that waiting in vain fails instead of hanging.
+    pub async fn soon<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            biased;
+            done = work => done,
+            () = self.clock.sleep(Duration::from_secs(86_400)) => panic!("it never happened"),
+        }
     }
 
     pub fn open(&self, transport: FnTransport) -> Gateway {

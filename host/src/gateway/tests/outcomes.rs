@@ -1,5 +1,7 @@
 //! What becomes of a request: settled, in doubt, refused (rule D-2).
 
+use futures::StreamExt;
+
 use super::*;
 use crate::contract::description::{RefusalMeaning, RefusedAnswer};
 use crate::contract::http::{Part, PartBody, PollOptions};
@@ -279,6 +281,43 @@ async fn a_download_becomes_a_blob_only_when_it_is_whole() {
     let (transport, _) = script(vec![|| Ok(InResponse::whole(200, &[], vec![0; 2 << 20]))]);
     let answer = bench.open(transport).download(&get("/f")).await.unwrap();
     assert!(matches!(answer, Err(http::Error::TooLarge(_))));
+}
+
+#[tokio::test]
+async fn an_endless_or_broken_download_is_given_up_and_leaves_nothing() {
+    let mut bench = Bench::new(Role::Source);
+    bench.spec.limits.attempts = 2;
+    let zeros = || Ok(vec![0; 1 << 16].into());
+    let endless = move |_| async move {
+        let mut answer = InResponse::whole(200, &[], "");
+        answer.body = futures::stream::repeat_with(zeros).boxed();
+        Ok(answer)
+    };
+    let gateway = bench.open(FnTransport::new(endless));
+    let answer = gateway.download(&get("/f")).await.unwrap();
+    assert!(matches!(answer, Err(http::Error::TooLarge(_))));
+    let broken = move |_| async move {
+        let mut answer = InResponse::whole(200, &[], "");
+        answer.body = futures::stream::iter([zeros(), Err(TransportError::broken())]).boxed();
+        Ok(answer)
+    };
+    let gateway = bench.open(FnTransport::new(broken));
+    let answer = gateway.download(&get("/f")).await.unwrap();
+    assert!(matches!(answer, Err(http::Error::Connection(_))));
+    let stalled = move |_| async move {
+        let mut answer = InResponse::whole(200, &[], "");
+        let then = futures::stream::pending();
+        answer.body = futures::stream::iter([zeros()]).chain(then).boxed();
+        Ok(answer)
+    };
+    let start = bench.clock.now();
+    let gateway = bench.open(FnTransport::new(stalled));
+    let answer = gateway.download(&get("/f")).await.unwrap();
+    assert!(matches!(answer, Err(http::Error::Timeout)));
+    let waited = u64::try_from(bench.clock.now() - start).unwrap();
+    assert!(Duration::from_millis(waited) >= bench.spec.limits.download_timeout * 2);
+    let tmp = bench.dir.path().join("blobs/tmp");
+    assert_eq!(std::fs::read_dir(tmp).unwrap().count(), 0);
 }
 
 #[tokio::test]
