@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
+mod chores;
 mod plugins;
 mod toolchain;
 
@@ -18,10 +19,16 @@ struct Arguments {
 enum Chore {
     /// Builds the connectors in `plugins/` as components, into `target/plugins/<name>.wasm`.
     Plugins(plugins::Arguments),
+    /// Sets everything up and runs a whole migration between simulators: killed, resumed, compared, rolled back.
+    Demo(chores::Rest),
+    /// Sets everything up and runs all tests.
+    Test(chores::Rest),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Plugins(arguments) => plugins::run(&arguments),
+        Chore::Demo(rest) => chores::demo(&rest),
+        Chore::Test(rest) => chores::test(&rest),
     }
 }

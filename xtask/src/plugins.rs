@@ -23,18 +23,37 @@ pub struct Arguments {
     names: Vec<String>,
 }
 
+impl Arguments {
+    /// Every connector there is.
+    pub fn all() -> Self {
+        Self { names: vec![] }
+    }
+}
+
 /// Builds them.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent folder")?;
-    let names = if arguments.names.is_empty() { all(root)? } else { arguments.names.clone() };
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask has no parent folder")?;
+    let names = if arguments.names.is_empty() {
+        all(root)?
+    } else {
+        arguments.names.clone()
+    };
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let toolchain = Toolchain::find()?;
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
     for name in &names {
         let mut command = toolchain.build();
         command.current_dir(root).env("CARGO_TARGET_DIR", &target);
-        command.args(["--profile", PROFILE, "-p", &format!("transload-plugin-{name}")]);
+        command.args([
+            "--profile",
+            PROFILE,
+            "-p",
+            &format!("transload-plugin-{name}"),
+        ]);
         let status = command.status().context("cargo does not run")?;
         if !status.success() {
             bail!("{name} does not build");
@@ -67,12 +86,19 @@ fn all(root: &Path) -> anyhow::Result<Vec<String>> {
 
 /// Makes a core module a component, and checks what it imports.
 fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
-    let bytes = std::fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
-    let component = ComponentEncoder::default().validate(true).module(&bytes)?.encode()?;
+    let bytes =
+        std::fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
+    let component = ComponentEncoder::default()
+        .validate(true)
+        .module(&bytes)?
+        .encode()?;
     let DecodedWasm::Component(resolve, world) = wit_component::decode(&component)? else {
         bail!("the result holds types only");
     };
-    let world = resolve.worlds.get(world).context("the component has no world")?;
+    let world = resolve
+        .worlds
+        .get(world)
+        .context("the component has no world")?;
     let foreign: Vec<String> = world
         .imports
         .keys()

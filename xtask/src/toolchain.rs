@@ -36,10 +36,15 @@ impl Toolchain {
         if let Ok(root) = &cargo_root
             && root.join("lib/rustlib").join(TARGET).join("lib").is_dir()
         {
-            println!("guests: the compiler at {}, which has {TARGET}", root.display());
+            println!(
+                "guests: the compiler at {}, which has {TARGET}",
+                root.display()
+            );
             return Ok(Self::Rustup);
         }
-        let added = Command::new("rustup").args(["target", "add", TARGET]).status();
+        let added = Command::new("rustup")
+            .args(["target", "add", TARGET])
+            .status();
         if added.is_ok_and(|status| status.success()) {
             println!("guests: rustup's compiler; {TARGET} was added");
             return Ok(Self::Rustup);
@@ -50,7 +55,10 @@ impl Toolchain {
             && root.join("lib/rustlib/src/rust/library/std").is_dir()
             && let Some(linker) = linker(cargo_root.as_deref().ok())
         {
-            println!("guests: Debian's compiler, building std from source; linker {}", linker.display());
+            println!(
+                "guests: Debian's compiler, building std from source; linker {}",
+                linker.display()
+            );
             return Ok(Self::Debian { linker });
         }
         bail!(NEITHER)
@@ -97,6 +105,9 @@ fn linker(root: Option<&Path>) -> Option<PathBuf> {
             .find(|linker| linker.is_file())
     });
     ours.or_else(|| {
-        ["/usr/bin/rust-lld", "/usr/bin/wasm-ld"].map(PathBuf::from).into_iter().find(|p| p.is_file())
+        ["/usr/bin/rust-lld", "/usr/bin/wasm-ld"]
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|p| p.is_file())
     })
 }

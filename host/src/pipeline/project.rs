@@ -12,7 +12,7 @@ use super::side::Side;
 use crate::blobs::BlobStore;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
-use crate::contract::description::{Description, Role};
+use crate::contract::description::{Auth, AuthScheme, Description, Role};
 use crate::contract::session::{Account, Context};
 use crate::error::Error;
 use crate::gateway::{ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport, Transport};
@@ -195,14 +195,14 @@ impl Project {
         let (grants, allow_private) = split_grants(name, &connection.allow_hosts)?;
         let spec = ConnectionSpec {
             name: name.to_owned(),
-            base_url,
+            base_url: base_url.clone(),
             settings: settings.config.clone(),
             secrets: settings
                 .secrets
                 .iter()
                 .map(|(name, secret)| (name.clone(), secret.to_source()))
                 .collect(),
-            auth: auth.cloned(),
+            auth: auth.cloned().map(|scheme| absolute(scheme, &base_url)),
             description: description.clone(),
             grants,
             allow_private,
@@ -383,6 +383,19 @@ fn began(pid: u32) -> Option<String> {
     let ticks = fields.nth(18)?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(format!("{ticks}/{}", boot.trim()))
+}
+
+/// A token endpoint given as a path lies at the base URL.
+fn absolute(mut scheme: AuthScheme, base_url: &str) -> AuthScheme {
+    let url = match &mut scheme.auth {
+        Auth::ClientCredentials(oauth) | Auth::RefreshToken(oauth) => &mut oauth.token_url,
+        Auth::SignedJwt(jwt) => &mut jwt.token_url,
+        Auth::Bearer(_) | Auth::Basic(_) | Auth::Header(_) => return scheme,
+    };
+    if url.starts_with('/') {
+        *url = format!("{}{url}", base_url.trim_end_matches('/'));
+    }
+    scheme
 }
 
 /// Fills settings into the base URL, unless one is given.

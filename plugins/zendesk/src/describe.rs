@@ -47,7 +47,7 @@ pub fn description() -> Description {
 
 fn auth() -> Vec<AuthScheme> {
     let oauth = |refresh: bool| Oauth2 {
-        token_url: "https://{subdomain}.zendesk.com/oauth/tokens".to_owned(),
+        token_url: "/oauth/tokens".to_owned(),
         client_id: "{client_id}".to_owned(),
         client_secret: "{secret:client_secret}".to_owned(),
         scope: Some("read write".to_owned()),
