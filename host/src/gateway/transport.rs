@@ -172,11 +172,13 @@ pub trait Transport: Send + Sync + 'static {
 }
 
 type Answer = BoxFuture<'static, Result<InResponse, TransportError>>;
+type Answering = dyn Fn(OutRequest) -> Answer + Send + Sync;
+type Resolving = dyn Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync;
 
 /// A closure as a transport: simulators and tests in the same process.
 pub struct FnTransport {
-    answer: Box<dyn Fn(OutRequest) -> Answer + Send + Sync>,
-    resolve: Box<dyn Fn(&str) -> Vec<std::net::IpAddr> + Send + Sync>,
+    answer: Box<Answering>,
+    resolve: Box<Resolving>,
 }
 
 impl FnTransport {

@@ -26,8 +26,11 @@ const FOR_EVER: i64 = 30 * 86_400_000;
 /// Time that moves on to the next sleeper as soon as nothing else can run. A wait without end fails its test.
 #[derive(Default)]
 pub(super) struct VirtualClock {
-    state: Mutex<(i64, Vec<(i64, tokio::sync::oneshot::Sender<()>)>)>,
+    /// Now, and who sleeps until when.
+    state: Mutex<(i64, Vec<Sleeper>)>,
 }
+
+type Sleeper = (i64, tokio::sync::oneshot::Sender<()>);
 
 impl VirtualClock {
     pub fn start() -> Arc<Self> {
