@@ -342,6 +342,8 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .wasm_component_model_async(true)
         .wasm_relaxed_simd(false)
         .cranelift_nan_canonicalization(true)
+        // On by default in a debug build, where it costs minutes for a large component; it looks for mistakes of the compiler.
+        .cranelift_debug_verifier(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     engine
 }
