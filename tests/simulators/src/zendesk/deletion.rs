@@ -18,14 +18,14 @@ use super::{organizations, tickets, uploads, users};
 pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
     let method = call.request.method.clone();
     Some(match (method.as_str(), path) {
-        ("DELETE", ["tickets", "destroy_many"]) => many(call, |id| Work::DeleteTicket(id)),
+        ("DELETE", ["tickets", "destroy_many"]) => many(call, Work::DeleteTicket),
         ("DELETE", ["tickets", id]) => call.id(id).and_then(|id| {
             call.limit(Limit::TicketDelete, "")?;
             soft_delete_ticket(call.state, &call.actor, id)?;
             Answer::no_content()
         }),
         ("GET", ["deleted_tickets"]) => deleted_tickets(call),
-        ("DELETE", ["deleted_tickets", "destroy_many"]) => many(call, |id| Work::PurgeTicket(id)),
+        ("DELETE", ["deleted_tickets", "destroy_many"]) => many(call, Work::PurgeTicket),
         ("PUT", ["deleted_tickets", "restore_many"]) => call.many("ids").and_then(|ids| {
             for id in ids {
                 restore(call.state, call.id(&id)?)?;

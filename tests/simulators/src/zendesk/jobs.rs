@@ -273,10 +273,8 @@ fn target_of(work: &Work) -> Id {
 }
 
 fn run(state: &mut State, actor: &Actor, work: Work) -> Result<Done, Failure> {
-    let bare = |value: &Value| Attributes::bare(value).map(|_| ());
     Ok(match work {
         Work::ImportTicket { ticket, archive } => {
-            bare(&ticket)?;
             let attributes = Attributes::bare(&ticket)?;
             Done::Created(super::imports::import(state, actor, attributes, archive)?)
         }

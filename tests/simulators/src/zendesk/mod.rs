@@ -369,8 +369,11 @@ async fn read_stream<E>(
     })
 }
 
+/// Answers a request of its topic, given the path after `/api/v2`; `None` for a path of another topic.
+type Topic = fn(&mut Call<'_>, &[&str]) -> Option<Outcome>;
+
 /// The topics, asked in turn.
-const TOPICS: [fn(&mut Call<'_>, &[&str]) -> Option<Outcome>; 13] = [
+const TOPICS: [Topic; 13] = [
     auth::route,
     imports::route,
     deletion::route,

@@ -270,11 +270,16 @@ fn ticket_term(state: &State, ticket: &Ticket, term: &Term) -> bool {
             match have {
                 Some(Value::String(text)) => text.to_lowercase() == *value,
                 Some(Value::Array(list)) => list.iter().any(|v| v.as_str() == Some(value)),
-                Some(other) => other.to_string() == *value,
+                Some(other) => text_of(other) == *value,
                 None => false,
             }
         }
     }
+}
+
+/// A value that is no text, as it is written in a query.
+fn text_of(value: &Value) -> String {
+    value.to_string()
 }
 
 fn user_term(state: &State, user: &User, term: &Term) -> bool {
@@ -320,7 +325,7 @@ fn user_term(state: &State, user: &User, term: &Term) -> bool {
         Some("updated" | "updated_at") => time_term(user.updated_at, term),
         Some(key) => match user.user_fields.get(key) {
             Some(Value::String(text)) => text.to_lowercase() == *value,
-            Some(other) => other.to_string() == *value,
+            Some(other) => text_of(other) == *value,
             None => false,
         },
     }

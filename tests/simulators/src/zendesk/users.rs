@@ -567,7 +567,6 @@ fn apply(
     if let Some(role) = attributes.text("role")? {
         match Role::parse(&role) {
             Some(role) if role != user.role && actor.role != Role::Admin => {
-                let _ = role;
                 return Err(FORBIDDEN);
             }
             Some(role) => user.role = role,
