@@ -3,6 +3,7 @@
 //! In-process, on a virtual clock; nothing here sleeps.
 
 mod account;
+mod contract;
 mod deletion;
 mod fields;
 mod finding;
