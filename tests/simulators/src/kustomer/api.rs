@@ -996,7 +996,7 @@ impl Call<'_> {
         };
         match path {
             ["conversations"] => {
-                let from = self.from_date()?;
+                let from = self.since()?;
                 let mut threads = threads();
                 threads.retain(|c| self.world.updated(Context::Conversation, *c) >= from);
                 self.list(&threads, 100, PAGE, &["fromDate"], |n| {
@@ -1072,7 +1072,7 @@ impl Call<'_> {
         }
     }
 
-    fn from_date(&self) -> Result<i64, Fail> {
+    fn since(&self) -> Result<i64, Fail> {
         match self.param("fromDate") {
             None => Ok(i64::MIN),
             Some(text) => chrono::DateTime::parse_from_rfc3339(text)
@@ -1549,7 +1549,7 @@ impl Call<'_> {
                     return self.found(Some(klass.clone()));
                 }
                 let klass = self.klass(name_or_id)?;
-                let from = self.from_date()?;
+                let from = self.since()?;
                 let mut numbers = self
                     .world
                     .kobjects_by_klass
@@ -1608,7 +1608,7 @@ impl Call<'_> {
     fn owned_kobjects(&self, owner: Kind, id: &str, name: &str) -> Answer {
         let number = self.number(owner, id)?;
         let klass = self.klass(name)?;
-        let from = self.from_date()?;
+        let from = self.since()?;
         let mut numbers = self
             .world
             .kobjects_by_owner

@@ -89,8 +89,8 @@ impl World {
                 .filter(|m| m.flags & flag::REDACTED == 0)
                 .map_or(0, |m| m.files),
             Kind::NoteAttachment => self.notes.get(at).map_or(0, |n| n.files),
-            Kind::DraftAttachment => u8::from(number % 2 == 0),
-            Kind::ForwardAttachment => u8::from(number % 3 == 0),
+            Kind::DraftAttachment => u8::from(number.is_multiple_of(2)),
+            Kind::ForwardAttachment => u8::from(number.is_multiple_of(3)),
             _ => 0,
         };
         (0..count)

@@ -251,7 +251,7 @@ impl World {
 
     /// The parent of a company in the hierarchy (§9.2): a forest of three levels.
     pub(super) fn parent_company(&self, number: u32) -> Option<u32> {
-        (number % 4 != 0 && number < 64)
+        (!number.is_multiple_of(4) && number < 64)
             .then_some(number / 4 * 4)
             .filter(|parent| *parent != number)
     }
