@@ -335,6 +335,8 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
+    /// Of one call into a guest, bytes.
+    const WASM_STACK: usize = 8 << 20;
     let mut engine = Config::new();
     engine
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
@@ -344,6 +346,11 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .cranelift_nan_canonicalization(true)
         // On by default in a debug build, where it costs minutes for a large component; it looks for mistakes of the compiler.
         .cranelift_debug_verifier(false)
+        // Generated glue makes functions of hundreds of KB, for which the better algorithm takes minutes and gigabytes.
+        .cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass)
+        // Such functions need room; it is address space until it is used.
+        .max_wasm_stack(WASM_STACK)
+        .async_stack_size(WASM_STACK * 2)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     engine
 }

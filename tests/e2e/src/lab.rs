@@ -1,16 +1,24 @@
 //! A migration between two simulators, in a folder of its own.
+//!
+//! [`Lab`] starts the simulators, installs the connectors and writes `migration.toml`; what runs is the real host, in this
+//! process ([`Lab::project`]) or as the command ([`Lab::run`]). Both simulators and a host in this process live in one
+//! time, [`LabTime`], so that settle times of minutes pass in moments.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use async_trait::async_trait;
 use tempfile::TempDir;
-use transload_host::clock::SystemClock;
 use transload_host::config::Config;
+use transload_host::pipeline::model::{Events, Notice};
 use transload_host::pipeline::project::Project;
-use transload_registry::Registry;
+use transload_host::sandbox::{Sandbox, SandboxConfig, digest};
+use transload_registry::{NewPackage, Registry, WantedHost};
 use transload_simulators::common::{Clock, Started};
+use transload_simulators::zendesk::Preexisting;
 use transload_simulators::{kustomer, zendesk};
 
 /// What is simulated.
@@ -26,7 +34,7 @@ pub struct LabConfig {
     pub largest_file: u64,
     /// Whether the platforms' rate limits are on.
     pub limits: bool,
-    /// Further lines of `migration.toml`.
+    /// Further lines of `migration.toml`; tables of it that are not `migration`, `connections` or `budget`.
     pub extra: String,
     /// Further settings of the destination connection.
     pub destination: String,
@@ -52,8 +60,12 @@ pub struct Lab {
     pub source: kustomer::Simulator,
     /// The destination.
     pub destination: zendesk::Simulator,
+    /// The time that all live in.
+    pub time: LabTime,
     /// The project's folder.
     pub dir: PathBuf,
+    /// Where the simulators listen: source and destination, without a slash at the end.
+    pub base_urls: (String, String),
     _temp: Option<TempDir>,
     _servers: (Started, Started),
 }
@@ -61,19 +73,37 @@ pub struct Lab {
 /// The workspace's root.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .nth(2)
-        .unwrap_or(Path::new("."))
-        .to_owned()
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).unwrap_or(own).to_owned()
 }
 
-/// Where `cargo xtask plugins` puts what it builds.
+/// Where cargo puts what it builds.
+#[must_use]
+pub fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Where `cargo xtask plugins` puts a connector.
 #[must_use]
 pub fn plugin_path(name: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("plugins").join(format!("{name}.wasm"))
+    target_dir().join("plugins").join(format!("{name}.wasm"))
+}
+
+/// A connector's component.
+///
+/// # Errors
+/// It was not built.
+pub fn plugin_bytes(name: &str) -> Result<Vec<u8>> {
+    let path = plugin_path(name);
+    std::fs::read(&path)
+        .with_context(|| format!("{} is not there: run `cargo xtask plugins`", path.display()))
+}
+
+/// Compiled components, shared by all projects of the tests: compiling takes longer than most tests.
+fn shared_cache() -> Result<PathBuf> {
+    let dir = target_dir().join("e2e-cache");
+    std::fs::create_dir_all(&dir)?;
+    Ok(dir)
 }
 
 impl Lab {
@@ -84,7 +114,10 @@ impl Lab {
     pub async fn new(config: LabConfig) -> Result<Self> {
         let temp = tempfile::tempdir()?;
         let dir = temp.path().join("project");
-        Self::start(config, dir, Some(temp)).await
+        let mut lab = Self::simulators(&config, dir).await?;
+        lab.temp(temp);
+        lab.set_up(&config).await?;
+        Ok(lab)
     }
 
     /// As [`Lab::new`], in a folder that stays.
@@ -92,14 +125,26 @@ impl Lab {
     /// # Errors
     /// As [`Lab::new`].
     pub async fn new_in(config: LabConfig, dir: PathBuf) -> Result<Self> {
-        Self::start(config, dir, None).await
+        let lab = Self::simulators(&config, dir).await?;
+        lab.set_up(&config).await?;
+        Ok(lab)
     }
 
-    async fn start(config: LabConfig, dir: PathBuf, temp: Option<TempDir>) -> Result<Self> {
+    fn temp(&mut self, temp: TempDir) {
+        self._temp = Some(temp);
+    }
+
+    /// Starts both simulators; nothing is installed or written but the files with the credentials, `source.token` and
+    /// `destination.token`.
+    ///
+    /// # Errors
+    /// A port that cannot be had, a folder that cannot be made.
+    pub async fn simulators(config: &LabConfig, dir: PathBuf) -> Result<Self> {
+        let clock = Clock::real();
         let source = kustomer::Simulator::new(kustomer::Config {
             seed: config.seed,
             size: config.size,
-            clock: Clock::real(),
+            clock: clock.clone(),
             longest_thread: config.longest_thread,
             attachment_cap: config.largest_file,
             ties: (config.size / 8).min(1_500),
@@ -107,42 +152,81 @@ impl Lab {
         });
         let destination = zendesk::Simulator::new(zendesk::Config {
             seed: config.seed,
-            clock: Clock::real(),
+            clock: clock.clone(),
             high_volume: true,
             rate_limits: config.limits,
+            preexisting: account(),
             ..zendesk::Config::default()
         });
         source.harness().limits.set_off(!config.limits);
         let servers = (source.serve(0).await?, destination.serve(0).await?);
         std::fs::create_dir_all(&dir)?;
-        let registry = Registry::open(&dir.join("registry"))?;
-        for name in ["kustomer", "zendesk"] {
-            let path = plugin_path(name);
-            let bytes = std::fs::read(&path).with_context(|| {
-                format!("{} is not there: run `cargo xtask plugins`", path.display())
-            })?;
-            add_package(&registry, name, bytes)?;
-        }
-        std::fs::write(dir.join("source.token"), kustomer::FULL_KEY)?;
-        std::fs::write(dir.join("destination.token"), destination.admin_token())?;
-        let text = format!(
-            "[migration]\nfrom = \"old\"\nto = \"new\"\nstore = \"transload.db\"\nregistry = \"registry\"\n\n\
-             [connections.old]\nplugin = \"kustomer\"\norg = \"acme\"\nbase_url = \"{}\"\ntoken = \"file:source.token\"\n\n\
-             [connections.new]\nplugin = \"zendesk\"\nsubdomain = \"acme\"\nbase_url = \"{}\"\naccess_token = \"file:destination.token\"\n{}\n\n\
-             [budget]\nshare = 1.0\n\n{}\n",
-            servers.0.base_url, servers.1.base_url, config.destination, config.extra
-        );
-        std::fs::write(dir.join("migration.toml"), text)?;
-        Ok(Self { source, destination, dir, _temp: temp, _servers: servers })
+        private(&dir.join("source.token"), kustomer::FULL_KEY)?;
+        private(&dir.join("destination.token"), &destination.admin_token())?;
+        Ok(Self {
+            source,
+            destination,
+            time: LabTime(clock),
+            dir,
+            base_urls: (servers.0.base_url.clone(), servers.1.base_url.clone()),
+            _temp: None,
+            _servers: servers,
+        })
     }
 
-    /// Opens the project in this process.
+    async fn set_up(&self, config: &LabConfig) -> Result<()> {
+        let registry = Registry::open(self.dir.join("registry"))?;
+        for name in ["kustomer", "zendesk"] {
+            add_package(&registry, plugin_bytes(name)?).await?;
+        }
+        std::fs::write(self.dir.join("migration.toml"), self.migration(config))?;
+        let state = self.dir.join(".transload");
+        std::fs::create_dir_all(&state)?;
+        std::os::unix::fs::symlink(shared_cache()?, state.join("cache"))?;
+        Ok(())
+    }
+
+    /// The text of `migration.toml`.
+    #[must_use]
+    pub fn migration(&self, config: &LabConfig) -> String {
+        let (from, to) = &self.base_urls;
+        let (destination, extra) = (&config.destination, &config.extra);
+        format!(
+            r#"[migration]
+from = "old"
+to = "new"
+store = "transload.db"
+registry = "registry"
+
+[connections.old]
+plugin = "kustomer"
+org = "acme"
+base_url = "{from}"
+token = "file:source.token"
+
+[connections.new]
+plugin = "zendesk"
+subdomain = "acme"
+base_url = "{to}"
+auth = "access-token"
+access_token = "file:destination.token"
+{destination}
+
+[budget]
+share = 1.0
+
+{extra}
+"#
+        )
+    }
+
+    /// Opens the project in this process, in the simulators' time.
     ///
     /// # Errors
     /// What [`Project::open_with`] says.
     pub async fn project(&self) -> Result<Project> {
         let config = Config::load(&self.dir.join("migration.toml"))?;
-        Ok(Project::open_with(&self.dir, config, None, Arc::new(SystemClock)).await?)
+        Ok(Project::open_with(&self.dir, config, None, Arc::new(self.time.clone())).await?)
     }
 
     /// The `transload` command in this project.
@@ -157,12 +241,22 @@ impl Lab {
         command
     }
 
+    /// Runs the command to its end. The simulators go on meanwhile.
+    ///
+    /// # Errors
+    /// A command that does not start.
+    pub async fn output(&self, args: &[&str]) -> Result<Output> {
+        let mut command = self.command(args);
+        let output = tokio::task::spawn_blocking(move || command.output()).await?;
+        output.with_context(|| format!("{} does not start", binary().display()))
+    }
+
     /// Runs the command and returns what it printed to stdout.
     ///
     /// # Errors
     /// An exit code that is not among `allowed`, with everything printed.
-    pub fn run(&self, args: &[&str], allowed: &[i32]) -> Result<String> {
-        let output = self.command(args).output().context("the transload command does not start")?;
+    pub async fn run(&self, args: &[&str], allowed: &[i32]) -> Result<String> {
+        let output = self.output(args).await?;
         let code = output.status.code().unwrap_or(-1);
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         if !allowed.contains(&code) {
@@ -176,6 +270,54 @@ impl Lab {
     }
 }
 
+/// The account that is migrated to: some of the source's agents are there, and customers of its own.
+fn account() -> Preexisting {
+    // The source gives some customers the addresses of its agents 1, 2, …; those agents have no user here.
+    let agents = [7, 8, 9, 10, 13, 14, 15, 16, 17];
+    Preexisting {
+        agents: 0,
+        agents_by_email: agents
+            .map(|n| (format!("agent{n}@acme.example"), format!("Agent {n}")))
+            .to_vec(),
+        ..Preexisting::default()
+    }
+}
+
+/// Writes a file that only its owner can read.
+fn private(path: &Path, text: &str) -> Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path)?.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// Installs a component under the name and version that it gives itself.
+///
+/// # Errors
+/// A component that does not run, or a registry that does not take it.
+pub async fn add_package(registry: &Registry, bytes: Vec<u8>) -> Result<()> {
+    let sandbox = Sandbox::new(SandboxConfig::new(shared_cache()?))?;
+    let sha256 = digest(&bytes);
+    let plugin = sandbox.load(bytes.clone(), &sha256).await?;
+    let description = plugin.description();
+    let hosts = description.hosts.iter().map(|host| WantedHost {
+        pattern: host.pattern.clone(),
+        purpose: host.purpose.clone(),
+    });
+    registry.add(
+        &bytes,
+        NewPackage {
+            name: description.name.clone(),
+            version: description.version.parse::<semver::Version>()?,
+            title: description.title.clone(),
+            hosts: hosts.collect(),
+        },
+    )?;
+    Ok(())
+}
+
 /// The command as cargo built it beside this program.
 #[must_use]
 pub fn binary() -> PathBuf {
@@ -185,4 +327,55 @@ pub fn binary() -> PathBuf {
         .map(|dir| dir.join("transload"))
         .find(|path| path.is_file())
         .unwrap_or_else(|| PathBuf::from("transload"))
+}
+
+/// One time for simulators and host: real time that runs ahead whenever the host waits for minutes to pass.
+///
+/// Timeouts of requests stay as long as they are, and the renewal of the lease follows the time that is shown.
+#[derive(Debug, Clone)]
+pub struct LabTime(pub Clock);
+
+/// Waits that are timeouts: a request that hangs must hang for as long as it would.
+const TIMEOUTS: [Duration; 2] = [Duration::from_secs(120), Duration::from_secs(3_600)];
+/// How far the time runs ahead at once; less than a lease lasts, so that its owner can renew it.
+const STEP_MS: i64 = 2_500;
+/// Real time that a step takes.
+const TICK: Duration = Duration::from_millis(4);
+/// The longest wait that nobody hurries: the renewal of the lease.
+const UNHURRIED: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl transload_host::clock::Clock for LabTime {
+    fn now(&self) -> i64 {
+        self.0.now_ms()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        if TIMEOUTS.contains(&duration) {
+            return tokio::time::sleep(duration).await;
+        }
+        let length = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let until = self.0.now_ms().saturating_add(length);
+        loop {
+            let left = until - self.0.now_ms();
+            if left <= 0 {
+                return;
+            }
+            if duration != UNHURRIED {
+                self.0.advance(left.min(STEP_MS));
+            }
+            tokio::time::sleep(TICK).await;
+        }
+    }
+}
+
+/// Nobody is told anything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Events for Silent {
+    fn phase(&self, _: &str) {}
+    fn progress(&self, _: &str, _: u64, _: Option<u64>) {}
+    fn paused(&self, _: &str, _: Option<&str>) {}
+    fn notice(&self, _: &Notice) {}
 }

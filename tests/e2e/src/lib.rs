@@ -1,9 +1,10 @@
 //! End-to-end: real plugins in the real host, between simulated platforms.
 //!
-//! [`Lab`] sets a migration up and runs it, in this process or as the command; [`compare`] holds the destination against the
-//! source field by field. Vendors are named here because tests may name them; the host never does.
+//! [`Lab`] sets a migration up and runs it, in this process or as the command; [`compare()`] holds the destination against
+//! the source field by field. Vendors are named here because tests may name them; the host never does.
 
 pub mod compare;
 pub mod lab;
 
-pub use lab::{Lab, LabConfig};
+pub use compare::{Comparison, compare};
+pub use lab::{Lab, LabConfig, LabTime, Silent};
