@@ -1,0 +1,124 @@
+//! Whole small migrations in this process: what arrives, what does not happen, what is refused.
+
+use transload_e2e::{Comparison, Lab, LabConfig, Silent, compare};
+use transload_host::pipeline::model::{KindSum, RollbackOptions, RunOptions, RunReport, RunState};
+use transload_host::pipeline::project::Project;
+use transload_host::pipeline::{rollback, run};
+
+fn yes() -> RunOptions {
+    RunOptions {
+        yes: true,
+        ..RunOptions::default()
+    }
+}
+
+async fn migrate(lab: &Lab) -> (Project, RunReport) {
+    let project = lab.project().await.unwrap();
+    let report = run(&project, yes(), &Silent).await.unwrap();
+    (project, report)
+}
+
+fn assert_equal(found: &Comparison) {
+    println!(
+        "checked {:?}, explained {:?}",
+        found.checked, found.explained
+    );
+    for difference in found.differences.iter().take(40) {
+        println!("  {difference}");
+    }
+    assert!(found.is_equal(), "{} differences", found.differences.len());
+    for what in [
+        "conversations",
+        "messages",
+        "notes",
+        "files",
+        "customers",
+        "companies",
+        "custom objects",
+    ] {
+        assert!(found.checked.contains_key(what), "no {what} were compared");
+    }
+}
+
+fn settled(sum: &KindSum) -> u64 {
+    sum.created
+        + sum.updated
+        + sum.matched
+        + sum.skipped
+        + sum.rejected
+        + sum.exported
+        + sum.unsettled
+        + sum.open
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_migration_arrives_field_by_field_and_is_taken_back_whole() {
+    let lab = Lab::new(LabConfig::default()).await.unwrap();
+    let before = lab.destination.state_fingerprint();
+    let (project, report) = migrate(&lab).await;
+    assert_equal(&compare(&lab.source, &lab.destination).await.unwrap());
+
+    assert_eq!(report.state, RunState::Complete);
+    for sum in report.kinds.iter().chain([&report.total]) {
+        assert_eq!(sum.read, settled(sum), "{sum:?}");
+        let explained: u64 = sum.explained.values().sum();
+        assert_eq!(
+            sum.expected,
+            sum.read + explained + sum.shortfall,
+            "{sum:?}"
+        );
+    }
+    let total = &report.total;
+    assert_eq!((total.unsettled, total.open, total.shortfall), (0, 0, 0));
+    assert_eq!((report.duplicates, report.lost), (0, 0));
+    assert!(report.chain_ok);
+    // Nobody was mailed, and nothing ran (rule M-8).
+    assert_eq!(lab.destination.outbox().all(), []);
+    assert_eq!(lab.destination.automation_log().all(), []);
+    // The source was only read (rule M-5).
+    for count in report
+        .requests
+        .iter()
+        .filter(|count| count.connection == "old")
+    {
+        let searches = ["/v1/customers/search", "/v1/customers/archive/search"];
+        assert!(
+            count.method == "GET" || searches.contains(&count.path.as_str()),
+            "{count:?}"
+        );
+    }
+
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:?}", undone.problems);
+    assert_same(&before, &lab.destination.state_fingerprint());
+    assert_eq!(lab.destination.outbox().all(), []);
+}
+
+/// Without the guard the account would have mailed: otherwise the assertion above could not fail (rule M-8).
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_owner_is_refused_while_the_first_lives() {
+    let lab = Lab::new(LabConfig {
+        size: 20,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let project = lab.project().await.unwrap();
+    let owned = project.own().await.unwrap();
+    let output = lab.output(&["plan"]).await.unwrap();
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_ne!(output.status.code(), Some(0), "{words}");
+    owned.release().await.unwrap();
+    lab.run(&["plan"], &[0, 1]).await.unwrap();
+}
+
+fn assert_same(wanted: &serde_json::Value, found: &serde_json::Value) {
+    let differences = transload_e2e::compare::differences(wanted, found);
+    for difference in differences.iter().take(20) {
+        println!("  {difference}");
+    }
+    assert!(differences.is_empty(), "{} differences", differences.len());
+}
