@@ -46,7 +46,10 @@ pub struct Outline {
 impl Outline {
     /// Imports that are not part of the contract: nothing serves them.
     pub fn foreign_imports(&self) -> impl Iterator<Item = &str> {
-        self.imports.iter().map(String::as_str).filter(|name| contract_interface(name).is_none())
+        self.imports
+            .iter()
+            .map(String::as_str)
+            .filter(|name| contract_interface(name).is_none())
     }
 }
 
@@ -67,7 +70,9 @@ pub enum OutlineError {
     )]
     NoContract,
     /// Parts were built for different contracts.
-    #[error("built for two versions of the contract at once, {0} and {1}; build all its parts for one")]
+    #[error(
+        "built for two versions of the contract at once, {0} and {1}; build all its parts for one"
+    )]
     TwoContracts(Version, Version),
     /// Both or neither of `source` and `destination` are exported.
     #[error("exports {0} of `source` and `destination`; a connector exports one of them")]
@@ -105,7 +110,11 @@ pub fn outline(bytes: &[u8]) -> Result<Outline, OutlineError> {
     }
 
     let mut contract: Option<Version> = None;
-    for (_, version) in imports.iter().chain(&exports).filter_map(|name| contract_interface(name)) {
+    for (_, version) in imports
+        .iter()
+        .chain(&exports)
+        .filter_map(|name| contract_interface(name))
+    {
         match &contract {
             None => contract = Some(version),
             Some(first) if *first != version => {
@@ -116,7 +125,10 @@ pub fn outline(bytes: &[u8]) -> Result<Outline, OutlineError> {
     }
     let contract = contract.ok_or(OutlineError::NoContract)?;
     let has = |wanted: &str| {
-        exports.iter().filter_map(|name| contract_interface(name)).any(|(name, _)| name == wanted)
+        exports
+            .iter()
+            .filter_map(|name| contract_interface(name))
+            .any(|(name, _)| name == wanted)
     };
     let role = match (has("source"), has("destination")) {
         (true, false) => Role::Source,
@@ -124,13 +136,20 @@ pub fn outline(bytes: &[u8]) -> Result<Outline, OutlineError> {
         (true, true) => return Err(OutlineError::Role("both")),
         (false, false) => return Err(OutlineError::Role("neither")),
     };
-    Ok(Outline { contract, role, imports, exports })
+    Ok(Outline {
+        contract,
+        role,
+        imports,
+        exports,
+    })
 }
 
 /// `transload:connector/http@0.1.0` → (`http`, 0.1.0); `None` for anything that is not ours.
 fn contract_interface(name: &str) -> Option<(&str, Version)> {
-    let (interface, version) =
-        name.strip_prefix(CONTRACT_PACKAGE)?.strip_prefix('/')?.split_once('@')?;
+    let (interface, version) = name
+        .strip_prefix(CONTRACT_PACKAGE)?
+        .strip_prefix('/')?
+        .split_once('@')?;
     Some((interface, Version::parse(version).ok()?))
 }
 
@@ -144,8 +163,10 @@ mod tests {
 
     /// An instance export needs an instance: an empty one will do.
     fn exporting(names: &[&str]) -> Vec<u8> {
-        let exports: String =
-            names.iter().map(|n| format!("(export \"{n}\" (instance $i))")).collect();
+        let exports: String = names
+            .iter()
+            .map(|n| format!("(export \"{n}\" (instance $i))"))
+            .collect();
         component(&format!("(component (instance $i) {exports})"))
     }
 
@@ -163,7 +184,11 @@ mod tests {
         assert_eq!(found.contract, Version::new(0, 1, 0));
         assert_eq!(found.role, Role::Source);
         assert_eq!(found.imports, ["transload:connector/http@0.1.0"]);
-        assert_eq!(found.foreign_imports().count(), 0, "the nested component's import is its own");
+        assert_eq!(
+            found.foreign_imports().count(),
+            0,
+            "the nested component's import is its own"
+        );
     }
 
     #[test]
@@ -184,9 +209,18 @@ mod tests {
 
     #[test]
     fn what_is_no_connector_is_told_apart() {
-        assert_eq!(outline(&component("(module)")), Err(OutlineError::CoreModule));
-        assert_eq!(outline(&component("(component)")), Err(OutlineError::NoContract));
-        assert!(matches!(outline(b"not wasm at all"), Err(OutlineError::Corrupt(_))));
+        assert_eq!(
+            outline(&component("(module)")),
+            Err(OutlineError::CoreModule)
+        );
+        assert_eq!(
+            outline(&component("(component)")),
+            Err(OutlineError::NoContract)
+        );
+        assert!(matches!(
+            outline(b"not wasm at all"),
+            Err(OutlineError::Corrupt(_))
+        ));
         let whole = exporting(&["transload:connector/source@0.1.0"]);
         assert!(matches!(
             outline(&whole[..whole.len() - 5]),
@@ -208,7 +242,10 @@ mod tests {
                 "transload:connector/source@0.1.0",
                 "transload:connector/connector@0.2.0"
             ])),
-            Err(OutlineError::TwoContracts(Version::new(0, 1, 0), Version::new(0, 2, 0)))
+            Err(OutlineError::TwoContracts(
+                Version::new(0, 1, 0),
+                Version::new(0, 2, 0)
+            ))
         );
     }
 }

@@ -101,10 +101,14 @@ pub enum RegistryError {
         there: Vec<String>,
     },
     /// No component with that digest.
-    #[error("no installed plugin has the sha-256 {0}; install the version that the run began with again")]
+    #[error(
+        "no installed plugin has the sha-256 {0}; install the version that the run began with again"
+    )]
     UnknownDigest(String),
     /// The same version with other bytes.
-    #[error("{package} is installed with other contents (sha-256 {sha256}); give the new build a version of its own")]
+    #[error(
+        "{package} is installed with other contents (sha-256 {sha256}); give the new build a version of its own"
+    )]
     AlreadyThere {
         /// `name@version`
         package: String,
@@ -123,7 +127,9 @@ pub enum RegistryError {
     #[error("not a plugin: {0}")]
     NotAPlugin(#[from] OutlineError),
     /// The component's bytes are not those that were installed.
-    #[error("{path} was changed: its sha-256 is {found}, {METADATA} says {expected}; remove the package and install it again")]
+    #[error(
+        "{path} was changed: its sha-256 is {found}, {METADATA} says {expected}; remove the package and install it again"
+    )]
     Digest {
         /// Of the component.
         path: PathBuf,
@@ -152,7 +158,11 @@ pub enum RegistryError {
 }
 
 fn listed(before: &str, items: &[String], otherwise: &str) -> String {
-    if items.is_empty() { otherwise.to_owned() } else { format!("{before}{}", items.join(", ")) }
+    if items.is_empty() {
+        otherwise.to_owned()
+    } else {
+        format!("{before}{}", items.join(", "))
+    }
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
@@ -246,21 +256,34 @@ impl Registry {
         version: &Version,
         in_use: impl FnOnce(&Package) -> Option<String>,
     ) -> Result<Package, RegistryError> {
-        let installed = self.list()?.into_iter().find(|p| p.name == name && p.version == *version);
+        let installed = self
+            .list()?
+            .into_iter()
+            .find(|p| p.name == name && p.version == *version);
         let Some(package) = installed else {
             let text = format!("{name}@{version}");
             // A version that differs in its build metadata only resolves, but is another package.
             let there = vec![self.resolve(&text)?.version.to_string()];
-            return Err(RegistryError::NoVersion { spec: text.parse()?, there });
+            return Err(RegistryError::NoVersion {
+                spec: text.parse()?,
+                there,
+            });
         };
         if let Some(reason) = in_use(&package) {
-            return Err(RegistryError::InUse { package: package.to_string(), reason });
+            return Err(RegistryError::InUse {
+                package: package.to_string(),
+                reason,
+            });
         }
         // Away in one step, so that no reader meets half a package.
         let (folder, doomed) = (self.folder(&package), self.hidden("removing"));
         fs::rename(&folder, &doomed).map_err(at(&folder))?;
         fs::remove_dir_all(&doomed).map_err(at(&doomed))?;
-        for parent in folder.ancestors().skip(1).take_while(|parent| *parent != self.root) {
+        for parent in folder
+            .ancestors()
+            .skip(1)
+            .take_while(|parent| *parent != self.root)
+        {
             if fs::remove_dir(parent).is_err() {
                 break; // other versions or packages are in it
             }
@@ -317,7 +340,10 @@ impl Registry {
         near.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         let mut near: Vec<String> = near.into_iter().map(|(_, name)| name).collect();
         near.dedup();
-        Err(RegistryError::UnknownPlugin { name: spec.name, near })
+        Err(RegistryError::UnknownPlugin {
+            name: spec.name,
+            near,
+        })
     }
 
     /// The package that a run was pinned to, whatever it is called now.
@@ -342,7 +368,11 @@ impl Registry {
         if found.eq_ignore_ascii_case(&package.sha256) {
             Ok(bytes)
         } else {
-            Err(RegistryError::Digest { path, expected: package.sha256.clone(), found })
+            Err(RegistryError::Digest {
+                path,
+                expected: package.sha256.clone(),
+                found,
+            })
         }
     }
 
@@ -353,14 +383,17 @@ impl Registry {
     }
 
     fn folder(&self, package: &Package) -> PathBuf {
-        self.root.join(&package.name).join(package.version.to_string())
+        self.root
+            .join(&package.name)
+            .join(package.version.to_string())
     }
 
     /// A name no reader looks at, in the same file system.
     fn hidden(&self, what: &str) -> PathBuf {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        self.root.join(format!(".{what}-{}-{number}", std::process::id()))
+        self.root
+            .join(format!(".{what}-{}-{number}", std::process::id()))
     }
 
     /// Whether this very package is installed already.
@@ -395,7 +428,9 @@ impl Registry {
             set_mode(publisher, 0o755)?;
         }
         fs::rename(staged, folder).map_err(at(folder))?;
-        File::open(parent).and_then(|dir| dir.sync_all()).map_err(at(parent))
+        File::open(parent)
+            .and_then(|dir| dir.sync_all())
+            .map_err(at(parent))
     }
 
     /// Looks at every package folder, and writes the index anew if it was out of date and may be written.
@@ -411,7 +446,11 @@ impl Registry {
         let mut stale = false;
         for (name, version) in self.folders()? {
             let key = format!("{name}/{version}");
-            let path = self.root.join(&name).join(version.to_string()).join(METADATA);
+            let path = self
+                .root
+                .join(&name)
+                .join(version.to_string())
+                .join(METADATA);
             let stamp = match fs::metadata(&path) {
                 Ok(meta) => stamp(&meta),
                 Err(e) => {
@@ -429,13 +468,21 @@ impl Registry {
             };
             match package.and_then(|package| self.component_fits(package)) {
                 Ok(package) => {
-                    new.packages.insert(key, Indexed { stamp, package: package.clone() });
+                    new.packages.insert(
+                        key,
+                        Indexed {
+                            stamp,
+                            package: package.clone(),
+                        },
+                    );
                     found.packages.push(package);
                 }
                 Err(problem) => found.problems.push(problem),
             }
         }
-        found.packages.sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
+        found
+            .packages
+            .sort_by(|a, b| (&a.name, &a.version).cmp(&(&b.name, &b.version)));
         if stale || new.packages.len() != old.packages.len() {
             // Many readers may not write here, and need not.
             let _ = self.write_index(&new, &index_path);
@@ -491,12 +538,17 @@ impl Registry {
 }
 
 fn read_package(path: &Path, name: &str, version: &Version) -> Result<Package, RegistryError> {
-    let broken = |problem: String| RegistryError::Broken { path: path.to_owned(), problem };
+    let broken = |problem: String| RegistryError::Broken {
+        path: path.to_owned(),
+        problem,
+    };
     let bytes = fs::read(path).map_err(|e| broken(format!("cannot be read: {e}")))?;
     let package: Package =
         serde_json::from_slice(&bytes).map_err(|e| broken(format!("is no package: {e}")))?;
     if package.name != name || package.version != *version {
-        return Err(broken(format!("says it is {package}, but lies at {name}/{version}")));
+        return Err(broken(format!(
+            "says it is {package}, but lies at {name}/{version}"
+        )));
     }
     Ok(package)
 }
@@ -511,7 +563,9 @@ fn subfolders(path: &Path) -> Result<Vec<String>, RegistryError> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(at(path))?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
         if !name.starts_with('.') && entry.path().is_dir() {
             names.push(name);
         }
@@ -541,7 +595,9 @@ fn json(value: &impl Serialize, path: &Path) -> Result<Vec<u8>, RegistryError> {
 
 fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RegistryError> {
     let mut file = File::create_new(path).map_err(at(path))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(at(path))?;
     set_mode(path, 0o644)
 }
 
@@ -598,12 +654,17 @@ mod tests {
     fn what_is_added_is_found_with_role_contract_and_digest_of_its_own_bytes() {
         let (_dir, registry) = registry();
         let bytes = component("destination", "x");
-        let added = registry.add(&bytes, named("acme/helpdesk", "2.0.1")).expect("added");
+        let added = registry
+            .add(&bytes, named("acme/helpdesk", "2.0.1"))
+            .expect("added");
         assert_eq!(added.role, Role::Destination);
         assert_eq!(added.contract, Version::new(0, 1, 0));
         assert_eq!(added.sha256, digest(&bytes));
         assert_eq!(registry.list().expect("list"), [added.clone()]);
-        assert_eq!(registry.resolve("acme/helpdesk@2").expect("resolved"), added);
+        assert_eq!(
+            registry.resolve("acme/helpdesk@2").expect("resolved"),
+            added
+        );
         assert_eq!(registry.by_digest(&added.sha256).expect("by digest"), added);
         assert_eq!(registry.read(&added).expect("bytes"), bytes);
     }
@@ -619,7 +680,10 @@ mod tests {
         assert_eq!(resolved("desk@^0.1"), "0.1.10");
         assert_eq!(resolved("desk@0.1.0"), "0.1.0");
         assert_eq!(resolved("desk@^0.3.0-beta"), "0.3.0-beta.2");
-        let error = registry.resolve("desk@^0.3").expect_err("only a pre-release").to_string();
+        let error = registry
+            .resolve("desk@^0.3")
+            .expect_err("only a pre-release")
+            .to_string();
         assert!(error.contains("0.3.0-beta.2, 0.2.0, 0.1.10"), "{error}");
     }
 
@@ -634,7 +698,10 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(near("zendeks").first().map(String::as_str), Some("zendesk"));
-        assert_eq!(near("freshdesk").first().map(String::as_str), Some("acme/freshdesk"));
+        assert_eq!(
+            near("freshdesk").first().map(String::as_str),
+            Some("acme/freshdesk")
+        );
         assert!(near("qqq").is_empty());
     }
 
@@ -643,7 +710,9 @@ mod tests {
         let (_dir, registry) = registry();
         let first = component("source", "one");
         registry.add(&first, named("desk", "1.0.0")).expect("added");
-        registry.add(&first, named("desk", "1.0.0")).expect("the same again");
+        registry
+            .add(&first, named("desk", "1.0.0"))
+            .expect("the same again");
         assert!(matches!(
             registry.add(&component("source", "two"), named("desk", "1.0.0")),
             Err(RegistryError::AlreadyThere { .. })
@@ -664,7 +733,11 @@ mod tests {
             Err(RegistryError::Spec(_))
         ));
         assert_eq!(registry.list().expect("list"), []);
-        assert_eq!(fs::read_dir(dir.path()).expect("folder").count(), 1, "nothing beside it");
+        assert_eq!(
+            fs::read_dir(dir.path()).expect("folder").count(),
+            1,
+            "nothing beside it"
+        );
     }
 
     #[test]
@@ -678,7 +751,10 @@ mod tests {
         // The component first: half a copy is a problem to report, not a package.
         fs::copy(from.join(COMPONENT), to.join(COMPONENT)).expect("copy");
         assert_eq!(registry.list().expect("list").len(), 1);
-        assert!(matches!(registry.resolve("acme/desk"), Err(RegistryError::Broken { .. })));
+        assert!(matches!(
+            registry.resolve("acme/desk"),
+            Err(RegistryError::Broken { .. })
+        ));
         fs::copy(from.join(METADATA), to.join(METADATA)).expect("copy");
         assert_eq!(registry.resolve("acme/desk").expect("seen"), package);
         assert!(registry.problems().expect("problems").is_empty());
@@ -702,7 +778,10 @@ mod tests {
         fs::remove_file(&index).expect("removed");
         assert_eq!(registry.list().expect("list"), [package.clone()]);
         // Metadata changed under the index.
-        let changed = Package { title: "A longer title".to_owned(), ..package.clone() };
+        let changed = Package {
+            title: "A longer title".to_owned(),
+            ..package.clone()
+        };
         let path = registry.folder(&package).join(METADATA);
         fs::write(&path, json(&changed, &path).expect("json")).expect("written");
         assert_eq!(registry.list().expect("list"), [changed]);
@@ -722,7 +801,10 @@ mod tests {
         bytes.pop();
         fs::write(&path, &bytes).expect("cut");
         let error = registry.resolve("desk").expect_err("cut").to_string();
-        assert!(error.contains("component.wasm") && error.contains("install"), "{error}");
+        assert!(
+            error.contains("component.wasm") && error.contains("install"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -731,11 +813,18 @@ mod tests {
         add(&registry, "good", "1.0.0");
         let bad = add(&registry, "bad", "1.0.0");
         let path = registry.folder(&bad).join(METADATA);
-        for text in ["nonsense".to_owned(), fs::read_to_string(&path).expect("text").replace("bad", "evil")] {
+        for text in [
+            "nonsense".to_owned(),
+            fs::read_to_string(&path)
+                .expect("text")
+                .replace("bad", "evil"),
+        ] {
             fs::write(&path, text).expect("written");
             assert_eq!(registry.list().expect("list").len(), 1);
             let problems = registry.problems().expect("problems");
-            assert!(matches!(problems.as_slice(), [RegistryError::Broken { path: p, .. }] if *p == path));
+            assert!(
+                matches!(problems.as_slice(), [RegistryError::Broken { path: p, .. }] if *p == path)
+            );
         }
     }
 
@@ -744,11 +833,15 @@ mod tests {
         let (_dir, registry) = registry();
         let package = add(&registry, "acme/desk", "1.0.0");
         let error = registry
-            .remove("acme/desk", &package.version, |_| Some("run 7 can be rolled back".to_owned()))
+            .remove("acme/desk", &package.version, |_| {
+                Some("run 7 can be rolled back".to_owned())
+            })
             .expect_err("in use");
         assert!(error.to_string().contains("run 7"), "{error}");
         assert_eq!(registry.list().expect("list").len(), 1);
-        registry.remove("acme/desk", &package.version, |_| None).expect("removed");
+        registry
+            .remove("acme/desk", &package.version, |_| None)
+            .expect("removed");
         assert_eq!(registry.list().expect("list"), []);
         assert!(!registry.root.join("acme").exists());
         assert!(matches!(
@@ -763,10 +856,18 @@ mod tests {
         let package = add(&registry, "acme/desk", "1.0.0");
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         let folder = registry.folder(&package);
-        for dir in [&folder, &registry.root.join("acme"), &registry.root.join("acme/desk")] {
+        for dir in [
+            &folder,
+            &registry.root.join("acme"),
+            &registry.root.join("acme/desk"),
+        ] {
             assert_eq!(mode(dir), 0o755, "{}", dir.display());
         }
-        for file in [folder.join(COMPONENT), folder.join(METADATA), registry.root.join(INDEX)] {
+        for file in [
+            folder.join(COMPONENT),
+            folder.join(METADATA),
+            registry.root.join(INDEX),
+        ] {
             assert_eq!(mode(&file), 0o644, "{}", file.display());
         }
     }
@@ -780,7 +881,9 @@ mod tests {
                 for patch in 1..20 {
                     let package = add(&registry, "desk", &format!("1.0.{patch}"));
                     if patch % 2 == 0 {
-                        registry.remove("desk", &package.version, |_| None).expect("removed");
+                        registry
+                            .remove("desk", &package.version, |_| None)
+                            .expect("removed");
                     }
                 }
             });

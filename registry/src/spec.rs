@@ -26,7 +26,9 @@ pub enum SpecError {
     )]
     Name(String),
     /// After the `@`.
-    #[error("{text:?} is no version requirement ({reason}); write for instance `{name}@^0.1` or `{name}@0.1.0`")]
+    #[error(
+        "{text:?} is no version requirement ({reason}); write for instance `{name}@^0.1` or `{name}@0.1.0`"
+    )]
     Versions {
         /// The package.
         name: String,
@@ -66,7 +68,10 @@ impl FromStr for Spec {
                 })?,
             },
         };
-        Ok(Self { name: name.to_owned(), versions })
+        Ok(Self {
+            name: name.to_owned(),
+            versions,
+        })
     }
 }
 
@@ -96,7 +101,9 @@ fn exactly(version: &Version) -> VersionReq {
 pub(crate) fn check_name(name: &str) -> Result<(), SpecError> {
     let part = |part: &str| {
         part.starts_with(|c: char| c.is_ascii_lowercase())
-            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && part
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
     };
     if name.split('/').count() <= 2 && name.split('/').all(part) {
         Ok(())
@@ -110,7 +117,9 @@ mod tests {
     use super::*;
 
     fn matches(spec: &str, version: &str) -> bool {
-        spec.parse::<Spec>().expect(spec).matches(&Version::parse(version).expect(version))
+        spec.parse::<Spec>()
+            .expect(spec)
+            .matches(&Version::parse(version).expect(version))
     }
 
     #[test]
@@ -122,7 +131,10 @@ mod tests {
         assert!(matches("acme/a@2", "2.9.9"));
         assert!(!matches("acme/a@2", "3.0.0"));
         assert!(matches("a@0.1.0", "0.1.0"));
-        assert!(!matches("a@0.1.0", "0.1.1"), "a whole version is that version");
+        assert!(
+            !matches("a@0.1.0", "0.1.1"),
+            "a whole version is that version"
+        );
         assert!(matches("a@1.0.0-rc.1", "1.0.0-rc.1"));
         assert!(!matches("a@1.0.0-rc.1", "1.0.0"));
         assert!(matches("a@^1.0.0-rc.1", "1.0.0-rc.2"));
@@ -132,9 +144,15 @@ mod tests {
     #[test]
     fn what_is_no_name_or_version_is_refused_with_an_example() {
         for name in ["", "A", "../x", "a/b/c", "1a", "a_b", "a/", ".a"] {
-            assert!(matches!(name.parse::<Spec>(), Err(SpecError::Name(_))), "{name}");
+            assert!(
+                matches!(name.parse::<Spec>(), Err(SpecError::Name(_))),
+                "{name}"
+            );
         }
-        let error = "a@latest".parse::<Spec>().expect_err("no requirement").to_string();
+        let error = "a@latest"
+            .parse::<Spec>()
+            .expect_err("no requirement")
+            .to_string();
         assert!(error.contains("a@^0.1"), "{error}");
     }
 }

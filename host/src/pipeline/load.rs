@@ -516,7 +516,8 @@ impl Loader<'_> {
             Err(Error::Interrupted) => Err(Error::Interrupted),
             Err(error) => {
                 let why = error.to_string();
-                tracing::warn!(attachment = id, "Attachment could not be fetched.");
+                // The report names it with its reason; there may be thousands.
+                tracing::debug!(attachment = id, why, "Attachment could not be fetched.");
                 if attachment.state == AttachmentState::Available {
                     attachment.state = AttachmentState::Unavailable(why.clone());
                 }

@@ -677,9 +677,13 @@ impl Drop for Guard {
 async fn telling<T>(sides: &[&Side], events: &dyn Events, work: impl Future<Output = T>) -> T {
     let watching = sides.iter().map(|side| async move {
         let mut pauses = side.gateway.pauses();
+        let mut waiting = false;
         loop {
             let reason = pauses.borrow_and_update().as_ref().map(words_of);
-            events.paused(&side.name, reason.as_deref());
+            if reason.is_some() || waiting {
+                events.paused(&side.name, reason.as_deref());
+            }
+            waiting = reason.is_some();
             if pauses.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -105,9 +105,17 @@ pub fn source_card(item: &ItemCtx<'_>) -> Result<Card> {
         url: head.url.as_deref(),
         created_at: head.created_at.and_then(time::format_utc),
         updated_at: head.updated_at.and_then(time::format_utc),
-        facts: item.facts.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        facts: item
+            .facts
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect(),
         fields,
-        raw: head.raw.iter().map(|raw| (raw.name.as_str(), raw.json.as_str())).collect(),
+        raw: head
+            .raw
+            .iter()
+            .map(|raw| (raw.name.as_str(), raw.json.as_str()))
+            .collect(),
         notes: item.notes,
         losses: head
             .losses
@@ -146,14 +154,21 @@ pub fn source_card(item: &ItemCtx<'_>) -> Result<Card> {
         line("Note", note);
     }
     for (field, how, note) in &compact.losses {
-        line(&format!("Not as it was ({how})"), &format!("{field}: {note}"));
+        line(
+            &format!("Not as it was ({how})"),
+            &format!("{field}: {note}"),
+        );
     }
 
     let mut text = String::new();
     let mut html = String::from("<ul>");
     for (name, value) in &lines {
         text.push_str(&format!("{name}: {value}\n"));
-        html.push_str(&format!("<li>{}: {}</li>", escape_html(name), escape_html(value)));
+        html.push_str(&format!(
+            "<li>{}: {}</li>",
+            escape_html(name),
+            escape_html(value)
+        ));
     }
     html.push_str(&format!("</ul><pre>{}</pre>", escape_html(&json)));
     text.push('\n');

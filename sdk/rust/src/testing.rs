@@ -80,7 +80,9 @@ struct Lost {
 
 impl std::fmt::Debug for Harness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Harness").field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Harness")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
     }
 }
 
@@ -190,16 +192,29 @@ impl Harness {
     /// Compares two runs: `None` when they took the same way, else the first difference.
     pub fn same_way(&self, other: &Harness) -> Option<String> {
         let requests = |h: &Harness| -> Vec<Request> {
-            h.record.exchanges.borrow().iter().map(|e| e.request.clone()).collect()
+            h.record
+                .exchanges
+                .borrow()
+                .iter()
+                .map(|e| e.request.clone())
+                .collect()
         };
         let (mine, theirs) = (requests(self), requests(other));
         for (i, pair) in mine.iter().zip(&theirs).enumerate() {
             if pair.0 != pair.1 {
-                return Some(format!("request {i}: {} instead of {}", shown(pair.1), shown(pair.0)));
+                return Some(format!(
+                    "request {i}: {} instead of {}",
+                    shown(pair.1),
+                    shown(pair.0)
+                ));
             }
         }
         if mine.len() != theirs.len() {
-            return Some(format!("{} requests instead of {}", theirs.len(), mine.len()));
+            return Some(format!(
+                "{} requests instead of {}",
+                theirs.len(),
+                mine.len()
+            ));
         }
         let (mine, theirs) = (self.record.steps.borrow(), other.record.steps.borrow());
         let first = mine.iter().zip(theirs.iter()).position(|(a, b)| a != b);
@@ -220,13 +235,25 @@ impl Harness {
 
     /// All outcomes reported so far.
     pub fn outcomes(&self) -> Vec<Outcome> {
-        let pick = |step: Step| if let Step::Report(outcome) = step { Some(outcome) } else { None };
+        let pick = |step: Step| {
+            if let Step::Report(outcome) = step {
+                Some(outcome)
+            } else {
+                None
+            }
+        };
         self.steps().into_iter().filter_map(pick).collect()
     }
 
     /// All undo outcomes reported so far.
     pub fn undo_outcomes(&self) -> Vec<UndoOutcome> {
-        let pick = |step: Step| if let Step::ReportUndo(o) = step { Some(o) } else { None };
+        let pick = |step: Step| {
+            if let Step::ReportUndo(o) = step {
+                Some(o)
+            } else {
+                None
+            }
+        };
         self.steps().into_iter().filter_map(pick).collect()
     }
 
@@ -293,12 +320,22 @@ fn keep(blobs: &RefCell<BTreeMap<String, Vec<u8>>>, media_type: &str, bytes: Vec
     let sha256 = sha256(&bytes);
     let size = bytes.len() as u64;
     blobs.borrow_mut().insert(sha256.clone(), bytes);
-    BlobRef { sha256, size, media_type: media_type.to_owned() }
+    BlobRef {
+        sha256,
+        size,
+        media_type: media_type.to_owned(),
+    }
 }
 
 enum Source {
-    Platform { platform: Platform, lost: Rc<RefCell<Vec<Lost>>>, mutating: Cell<usize> },
-    Record { left: RefCell<Vec<Exchange>> },
+    Platform {
+        platform: Platform,
+        lost: Rc<RefCell<Vec<Lost>>>,
+        mutating: Cell<usize>,
+    },
+    Record {
+        left: RefCell<Vec<Exchange>>,
+    },
 }
 
 struct Played {
@@ -315,7 +352,11 @@ impl Played {
         let at = {
             let mut exchanges = self.record.exchanges.borrow_mut();
             let pending = Err(HttpError::Cancelled);
-            exchanges.push(Exchange { request: request.clone(), answer: pending, blob: None });
+            exchanges.push(Exchange {
+                request: request.clone(),
+                answer: pending,
+                blob: None,
+            });
             exchanges.len() - 1
         };
         self.record.steps.borrow_mut().push(Step::Request(at));
@@ -327,17 +368,29 @@ impl Played {
                         let found = left.remove(i);
                         found.answer.map(|response| (response, found.blob))
                     }
-                    None => Err(HttpError::Denied("the first run did not send this".to_owned())),
+                    None => Err(HttpError::Denied(
+                        "the first run did not send this".to_owned(),
+                    )),
                 }
             }
-            Source::Platform { platform, lost, mutating } => {
+            Source::Platform {
+                platform,
+                lost,
+                mutating,
+            } => {
                 let how = if request.key.is_some() {
                     mutating.set(mutating.get() + 1);
-                    lost.borrow().iter().find(|l| l.nth == mutating.get()).map(|l| l.how)
+                    lost.borrow()
+                        .iter()
+                        .find(|l| l.nth == mutating.get())
+                        .map(|l| l.how)
                 } else {
                     None
                 };
-                let doubt = Err(HttpError::InDoubt(Doubt { sent_at: self.now, attempts: 1 }));
+                let doubt = Err(HttpError::InDoubt(Doubt {
+                    sent_at: self.now,
+                    attempts: 1,
+                }));
                 match how {
                     Some(Loss::BeforeArriving) => doubt,
                     Some(Loss::AfterApplying) => {
@@ -351,9 +404,14 @@ impl Played {
         let answered = answered.map(|(mut response, mut blob)| {
             if keep_body && blob.is_none() {
                 let media_type = response.headers.iter().find(|h| h.name == "content-type");
-                let media_type =
-                    media_type.map_or("application/octet-stream", |h| h.value.as_str()).to_owned();
-                blob = Some(keep(&self.blobs, &media_type, std::mem::take(&mut response.body)));
+                let media_type = media_type
+                    .map_or("application/octet-stream", |h| h.value.as_str())
+                    .to_owned();
+                blob = Some(keep(
+                    &self.blobs,
+                    &media_type,
+                    std::mem::take(&mut response.body),
+                ));
             }
             (response, blob)
         });
@@ -367,7 +425,12 @@ impl Played {
 
 impl Host for Played {
     fn send(&self, request: Request) -> LocalBoxFuture<'_, Result<Response, HttpError>> {
-        async move { self.exchange(request, false).await.map(|(response, _)| response) }.boxed_local()
+        async move {
+            self.exchange(request, false)
+                .await
+                .map(|(response, _)| response)
+        }
+        .boxed_local()
     }
 
     /// Asks up to `give-up-after-ms / every-ms` times, without waiting.
@@ -380,7 +443,10 @@ impl Host for Played {
             let tries = options.give_up_after_ms / options.every_ms.max(1) + 1;
             let mut last = Err(HttpError::Timeout);
             for _ in 0..tries {
-                last = self.exchange(request.clone(), false).await.map(|(response, _)| response);
+                last = self
+                    .exchange(request.clone(), false)
+                    .await
+                    .map(|(response, _)| response);
                 let Ok(response) = &last else { break };
                 let json: serde_json::Value =
                     serde_json::from_slice(&response.body).unwrap_or_default();
@@ -420,7 +486,10 @@ impl Host for Played {
     }
 
     fn log(&self, level: Level, message: &str) {
-        self.record.lines.borrow_mut().push((level, message.to_owned()));
+        self.record
+            .lines
+            .borrow_mut()
+            .push((level, message.to_owned()));
     }
 
     fn progress(&self, _done: u64, _total: Option<u64>) {}
@@ -435,8 +504,13 @@ impl Host for Played {
 
     fn blob_read(&self, blob: &BlobRef, offset: u64, len: u32) -> Vec<u8> {
         let blobs = self.blobs.borrow();
-        let bytes = blobs.get(&blob.sha256).map(Vec::as_slice).unwrap_or_default();
-        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let bytes = blobs
+            .get(&blob.sha256)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let from = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
         let to = from.saturating_add(len as usize).min(bytes.len());
         bytes.get(from..to).unwrap_or_default().to_vec()
     }
@@ -449,7 +523,10 @@ impl Ledger for Played {
     }
 
     fn report_undo(&self, outcome: UndoOutcome) -> LocalBoxFuture<'_, Result<(), Refusal>> {
-        self.record.steps.borrow_mut().push(Step::ReportUndo(outcome));
+        self.record
+            .steps
+            .borrow_mut()
+            .push(Step::ReportUndo(outcome));
         std::future::ready(Ok(())).boxed_local()
     }
 }

@@ -237,9 +237,17 @@ mod tests {
     }
 
     fn unit(cx: &Context, patience: u64, look_first: bool) -> Made<u16> {
-        let request = cx.http().post("/things").json("x").key("item", "main", "create");
+        let request = cx
+            .http()
+            .post("/things")
+            .json("x")
+            .key("item", "main", "create");
         let create = create(cx, request).wait_at_most(patience);
-        let create = if look_first { create.look_first() } else { create };
+        let create = if look_first {
+            create.look_first()
+        } else {
+            create
+        };
         let look_up = async || {
             let reply = cx.http().get("/things/by-marker").send().await?;
             Ok(reply.ok().then_some(reply.status))
@@ -251,7 +259,16 @@ mod tests {
     fn an_answer_that_comes_is_a_fresh_creation() {
         let (harness, made) = platform();
         let result = unit(&harness.context(), 60_000, false);
-        assert!(matches!(result, Made::Created { proof: Some(Proof::Fresh), .. }), "{result:?}");
+        assert!(
+            matches!(
+                result,
+                Made::Created {
+                    proof: Some(Proof::Fresh),
+                    ..
+                }
+            ),
+            "{result:?}"
+        );
         assert_eq!((made.get(), harness.exchanges().len()), (1, 1));
     }
 
@@ -260,7 +277,17 @@ mod tests {
         let (harness, made) = platform();
         let harness = harness.lose_answer(1, Loss::AfterApplying);
         let result = unit(&harness.context(), 60_000, false);
-        assert!(matches!(result, Made::Found { object: 200, proof: None, .. }), "{result:?}");
+        assert!(
+            matches!(
+                result,
+                Made::Found {
+                    object: 200,
+                    proof: None,
+                    ..
+                }
+            ),
+            "{result:?}"
+        );
         assert_eq!(made.get(), 1);
     }
 
@@ -270,7 +297,13 @@ mod tests {
         let harness = harness.lose_answer(1, Loss::AfterApplying);
         let result = unit(&harness.context(), 60_000, true);
         assert!(
-            matches!(result, Made::Found { proof: Some(Proof::AbsentBefore), .. }),
+            matches!(
+                result,
+                Made::Found {
+                    proof: Some(Proof::AbsentBefore),
+                    ..
+                }
+            ),
             "{result:?}"
         );
         assert_eq!(made.get(), 1);
@@ -281,7 +314,9 @@ mod tests {
         let (harness, made) = platform();
         let harness = harness.lose_answer(1, Loss::BeforeArriving);
         let result = unit(&harness.context(), 60_000, false);
-        let Made::Created { key: Some(key), .. } = result else { panic!("{result:?}") };
+        let Made::Created { key: Some(key), .. } = result else {
+            panic!("{result:?}")
+        };
         assert_eq!((key.step.as_str(), made.get()), ("create~2", 1));
         let kinds: Vec<_> = harness
             .steps()
