@@ -173,6 +173,20 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
             sum.expected += sum.read - got;
         }
     }
+    // A part without a counter of its own holds what was read of it, explained rows included.
+    for row in store
+        .rows(
+            "SELECT e.kind, sum(e.rows_n) AS n FROM explained e JOIN partitions p ON p.extraction = e.extraction AND p.id = e.part \
+             WHERE e.extraction = $1 AND p.total_last IS NULL AND p.state IN ('done', 'short') GROUP BY e.kind",
+            vec![extraction.into()],
+        )
+        .await?
+    {
+        let kind: String = row.try_get("kind")?;
+        if let Some(sum) = sums.get_mut(&kind) {
+            sum.expected += unsigned(row.try_get("n")?);
+        }
+    }
     for row in store
         .rows(
             "SELECT kind, reason, sum(rows_n) AS n FROM explained WHERE extraction = $1 GROUP BY kind, reason",
