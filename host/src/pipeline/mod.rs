@@ -51,6 +51,9 @@ const SCHEMA: [Kind; 6] = [
     Kind::FieldDefinition,
 ];
 
+/// How often the requests that were sent are added to the stored counts.
+const COUNTING: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Both ends with their accounts.
 struct Ends {
     source: Side,
@@ -295,6 +298,27 @@ async fn run_owned(
         result
     };
     let both = async { tokio::join!(reading, loader.run(seen)) };
+    // A killed process must not take its counts along.
+    let counting = async {
+        loop {
+            tokio::time::sleep(COUNTING).await;
+            let source = project
+                .count_requests(&begun.extraction, &begun.ends.source)
+                .await;
+            let target = project
+                .count_requests(&begun.run, &begun.ends.destination)
+                .await;
+            if let Err(error) = source.and(target) {
+                tracing::warn!(%error, "Requests could not be counted.");
+            }
+        }
+    };
+    let both = async {
+        tokio::select! {
+            result = both => result,
+            never = counting => never,
+        }
+    };
     let (read, loaded) =
         telling(&[&begun.ends.source, &begun.ends.destination], events, both).await;
     project

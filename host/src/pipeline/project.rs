@@ -1,7 +1,8 @@
 //! A project: one `migration.toml` and what lies beside it, opened and wired up.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::Row as _;
@@ -53,6 +54,8 @@ pub struct Project {
     pub stop: CancellationToken,
     /// How long units wait for an owner that may wake up.
     pub takeover_wait: Duration,
+    /// What was already added to the stored counts of requests.
+    counted: Mutex<HashMap<String, (u64, u64)>>,
 }
 
 impl Project {
@@ -90,6 +93,7 @@ impl Project {
             transport,
             boundary: None,
             stop: CancellationToken::new(),
+            counted: Mutex::default(),
             takeover_wait: LEASE + SEND_MARGIN + GatewayLimits::default().answer_timeout,
             config,
         })
@@ -293,18 +297,28 @@ impl Project {
         }
     }
 
-    /// Adds what a gateway sent to the run's counts (rule M-5).
+    /// Adds what a gateway sent since the last call to the run's counts (rule M-5).
     ///
     /// # Errors
     /// A store error.
     pub async fn count_requests(&self, run: &str, side: &Side) -> Result<(), Error> {
-        let batch = side
-            .gateway
-            .state()
-            .requests
-            .into_iter()
-            .map(|count| {
-                sql!(
+        let mut batch = vec![];
+        {
+            let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+            for count in side.gateway.state().requests {
+                let key = format!("{run} {} {} {}", side.name, count.method, count.grant);
+                let stored = counted.entry(key).or_default();
+                if count.sent < stored.0 {
+                    // Another gateway, which counts from nothing.
+                    *stored = (0, 0);
+                }
+                let sent = count.sent.saturating_sub(stored.0);
+                let throttled = count.throttled.saturating_sub(stored.1);
+                if sent + throttled == 0 {
+                    continue;
+                }
+                *stored = (count.sent, count.throttled);
+                batch.push(sql!(
                     "INSERT INTO request_counts (run, connection, method, path, count_n, throttled) VALUES ($1, $2, $3, $4, $5, $6) \
                      ON CONFLICT (run, connection, method, path) DO UPDATE SET count_n = request_counts.count_n + $5, \
                      throttled = request_counts.throttled + $6",
@@ -312,11 +326,11 @@ impl Project {
                     &side.name,
                     count.method,
                     count.grant,
-                    count.sent,
-                    count.throttled
-                )
-            })
-            .collect();
+                    sent,
+                    throttled
+                ));
+            }
+        }
         self.store.write(batch).await?;
         Ok(())
     }
