@@ -26,7 +26,6 @@ use crate::blobs::{BlobStore, Builder};
 use crate::clock::SharedClock;
 use crate::contract::{destination, http, ledger, runtime, session, types};
 use crate::gateway::{Exchange, Gateway, IntentLog};
-use crate::kinds;
 use crate::sql;
 use crate::store::{LedgerEntry, Statement, Store, StoreError, outcome_digest};
 use crate::unit_host::{UnitAbort, UnitHost};
@@ -206,7 +205,7 @@ struct Inner {
     now: i64,
     settle_ms: i64,
     records: HashMap<String, Record>,
-    undoing: HashMap<u64, (String, String)>,
+    undoing: HashSet<u64>,
     prepares: bool,
     state: Mutex<State>,
     changed: Notify,
@@ -234,7 +233,6 @@ struct State {
     buffered: Vec<Statement>,
     blobs: HashSet<String>,
     reported: HashSet<String>,
-    undone: HashSet<u64>,
     abort: Option<UnitAbort>,
     stopping: bool,
 }
@@ -447,16 +445,8 @@ impl Durable {
         }
         collect_blobs(&frozen.call, &mut state.blobs);
         let undoing = match &frozen.call {
-            Call::Undo(_, effects, _) => effects
-                .iter()
-                .map(|u| {
-                    (
-                        u.effect_id,
-                        (kinds::name(&u.kind).to_owned(), u.item.clone()),
-                    )
-                })
-                .collect(),
-            _ => HashMap::new(),
+            Call::Undo(_, effects, _) => effects.iter().map(|u| u.effect_id).collect(),
+            _ => HashSet::new(),
         };
         Ok(Self {
             inner: Arc::new(Inner {
@@ -1554,7 +1544,7 @@ impl UnitHost for Durable {
                 other => Err(inner.abort(unexpected(&other))),
             };
         }
-        let result = if inner.undoing.contains_key(&outcome.effect) {
+        let result = if inner.undoing.contains(&outcome.effect) {
             Ok(())
         } else {
             Err(ledger::Refusal::UnknownItem)
@@ -1584,7 +1574,6 @@ impl UnitHost for Durable {
                 vec![],
             )
             .await?;
-        locked(&inner.state).undone.insert(outcome.effect);
         inner.at(Boundary::Outcome).await;
         Ok(result)
     }

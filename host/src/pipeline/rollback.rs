@@ -61,7 +61,12 @@ impl Rollback<'_> {
                 }
             }
         }
-        let total = self.open_effects().await?.len() as u64;
+        let mut by_kind: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        let mut total = 0;
+        for row in self.open_effects().await? {
+            total += 1;
+            by_kind.entry(row.kind.clone()).or_default().push(row);
+        }
         let mut done = 0;
         let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
         let mut problems = vec![];
@@ -78,12 +83,7 @@ impl Rollback<'_> {
             if !(self.kinds.is_empty() || self.kinds.contains(&kind)) {
                 continue;
             }
-            let rows: Vec<Row> = self
-                .open_effects()
-                .await?
-                .into_iter()
-                .filter(|row| row.kind == kind)
-                .collect();
+            let rows = by_kind.remove(&kind).unwrap_or_default();
             let size = self
                 .destination
                 .description()
