@@ -597,17 +597,8 @@ fn collect_blobs(call: &Call, into: &mut HashSet<String>) {
     }
     let Call::Write(_, items) = call else { return };
     for item in items {
-        match &item.body {
-            destination::Body::Single(single) => entry(single, into),
-            destination::Body::Thread(thread) => {
-                entry(&thread.conversation, into);
-                for part in &thread.parts {
-                    entry(&part.message, into);
-                    for attachment in &part.attachments {
-                        entry(attachment, into);
-                    }
-                }
-            }
+        for one in &item.body.entries {
+            entry(one, into);
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::config::{Config, MatchPolicy as Policy};
 use crate::contract::destination::{
-    Body, Effect, Item, MatchPolicy, Slot, SlotValue, SurveyReport, Thread, ThreadPart,
+    Body, Effect, Item, MatchPolicy, Slot, SlotValue, SurveyReport, ThreadPart,
 };
 use crate::contract::types::{
     Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Field,
@@ -180,16 +180,21 @@ impl Assembler {
         if let Entity::Attachment(attachment) = &mut entry.data {
             attachment.content = own.blob;
         }
-        let body = if let Entity::Conversation(_) = &entry.data {
-            let mut parts = vec![];
+        let mut body = Body {
+            entries: vec![entry.clone()],
+            parts: vec![],
+        };
+        if let Entity::Conversation(_) = &entry.data {
             for message in self.children("message", id).await? {
                 record.inside.push((
                     "message".into(),
                     message.entry.head.id.clone(),
                     message.hash.clone(),
                 ));
+                let message_id = message.entry.head.id.clone();
+                let place = push(&mut body.entries, message.entry);
                 let mut attachments = vec![];
-                for mut attachment in self.children("attachment", &message.entry.head.id).await? {
+                for mut attachment in self.children("attachment", &message_id).await? {
                     record.inside.push((
                         "attachment".into(),
                         attachment.entry.head.id.clone(),
@@ -198,20 +203,14 @@ impl Assembler {
                     if let Entity::Attachment(file) = &mut attachment.entry.data {
                         file.content = attachment.blob;
                     }
-                    attachments.push(attachment.entry);
+                    attachments.push(push(&mut body.entries, attachment.entry));
                 }
-                parts.push(ThreadPart {
-                    message: message.entry,
+                body.parts.push(ThreadPart {
+                    message: place,
                     attachments,
                 });
             }
-            Body::Thread(Thread {
-                conversation: entry.clone(),
-                parts,
-            })
-        } else {
-            Body::Single(entry.clone())
-        };
+        }
         if let Some(status) = self.left_out(&entry) {
             return Ok(Some(Assembled::Decided(record, status)));
         }
@@ -244,18 +243,8 @@ impl Assembler {
                 )));
             }
         };
-        let mut body = body;
-        match &mut body {
-            Body::Single(single) => self.resolve(single).await?,
-            Body::Thread(thread) => {
-                self.resolve(&mut thread.conversation).await?;
-                for part in &mut thread.parts {
-                    self.resolve(&mut part.message).await?;
-                    for attachment in &mut part.attachments {
-                        self.resolve(attachment).await?;
-                    }
-                }
-            }
+        for entry in &mut body.entries {
+            self.resolve(entry).await?;
         }
         let item = Item {
             key: record.key.clone(),
@@ -655,4 +644,10 @@ pub fn wants_bytes(attachment: &Attachment) -> bool {
             attachment.state,
             AttachmentState::Available | AttachmentState::External(_)
         )
+}
+
+/// Adds an entry to a body, and returns its place.
+fn push(entries: &mut Vec<Entry>, entry: Entry) -> u32 {
+    entries.push(entry);
+    u32::try_from(entries.len() - 1).unwrap_or(u32::MAX)
 }

@@ -19,7 +19,7 @@ use super::model::Events;
 use super::side::Side;
 use crate::config::Config;
 use crate::contract::description::{ConflictKey, KindSupport, Normalisation};
-use crate::contract::destination::{Body, Item};
+use crate::contract::destination::Item;
 use crate::contract::types::{
     AddressChannel, AttachmentState, Entity, Entry, Error as Refused, Kind,
 };
@@ -449,15 +449,7 @@ impl Loader<'_> {
     /// Fetches the bytes that threads carry; what cannot be had is named, not fatal.
     async fn fetch_files(&self, items: &mut [(Item, Record)]) -> Result<(), Error> {
         for (item, record) in items {
-            let entries: Vec<&mut Entry> = match &mut item.body {
-                Body::Single(entry) => vec![entry],
-                Body::Thread(thread) => thread
-                    .parts
-                    .iter_mut()
-                    .flat_map(|part| &mut part.attachments)
-                    .collect(),
-            };
-            let missing: Vec<Option<(String, String)>> = stream::iter(entries)
+            let missing: Vec<Option<(String, String)>> = stream::iter(&mut item.body.entries)
                 .map(|entry| self.fetch_file(entry))
                 .buffered(FILES_AT_ONCE)
                 .collect::<Vec<_>>()
@@ -910,29 +902,19 @@ fn size_of(item: &Item) -> u64 {
             };
             300 + text(&m.text).max(text(&m.html))
         }
+        Entity::Attachment(_) => 100,
         _ => 1_000,
     };
-    match &item.body {
-        Body::Single(single) => entry(single),
-        Body::Thread(thread) => {
-            1_000
-                + thread
-                    .parts
-                    .iter()
-                    .map(|part| entry(&part.message))
-                    .sum::<u64>()
-        }
-    }
+    item.body.entries.iter().map(entry).sum()
 }
 
 /// The conflict keys of an item: those no other item of its batch may have, and all (rule D-14).
 fn conflict_values(rules: &[ConflictKey], item: &Item) -> (HashSet<String>, Vec<String>) {
-    let entry = match &item.body {
-        Body::Single(entry) => entry,
-        Body::Thread(thread) => &thread.conversation,
-    };
     let mut unique = HashSet::new();
     let mut all = vec![];
+    let Some(entry) = item.body.entries.first() else {
+        return (unique, all);
+    };
     for rule in rules {
         for value in field_values(entry, &rule.path) {
             let value = normalise(&value, rule.normalise);

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value as Json, json};
-use transload_sdk::destination::{Item, Thread, ThreadPart};
+use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::types::{
     self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Direction, Entity, Entry,
     Error, Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
@@ -303,7 +303,7 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
             head,
             data: Entity::Conversation(conversation),
         },
-        parts: vec![ThreadPart {
+        parts: vec![destination::Part {
             message: entry.clone(),
             attachments: Vec::new(),
         }],
@@ -580,7 +580,7 @@ impl Part<'_, '_> {
     /// The comments of one part: none for what is skipped, several for a long text.
     fn comments(
         &mut self,
-        part: &ThreadPart,
+        part: &destination::Part,
         message: &Message,
         at: i64,
         subject: Option<&str>,
@@ -751,7 +751,7 @@ impl Part<'_, '_> {
     fn message_card(
         &mut self,
         number: usize,
-        part: &ThreadPart,
+        part: &destination::Part,
         message: &Message,
         subject: Option<&str>,
     ) {

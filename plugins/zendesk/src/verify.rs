@@ -7,9 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use transload_sdk::Context;
-use transload_sdk::destination::{
-    ItemBody, Observed, Presence, SlotValue, Thread, ThreadPart, Written,
-};
+use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::ledger::Effect;
 use transload_sdk::types;
 use transload_sdk::types::{
@@ -74,7 +72,7 @@ fn id_of(one: &Written) -> u64 {
         .unwrap_or_default()
 }
 
-fn thing(one: &Written, presence: Presence, body: Option<ItemBody>) -> Observed {
+fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
     Observed {
         item: one.item.clone(),
         presence,
@@ -230,7 +228,7 @@ async fn ticket(
     Ok(Observed {
         item: one.item.clone(),
         presence: Presence::Present,
-        body: Some(ItemBody::Thread(thread)),
+        body: Some(thread.into()),
         values,
         fingerprint,
     })
@@ -276,7 +274,7 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
         target: Some(tag.clone()),
         name: None,
     });
-    let mut parts: Vec<ThreadPart> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     for comment in comments {
         let plain = text::without_lead(&comment.body);
         let html = text::without_lead(text::unwrapped(&comment.html_body));
@@ -341,7 +339,7 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
     }
 }
 
-fn join(cx: &Context, before: &mut ThreadPart, more: &str) -> bool {
+fn join(cx: &Context, before: &mut Part, more: &str) -> bool {
     let Entity::Message(message) = &mut before.message.data else {
         return false;
     };
@@ -357,7 +355,7 @@ fn join(cx: &Context, before: &mut ThreadPart, more: &str) -> bool {
     true
 }
 
-fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -> ThreadPart {
+fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -> Part {
     let mut message_head = head(Kind::Message, comment.id.to_string());
     message_head.created_at = comment.created_at.as_deref().and_then(map::parse_iso);
     let sent_at = message_head.created_at;
@@ -420,7 +418,7 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
             locator: Some(file.content_url.clone()),
         }),
     });
-    ThreadPart {
+    Part {
         attachments: attachments.collect(),
         message: Entry {
             head: message_head,
@@ -525,7 +523,7 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
     };
     Ok(Observed {
         fingerprint,
-        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+        ..thing(one, Presence::Present, Some(entry.into()))
     })
 }
 
@@ -562,7 +560,7 @@ fn organization(one: &Written, organizations: &BTreeMap<u64, Organization>) -> O
     };
     Observed {
         fingerprint: print_now(one, &people::organization_facets(organization)),
-        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+        ..thing(one, Presence::Present, Some(entry.into()))
     }
 }
 
@@ -583,7 +581,7 @@ async fn group(cx: &Context, one: &Written) -> Result<Observed, Error> {
     };
     Ok(Observed {
         fingerprint: print_now(one, &[("name".to_owned(), group.name)]),
-        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+        ..thing(one, Presence::Present, Some(entry.into()))
     })
 }
 
@@ -634,6 +632,6 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
     };
     Ok(Observed {
         fingerprint: print_now(one, &objects::record_facets(&record)),
-        ..thing(one, Presence::Present, Some(ItemBody::Single(entry)))
+        ..thing(one, Presence::Present, Some(entry.into()))
     })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use transload_plugin_zendesk::map;
 use transload_plugin_zendesk::state::{Config, State};
 use transload_plugin_zendesk::thread::{self, File, Surroundings};
-use transload_sdk::destination::{Item, ItemBody, MatchPolicy, SlotValue, Thread, ThreadPart};
+use transload_sdk::destination::{Item, MatchPolicy, Part, SlotValue, Thread};
 use transload_sdk::types::{
     Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus, Delivery,
     DeliveryStatus, Direction, Entity, Entry, Error, Field, Head, Kind, Message, Priority,
@@ -120,12 +120,12 @@ fn message(author: Author, visibility: Visibility, text: &str, after: i64) -> Me
     }
 }
 
-fn part(id: &str, message: Message) -> ThreadPart {
+fn part(id: &str, message: Message) -> Part {
     let entry = Entry {
         head: head(Kind::Message, id),
         data: Entity::Message(message),
     };
-    ThreadPart {
+    Part {
         message: entry,
         attachments: Vec::new(),
     }
@@ -188,7 +188,7 @@ impl Bench {
         &self,
         conversation: Conversation,
         fields: Vec<Field>,
-        parts: Vec<ThreadPart>,
+        parts: Vec<Part>,
     ) -> Result<thread::Mapped, Error> {
         let mut conversation_head = head(Kind::Conversation, "v1");
         conversation_head.fields = fields;
@@ -203,7 +203,7 @@ impl Bench {
         };
         let item = Item {
             key: "i1".to_owned(),
-            body: ItemBody::Thread(thread.clone()),
+            body: thread.clone().into(),
             values: vec![SlotValue {
                 slot: "channel".to_owned(),
                 value: "email".to_owned(),
@@ -449,7 +449,7 @@ fn a_thread_one_above_the_limit_continues_in_a_linked_ticket() {
             message(customer(), Visibility::Public, "x", n as i64),
         )
     };
-    let parts: Vec<ThreadPart> = (0..5_001).map(one).collect();
+    let parts: Vec<Part> = (0..5_001).map(one).collect();
     let mut mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     assert_eq!(mapped.tickets.len(), 2);
     assert!(

@@ -17,9 +17,7 @@ use serde_json::{Value, json};
 use transload_plugin_zendesk::Zendesk;
 use transload_plugin_zendesk::state::State;
 use transload_sdk::Destination;
-use transload_sdk::destination::{
-    Item, ItemBody, MatchPolicy, Thread, ThreadPart, UndoMode, Undoing,
-};
+use transload_sdk::destination::{self, Item, MatchPolicy, Part, Thread, UndoMode, Undoing};
 use transload_sdk::http::{Body, Request, Response};
 use transload_sdk::ledger::{Action, Outcome, Proof, Status, UndoStatus};
 use transload_sdk::testing::{Harness, Loss, answer};
@@ -241,7 +239,7 @@ fn head(kind: Kind, id: &str) -> Head {
     }
 }
 
-fn item(key: &str, kind: &str, id: &str, body: ItemBody) -> Item {
+fn item(key: &str, kind: &str, id: &str, body: destination::Body) -> Item {
     Item {
         key: key.to_owned(),
         body,
@@ -296,7 +294,7 @@ fn customer(id: &str, emails: &[&str]) -> Item {
         head: head(Kind::Customer, id),
         data: Entity::Customer(customer),
     };
-    item(id, "customer", id, ItemBody::Single(entry))
+    item(id, "customer", id, entry.into())
 }
 
 fn reference(kind: Kind, id: &str, target: &str) -> Reference {
@@ -387,12 +385,12 @@ fn thread(id: &str, subject: &str) -> Item {
     };
     let thread = Thread {
         conversation,
-        parts: vec![ThreadPart {
+        parts: vec![Part {
             message,
             attachments: Vec::new(),
         }],
     };
-    item(id, "conversation", id, ItemBody::Thread(thread))
+    item(id, "conversation", id, thread.into())
 }
 
 fn threads(n: usize) -> Vec<Item> {

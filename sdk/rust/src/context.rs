@@ -6,13 +6,13 @@ use std::rc::Rc;
 use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
+use crate::Result;
 use crate::bindings::common::transload::connector::{runtime, session};
 use crate::blobs::Blobs;
 use crate::http::{Http, HttpError, PollOptions, Request, Response};
 use crate::json;
 use crate::ledger::{Outcome, Refusal, UndoOutcome};
 use crate::types::{BlobRef, Error};
-use crate::{Result, destination};
 
 pub use runtime::Level;
 
@@ -191,23 +191,5 @@ impl Context {
     /// The beginning of the marker of everything this source organisation gives: `platform:organisation:`.
     pub fn marker_prefix(&self) -> String {
         format!("{}:{}:", self.platform(), self.organisation())
-    }
-}
-
-impl destination::Item {
-    /// The item's own record: a thread's conversation.
-    pub fn entry(&self) -> &crate::types::Entry {
-        match &self.body {
-            destination::ItemBody::Single(entry) => entry,
-            destination::ItemBody::Thread(thread) => &thread.conversation,
-        }
-    }
-
-    /// What a slot is mapped to.
-    pub fn value(&self, slot: &str) -> Option<&str> {
-        self.values
-            .iter()
-            .find(|v| v.slot == slot)
-            .map(|v| v.value.as_str())
     }
 }

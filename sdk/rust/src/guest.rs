@@ -168,6 +168,12 @@ impl<T: Source> source::exports::transload::connector::source::Guest for SourceC
     }
 }
 
+/// Refuses items whose places point nowhere, so that no connector has to.
+#[cfg(feature = "destination")]
+fn whole(items: &[Item]) -> Result<()> {
+    items.iter().try_for_each(|item| item.body.check())
+}
+
 /// The exports of a destination.
 #[cfg(feature = "destination")]
 #[derive(Debug)]
@@ -203,10 +209,12 @@ impl<T: Destination> destination::exports::transload::connector::destination::Gu
         kind: Kind,
         items: Vec<Item>,
     ) -> Result<Vec<MatchResult>> {
+        whole(&items)?;
         run(async { T::match_items(&writing(ctx), kind, items).await })
     }
 
     fn write(ctx: session::Context, kind: Kind, items: Vec<Item>) -> Result<()> {
+        whole(&items)?;
         run(async { T::write(&writing(ctx), kind, items).await })
     }
 

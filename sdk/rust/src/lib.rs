@@ -18,6 +18,7 @@ mod blobs;
 pub mod card;
 mod context;
 mod error;
+mod item;
 mod json;
 mod role;
 
@@ -49,10 +50,11 @@ pub mod connector {
 /// What a destination is given and answers.
 pub mod destination {
     pub use crate::bindings::common::transload::connector::destination_types::{
-        Allowance, Body as ItemBody, Candidate, Item, MatchKey, MatchPolicy, MatchResult, Observed,
-        Presence, Slot, SlotOption, SlotValue, SurveyReport, TargetAgent, TargetField, Thread,
-        ThreadPart, UndoMode, Undoing, Written,
+        Allowance, Body, Candidate, Item, MatchKey, MatchPolicy, MatchResult, Observed, Presence,
+        Slot, SlotOption, SlotValue, SurveyReport, TargetAgent, TargetField, UndoMode, Undoing,
+        Written,
     };
+    pub use crate::item::{Part, Thread};
 }
 
 /// What became of items and effects.

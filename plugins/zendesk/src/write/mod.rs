@@ -9,10 +9,10 @@ pub mod schema;
 pub mod tickets;
 
 use transload_sdk::Context;
-use transload_sdk::destination::{Item, ItemBody};
+use transload_sdk::destination::Item;
 use transload_sdk::http::OperationKey;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::types::{Entry, Error, Kind, Loss};
+use transload_sdk::types::{Error, Kind, Loss};
 
 use crate::api::Refusal;
 use crate::client::{self, Sent, Write};
@@ -82,14 +82,6 @@ pub async fn report(
 /// As [`report`].
 pub async fn reject(cx: &Context, item: &Item, error: Error) -> Result<(), Error> {
     report(cx, item, Status::Rejected(error), Vec::new(), Vec::new()).await
-}
-
-/// The record of an item.
-pub fn entry(item: &Item) -> &Entry {
-    match &item.body {
-        ItemBody::Single(entry) => entry,
-        ItemBody::Thread(thread) => &thread.conversation,
-    }
 }
 
 /// An effect without what only some have.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::destination::{Item, ItemBody, Thread};
+use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::OperationKey;
 use transload_sdk::ledger::{Effect, Proof, Status};
 use transload_sdk::types::{AttachmentState, BlobRef, Entity, Entry, Error, Kind, Text};
@@ -134,14 +134,11 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
 }
 
 fn as_thread(item: &Item) -> Result<Thread, Error> {
-    match &item.body {
-        ItemBody::Thread(thread) => Ok(thread.clone()),
-        ItemBody::Single(entry) if entry.head.kind == Kind::Message => thread::lone_note(entry),
-        ItemBody::Single(entry) => Ok(Thread {
-            conversation: entry.clone(),
-            parts: Vec::new(),
-        }),
+    let entry = item.entry();
+    if entry.head.kind == Kind::Message {
+        return thread::lone_note(entry);
     }
+    item.thread()
 }
 
 fn thread_is_spam(thread: &Thread) -> bool {

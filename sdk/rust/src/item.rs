@@ -1,0 +1,144 @@
+//! What a destination is given, as a connector reads it: a record, or a thread in order.
+//!
+//! In the contract a body is one list of entries and places in it; here it is a [`Thread`] of [`Part`]s.
+
+use crate::Result;
+use crate::bindings::common::transload::connector::destination_types::ThreadPart;
+use crate::destination::{Body, Item};
+use crate::types::{Entity, Entry, Error, Head, Kind};
+
+/// A conversation with its messages in order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Thread {
+    /// Everything but its messages.
+    pub conversation: Entry,
+    /// Public messages, notes and events, in the thread's order.
+    pub parts: Vec<Part>,
+}
+
+/// A message with its attachments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// The message.
+    pub message: Entry,
+    /// What it carries, in its order.
+    pub attachments: Vec<Entry>,
+}
+
+/// What stands for the record of a body that has none.
+static NOTHING: Entry = Entry {
+    head: Head {
+        kind: Kind::Other(String::new()),
+        id: String::new(),
+        url: None,
+        external_id: None,
+        created_at: None,
+        updated_at: None,
+        imported_at: None,
+        created_by: None,
+        modified_by: None,
+        deleted: false,
+        fields: Vec::new(),
+        raw: Vec::new(),
+        losses: Vec::new(),
+    },
+    data: Entity::Other(String::new()),
+};
+
+impl Item {
+    /// The item's own record: a thread's conversation.
+    pub fn entry(&self) -> &Entry {
+        self.body.entry()
+    }
+
+    /// The item as a thread; any other record is one without parts.
+    ///
+    /// # Errors
+    /// `bug` for a body whose places lie beyond its entries, which no host makes.
+    pub fn thread(&self) -> Result<Thread> {
+        self.body.thread()
+    }
+
+    /// What a slot is mapped to.
+    pub fn value(&self, slot: &str) -> Option<&str> {
+        self.values
+            .iter()
+            .find(|v| v.slot == slot)
+            .map(|v| v.value.as_str())
+    }
+}
+
+impl Body {
+    /// The record itself. A body without one never reaches a connector: the entry points refuse it.
+    pub fn entry(&self) -> &Entry {
+        self.entries.first().unwrap_or(&NOTHING)
+    }
+
+    /// As [`Item::thread`].
+    ///
+    /// # Errors
+    /// As [`Item::thread`].
+    pub fn thread(&self) -> Result<Thread> {
+        let part = |part: &ThreadPart| {
+            let attachments = part
+                .attachments
+                .iter()
+                .map(|place| self.at(*place).cloned());
+            Ok(Part {
+                message: self.at(part.message)?.clone(),
+                attachments: attachments.collect::<Result<_>>()?,
+            })
+        };
+        Ok(Thread {
+            conversation: self.at(0)?.clone(),
+            parts: self.parts.iter().map(part).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Refuses a body whose places point nowhere, or without a record.
+    #[cfg(all(target_arch = "wasm32", feature = "destination"))]
+    pub(crate) fn check(&self) -> Result<()> {
+        let places = self.parts.iter().flat_map(|part| &part.attachments);
+        let messages = self.parts.iter().map(|part| &part.message);
+        places
+            .chain(messages)
+            .chain(&[0])
+            .try_for_each(|place| self.at(*place).map(drop))
+    }
+
+    fn at(&self, place: u32) -> Result<&Entry> {
+        self.entries
+            .get(place as usize)
+            .ok_or_else(|| Error::Bug(format!("the body has no entry {place}")))
+    }
+
+    fn push(&mut self, entry: Entry) -> u32 {
+        self.entries.push(entry);
+        u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX)
+    }
+}
+
+impl From<Entry> for Body {
+    fn from(entry: Entry) -> Self {
+        Self {
+            entries: vec![entry],
+            parts: Vec::new(),
+        }
+    }
+}
+
+impl From<Thread> for Body {
+    fn from(thread: Thread) -> Self {
+        let mut body = Self::from(thread.conversation);
+        for part in thread.parts {
+            let message = body.push(part.message);
+            let attachments = part.attachments.into_iter();
+            let attachments = attachments.map(|entry| body.push(entry)).collect();
+            body.parts.push(ThreadPart {
+                message,
+                attachments,
+            });
+        }
+        body
+    }
+}
