@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
@@ -166,7 +167,7 @@ impl Lab {
         Ok(Self {
             source,
             destination,
-            time: LabTime(clock),
+            time: LabTime::new(clock),
             dir,
             base_urls: (servers.0.base_url.clone(), servers.1.base_url.clone()),
             _temp: None,
@@ -333,7 +334,30 @@ pub fn binary() -> PathBuf {
 ///
 /// Timeouts of requests stay as long as they are, and the renewal of the lease follows the time that is shown.
 #[derive(Debug, Clone)]
-pub struct LabTime(pub Clock);
+pub struct LabTime {
+    /// The time that is shown.
+    pub shown: Clock,
+    /// What a process that stood still has missed, on top of the time it really ran.
+    stood_still: Arc<AtomicU64>,
+    started: Instant,
+}
+
+impl LabTime {
+    fn new(shown: Clock) -> Self {
+        Self {
+            shown,
+            stood_still: Arc::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Lets everything find out that it stood still for so long: a machine that was suspended, a process that was stopped.
+    pub fn stand_still(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.stood_still.fetch_add(ms, Ordering::SeqCst);
+        self.shown.advance(i64::try_from(ms).unwrap_or(i64::MAX));
+    }
+}
 
 /// Waits that are timeouts: a request that hangs must hang for as long as it would.
 const TIMEOUTS: [Duration; 2] = [Duration::from_secs(120), Duration::from_secs(3_600)];
@@ -347,7 +371,11 @@ const UNHURRIED: Duration = Duration::from_secs(5);
 #[async_trait]
 impl transload_host::clock::Clock for LabTime {
     fn now(&self) -> i64 {
-        self.0.now_ms()
+        self.shown.now_ms()
+    }
+
+    fn steady(&self) -> Duration {
+        self.started.elapsed() + Duration::from_millis(self.stood_still.load(Ordering::SeqCst))
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -355,14 +383,14 @@ impl transload_host::clock::Clock for LabTime {
             return tokio::time::sleep(duration).await;
         }
         let length = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let until = self.0.now_ms().saturating_add(length);
+        let until = self.shown.now_ms().saturating_add(length);
         loop {
-            let left = until - self.0.now_ms();
+            let left = until - self.shown.now_ms();
             if left <= 0 {
                 return;
             }
             if duration != UNHURRIED {
-                self.0.advance(left.min(STEP_MS));
+                self.shown.advance(left.min(STEP_MS));
             }
             tokio::time::sleep(TICK).await;
         }
