@@ -35,6 +35,9 @@ pub struct LabConfig {
     pub largest_file: u64,
     /// Whether the platforms' rate limits are on.
     pub limits: bool,
+    /// When all of it begins, ms since 1970: two labs that begin at one time are alike to the byte. Their time moves only when
+    /// something waits, so the command as a process of its own cannot work with them. None: now, and time runs.
+    pub begins: Option<i64>,
     /// Further lines of `migration.toml`; tables of it that are not `migration`, `connections` or `budget`.
     pub extra: String,
     /// Further settings of the destination connection.
@@ -49,6 +52,7 @@ impl Default for LabConfig {
             longest_thread: 12,
             largest_file: 8 * 1024,
             limits: false,
+            begins: None,
             extra: String::new(),
             destination: String::new(),
         }
@@ -141,7 +145,7 @@ impl Lab {
     /// # Errors
     /// A port that cannot be had, a folder that cannot be made.
     pub async fn simulators(config: &LabConfig, dir: PathBuf) -> Result<Self> {
-        let clock = Clock::real();
+        let clock = config.begins.map_or_else(Clock::real, Clock::at);
         let source = kustomer::Simulator::new(kustomer::Config {
             seed: config.seed,
             size: config.size,
