@@ -262,41 +262,12 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
     let mut head = entry.head.clone();
     head.kind = types::Kind::Conversation;
     head.fields = Vec::new();
+    let subject = message.subject.clone();
     let conversation = Conversation {
         customer: message.customer.clone(),
-        subject: Some(
-            message
-                .subject
-                .clone()
-                .unwrap_or_else(|| "Note on the customer".to_owned()),
-        ),
-        preview: None,
+        subject: subject.or_else(|| Some("Note on the customer".to_owned())),
         status: ConversationStatus::Closed,
-        sub_status: None,
-        snooze_until: None,
-        snooze_status: None,
-        priority: None,
-        assignees: Vec::new(),
-        teams: Vec::new(),
-        queue: None,
-        channels: Vec::new(),
-        brand: None,
-        tags: Vec::new(),
-        direction: Direction::None,
-        language: None,
-        satisfaction: None,
-        sla: None,
-        spam: false,
-        locked: false,
-        ended_at: None,
-        ended_reason: None,
-        merged_into: None,
-        linked: Vec::new(),
-        closed_at: None,
-        first_response_at: None,
-        last_activity_at: None,
-        message_count: None,
-        note_count: None,
+        ..Conversation::empty()
     };
     Ok(Thread {
         conversation: Entry {
