@@ -375,10 +375,11 @@ fn kinds() -> Vec<KindSupport> {
             updates: changing(),
             ..base(Kind::CustomObject, 100, 4, 100)
         },
-        KindSupport {
+        // Two units could add to the text of one record.
+        one_at_a_time(KindSupport {
             updates: changing(),
-            ..base(Kind::Relationship, 100, 2, 1)
-        },
+            ..base(Kind::Relationship, 100, 5, 100)
+        }),
     ]
 }
 

@@ -117,7 +117,10 @@ impl Bench {
         let members = BTreeSet::from([(19, 98738), (7, 98738)]);
         Self {
             state,
-            config: Config::default(),
+            config: Config {
+                subdomain: "acme".to_owned(),
+                ..Config::default()
+            },
             files: BTreeMap::new(),
             members,
         }
@@ -244,7 +247,7 @@ fn a_thread_is_one_ticket_with_everything_in_its_one_call() {
             "author_id": 1,
             "public": false,
             "created_at": "2026-10-21T14:03:11Z",
-            "body": "[Migrated: source card]\n\nSource card\nsource id: v1\nsource url: https://old.example/v1\ncreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (19)\nteams: team t1 (98738)\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z\n2: id m2; sent 2026-10-21T14:03:11.250Z\n"
+            "body": "[Migrated: source card]\n\nSource: kustomer\nSource id: v1\nMarker: kustomer:org1:conversation:v1\nLink: https://old.example/v1\nCreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (https://acme.zendesk.com/agent/users/19)\nteams: team t1\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\n\n{\"transload_card\":1,\"source\":\"kustomer:org1:conversation:v1\",\"id\":\"v1\",\"url\":\"https://old.example/v1\",\"created_at\":\"2026-10-21T14:02:11.250Z\",\"facts\":[[\"status\",\"closed\"],[\"priority\",\"3 on 1..5\"],[\"assignees\",\"agent a1 (https://acme.zendesk.com/agent/users/19)\"],[\"teams\",\"team t1\"],[\"channels\",\"email\"],[\"direction\",\"inbound\"],[\"closed\",\"2026-10-21T15:02:11.250Z\"]]}\n\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z\n2: id m2; sent 2026-10-21T14:03:11.250Z\n"
           }
         ]
       }
@@ -301,7 +304,8 @@ fn a_former_agent_is_named_above_the_text_and_never_assigned() {
         (
             7,
             true,
-            "[Migrated: written by Ana Ruiz; not delivered: mailbox full]\n\nSorry!".to_owned()
+            "[Migrated: written by Ana Ruiz (agent a9); not delivered: mailbox full]\n\nSorry!"
+                .to_owned()
         )
     );
     assert_eq!(mapped.tickets.first().unwrap().assignee_id, None);
