@@ -211,7 +211,7 @@ impl Assembler {
                 });
             }
         }
-        if let Some(status) = self.left_out(&entry) {
+        if let Some(status) = left_out(&self.config, &entry) {
             return Ok(Some(Assembled::Decided(record, status)));
         }
         record.hash = sha256(
@@ -268,57 +268,6 @@ impl Assembler {
     #[must_use]
     pub fn marker(&self, kind: &str, id: &str) -> String {
         format!("{}:{}:{kind}:{id}", self.platform, self.organisation)
-    }
-
-    /// Rules by which a record is not loaded (rules M-3, M-13).
-    fn left_out(&self, entry: &Entry) -> Option<ledger::Status> {
-        let skipped = |why: &str| Some(ledger::Status::Skipped(why.to_owned()));
-        let filter = &self.config.filter;
-        if !filter.wants(kinds::name(&entry.head.kind)) {
-            return skipped("its kind is not in [filter] kinds");
-        }
-        let zone = self.config.migration.time_zone;
-        if let Entity::Conversation(conversation) = &entry.data {
-            if entry.head.deleted {
-                return skipped("deleted in the source");
-            }
-            if conversation.spam {
-                return skipped("marked as spam in the source");
-            }
-            if let Some(since) = filter.created_since
-                && entry
-                    .head
-                    .created_at
-                    .is_some_and(|at| at < since.to_ms(zone))
-            {
-                return skipped("created before [filter] created_since");
-            }
-            if let Some(since) = filter.updated_since
-                && entry
-                    .head
-                    .updated_at
-                    .is_some_and(|at| at < since.to_ms(zone))
-            {
-                return skipped("updated before [filter] updated_since");
-            }
-        }
-        if let Entity::Customer(customer) = &entry.data {
-            if customer.merged_into.is_some() {
-                return skipped("merged into another customer, who carries its id");
-            }
-            if entry.head.deleted {
-                return skipped("deleted in the source");
-            }
-            let excluded = customer
-                .addresses
-                .iter()
-                .any(|address| filter.exclude_people.contains(&address.value))
-                || filter.exclude_people.contains(&entry.head.id);
-            if excluded {
-                return skipped("named in [filter] exclude_people");
-            }
-        }
-        None
     }
 
     /// The values of the destination's slots (rule M-2).
@@ -494,6 +443,58 @@ fn staged(row: &sqlx::sqlite::SqliteRow) -> Result<Staged, Error> {
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     Ok(serde_json::from_str(text)?)
+}
+
+/// Rules by which a record is not loaded (rules M-3, M-13).
+#[must_use]
+pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
+    let skipped = |why: &str| Some(ledger::Status::Skipped(why.to_owned()));
+    let filter = &config.filter;
+    if !filter.wants(kinds::name(&entry.head.kind)) {
+        return skipped("its kind is not in [filter] kinds");
+    }
+    let zone = config.migration.time_zone;
+    if let Entity::Conversation(conversation) = &entry.data {
+        if entry.head.deleted {
+            return skipped("deleted in the source");
+        }
+        if conversation.spam {
+            return skipped("marked as spam in the source");
+        }
+        if let Some(since) = filter.created_since
+            && entry
+                .head
+                .created_at
+                .is_some_and(|at| at < since.to_ms(zone))
+        {
+            return skipped("created before [filter] created_since");
+        }
+        if let Some(since) = filter.updated_since
+            && entry
+                .head
+                .updated_at
+                .is_some_and(|at| at < since.to_ms(zone))
+        {
+            return skipped("updated before [filter] updated_since");
+        }
+    }
+    if let Entity::Customer(customer) = &entry.data {
+        if customer.merged_into.is_some() {
+            return skipped("merged into another customer, who carries its id");
+        }
+        if entry.head.deleted {
+            return skipped("deleted in the source");
+        }
+        let excluded = customer
+            .addresses
+            .iter()
+            .any(|address| filter.exclude_people.contains(&address.value))
+            || filter.exclude_people.contains(&entry.head.id);
+        if excluded {
+            return skipped("named in [filter] exclude_people");
+        }
+    }
+    None
 }
 
 /// What a value of the source becomes: the user's map, then the connector's proposal, then its fallback.

@@ -6,7 +6,10 @@
 mod assemble;
 mod errors;
 mod extract;
+#[cfg(test)]
+mod fixtures;
 mod load;
+mod mapping;
 pub mod model;
 mod planning;
 pub mod project;
@@ -30,6 +33,7 @@ use self::model::{
 use self::planning::Facts;
 use self::project::Project;
 pub use self::side::Side;
+use crate::config::Config;
 use crate::contract::description::Role;
 use crate::contract::destination::{SurveyReport, UndoMode};
 use crate::contract::session::Account;
@@ -121,22 +125,44 @@ pub async fn check(project: &Project, events: &dyn Events) -> Result<CheckReport
 /// As [`check`].
 pub async fn plan(project: &Project, events: &dyn Events) -> Result<Plan, Error> {
     let owned = project.own().await?;
-    let result = async {
-        let ends = ends(project, None).await?;
-        let (plan, ..) = make_plan(project, ends, events).await?;
-        Ok(plan)
-    }
-    .await;
+    let result = async { gather(project, events).await?.plan(&project.config) }.await;
     owned.release().await?;
     result
 }
 
-/// The plan, and what it was made from.
-async fn make_plan(
-    project: &Project,
-    mut ends: Ends,
-    events: &dyn Events,
-) -> Result<(Plan, Ends, String, SurveyReport), Error> {
+/// What a plan is made from, on both sides.
+struct Gathered {
+    ends: Ends,
+    extraction: String,
+    until: i64,
+    check: CheckReport,
+    discovery: Discovery,
+    survey: SurveyReport,
+    schema: Vec<Entry>,
+    met: mapping::Met,
+}
+
+impl Gathered {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            source: &self.ends.source,
+            destination: &self.ends.destination,
+            check: &self.check,
+            discovery: &self.discovery,
+            survey: &self.survey,
+            schema: &self.schema,
+            met: &self.met,
+        }
+    }
+
+    fn plan(&self, config: &Config) -> Result<Plan, Error> {
+        Ok(planning::plan(config, &self.facts())?)
+    }
+}
+
+/// Asks both sides, and reads what is cheap to read.
+async fn gather(project: &Project, events: &dyn Events) -> Result<Gathered, Error> {
+    let mut ends = ends(project, None).await?;
     let (extraction, until, discovery) = open_extraction(project, &mut ends).await?;
     let survey = {
         let side = &ends.destination;
@@ -166,16 +192,18 @@ async fn make_plan(
     {
         schema.push(serde_json::from_str::<Entry>(&row.try_get::<String, _>("payload")?)?);
     }
-    let plan = planning::plan(Facts {
-        config: &project.config,
-        source: &ends.source,
-        destination: &ends.destination,
-        check: ends.check(project),
+    let met = mapping::met(&project.store, &extraction, &project.config, &survey.slots).await?;
+    let check = ends.check(project);
+    Ok(Gathered {
+        ends,
+        extraction,
+        until,
+        check,
         discovery,
-        survey: survey.clone(),
+        survey,
         schema,
-    })?;
-    Ok((plan, ends, extraction, survey))
+        met,
+    })
 }
 
 /// The reading of the source that this project goes on with, or a new one. Several runs and destinations share it.
@@ -403,8 +431,8 @@ async fn begin(
             }
         }
     }
-    let ends = ends(project, None).await?;
-    let (plan, ends, extraction, survey) = make_plan(project, ends, events).await?;
+    let gathered = gather(project, events).await?;
+    let plan = gathered.plan(&project.config)?;
     if let Some(error) = plan.errors.first() {
         return Err(
             Error::input("plan", error.clone()).with_hint("`transload plan` shows all of it")
@@ -436,6 +464,13 @@ async fn begin(
             digest: plan.digest,
         });
     }
+    let Gathered {
+        ends,
+        extraction,
+        until,
+        survey,
+        ..
+    } = gathered;
     let now = project.clock.now();
     let run = format!(
         "r{}",
@@ -468,17 +503,6 @@ async fn begin(
         ));
     }
     project.store.write(batch).await?;
-    let row = project
-        .store
-        .row(
-            "SELECT until_ms FROM extractions WHERE id = $1",
-            vec![(&extraction).into()],
-        )
-        .await?;
-    let until = row
-        .map(|row| row.try_get("until_ms"))
-        .transpose()?
-        .unwrap_or(now);
     let mut begun = Begun {
         ends,
         run,

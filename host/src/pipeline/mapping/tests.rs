@@ -1,0 +1,189 @@
+use serde_json::json;
+
+use super::super::fixtures::{self, EXTRACTION, config, conversation, customer, field, stage};
+use super::*;
+use crate::contract::destination::SlotOption;
+
+fn slot(name: &str, defaults: &[(&str, &str)], fallback: Option<&str>) -> Slot {
+    let option = |word: &str| SlotOption {
+        value: word.into(),
+        label: word.to_uppercase(),
+    };
+    Slot {
+        kind: Kind::Conversation,
+        name: name.into(),
+        values: ["open", "on-hold", "closed"].map(option).to_vec(),
+        defaults: defaults
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect(),
+        fallback: fallback.map(str::to_owned),
+    }
+}
+
+fn status() -> Slot {
+    slot("status", &[("open", "open"), ("closed", "closed")], None)
+}
+
+fn there(kind: Kind, name: &str, label: &str, field_type: FieldType) -> TargetField {
+    TargetField {
+        kind,
+        object_type: None,
+        address: format!("f:{name}"),
+        name: name.into(),
+        label: label.into(),
+        field_type,
+        required: false,
+    }
+}
+
+async fn looked_at(config: &Config, slots: &[Slot], entries: &[Entry]) -> Met {
+    let (_dir, store) = fixtures::store().await;
+    stage(&store, entries).await;
+    met(&store, EXTRACTION, config, slots).await.unwrap()
+}
+
+/// More records than are looked at in one go, one in three with a status that nobody knows.
+fn many() -> Vec<Entry> {
+    (0..1_100)
+        .map(|n| {
+            let status = match n % 3 {
+                0 => json!({"Other": "waiting"}),
+                1 => json!("Open"),
+                _ => json!("Closed"),
+            };
+            conversation(&format!("c{n:04}"), "p1", status)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_value_that_was_met_and_has_no_place_is_an_error_until_the_map_names_it() {
+    let bare = config("");
+    let met = looked_at(&bare, &[status()], &many()).await;
+    let (maps, errors) = values(&bare, &[status()], &met, "new");
+    assert_eq!(maps[0].unmapped, ["other:waiting"]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    for words in [
+        "conversation.status \"other:waiting\" (367 records) has no value at new",
+        "[map.conversation.status]",
+        "\"*\"",
+        "there are open, on-hold, closed",
+    ] {
+        assert!(errors[0].contains(words), "{words}: {errors:?}");
+    }
+    for answer in ["\"other:waiting\" = \"on-hold\"", "\"*\" = \"open\""] {
+        let mapped = config(&format!("[map.conversation.status]\n{answer}"));
+        let met = looked_at(&mapped, &[status()], &many()).await;
+        let (maps, errors) = values(&mapped, &[status()], &met, "new");
+        assert_eq!(
+            (maps[0].unmapped.len(), errors.len()),
+            (0, 0),
+            "{answer}: {errors:?}"
+        );
+    }
+    // What the plan wrote as a question stays one.
+    let asked = config("[map.conversation.status]\n\"other:waiting\" = \"\"");
+    let met = looked_at(&asked, &[status()], &many()).await;
+    let (maps, errors) = values(&asked, &[status()], &met, "new");
+    assert_eq!((maps[0].unmapped.len(), errors.len()), (1, 1), "{errors:?}");
+    assert!(!maps[0].values.contains_key("other:waiting"), "{maps:?}");
+}
+
+#[tokio::test]
+async fn a_fallback_of_the_connector_leaves_no_value_without_a_place() {
+    let slot = slot("status", &[], Some("open"));
+    let met = looked_at(&config(""), std::slice::from_ref(&slot), &many()).await;
+    let (maps, errors) = values(&config(""), &[slot], &met, "new");
+    assert_eq!((maps[0].unmapped.len(), errors.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_a_rule_leaves_out_needs_no_value() {
+    let mut deleted = conversation("c1", "p1", json!({"Other": "waiting"}));
+    deleted.head.deleted = true;
+    let met = looked_at(&config(""), &[status()], &[deleted]).await;
+    assert_eq!(values(&config(""), &[status()], &met, "new").1.len(), 0);
+    let without = config("[filter]\nkinds = [\"customer\"]");
+    let met = looked_at(&without, &[status()], &many()).await;
+    assert_eq!(values(&without, &[status()], &met, "new").1.len(), 0);
+}
+
+#[tokio::test]
+async fn what_nobody_has_read_yet_is_said_and_not_called_well() {
+    let met = looked_at(&config(""), &[status()], &[customer("p1", &[])]).await;
+    let notice = not_read(&config(""), &[status()], &met).unwrap();
+    assert!(notice.message.contains("conversation.status"), "{notice:?}");
+    let met = looked_at(&config(""), &[status()], &many()).await;
+    assert_eq!(not_read(&config(""), &[status()], &met), None);
+    let mapped = config("[map.conversation.status]\n\"*\" = \"open\"");
+    assert_eq!(not_read(&mapped, &[status()], &Met::default()), None);
+}
+
+#[test]
+fn a_value_of_the_map_that_the_destination_does_not_have_is_an_error() {
+    let wrong = config("[map.conversation.status]\n\"open\" = \"opened\"");
+    let (_, errors) = values(&wrong, &[status()], &Met::default(), "new");
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0].contains("to \"opened\", which new does not have; it has open, on-hold, closed"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_field_goes_where_the_user_says_else_to_its_namesake_else_it_is_made() {
+    let schema = [
+        field("customer/tier", "Customer", "Tier", "Choice", &["a", "b"]),
+        field("customer/old", "Customer", "Old", "Text", &[]),
+        field("customer/big one", "Customer", "Big one", "Integer", &[]),
+        field("customer/new", "Customer", "New", "Text", &[]),
+        field("company/tier", "Company", "Tier", "Choice", &[]),
+    ];
+    let targets = [
+        there(Kind::Customer, "vip", "VIP", FieldType::Choice),
+        there(Kind::Customer, "tier", "Tier", FieldType::Choice),
+        there(Kind::Customer, "BigOne", "Something", FieldType::Decimal),
+        there(Kind::Customer, "new", "New", FieldType::Boolean),
+    ];
+    let rules = config("[map.fields]\n\"customer/tier\" = \"VIP\"\n\"customer/old\" = false");
+    let found = fields(&rules, &schema, &targets, "acme");
+    let becomes: Vec<_> = found
+        .plan
+        .iter()
+        .map(|f| (f.field.as_str(), f.target.as_str(), f.confidence))
+        .collect();
+    assert_eq!(
+        becomes,
+        [
+            ("customer/tier", "VIP", None),
+            ("customer/old", "left out", None),
+            ("customer/big one", "Something", Some(0.9)),
+            // A yes/no cannot hold a text.
+            ("customer/new", "made", None),
+            // Another kind's fields are no namesakes.
+            ("company/tier", "made", None),
+        ]
+    );
+    assert_eq!(found.errors, Vec::<String>::new());
+    let codes: Vec<&str> = found.notices.iter().map(|n| n.code.as_str()).collect();
+    assert_eq!(codes, ["field-choices"], "{:?}", found.notices);
+}
+
+#[test]
+fn a_field_that_is_sent_nowhere_is_an_error_and_one_that_nobody_defines_is_shown() {
+    let schema = [field("customer/tier", "Customer", "Tier", "Choice", &[])];
+    let rules = config("[map.fields]\n\"customer/tier\" = \"vip\"\n\"customer/teir\" = false");
+    let found = fields(&rules, &schema, &[], "acme");
+    assert_eq!(found.errors.len(), 1);
+    assert!(
+        found.errors[0].contains("\"customer/tier\" into \"vip\", which acme does not have"),
+        "{:?}",
+        found.errors
+    );
+    assert_eq!(found.notices[0].code, "unknown-field");
+    let rules = config("[map.fields]\n\"customer/tier\" = \"vip\"");
+    let there = [there(Kind::Customer, "vip", "VIP", FieldType::Boolean)];
+    let found = fields(&rules, &schema, &there, "acme");
+    assert_eq!(found.notices[0].code, "field-type", "{:?}", found.notices);
+}
