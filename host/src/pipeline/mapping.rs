@@ -11,7 +11,7 @@ use sqlx::Row as _;
 
 use super::assemble::{canonical_value, left_out, map_value};
 use super::model::{Notice, PlanCustomField, PlanValueMap, Severity};
-use crate::config::{Config, FieldTarget};
+use crate::config::{Config, FieldTarget, MapProposal, ProposedField, ProposedValue};
 use crate::contract::destination::{Slot, TargetField};
 use crate::contract::types::{Entity, Entry, FieldDefinition, FieldType, Kind};
 use crate::error::Error;
@@ -447,6 +447,129 @@ fn type_word(field_type: &FieldType) -> &str {
         FieldType::Json => "JSON",
         FieldType::Reference(_) => "reference",
         FieldType::Other(word) => word,
+    }
+}
+
+/// What `[map]` does not say yet: what would count anyway, and a question for each value that has no place. Written into the
+/// file it changes nothing of what a run does, but that somebody can read and change it.
+#[must_use]
+pub fn proposal(
+    config: &Config,
+    schema: &[Entry],
+    slots: &[Slot],
+    there: &[TargetField],
+    met: &Met,
+    destination: &str,
+) -> MapProposal {
+    let mut proposal = MapProposal::default();
+    for slot in slots {
+        proposal
+            .values
+            .extend(for_slot(config, slot, met, destination));
+    }
+    for entry in schema {
+        let Entity::FieldDefinition(field) = &entry.data else {
+            continue;
+        };
+        let id = &entry.head.id;
+        if config.map.fields.contains_key(id) {
+            continue;
+        }
+        let (target, comment) = match becomes(config, id, field, there) {
+            Becomes::Existing(found, Some(sure)) => (
+                FieldTarget::Existing(found.name.clone()),
+                sure.words(&found.label),
+            ),
+            _ => (
+                FieldTarget::Make(true),
+                match alike(field, there) {
+                    Some((found, _)) => format!(
+                        "made: {:?} at {destination} is a {}, this is a {}",
+                        found.label,
+                        type_word(&found.field_type),
+                        type_word(&field.field_type)
+                    ),
+                    None => format!("made: {destination} has nothing of this name"),
+                },
+            ),
+        };
+        proposal.fields.push(ProposedField {
+            field: id.clone(),
+            target,
+            comment: Some(comment),
+        });
+    }
+    proposal
+}
+
+/// Proposals for one setting. Where the user has a word for all values that are not named, nothing is missing.
+fn for_slot(config: &Config, slot: &Slot, met: &Met, destination: &str) -> Vec<ProposedValue> {
+    let kind = kinds::name(&slot.kind);
+    if config.map.value(kind, &slot.name, "*").is_some() {
+        return vec![];
+    }
+    let own = config.map.values.get(kind).and_then(|s| s.get(&slot.name));
+    let propose = |value: &str, target: Option<&str>, comment: String| {
+        let named = own.is_some_and(|own| own.contains_key(value));
+        (!named).then(|| ProposedValue {
+            kind: kind.to_owned(),
+            slot: slot.name.clone(),
+            value: value.to_owned(),
+            target: target.map(str::to_owned),
+            comment: Some(comment),
+        })
+    };
+    let mut all = vec![];
+    for (from, to) in &slot.defaults {
+        let comment = match plain(from) == plain(to) {
+            true => SAME.words(to),
+            false => format!("proposed by the connector of {destination}"),
+        };
+        all.extend(propose(from, Some(to), comment));
+    }
+    for (value, records) in met.unmapped(config, slot) {
+        let (target, comment) = match option_like(slot, value) {
+            Some((option, sure)) => (Some(option), sure.words(option)),
+            None => (
+                None,
+                format!("on {records} records; choose one of: {}", choices(slot)),
+            ),
+        };
+        all.extend(propose(value, target, comment));
+    }
+    if let Some(fallback) = &slot.fallback {
+        let comment = format!("for values not named, by the connector of {destination}");
+        all.extend(propose("*", Some(fallback), comment));
+    }
+    all
+}
+
+/// The option that goes by a value's name.
+fn option_like<'a>(slot: &'a Slot, value: &str) -> Option<(&'a str, Sure)> {
+    let word = value.strip_prefix("other:").unwrap_or(value);
+    let same = |option: &&crate::contract::destination::SlotOption| {
+        option.value == word || option.label == word
+    };
+    let like = |option: &&crate::contract::destination::SlotOption| {
+        let word = plain(word);
+        !word.is_empty() && [plain(&option.value), plain(&option.label)].contains(&word)
+    };
+    let mut alike = slot.values.iter().filter(like);
+    match (slot.values.iter().find(same), alike.next(), alike.next()) {
+        (Some(option), ..) => Some((&option.value, SAME)),
+        (None, Some(option), None) => Some((&option.value, ALIKE)),
+        _ => None,
+    }
+}
+
+impl Sure {
+    /// As it stands in a comment.
+    fn words(self, target: &str) -> String {
+        format!(
+            "{:.0} % sure: {} as {target:?}",
+            self.confidence * 100.0,
+            self.reason
+        )
     }
 }
 

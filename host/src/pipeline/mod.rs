@@ -130,6 +130,57 @@ pub async fn plan(project: &Project, events: &dyn Events) -> Result<Plan, Error>
     result
 }
 
+/// A plan, and what became of its proposals.
+#[derive(Debug)]
+pub struct Proposed {
+    /// The plan, by the file as it is now.
+    pub plan: Plan,
+    /// Entries added to `[map]`.
+    pub added: usize,
+    /// Entries that were not, because a run has begun with the mapping as it is.
+    pub withheld: usize,
+}
+
+/// As [`plan`], and adds to `[map]` of `migration.toml` what it does not say yet. A run is pinned to its mapping (rule M-14): once
+/// one was begun, and until it is rolled back, nothing is added.
+///
+/// # Errors
+/// As [`plan`]; a file that cannot be written.
+pub async fn propose(project: &mut Project, events: &dyn Events) -> Result<Proposed, Error> {
+    let owned = project.own().await?;
+    let result = async {
+        let gathered = gather(project, events).await?;
+        let proposal = mapping::proposal(
+            &project.config,
+            &gathered.schema,
+            &gathered.survey.slots,
+            &gathered.survey.fields,
+            &gathered.met,
+            &gathered.ends.destination.name,
+        );
+        let begun = project
+            .store
+            .number(
+                "SELECT count(*) FROM runs WHERE state <> 'rolled-back'",
+                vec![],
+            )
+            .await?
+            > 0;
+        let (added, withheld) = match begun {
+            true => (0, proposal.len()),
+            false => (project.config.write_map(&proposal)?, 0),
+        };
+        Ok(Proposed {
+            plan: gathered.plan(&project.config)?,
+            added,
+            withheld,
+        })
+    }
+    .await;
+    owned.release().await?;
+    result
+}
+
 /// What a plan is made from, on both sides.
 struct Gathered {
     ends: Ends,

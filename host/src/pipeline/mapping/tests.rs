@@ -187,3 +187,91 @@ fn a_field_that_is_sent_nowhere_is_an_error_and_one_that_nobody_defines_is_shown
     let found = fields(&rules, &schema, &there, "acme");
     assert_eq!(found.notices[0].code, "field-type", "{:?}", found.notices);
 }
+
+/// A project's file with this in it, and how often entries were added to it until nothing was missing.
+async fn planned(
+    more: &str,
+    slots: &[Slot],
+    schema: &[Entry],
+    entries: &[Entry],
+) -> (Config, String) {
+    let targets = [there(Kind::Customer, "tier", "Tier", FieldType::Choice)];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("migration.toml");
+    let text = "[migration]\nfrom = \"old\"\nto = \"new\"\n[connections.old]\nplugin = \"o\"\n[connections.new]\nplugin = \"n\"\n";
+    std::fs::write(&path, format!("{text}{more}\n")).unwrap();
+    let mut config = Config::load(&path).unwrap();
+    let met = looked_at(&config, slots, entries).await;
+    let first = proposal(&config, schema, slots, &targets, &met, "new");
+    config.write_map(&first).unwrap();
+    let digest = config.digest();
+    let met = looked_at(&config, slots, entries).await;
+    let second = proposal(&config, schema, slots, &targets, &met, "new");
+    assert_eq!(second, MapProposal::default());
+    assert_eq!(config.write_map(&second).unwrap(), 0);
+    assert_eq!(config.digest(), digest);
+    (config, std::fs::read_to_string(&path).unwrap())
+}
+
+#[tokio::test]
+async fn proposals_say_how_sure_they_are_and_why_and_a_second_plan_has_none() {
+    let slots = [
+        status(),
+        slot("channel", &[("email", "e-mail")], Some("api")),
+    ];
+    let schema = [
+        field("customer/tier", "Customer", "Tier", "Choice", &["a"]),
+        field("customer/new", "Customer", "New", "Text", &[]),
+    ];
+    let mut entries = many();
+    entries.push(conversation("d1", "p1", json!({"Other": "On hold"})));
+    let (config, text) = planned("", &slots, &schema, &entries).await;
+    for line in [
+        "open = \"open\" # 100 % sure: the same name as \"open\"",
+        "\"other:On hold\" = \"on-hold\" # 90 % sure: the same name but for case, blanks and signs as \"on-hold\"",
+        "\"other:waiting\" = \"\" # on 367 records; choose one of: open, on-hold, closed",
+        "email = \"e-mail\" # 100 % sure: the same name as \"e-mail\"",
+        "\"*\" = \"api\" # for values not named, by the connector of new",
+        "\"customer/tier\" = \"tier\" # 100 % sure: the same name as \"Tier\"",
+        "\"customer/new\" = true # made: new has nothing of this name",
+    ] {
+        assert!(
+            text.lines().any(|l| l == line),
+            "{line:?} is not in\n{text}"
+        );
+    }
+    // The question is not answered by having been asked.
+    let met = looked_at(&config, &slots, &entries).await;
+    assert_eq!(values(&config, &slots, &met, "new").1.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_written_means_what_nothing_written_meant() {
+    let slots = [
+        status(),
+        slot("channel", &[("email", "mail"), ("sms", "sms")], Some("api")),
+    ];
+    let mine = "[map.conversation.channel]\nsms = \"phone\"\n[map.conversation.status]\n\"*\" = \"closed\"";
+    let (written, text) = planned(mine, &slots, &[], &many()).await;
+    let before = config(mine);
+    for slot in &slots {
+        for value in [
+            "open",
+            "closed",
+            "snoozed",
+            "other:waiting",
+            "email",
+            "sms",
+            "fax",
+        ] {
+            assert_eq!(
+                map_value(&written, "conversation", slot, value),
+                map_value(&before, "conversation", slot, value),
+                "{} {value}:\n{text}",
+                slot.name
+            );
+        }
+    }
+    // A word for all that is not named leaves nothing to propose.
+    assert!(!text.contains("open ="), "{text}");
+}
