@@ -178,7 +178,7 @@ const MIGRATION: &str = "\
 # time_zone = \"UTC\"
 # What has been read and done, beside this file.
 # store = \"transload.db\"
-# Notices of severity `danger` that you take on, by code; `transload plan --accept CODE` adds to it.
+# Dangers that you take on, by code; `transload plan --accept CODE` adds to it.
 # accept = []
 
 ";

@@ -28,7 +28,7 @@ use self::assemble::Assembler;
 use self::extract::Extractor;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
-    CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport, Severity,
+    CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
 };
 use self::planning::Facts;
 use self::project::Project;
@@ -489,32 +489,21 @@ async fn begin(
             Error::input("plan", error.clone()).with_hint("`transload plan` shows all of it")
         );
     }
-    if !plan.check.ok {
-        let what = plan
-            .check
-            .connections
-            .iter()
-            .flat_map(|c| {
-                c.missing_rights.iter().cloned().chain(
-                    c.notices
-                        .iter()
-                        .filter(|n| n.severity == Severity::Danger)
-                        .map(|n| n.message.clone()),
-                )
-            })
-            .collect::<Vec<_>>()
-            .join("; ");
-        return Err(
-            Error::environment("check", format!("the check does not pass: {what}"))
-                .with_hint("mend it, or accept a notice by its code in [migration] accept"),
-        );
+    let missing: Vec<&str> = plan
+        .check
+        .connections
+        .iter()
+        .flat_map(|connection| &connection.missing_rights)
+        .map(String::as_str)
+        .collect();
+    if !missing.is_empty() {
+        return Err(Error::environment(
+            "check",
+            format!("rights are missing: {}", missing.join("; ")),
+        )
+        .with_hint("give them to the credential; `transload check` shows whose they are"));
     }
-    let approved = options.yes || options.accept.as_deref() == Some(plan.digest.as_str());
-    if !approved {
-        return Err(Error::NotApproved {
-            digest: plan.digest,
-        });
-    }
+    planning::approve(&plan, options)?;
     let Gathered {
         ends,
         extraction,
@@ -542,6 +531,18 @@ async fn begin(
         serde_json::to_string(&survey)?,
         now
     )];
+    // What was taken on is part of the record (rule M-10).
+    for danger in plan.dangers {
+        batch.push(sql!(
+            "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
+            &run,
+            &danger.notice.code,
+            serde_json::to_string(&model::Notice {
+                remedy: Some("taken on when the run was approved".into()),
+                ..danger.notice.clone()
+            })?
+        ));
+    }
     for (role, side) in [("source", &ends.source), ("destination", &ends.destination)] {
         let description = side.description();
         batch.push(sql!(

@@ -151,6 +151,8 @@ pub struct Plan {
     pub side_effects: Vec<Notice>,
     /// What to know before running.
     pub notices: Vec<Notice>,
+    /// Everything of severity `danger` among check, side effects and notices: a run needs a yes to each.
+    pub dangers: Vec<PlanDanger>,
     /// Calls to the source.
     pub source_calls: u64,
     /// Calls to the destination.
@@ -159,6 +161,16 @@ pub struct Plan {
     pub forecast_ms: u64,
     /// What stops a run.
     pub errors: Vec<String>,
+}
+
+/// A danger, and whether `[migration] accept` takes it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanDanger {
+    /// What it is.
+    #[serde(flatten)]
+    pub notice: Notice,
+    /// Taken on by its code.
+    pub accepted: bool,
 }
 
 /// One agent in a plan.
@@ -356,8 +368,10 @@ pub struct RunOptions {
     /// Digest of the plan that was approved; another plan is refused with
     /// [`Error::NotApproved`](crate::error::Error::NotApproved).
     pub accept: Option<String>,
-    /// Whatever the plan is, it is approved; recorded (rule M-10).
+    /// Whatever the plan is, it is approved; recorded (rule M-10). Says nothing of dangers.
     pub yes: bool,
+    /// Codes of dangers that are taken on, beside those in `[migration] accept`.
+    pub accept_dangers: Vec<String>,
     /// Cancelled: stop at the next safe point.
     pub stop: CancellationToken,
 }

@@ -5,7 +5,8 @@
 
 use super::mapping::{self, Met};
 use super::model::{
-    CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, PlanField, PlanKind, Severity,
+    CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, PlanDanger, PlanField, PlanKind,
+    RunOptions, Severity,
 };
 use super::side::Side;
 use crate::config::Config;
@@ -14,6 +15,7 @@ use crate::contract::destination::SurveyReport;
 use crate::contract::session::{self, Account};
 use crate::contract::source::{Certainty, Discovery};
 use crate::contract::types::{AgentState, Entity, Entry, Fidelity};
+use crate::error::Error;
 use crate::kinds;
 use crate::store::sha256;
 
@@ -184,7 +186,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
     errors.extend(fields.errors);
     notices.extend(fields.notices);
     let losses = losses(source, destination);
-    let side_effects = target
+    let side_effects: Vec<Notice> = target
         .side_effects
         .iter()
         .map(|effect| Notice {
@@ -202,6 +204,15 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
             remedy: effect.operator.clone(),
         })
         .collect();
+    let dangers = dangers(
+        check
+            .connections
+            .iter()
+            .flat_map(|connection| &connection.notices)
+            .chain(&side_effects)
+            .chain(&notices),
+        &config.migration.accept,
+    );
     let mut plan = Plan {
         digest: String::new(),
         check: check.clone(),
@@ -212,6 +223,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         agents: agents(config, schema, survey),
         side_effects,
         notices,
+        dangers,
         source_calls,
         destination_calls,
         forecast_ms: forecast(source, source_calls, config).max(forecast(
@@ -227,6 +239,11 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         &plan.side_effects,
         &plan.custom_fields,
         &plan.agents,
+        // Whether they are taken on already is no part of what there is to take on.
+        plan.dangers
+            .iter()
+            .map(|danger| &danger.notice)
+            .collect::<Vec<_>>(),
         plan.check
             .connections
             .iter()
@@ -235,6 +252,65 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         config.digest(),
     ))?);
     Ok(plan)
+}
+
+/// What needs a yes, none twice.
+fn dangers<'a>(all: impl Iterator<Item = &'a Notice>, accepted: &[String]) -> Vec<PlanDanger> {
+    let mut dangers: Vec<PlanDanger> = vec![];
+    for notice in all.filter(|notice| notice.severity == Severity::Danger) {
+        if !dangers.iter().any(|known| known.notice == *notice) {
+            dangers.push(PlanDanger {
+                notice: notice.clone(),
+                accepted: accepted.contains(&notice.code),
+            });
+        }
+    }
+    dangers
+}
+
+/// Who said yes to a plan, if anybody did.
+///
+/// The plan's digest covers its dangers. A yes to whatever the plan is does not: each of those needs its code, in
+/// `[migration] accept` or beside the yes.
+///
+/// # Errors
+/// [`Error::NotApproved`]; `danger-not-accepted`, which names each.
+pub fn approve(plan: &Plan, options: &RunOptions) -> Result<(), Error> {
+    if options.accept.as_deref() == Some(plan.digest.as_str()) {
+        return Ok(());
+    }
+    if !options.yes {
+        return Err(Error::NotApproved {
+            digest: plan.digest.clone(),
+        });
+    }
+    let open: Vec<&Notice> = plan
+        .dangers
+        .iter()
+        .filter(|danger| !danger.accepted)
+        .map(|danger| &danger.notice)
+        .filter(|notice| !options.accept_dangers.contains(&notice.code))
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = open
+        .iter()
+        .map(|notice| format!("{} ({}: {})", notice.code, notice.from, notice.message))
+        .collect();
+    let mut codes: Vec<&str> = open.iter().map(|notice| notice.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    Err(Error::input(
+        "danger-not-accepted",
+        format!("nobody has taken on: {}", named.join("; ")),
+    )
+    .with_hint(format!(
+        "mend what can be mended; take on the rest with `--accept-danger {codes}`, for good with `transload plan --accept \
+         {codes}`, or all that the plan names with `--accept {}`",
+        plan.digest,
+        codes = codes.join(",")
+    )))
 }
 
 fn calls(support: Option<&KindSupport>, count: Option<u64>) -> u64 {
@@ -333,3 +409,6 @@ fn forecast(side: &Side, calls: u64, config: &Config) -> u64 {
         .max()
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::pipeline::model::{
-    KindSum, LossGroup, PlanCustomField, PlanField, PlanKind, PlanValueMap, RejectGroup,
-    RequestCount, RunState, UndoProblem,
+    KindSum, LossGroup, PlanCustomField, PlanDanger, PlanField, PlanKind, PlanValueMap,
+    RejectGroup, RequestCount, RunState, UndoProblem,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -128,6 +128,21 @@ fn planned() -> Plan {
             Some("switch the automation off"),
         )],
         notices: vec![],
+        dangers: vec![
+            PlanDanger {
+                notice: notice(
+                    Severity::Danger,
+                    "automation-mails",
+                    "An automation mails people",
+                    Some("switch it off"),
+                ),
+                accepted: false,
+            },
+            PlanDanger {
+                notice: notice(Severity::Danger, "masked", "Values are masked", None),
+                accepted: true,
+            },
+        ],
         source_calls: 29,
         destination_calls: 1_255,
         forecast_ms: 5_025_000,
