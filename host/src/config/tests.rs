@@ -485,6 +485,7 @@ fn the_digest_changes_with_what_is_written_and_with_nothing_else() {
         GOOD.replace("# mine", "# yours"),
         GOOD.replace("share = 0.25", "share = 0.5"),
         format!("{GOOD}\n[notify]\ncommand = \"true\"\n"),
+        format!("{GOOD}\n[load]\nconcurrency = 2\n"),
         GOOD.replace("env:TRANSLOAD_TEST_NOT_SET", "env:OTHER"),
     ] {
         assert_ne!(same, GOOD);

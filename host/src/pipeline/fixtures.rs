@@ -147,3 +147,20 @@ pub fn field(id: &str, owner: &str, label: &str, field_type: &str, choices: &[&s
             "required": false, "sensitive": false, "retired": false}),
     )
 }
+
+/// A run in a state, with its extraction.
+pub async fn run(store: &Store, id: &str, state: &str) {
+    let extraction = sql!(
+        "INSERT INTO extractions (id, connection, account, platform, digest, until_ms, caught_up, discovery, state, started_at) \
+         VALUES ($1, 'old', 'a1', 'old-desk', 'd', 1, 0, '{}', 'reading', 1) ON CONFLICT (id) DO NOTHING",
+        EXTRACTION
+    );
+    let run = sql!(
+        "INSERT INTO runs (id, extraction, source, destination, account, platform, organisation, state, config_digest, started_at) \
+         VALUES ($1, $2, 'old', 'new', 'a2', 'old-desk', 'o', $3, 'c', 1)",
+        id,
+        EXTRACTION,
+        state
+    );
+    store.write(vec![extraction, run]).await.unwrap();
+}

@@ -11,6 +11,9 @@ mod fixtures;
 mod load;
 mod mapping;
 pub mod model;
+mod notify;
+mod pace;
+mod pauses;
 mod planning;
 pub mod project;
 mod rollback;
@@ -30,6 +33,9 @@ use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
     CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
 };
+use self::notify::{Happening, Notifier, stopped_words};
+use self::pace::Pace;
+use self::pauses::{Keeper, telling};
 use self::planning::Facts;
 use self::project::Project;
 pub use self::side::Side;
@@ -40,7 +46,6 @@ use crate::contract::session::Account;
 use crate::contract::source::Discovery;
 use crate::contract::types::{Entry, Kind};
 use crate::error::Error;
-use crate::gateway::{Pause, PauseReason};
 use crate::sql;
 use crate::store::sha256;
 use crate::unit::Surroundings;
@@ -392,27 +397,73 @@ async fn run_owned(
             }
         }
     };
-    let both = async {
+    let sides = [&begun.ends.source, &begun.ends.destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
         tokio::select! {
             result = both => result,
             never = counting => never,
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
-    let (read, loaded) =
-        telling(&[&begun.ends.source, &begun.ends.destination], events, both).await;
+    let person = Notifier::new(&project.config, &project.dir, &begun.run);
+    let keeper = Keeper {
+        store: &project.store,
+        run: &begun.run,
+        person: &person,
+    };
+    let (read, loaded) = telling(&sides, events, Some(&keeper), working).await;
+    let outcome = read.and(loaded);
+    let closed = close(project, &begun, &outcome).await;
+    let outcome = outcome.and(closed);
+    match &outcome {
+        Ok(Left {
+            unsettled: 0,
+            rejected,
+        }) => person.tell(
+            Happening::End,
+            &format!("the run is complete; {rejected} records were rejected"),
+        ),
+        Ok(Left { unsettled, .. }) => person.tell(
+            Happening::Stop,
+            &format!("the run stopped: {unsettled} records are unsettled"),
+        ),
+        Err(error) => person.tell(Happening::Stop, &stopped_words(error)),
+    }
+    for problem in person.finish().await {
+        events.notice(&problem);
+    }
+    outcome?;
+    sums::report(&around).await
+}
+
+/// What a run left to a person.
+struct Left {
+    unsettled: u64,
+    rejected: u64,
+}
+
+/// Stores how a run ended.
+async fn close(
+    project: &Project,
+    begun: &Begun,
+    outcome: &Result<(), Error>,
+) -> Result<Left, Error> {
     project
         .count_requests(&begun.extraction, &begun.ends.source)
         .await?;
     project
         .count_requests(&begun.run, &begun.ends.destination)
         .await?;
-    let outcome = read.and(loaded);
     let sums = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
-    let unsettled: u64 = sums.iter().map(|sum| sum.unsettled).sum();
-    let (state, reason) = match &outcome {
-        Ok(()) if unsettled > 0 => (
+    let left = Left {
+        unsettled: sums.iter().map(|sum| sum.unsettled).sum(),
+        rejected: sums.iter().map(|sum| sum.rejected).sum(),
+    };
+    let (state, reason) = match outcome {
+        Ok(()) if left.unsettled > 0 => (
             "stopped",
-            Some(format!("{unsettled} records are unsettled")),
+            Some(format!("{} records are unsettled", left.unsettled)),
         ),
         Ok(()) => ("complete", None),
         Err(error) => ("stopped", Some(error.to_string())),
@@ -420,15 +471,14 @@ async fn run_owned(
     project
         .store
         .write(vec![sql!(
-            "UPDATE runs SET state = $2, reason = $3, ended_at = $4 WHERE id = $1",
+            "UPDATE runs SET state = $2, reason = $3, ended_at = $4, until_ms = NULL WHERE id = $1",
             &begun.run,
             state,
             reason,
             project.clock.now()
         )])
         .await?;
-    outcome?;
-    sums::report(&around).await
+    Ok(left)
 }
 
 /// A run that is going on.
@@ -610,7 +660,7 @@ async fn resume(
     project
         .store
         .write(vec![sql!(
-            "UPDATE runs SET state = 'running', reason = NULL, ended_at = NULL WHERE id = $1",
+            "UPDATE runs SET state = 'running', reason = NULL, ended_at = NULL, until_ms = NULL WHERE id = $1",
             &run
         )])
         .await?;
@@ -750,7 +800,15 @@ async fn rollback_owned(
         events,
         stop: project.stop.clone(),
     };
-    let result = telling(&[&destination], events, work.run()).await;
+    let sides = [&destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
+        tokio::select! {
+            result = work.run() => result,
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let result = telling(&sides, events, None, working).await;
     project.count_requests(&run, &destination).await?;
     result
 }
@@ -770,48 +828,5 @@ struct Guard(tokio::task::JoinHandle<()>);
 impl Drop for Guard {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Tells of a connection's pauses while `work` goes on (rule M-10).
-async fn telling<T>(sides: &[&Side], events: &dyn Events, work: impl Future<Output = T>) -> T {
-    let watching = sides.iter().map(|side| async move {
-        let mut pauses = side.gateway.pauses();
-        let mut waiting = false;
-        loop {
-            let reason = pauses.borrow_and_update().as_ref().map(words_of);
-            if reason.is_some() || waiting {
-                events.paused(&side.name, reason.as_deref());
-            }
-            waiting = reason.is_some();
-            if pauses.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    });
-    let watching = futures::future::join_all(watching);
-    tokio::pin!(work, watching);
-    loop {
-        tokio::select! {
-            result = &mut work => return result,
-            // Never ends while there is something to watch.
-            _ = &mut watching => {}
-        }
-    }
-}
-
-/// What a person reads of a pause.
-fn words_of(pause: &Pause) -> String {
-    let why = match &pause.reason {
-        PauseReason::Quota(rule) => format!("the limit {rule:?} is used up"),
-        PauseReason::SlowDown => "the platform asked us to wait".into(),
-        PauseReason::Credential(what) => format!("{what}; waiting for a new secret"),
-    };
-    match pause
-        .until
-        .and_then(chrono::DateTime::from_timestamp_millis)
-    {
-        Some(until) => format!("{why}, until {}", until.format("%H:%M:%S UTC")),
-        None => why,
     }
 }

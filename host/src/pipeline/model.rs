@@ -296,6 +296,8 @@ pub struct RunReport {
     pub state: RunState,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
+    /// Until when it is paused, ms, where known.
+    pub until: Option<i64>,
     /// Source connection and account.
     pub source: String,
     /// Destination connection and account.

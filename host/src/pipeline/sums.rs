@@ -30,7 +30,7 @@ pub async fn report(around: &Surroundings) -> Result<RunReport, Error> {
 pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error> {
     let row = store
         .row(
-            "SELECT r.extraction, r.source, r.destination, r.account, r.organisation, r.state, r.reason, r.started_at, r.ended_at, \
+            "SELECT r.extraction, r.source, r.destination, r.account, r.organisation, r.state, r.reason, r.until_ms, r.started_at, r.ended_at, \
              e.account AS source_account FROM runs r JOIN extractions e ON e.id = r.extraction WHERE r.id = $1",
             vec![run.into()],
         )
@@ -97,6 +97,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         run: run.to_owned(),
         state,
         reason: row.try_get("reason")?,
+        until: row.try_get("until_ms")?,
         source: format!(
             "{} ({})",
             row.try_get::<String, _>("source")?,

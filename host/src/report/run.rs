@@ -47,6 +47,9 @@ pub fn run(report: &RunReport, width: Width) -> String {
     if let Some(reason) = &report.reason {
         line("because", clean(reason));
     }
+    if let Some(until) = report.until {
+        line("until", time(until));
+    }
     line("source", clean(&report.source));
     line("destination", clean(&report.destination));
     for plugin in &report.plugins {

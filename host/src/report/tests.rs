@@ -185,6 +185,7 @@ fn ran() -> RunReport {
         run: "r-0001".into(),
         state: RunState::Stopped,
         reason: Some("20 rejects of one cause in a row".into()),
+        until: None,
         source: "old-desk (org 7)".into(),
         destination: "acme-desk (account 42)".into(),
         plugins: vec![
@@ -255,6 +256,23 @@ fn a_plan_is_shown() {
 #[test]
 fn a_report_is_shown() {
     insta::assert_snapshot!(run(&ran(), None));
+}
+
+#[test]
+fn a_pause_is_shown_with_its_reason_and_its_end() {
+    let paused = RunReport {
+        state: RunState::Paused,
+        reason: Some("old-desk waits: the limit \"day\" is used up".into()),
+        until: Some(1_700_000_000_000),
+        ended_at: None,
+        ..ran()
+    };
+    let text = status(&paused, None);
+    assert!(text.starts_with("Run r-0001: paused"), "{text}");
+    assert!(
+        text.contains("  because      old-desk waits: the limit \"day\" is used up\n  until        2023-11-14T22:13:20Z\n"),
+        "{text}"
+    );
 }
 
 #[test]
