@@ -442,6 +442,12 @@ impl Loader<'_> {
         for (kind, id, hash, cause) in &record.missing {
             add(kind, id, hash, Some(cause));
         }
+        for (kind, id, hash, rule) in &record.left_out {
+            let (statement, entry) =
+                decided(&self.around, &[kind, id, hash], "skipped", Some(rule), None);
+            batch.push(statement);
+            ledger.push(entry);
+        }
         self.around.store.write_ledger(batch, ledger).await?;
         Ok(())
     }

@@ -150,9 +150,9 @@ mod tests {
     /// What the command said of an event, and what went wrong.
     async fn told(command: &str, what: Happening, sentence: &str) -> (String, Vec<Notice>) {
         let dir = tempfile::tempdir().unwrap();
-        // Every test runs with a PATH; here it stands for a secret.
+        // A variable that every test has; here it stands for a secret.
         let config = fixtures::config(&format!(
-            "[notify]\ncommand = {}\n[connections.third]\nplugin = \"p\"\ntoken = \"env:CARGO_MANIFEST_DIR\"",
+            "[notify]\ncommand = {}\n[connections.third]\nplugin = \"p\"\ntoken = \"env:HOME\"",
             serde_json::Value::from(command)
         ));
         let notifier = Notifier::new(&config, dir.path(), "r1");
@@ -164,8 +164,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_command_learns_what_happened_and_no_secret() {
-        let command = "echo \"$TRANSLOAD_EVENT|$TRANSLOAD_RUN|$TRANSLOAD_MESSAGE|${CARGO_MANIFEST_DIR-none}\" > said; echo loud";
-        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let command = "echo \"$TRANSLOAD_EVENT|$TRANSLOAD_RUN|$TRANSLOAD_MESSAGE|${HOME-none}\" > said; echo loud";
+        assert!(std::env::var_os("HOME").is_some());
         for (what, word) in [
             (Happening::Pause, "pause"),
             (Happening::Stop, "stop"),

@@ -304,7 +304,7 @@ fn state(state: RunState) -> &'static str {
     match state {
         RunState::New => "nothing written yet",
         RunState::Running => "not finished; `transload run` goes on with it",
-        RunState::Paused => "waiting",
+        RunState::Paused => "paused",
         RunState::Stopped => "stopped; `transload run` goes on with it",
         RunState::Complete => "complete",
         RunState::RollingBack => "being rolled back; `transload rollback` goes on with it",

@@ -25,6 +25,14 @@ fn status() -> Slot {
     slot("status", &[("open", "open"), ("closed", "closed")], None)
 }
 
+/// A setting that takes any text.
+fn free(name: &str, defaults: &[(&str, &str)], fallback: &str) -> Slot {
+    Slot {
+        values: vec![],
+        ..slot(name, defaults, Some(fallback))
+    }
+}
+
 fn there(kind: Kind, name: &str, label: &str, field_type: FieldType) -> TargetField {
     TargetField {
         kind,
@@ -215,10 +223,7 @@ async fn planned(
 
 #[tokio::test]
 async fn proposals_say_how_sure_they_are_and_why_and_a_second_plan_has_none() {
-    let slots = [
-        status(),
-        slot("channel", &[("email", "e-mail")], Some("api")),
-    ];
+    let slots = [status(), free("channel", &[("email", "e-mail")], "api")];
     let schema = [
         field("customer/tier", "Customer", "Tier", "Choice", &["a"]),
         field("customer/new", "Customer", "New", "Text", &[]),
