@@ -387,6 +387,31 @@ fn only_added(before: &str, after: &str) {
 }
 
 #[test]
+fn who_stands_in_is_passed_on_to_a_destination_that_has_somebody_stand_in() {
+    let with = SCHEMA.replace(
+        "\"page_size\"",
+        "\"fallback_agent\":{\"type\":\"string\",\"default\":\"nobody\"},\"page_size\"",
+    );
+    let secret = "subdomain = \"a\"\napi_token = \"env:X\"";
+    let setting = |config: &Config, connection: &str, schema: &str| {
+        let settings = config.settings(connection, schema).unwrap();
+        settings.config.get("fallback_agent").cloned()
+    };
+    let config = with_new(secret);
+    assert_eq!(
+        setting(&config, "new", &with),
+        Some("m@acme.example".into())
+    );
+    // The connection's own word goes first, and a plugin without the setting gets none.
+    let own = with_new(&format!("{secret}\nfallback_agent = \"other\""));
+    assert_eq!(setting(&own, "new", &with), Some("other".into()));
+    assert_eq!(setting(&config, "new", SCHEMA), None);
+    // Nobody stands in at the source.
+    let source = r#"{"properties":{"token":{"type":"string","writeOnly":true},"fallback_agent":{"type":"string"}}}"#;
+    assert_eq!(setting(&config, "old", source), None);
+}
+
+#[test]
 fn what_stands_in_the_file_is_never_written_anew_whatever_form_it_has() {
     let head = "[migration]\nfrom = \"old\" # a\nto   =   'new'\n[connections]\nold.plugin = \"old-desk\"\nnew.plugin = \
                 \"acme-desk\"\nold.token = \"env:X\"\n";

@@ -8,9 +8,11 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
+use super::mapping::paired;
 use crate::config::{Config, MatchPolicy as Policy};
 use crate::contract::destination::{
-    Body, Effect, Item, MatchPolicy, Slot, SlotValue, SurveyReport, ThreadPart,
+    Body, Candidate, Effect, Item, MatchKey, MatchPolicy, Slot, SlotValue, SurveyReport,
+    TargetAgent, ThreadPart,
 };
 use crate::contract::types::{
     Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Fidelity,
@@ -52,6 +54,7 @@ pub struct Assembler {
     platform: String,
     organisation: String,
     slots: Vec<Slot>,
+    agents: Vec<TargetAgent>,
     known: Mutex<HashMap<(String, String), Known>>,
     effects_by_fields: Mutex<HashMap<String, Option<String>>>,
     excluded: Mutex<HashMap<String, bool>>,
@@ -90,6 +93,7 @@ impl Assembler {
             platform: platform.to_owned(),
             organisation: organisation.to_owned(),
             slots: survey.slots.clone(),
+            agents: survey.agents.clone(),
             known: Mutex::default(),
             effects_by_fields: Mutex::default(),
             excluded: Mutex::default(),
@@ -281,7 +285,12 @@ impl Assembler {
                 Policy::FillEmpty => MatchPolicy::FillEmpty,
                 Policy::SourceWins => MatchPolicy::SourceWins,
             },
-            existing: None,
+            existing: paired(&self.config, &entry, &self.agents).map(|agent| Candidate {
+                target_id: agent.id.clone(),
+                by: MatchKey::Other,
+                before: serde_json::to_string(agent).unwrap_or_default(),
+                doubtful: None,
+            }),
             marker: record.marker.clone(),
             in_doubt_since: self.doubt(kind, id).await?,
             notes,

@@ -549,6 +549,10 @@ impl Loader<'_> {
                 else {
                     continue;
                 };
+                // Whom the user paired stays paired.
+                if item.existing.is_some() {
+                    continue;
+                }
                 let Some(mut candidate) = result.candidates.into_iter().next() else {
                     continue;
                 };

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row as _;
 
 use super::assemble::{canonical_value, left_out, map_value};
-use super::model::{Notice, PlanCustomField, PlanValueMap, Severity};
+use super::model::{Notice, PlanAgent, PlanCustomField, PlanValueMap, Severity};
 use crate::config::{Config, FieldTarget, MapProposal, ProposedField, ProposedValue};
-use crate::contract::destination::{Slot, TargetField};
-use crate::contract::types::{Entity, Entry, FieldDefinition, FieldType, Kind};
+use crate::contract::destination::{Slot, TargetAgent, TargetField};
+use crate::contract::types::{Agent, AgentState, Entity, Entry, FieldDefinition, FieldType, Kind};
 use crate::error::Error;
 use crate::kinds;
 use crate::store::Store;
@@ -448,6 +448,120 @@ fn type_word(field_type: &FieldType) -> &str {
         FieldType::Reference(_) => "reference",
         FieldType::Other(word) => word,
     }
+}
+
+/// What a plan says of agents.
+#[derive(Debug, Default)]
+pub struct Agents {
+    /// Each with who they are there.
+    pub plan: Vec<PlanAgent>,
+    /// Pairs that cannot be.
+    pub errors: Vec<String>,
+    /// Pairs that nobody needs.
+    pub notices: Vec<Notice>,
+}
+
+/// Who the source's agents are at the destination.
+#[must_use]
+pub fn agents(
+    config: &Config,
+    schema: &[Entry],
+    there: &[TargetAgent],
+    destination: &str,
+) -> Agents {
+    let mut all = Agents::default();
+    let mut used = BTreeSet::new();
+    for entry in schema {
+        let Entity::Agent(agent) = &entry.data else {
+            continue;
+        };
+        let pair = pair(config, &entry.head.id, agent);
+        let target = match pair {
+            Some((own, wanted)) => {
+                used.insert(own);
+                let target = agent_called(wanted, there);
+                if target.is_none() {
+                    all.errors.push(format!(
+                        "[people.agents] makes {own:?} {wanted:?}, who is no agent of {destination}: name one by e-mail address or id"
+                    ));
+                }
+                target
+            }
+            None => agent
+                .email
+                .as_ref()
+                .and_then(|email| agent_called(email, there)),
+        };
+        all.plan.push(PlanAgent {
+            id: entry.head.id.clone(),
+            name: agent.name.clone(),
+            state: match agent.state {
+                AgentState::Active => "active",
+                AgentState::Deactivated => "deactivated",
+                AgentState::Pending => "pending",
+            }
+            .into(),
+            target: target.map(|target| target.name.clone()),
+        });
+    }
+    for own in config
+        .people
+        .agents
+        .keys()
+        .filter(|own| !used.contains(own.as_str()))
+    {
+        all.notices.push(caution(
+            "unknown-agent",
+            format!("[people.agents] names {own:?}, who is no agent of the source"),
+            "correct the address or id, or take it out".into(),
+        ));
+    }
+    all
+}
+
+/// The pair that the user made of an agent of the source, by address or id.
+fn pair<'a>(config: &'a Config, id: &str, agent: &Agent) -> Option<(&'a str, &'a str)> {
+    let is_meant = |own: &str| {
+        own == id
+            || agent
+                .email
+                .as_deref()
+                .is_some_and(|email| same_address(email, own))
+    };
+    config
+        .people
+        .agents
+        .iter()
+        .map(|(own, wanted)| (own.as_str(), wanted.as_str()))
+        .find(|(own, _)| is_meant(own))
+}
+
+/// The destination's agent whom the user made one of the source's, if the user did.
+#[must_use]
+pub fn paired<'a>(
+    config: &Config,
+    entry: &Entry,
+    there: &'a [TargetAgent],
+) -> Option<&'a TargetAgent> {
+    let Entity::Agent(agent) = &entry.data else {
+        return None;
+    };
+    let (_, wanted) = pair(config, &entry.head.id, agent)?;
+    agent_called(wanted, there)
+}
+
+fn agent_called<'a>(wanted: &str, there: &'a [TargetAgent]) -> Option<&'a TargetAgent> {
+    there.iter().find(|target| {
+        target.id == wanted
+            || target
+                .email
+                .as_deref()
+                .is_some_and(|email| same_address(email, wanted))
+    })
+}
+
+fn same_address(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 /// What `[map]` does not say yet: what would count anyway, and a question for each value that has no place. Written into the

@@ -5,8 +5,8 @@
 
 use super::mapping::{self, Met};
 use super::model::{
-    CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, PlanDanger, PlanField, PlanKind,
-    RunOptions, Severity,
+    CheckReport, ConnectionCheck, Notice, Plan, PlanDanger, PlanField, PlanKind, RunOptions,
+    Severity,
 };
 use super::side::Side;
 use crate::config::Config;
@@ -14,7 +14,7 @@ use crate::contract::description::{KindSupport, Role, SideEffectSeverity};
 use crate::contract::destination::SurveyReport;
 use crate::contract::session::{self, Account};
 use crate::contract::source::{Certainty, Discovery};
-use crate::contract::types::{AgentState, Entity, Entry, Fidelity};
+use crate::contract::types::{Entry, Fidelity};
 use crate::error::Error;
 use crate::kinds;
 use crate::store::sha256;
@@ -185,6 +185,9 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
     let fields = mapping::fields(config, schema, &survey.fields, &destination.name);
     errors.extend(fields.errors);
     notices.extend(fields.notices);
+    let agents = mapping::agents(config, schema, &survey.agents, &destination.name);
+    errors.extend(agents.errors);
+    notices.extend(agents.notices);
     let losses = losses(source, destination);
     let side_effects: Vec<Notice> = target
         .side_effects
@@ -220,7 +223,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         losses,
         custom_fields: fields.plan,
         values,
-        agents: agents(config, schema, survey),
+        agents: agents.plan,
         side_effects,
         notices,
         dangers,
@@ -347,39 +350,6 @@ fn losses(source: &Side, destination: &Side) -> Vec<PlanField> {
             .into(),
             note: fidelity.note.clone(),
             side: side.into(),
-        })
-        .collect()
-}
-
-fn agents(config: &Config, schema: &[Entry], survey: &SurveyReport) -> Vec<PlanAgent> {
-    schema
-        .iter()
-        .filter_map(|entry| {
-            let Entity::Agent(agent) = &entry.data else {
-                return None;
-            };
-            let address = agent
-                .email
-                .as_ref()
-                .map(|own| config.people.agents.get(own).unwrap_or(own));
-            let target = survey
-                .agents
-                .iter()
-                .find(|target| match (&target.email, address) {
-                    (Some(theirs), Some(ours)) => theirs.eq_ignore_ascii_case(ours),
-                    _ => false,
-                });
-            Some(PlanAgent {
-                id: entry.head.id.clone(),
-                name: agent.name.clone(),
-                state: match agent.state {
-                    AgentState::Active => "active",
-                    AgentState::Deactivated => "deactivated",
-                    AgentState::Pending => "pending",
-                }
-                .into(),
-                target: target.map(|target| target.name.clone()),
-            })
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::super::fixtures::{
-    EXTRACTION, attachment, config, conversation, customer, message, object, reference,
+    EXTRACTION, agent, attachment, config, conversation, customer, message, object, reference,
     relationship, stage, store,
 };
 use super::*;
@@ -214,4 +214,35 @@ async fn a_link_to_somebody_who_is_left_out_stays_as_text_and_is_counted() {
         .map(|l| (l.field.as_str(), l.how))
         .collect();
     assert_eq!(losses, [("custom-object.customer", Fidelity::Converted)]);
+}
+
+#[tokio::test]
+async fn an_agent_whom_the_user_paired_is_that_agent() {
+    let (_dir, store) = store().await;
+    stage(
+        &store,
+        &[agent("s1", "jo@old.example"), agent("s2", "al@old.example")],
+    )
+    .await;
+    let there = TargetAgent {
+        id: "17".into(),
+        email: Some("jo@new.example".into()),
+        name: "Jo".into(),
+        active: true,
+        note: None,
+    };
+    let assembler = Assembler {
+        agents: vec![there],
+        ..assembler(
+            &store,
+            "[people.agents]\n\"jo@old.example\" = \"jo@new.example\"",
+        )
+    };
+    for (id, expected) in [("s1", Some("17")), ("s2", None)] {
+        let Some(Assembled::Item(item, _)) = assembler.assemble("agent", id).await.unwrap() else {
+            panic!("{id} is not written");
+        };
+        let existing = item.existing.as_ref().map(|agent| agent.target_id.as_str());
+        assert_eq!(existing, expected, "{id}");
+    }
 }

@@ -1,6 +1,8 @@
 use serde_json::json;
 
-use super::super::fixtures::{self, EXTRACTION, config, conversation, customer, field, stage};
+use super::super::fixtures::{
+    self, EXTRACTION, agent, config, conversation, customer, field, stage,
+};
 use super::*;
 use crate::contract::destination::SlotOption;
 
@@ -194,6 +196,70 @@ fn a_field_that_is_sent_nowhere_is_an_error_and_one_that_nobody_defines_is_shown
     let there = [there(Kind::Customer, "vip", "VIP", FieldType::Boolean)];
     let found = fields(&rules, &schema, &there, "acme");
     assert_eq!(found.notices[0].code, "field-type", "{:?}", found.notices);
+}
+
+fn target_agent(id: &str, email: &str) -> TargetAgent {
+    TargetAgent {
+        id: id.into(),
+        email: Some(email.into()),
+        name: format!("name of {id}"),
+        active: true,
+        note: None,
+    }
+}
+
+#[test]
+fn a_pair_of_agents_goes_before_an_equal_address() {
+    let schema = [
+        agent("s1", "jo@old.example"),
+        agent("s2", "al@old.example"),
+        agent("s3", "Bo@Both.example"),
+        agent("s4", "nobody@old.example"),
+    ];
+    let there = [
+        target_agent("1", "jo@new.example"),
+        target_agent("2", "jo@old.example"),
+        target_agent("3", "bo@both.example"),
+    ];
+    let rules = config(
+        "[people.agents]\n\"JO@old.example\" = \"Jo@New.example\"\ns2 = \"1\"\n\"gone@old.example\" = \"1\"",
+    );
+    let found = agents(&rules, &schema, &there, "new");
+    let who: Vec<_> = found
+        .plan
+        .iter()
+        .map(|a| (a.id.as_str(), a.target.as_deref()))
+        .collect();
+    assert_eq!(
+        who,
+        [
+            ("s1", Some("name of 1")),
+            ("s2", Some("name of 1")),
+            ("s3", Some("name of 3")),
+            ("s4", None)
+        ]
+    );
+    assert_eq!(found.errors, Vec::<String>::new());
+    assert_eq!(found.notices.len(), 1);
+    assert!(
+        found.notices[0].message.contains("gone@old.example"),
+        "{:?}",
+        found.notices
+    );
+    // The run pairs those, and leaves the others to the connector.
+    let by_run: Vec<_> = schema
+        .iter()
+        .map(|entry| paired(&rules, entry, &there).map(|t| t.id.as_str()))
+        .collect();
+    assert_eq!(by_run, [Some("1"), Some("1"), None, None]);
+
+    let wrong = config("[people.agents]\ns1 = \"jo@nowhere.example\"");
+    let found = agents(&wrong, &schema, &there, "new");
+    assert!(
+        found.errors[0].contains("makes \"s1\" \"jo@nowhere.example\", who is no agent of new"),
+        "{:?}",
+        found.errors
+    );
 }
 
 /// A project's file with this in it, and how often entries were added to it until nothing was missing.
