@@ -640,7 +640,7 @@ impl Loader<'_> {
     }
 }
 
-fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
+pub(super) fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -649,7 +649,7 @@ fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
         .map_err(|e| Error::io("create the export folder", dir, e))
 }
 
-fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+pub(super) fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::OpenOptions::new()
         .create(true)

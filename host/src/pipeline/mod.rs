@@ -8,6 +8,7 @@ mod errors;
 mod extract;
 #[cfg(test)]
 mod fixtures;
+mod inventory;
 mod load;
 mod mapping;
 pub mod model;
@@ -340,6 +341,7 @@ async fn run_owned(
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
+    let export_dir = project.dir.join("export").join(&begun.run);
     let extractor = Extractor {
         side: &begun.ends.source,
         store: &project.store,
@@ -364,7 +366,7 @@ async fn run_owned(
         ),
         config: &project.config,
         extraction: begun.extraction.clone(),
-        export_dir: project.dir.join("export").join(&begun.run),
+        export_dir: export_dir.clone(),
         events,
         stop: stop.clone(),
         locks: Locks::default(),
@@ -373,7 +375,10 @@ async fn run_owned(
     };
     let kinds_wanted = wanted(&project.config);
     let reading = async {
-        let result = extractor.run(&kinds_wanted, &ready).await;
+        let result = match extractor.run(&kinds_wanted, &ready).await {
+            Ok(()) => inventory::take(&begun.ends.source, &around, &export_dir, events).await,
+            Err(error) => Err(error),
+        };
         if result.is_err() {
             // The loader must not wait for kinds that will not come.
             stop.cancel();

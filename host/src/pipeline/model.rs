@@ -322,6 +322,10 @@ pub struct RunReport {
     pub rejects: Vec<RejectGroup>,
     /// Losses.
     pub losses: Vec<LossGroup>,
+    /// What cannot be migrated and must be rebuilt by a person, by section; the whole is in the export folder's
+    /// `inventory.json`.
+    #[serde(default)]
+    pub inventory: BTreeMap<String, u64>,
     /// Requests sent.
     pub requests: Vec<RequestCount>,
     /// Undo results that need a person.

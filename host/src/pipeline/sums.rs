@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::Row as _;
 
 use super::extract::unsigned;
+use super::inventory;
 use super::model::{KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState};
 use super::rollback;
 use crate::error::Error;
@@ -118,6 +119,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         left_after_rollback,
         rejects: rejects(store, run).await?,
         losses: losses(store, run).await?,
+        inventory: sections(store, run).await?,
         requests: requests(store, run, &extraction).await?,
         undo_problems,
         chain_ok: store.chain_holds().await?,
@@ -236,6 +238,11 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
             sum.undone = unsigned(row.try_get("n")?);
         }
     }
+    // The inventory is no part of what is staged: what was listed is exported.
+    if let Some(sum) = sums.get_mut(inventory::KIND) {
+        sum.read = sum.exported;
+        sum.expected = sum.exported;
+    }
     for sum in sums.values_mut() {
         let explained: u64 = sum.explained.values().sum();
         sum.shortfall = sum.expected.saturating_sub(sum.read + explained);
@@ -326,6 +333,25 @@ async fn losses(store: &Store, run: &str) -> Result<Vec<LossGroup>, Error> {
         });
     }
     Ok(groups)
+}
+
+/// How many things of each section the inventory has.
+async fn sections(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error> {
+    let mut sections = BTreeMap::new();
+    for row in store
+        .rows(
+            "SELECT source_id FROM outcomes WHERE run = $1 AND kind = $2",
+            vec![run.into(), inventory::KIND.into()],
+        )
+        .await?
+    {
+        let id: String = row.try_get("source_id")?;
+        let section = id
+            .split_once('/')
+            .map_or(id.as_str(), |(section, _)| section);
+        *sections.entry(section.to_owned()).or_insert(0) += 1;
+    }
+    Ok(sections)
 }
 
 async fn requests(store: &Store, run: &str, extraction: &str) -> Result<Vec<RequestCount>, Error> {

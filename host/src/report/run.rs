@@ -137,6 +137,19 @@ pub fn run(report: &RunReport, width: Width) -> String {
             width,
         ),
     );
+    let rows = report
+        .inventory
+        .iter()
+        .map(|(what, n)| vec![what.clone(), number(*n)]);
+    section(
+        &mut out,
+        "To be rebuilt by hand, listed in inventory.json of the export folder",
+        table(
+            &[Column::Left("what"), Column::Right("how many")],
+            rows,
+            width,
+        ),
+    );
     section(&mut out, "Requests sent", requests(report, width));
     out.push_str(&undo_problems(&report.undo_problems, width));
     out.push_str(&notices(&report.notices, width));

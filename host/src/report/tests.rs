@@ -214,6 +214,7 @@ fn ran() -> RunReport {
             count: 1_234_567,
             examples: vec!["SECRET-ID-3".into()],
         }],
+        inventory: BTreeMap::from([("workflow".into(), 12), ("queue".into(), 3)]),
         requests: vec![
             RequestCount {
                 connection: "old-desk".into(),
