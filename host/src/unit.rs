@@ -122,6 +122,12 @@ pub struct Record {
     pub inside: Vec<(String, String, String)>,
     /// Records that should travel inside and cannot, with the reason: files whose bytes are not to be had.
     pub missing: Vec<(String, String, String, String)>,
+    /// Records that would travel inside and that a rule leaves out, with the rule (rule M-13).
+    #[serde(default)]
+    pub left_out: Vec<(String, String, String, String)>,
+    /// What the host itself took from the record or changed in it.
+    #[serde(default)]
+    pub losses: Vec<types::Loss>,
 }
 
 /// A unit's whole input, fixed before its first request (rule D-6).
@@ -1114,7 +1120,7 @@ impl Inner {
             ));
             texts.push(text);
         }
-        for loss in &outcome.losses {
+        for loss in outcome.losses.iter().chain(&record.losses) {
             statements.push(sql!(
                 "INSERT INTO losses (run, kind, source_id, field, how, note) VALUES ($1, $2, $3, $4, $5, $6)",
                 &around.run,
@@ -1189,6 +1195,12 @@ impl Inner {
                 Some(cause),
                 Some(MISSING_REMEDY),
             );
+            statements.push(statement);
+            ledger.push(entry);
+        }
+        for (kind, id, hash, rule) in &record.left_out {
+            let (statement, entry) =
+                decided(around, &[kind, id, hash], "skipped", Some(rule), None);
             statements.push(statement);
             ledger.push(entry);
         }
@@ -1474,6 +1486,8 @@ impl UnitHost for Durable {
             marker: String::new(),
             inside: vec![],
             missing: vec![],
+            left_out: vec![],
+            losses: vec![],
         };
         let record = inner.records.get(&outcome.item).unwrap_or(&own);
         if objection.is_none() {

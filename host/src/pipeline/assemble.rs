@@ -8,13 +8,15 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
+use super::mapping::paired;
 use crate::config::{Config, MatchPolicy as Policy};
 use crate::contract::destination::{
-    Body, Effect, Item, MatchPolicy, Slot, SlotValue, SurveyReport, ThreadPart,
+    Body, Candidate, Effect, Item, MatchKey, MatchPolicy, Slot, SlotValue, SurveyReport,
+    TargetAgent, ThreadPart,
 };
 use crate::contract::types::{
-    Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Field,
-    Invalid, Reference, Value,
+    Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Fidelity,
+    Field, Invalid, Kind, Loss, Reference, Value,
 };
 use crate::contract::{ledger, types};
 use crate::error::Error;
@@ -52,8 +54,10 @@ pub struct Assembler {
     platform: String,
     organisation: String,
     slots: Vec<Slot>,
+    agents: Vec<TargetAgent>,
     known: Mutex<HashMap<(String, String), Known>>,
     effects_by_fields: Mutex<HashMap<String, Option<String>>>,
+    excluded: Mutex<HashMap<String, bool>>,
 }
 
 /// What is known of a record that others refer to.
@@ -89,8 +93,10 @@ impl Assembler {
             platform: platform.to_owned(),
             organisation: organisation.to_owned(),
             slots: survey.slots.clone(),
+            agents: survey.agents.clone(),
             known: Mutex::default(),
             effects_by_fields: Mutex::default(),
+            excluded: Mutex::default(),
         }
     }
 
@@ -174,18 +180,28 @@ impl Assembler {
             marker: self.marker(kind, id),
             inside: vec![],
             missing: vec![],
+            left_out: vec![],
+            losses: vec![],
         };
         let mut notes = vec![];
         let mut entry = own.entry;
         if let Entity::Attachment(attachment) = &mut entry.data {
             attachment.content = own.blob;
         }
+        let status = match left_out(&self.config, &entry) {
+            Some(status) => Some(status),
+            None => self.hangs_on_excluded(&entry).await?,
+        };
         let mut body = Body {
             entries: vec![entry.clone()],
             parts: vec![],
         };
         if let Entity::Conversation(_) = &entry.data {
             for message in self.children("message", id).await? {
+                if status.is_none() && self.is_by_excluded(&message.entry).await? {
+                    self.leave_out(&message, &mut record).await?;
+                    continue;
+                }
                 record.inside.push((
                     "message".into(),
                     message.entry.head.id.clone(),
@@ -211,7 +227,15 @@ impl Assembler {
                 });
             }
         }
-        if let Some(status) = self.left_out(&entry) {
+        if let Some(status) = status {
+            if !matches!(entry.data, Entity::Conversation(_)) {
+                // Files follow what they hang on; else they would be exported.
+                for file in self.children("attachment", id).await? {
+                    record
+                        .inside
+                        .push(("attachment".into(), file.entry.head.id, file.hash));
+                }
+            }
             return Ok(Some(Assembled::Decided(record, status)));
         }
         record.hash = sha256(
@@ -221,11 +245,16 @@ impl Assembler {
                 .fold(record.hash.clone(), |all, (_, _, hash)| all + hash),
         );
         if let Entity::Conversation(conversation) = &entry.data {
-            let has = record
-                .inside
-                .iter()
-                .filter(|(kind, ..)| kind == "message")
-                .count() as u64;
+            let is_message = |kind: &String| kind == "message";
+            let here = record.inside.iter().filter(|(kind, ..)| is_message(kind));
+            let without = record.left_out.iter().filter(|(kind, ..)| is_message(kind));
+            let (has, without) = (here.count() as u64, without.count() as u64);
+            if without > 0 {
+                notes.push(format!(
+                    "{without} messages of people whom the migration leaves out are not here."
+                ));
+            }
+            let has = has + without;
             let expected =
                 conversation.message_count.unwrap_or(0) + conversation.note_count.unwrap_or(0);
             if has < expected {
@@ -244,7 +273,8 @@ impl Assembler {
             }
         };
         for entry in &mut body.entries {
-            self.resolve(entry).await?;
+            let losses = self.resolve(entry).await?;
+            record.losses.extend(losses);
         }
         let item = Item {
             key: record.key.clone(),
@@ -255,7 +285,12 @@ impl Assembler {
                 Policy::FillEmpty => MatchPolicy::FillEmpty,
                 Policy::SourceWins => MatchPolicy::SourceWins,
             },
-            existing: None,
+            existing: paired(&self.config, &entry, &self.agents).map(|agent| Candidate {
+                target_id: agent.id.clone(),
+                by: MatchKey::Other,
+                before: serde_json::to_string(agent).unwrap_or_default(),
+                doubtful: None,
+            }),
             marker: record.marker.clone(),
             in_doubt_since: self.doubt(kind, id).await?,
             notes,
@@ -268,57 +303,6 @@ impl Assembler {
     #[must_use]
     pub fn marker(&self, kind: &str, id: &str) -> String {
         format!("{}:{}:{kind}:{id}", self.platform, self.organisation)
-    }
-
-    /// Rules by which a record is not loaded (rules M-3, M-13).
-    fn left_out(&self, entry: &Entry) -> Option<ledger::Status> {
-        let skipped = |why: &str| Some(ledger::Status::Skipped(why.to_owned()));
-        let filter = &self.config.filter;
-        if !filter.wants(kinds::name(&entry.head.kind)) {
-            return skipped("its kind is not in [filter] kinds");
-        }
-        let zone = self.config.migration.time_zone;
-        if let Entity::Conversation(conversation) = &entry.data {
-            if entry.head.deleted {
-                return skipped("deleted in the source");
-            }
-            if conversation.spam {
-                return skipped("marked as spam in the source");
-            }
-            if let Some(since) = filter.created_since
-                && entry
-                    .head
-                    .created_at
-                    .is_some_and(|at| at < since.to_ms(zone))
-            {
-                return skipped("created before [filter] created_since");
-            }
-            if let Some(since) = filter.updated_since
-                && entry
-                    .head
-                    .updated_at
-                    .is_some_and(|at| at < since.to_ms(zone))
-            {
-                return skipped("updated before [filter] updated_since");
-            }
-        }
-        if let Entity::Customer(customer) = &entry.data {
-            if customer.merged_into.is_some() {
-                return skipped("merged into another customer, who carries its id");
-            }
-            if entry.head.deleted {
-                return skipped("deleted in the source");
-            }
-            let excluded = customer
-                .addresses
-                .iter()
-                .any(|address| filter.exclude_people.contains(&address.value))
-                || filter.exclude_people.contains(&entry.head.id);
-            if excluded {
-                return skipped("named in [filter] exclude_people");
-            }
-        }
-        None
     }
 
     /// The values of the destination's slots (rule M-2).
@@ -347,21 +331,105 @@ impl Assembler {
         Ok(values)
     }
 
-    /// Gives every reference and custom field of a record its target.
-    async fn resolve(&self, entry: &mut Entry) -> Result<(), Error> {
-        let owner = owner_word(entry);
-        let mut fields = std::mem::take(&mut entry.head.fields);
-        for field in &mut fields {
-            self.resolve_field(&owner, field).await?;
+    /// Whether a person is named in `[filter] exclude_people`, by id, by an address, or by the id of a record that was merged
+    /// into theirs (rule M-12).
+    async fn is_excluded(&self, reference: &Reference) -> Result<bool, Error> {
+        if self.config.filter.exclude_people.is_empty() || reference.kind != Kind::Customer {
+            return Ok(false);
         }
-        entry.head.fields = fields;
-        for reference in references(entry) {
-            self.resolve_reference(reference).await?;
+        if let Some(known) = self.excluded.lock().await.get(&reference.id) {
+            return Ok(*known);
+        }
+        let id = self.survivor("customer", &reference.id).await?;
+        let person = self.staged("customer", &id).await?;
+        let named = |id: &String| self.config.filter.exclude_people.contains(id);
+        let excluded = named(&id)
+            || named(&reference.id)
+            || person
+                .as_ref()
+                .is_some_and(|person| is_named(&self.config, &person.entry));
+        // Somebody who is not read yet may still be, with an address that is named.
+        if excluded || person.is_some() {
+            let mut cache = self.excluded.lock().await;
+            if cache.len() > 200_000 {
+                cache.clear();
+            }
+            cache.insert(reference.id.clone(), excluded);
+        }
+        Ok(excluded)
+    }
+
+    async fn is_by_excluded(&self, message: &Entry) -> Result<bool, Error> {
+        match &message.data {
+            Entity::Message(message) => match &message.author {
+                Author::Person(person) => self.is_excluded(person).await,
+                Author::Name(_) | Author::System => Ok(false),
+            },
+            _ => Ok(false),
+        }
+    }
+
+    /// What hangs on a person who is left out is left out with them (rule M-13).
+    async fn hangs_on_excluded(&self, entry: &Entry) -> Result<Option<ledger::Status>, Error> {
+        let (people, why): (Vec<&Reference>, _) = match &entry.data {
+            Entity::Conversation(c) => (c.customer.iter().collect(), EXCLUDED_OWNER),
+            Entity::Message(m) => (m.customer.iter().collect(), EXCLUDED_OWNER),
+            Entity::CustomObject(o) => (o.customer.iter().collect(), EXCLUDED_OWNER),
+            Entity::Relationship(r) => (vec![&r.source, &r.target], EXCLUDED_LINK),
+            _ => return Ok(None),
+        };
+        for person in people {
+            if self.is_excluded(person).await? {
+                return Ok(Some(ledger::Status::Skipped(why.to_owned())));
+            }
+        }
+        Ok(match self.is_by_excluded(entry).await? {
+            true => Some(ledger::Status::Skipped(EXCLUDED_OWNER.to_owned())),
+            false => None,
+        })
+    }
+
+    /// Leaves a message out of its thread, with its files.
+    async fn leave_out(&self, message: &Staged, record: &mut Record) -> Result<(), Error> {
+        let id = &message.entry.head.id;
+        let mut add = |kind: &str, id: &str, hash: &str| {
+            record.left_out.push((
+                kind.to_owned(),
+                id.to_owned(),
+                hash.to_owned(),
+                EXCLUDED_OWNER.to_owned(),
+            ));
+        };
+        add("message", id, &message.hash);
+        for file in self.children("attachment", id).await? {
+            add("attachment", &file.entry.head.id, &file.hash);
         }
         Ok(())
     }
 
-    async fn resolve_field(&self, owner: &str, field: &mut Field) -> Result<(), Error> {
+    /// Gives every reference and custom field of a record its target; returns what it took from the record.
+    async fn resolve(&self, entry: &mut Entry) -> Result<Vec<Loss>, Error> {
+        let owner = owner_word(entry);
+        let mut links = 0;
+        let mut fields = std::mem::take(&mut entry.head.fields);
+        for field in &mut fields {
+            links += self.resolve_field(&owner, field).await?;
+        }
+        entry.head.fields = fields;
+        let kind = kinds::name(&entry.head.kind).to_owned();
+        for reference in references(entry) {
+            links += self.resolve_reference(reference).await?;
+        }
+        Ok((0..links)
+            .map(|_| Loss {
+                field: format!("{kind}.customer"),
+                how: Fidelity::Converted,
+                note: "a link to a person named in [filter] exclude_people stays as text".into(),
+            })
+            .collect())
+    }
+
+    async fn resolve_field(&self, owner: &str, field: &mut Field) -> Result<usize, Error> {
         let id = format!("{owner}/{}", field.name);
         let mut cache = self.effects_by_fields.lock().await;
         let target = match cache.get(&id) {
@@ -377,39 +445,47 @@ impl Assembler {
         match &mut field.value {
             Value::Reference(reference) => self.resolve_reference(reference).await,
             Value::References(references) => {
+                let mut links = 0;
                 for reference in references {
-                    self.resolve_reference(reference).await?;
+                    links += self.resolve_reference(reference).await?;
                 }
-                Ok(())
+                Ok(links)
             }
-            _ => Ok(()),
+            _ => Ok(0),
         }
     }
 
-    async fn resolve_reference(&self, reference: &mut Reference) -> Result<(), Error> {
-        let kind = kinds::name(&reference.kind).to_owned();
-        let key = (kind.clone(), reference.id.clone());
-        if let Some(known) = self.known.lock().await.get(&key) {
-            reference.target.clone_from(&known.target);
-            reference.name.clone_from(&known.name);
-            return Ok(());
-        }
+    /// The record that an id lives on in, which is mostly its own.
+    async fn survivor(&self, kind: &str, id: &str) -> Result<String, Error> {
         let survivor = self
             .store
             .row(
                 "SELECT survivor FROM aliases WHERE extraction = $1 AND kind = $2 AND id = $3",
-                vec![
-                    (&self.extraction).into(),
-                    (&kind).into(),
-                    (&reference.id).into(),
-                ],
+                vec![(&self.extraction).into(), kind.into(), id.into()],
             )
             .await?
             .map(|row| row.try_get::<String, _>("survivor"))
             .transpose()?;
-        let id = survivor.unwrap_or_else(|| reference.id.clone());
+        Ok(survivor.unwrap_or_else(|| id.to_owned()))
+    }
+
+    /// Returns how many links to people who are left out this was: 0 or 1.
+    async fn resolve_reference(&self, reference: &mut Reference) -> Result<usize, Error> {
+        let kind = kinds::name(&reference.kind).to_owned();
+        let excluded = self.is_excluded(reference).await?;
+        let key = (kind.clone(), reference.id.clone());
+        if let Some(known) = self.known.lock().await.get(&key) {
+            reference.target.clone_from(&known.target);
+            reference.name.clone_from(&known.name);
+            return Ok(usize::from(excluded));
+        }
+        let id = self.survivor(&kind, &reference.id).await?;
         let known = Known {
-            target: self.target(&kind, &id).await?,
+            // An earlier run may have taken them along.
+            target: match excluded {
+                true => None,
+                false => self.target(&kind, &id).await?,
+            },
             name: self
                 .staged(&kind, &id)
                 .await?
@@ -425,7 +501,7 @@ impl Assembler {
             }
             cache.insert(key, known);
         }
-        Ok(())
+        Ok(usize::from(excluded))
     }
 
     async fn target(&self, kind: &str, id: &str) -> Result<Option<String>, Error> {
@@ -495,6 +571,74 @@ fn staged(row: &sqlx::sqlite::SqliteRow) -> Result<Staged, Error> {
 fn json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     Ok(serde_json::from_str(text)?)
 }
+
+/// Rules by which a record is not loaded (rules M-3, M-13).
+#[must_use]
+pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
+    let skipped = |why: &str| Some(ledger::Status::Skipped(why.to_owned()));
+    let filter = &config.filter;
+    if !filter.wants(kinds::name(&entry.head.kind)) {
+        return skipped("its kind is not in [filter] kinds");
+    }
+    let zone = config.migration.time_zone;
+    if let Entity::Conversation(conversation) = &entry.data {
+        if entry.head.deleted {
+            return skipped("deleted in the source");
+        }
+        if conversation.spam {
+            return skipped("marked as spam in the source");
+        }
+        if let Some(since) = filter.created_since
+            && entry
+                .head
+                .created_at
+                .is_some_and(|at| at < since.to_ms(zone))
+        {
+            return skipped("created before [filter] created_since");
+        }
+        if let Some(since) = filter.updated_since
+            && entry
+                .head
+                .updated_at
+                .is_some_and(|at| at < since.to_ms(zone))
+        {
+            return skipped("updated before [filter] updated_since");
+        }
+    }
+    if let Entity::Customer(customer) = &entry.data {
+        if customer.merged_into.is_some() {
+            return skipped("merged into another customer, who carries its id");
+        }
+        if entry.head.deleted {
+            return skipped("deleted in the source");
+        }
+        if is_named(config, entry) {
+            return skipped("named in [filter] exclude_people");
+        }
+    }
+    None
+}
+
+/// Whether `[filter] exclude_people` names this person, by id, by the id of a record merged into this one, or by an address.
+fn is_named(config: &Config, entry: &Entry) -> bool {
+    let Entity::Customer(customer) = &entry.data else {
+        return false;
+    };
+    let same = |a: &str, b: &str| a.trim().to_lowercase() == b.trim().to_lowercase();
+    config.filter.exclude_people.iter().any(|named| {
+        *named == entry.head.id
+            || customer.merged_from.contains(named)
+            || customer
+                .addresses
+                .iter()
+                .any(|address| same(&address.value, named))
+    })
+}
+
+/// Why what hangs on somebody is not loaded.
+const EXCLUDED_OWNER: &str = "belongs to a person named in [filter] exclude_people";
+/// Why a link is not.
+const EXCLUDED_LINK: &str = "a link to a person named in [filter] exclude_people";
 
 /// What a value of the source becomes: the user's map, then the connector's proposal, then its fallback.
 #[must_use]
@@ -651,3 +795,6 @@ fn push(entries: &mut Vec<Entry>, entry: Entry) -> u32 {
     entries.push(entry);
     u32::try_from(entries.len() - 1).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

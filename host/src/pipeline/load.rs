@@ -442,6 +442,12 @@ impl Loader<'_> {
         for (kind, id, hash, cause) in &record.missing {
             add(kind, id, hash, Some(cause));
         }
+        for (kind, id, hash, rule) in &record.left_out {
+            let (statement, entry) =
+                decided(&self.around, &[kind, id, hash], "skipped", Some(rule), None);
+            batch.push(statement);
+            ledger.push(entry);
+        }
         self.around.store.write_ledger(batch, ledger).await?;
         Ok(())
     }
@@ -543,6 +549,10 @@ impl Loader<'_> {
                 else {
                     continue;
                 };
+                // Whom the user paired stays paired.
+                if item.existing.is_some() {
+                    continue;
+                }
                 let Some(mut candidate) = result.candidates.into_iter().next() else {
                     continue;
                 };
@@ -630,7 +640,7 @@ impl Loader<'_> {
     }
 }
 
-fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
+pub(super) fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -639,7 +649,7 @@ fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
         .map_err(|e| Error::io("create the export folder", dir, e))
 }
 
-fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+pub(super) fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::OpenOptions::new()
         .create(true)

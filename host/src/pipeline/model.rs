@@ -151,6 +151,8 @@ pub struct Plan {
     pub side_effects: Vec<Notice>,
     /// What to know before running.
     pub notices: Vec<Notice>,
+    /// Everything of severity `danger` among check, side effects and notices: a run needs a yes to each.
+    pub dangers: Vec<PlanDanger>,
     /// Calls to the source.
     pub source_calls: u64,
     /// Calls to the destination.
@@ -159,6 +161,16 @@ pub struct Plan {
     pub forecast_ms: u64,
     /// What stops a run.
     pub errors: Vec<String>,
+}
+
+/// A danger, and whether `[migration] accept` takes it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanDanger {
+    /// What it is.
+    #[serde(flatten)]
+    pub notice: Notice,
+    /// Taken on by its code.
+    pub accepted: bool,
 }
 
 /// One agent in a plan.
@@ -284,6 +296,8 @@ pub struct RunReport {
     pub state: RunState,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
+    /// Until when it is paused, ms, where known.
+    pub until: Option<i64>,
     /// Source connection and account.
     pub source: String,
     /// Destination connection and account.
@@ -308,6 +322,10 @@ pub struct RunReport {
     pub rejects: Vec<RejectGroup>,
     /// Losses.
     pub losses: Vec<LossGroup>,
+    /// What cannot be migrated and must be rebuilt by a person, by section; the whole is in the export folder's
+    /// `inventory.json`.
+    #[serde(default)]
+    pub inventory: BTreeMap<String, u64>,
     /// Requests sent.
     pub requests: Vec<RequestCount>,
     /// Undo results that need a person.
@@ -356,8 +374,10 @@ pub struct RunOptions {
     /// Digest of the plan that was approved; another plan is refused with
     /// [`Error::NotApproved`](crate::error::Error::NotApproved).
     pub accept: Option<String>,
-    /// Whatever the plan is, it is approved; recorded (rule M-10).
+    /// Whatever the plan is, it is approved; recorded (rule M-10). Says nothing of dangers.
     pub yes: bool,
+    /// Codes of dangers that are taken on, beside those in `[migration] accept`.
+    pub accept_dangers: Vec<String>,
     /// Cancelled: stop at the next safe point.
     pub stop: CancellationToken,
 }

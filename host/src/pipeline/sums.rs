@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::Row as _;
 
 use super::extract::unsigned;
+use super::inventory;
 use super::model::{KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState};
 use super::rollback;
 use crate::error::Error;
@@ -30,7 +31,7 @@ pub async fn report(around: &Surroundings) -> Result<RunReport, Error> {
 pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error> {
     let row = store
         .row(
-            "SELECT r.extraction, r.source, r.destination, r.account, r.organisation, r.state, r.reason, r.started_at, r.ended_at, \
+            "SELECT r.extraction, r.source, r.destination, r.account, r.organisation, r.state, r.reason, r.until_ms, r.started_at, r.ended_at, \
              e.account AS source_account FROM runs r JOIN extractions e ON e.id = r.extraction WHERE r.id = $1",
             vec![run.into()],
         )
@@ -97,6 +98,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         run: run.to_owned(),
         state,
         reason: row.try_get("reason")?,
+        until: row.try_get("until_ms")?,
         source: format!(
             "{} ({})",
             row.try_get::<String, _>("source")?,
@@ -117,6 +119,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         left_after_rollback,
         rejects: rejects(store, run).await?,
         losses: losses(store, run).await?,
+        inventory: sections(store, run).await?,
         requests: requests(store, run, &extraction).await?,
         undo_problems,
         chain_ok: store.chain_holds().await?,
@@ -235,6 +238,11 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
             sum.undone = unsigned(row.try_get("n")?);
         }
     }
+    // The inventory is no part of what is staged: what was listed is exported.
+    if let Some(sum) = sums.get_mut(inventory::KIND) {
+        sum.read = sum.exported;
+        sum.expected = sum.exported;
+    }
     for sum in sums.values_mut() {
         let explained: u64 = sum.explained.values().sum();
         sum.shortfall = sum.expected.saturating_sub(sum.read + explained);
@@ -325,6 +333,25 @@ async fn losses(store: &Store, run: &str) -> Result<Vec<LossGroup>, Error> {
         });
     }
     Ok(groups)
+}
+
+/// How many things of each section the inventory has.
+async fn sections(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error> {
+    let mut sections = BTreeMap::new();
+    for row in store
+        .rows(
+            "SELECT source_id FROM outcomes WHERE run = $1 AND kind = $2",
+            vec![run.into(), inventory::KIND.into()],
+        )
+        .await?
+    {
+        let id: String = row.try_get("source_id")?;
+        let section = id
+            .split_once('/')
+            .map_or(id.as_str(), |(section, _)| section);
+        *sections.entry(section.to_owned()).or_insert(0) += 1;
+    }
+    Ok(sections)
 }
 
 async fn requests(store: &Store, run: &str, extraction: &str) -> Result<Vec<RequestCount>, Error> {

@@ -47,6 +47,9 @@ pub fn run(report: &RunReport, width: Width) -> String {
     if let Some(reason) = &report.reason {
         line("because", clean(reason));
     }
+    if let Some(until) = report.until {
+        line("until", time(until));
+    }
     line("source", clean(&report.source));
     line("destination", clean(&report.destination));
     for plugin in &report.plugins {
@@ -130,6 +133,19 @@ pub fn run(report: &RunReport, width: Width) -> String {
                 Column::Left("why"),
                 Column::Left("for example"),
             ],
+            rows,
+            width,
+        ),
+    );
+    let rows = report
+        .inventory
+        .iter()
+        .map(|(what, n)| vec![what.clone(), number(*n)]);
+    section(
+        &mut out,
+        "To be rebuilt by hand, listed in inventory.json of the export folder",
+        table(
+            &[Column::Left("what"), Column::Right("how many")],
             rows,
             width,
         ),
@@ -301,7 +317,7 @@ fn state(state: RunState) -> &'static str {
     match state {
         RunState::New => "nothing written yet",
         RunState::Running => "not finished; `transload run` goes on with it",
-        RunState::Paused => "waiting",
+        RunState::Paused => "paused",
         RunState::Stopped => "stopped; `transload run` goes on with it",
         RunState::Complete => "complete",
         RunState::RollingBack => "being rolled back; `transload rollback` goes on with it",
