@@ -125,7 +125,8 @@ fn differ(at: &str, wanted: &Value, found: &Value, all: &mut Vec<String>) {
                 }
             }
             for item in lacking {
-                let same = |other: &&Value| name_of(item).is_some() && name_of(item) == name_of(other);
+                let same =
+                    |other: &&Value| name_of(item).is_some() && name_of(item) == name_of(other);
                 match rest.iter().position(same) {
                     Some(place) => {
                         let other = rest.swap_remove(place);
@@ -144,9 +145,16 @@ fn differ(at: &str, wanted: &Value, found: &Value, all: &mut Vec<String>) {
             // Long texts differ somewhere in the middle.
             let from = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
             let part = |text: &str| -> String {
-                text.chars().skip(from.saturating_sub(40)).take(300).collect()
+                text.chars()
+                    .skip(from.saturating_sub(40))
+                    .take(300)
+                    .collect()
             };
-            all.push(format!("{at}: {:?} instead of {:?}, from letter {from} on", part(b), part(a)));
+            all.push(format!(
+                "{at}: {:?} instead of {:?}, from letter {from} on",
+                part(b),
+                part(a)
+            ));
         }
         (a, b) if a != b => all.push(format!("{at}: {} instead of {}", short(b), short(a))),
         _ => {}

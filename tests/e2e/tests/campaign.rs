@@ -228,7 +228,29 @@ fn disturbed(what: &str, faults: &[(&str, &str, Action)]) {
             .filter(|record| record.fault.is_some())
             .count();
         println!("seed {seed}: {what}, {played} times");
-        if std::env::var("DBG").is_ok() { for r in lab.destination.harness().recorder.all() { if r.path.contains("ticket_fields") || r.path.contains("records") || r.path.contains("jobs") { println!("DBG {} {} {} {}?{} {:?} {:?} {}", r.number, r.at_ms, r.method, r.path, r.query, r.answer.as_ref().map(|a| a.status), r.fault, String::from_utf8_lossy(r.body.bytes.as_deref().unwrap_or_default()).chars().take(300).collect::<String>()); } } }
+        if std::env::var("DBG").is_ok() {
+            for r in lab.destination.harness().recorder.all() {
+                if r.path.contains("ticket_fields")
+                    || r.path.contains("records")
+                    || r.path.contains("jobs")
+                {
+                    println!(
+                        "DBG {} {} {} {}?{} {:?} {:?} {}",
+                        r.number,
+                        r.at_ms,
+                        r.method,
+                        r.path,
+                        r.query,
+                        r.answer.as_ref().map(|a| a.status),
+                        r.fault,
+                        String::from_utf8_lossy(r.body.bytes.as_deref().unwrap_or_default())
+                            .chars()
+                            .take(300)
+                            .collect::<String>()
+                    );
+                }
+            }
+        }
         assert!(played > 2, "{what}: hardly any fault was played");
         lab.destination.harness().faults.clear();
         assert_whole(&lab, &before, &whole.fingerprint, &report, what).await;

@@ -180,10 +180,15 @@ pub async fn create<T: serde::de::DeserializeOwned>(
             }
             Sent::Refused(refusal) => return Ok(Creation::Refused(refusal)),
             Sent::Doubt => {
-                cx.sleep(SETTLE_BY_KEY_MS).await;
-                if let Some(found) = find().await? {
-                    let proof = run_proof(&found);
-                    return Ok(Creation::There(found, proof, key));
+                // What is found counts at once; a miss only a settle time later (rule D-3).
+                for wait in [0, SETTLE_BY_KEY_MS] {
+                    if wait > 0 {
+                        cx.sleep(wait).await;
+                    }
+                    if let Some(found) = find().await? {
+                        let proof = run_proof(&found);
+                        return Ok(Creation::There(found, proof, key));
+                    }
                 }
             }
         }
