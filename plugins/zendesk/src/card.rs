@@ -77,7 +77,8 @@ impl Card {
         losses.push(loss(path, Fidelity::Converted, why.0));
     }
 
-    fn field(&mut self, field: &Field) {
+    /// A custom field's value in words.
+    pub fn field(&mut self, field: &Field) {
         self.add(row_of(field), self.words.value(&field.value));
     }
 

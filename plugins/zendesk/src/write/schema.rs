@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Status};
-use transload_sdk::types::{Entity, Error, Fidelity, FieldDefinition as Definition, Loss};
+use transload_sdk::types::{
+    Entity, Error, Fidelity, FieldDefinition as Definition, Kind, Loss, Value as Ours,
+};
 
 use super::{
     Creation, create, description_marker, effect, exported_as, is_of_run, made, reject, report,
@@ -616,6 +618,17 @@ pub fn keyed_fields(
     losses: &mut Vec<Loss>,
 ) {
     for field in fields {
+        // A record in a lookup may be made after this one, and is linked when all are there. Whether it is there by now depends on
+        // the order of loading; what a person reads here must not.
+        let linked_later = matches!(&field.value, Ours::Reference(to) if to.kind == Kind::CustomObject)
+            && field
+                .target
+                .as_deref()
+                .and_then(FieldTarget::parse)
+                .is_some_and(|target| target.kind == "lookup");
+        if linked_later {
+            card.field(field);
+        }
         match map::place(field, options, card.words()) {
             Ok((target, value)) => {
                 values.insert(target.address, value.json);
@@ -623,6 +636,7 @@ pub fn keyed_fields(
                     values.insert(key, json!(text));
                 }
             }
+            Err(_) if linked_later => {}
             Err(misfit) => card.misfit(field, misfit, losses),
         }
     }
