@@ -1,8 +1,8 @@
 //! Looking at an account from a test: typed content, and a fingerprint of it.
 //!
 //! Two runs that did the same work give different ids and times, so end states are compared by their fingerprint:
-//! canonical JSON in which every id is replaced by what the record is called by (external id, address, name, title) and
-//! what the account makes up itself (ids, tokens, times it stamped, jobs, unused uploads, deleted groups) is left out.
+//! canonical JSON in which every id, in addresses of agents' pages as well, is replaced by what the record is called by
+//! (external id, address, name, title) and what the account makes up itself (ids, tokens, times it stamped, jobs, unused uploads, deleted groups) is left out.
 
 use std::collections::BTreeMap;
 
@@ -289,10 +289,12 @@ impl Names<'_> {
 
     /// A field's value, the id in a lookup replaced by a name.
     fn value(&self, field: &Field, value: &Value) -> Value {
-        let lookup = matches!(field.kind, FieldType::Lookup | FieldType::Parent);
-        let Some(text) = value.as_str().filter(|_| lookup) else {
+        let Some(text) = value.as_str() else {
             return value.clone();
         };
+        if !matches!(field.kind, FieldType::Lookup | FieldType::Parent) {
+            return json!(self.linked(text));
+        }
         let number: Id = text.parse().unwrap_or(0);
         match field.target.as_deref() {
             Some("zen:user") => self.user(number),
@@ -301,6 +303,45 @@ impl Names<'_> {
             Some("zen:brand") => json!("brand"),
             _ => self.record(text),
         }
+    }
+
+    /// Text in which addresses of agents' pages and numbers of tickets name what they lead to.
+    fn linked(&self, text: &str) -> String {
+        let mut parts = text.split("/agent/");
+        let mut named = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_'));
+            let (page, rest) = part.split_at(part.find(end).unwrap_or(part.len()));
+            let id = page.rsplit('/').next().unwrap_or_default();
+            let number: Id = id.parse().unwrap_or(0);
+            let called = match page.split('/').next() {
+                Some("users") => self.user(number),
+                Some("organizations") => self.organization(number),
+                Some("tickets") => self.ticket(number),
+                Some("custom-objects") => self.record(id),
+                _ => json!(page),
+            };
+            let called = called.as_str().unwrap_or_default();
+            named.push_str(&format!("/agent/{called}{rest}"));
+        }
+        self.numbered(&named)
+    }
+
+    fn numbered(&self, text: &str) -> String {
+        let mut parts = text.split("ticket #");
+        let mut named = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| !c.is_ascii_digit());
+            let (number, rest) = part.split_at(end.unwrap_or(part.len()));
+            let ticket = number
+                .parse()
+                .ok()
+                .filter(|id| self.state.tickets.contains_key(id));
+            let called = ticket.map(|id| self.ticket(id));
+            let called = called.as_ref().and_then(Value::as_str).unwrap_or(number);
+            named.push_str(&format!("ticket #{called}{rest}"));
+        }
+        named
     }
 
     fn keyed(&self, owner: &FieldOwner, values: &BTreeMap<String, Value>) -> Value {
@@ -325,7 +366,7 @@ impl Names<'_> {
             "called": self.user(user.id), "name": user.name, "external_id": user.external_id,
             "role": user.role.as_str(), "identities": sorted(identities), "phone": user.phone,
             "shared_phone_number": user.shared_phone_number, "locale": user.locale,
-            "time_zone": user.time_zone, "notes": user.notes, "details": user.details,
+            "time_zone": user.time_zone, "notes": self.linked(&user.notes), "details": user.details,
             "alias": user.alias, "signature": user.signature, "tags": user.tags,
             "verified": user.verified, "suspended": user.suspended,
             "user_fields": self.keyed(&FieldOwner::User, &user.user_fields),
@@ -338,7 +379,8 @@ impl Names<'_> {
         json!({
             "name": organization.name, "external_id": organization.external_id,
             "domain_names": organization.domain_names, "details": organization.details,
-            "notes": organization.notes, "tags": organization.tags,
+            "notes": organization.notes.as_deref().map(|notes| self.linked(notes)),
+            "tags": organization.tags,
             "shared_tickets": organization.shared_tickets,
             "shared_comments": organization.shared_comments,
             "organization_fields":
@@ -395,7 +437,7 @@ impl Names<'_> {
             CommentText::Html(html) => ("html", html),
         };
         // Tokens in the addresses of inline files are the account's own.
-        let mut text = text.clone();
+        let mut text = self.linked(text);
         for (at, file) in comment.attachments.iter().enumerate() {
             text = text.replace(&file.token, &format!("file-{at}"));
         }
