@@ -129,6 +129,8 @@ pub struct State {
     pub me: u64,
     /// Who stands in for authors and assignees without a user.
     pub stand_in: u64,
+    /// The end user who stands in for requesters that were not migrated.
+    pub stand_in_requester: u64,
     /// The default brand.
     pub brand: Option<u64>,
     /// Brands by name.
@@ -151,6 +153,11 @@ impl State {
     pub fn run_tag(run: &str) -> String {
         crate::map::tag(&format!("transload_run_{run}"))
             .unwrap_or_else(|| "transload_run".to_owned())
+    }
+
+    /// External id of the end user who stands in for requesters. It is no marker of a record, so that none is taken for it.
+    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
+        format!("transload:{platform}:{organisation}:stand-in")
     }
 
     /// The tag that says where a ticket came from.

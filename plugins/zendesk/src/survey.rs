@@ -6,7 +6,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::{
     Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
-use transload_sdk::ledger::{Action, Effect, Outcome, Status};
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
 use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::types::{Error, FieldType, Kind, ReferenceType};
 
@@ -14,7 +14,7 @@ use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, State, UserImport, own_field};
-use crate::write::{people, schema};
+use crate::write::{self, people, schema};
 
 /// The credential's owner. `GET /users/me` alone proves nothing: without valid credentials it may answer 200 with an
 /// anonymous user (Zendesk facts §1).
@@ -441,10 +441,12 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
             make_own(cx, &item, &field, &mut known).await?;
         }
     }
+    let stand_in_requester = stand_in_requester(cx).await?;
     let bulk_users = config.user_import == UserImport::Auto && bulk_users(cx).await?;
     let state = State {
         me,
         stand_in,
+        stand_in_requester,
         brand,
         brands,
         custom_statuses,
@@ -454,6 +456,46 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         custom_objects: custom_objects.is_some(),
     };
     serde_json::to_string(&state).map_err(|_| Error::Bug("the state is no JSON".to_owned()))
+}
+
+/// The end user in whose name tickets stand whose customer was not migrated: without an address, so that nothing can be
+/// mailed; not suspended, since a suspended user cannot be a requester (Zendesk facts §6.2).
+async fn stand_in_requester(cx: &Context) -> Result<u64, Error> {
+    let item = "own:user:stand-in";
+    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let (user, effect) = match people::by_marker(cx, &marker).await? {
+        Some(user) => {
+            let id = user.id.unwrap_or_default().to_string();
+            let ours = people::run_matches(cx, &user.user_fields);
+            (user, found("user", id, ours, cx))
+        }
+        None => {
+            let body = json!({"user": {
+                "name": "Customer who was not migrated", "role": "end-user", "external_id": marker,
+                "verified": true, "skip_verify_email": true,
+                "notes": "Requester of migrated tickets whose customer was not migrated. \
+                          The customer is named in the first comment and on the source card.",
+                "user_fields": {own_field::RUN: cx.run()},
+            }});
+            people::own_user(cx, item, &marker, &body).await?
+        }
+    };
+    own(cx, item, vec![effect]).await?;
+    user.id
+        .ok_or_else(|| Error::Bug("a user without an id".to_owned()))
+}
+
+/// Something of the connector's own that is there: of an earlier run, or of an attempt of this one whose outcome was lost.
+fn found(kind: &str, id: String, of_this_run: bool, cx: &Context) -> Effect {
+    let matched = write::effect("main", kind, id, Action::Matched);
+    if !of_this_run {
+        return matched;
+    }
+    Effect {
+        action: Action::Created,
+        proof: Some(Proof::Marker(cx.run().to_owned())),
+        ..matched
+    }
 }
 
 async fn own_field_id(
@@ -485,6 +527,12 @@ async fn make_own(
 ) -> Result<FieldDefinition, Error> {
     match schema::field(cx, item, "main", None, field, known).await? {
         Ok((field, effect)) => {
+            let ours = write::is_of_run(cx, field.description.as_deref())
+                || write::is_of_run(cx, field.agent_description.as_deref());
+            let effect = match effect.action {
+                Action::Matched => found(&effect.target_kind, effect.target_id, ours, cx),
+                _ => effect,
+            };
             own(cx, item, vec![effect]).await?;
             Ok(field)
         }

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::types::{
     self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Entity, Entry, Error,
-    Fidelity, Invalid, Loss, Message, Text, Visibility,
+    Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
 };
 
 use crate::api::{CustomField, ImportComment, ImportTicket, Via};
@@ -19,7 +19,7 @@ use crate::card::{self, Card};
 use crate::map::{self, COMMENT_BYTES, COMMENTS_PER_TICKET, Misfit, loss};
 use crate::state::{Config, State};
 use crate::text;
-use crate::words::Words;
+use crate::words::{self, Words};
 
 /// What became of a file before its ticket is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub struct Mapped {
 /// Maps a thread.
 ///
 /// # Errors
-/// `invalid` when the conversation's customer was not migrated, or the item is no thread.
+/// `bug` when the item is no thread.
 pub fn map_thread(
     item: &Item,
     thread: &Thread,
@@ -93,7 +93,7 @@ pub fn map_thread(
     };
     let mut losses = Vec::new();
     let mut card = Card::new(Words::new(&around.config.subdomain));
-    let requester = requester(conversation, around, &mut losses)?;
+    let requester = Requester::of(conversation, around, &mut card, &mut losses);
     card::conversation(&thread.conversation, conversation, &mut card);
 
     let mut comments = Vec::new();
@@ -115,6 +115,7 @@ pub fn map_thread(
             card: &mut card,
             losses: &mut losses,
             perishable: &mut perishable,
+            requester: &requester,
         };
         context.comments(part, message, at, subject, &mut comments);
     }
@@ -193,7 +194,7 @@ pub fn map_thread(
             } else {
                 format!("{subject} (part {})", index + 1)
             },
-            requester_id: requester,
+            requester_id: requester.id,
             submitter_id,
             assignee_id: assignee,
             group_id: group,
@@ -306,24 +307,46 @@ fn own_comment(author: u64, at: String, facts: &[String]) -> ImportComment {
     }
 }
 
-fn requester(
-    conversation: &Conversation,
-    around: &Surroundings<'_>,
-    losses: &mut Vec<Loss>,
-) -> Result<u64, Error> {
-    match &conversation.customer {
-        Some(customer) => map::numeric_target(customer).ok_or_else(|| {
-            let reason = format!("customer {} has not been migrated", customer.id);
-            Error::Invalid(Invalid {
-                field: Some("conversation.customer".to_owned()),
-                reason,
-            })
-        }),
-        None => {
-            let note = "no customer in the source; the stand-in agent is the requester";
-            losses.push(loss("conversation.customer", Fidelity::Converted, note));
-            Ok(around.state.stand_in)
+/// Whose ticket it is. A customer who was not migrated is named in the first line of the thread and on the card, and a
+/// stand-in has the ticket.
+struct Requester {
+    id: u64,
+    /// Who is stood in for, where that is known.
+    missing: Option<Reference>,
+}
+
+impl Requester {
+    fn of(
+        conversation: &Conversation,
+        around: &Surroundings<'_>,
+        card: &mut Card,
+        losses: &mut Vec<Loss>,
+    ) -> Self {
+        let customer = conversation.customer.as_ref();
+        if let Some(id) = customer.and_then(map::numeric_target) {
+            return Self { id, missing: None };
         }
+        card.reference("customer", customer);
+        let note = match customer {
+            Some(_) => {
+                "not migrated: a stand-in is the requester, the customer is named in the first line and on the card"
+            }
+            None => "none in the source: a stand-in is the requester",
+        };
+        losses.push(loss("conversation.customer", Fidelity::Converted, note));
+        Self {
+            id: around.state.stand_in_requester,
+            missing: customer.cloned(),
+        }
+    }
+
+    /// What the first comment says about it, unless it names the customer as its author already.
+    fn line(&self, first: &Message) -> Option<String> {
+        let missing = self.missing.as_ref()?;
+        let is_author = matches!(&first.author, types::Author::Person(author)
+            if (&author.kind, &author.id) == (&missing.kind, &missing.id));
+        let named = words::person(missing);
+        (!is_author).then(|| format!("a conversation with {named}"))
     }
 }
 
@@ -529,6 +552,7 @@ struct Part<'a, 's> {
     card: &'a mut Card,
     losses: &'a mut Vec<Loss>,
     perishable: &'a mut Vec<String>,
+    requester: &'a Requester,
 }
 
 impl Part<'_, '_> {
@@ -564,6 +588,9 @@ impl Part<'_, '_> {
         }
         let number = comments.len() + 1;
         let mut facts = Vec::new();
+        if comments.is_empty() {
+            facts.extend(self.requester.line(message));
+        }
         let stand_in = self.around.state.stand_in;
         let (mut author, named) = map::author(&message.author, stand_in);
         if let Some(name) = named {

@@ -87,13 +87,18 @@ fn bare(reference: &Reference) -> String {
     format!("{} {}", kind_name(&reference.kind), reference.id)
 }
 
-/// Who wrote something, for a text that somebody else's name stands on: name first, then who that is in the source.
+/// Somebody who is not here: name first, then who that is in the source.
+pub fn person(reference: &Reference) -> String {
+    match called(reference) {
+        Some(name) => format!("{name} ({})", bare(reference)),
+        None => bare(reference),
+    }
+}
+
+/// Who wrote something, for a text that somebody else's name stands on.
 pub fn author(author: &Author) -> String {
     match author {
-        Author::Person(person) => match called(person) {
-            Some(name) => format!("{name} ({})", bare(person)),
-            None => bare(person),
-        },
+        Author::Person(reference) => person(reference),
         Author::Name(name) => name.clone(),
         Author::System => "the system".to_owned(),
     }

@@ -110,6 +110,7 @@ impl Bench {
         let state = State {
             me: 1,
             stand_in: 7,
+            stand_in_requester: 8,
             ticket_source_id: 501,
             ticket_source_url: 502,
             ..State::default()
@@ -411,13 +412,41 @@ fn a_thread_one_above_the_limit_continues_in_a_linked_ticket() {
 }
 
 #[test]
-fn an_unmigrated_customer_rejects_the_thread_instead_of_being_guessed() {
+fn a_customer_who_was_not_migrated_is_named_and_a_stand_in_has_the_ticket() {
+    let bo = || Reference::new(Kind::Customer, "c9").called("Bo Ng");
     let mut conversation = conversation();
-    conversation.customer = Some(reference(Kind::Customer, "c1", None));
-    assert!(matches!(
-        Bench::new().map(conversation, Vec::new(), Vec::new()),
-        Err(Error::Invalid(_))
-    ));
+    conversation.customer = Some(bo());
+    let parts = vec![
+        part("m1", message(agent(), Visibility::Public, "Hello?", 0)),
+        part(
+            "m2",
+            message(Author::Person(bo()), Visibility::Public, "Hi!", 1_000),
+        ),
+    ];
+    let mapped = Bench::new().map(conversation, Vec::new(), parts).unwrap();
+    assert_eq!(mapped.tickets.first().unwrap().requester_id, 8);
+    let bodies = bodies(&mapped);
+    assert_eq!(
+        bodies[0].2,
+        "[Migrated: a conversation with Bo Ng (customer c9)]\n\nHello?"
+    );
+    assert_eq!(
+        bodies[1],
+        (
+            7,
+            true,
+            "[Migrated: written by Bo Ng (customer c9)]\n\nHi!".to_owned()
+        )
+    );
+    assert!(
+        bodies[2].2.contains("\ncustomer: customer c9 (Bo Ng)\n"),
+        "{bodies:?}"
+    );
+    let said = mapped
+        .losses
+        .iter()
+        .filter(|loss| loss.field == "conversation.customer");
+    assert_eq!(said.count(), 1);
 }
 
 #[test]

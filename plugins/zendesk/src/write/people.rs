@@ -37,7 +37,8 @@ fn status_of(action: Action) -> Status {
     }
 }
 
-fn run_matches(cx: &Context, fields: &Map<String, Value>) -> bool {
+/// Whether a user's or an organization's fields carry this run.
+pub fn run_matches(cx: &Context, fields: &Map<String, Value>) -> bool {
     fields.get(own_field::RUN).and_then(Value::as_str) == Some(cx.run())
 }
 
@@ -292,7 +293,11 @@ async fn make_agent(
 
 // ---- users
 
-async fn by_marker(cx: &Context, marker: &str) -> Result<Option<User>, Error> {
+/// The user with an external id, which is found as soon as it is there.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn by_marker(cx: &Context, marker: &str) -> Result<Option<User>, Error> {
     let path = format!("/api/v2/users/show_many?external_ids={}", query(marker));
     let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
     Ok(found.unwrap_or_default().into_iter().next())
@@ -304,17 +309,48 @@ async fn make_user(
     step: &str,
     body: &Value,
 ) -> Result<Creation<User>, Error> {
+    let since = item.in_doubt_since.filter(|_| step == "create");
+    create_user(cx, &item.key, step, since, &item.marker, body).await
+}
+
+async fn create_user(
+    cx: &Context,
+    item: &str,
+    step: &str,
+    since: Option<i64>,
+    marker: &str,
+    body: &Value,
+) -> Result<Creation<User>, Error> {
     let request = |again: &str| {
-        let key = key(&item.key, "main", &format!("{step}:{again}"));
+        let key = key(item, "main", &format!("{step}:{again}"));
         (
             Write::once("POST", "/api/v2/users", key.clone()).json(body),
             key,
         )
     };
-    let find = async || by_marker(cx, &item.marker).await;
+    let find = async || by_marker(cx, marker).await;
     let ours = |user: &User| run_matches(cx, &user.user_fields);
-    let since = item.in_doubt_since.filter(|_| step == "create");
     create(cx, "user", since, request, find, ours).await
+}
+
+/// Makes a user of the connector's own.
+///
+/// # Errors
+/// What ends the unit, a refusal included: without it nothing can be loaded.
+pub async fn own_user(
+    cx: &Context,
+    item: &str,
+    marker: &str,
+    body: &Value,
+) -> Result<(User, Effect), Error> {
+    match create_user(cx, item, "create", None, marker, body).await? {
+        Creation::There(user, proof, key) => {
+            let effect = user_effect(&user, proof, key, body);
+            Ok((user, effect))
+        }
+        Creation::Refused(refusal) => Err(client::rejection(&refusal)),
+        Creation::Unsettled => Err(Error::Transient(format!("{item} could not be made yet"))),
+    }
 }
 
 /// What of a user is compared before an undo: what we wrote, as Zendesk answered it.
@@ -664,7 +700,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         let words = Words::new(&config.subdomain);
         let draft = draft(cx.run(), cx.platform(), words, item, customer, &options);
-        if item.existing.is_some() {
+        if item.existing.as_ref().is_some_and(|c| c.doubtful.is_none()) {
             update_user(cx, item, draft).await?;
         } else if state.bulk_users
             && config.user_import == UserImport::Auto
@@ -712,19 +748,9 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                 if let Taken::Email(email) = &taken
                     && draft.emails.first() == Some(email)
                     && let Some(owner) = by_email(cx, email).await?
+                    && may_be(cx, item, &owner)
                 {
-                    if owner.role != "end-user" {
-                        let why = format!(
-                            "{} {} has the customer's address",
-                            owner.role,
-                            owner.id.unwrap_or(0)
-                        );
-                        return reject(cx, item, Error::Conflict(why)).await;
-                    }
-                    let ours = owner.external_id.as_deref().unwrap_or("").to_lowercase();
-                    if !ours.starts_with(&cx.marker_prefix().to_lowercase()) {
-                        return matched_user(cx, item, &owner, draft).await;
-                    }
+                    return matched_user(cx, item, &owner, draft).await;
                 }
                 draft.give_up(&taken);
             }
@@ -736,6 +762,19 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
         Error::Conflict("every address of the customer belongs to others".to_owned()),
     )
     .await
+}
+
+/// Whether the owner of a customer's address may be that customer. Staff never is, nor another record of the source, nor who
+/// was found to be doubtful before (rule M-7): then the customer has a user of his own, without the address.
+fn may_be(cx: &Context, item: &Item, owner: &User) -> bool {
+    let id = owner.id.unwrap_or_default().to_string();
+    let doubtful = item
+        .existing
+        .as_ref()
+        .is_some_and(|c| c.doubtful.is_some() && c.target_id == id);
+    let external = owner.external_id.as_deref().unwrap_or("").to_lowercase();
+    let of_source = external.starts_with(&cx.marker_prefix().to_lowercase());
+    owner.role == "end-user" && !of_source && !doubtful
 }
 
 async fn by_email(cx: &Context, email: &str) -> Result<Option<User>, Error> {

@@ -159,20 +159,6 @@ async fn map_one(
     item: &Item,
     thread: &Thread,
 ) -> Result<Result<Mapped, Error>, Error> {
-    if let Entity::Conversation(conversation) = &thread.conversation.data
-        && conversation
-            .customer
-            .as_ref()
-            .is_some_and(|c| map::numeric_target(c).is_none())
-    {
-        // Known before any file is sent.
-        let around = surroundings(cx, state, config, options, members);
-        return Ok(thread::map_thread(
-            item,
-            thread,
-            &around.with(&BTreeMap::new(), &BTreeMap::new()),
-        ));
-    }
     let texts = long_texts(cx, thread)?;
     let files = upload_all(cx, config, item, thread).await?;
     let around = surroundings(cx, state, config, options, members);

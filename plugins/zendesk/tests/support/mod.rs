@@ -164,6 +164,13 @@ impl Account {
         }
     }
 
+    /// The effects that an item had so far.
+    pub fn effects_of(&self, item: &str) -> Vec<Effect> {
+        let kept = self.effects.borrow();
+        let of_item = kept.iter().filter(|u| u.item == item);
+        of_item.map(|u| u.effect.clone()).collect()
+    }
+
     /// A reference as a host gives it for what was written before: with its target.
     pub fn known(&self, reference: Reference) -> Reference {
         let key = key(&reference.kind, &reference.id);
