@@ -906,6 +906,7 @@ impl Inner {
             before: live.attempts,
             first_sent: Mutex::new(live.first_sent),
             last_sent: Mutex::new(None),
+            asked: Mutex::default(),
         };
         let log: Option<&dyn IntentLog> = if mutating { Some(&intent) } else { None };
         let (answer, attempts) = match how {
@@ -1293,6 +1294,8 @@ struct Intent<'a> {
     before: u32,
     first_sent: Mutex<Option<i64>>,
     last_sent: Mutex<Option<i64>>,
+    /// When the newest commit was asked for, on the steady clock.
+    asked: Mutex<Duration>,
 }
 
 #[async_trait]
@@ -1336,24 +1339,20 @@ impl IntentLog for Intent<'_> {
             );
             batch
         };
-        let asked = boottime();
+        *locked(&self.asked) = inner.around.clock.steady();
         inner
             .around
             .store
             .write(batch)
             .await
             .map_err(|e| inner.abort(store_failed(e)))?;
-        if boottime().saturating_sub(asked) > SEND_MARGIN {
-            // The process stood still: the lease may have run out since. Ask again rather than send on an old promise.
-            inner
-                .around
-                .store
-                .write(vec![inner.around.store.fence()])
-                .await
-                .map_err(|e| inner.abort(store_failed(e)))?;
-        }
         inner.at(Boundary::Intended).await;
         Ok(())
+    }
+
+    fn fresh(&self) -> bool {
+        let age = self.inner.around.clock.steady();
+        age.saturating_sub(*locked(&self.asked)) <= SEND_MARGIN
     }
 
     async fn refused(&self, attempt: u32) -> Result<(), UnitAbort> {
@@ -1373,15 +1372,6 @@ impl IntentLog for Intent<'_> {
             .await
             .map_err(|e| inner.abort(store_failed(e)))
     }
-}
-
-/// Time since boot, suspend included.
-fn boottime() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
 }
 
 #[async_trait]

@@ -10,14 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::types::{
-    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Direction, Entity, Entry,
-    Error, Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
+    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Entity, Entry, Error,
+    Fidelity, Invalid, Loss, Message, Text, Visibility,
 };
 
 use crate::api::{CustomField, ImportComment, ImportTicket, Via};
-use crate::map::{self, COMMENT_BYTES, COMMENTS_PER_TICKET, FieldTarget, loss};
+use crate::card::{self, Card};
+use crate::map::{self, COMMENT_BYTES, COMMENTS_PER_TICKET, Misfit, loss};
 use crate::state::{Config, State};
 use crate::text;
+use crate::words::Words;
 
 /// What became of a file before its ticket is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +92,9 @@ pub fn map_thread(
         return Err(Error::Bug("a thread without a conversation".to_owned()));
     };
     let mut losses = Vec::new();
-    let mut card = Card::default();
+    let mut card = Card::new(Words::new(&around.config.subdomain));
     let requester = requester(conversation, around, &mut losses)?;
-    conversation_card(&thread.conversation, conversation, &item.notes, &mut card);
+    card::conversation(&thread.conversation, conversation, &mut card);
 
     let mut comments = Vec::new();
     let mut perishable = Vec::new();
@@ -120,6 +122,7 @@ pub fn map_thread(
     let slots = Slots::of(item, conversation);
     let finished = matches!(slots.status.as_str(), "solved" | "closed");
     let (assignee, group) = assignment(conversation, finished, around, &mut losses);
+    let brand = brand(conversation, around, &mut losses);
     let (custom_fields, tags) = fields_and_tags(
         &thread.conversation,
         conversation,
@@ -145,7 +148,8 @@ pub fn map_thread(
         .unwrap_or(updated);
     let at = |ms| map::iso(map::importable(ms, around.now));
 
-    let closing = card.comments(around.state.me, &at(updated));
+    let card = card.render(around.platform, item, &thread.conversation, &losses)?;
+    let closing = card_comments(&card, around.state.me, &at(updated));
     let limit = COMMENTS_PER_TICKET.saturating_sub(closing.len() + 2);
     let mut chunks: Vec<Vec<ImportComment>> = Vec::new();
     for comment in comments {
@@ -193,7 +197,7 @@ pub fn map_thread(
             submitter_id,
             assignee_id: assignee,
             group_id: group,
-            brand_id: brand(conversation, around, &mut losses),
+            brand_id: brand,
             status: slots.status.clone(),
             custom_status_id: slots.custom_status,
             priority: slots.priority.clone(),
@@ -262,41 +266,12 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
     let mut head = entry.head.clone();
     head.kind = types::Kind::Conversation;
     head.fields = Vec::new();
+    let subject = message.subject.clone();
     let conversation = Conversation {
         customer: message.customer.clone(),
-        subject: Some(
-            message
-                .subject
-                .clone()
-                .unwrap_or_else(|| "Note on the customer".to_owned()),
-        ),
-        preview: None,
+        subject: subject.or_else(|| Some("Note on the customer".to_owned())),
         status: ConversationStatus::Closed,
-        sub_status: None,
-        snooze_until: None,
-        snooze_status: None,
-        priority: None,
-        assignees: Vec::new(),
-        teams: Vec::new(),
-        queue: None,
-        channels: Vec::new(),
-        brand: None,
-        tags: Vec::new(),
-        direction: Direction::None,
-        language: None,
-        satisfaction: None,
-        sla: None,
-        spam: false,
-        locked: false,
-        ended_at: None,
-        ended_reason: None,
-        merged_into: None,
-        linked: Vec::new(),
-        closed_at: None,
-        first_response_at: None,
-        last_activity_at: None,
-        message_count: None,
-        note_count: None,
+        ..Conversation::empty()
     };
     Ok(Thread {
         conversation: Entry {
@@ -496,27 +471,18 @@ fn fields_and_tags(
         });
     }
     for field in &entry.head.fields {
-        let target = field.target.as_deref().and_then(FieldTarget::parse);
-        let placed = match &target {
-            Some(target) => {
-                let options = around.options.get(&target.address).map(Vec::as_slice);
-                map::field_value(target, &field.name, &field.value, options)
-                    .map_err(|misfit| misfit.0)
-            }
-            None => Err("no field in Zendesk".to_owned()),
-        };
-        let id = target
-            .as_ref()
-            .and_then(|target| target.address.parse().ok());
-        match (placed, id) {
-            (Ok(value), Some(id)) => {
+        let placed = map::place(field, around.options, card.words());
+        let placed = placed.and_then(|(target, value)| match target.address.parse() {
+            Ok(id) => Ok((id, target.companion, value)),
+            Err(_) => Err(Misfit("has no field on tickets: on the source card")),
+        });
+        match placed {
+            Ok((id, companion, value)) => {
                 fields.push(CustomField {
                     id,
                     value: value.json,
                 });
-                let companion = target
-                    .and_then(|t| t.companion)
-                    .and_then(|c| c.parse().ok());
+                let companion = companion.and_then(|c| c.parse().ok());
                 if let (Some(text), Some(id)) = (value.companion, companion) {
                     fields.push(CustomField {
                         id,
@@ -524,21 +490,10 @@ fn fields_and_tags(
                     });
                 }
             }
-            (placed, _) => {
-                let why = placed.err().unwrap_or_else(|| "no ticket field".to_owned());
-                card.add(
-                    format!("field {}", field.name),
-                    map::value_text(&field.value),
-                );
-                let note = format!("{why}; on the source card");
-                losses.push(loss(
-                    format!("fields.{}", field.name),
-                    Fidelity::Converted,
-                    note,
-                ));
-            }
+            Err(misfit) => card.misfit(field, misfit, losses),
         }
     }
+    card.lists(&entry.head.fields, losses);
     let mut tags = BTreeSet::from([
         State::source_tag(around.platform),
         State::run_tag(around.run),
@@ -630,7 +585,7 @@ impl Part<'_, '_> {
             facts.push("by the customer".to_owned());
             author = self.around.state.me;
         }
-        message_facts(message, &mut facts);
+        message_facts(message, self.card.words(), &mut facts);
         self.message_card(number, part, message, subject);
 
         let mut uploads = Vec::new();
@@ -788,29 +743,20 @@ impl Part<'_, '_> {
         add("language", message.language.clone());
         add(
             "mentions",
-            Some(
-                message
-                    .mentions
-                    .iter()
-                    .map(map::reference_text)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            ),
+            Some(self.card.words().references(&message.mentions)),
         );
         for field in &head.fields {
             add(
                 &format!("field {}", field.name),
-                Some(map::value_text(&field.value)),
+                Some(self.card.words().value(&field.value)),
             );
         }
-        self.card
-            .messages
-            .push(format!("{number}: {}", facts.join("; ")));
+        self.card.message(number, &facts);
     }
 }
 
 /// What stands above a body because a reader must know it.
-fn message_facts(message: &Message, facts: &mut Vec<String>) {
+fn message_facts(message: &Message, words: &Words, facts: &mut Vec<String>) {
     if message.visibility == Visibility::Event {
         facts.push("an event".to_owned());
     }
@@ -836,23 +782,23 @@ fn message_facts(message: &Message, facts: &mut Vec<String>) {
         BodySource::Full | BodySource::Rendering | BodySource::Absent => {}
     }
     if let Some(call) = &message.call {
-        let mut words = vec!["a call".to_owned()];
+        let mut said = vec!["a call".to_owned()];
         let time =
             |name: &str, at: Option<i64>| at.map(|at| format!("{name} {}", map::iso_exact(at)));
-        words.extend(time("placed", call.placed_at));
-        words.extend(time("answered", call.answered_at));
-        words.extend(time("ended", call.ended_at));
-        words.extend(call.status.clone());
-        words.extend(call.duration_ms.map(|ms| format!("{} s", ms / 1_000)));
-        words.extend(call.recording_url.clone());
-        facts.push(words.join(", "));
+        said.extend(time("placed", call.placed_at));
+        said.extend(time("answered", call.answered_at));
+        said.extend(time("ended", call.ended_at));
+        said.extend(call.status.clone());
+        said.extend(call.duration_ms.map(|ms| format!("{} s", ms / 1_000)));
+        said.extend(call.recording_url.clone());
+        facts.push(said.join(", "));
     }
     if !message.reactions.is_empty() {
         let list: Vec<String> = message
             .reactions
             .iter()
             .map(|r| match &r.author {
-                Some(author) => format!("{} by {}", r.name, map::reference_text(author)),
+                Some(author) => format!("{} by {}", r.name, words.reference(author)),
                 None => r.name.clone(),
             })
             .collect();
@@ -862,210 +808,27 @@ fn message_facts(message: &Message, facts: &mut Vec<String>) {
 
 // ---- source card
 
-/// Facts without a field, by name.
-#[derive(Debug, Default)]
-pub struct Card {
-    rows: Vec<(String, String)>,
-    messages: Vec<String>,
-}
-
-impl Card {
-    /// One more fact; nothing for an empty one.
-    pub fn add(&mut self, name: impl Into<String>, value: impl AsRef<str>) {
-        if !value.as_ref().is_empty() {
-            self.rows.push((name.into(), value.as_ref().to_owned()));
-        }
-    }
-
-    /// The facts, by name.
-    pub fn rows(&self) -> &[(String, String)] {
-        &self.rows
-    }
-
-    /// As text, one fact a line.
-    pub fn text(&self) -> String {
-        let mut text = String::from("Source card\n");
-        for (name, value) in &self.rows {
-            text.push_str(&format!("{name}: {value}\n"));
-        }
-        if !self.messages.is_empty() {
-            text.push_str("messages:\n");
-            for line in &self.messages {
-                text.push_str(&format!("{line}\n"));
-            }
-        }
-        text
-    }
-
-    fn comments(&self, author: u64, at: &str) -> Vec<ImportComment> {
-        let text = self.text();
-        let pieces = text::pieces(&text, COMMENT_BYTES);
-        let count = pieces.len();
-        let comment = |(index, piece): (usize, &str)| {
-            let part = if count > 1 {
-                format!("source card, part {} of {count}", index + 1)
-            } else {
-                "source card".to_owned()
-            };
-            let lead = text::lead(&[part]);
-            ImportComment {
-                author_id: author,
-                public: false,
-                created_at: at.to_owned(),
-                body: Some(text::with_lead(lead.as_deref(), piece)),
-                html_body: None,
-                uploads: Vec::new(),
-            }
+/// The card as comments, as many as it takes.
+fn card_comments(card: &str, author: u64, at: &str) -> Vec<ImportComment> {
+    let pieces = text::pieces(card, COMMENT_BYTES);
+    let count = pieces.len();
+    let comment = |(index, piece): (usize, &str)| {
+        let part = if count > 1 {
+            format!("source card, part {} of {count}", index + 1)
+        } else {
+            "source card".to_owned()
         };
-        pieces.into_iter().enumerate().map(comment).collect()
-    }
-}
-
-/// Facts that every record has.
-pub fn head_card(entry: &Entry, notes: &[String], card: &mut Card) {
-    let head = &entry.head;
-    card.add("source id", &head.id);
-    card.add("source url", head.url.as_deref().unwrap_or(""));
-    card.add("external id", head.external_id.as_deref().unwrap_or(""));
-    let mut time =
-        |name: &str, at: Option<i64>| card.add(name, at.map(map::iso_exact).unwrap_or_default());
-    time("created", head.created_at);
-    time("updated", head.updated_at);
-    time("imported", head.imported_at);
-    let mut by = |name: &str, who: &Option<Reference>| {
-        card.add(
-            name,
-            who.as_ref().map(map::reference_text).unwrap_or_default(),
-        );
+        let lead = text::lead(&[part]);
+        ImportComment {
+            author_id: author,
+            public: false,
+            created_at: at.to_owned(),
+            body: Some(text::with_lead(lead.as_deref(), piece)),
+            html_body: None,
+            uploads: Vec::new(),
+        }
     };
-    by("created by", &head.created_by);
-    by("modified by", &head.modified_by);
-    for note in notes {
-        card.add("note", note);
-    }
-}
-
-fn conversation_card(
-    entry: &Entry,
-    conversation: &Conversation,
-    notes: &[String],
-    card: &mut Card,
-) {
-    head_card(entry, notes, card);
-    let references = |list: &[Reference]| {
-        list.iter()
-            .map(map::reference_text)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let time = |at: Option<i64>| at.map(map::iso_exact).unwrap_or_default();
-    card.add(
-        "status",
-        match &conversation.status {
-            ConversationStatus::Open => "open",
-            ConversationStatus::Snoozed => "snoozed",
-            ConversationStatus::Closed => "closed",
-            ConversationStatus::Other(word) => word,
-        },
-    );
-    card.add("sub-status", text(&conversation.sub_status));
-    card.add("snoozed until", time(conversation.snooze_until));
-    card.add("snooze status", text(&conversation.snooze_status));
-    if let Some(p) = &conversation.priority {
-        card.add(
-            "priority",
-            format!("{} on {}..{}", p.value, p.lowest, p.highest),
-        );
-    }
-    card.add("assignees", references(&conversation.assignees));
-    card.add("teams", references(&conversation.teams));
-    card.add(
-        "queue",
-        conversation
-            .queue
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add("channels", conversation.channels.join(", "));
-    card.add(
-        "brand",
-        conversation
-            .brand
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add(
-        "direction",
-        match conversation.direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-            Direction::None => "",
-        },
-    );
-    card.add("language", text(&conversation.language));
-    if let Some(s) = &conversation.satisfaction {
-        satisfaction_card(s, card);
-    }
-    if let Some(sla) = &conversation.sla {
-        let words = [
-            sla.name.clone(),
-            sla.metric.clone(),
-            sla.status.clone(),
-            sla.breached.then(|| "breached".to_owned()),
-            sla.breach_at
-                .map(|at| format!("breach {}", map::iso_exact(at))),
-            sla.satisfied_at
-                .map(|at| format!("satisfied {}", map::iso_exact(at))),
-        ];
-        card.add(
-            "sla",
-            words.into_iter().flatten().collect::<Vec<_>>().join(", "),
-        );
-    }
-    card.add("spam", if conversation.spam { "yes" } else { "" });
-    card.add("locked", if conversation.locked { "yes" } else { "" });
-    card.add("ended", time(conversation.ended_at));
-    card.add("ended because", text(&conversation.ended_reason));
-    card.add(
-        "merged into",
-        conversation
-            .merged_into
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add("linked", references(&conversation.linked));
-    card.add("closed", time(conversation.closed_at));
-    card.add("first response", time(conversation.first_response_at));
-    card.add("last activity", time(conversation.last_activity_at));
-    let count = |count: Option<u64>| count.map(|n| n.to_string()).unwrap_or_default();
-    card.add("messages in the source", count(conversation.message_count));
-    card.add("notes in the source", count(conversation.note_count));
-}
-
-/// A customer's judgement; Zendesk takes none from outside (Zendesk facts §5).
-pub fn satisfaction_card(s: &types::Satisfaction, card: &mut Card) {
-    let words = [
-        s.rating.clone(),
-        s.score.as_ref().map(|score| format!("score {score}")),
-        s.scale.as_ref().map(|scale| format!("scale {scale}")),
-        s.status.clone(),
-        s.channel.clone(),
-        s.survey.as_ref().map(map::reference_text),
-        s.sent_at.map(|at| format!("sent {}", map::iso_exact(at))),
-        s.answered_at
-            .map(|at| format!("answered {}", map::iso_exact(at))),
-    ];
-    card.add(
-        "satisfaction",
-        words.into_iter().flatten().collect::<Vec<_>>().join(", "),
-    );
-    for (question, answer) in &s.answers {
-        card.add("satisfaction answer", format!("{question}: {answer}"));
-    }
+    pieces.into_iter().enumerate().map(comment).collect()
 }
 
 // ---- fingerprint

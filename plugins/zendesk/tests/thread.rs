@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use transload_plugin_zendesk::map;
 use transload_plugin_zendesk::state::{Config, State};
 use transload_plugin_zendesk::thread::{self, File, Surroundings};
-use transload_sdk::destination::{Item, MatchPolicy, Part, SlotValue, Thread};
+use transload_sdk::destination::{Item, Part, SlotValue, Thread};
 use transload_sdk::types::{
-    Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus, Delivery,
-    DeliveryStatus, Direction, Entity, Entry, Error, Field, Head, Kind, Message, Priority,
-    Reference, Text, Value, Visibility,
+    Attachment, Author, Conversation, ConversationStatus, Delivery, DeliveryStatus, Direction,
+    Entity, Entry, Error, Field, Head, Kind, Message, Priority, Reference, Text, Value, Visibility,
 };
 
 /// 21 October 2026, 14:02:11.250 UTC.
@@ -17,40 +16,21 @@ const START: i64 = 1_792_591_331_250;
 
 fn head(kind: Kind, id: &str) -> Head {
     Head {
-        kind,
-        id: id.to_owned(),
-        url: None,
-        external_id: None,
         created_at: Some(START),
-        updated_at: None,
-        imported_at: None,
-        created_by: None,
-        modified_by: None,
-        deleted: false,
-        fields: Vec::new(),
-        raw: Vec::new(),
-        losses: Vec::new(),
+        ..Head::new(kind, id.to_owned())
     }
 }
 
 fn reference(kind: Kind, id: &str, target: Option<&str>) -> Reference {
-    Reference {
-        kind,
-        id: id.to_owned(),
-        target: target.map(str::to_owned),
-        name: None,
-    }
+    let plain = Reference::new(kind, id);
+    target.map_or(plain.clone(), |target| plain.at(target))
 }
 
 fn conversation() -> Conversation {
     Conversation {
         customer: Some(reference(Kind::Customer, "c1", Some("827"))),
         subject: Some("Where is my order? 📦".to_owned()),
-        preview: None,
         status: ConversationStatus::Closed,
-        sub_status: None,
-        snooze_until: None,
-        snooze_status: None,
         priority: Some(Priority {
             value: 3,
             lowest: 1,
@@ -58,65 +38,27 @@ fn conversation() -> Conversation {
         }),
         assignees: vec![reference(Kind::Agent, "a1", Some("19"))],
         teams: vec![reference(Kind::Team, "t1", Some("98738"))],
-        queue: None,
         channels: vec!["email".to_owned()],
-        brand: None,
         tags: vec![reference(Kind::Tag, "g1", Some("vip"))],
         direction: Direction::Inbound,
-        language: None,
-        satisfaction: None,
-        sla: None,
-        spam: false,
-        locked: false,
-        ended_at: None,
-        ended_reason: None,
-        merged_into: None,
-        linked: Vec::new(),
         closed_at: Some(START + 3_600_000),
-        first_response_at: None,
-        last_activity_at: None,
-        message_count: None,
-        note_count: None,
+        ..Conversation::empty()
     }
 }
 
 fn message(author: Author, visibility: Visibility, text: &str, after: i64) -> Message {
     Message {
         conversation: Some(reference(Kind::Conversation, "v1", None)),
-        customer: None,
         visibility,
         direction: Direction::Inbound,
-        channel: None,
-        app: None,
         author,
-        subject: None,
-        sender: None,
-        to: Vec::new(),
-        cc: Vec::new(),
-        bcc: Vec::new(),
-        message_id: None,
-        in_reply_to: None,
         text: Some(Text::Inline(text.to_owned())),
-        html: None,
-        body_source: BodySource::Full,
-        size: None,
         sent_at: Some(START + after),
         delivery: Delivery {
             status: DeliveryStatus::Received,
-            error: None,
-            failed_at: None,
+            ..Delivery::unknown()
         },
-        auto: false,
-        bulk: false,
-        redacted: false,
-        spam: false,
-        forwarded: false,
-        call: None,
-        reactions: Vec::new(),
-        mentions: Vec::new(),
-        read_at: None,
-        language: None,
-        attachment_count: None,
+        ..Message::empty()
     }
 }
 
@@ -141,17 +83,14 @@ fn agent() -> Author {
 
 fn attachment(id: &str, content_id: Option<&str>) -> Entry {
     let attachment = Attachment {
-        parent: reference(Kind::Message, "m1", None),
-        conversation: None,
-        name: "naïve \u{202e}name.png".to_owned(),
         media_type: Some("image/png".to_owned()),
         size: Some(3),
         inline: content_id.is_some(),
         content_id: content_id.map(str::to_owned),
-        body_url: None,
-        state: AttachmentState::Available,
-        content: None,
-        locator: None,
+        ..Attachment::of(
+            reference(Kind::Message, "m1", None),
+            "naïve \u{202e}name.png",
+        )
     };
     Entry {
         head: head(Kind::Attachment, id),
@@ -178,7 +117,10 @@ impl Bench {
         let members = BTreeSet::from([(19, 98738), (7, 98738)]);
         Self {
             state,
-            config: Config::default(),
+            config: Config {
+                subdomain: "acme".to_owned(),
+                ..Config::default()
+            },
             files: BTreeMap::new(),
             members,
         }
@@ -202,18 +144,11 @@ impl Bench {
             parts,
         };
         let item = Item {
-            key: "i1".to_owned(),
-            body: thread.clone().into(),
             values: vec![SlotValue {
                 slot: "channel".to_owned(),
                 value: "email".to_owned(),
             }],
-            policy: MatchPolicy::FillEmpty,
-            existing: None,
-            marker: "kustomer:org1:conversation:v1".to_owned(),
-            in_doubt_since: None,
-            notes: Vec::new(),
-            prior: Vec::new(),
+            ..Item::new("i1", "kustomer:org1:conversation:v1", thread.clone())
         };
         let (options, texts) = (BTreeMap::new(), BTreeMap::new());
         let around = Surroundings {
@@ -312,7 +247,7 @@ fn a_thread_is_one_ticket_with_everything_in_its_one_call() {
             "author_id": 1,
             "public": false,
             "created_at": "2026-10-21T14:03:11Z",
-            "body": "[Migrated: source card]\n\nSource card\nsource id: v1\nsource url: https://old.example/v1\ncreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (19)\nteams: team t1 (98738)\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z\n2: id m2; sent 2026-10-21T14:03:11.250Z\n"
+            "body": "[Migrated: source card]\n\nSource: kustomer\nSource id: v1\nMarker: kustomer:org1:conversation:v1\nLink: https://old.example/v1\nCreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (https://acme.zendesk.com/agent/users/19)\nteams: team t1\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\n\n{\"transload_card\":1,\"source\":\"kustomer:org1:conversation:v1\",\"id\":\"v1\",\"url\":\"https://old.example/v1\",\"created_at\":\"2026-10-21T14:02:11.250Z\",\"facts\":[[\"status\",\"closed\"],[\"priority\",\"3 on 1..5\"],[\"assignees\",\"agent a1 (https://acme.zendesk.com/agent/users/19)\"],[\"teams\",\"team t1\"],[\"channels\",\"email\"],[\"direction\",\"inbound\"],[\"closed\",\"2026-10-21T15:02:11.250Z\"]]}\n\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z\n2: id m2; sent 2026-10-21T14:03:11.250Z\n"
           }
         ]
       }
@@ -369,7 +304,8 @@ fn a_former_agent_is_named_above_the_text_and_never_assigned() {
         (
             7,
             true,
-            "[Migrated: written by Ana Ruiz; not delivered: mailbox full]\n\nSorry!".to_owned()
+            "[Migrated: written by Ana Ruiz (agent a9); not delivered: mailbox full]\n\nSorry!"
+                .to_owned()
         )
     );
     assert_eq!(mapped.tickets.first().unwrap().assignee_id, None);

@@ -9,11 +9,14 @@ use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Status};
-use transload_sdk::types::{Entity, Error, Fidelity, FieldDefinition as Definition, Kind, Loss};
+use transload_sdk::types::{Entity, Error, Fidelity, FieldDefinition as Definition, Loss};
 
-use super::{Creation, create, description_marker, effect, is_of_run, made, reject, report};
+use super::{
+    Creation, create, description_marker, effect, exported_as, is_of_run, made, reject, report,
+};
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
-use crate::client::{self, Sent, Write, key};
+use crate::card::Card;
+use crate::client::{self, Write, key};
 use crate::map::{self, FieldOwner, FieldTarget, loss};
 use crate::state::{State, own_field};
 
@@ -196,14 +199,10 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let object_type = definition.owner.object_type.as_deref();
         let Some(owner) = FieldOwner::of(&definition.owner.kind, object_type) else {
             // Comments, groups and tags have no fields; their values stand on the source card.
-            let name = format!(
-                "fields/{}/{}.json",
-                map::kind_name(&definition.owner.kind),
-                map::key(&definition.name)
-            );
-            let note = "Zendesk has no fields there; values stand on the source card".to_owned();
+            let note = "Zendesk has no fields there; values stand on the source card";
             let losses = vec![loss("field-definition.owner", Fidelity::Converted, note)];
-            report(cx, item, Status::Exported(name), Vec::new(), losses).await?;
+            let status = Status::Exported(exported_as(&item.entry().head.kind));
+            report(cx, item, status, Vec::new(), losses).await?;
             continue;
         };
         let at = match known.iter().position(|(of, _)| *of == owner) {
@@ -478,8 +477,7 @@ async fn own_object_fields(
 ) -> Result<(), Error> {
     let owner = FieldOwner::Object(object.to_owned());
     let mut known = all_fields(cx, &owner).await?;
-    let card = (own_field::CARD, "textarea", "Source card", None);
-    for (key, kind, title, lookup) in own_field::OBJECT.into_iter().chain([card]) {
+    for (key, kind, title, lookup) in own_field::OBJECT {
         let wanted = Wanted {
             owner: owner.clone(),
             key: key.to_owned(),
@@ -614,38 +612,18 @@ pub fn keyed_fields(
     fields: &[transload_sdk::types::Field],
     options: &BTreeMap<String, Vec<(String, String)>>,
     values: &mut serde_json::Map<String, Value>,
-    card: &mut crate::thread::Card,
+    card: &mut Card,
     losses: &mut Vec<Loss>,
 ) {
     for field in fields {
-        let target = field.target.as_deref().and_then(FieldTarget::parse);
-        let placed = match &target {
-            Some(target) => {
-                let options = options.get(&target.address).map(Vec::as_slice);
-                map::field_value(target, &field.name, &field.value, options).map_err(|m| m.0)
-            }
-            None => Err("no field in Zendesk".to_owned()),
-        };
-        match (placed, target) {
-            (Ok(value), Some(target)) => {
+        match map::place(field, options, card.words()) {
+            Ok((target, value)) => {
                 values.insert(target.address, value.json);
                 if let (Some(text), Some(key)) = (value.companion, target.companion) {
                     values.insert(key, json!(text));
                 }
             }
-            (placed, _) => {
-                let why = placed.err().unwrap_or_default();
-                card.add(
-                    format!("field {}", field.name),
-                    map::value_text(&field.value),
-                );
-                let note = format!("{why}; on the source card");
-                losses.push(loss(
-                    format!("fields.{}", field.name),
-                    Fidelity::Converted,
-                    note,
-                ));
-            }
+            Err(misfit) => card.misfit(field, misfit, losses),
         }
     }
 }
@@ -660,14 +638,4 @@ pub fn has_choices(items: &[Item]) -> bool {
         .flat_map(|item| &item.entry().head.fields)
         .filter_map(|field| field.target.as_deref().and_then(FieldTarget::parse))
         .any(|target| is_choice(&target))
-}
-
-/// Whether a write was done, for callers that need no more of the answer.
-pub fn done(sent: &Sent) -> bool {
-    matches!(sent, Sent::Done(_))
-}
-
-/// Kinds whose definitions are looked up by [`options`].
-pub fn owner_of(kind: &Kind) -> Option<FieldOwner> {
-    FieldOwner::of(kind, None)
 }
