@@ -225,14 +225,25 @@ pub struct KindSum {
 pub struct RejectGroup {
     /// The kind.
     pub kind: String,
-    /// One sentence without record content.
+    /// One sentence without record content. Where many differ in ids and numbers only, `…` stands for those.
     pub cause: String,
     /// What to do.
     pub remedy: String,
     /// How many.
     pub count: u64,
-    /// Some source ids, at most ten.
+    /// Some source ids, at most three.
     pub examples: Vec<String>,
+}
+
+/// Records left out by one rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SkipGroup {
+    /// The kind.
+    pub kind: String,
+    /// Which rule.
+    pub rule: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// A loss, added up.
@@ -244,11 +255,11 @@ pub struct LossGroup {
     pub field: String,
     /// `converted` or `lost`.
     pub how: String,
-    /// Why.
+    /// Why. Where many differ in ids and numbers only, `…` stands for those.
     pub note: String,
     /// Records it touched.
     pub count: u64,
-    /// Some source ids, at most ten.
+    /// Some source ids, at most three.
     pub examples: Vec<String>,
 }
 
@@ -318,9 +329,11 @@ pub struct RunReport {
     pub lost: u64,
     /// Effects that a rollback left, by reason.
     pub left_after_rollback: u64,
-    /// Rejects by cause.
+    /// Rejects by cause, the biggest group first.
     pub rejects: Vec<RejectGroup>,
-    /// Losses.
+    /// Skipped records by rule, the biggest group first.
+    pub skips: Vec<SkipGroup>,
+    /// Losses, the biggest group first.
     pub losses: Vec<LossGroup>,
     /// What cannot be migrated and must be rebuilt by a person, by section; the whole is in the export folder's
     /// `inventory.json`.

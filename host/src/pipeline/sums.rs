@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use futures::TryStreamExt as _;
 use sqlx::Row as _;
 
 use super::extract::unsigned;
 use super::inventory;
-use super::model::{KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState};
+use super::model::{
+    KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState, SkipGroup,
+};
 use super::rollback;
 use crate::error::Error;
 use crate::kinds;
+use crate::report::form;
 use crate::store::Store;
 use crate::unit::Surroundings;
 
-/// Examples shown of a group.
-const EXAMPLES: usize = 10;
+/// Examples shown of a group: enough to look at one, and at another if the first was odd.
+const EXAMPLES: usize = 3;
+/// So many sentences that differ in ids, numbers and quoted words are listed each by itself: a handful of values without a place, say.
+const APART: usize = 5;
 
 /// Everything there is to say about a run.
 ///
@@ -118,6 +124,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         lost,
         left_after_rollback,
         rejects: rejects(store, run).await?,
+        skips: skips(store, run).await?,
         losses: losses(store, run).await?,
         inventory: sections(store, run).await?,
         requests: requests(store, run, &extraction).await?,
@@ -282,57 +289,165 @@ fn add(total: &mut KindSum, sum: &KindSum) {
 }
 
 async fn rejects(store: &Store, run: &str) -> Result<Vec<RejectGroup>, Error> {
-    let mut groups: Vec<RejectGroup> = vec![];
-    for row in store
-        .rows(
-            "SELECT kind, source_id, coalesce(cause, '') AS cause, coalesce(remedy, '') AS remedy FROM outcomes \
-             WHERE run = $1 AND status = 'rejected' ORDER BY kind, cause, source_id",
-            vec![run.into()],
-        )
-        .await?
-    {
-        let (kind, cause): (String, String) = (row.try_get("kind")?, row.try_get("cause")?);
-        let id: String = row.try_get("source_id")?;
-        match groups.last_mut() {
-            Some(group) if group.kind == kind && group.cause == cause => {
-                group.count += 1;
-                if group.examples.len() < EXAMPLES {
-                    group.examples.push(id);
-                }
-            }
-            _ => groups.push(RejectGroup {
-                kind,
-                cause,
-                remedy: row.try_get("remedy")?,
-                count: 1,
-                examples: vec![id],
-            }),
-        }
+    let mut alike = Alike::default();
+    let mut rows = sqlx::query(
+        "SELECT kind, source_id, coalesce(cause, '') AS cause, coalesce(remedy, '') AS remedy FROM outcomes \
+         WHERE run = $1 AND status = 'rejected'",
+    )
+    .bind(run)
+    .fetch(store.reads());
+    while let Some(row) = rows.try_next().await? {
+        alike.add(
+            [row.try_get("kind")?, row.try_get("remedy")?],
+            &row.try_get::<String, _>("cause")?,
+            &row.try_get::<String, _>("source_id")?,
+        );
     }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-    Ok(groups)
+    Ok(alike
+        .groups()
+        .into_iter()
+        .map(|([kind, remedy], cause, group)| RejectGroup {
+            kind,
+            cause,
+            remedy,
+            count: group.records,
+            examples: group.examples,
+        })
+        .collect())
+}
+
+async fn skips(store: &Store, run: &str) -> Result<Vec<SkipGroup>, Error> {
+    let mut alike = Alike::default();
+    let mut rows = sqlx::query(
+        "SELECT kind, source_id, coalesce(cause, '') AS cause FROM outcomes WHERE run = $1 AND status = 'skipped'",
+    )
+    .bind(run)
+    .fetch(store.reads());
+    while let Some(row) = rows.try_next().await? {
+        alike.add(
+            [row.try_get("kind")?],
+            &row.try_get::<String, _>("cause")?,
+            &row.try_get::<String, _>("source_id")?,
+        );
+    }
+    Ok(alike
+        .groups()
+        .into_iter()
+        .map(|([kind], rule, group)| SkipGroup {
+            kind,
+            rule,
+            count: group.records,
+        })
+        .collect())
 }
 
 async fn losses(store: &Store, run: &str) -> Result<Vec<LossGroup>, Error> {
-    let mut groups: Vec<LossGroup> = vec![];
-    for row in store
-        .rows(
-            "SELECT kind, field, how, note, count(*) AS n, min(source_id) AS example FROM losses WHERE run = $1 \
-             GROUP BY kind, field, how, note ORDER BY n DESC, kind, field",
-            vec![run.into()],
-        )
-        .await?
-    {
-        groups.push(LossGroup {
-            kind: row.try_get("kind")?,
-            field: row.try_get("field")?,
-            how: row.try_get("how")?,
-            note: row.try_get("note")?,
-            count: unsigned(row.try_get("n")?),
-            examples: vec![row.try_get("example")?],
-        });
+    let mut alike = Alike::default();
+    let mut rows =
+        sqlx::query("SELECT kind, source_id, field, how, note FROM losses WHERE run = $1")
+            .bind(run)
+            .fetch(store.reads());
+    while let Some(row) = rows.try_next().await? {
+        alike.add(
+            [
+                row.try_get("kind")?,
+                row.try_get("field")?,
+                row.try_get("how")?,
+            ],
+            &row.try_get::<String, _>("note")?,
+            &row.try_get::<String, _>("source_id")?,
+        );
     }
-    Ok(groups)
+    Ok(alike
+        .groups()
+        .into_iter()
+        .map(|([kind, field, how], note, group)| LossGroup {
+            kind,
+            field,
+            how,
+            note,
+            count: group.records,
+            examples: group.examples,
+        })
+        .collect())
+}
+
+/// Puts sentences about records together: those that are equal, and, of sentences that differ in ids, numbers and quoted
+/// words only, all together once there are more than [`APART`]. So what is held is bounded by how many kinds of sentences
+/// there are, not by how many records.
+struct Alike<const N: usize> {
+    groups: BTreeMap<([String; N], String), Sentences>,
+}
+
+impl<const N: usize> Default for Alike<N> {
+    fn default() -> Self {
+        Self {
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
+/// Sentences of one form.
+#[derive(Default)]
+struct Sentences {
+    /// Each by itself, while they are few.
+    apart: BTreeMap<String, Group>,
+    /// All of them.
+    together: Group,
+}
+
+/// Records with one sentence.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Group {
+    records: u64,
+    examples: Vec<String>,
+    last: String,
+}
+
+impl Group {
+    /// Rows of one record come one after the other, as they were written.
+    fn add(&mut self, record: &str) {
+        if self.last == record {
+            return;
+        }
+        record.clone_into(&mut self.last);
+        self.records += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(record.to_owned());
+        }
+    }
+}
+
+impl<const N: usize> Alike<N> {
+    fn add(&mut self, key: [String; N], sentence: &str, record: &str) {
+        let sentences = self.groups.entry((key, form(sentence))).or_default();
+        sentences.together.add(record);
+        if sentences.apart.len() <= APART {
+            sentences
+                .apart
+                .entry(sentence.to_owned())
+                .or_default()
+                .add(record);
+        }
+    }
+
+    /// The biggest first.
+    fn groups(self) -> Vec<([String; N], String, Group)> {
+        let mut all = vec![];
+        for ((key, form), sentences) in self.groups {
+            match sentences.apart.len() > APART {
+                true => all.push((key, form, sentences.together)),
+                false => all.extend(
+                    sentences
+                        .apart
+                        .into_iter()
+                        .map(|(sentence, group)| (key.clone(), sentence, group)),
+                ),
+            }
+        }
+        all.sort_by_key(|(.., group)| std::cmp::Reverse(group.records));
+        all
+    }
 }
 
 /// How many things of each section the inventory has.
@@ -388,3 +503,6 @@ pub fn state_of(word: &str) -> RunState {
         _ => RunState::Running,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::pipeline::model::{
     CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, RollbackReport, RunReport, Severity,
 };
 
-pub use run::{adds_up, is_clean, run, run_summary, without_content};
+pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
 

@@ -111,6 +111,23 @@ pub fn run(report: &RunReport, width: Width) -> String {
             width,
         ),
     );
+    let rows = report
+        .skips
+        .iter()
+        .map(|group| vec![group.kind.clone(), number(group.count), group.rule.clone()]);
+    section(
+        &mut out,
+        "Skipped, by rule",
+        table(
+            &[
+                Column::Left("kind"),
+                Column::Right("records"),
+                Column::Left("rule"),
+            ],
+            rows,
+            width,
+        ),
+    );
     let rows = report.losses.iter().map(|loss| {
         vec![
             loss.kind.clone(),
@@ -300,9 +317,11 @@ pub(super) fn undo_problems(problems: &[UndoProblem], width: Width) -> String {
 pub fn without_content(mut report: RunReport) -> RunReport {
     for group in &mut report.rejects {
         group.examples.clear();
+        group.cause = form(&group.cause);
     }
     for loss in &mut report.losses {
         loss.examples.clear();
+        loss.note = form(&loss.note);
     }
     for problem in &mut report.undo_problems {
         problem.source_id.clear();
@@ -330,4 +349,28 @@ fn time(ms: i64) -> String {
         || format!("{ms} ms"),
         |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
     )
+}
+
+/// A sentence without what differs from record to record: words with a digit in them, and what stands in quotes.
+pub fn form(sentence: &str) -> String {
+    let mut out = String::with_capacity(sentence.len());
+    let mut rest = sentence;
+    while let Some(first) = rest.chars().next() {
+        let quoted = ['"', '`', '\'']
+            .contains(&first)
+            .then(|| rest.get(1..).and_then(|inside| inside.find(first)))
+            .flatten();
+        let length = match quoted {
+            Some(inside) => inside + 2,
+            None if first.is_whitespace() => first.len_utf8(),
+            None => rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len()),
+        };
+        let (word, behind) = rest.split_at(length);
+        match quoted.is_some() || word.chars().any(|c| c.is_ascii_digit()) {
+            true => out.push('…'),
+            false => out.push_str(word),
+        }
+        rest = behind;
+    }
+    out
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::pipeline::model::{
     KindSum, LossGroup, PlanCustomField, PlanDanger, PlanField, PlanKind, PlanValueMap,
-    RejectGroup, RequestCount, RunState, UndoProblem,
+    RejectGroup, RequestCount, RunState, SkipGroup, UndoProblem,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -206,11 +206,16 @@ fn ran() -> RunReport {
             count: 5,
             examples: vec!["SECRET-ID-1".into(), "SECRET-ID-2".into()],
         }],
+        skips: vec![SkipGroup {
+            kind: "conversation".into(),
+            rule: "marked as spam in the source".into(),
+            count: 7,
+        }],
         losses: vec![LossGroup {
             kind: "message".into(),
             field: "html".into(),
             how: "converted".into(),
-            note: "styles are taken out".into(),
+            note: "styles of \"SECRET words\" are taken out".into(),
             count: 1_234_567,
             examples: vec!["SECRET-ID-3".into()],
         }],
@@ -403,4 +408,22 @@ fn numbers_and_times_are_written_for_people() {
             "1 d"
         ]
     );
+}
+
+#[test]
+fn what_differs_from_record_to_record_is_no_part_of_a_sentences_form() {
+    for (sentence, expected) in [
+        ("styles are taken out", "styles are taken out"),
+        (
+            "message 5f1a: named in the text",
+            "message … named in the text",
+        ),
+        ("\"a b\" and `c` are no choices", "… and … are no choices"),
+        ("it isn't there", "it isn't there"),
+        ("a \"quote that never ends", "a \"quote that never ends"),
+        ("größe ü9 ÜBER", "größe … ÜBER"),
+        ("", ""),
+    ] {
+        assert_eq!(form(sentence), expected, "{sentence}");
+    }
 }
