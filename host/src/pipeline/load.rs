@@ -127,15 +127,7 @@ impl Loader<'_> {
             let end = self.drive(unit, &frozen, attempts, now).await?;
             self.after(&frozen, end).await?;
         }
-        let unsettled = self
-            .around
-            .store
-            .rows(
-                "SELECT kind, source_id FROM outcomes WHERE run = $1 AND status = 'unsettled'",
-                vec![(&self.around.run).into()],
-            )
-            .await?;
-        for row in unsettled {
+        for row in in_doubt(&self.around).await? {
             let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
             self.singly(&kind, &id).await?;
         }
@@ -661,6 +653,21 @@ pub(super) fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::F
 
 pub(super) fn stopped() -> Error {
     Error::Interrupted
+}
+
+/// Records of a run that may have been written though nobody knows it: unsettled, or out of a unit that was taken apart.
+///
+/// # Errors
+/// A store error.
+pub async fn in_doubt(around: &Surroundings) -> Result<Vec<sqlx::sqlite::SqliteRow>, Error> {
+    Ok(around
+        .store
+        .rows(
+            "SELECT kind, source_id FROM outcomes WHERE run = $1 AND status = 'unsettled' \
+             UNION SELECT kind, source_id FROM doubts WHERE run = $1 ORDER BY kind, source_id",
+            vec![(&around.run).into()],
+        )
+        .await?)
 }
 
 /// Units of a run that were begun and not ended, oldest first.

@@ -341,7 +341,7 @@ async fn run_owned(
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
-    let export_dir = project.dir.join("export").join(&begun.run);
+    let export_dir = export_dir(project, &begun.run);
     let extractor = Extractor {
         side: &begun.ends.source,
         store: &project.store,
@@ -350,29 +350,14 @@ async fn run_owned(
         events,
         stop: stop.clone(),
     };
-    let loader = Loader {
-        source: &begun.ends.source,
-        destination: &begun.ends.destination,
-        around: around.clone(),
-        assembler: Assembler::new(
-            project.store.clone(),
-            project.config.clone(),
-            &begun.extraction,
-            &begun.ends.destination_account.id,
-            &begun.run,
-            &begun.ends.destination.context.platform,
-            &begun.ends.destination.context.organisation,
-            &begun.survey,
-        ),
-        config: &project.config,
-        extraction: begun.extraction.clone(),
-        export_dir: export_dir.clone(),
+    let loader = loader(
+        project,
+        (&begun.ends.source, &begun.ends.destination),
+        &around,
+        &begun.extraction,
+        &begun.survey,
         events,
-        stop: stop.clone(),
-        locks: Locks::default(),
-        watch: Rejects::default(),
-        tries: Default::default(),
-    };
+    );
     let kinds_wanted = wanted(&project.config);
     let reading = async {
         let result = match extractor.run(&kinds_wanted, &ready).await {
@@ -484,6 +469,44 @@ async fn close(
         )])
         .await?;
     Ok(left)
+}
+
+fn loader<'a>(
+    project: &'a Project,
+    (source, destination): (&'a Side, &'a Side),
+    around: &Surroundings,
+    extraction: &str,
+    survey: &SurveyReport,
+    events: &'a dyn Events,
+) -> Loader<'a> {
+    Loader {
+        source,
+        destination,
+        around: around.clone(),
+        assembler: Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            extraction,
+            &around.account,
+            &around.run,
+            &destination.context.platform,
+            &destination.context.organisation,
+            survey,
+        ),
+        config: &project.config,
+        extraction: extraction.to_owned(),
+        export_dir: export_dir(project, &around.run),
+        events,
+        stop: project.stop.clone(),
+        locks: Locks::default(),
+        watch: Rejects::default(),
+        tries: Default::default(),
+    }
+}
+
+/// Where a run writes what the destination has no place for.
+fn export_dir(project: &Project, run: &str) -> std::path::PathBuf {
+    project.dir.join("export").join(run)
 }
 
 /// A run that is going on.
@@ -793,6 +816,9 @@ async fn rollback_owned(
             )])
             .await?;
     }
+    if !options.preview {
+        settle_first(project, &destination, &around, events).await?;
+    }
     let work = rollback::Rollback {
         destination: &destination,
         around,
@@ -816,6 +842,73 @@ async fn rollback_owned(
     let result = telling(&sides, events, None, working).await;
     project.count_requests(&run, &destination).await?;
     result
+}
+
+/// Drives what the run had begun to write to its end, so that the ledger knows all there is to undo (rule D-9). Records in doubt
+/// are looked up; one that is surely not there may be written by this, and is then undone with the rest.
+async fn settle_first(
+    project: &Project,
+    destination: &Side,
+    around: &Surroundings,
+    events: &dyn Events,
+) -> Result<(), Error> {
+    let begun = project
+        .store
+        .number(
+            "SELECT count(*) FROM units WHERE run = $1 AND status IN ('ready', 'running') AND operation <> 'undo'",
+            vec![(&around.run).into()],
+        )
+        .await?;
+    if begun == 0 && load::in_doubt(around).await?.is_empty() {
+        return Ok(());
+    }
+    let row = project
+        .store
+        .row(
+            "SELECT r.source, r.extraction, r.survey, r.config_digest, e.discovery FROM runs r JOIN extractions e ON e.id = r.extraction \
+             WHERE r.id = $1",
+            vec![(&around.run).into()],
+        )
+        .await?
+        .ok_or_else(|| Error::input("no-such-run", format!("there is no run {}", around.run)))?;
+    if row.try_get::<String, _>("config_digest")? != project.config.digest() {
+        return Err(Error::input(
+            "other-mapping",
+            format!(
+                "run {} was interrupted while it wrote, and migration.toml has changed since: what it had begun cannot be finished",
+                around.run
+            ),
+        )
+        .with_hint("put the mapping back, roll back, and change it then"));
+    }
+    let pinned = pinned(project, &around.run).await?;
+    let source = row.try_get::<String, _>("source")?;
+    let mut source = project.side(&source, Role::Source, Some(&pinned.0)).await?;
+    let discovery: Discovery = serde_json::from_str(&row.try_get::<String, _>("discovery")?)?;
+    source.context.state = Some(discovery.state);
+    for (to, from) in [
+        (&mut source.context.run, &destination.context.run),
+        (&mut source.context.platform, &destination.context.platform),
+        (
+            &mut source.context.organisation,
+            &destination.context.organisation,
+        ),
+    ] {
+        to.clone_from(from);
+    }
+    let extraction: String = row.try_get("extraction")?;
+    let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
+    events.phase("settle");
+    loader(
+        project,
+        (&source, destination),
+        around,
+        &extraction,
+        &survey,
+        events,
+    )
+    .settle()
+    .await
 }
 
 /// Cancels one token with another, for as long as the guard lives.

@@ -358,7 +358,7 @@ pub struct UndoProblem {
     pub source_id: String,
     /// Target object.
     pub target: String,
-    /// `conflict`, `cannot`, `failed`.
+    /// `conflict`, `cannot`, `failed`; `unsettled` for a record of which it is not known whether it was written.
     pub status: String,
     /// In words.
     pub reason: String,

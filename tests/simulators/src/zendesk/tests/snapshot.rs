@@ -86,7 +86,8 @@ async fn an_id_in_a_text_is_named_where_it_leads_to_a_record_of_the_account() {
         client
     };
     let (one, two) = (made(Client::new(), 1).await, made(Client::new(), 3).await);
-    let said = "continues ticket #k:1; by https://a.example/agent/email:ana@example.com, not #7";
+    let said =
+        "continues ticket #k:1; by https://a.example/agent/users/email:ana@example.com, not #7";
     assert!(text(&one).contains(said), "{}", text(&one));
     assert!(text(&two).contains(said), "{}", text(&two));
 }
