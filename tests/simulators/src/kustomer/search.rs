@@ -712,6 +712,12 @@ impl Field {
                 .and_then(|c| c.get(name))
                 .into_iter()
                 .collect(),
+            // How many files a record names.
+            Self::Standard(name) if name == "attachment_count" => {
+                let files = document.pointer("/relationships/attachments/data");
+                let count = files.and_then(Value::as_array).map_or(0, Vec::len);
+                return vec![count.into()];
+            }
             Self::Standard(name) => standard(name, document),
         };
         let date = match self {
