@@ -175,10 +175,13 @@ async fn api(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body
         };
         call.answer(&parts.method)
     });
-    if let Ok(answer) = &mut answer
-        && !key.reads_sensitive
-    {
-        mask(answer, &switches.sensitive);
+    if let Ok(answer) = &mut answer {
+        if !key.reads_sensitive {
+            mask(answer, &switches.sensitive);
+        }
+        if switches.note_files != NoteFiles::Named {
+            unname_note_files(answer);
+        }
     }
     let now = inner.harness.clock.now_ms();
     match answer {
@@ -193,6 +196,23 @@ async fn api(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body
             response
         }
         Err(fail) => failed(&switches, &fail, Some(taken), now),
+    }
+}
+
+/// Takes out of notes which files they have.
+fn unname_note_files(answer: &mut Value) {
+    let unname = |resource: &mut Value| {
+        if resource.get("type").is_some_and(|kind| kind == "note")
+            && let Some(related) = resource.get_mut("relationships")
+            && let Some(related) = related.as_object_mut()
+        {
+            related.shift_remove("attachments");
+        }
+    };
+    match answer.get_mut("data") {
+        Some(Value::Array(rows)) => rows.iter_mut().for_each(unname),
+        Some(row) => unname(row),
+        None => {}
     }
 }
 
@@ -1403,7 +1423,7 @@ impl Call<'_> {
                 })
             }
             [id] => self.one(Context::Note, id),
-            [id, "attachments", rest @ ..] if self.switches.note_files == NoteFiles::Listed => {
+            [id, "attachments", rest @ ..] if self.switches.note_files != NoteFiles::Hidden => {
                 let number = self.number(Kind::Note, id)?;
                 let files =
                     self.attachments(Kind::NoteAttachment, number, ("note", "notes", Kind::Note));

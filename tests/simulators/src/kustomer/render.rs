@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::custom::{self, KLASSES};
+use super::files::File;
 use super::generate::purpose;
 use super::ids::Kind;
 use super::model::{CHANNELS, NONE, STATUSES, VOICE, flag};
@@ -964,14 +965,10 @@ impl World {
         }
         let files = self.files_of(Kind::MessageAttachment, number);
         if !files.is_empty() {
-            let data: Vec<Value> = files
-                .iter()
-                .map(|f| json!({"type": "attachment", "id": f.id.to_string()}))
-                .collect();
             put(
                 &mut r,
                 "attachments",
-                json!({"links": {"self": format!("/v1/messages/{id}/attachments")}, "data": data}),
+                named_files(&format!("messages/{id}"), &files),
             );
         }
         let mut message = resource("message", &id, a, r, "messages");
@@ -1075,6 +1072,14 @@ impl World {
         let mut r = with_org(self);
         put(
             &mut r,
+        let files = self.files_of(Kind::NoteAttachment, number);
+        if !files.is_empty() {
+            put(
+                &mut r,
+                "attachments",
+                named_files(&format!("notes/{id}"), &files),
+            );
+        }
             "customer",
             one(
                 "customer",
@@ -1363,6 +1368,15 @@ impl World {
             return json!({});
         };
         let channel = CHANNELS.get(m.channel as usize);
+/// The relationship by which a record names its files.
+fn named_files(path: &str, files: &[File]) -> Value {
+    let data: Vec<Value> = files
+        .iter()
+        .map(|f| json!({"type": "attachment", "id": f.id.to_string()}))
+        .collect();
+    json!({"links": {"self": format!("/v1/{path}/attachments")}, "data": data})
+}
+
         let made = Clock::iso(m.sent + i64::from(m.created_after));
         json!({"id": self.id(Kind::Message, number), "sentAt": Clock::iso(m.sent), "createdAt": made, "channel": channel})
     }

@@ -45,11 +45,15 @@ pub enum Gone {
     Shown,
 }
 
-/// How files of notes can be found.
+/// How files of notes can be found. No document says; that notes can have files is known from search (§8) and from the body
+/// that creates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteFiles {
-    /// `GET /notes/{id}/attachments` lists them and `GET /notes/{id}/attachments/{id}` gives one, after the model of
-    /// messages. The default, a guess.
+    /// All as with messages, whose body of creation and search attribute are the same: a note names its files in
+    /// `relationships.attachments`, `GET /notes/{id}/attachments` lists them and `…/attachments/{id}` gives one. The default, a
+    /// guess.
+    Named,
+    /// They are listed below the note, but the note does not name them.
     Listed,
     /// There is no way; only `note_attachment_count` in search says that there are any.
     Hidden,
@@ -158,7 +162,7 @@ impl Default for Switches {
             body_resource: BodyResource::Absent,
             deleted: Gone::NotFound,
             merged: Gone::NotFound,
-            note_files: NoteFiles::Listed,
+            note_files: NoteFiles::Named,
             errors: ErrorShape::Current,
             retry_after: true,
             reset_always: true,
