@@ -1389,19 +1389,10 @@ impl Call<'_> {
                 self.by_external_id(Context::Message, wanted)
             }
             [id] => self.one(Context::Message, id),
-            [id, "attachments"] => {
+            [id, "attachments", rest @ ..] => {
                 let number = self.number(Kind::Message, id)?;
                 let files = self.attachments(Kind::MessageAttachment, number, MESSAGE_PARENT);
-                self.list_values(&files, 100, &[])
-            }
-            [id, "attachments", file] => {
-                let number = self.number(Kind::Message, id)?;
-                let files = self.attachments(Kind::MessageAttachment, number, MESSAGE_PARENT);
-                self.found(
-                    files
-                        .into_iter()
-                        .find(|f| f.get("id").is_some_and(|id| id == file)),
-                )
+                self.one_of_or_all(files, rest)
             }
             _ => Err(Fail::not_found()),
         }
@@ -1426,15 +1417,19 @@ impl Call<'_> {
                 let number = self.number(Kind::Note, id)?;
                 let files =
                     self.attachments(Kind::NoteAttachment, number, ("note", "notes", Kind::Note));
-                match rest {
-                    [] => self.list_values(&files, 100, &[]),
-                    [file] => self.found(
-                        files
-                            .into_iter()
-                            .find(|f| f.get("id").is_some_and(|id| id == file)),
-                    ),
-                    _ => Err(Fail::not_found()),
-                }
+                self.one_of_or_all(files, rest)
+            }
+            _ => Err(Fail::not_found()),
+        }
+    }
+
+    /// What is below a record: a list, or the one that the rest of the path names.
+    fn one_of_or_all(&self, all: Vec<Value>, rest: &[&str]) -> Answer {
+        match rest {
+            [] => self.list_values(&all, 100, &[]),
+            [wanted] => {
+                let mut all = all.into_iter();
+                self.found(all.find(|one| one.get("id").is_some_and(|id| id == wanted)))
             }
             _ => Err(Fail::not_found()),
         }
@@ -1497,16 +1492,7 @@ impl Call<'_> {
             Kind::Draft => ("draft", "drafts", Kind::Draft),
             _ => ("forward", "forwards", Kind::Forward),
         };
-        let files = self.attachments(kind, number, names);
-        match rest {
-            [] => self.list_values(&files, 100, &[]),
-            [file] => self.found(
-                files
-                    .into_iter()
-                    .find(|f| f.get("id").is_some_and(|id| id == file)),
-            ),
-            _ => Err(Fail::not_found()),
-        }
+        self.one_of_or_all(self.attachments(kind, number, names), rest)
     }
 
     /// What `links.related` of a message leads to: a switch (§9.4, §14).
@@ -1682,12 +1668,7 @@ impl Call<'_> {
 
     /// Cursor based (§4), newest first: `before` an id leads to older entries, `after` it to newer ones.
     fn audit_logs(&self) -> Answer {
-        known.extend(filters.iter().map(|(name, _)| *name));
         self.role("audit_logs.read")?;
-        if self.param("filter[objectId]").is_some() && self.param("filter[objectType]").is_none() {
-            let message = "filter[objectId] requires filter[objectType]";
-            return Err(Fail::bad("filter[objectId]", message));
-        }
         let filters = [
             ("filter[objectType]", "/attributes/objectType"),
             ("filter[objectId]", "/attributes/objectId"),
@@ -1701,7 +1682,12 @@ impl Call<'_> {
             "filter[start]",
             "filter[end]",
         ];
+        known.extend(filters.iter().map(|(name, _)| *name));
         self.only(&known)?;
+        if self.param("filter[objectId]").is_some() && self.param("filter[objectType]").is_none() {
+            let message = "filter[objectId] requires filter[objectType]";
+            return Err(Fail::bad("filter[objectId]", message));
+        }
         let count = match self.param("count").map(str::parse::<usize>) {
             None => 100,
             Some(Ok(count)) if (1..=1000).contains(&count) => count,

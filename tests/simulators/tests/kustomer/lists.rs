@@ -316,7 +316,7 @@ async fn both_filters_of_companies_together_are_both_ignored() {
     let external = with_id["attributes"]["externalId"].as_str().unwrap();
     assert_eq!(
         walk(&simulator, &format!("/v1/companies?externalId={external}")).await,
-        [with_id.clone()]
+        std::slice::from_ref(with_id)
     );
     let both = walk(
         &simulator,
