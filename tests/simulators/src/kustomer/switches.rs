@@ -133,6 +133,9 @@ pub struct Switches {
     pub strict_parameters: bool,
     /// The list of klasses gives the others than `enabled` only when asked (§9.11). Documented; default true.
     pub klasses_enabled_only: bool,
+    /// Search knows klasses that are not enabled; otherwise their contexts answer 400. What `existing_only` and `disabled` mean
+    /// beyond their names is open (§14). Default: true.
+    pub klasses_all_searched: bool,
     /// Items in the list of a conversation's attachments have no `id` (§9.6). Default: true.
     pub attachments_without_id: bool,
     /// Milliseconds that a download link lives. Documented: 600 seconds.
@@ -168,6 +171,7 @@ impl Default for Switches {
             reset_always: true,
             strict_parameters: true,
             klasses_enabled_only: true,
+            klasses_all_searched: true,
             attachments_without_id: true,
             link_life_ms: 600_000,
             sensitive: vec!["customer.custom.taxIdStr".to_owned()],
