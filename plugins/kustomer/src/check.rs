@@ -141,7 +141,7 @@ pub async fn check(client: &Client<'_>, settings: &Settings) -> Result<Account, 
     }
     if !missing
         .iter()
-        .any(|role| role.ends_with("search.create") || role.ends_with("customer.read"))
+        .any(|role| blind.iter().any(|needed| role.ends_with(needed)))
     {
         notices.extend(masking(client).await?);
     }
@@ -152,6 +152,12 @@ pub async fn check(client: &Client<'_>, settings: &Settings) -> Result<Account, 
             severity: Severity::Caution,
             message: "The key can change data, which a migration from Kustomer never does"
                 .to_owned(),
+    let blind = [
+        "search.create",
+        "customer.read",
+        "company.read",
+        "conversation.read",
+    ];
             remedy: Some(
                 "Make a key with reading roles and org.permission.search.create only.".to_owned(),
             ),
@@ -172,23 +178,23 @@ pub async fn check(client: &Client<'_>, settings: &Settings) -> Result<Account, 
     })
 }
 
-/// Looks at some customers for masked values (rule M-4). A key that may not read sensitive attributes gets 200 all the same.
+/// Looks at some records for masked values (rule M-4). A key that may not read sensitive attributes gets 200 all the same.
 async fn masking(client: &Client<'_>) -> Result<Vec<Notice>, Error> {
-    let body = json!({ "queryContext": "customer", "and": [] });
-    let Got::Answer(answer) = client.search(Index::Standard, 1, 20, &body).await? else {
-        return Ok(Vec::new());
-    };
     let mut identity = BTreeSet::new();
     let mut fields = BTreeSet::new();
-    for r in &answer.data.0 {
-        identity.extend(map::masked_identity(r));
-        if let Some(custom) = r.attributes.peek::<crate::api::Bag>("custom") {
-            fields.extend(
-                custom
-                    .iter()
-                    .filter(|(_, json)| map::masked(json))
-                    .map(|(name, _)| name.to_owned()),
-            );
+    for context in ["customer", "company", "conversation"] {
+        let body = json!({ "queryContext": context, "and": [] });
+        let Got::Answer(answer) = client.search(Index::Standard, 1, 20, &body).await? else {
+            continue;
+        };
+        for r in &answer.data.0 {
+            if context == "customer" {
+                identity.extend(map::masked_identity(r).into_iter().map(|(name, _)| name));
+            }
+            if let Some(custom) = r.attributes.peek::<crate::api::Bag>("custom") {
+                let masked = custom.iter().filter(|(_, json)| map::masked(json));
+                fields.extend(masked.map(|(name, _)| format!("{context}.{name}")));
+            }
         }
     }
     let mut notices = Vec::new();
