@@ -103,6 +103,11 @@ impl Card {
             .push(format!("{number}: {}", facts.join("; ")));
     }
 
+    /// Something of a thread that was not loaded.
+    pub fn skipped(&mut self, id: &str, why: &str) {
+        self.messages.push(format!("not loaded: id {id}; {why}"));
+    }
+
     /// The card of an item, with its raw attributes, the host's notes and what does not travel as it was. Messages follow at
     /// the end, a line each, and are not in the line for programs: of a thread of thousands it would double the card.
     ///

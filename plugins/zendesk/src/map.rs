@@ -671,12 +671,12 @@ pub fn e164(text: &str) -> Option<String> {
     proper.then_some(kept)
 }
 
-/// A loss.
-pub fn loss(field: impl Into<String>, how: types::Fidelity, note: impl Into<String>) -> Loss {
+/// A loss. The note is one sentence per cause and names no record: a report groups by it, and knows whose loss it is.
+pub fn loss(field: impl Into<String>, how: types::Fidelity, note: &'static str) -> Loss {
     Loss {
         field: field.into(),
         how,
-        note: note.into(),
+        note: note.to_owned(),
     }
 }
 

@@ -65,6 +65,9 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
             None,
         ));
     }
+    if missing.is_empty() {
+        notices.extend(fallback_notice(cx).await?);
+    }
     let config: Value = cx.config()?;
     let word = |name: &str| config.get(name).and_then(Value::as_str).map(str::to_owned);
     let subdomain = word("subdomain").unwrap_or_default();
@@ -88,6 +91,42 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
         excess: Vec::new(),
         notices,
     })
+}
+
+/// The agent whom the setting names, by id or by address, if that agent can stand in: active and not suspended.
+fn fallback_agent<'u>(staff: &'u [User], wanted: &str) -> Option<&'u User> {
+    let email = map::email(wanted);
+    let named = |user: &&User| {
+        user.id.is_some_and(|id| id.to_string() == wanted.trim())
+            || (email.is_some() && user.email.as_deref().and_then(map::email) == email)
+    };
+    staff
+        .iter()
+        .find(named)
+        .filter(|user| user.active != Some(false) && !user.suspended)
+}
+
+fn nobody(wanted: &str) -> String {
+    format!("`fallback_agent` names {wanted}, who is no active agent of the account")
+}
+
+/// A setting that names nobody would stop the first unit; it is said before anything is planned.
+async fn fallback_notice(cx: &Context) -> Result<Option<Notice>, Error> {
+    let config: Config = cx.config()?;
+    let Some(wanted) = &config.fallback_agent else {
+        return Ok(None);
+    };
+    let staff = people::staff(cx).await?;
+    let remedy = "name an agent by e-mail address or id, or leave it out: then the credential's owner stands in";
+    let wrong = || {
+        notice(
+            "fallback-agent",
+            Severity::Danger,
+            nobody(wanted),
+            Some(remedy),
+        )
+    };
+    Ok(fallback_agent(&staff, wanted).is_none().then(wrong))
 }
 
 fn target_type(field: &FieldDefinition) -> FieldType {
@@ -380,25 +419,17 @@ async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error
 pub async fn prepare(cx: &Context) -> Result<String, Error> {
     let config: Config = cx.config()?;
     let me = me(cx).await?.id.unwrap_or_default();
-    let staff = people::staff(cx).await?;
     let stand_in = match &config.fallback_agent {
         None => me,
         Some(wanted) => {
-            let email = map::email(wanted);
-            let named = |user: &&User| {
-                user.id.is_some_and(|id| id.to_string() == *wanted)
-                    || (email.is_some() && user.email.as_deref().and_then(map::email) == email)
-            };
-            staff
-                .iter()
-                .find(named)
-                .and_then(|user| user.id)
-                .ok_or_else(|| {
-                    Error::Invalid(transload_sdk::types::Invalid {
-                        field: Some("fallback_agent".to_owned()),
-                        reason: "no agent of the account has this id or address".to_owned(),
-                    })
-                })?
+            let staff = people::staff(cx).await?;
+            let agent = fallback_agent(&staff, wanted).and_then(|user| user.id);
+            agent.ok_or_else(|| {
+                Error::Invalid(transload_sdk::types::Invalid {
+                    field: Some("fallback_agent".to_owned()),
+                    reason: nobody(wanted),
+                })
+            })?
         }
     };
     let (brands, brand) = schema::brand_list(cx).await?;

@@ -31,8 +31,8 @@ pub enum File {
         /// Where HTML refers to it.
         content_url: String,
     },
-    /// Not taken, and why.
-    Refused(String),
+    /// Not taken: the cause, for the report, and what the thread says of it.
+    Refused(&'static str, String),
 }
 
 /// What the mapping of one thread hangs on beside the thread.
@@ -164,8 +164,7 @@ pub fn map_thread(
     }
     let parts = chunks.len();
     if parts > 1 {
-        let note =
-            format!("more comments than a ticket holds; continues in {parts} linked tickets");
+        let note = "more comments than a ticket holds: continues in linked tickets";
         losses.push(loss("conversation.messages", Fidelity::Converted, note));
     }
     let mut closing = Some(closing);
@@ -579,11 +578,8 @@ impl Part<'_, '_> {
             None
         };
         if let Some(why) = skipped {
-            self.losses.push(loss(
-                "message",
-                Fidelity::Lost,
-                format!("message {} skipped: {why}", head.id),
-            ));
+            self.losses.push(loss("message", Fidelity::Lost, why));
+            self.card.skipped(&head.id, why);
             return;
         }
         let number = comments.len() + 1;
@@ -598,7 +594,7 @@ impl Part<'_, '_> {
             self.losses.push(loss(
                 "message.author",
                 Fidelity::Converted,
-                format!("message {}: named in the text", head.id),
+                "has no user here: named above the text",
             ));
         }
         let public = message.visibility == Visibility::Public && !message.forwarded;
@@ -646,10 +642,7 @@ impl Part<'_, '_> {
                 });
                 return;
             }
-            let note = format!(
-                "message {}: HTML too long for a comment, carried as plain text",
-                head.id
-            );
+            let note = "HTML too long for a comment: carried as plain text";
             self.losses.push(loss("message.html", Fidelity::Lost, note));
         }
         let rendered = html.map(text::of_html);
@@ -688,7 +681,7 @@ impl Part<'_, '_> {
             });
         }
         if count > 1 {
-            let note = format!("a text of {} bytes stands in {count} comments", body.len());
+            let note = "longer than a comment holds: stands in several";
             self.losses
                 .push(loss("message.text", Fidelity::Converted, note));
         }
@@ -717,13 +710,13 @@ impl Part<'_, '_> {
                     images.push((url.clone(), content_url.clone()));
                 }
             }
-            other => {
-                let why = match other {
-                    Some(File::Refused(why)) => why.as_str(),
-                    _ => "not at hand",
-                };
-                facts.push(format!("file {} is missing here: {why}", attachment.name));
-                let note = format!("attachment {} is named in the thread: {why}", entry.head.id);
+            Some(File::Refused(cause, words)) => {
+                facts.push(format!("file {} is missing here: {words}", attachment.name));
+                self.losses.push(loss("attachment", Fidelity::Lost, cause));
+            }
+            None => {
+                facts.push(format!("file {} is missing here", attachment.name));
+                let note = "not at hand: named in the thread";
                 self.losses.push(loss("attachment", Fidelity::Lost, note));
             }
         }

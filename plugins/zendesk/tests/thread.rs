@@ -274,13 +274,15 @@ fn drafts_deleted_parts_and_events_are_skipped_and_said_so() {
     let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     let bodies = bodies(&mapped);
     assert_eq!(bodies.len(), 2, "one comment and the card: {bodies:?}");
-    let skipped: Vec<&str> = mapped
-        .losses
-        .iter()
-        .map(|l| l.note.as_str())
-        .filter(|n| n.contains("skipped"))
-        .collect();
-    assert_eq!(skipped.len(), 3, "{skipped:?}");
+    let skipped = mapped.losses.iter().filter(|l| l.field == "message");
+    let notes: BTreeSet<&str> = skipped.map(|l| l.note.as_str()).collect();
+    assert_eq!(notes.len(), 3, "a sentence per cause: {notes:?}");
+    // The report groups by these sentences; which messages they are is on the card.
+    for id in ["m1", "m2", "m3"] {
+        assert!(notes.iter().all(|note| !note.contains(id)), "{notes:?}");
+        let line = format!("not loaded: id {id}; ");
+        assert!(bodies[1].2.contains(&line), "{bodies:?}");
+    }
 }
 
 #[test]
@@ -334,9 +336,10 @@ fn inline_images_point_to_their_new_place_and_refused_files_are_named() {
         content_url: "https://acme/att/1".to_owned(),
     };
     bench.files.insert("f1".to_owned(), uploaded);
-    bench
-        .files
-        .insert("f2".to_owned(), File::Refused("too large".to_owned()));
+    bench.files.insert(
+        "f2".to_owned(),
+        File::Refused("larger than Zendesk takes", "too large".to_owned()),
+    );
     let mapped = bench.map(conversation(), Vec::new(), vec![first]).unwrap();
     let comment = mapped
         .tickets

@@ -1288,7 +1288,7 @@ async fn one_organization(
                 }
                 // Another company of the source has the name; Zendesk wants it unique.
                 wanted = format!("{name} ({id})");
-                let note = format!("`{name}` is taken by another company; written as `{wanted}`");
+                let note = "another company has the name: written with the source id behind it";
                 losses.push(loss("company.name", Fidelity::Converted, note));
             }
         }

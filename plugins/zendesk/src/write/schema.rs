@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{
     Entity, Error, Fidelity, FieldDefinition as Definition, Kind, Loss, Value as Ours,
 };
+use transload_sdk::{Context, Level};
 
 use super::{
     Creation, create, description_marker, effect, exported_as, is_of_run, made, reject, report,
@@ -315,10 +315,7 @@ fn option_list(definition: &Definition, kind: &str, losses: &mut Vec<Loss>) -> V
         return Vec::new();
     }
     if definition.options.len() > OPTIONS {
-        let note = format!(
-            "{} options; Zendesk takes {OPTIONS}",
-            definition.options.len()
-        );
+        let note = "more than the 2,000 options that a field of Zendesk has";
         losses.push(loss("field-definition.options", Fidelity::Lost, note));
     }
     let made = definition
@@ -344,13 +341,12 @@ async fn add_option(
     owner: &FieldOwner,
     field: &FieldDefinition,
     option: &FieldOption,
-) -> Result<Result<Effect, String>, Error> {
+) -> Result<Result<Effect, &'static str>, Error> {
     let FieldOwner::Ticket = owner else {
         // Only ticket fields take one more option; elsewhere a change must list all, which could remove somebody's.
-        return Ok(Err(format!(
-            "option {} is not in the field that was there",
-            option.name
-        )));
+        return Ok(Err(
+            "the field that was there has not this option: values of it are on the source card",
+        ));
     };
     let path = format!("{}/{}/options", owner.path(), field.id);
     let part = format!("option:{}", option.value);
@@ -376,11 +372,10 @@ async fn add_option(
                 let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
                 Ok(made(&part, "ticket_field_option", id, proof, key))
             }
-            Creation::Refused(refusal) => Err(format!(
-                "option {} was refused: {}",
-                option.name, refusal.message
-            )),
-            Creation::Unsettled => Err(format!("option {} was not answered", option.name)),
+            Creation::Refused(_) => {
+                Err("Zendesk refused the option: values of it are on the source card")
+            }
+            Creation::Unsettled => Err("whether the option is there is not known"),
         },
     )
 }
@@ -502,7 +497,9 @@ async fn own_object_fields(
         {
             Ok((_, effect)) => effects.push(effect),
             Err(status) => {
-                let note = format!("field {key}: {status:?}");
+                cx.log(Level::Warn, &format!("field {key} of {object}: {status:?}"));
+                let note =
+                    "a field that the connector needs could not be made: what it holds is missing";
                 losses.push(loss("object-type", Fidelity::Lost, note));
             }
         }
@@ -538,15 +535,12 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             losses.push(loss(
                 "tag.name",
                 Fidelity::Converted,
-                format!("`{}` becomes `{target}`", tag.name),
+                "written as a tag is: lower case, `_` for what is neither letter nor digit",
             ));
         }
         match first.get(&target) {
             Some(other) if *other != tag.name => {
-                let note = format!(
-                    "`{}` and `{other}` are one tag in Zendesk: `{target}`",
-                    tag.name
-                );
+                let note = "another tag of the source is the same tag in Zendesk";
                 losses.push(loss("tag.name", Fidelity::Lost, note));
             }
             _ => {
@@ -573,10 +567,7 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let mut losses = Vec::new();
         let found = state.brands.get(&brand.name.trim().to_lowercase()).copied();
         if found.is_none() {
-            let note = format!(
-                "no brand `{}`: its tickets get the default brand",
-                brand.name
-            );
+            let note = "no brand of that name: its tickets get the default brand";
             losses.push(loss("brand.name", Fidelity::Converted, note));
         }
         match found.or(state.brand) {
