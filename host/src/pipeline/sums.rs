@@ -1,6 +1,9 @@
 //! Adding up a run from what is stored (rule M-6): nothing here is counted while running, everything can be counted again.
+//!
+//! What has as many rows as the run has records is read in the order of an index, row by row, or counted by one; it is neither
+//! held nor sorted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row as _;
 
@@ -48,13 +51,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
     for sum in &kinds {
         add(&mut total, sum);
     }
-    let duplicates = store
-        .number(
-            "SELECT count(*) FROM (SELECT kind, source_id, part, target_kind FROM effects WHERE run = $1 AND action = 'created' \
-             GROUP BY kind, source_id, part, target_kind HAVING count(DISTINCT target_id) > 1) AS d",
-            vec![run.into()],
-        )
-        .await?;
+    let duplicates = duplicates(store, run).await?;
     let state = state_of(&row.try_get::<String, _>("state")?);
     let lost = if state == RunState::Complete {
         total.open + total.shortfall
@@ -112,7 +109,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         ended_at: row.try_get("ended_at")?,
         kinds,
         total,
-        duplicates: unsigned(duplicates),
+        duplicates,
         lost,
         left_after_rollback,
         rejects: rejects(store, run).await?,
@@ -202,7 +199,7 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
     }
     for row in store
         .rows(
-            "SELECT kind, status, count(*) AS n FROM outcomes WHERE run = $1 AND kind <> 'own' GROUP BY kind, status",
+            "SELECT kind, status, count(*) AS n FROM outcomes WHERE run = $1 AND kind <> 'own' GROUP BY status, kind",
             vec![run.into()],
         )
         .await?
@@ -222,17 +219,9 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
             _ => sum.unsettled = n,
         }
     }
-    for row in store
-        .rows(
-            "SELECT kind, count(DISTINCT source_id) AS n FROM effects WHERE run = $1 AND undo_status IN ('undone', 'gone', 'restored') \
-             AND part = 'main' GROUP BY kind",
-            vec![run.into()],
-        )
-        .await?
-    {
-        let kind: String = row.try_get("kind")?;
+    for (kind, n) in undone(store, run).await? {
         if let Some(sum) = sums.get_mut(&kind) {
-            sum.undone = unsigned(row.try_get("n")?);
+            sum.undone = n;
         }
     }
     for sum in sums.values_mut() {
@@ -273,57 +262,135 @@ fn add(total: &mut KindSum, sum: &KindSum) {
     total.undone += sum.undone;
 }
 
-async fn rejects(store: &Store, run: &str) -> Result<Vec<RejectGroup>, Error> {
-    let mut groups: Vec<RejectGroup> = vec![];
-    for row in store
-        .rows(
-            "SELECT kind, source_id, coalesce(cause, '') AS cause, coalesce(remedy, '') AS remedy FROM outcomes \
-             WHERE run = $1 AND status = 'rejected' ORDER BY kind, cause, source_id",
+/// Objects that were made more than once for one part of a record.
+async fn duplicates(store: &Store, run: &str) -> Result<u64, Error> {
+    let mut duplicates = 0;
+    let mut part: Option<[String; 3]> = None;
+    let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let several = |targets: &BTreeMap<String, BTreeSet<String>>| {
+        targets.values().filter(|ids| ids.len() > 1).count() as u64
+    };
+    store
+        .each(
+            "SELECT kind, source_id, part, target_kind, target_id FROM effects \
+             WHERE account = (SELECT account FROM runs WHERE id = $1) AND run = $1 AND action = 'created' \
+             ORDER BY kind, source_id, part",
             vec![run.into()],
-        )
-        .await?
-    {
-        let (kind, cause): (String, String) = (row.try_get("kind")?, row.try_get("cause")?);
-        let id: String = row.try_get("source_id")?;
-        match groups.last_mut() {
-            Some(group) if group.kind == kind && group.cause == cause => {
-                group.count += 1;
-                if group.examples.len() < EXAMPLES {
-                    group.examples.push(id);
+            |row| {
+                let this = [
+                    row.try_get("kind")?,
+                    row.try_get("source_id")?,
+                    row.try_get("part")?,
+                ];
+                if part.as_ref() != Some(&this) {
+                    duplicates += several(&targets);
+                    targets.clear();
+                    part = Some(this);
                 }
-            }
-            _ => groups.push(RejectGroup {
-                kind,
-                cause,
-                remedy: row.try_get("remedy")?,
-                count: 1,
-                examples: vec![id],
-            }),
-        }
-    }
+                targets
+                    .entry(row.try_get("target_kind")?)
+                    .or_default()
+                    .insert(row.try_get("target_id")?);
+                Ok::<(), Error>(())
+            },
+        )
+        .await?;
+    Ok(duplicates + several(&targets))
+}
+
+/// Records whose own object was undone, by kind.
+async fn undone(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut last: Option<(String, String)> = None;
+    store
+        .each(
+            "SELECT kind, source_id FROM effects WHERE account = (SELECT account FROM runs WHERE id = $1) AND run = $1 \
+             AND undo_status IN ('undone', 'gone', 'restored') AND part = 'main' ORDER BY kind, source_id",
+            vec![run.into()],
+            |row| {
+                let this: (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
+                if last.as_ref() != Some(&this) {
+                    *counts.entry(this.0.clone()).or_insert(0) += 1;
+                    last = Some(this);
+                }
+                Ok::<(), Error>(())
+            },
+        )
+        .await?;
+    Ok(counts)
+}
+
+async fn rejects(store: &Store, run: &str) -> Result<Vec<RejectGroup>, Error> {
+    let mut groups: BTreeMap<(String, String), RejectGroup> = BTreeMap::new();
+    store
+        .each(
+            "SELECT kind, source_id, coalesce(cause, '') AS cause, coalesce(remedy, '') AS remedy FROM outcomes \
+             WHERE run = $1 AND status = 'rejected'",
+            vec![run.into()],
+            |row| {
+                let (kind, cause): (String, String) = (row.try_get("kind")?, row.try_get("cause")?);
+                let id: String = row.try_get("source_id")?;
+                let remedy: String = row.try_get("remedy")?;
+                let group = groups
+                    .entry((kind.clone(), cause.clone()))
+                    .or_insert_with(|| RejectGroup {
+                        kind,
+                        cause,
+                        remedy,
+                        count: 0,
+                        examples: vec![],
+                    });
+                group.count += 1;
+                // The first by id, whatever the order of reading.
+                let at = group.examples.partition_point(|other| *other < id);
+                if at < EXAMPLES {
+                    group.examples.insert(at, id);
+                    group.examples.truncate(EXAMPLES);
+                }
+                Ok::<(), Error>(())
+            },
+        )
+        .await?;
+    let mut groups: Vec<RejectGroup> = groups.into_values().collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     Ok(groups)
 }
 
 async fn losses(store: &Store, run: &str) -> Result<Vec<LossGroup>, Error> {
-    let mut groups: Vec<LossGroup> = vec![];
-    for row in store
-        .rows(
-            "SELECT kind, field, how, note, count(*) AS n, min(source_id) AS example FROM losses WHERE run = $1 \
-             GROUP BY kind, field, how, note ORDER BY n DESC, kind, field",
+    let mut groups: BTreeMap<[String; 4], (u64, String)> = BTreeMap::new();
+    store
+        .each(
+            "SELECT kind, field, how, note, source_id FROM losses WHERE run = $1",
             vec![run.into()],
+            |row| {
+                let key = [
+                    row.try_get("kind")?,
+                    row.try_get("field")?,
+                    row.try_get("how")?,
+                    row.try_get("note")?,
+                ];
+                let id: String = row.try_get("source_id")?;
+                let (count, example) = groups.entry(key).or_insert_with(|| (0, id.clone()));
+                *count += 1;
+                if id < *example {
+                    *example = id;
+                }
+                Ok::<(), Error>(())
+            },
         )
-        .await?
-    {
-        groups.push(LossGroup {
-            kind: row.try_get("kind")?,
-            field: row.try_get("field")?,
-            how: row.try_get("how")?,
-            note: row.try_get("note")?,
-            count: unsigned(row.try_get("n")?),
-            examples: vec![row.try_get("example")?],
-        });
-    }
+        .await?;
+    let mut groups: Vec<LossGroup> = groups
+        .into_iter()
+        .map(|([kind, field, how, note], (count, example))| LossGroup {
+            kind,
+            field,
+            how,
+            note,
+            count,
+            examples: vec![example],
+        })
+        .collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     Ok(groups)
 }
 
