@@ -435,7 +435,8 @@ impl Durable {
         for row in around
             .store
             .rows(
-                "SELECT kind, source_id FROM outcomes WHERE unit = $1",
+                "SELECT o.kind, o.source_id FROM unit_items u JOIN outcomes o ON o.run = u.run AND o.kind = u.kind \
+                 AND o.source_id = u.source_id WHERE u.unit = $1 AND o.unit = $1",
                 vec![unit.into()],
             )
             .await?

@@ -50,7 +50,8 @@ pub fn test(rest: &Rest) -> anyhow::Result<()> {
     cargo(&["test", "--workspace"], &rest.rest)
 }
 
-fn cargo(arguments: &[&str], rest: &[String]) -> anyhow::Result<()> {
+/// Runs cargo in the workspace.
+pub fn cargo(arguments: &[&str], rest: &[String]) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("xtask has no parent folder")?;

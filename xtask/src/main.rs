@@ -4,6 +4,7 @@
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod chores;
 mod plugins;
 mod toolchain;
@@ -23,6 +24,8 @@ enum Chore {
     Demo(chores::Rest),
     /// Sets everything up and runs all tests.
     Test(chores::Rest),
+    /// Sets everything up and measures speed and memory of whole migrations between simulators.
+    Bench(bench::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -30,5 +33,6 @@ fn main() -> anyhow::Result<()> {
         Chore::Plugins(arguments) => plugins::run(&arguments),
         Chore::Demo(rest) => chores::demo(&rest),
         Chore::Test(rest) => chores::test(&rest),
+        Chore::Bench(arguments) => bench::run(&arguments),
     }
 }

@@ -1,28 +1,37 @@
 //! From staged rows to items: threads put together, references given their targets and names, values mapped, markers made.
 //!
 //! What is done here is done once and frozen with the unit; a replay never comes back here.
+//!
+//! Records are taken in chunks, and what a chunk needs (children, targets, names) is asked for together: the number of queries
+//! follows the number of chunks, and memory their size, whatever the size of the account.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
 use super::mapping::paired;
-use crate::config::{Config, MatchPolicy as Policy};
+use crate::among;
+use crate::config::{Config, LoadOrder, MatchPolicy as Policy};
 use crate::contract::destination::{
     Body, Candidate, Effect, Item, MatchKey, MatchPolicy, Slot, SlotValue, SurveyReport,
     TargetAgent, ThreadPart,
 };
 use crate::contract::types::{
     Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Fidelity,
-    Field, Invalid, Kind, Loss, Reference, Value,
+    Invalid, Kind, Loss, Reference, Value,
 };
 use crate::contract::{ledger, types};
 use crate::error::Error;
 use crate::kinds;
-use crate::store::{Store, sha256};
+use crate::store::{AMONG, Store, among, sha256};
 use crate::unit::Record;
+
+/// A chunk ends when its threads have so many messages: a chunk of long threads must fit into memory too.
+const CHUNK_MESSAGES: u64 = 4_000;
+/// Targets and names that are remembered from chunk to chunk: agents, teams, tags, and customers who write often.
+const REMEMBERED: usize = 20_000;
 
 /// A row of `staged`.
 #[derive(Debug, Clone)]
@@ -44,6 +53,27 @@ pub enum Assembled {
     Decided(Record, ledger::Status),
 }
 
+/// Where one pass over the records of a kind stands. A pass goes forward only: what is staged behind it meanwhile waits for the
+/// next pass.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Whether closed conversations have their turn, where they come last.
+    closed: i64,
+    /// The last record taken: of all that follow, none is younger.
+    sort_at: i64,
+    id: String,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            closed: 0,
+            sort_at: i64::MAX,
+            id: String::new(),
+        }
+    }
+}
+
 /// Puts items together for one run.
 pub struct Assembler {
     store: Store,
@@ -55,16 +85,34 @@ pub struct Assembler {
     organisation: String,
     slots: Vec<Slot>,
     agents: Vec<TargetAgent>,
-    known: Mutex<HashMap<(String, String), Known>>,
-    effects_by_fields: Mutex<HashMap<String, Option<String>>>,
+    known: Mutex<HashMap<Key, Known>>,
     excluded: Mutex<HashMap<String, bool>>,
 }
 
+/// Kind and id of a record.
+type Key = (String, String);
+
 /// What is known of a record that others refer to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Known {
     target: Option<String>,
     name: Option<String>,
+}
+
+/// What hangs on a record: on a conversation its messages with their files, on others their own files.
+#[derive(Default)]
+struct Hanging {
+    messages: Vec<(Staged, Vec<Staged>)>,
+    files: Vec<Staged>,
+}
+
+/// A record on its way to being an item.
+struct Draft {
+    existing: Option<Candidate>,
+    record: Record,
+    body: Body,
+    values: Vec<SlotValue>,
+    notes: Vec<String>,
 }
 
 impl Assembler {
@@ -95,42 +143,85 @@ impl Assembler {
             slots: survey.slots.clone(),
             agents: survey.agents.clone(),
             known: Mutex::default(),
-            effects_by_fields: Mutex::default(),
             excluded: Mutex::default(),
         }
     }
 
-    /// Records of a kind that have neither an outcome nor an open unit, in load order.
+    /// The next records of a kind that have neither an outcome nor an open unit, in load order (`[load] order`); none when the
+    /// pass is over. At most `limit`, fewer if their threads are long.
     ///
     /// # Errors
     /// A store error.
-    pub async fn open_ids(&self, kind: &str, limit: i64) -> Result<Vec<String>, Error> {
-        let newest_first = self.config.load.order == crate::config::LoadOrder::NewestFirst;
-        let sql = if newest_first {
-            "SELECT s.id FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
-             WHERE s.extraction = $1 AND s.kind = $3 AND o.source_id IS NULL AND NOT EXISTS \
-             (SELECT 1 FROM unit_items u WHERE u.run = $2 AND u.kind = s.kind AND u.source_id = s.id) \
-             ORDER BY s.sort_at DESC, s.id LIMIT $4"
-        } else {
-            "SELECT s.id FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
-             WHERE s.extraction = $1 AND s.kind = $3 AND o.source_id IS NULL AND NOT EXISTS \
-             (SELECT 1 FROM unit_items u WHERE u.run = $2 AND u.kind = s.kind AND u.source_id = s.id) \
-             ORDER BY s.sort_at, s.id LIMIT $4"
+    pub async fn open(
+        &self,
+        kind: &str,
+        place: &mut Place,
+        limit: i64,
+    ) -> Result<Vec<Staged>, Error> {
+        loop {
+            let rows = self.open_rows(kind, place, limit).await?;
+            if rows.is_empty() {
+                let closed_are_left = self.config.load.order == LoadOrder::OpenFirst
+                    && place.closed == 0
+                    && kind == kinds::name(&types::Kind::Conversation);
+                if !closed_are_left {
+                    return Ok(vec![]);
+                }
+                *place = Place {
+                    closed: 1,
+                    ..Place::default()
+                };
+                continue;
+            }
+            let mut taken = vec![];
+            let mut messages = 0;
+            for row in rows {
+                let sort_at: i64 = row.try_get("sort_at")?;
+                let row = staged(&row)?;
+                messages += expected_messages(&row.entry);
+                if messages > CHUNK_MESSAGES && !taken.is_empty() {
+                    break;
+                }
+                place.sort_at = sort_at;
+                place.id.clone_from(&row.entry.head.id);
+                taken.push(row);
+            }
+            return Ok(taken);
+        }
+    }
+
+    async fn open_rows(
+        &self,
+        kind: &str,
+        place: &Place,
+        limit: i64,
+    ) -> Result<Vec<sqlx::sqlite::SqliteRow>, Error> {
+        let mut args = vec![
+            (&self.extraction).into(),
+            (&self.run).into(),
+            kind.into(),
+            place.sort_at.into(),
+            (&place.id).into(),
+            limit.into(),
+        ];
+        let sql = match self.config.load.order {
+            LoadOrder::NewestFirst => {
+                "SELECT s.id, s.sort_at, s.payload, s.hash, s.blob FROM staged s \
+                 LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
+                 WHERE s.extraction = $1 AND s.kind = $3 AND (s.sort_at, s.id) < ($4, $5) AND o.source_id IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM unit_items u WHERE u.run = $2 AND u.kind = s.kind AND u.source_id = s.id) \
+                 ORDER BY s.sort_at DESC, s.id DESC LIMIT $6"
+            }
+            LoadOrder::OpenFirst => {
+                args.push(place.closed.into());
+                "SELECT s.id, s.sort_at, s.payload, s.hash, s.blob FROM staged s \
+                 LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
+                 WHERE s.extraction = $1 AND s.kind = $3 AND (s.sort_at, s.id) < ($4, $5) AND s.closed = $7 AND o.source_id IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM unit_items u WHERE u.run = $2 AND u.kind = s.kind AND u.source_id = s.id) \
+                 ORDER BY s.sort_at DESC, s.id DESC LIMIT $6"
+            }
         };
-        self.store
-            .rows(
-                sql,
-                vec![
-                    (&self.extraction).into(),
-                    (&self.run).into(),
-                    kind.into(),
-                    limit.into(),
-                ],
-            )
-            .await?
-            .iter()
-            .map(|row| Ok(row.try_get("id")?))
-            .collect()
+        Ok(self.store.rows(sql, args).await?)
     }
 
     /// One staged record.
@@ -148,20 +239,32 @@ impl Assembler {
         row.map(|row| staged(&row)).transpose()
     }
 
-    /// The records that hang on one, in order.
-    ///
-    /// # Errors
-    /// A store error.
-    pub async fn children(&self, kind: &str, parent: &str) -> Result<Vec<Staged>, Error> {
-        self.store
-            .rows(
-                "SELECT payload, hash, blob FROM staged WHERE extraction = $1 AND kind = $2 AND parent = $3 ORDER BY sort_at, id",
-                vec![(&self.extraction).into(), kind.into(), parent.into()],
-            )
-            .await?
-            .iter()
-            .map(staged)
-            .collect()
+    /// The records that hang on some, by parent, in order.
+    async fn children(
+        &self,
+        kind: &str,
+        parents: &[String],
+    ) -> Result<HashMap<String, Vec<Staged>>, Error> {
+        let mut children: HashMap<String, Vec<Staged>> = HashMap::new();
+        for parents in parents.chunks(AMONG) {
+            for row in self
+                .store
+                .rows(
+                    among!(
+                        "SELECT parent, payload, hash, blob FROM staged WHERE parent IN "
+                        " AND extraction = $65 AND kind = $66 ORDER BY parent, sort_at, id"
+                    ),
+                    among(parents, [(&self.extraction).into(), kind.into()]),
+                )
+                .await?
+            {
+                children
+                    .entry(row.try_get("parent")?)
+                    .or_default()
+                    .push(staged(&row)?);
+            }
+        }
+        Ok(children)
     }
 
     /// Puts one record together, with what hangs on it.
@@ -172,12 +275,121 @@ impl Assembler {
         let Some(own) = self.staged(kind, id).await? else {
             return Ok(None);
         };
+        Ok(self.assemble_all(kind, vec![own]).await?.pop())
+    }
+
+    /// Puts records of one kind together, with what hangs on them, in their order.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn assemble_all(
+        &self,
+        kind: &str,
+        rows: Vec<Staged>,
+    ) -> Result<Vec<Assembled>, Error> {
+        let mut threads = self.threads(kind, &rows).await?;
+        let mut drafts: Vec<Result<Draft, (Record, ledger::Status)>> = vec![];
+        for own in rows {
+            let hanging = threads.remove(&own.entry.head.id).unwrap_or_default();
+            drafts.push(self.draft(kind, own, hanging).await?);
+        }
+        self.resolve(drafts.iter_mut().flatten().collect()).await?;
+        let ids: Vec<String> = drafts
+            .iter()
+            .flatten()
+            .map(|draft| draft.record.id.clone())
+            .collect();
+        let doubts = self.doubts(kind, &ids).await?;
+        let mut priors = self.priors(kind, &ids).await?;
+        let policy = match self.config.people.policy(kind) {
+            Policy::Leave => MatchPolicy::Leave,
+            Policy::FillEmpty => MatchPolicy::FillEmpty,
+            Policy::SourceWins => MatchPolicy::SourceWins,
+        };
+        let mut finish = |draft: Draft| {
+            let record = draft.record;
+            let item = Item {
+                key: record.key.clone(),
+                body: draft.body,
+                values: draft.values,
+                policy,
+                existing: draft.existing,
+                marker: record.marker.clone(),
+                in_doubt_since: doubts.get(&record.id).copied(),
+                notes: draft.notes,
+                prior: priors.remove(&record.id).unwrap_or_default(),
+            };
+            (item, record)
+        };
+        Ok(drafts
+            .into_iter()
+            .map(|draft| match draft {
+                Ok(draft) => {
+                    let (item, record) = finish(draft);
+                    Assembled::Item(Box::new(item), record)
+                }
+                Err((record, status)) => Assembled::Decided(record, status),
+            })
+            .collect())
+    }
+
+    /// What hangs on records, by record.
+    async fn threads(
+        &self,
+        kind: &str,
+        rows: &[Staged],
+    ) -> Result<HashMap<String, Hanging>, Error> {
+        let ids: Vec<String> = rows.iter().map(|row| row.entry.head.id.clone()).collect();
+        match kinds::parse(kind) {
+            Kind::Conversation => {}
+            // A note on a customer alone, say: its files come along with it.
+            Kind::Message | Kind::CustomObject | Kind::Article => {
+                let files = self.children("attachment", &ids).await?;
+                let hanging = |files| Hanging {
+                    files,
+                    ..Hanging::default()
+                };
+                return Ok(files.into_iter().map(|(id, f)| (id, hanging(f))).collect());
+            }
+            _ => return Ok(HashMap::new()),
+        }
+        let messages = self.children("message", &ids).await?;
+        let carriers: Vec<String> = messages
+            .values()
+            .flatten()
+            .map(|message| message.entry.head.id.clone())
+            .collect();
+        let mut files = self.children("attachment", &carriers).await?;
+        Ok(messages
+            .into_iter()
+            .map(|(conversation, messages)| {
+                let with_files = messages.into_iter().map(|message| {
+                    let files = files.remove(&message.entry.head.id).unwrap_or_default();
+                    (message, files)
+                });
+                let hanging = Hanging {
+                    messages: with_files.collect(),
+                    ..Hanging::default()
+                };
+                (conversation, hanging)
+            })
+            .collect())
+    }
+
+    /// A record with what hangs on it, its values mapped; or the outcome it has already.
+    async fn draft(
+        &self,
+        kind: &str,
+        own: Staged,
+        hanging: Hanging,
+    ) -> Result<Result<Draft, (Record, ledger::Status)>, Error> {
+        let id = own.entry.head.id.clone();
         let mut record = Record {
             key: format!("{kind}:{id}"),
             kind: kind.to_owned(),
-            id: id.to_owned(),
-            hash: own.hash.clone(),
-            marker: self.marker(kind, id),
+            marker: self.marker(kind, &id),
+            id,
+            hash: own.hash,
             inside: vec![],
             missing: vec![],
             left_out: vec![],
@@ -196,47 +408,35 @@ impl Assembler {
             entries: vec![entry.clone()],
             parts: vec![],
         };
-        if let Entity::Conversation(_) = &entry.data {
-            for message in self.children("message", id).await? {
-                if status.is_none() && self.is_by_excluded(&message.entry).await? {
-                    self.leave_out(&message, &mut record).await?;
-                    continue;
-                }
-                record.inside.push((
-                    "message".into(),
-                    message.entry.head.id.clone(),
-                    message.hash.clone(),
-                ));
-                let message_id = message.entry.head.id.clone();
-                let place = push(&mut body.entries, message.entry);
-                let mut attachments = vec![];
-                for mut attachment in self.children("attachment", &message_id).await? {
-                    record.inside.push((
-                        "attachment".into(),
-                        attachment.entry.head.id.clone(),
-                        attachment.hash.clone(),
-                    ));
-                    if let Entity::Attachment(file) = &mut attachment.entry.data {
-                        file.content = attachment.blob;
-                    }
-                    attachments.push(push(&mut body.entries, attachment.entry));
-                }
-                body.parts.push(ThreadPart {
-                    message: place,
-                    attachments,
-                });
+        let own_files = carry(hanging.files, &mut record, &mut body);
+        if !own_files.is_empty() {
+            body.parts.push(ThreadPart {
+                message: 0,
+                attachments: own_files,
+            });
+        }
+        let (mut here, mut without) = (0_u64, 0_u64);
+        for (message, files) in hanging.messages {
+            if status.is_none() && self.is_by_excluded(&message.entry).await? {
+                leave_out(&message, &files, &mut record);
+                without += 1;
+                continue;
             }
+            here += 1;
+            record.inside.push((
+                "message".into(),
+                message.entry.head.id.clone(),
+                message.hash,
+            ));
+            let place = push(&mut body.entries, message.entry);
+            let attachments = carry(files, &mut record, &mut body);
+            body.parts.push(ThreadPart {
+                message: place,
+                attachments,
+            });
         }
         if let Some(status) = status {
-            if !matches!(entry.data, Entity::Conversation(_)) {
-                // Files follow what they hang on; else they would be exported.
-                for file in self.children("attachment", id).await? {
-                    record
-                        .inside
-                        .push(("attachment".into(), file.entry.head.id, file.hash));
-                }
-            }
-            return Ok(Some(Assembled::Decided(record, status)));
+            return Ok(Err((record, status)));
         }
         record.hash = sha256(
             &record
@@ -244,59 +444,36 @@ impl Assembler {
                 .iter()
                 .fold(record.hash.clone(), |all, (_, _, hash)| all + hash),
         );
-        if let Entity::Conversation(conversation) = &entry.data {
-            let is_message = |kind: &String| kind == "message";
-            let here = record.inside.iter().filter(|(kind, ..)| is_message(kind));
-            let without = record.left_out.iter().filter(|(kind, ..)| is_message(kind));
-            let (has, without) = (here.count() as u64, without.count() as u64);
-            if without > 0 {
-                notes.push(format!(
-                    "{without} messages of people whom the migration leaves out are not here."
-                ));
-            }
-            let has = has + without;
-            let expected =
-                conversation.message_count.unwrap_or(0) + conversation.note_count.unwrap_or(0);
-            if has < expected {
-                notes.push(format!(
-                    "The source counts {expected} messages and notes; {has} could be read."
-                ));
-            }
+        if without > 0 {
+            notes.push(format!(
+                "{without} messages of people whom the migration leaves out are not here."
+            ));
         }
-        let values = match self.values(&entry) {
-            Ok(values) => values,
-            Err(invalid) => {
-                return Ok(Some(Assembled::Decided(
-                    record,
-                    ledger::Status::Rejected(types::Error::Invalid(invalid)),
-                )));
-            }
-        };
-        for entry in &mut body.entries {
-            let losses = self.resolve(entry).await?;
-            record.losses.extend(losses);
+        let has = here + without;
+        let expected = expected_messages(&entry);
+        if has < expected {
+            notes.push(format!(
+                "The source counts {expected} messages and notes; {has} could be read."
+            ));
         }
-        let item = Item {
-            key: record.key.clone(),
-            body,
-            values,
-            policy: match self.config.people.policy(kind) {
-                Policy::Leave => MatchPolicy::Leave,
-                Policy::FillEmpty => MatchPolicy::FillEmpty,
-                Policy::SourceWins => MatchPolicy::SourceWins,
-            },
-            existing: paired(&self.config, &entry, &self.agents).map(|agent| Candidate {
-                target_id: agent.id.clone(),
-                by: MatchKey::Other,
-                before: serde_json::to_string(agent).unwrap_or_default(),
-                doubtful: None,
+        Ok(match self.values(&entry) {
+            Ok(values) => Ok(Draft {
+                existing: paired(&self.config, &entry, &self.agents).map(|agent| Candidate {
+                    target_id: agent.id.clone(),
+                    by: MatchKey::Other,
+                    before: serde_json::to_string(agent).unwrap_or_default(),
+                    doubtful: None,
+                }),
+                record,
+                body,
+                values,
+                notes,
             }),
-            marker: record.marker.clone(),
-            in_doubt_since: self.doubt(kind, id).await?,
-            notes,
-            prior: self.prior(kind, id).await?,
-        };
-        Ok(Some(Assembled::Item(Box::new(item), record)))
+            Err(invalid) => Err((
+                record,
+                ledger::Status::Rejected(types::Error::Invalid(invalid)),
+            )),
+        })
     }
 
     /// How a record is found again at the destination.
@@ -389,72 +566,6 @@ impl Assembler {
         })
     }
 
-    /// Leaves a message out of its thread, with its files.
-    async fn leave_out(&self, message: &Staged, record: &mut Record) -> Result<(), Error> {
-        let id = &message.entry.head.id;
-        let mut add = |kind: &str, id: &str, hash: &str| {
-            record.left_out.push((
-                kind.to_owned(),
-                id.to_owned(),
-                hash.to_owned(),
-                EXCLUDED_OWNER.to_owned(),
-            ));
-        };
-        add("message", id, &message.hash);
-        for file in self.children("attachment", id).await? {
-            add("attachment", &file.entry.head.id, &file.hash);
-        }
-        Ok(())
-    }
-
-    /// Gives every reference and custom field of a record its target; returns what it took from the record.
-    async fn resolve(&self, entry: &mut Entry) -> Result<Vec<Loss>, Error> {
-        let owner = owner_word(entry);
-        let mut links = 0;
-        let mut fields = std::mem::take(&mut entry.head.fields);
-        for field in &mut fields {
-            links += self.resolve_field(&owner, field).await?;
-        }
-        entry.head.fields = fields;
-        let kind = kinds::name(&entry.head.kind).to_owned();
-        for reference in references(entry) {
-            links += self.resolve_reference(reference).await?;
-        }
-        Ok((0..links)
-            .map(|_| Loss {
-                field: format!("{kind}.customer"),
-                how: Fidelity::Converted,
-                note: "a link to a person named in [filter] exclude_people stays as text".into(),
-            })
-            .collect())
-    }
-
-    async fn resolve_field(&self, owner: &str, field: &mut Field) -> Result<usize, Error> {
-        let id = format!("{owner}/{}", field.name);
-        let mut cache = self.effects_by_fields.lock().await;
-        let target = match cache.get(&id) {
-            Some(target) => target.clone(),
-            None => {
-                let target = self.target("field-definition", &id).await?;
-                cache.insert(id, target.clone());
-                target
-            }
-        };
-        drop(cache);
-        field.target = target;
-        match &mut field.value {
-            Value::Reference(reference) => self.resolve_reference(reference).await,
-            Value::References(references) => {
-                let mut links = 0;
-                for reference in references {
-                    links += self.resolve_reference(reference).await?;
-                }
-                Ok(links)
-            }
-            _ => Ok(0),
-        }
-    }
-
     /// The record that an id lives on in, which is mostly its own.
     async fn survivor(&self, kind: &str, id: &str) -> Result<String, Error> {
         let survivor = self
@@ -469,77 +580,193 @@ impl Assembler {
         Ok(survivor.unwrap_or_else(|| id.to_owned()))
     }
 
-    /// Returns how many links to people who are left out this was: 0 or 1.
-    async fn resolve_reference(&self, reference: &mut Reference) -> Result<usize, Error> {
-        let kind = kinds::name(&reference.kind).to_owned();
-        let excluded = self.is_excluded(reference).await?;
-        let key = (kind.clone(), reference.id.clone());
-        if let Some(known) = self.known.lock().await.get(&key) {
-            reference.target.clone_from(&known.target);
-            reference.name.clone_from(&known.name);
-            return Ok(usize::from(excluded));
-        }
-        let id = self.survivor(&kind, &reference.id).await?;
-        let known = Known {
-            // An earlier run may have taken them along.
-            target: match excluded {
-                true => None,
-                false => self.target(&kind, &id).await?,
-            },
-            name: self
-                .staged(&kind, &id)
-                .await?
-                .and_then(|staged| display_name(&staged.entry)),
-        };
-        reference.target.clone_from(&known.target);
-        reference.name.clone_from(&known.name);
-        // Only what is settled is remembered, and not without bound.
-        if known.target.is_some() {
-            let mut cache = self.known.lock().await;
-            if cache.len() > 200_000 {
-                cache.clear();
+    /// Gives every reference and custom field of these records its target and its name. A link to a person who is left out keeps
+    /// its name only, and is a loss of its record.
+    async fn resolve(&self, mut drafts: Vec<&mut Draft>) -> Result<(), Error> {
+        let mut wanted: BTreeSet<Key> = BTreeSet::new();
+        for entry in drafts.iter_mut().flat_map(|draft| &mut draft.body.entries) {
+            each_reference(entry, &mut |reference| {
+                wanted.insert(key_of(reference));
+            });
+            let owner = owner_word(entry);
+            for field in &entry.head.fields {
+                wanted.insert(field_key(&owner, &field.name));
             }
-            cache.insert(key, known);
         }
-        Ok(usize::from(excluded))
+        let mut excluded: HashSet<Key> = HashSet::new();
+        if !self.config.filter.exclude_people.is_empty() {
+            for (kind, id) in &wanted {
+                let person = Reference {
+                    kind: kinds::parse(kind),
+                    id: id.clone(),
+                    target: None,
+                    name: None,
+                };
+                if self.is_excluded(&person).await? {
+                    excluded.insert((kind.clone(), id.clone()));
+                }
+            }
+        }
+        let found = self.find(wanted).await?;
+        for draft in drafts {
+            for entry in &mut draft.body.entries {
+                let mut links = 0;
+                each_reference(entry, &mut |reference| {
+                    let key = key_of(reference);
+                    let known = found.get(&key).cloned().unwrap_or_default();
+                    // An earlier run may have taken them along.
+                    let is_out = excluded.contains(&key);
+                    links += usize::from(is_out);
+                    reference.target = known.target.filter(|_| !is_out);
+                    reference.name = known.name;
+                });
+                let owner = owner_word(entry);
+                for field in &mut entry.head.fields {
+                    let known = found.get(&field_key(&owner, &field.name));
+                    field.target = known.and_then(|known| known.target.clone());
+                }
+                let kind = kinds::name(&entry.head.kind);
+                draft.record.losses.extend((0..links).map(|_| Loss {
+                    field: format!("{kind}.customer"),
+                    how: Fidelity::Converted,
+                    note:
+                        "a link to a person named in [filter] exclude_people stays as text".into(),
+                }));
+            }
+        }
+        Ok(())
     }
 
-    async fn target(&self, kind: &str, id: &str) -> Result<Option<String>, Error> {
-        let row = self
+    /// What is known of records that others refer to.
+    async fn find(&self, mut wanted: BTreeSet<Key>) -> Result<HashMap<Key, Known>, Error> {
+        let mut found: HashMap<Key, Known> = HashMap::new();
+        {
+            let cache = self.known.lock().await;
+            wanted.retain(|key| match cache.get(key) {
+                Some(known) => {
+                    found.insert(key.clone(), known.clone());
+                    false
+                }
+                None => true,
+            });
+        }
+        let mut by_kind: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (kind, id) in wanted {
+            by_kind.entry(kind).or_default().push(id);
+        }
+        let mut fresh: Vec<(Key, Known)> = vec![];
+        for (kind, ids) in by_kind {
+            for ids in ids.chunks(AMONG) {
+                fresh.extend(self.look_up(&kind, ids).await?);
+            }
+        }
+        let mut cache = self.known.lock().await;
+        for (key, known) in fresh {
+            // Only what is settled is remembered, and not without bound.
+            if known.target.is_some() {
+                if cache.len() >= REMEMBERED {
+                    cache.clear();
+                }
+                cache.insert(key.clone(), known.clone());
+            }
+            found.insert(key, known);
+        }
+        Ok(found)
+    }
+
+    /// Targets and names of up to [`AMONG`] records of a kind; of their survivors, where they were merged.
+    async fn look_up(&self, kind: &str, ids: &[String]) -> Result<Vec<(Key, Known)>, Error> {
+        let survivors = self
             .store
-            .row(
-                "SELECT target_id FROM effects WHERE account = $1 AND kind = $2 AND source_id = $3 AND part = 'main' \
-                 AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone')) ORDER BY id DESC LIMIT 1",
-                vec![(&self.account).into(), kind.into(), id.into()],
+            .map(
+                among!("SELECT id, survivor FROM aliases WHERE id IN " " AND extraction = $65 AND kind = $66"),
+                among(ids, [(&self.extraction).into(), kind.into()]),
             )
             .await?;
-        Ok(row.map(|row| row.try_get("target_id")).transpose()?)
-    }
-
-    /// Since when an earlier attempt may have been applied (rule D-8).
-    async fn doubt(&self, kind: &str, id: &str) -> Result<Option<i64>, Error> {
-        let row = self
-            .store
-            .row(
-                "SELECT since FROM doubts WHERE run = $1 AND kind = $2 AND source_id = $3",
-                vec![(&self.run).into(), kind.into(), id.into()],
-            )
-            .await?;
-        Ok(row.map(|row| row.try_get("since")).transpose()?)
-    }
-
-    /// Effects of earlier runs on this account, newest first.
-    async fn prior(&self, kind: &str, id: &str) -> Result<Vec<Effect>, Error> {
-        self.store
-            .rows(
-                "SELECT effect FROM effects WHERE account = $1 AND kind = $2 AND source_id = $3 \
-                 AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone')) ORDER BY id DESC",
-                vec![(&self.account).into(), kind.into(), id.into()],
-            )
-            .await?
+        let lasting: Vec<&str> = ids
             .iter()
-            .map(|row| json(&row.try_get::<String, _>("effect")?))
-            .collect()
+            .map(|id| survivors.get(id).unwrap_or(id).as_str())
+            .collect();
+        // The last effect counts.
+        let targets = self
+            .store
+            .map(
+                among!(
+                    "SELECT source_id, target_id FROM effects WHERE source_id IN "
+                    " AND account = $65 AND kind = $66 AND part = 'main' \
+                     AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone')) ORDER BY id"
+                ),
+                among(&lasting, [(&self.account).into(), kind.into()]),
+            )
+            .await?;
+        let names = self
+            .store
+            .map(
+                among!(
+                    "SELECT id, name FROM staged WHERE id IN "
+                    " AND extraction = $65 AND kind = $66 AND name IS NOT NULL"
+                ),
+                among(&lasting, [(&self.extraction).into(), kind.into()]),
+            )
+            .await?;
+        Ok(ids
+            .iter()
+            .zip(lasting)
+            .map(|(id, lasting)| {
+                let known = Known {
+                    target: targets.get(lasting).cloned(),
+                    name: names.get(lasting).cloned(),
+                };
+                ((kind.to_owned(), id.clone()), known)
+            })
+            .collect())
+    }
+
+    /// Since when an earlier attempt may have been applied (rule D-8), by id.
+    async fn doubts(&self, kind: &str, ids: &[String]) -> Result<HashMap<String, i64>, Error> {
+        let mut doubts = HashMap::new();
+        for ids in ids.chunks(AMONG) {
+            for row in self
+                .store
+                .rows(
+                    among!("SELECT source_id, since FROM doubts WHERE source_id IN " " AND run = $65 AND kind = $66"),
+                    among(ids, [(&self.run).into(), kind.into()]),
+                )
+                .await?
+            {
+                doubts.insert(row.try_get("source_id")?, row.try_get("since")?);
+            }
+        }
+        Ok(doubts)
+    }
+
+    /// Effects of earlier runs on this account, newest first, by id.
+    async fn priors(
+        &self,
+        kind: &str,
+        ids: &[String],
+    ) -> Result<HashMap<String, Vec<Effect>>, Error> {
+        let mut priors: HashMap<String, Vec<Effect>> = HashMap::new();
+        for ids in ids.chunks(AMONG) {
+            for row in self
+                .store
+                .rows(
+                    among!(
+                        "SELECT source_id, effect FROM effects WHERE source_id IN "
+                        " AND account = $65 AND kind = $66 \
+                         AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone')) ORDER BY id DESC"
+                    ),
+                    among(ids, [(&self.account).into(), kind.into()]),
+                )
+                .await?
+            {
+                priors
+                    .entry(row.try_get("source_id")?)
+                    .or_default()
+                    .push(json(&row.try_get::<String, _>("effect")?)?);
+            }
+        }
+        Ok(priors)
     }
 
     /// Another record of ours that already is this object of the destination (rule M-7).
@@ -640,6 +867,44 @@ const EXCLUDED_OWNER: &str = "belongs to a person named in [filter] exclude_peop
 /// Why a link is not.
 const EXCLUDED_LINK: &str = "a link to a person named in [filter] exclude_people";
 
+/// Adds the files that a record carries, and returns their places.
+fn carry(files: Vec<Staged>, record: &mut Record, body: &mut Body) -> Vec<u32> {
+    let mut places = vec![];
+    for mut file in files {
+        record
+            .inside
+            .push(("attachment".into(), file.entry.head.id.clone(), file.hash));
+        if let Entity::Attachment(attachment) = &mut file.entry.data {
+            attachment.content = file.blob;
+        }
+        places.push(push(&mut body.entries, file.entry));
+    }
+    places
+}
+
+/// Leaves a message out of its thread, with its files.
+fn leave_out(message: &Staged, files: &[Staged], record: &mut Record) {
+    let mut add = |kind: &str, one: &Staged| {
+        record.left_out.push((
+            kind.to_owned(),
+            one.entry.head.id.clone(),
+            one.hash.clone(),
+            EXCLUDED_OWNER.to_owned(),
+        ));
+    };
+    add("message", message);
+    for file in files {
+        add("attachment", file);
+    }
+}
+
+fn key_of(reference: &Reference) -> Key {
+    (
+        kinds::name(&reference.kind).to_owned(),
+        reference.id.clone(),
+    )
+}
+
 /// What a value of the source becomes: the user's map, then the connector's proposal, then its fallback.
 #[must_use]
 pub fn map_value(config: &Config, kind: &str, slot: &Slot, own: &str) -> Option<String> {
@@ -689,8 +954,31 @@ fn owner_word(entry: &Entry) -> String {
     }
 }
 
+/// Where a custom field's definition is found: by the kind of its owner and its name.
+fn field_key(owner: &str, name: &str) -> Key {
+    ("field-definition".to_owned(), format!("{owner}/{name}"))
+}
+
+/// Messages and notes that a conversation has by the source's own count; 0 for other kinds.
+fn expected_messages(entry: &Entry) -> u64 {
+    match &entry.data {
+        Entity::Conversation(conversation) => {
+            conversation.message_count.unwrap_or(0) + conversation.note_count.unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
+/// Whether a record is a closed conversation, which comes last under `order = "open-first"`.
+pub(super) fn is_closed(entry: &Entry) -> bool {
+    matches!(
+        &entry.data,
+        Entity::Conversation(conversation) if conversation.status == ConversationStatus::Closed
+    )
+}
+
 /// What a person calls a record.
-fn display_name(entry: &Entry) -> Option<String> {
+pub(super) fn display_name(entry: &Entry) -> Option<String> {
     match &entry.data {
         Entity::Team(team) => Some(team.name.clone()),
         Entity::Agent(agent) => Some(agent.name.clone()),
@@ -706,6 +994,18 @@ fn display_name(entry: &Entry) -> Option<String> {
         Entity::ObjectType(object) => Some(object.label.clone()),
         _ => None,
     }
+}
+
+/// Shows every reference of a record, those of its custom fields included.
+fn each_reference(entry: &mut Entry, visit: &mut dyn FnMut(&mut Reference)) {
+    for field in &mut entry.head.fields {
+        match &mut field.value {
+            Value::Reference(reference) => visit(reference),
+            Value::References(references) => references.iter_mut().for_each(&mut *visit),
+            _ => {}
+        }
+    }
+    references(entry).into_iter().for_each(visit);
 }
 
 /// Every reference of a record outside its custom fields.

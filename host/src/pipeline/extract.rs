@@ -3,14 +3,18 @@
 //! A partition is done when as many distinct ids were read as the source counts, the same before and after the walk; else it
 //! is walked again, split as its connector says, or ends as a reported shortfall (rule D-13). A staged row is never overwritten
 //! by an older one. After the first pass a catch-up pass reads what moved meanwhile.
+//!
+//! Memory: a page for each partition that is being walked, and 16 bytes for each of its ids.
 
 use std::collections::{BTreeMap, HashSet};
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
 use sqlx::Row as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::assemble::{display_name, is_closed};
 use super::model::Events;
 use super::side::Side;
 use crate::contract::source::{Page, Partition};
@@ -209,20 +213,21 @@ impl Extractor<'_> {
         if walk.cursor.is_some() {
             // What this walk had before the stop; rows that another partition gave first are missing, which at worst means one
             // more walk.
-            for row in self
-                .store
-                .rows(
+            let args = vec![
+                (&self.extraction).into(),
+                (&walk.id).into(),
+                kinds::name(&walk.part.kind).into(),
+            ];
+            self.store
+                .each(
                     "SELECT id FROM staged WHERE extraction = $1 AND part = $2 AND kind = $3",
-                    vec![
-                        (&self.extraction).into(),
-                        (&walk.id).into(),
-                        kinds::name(&walk.part.kind).into(),
-                    ],
+                    args,
+                    |row| {
+                        walk.ids.insert(short(row.try_get("id")?));
+                        Ok::<(), Error>(())
+                    },
                 )
-                .await?
-            {
-                walk.ids.insert(row.try_get("id")?);
-            }
+                .await?;
         }
         loop {
             if self.stop.is_cancelled() {
@@ -234,7 +239,7 @@ impl Extractor<'_> {
             let mut batch = vec![];
             for entry in &page.records {
                 if kinds::name(&entry.head.kind) == kinds::name(&walk.part.kind) {
-                    walk.ids.insert(entry.head.id.clone());
+                    walk.ids.insert(short(&entry.head.id));
                 }
                 self.stage(entry, &walk, &mut batch)?;
             }
@@ -361,16 +366,18 @@ impl Extractor<'_> {
         let payload = serde_json::to_string(entry)?;
         let hash = sha256(&payload);
         batch.push(sql!(
-            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, part, walk, payload, hash) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-             ON CONFLICT (extraction, kind, id) DO UPDATE SET parent = $4, updated_at = $5, sort_at = $6, payload = $9, hash = $10 \
-             WHERE excluded.updated_at > staged.updated_at",
+            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, closed, name, part, walk, payload, hash) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+             ON CONFLICT (extraction, kind, id) DO UPDATE SET parent = $4, updated_at = $5, sort_at = $6, closed = $7, name = $8, \
+             payload = $11, hash = $12 WHERE excluded.updated_at > staged.updated_at",
             &self.extraction,
             kinds::name(&entry.head.kind),
             &entry.head.id,
             kinds::parent(entry),
             entry.head.updated_at.unwrap_or(0),
             kinds::sort_at(entry),
+            is_closed(entry),
+            display_name(entry),
             &walk.id,
             walk.number,
             payload,
@@ -421,6 +428,17 @@ impl Extractor<'_> {
     }
 }
 
+/// An id by half of its hash: distinct ids can be counted without keeping them.
+type Short = [u8; 16];
+
+fn short(id: &str) -> Short {
+    let mut short = Short::default();
+    for (to, from) in short.iter_mut().zip(Sha256::digest(id)) {
+        *to = from;
+    }
+    short
+}
+
 /// One walk of a partition.
 struct Walk {
     id: String,
@@ -428,7 +446,7 @@ struct Walk {
     cursor: Option<String>,
     total_first: Option<i64>,
     number: i64,
-    ids: HashSet<String>,
+    ids: HashSet<Short>,
     explained: BTreeMap<String, i64>,
 }
 

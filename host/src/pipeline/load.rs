@@ -13,10 +13,10 @@ use sqlx::Row as _;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::{Assembled, Assembler, wants_bytes};
+use super::assemble::{Assembled, Assembler, Place, wants_bytes};
 use super::extract::unsigned;
 use super::model::Events;
-use super::side::Side;
+use super::side::{Side, apart};
 use crate::config::Config;
 use crate::contract::description::{ConflictKey, KindSupport, Normalisation};
 use crate::contract::destination::Item;
@@ -38,8 +38,11 @@ const RUNS: i64 = 3;
 const TRIES: u32 = 3;
 /// Records assembled at once.
 const CHUNK: i64 = 200;
-/// Files fetched at once for one thread.
-const FILES_AT_ONCE: usize = 4;
+/// Files fetched at once, of all threads of a chunk together: each takes an instance of the source's connector, and a reader and
+/// the writers need theirs too.
+const FILES_AT_ONCE: usize = 12;
+/// Rows of an export that are written, and given their outcome, at once.
+const EXPORTED_AT_ONCE: i64 = 500;
 
 /// How a unit ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,12 +217,12 @@ impl Loader<'_> {
             .unwrap_or(u32::MAX)
             .min(self.config.load.concurrency)
             .max(1) as usize;
-        let taken: Mutex<HashSet<String>> = Mutex::default();
         let halted = AtomicBool::new(false);
-        let batches = stream::try_unfold(Vec::new(), |waiting: Vec<Batch>| {
-            let (kind, taken, done, halted) = (&kind, &taken, &done, &halted);
+        let start = (Vec::new(), Place::default());
+        let batches = stream::try_unfold(start, |(waiting, place): (Vec<Batch>, Place)| {
+            let (kind, done, halted) = (&kind, &done, &halted);
             async move {
-                let mut waiting = waiting;
+                let (mut waiting, mut place) = (waiting, place);
                 if halted.load(Ordering::Relaxed) {
                     return Ok(None);
                 }
@@ -227,28 +230,19 @@ impl Loader<'_> {
                     return Err(stopped());
                 }
                 while waiting.is_empty() {
-                    let fresh: Vec<String> = {
-                        let ids = self.assembler.open_ids(kind, CHUNK * 2).await?;
-                        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
-                        ids.into_iter()
-                            .filter(|id| taken.insert(id.clone()))
-                            .take(usize::try_from(CHUNK).unwrap_or(200))
-                            .collect()
-                    };
+                    let fresh = self.assembler.open(kind, &mut place, CHUNK).await?;
                     if fresh.is_empty() {
                         return Ok(None);
                     }
-                    let mut items = vec![];
-                    for id in fresh {
-                        match self.assembler.assemble(kind, &id).await? {
-                            Some(Assembled::Item(item, record)) => items.push((*item, record)),
-                            Some(Assembled::Decided(record, status)) => {
-                                self.decide(&record, &status).await?;
-                                done.fetch_add(1, Ordering::Relaxed);
-                            }
-                            None => {}
+                    let (mut items, mut decided) = (vec![], vec![]);
+                    for assembled in self.assembler.assemble_all(kind, fresh).await? {
+                        match assembled {
+                            Assembled::Item(item, record) => items.push((*item, record)),
+                            Assembled::Decided(record, status) => decided.push((record, status)),
                         }
                     }
+                    self.decide(&decided).await?;
+                    done.fetch_add(decided.len() as u64, Ordering::Relaxed);
                     self.fetch_files(&mut items).await?;
                     if support.matches && !items.is_empty() {
                         self.find_existing(support, &mut items, context).await?;
@@ -257,7 +251,7 @@ impl Loader<'_> {
                     waiting.reverse();
                 }
                 let batch = waiting.pop();
-                Ok::<_, Error>(batch.map(|batch| (batch, waiting)))
+                Ok::<_, Error>(batch.map(|batch| (batch, (waiting, place))))
             }
         });
         let results = batches
@@ -347,7 +341,7 @@ impl Loader<'_> {
                 for record in frozen.records.iter().filter(|r| keys.contains(&r.key)) {
                     if was_single_in_doubt {
                         let status = crate::contract::ledger::Status::Unsettled(error.clone());
-                        self.decide(record, &status).await?;
+                        self.decide(&[(record.clone(), status)]).await?;
                         continue;
                     }
                     let tried = {
@@ -361,7 +355,7 @@ impl Loader<'_> {
                     if since.is_none() && (!again || tried >= TRIES) && items.len() == 1 {
                         let status =
                             crate::contract::ledger::Status::Rejected(Refused::Bug(error.clone()));
-                        self.decide(record, &status).await?;
+                        self.decide(&[(record.clone(), status)]).await?;
                     } else {
                         Box::pin(self.singly(&record.kind, &record.id)).await?;
                     }
@@ -389,7 +383,7 @@ impl Loader<'_> {
             return Ok(());
         };
         match assembled {
-            Assembled::Decided(record, status) => self.decide(&record, &status).await,
+            Assembled::Decided(record, status) => self.decide(&[(record, status)]).await,
             Assembled::Item(item, record) => {
                 let mut items = vec![(*item, record)];
                 self.fetch_files(&mut items).await?;
@@ -404,61 +398,77 @@ impl Loader<'_> {
         }
     }
 
-    /// An outcome that the host gives itself, for a record and all inside it.
+    /// Outcomes that the host gives itself, each for a record and all inside it.
     async fn decide(
         &self,
-        record: &Record,
-        status: &crate::contract::ledger::Status,
+        decisions: &[(Record, crate::contract::ledger::Status)],
     ) -> Result<(), Error> {
-        let (word, cause, remedy) = status_words(status);
         let mut batch = vec![];
         let mut ledger = vec![];
-        let mut add = |kind: &str, id: &str, hash: &str, cause: Option<&str>| {
-            let (statement, entry) = decided(
-                &self.around,
-                &[kind, id, hash],
-                word,
-                cause,
-                remedy.as_deref(),
-            );
-            batch.push(statement);
-            ledger.push(entry);
-        };
-        add(&record.kind, &record.id, &record.hash, cause.as_deref());
-        let with = cause
-            .as_deref()
-            .map(|cause| format!("with its {}: {cause}", record.kind));
-        for (kind, id, hash) in &record.inside {
-            add(kind, id, hash, with.as_deref());
-        }
-        for (kind, id, hash, cause) in &record.missing {
-            add(kind, id, hash, Some(cause));
-        }
-        for (kind, id, hash, rule) in &record.left_out {
-            let (statement, entry) =
-                decided(&self.around, &[kind, id, hash], "skipped", Some(rule), None);
-            batch.push(statement);
-            ledger.push(entry);
+        for (record, status) in decisions {
+            let (word, cause, remedy) = status_words(status);
+            let mut add = |kind: &str, id: &str, hash: &str, cause: Option<&str>| {
+                let (statement, entry) = decided(
+                    &self.around,
+                    &[kind, id, hash],
+                    word,
+                    cause,
+                    remedy.as_deref(),
+                );
+                batch.push(statement);
+                ledger.push(entry);
+            };
+            add(&record.kind, &record.id, &record.hash, cause.as_deref());
+            let with = cause
+                .as_deref()
+                .map(|cause| format!("with its {}: {cause}", record.kind));
+            for (kind, id, hash) in &record.inside {
+                add(kind, id, hash, with.as_deref());
+            }
+            for (kind, id, hash, cause) in &record.missing {
+                add(kind, id, hash, Some(cause));
+            }
+            for (kind, id, hash, rule) in &record.left_out {
+                let (statement, entry) =
+                    decided(&self.around, &[kind, id, hash], "skipped", Some(rule), None);
+                batch.push(statement);
+                ledger.push(entry);
+            }
         }
         self.around.store.write_ledger(batch, ledger).await?;
         Ok(())
     }
 
-    /// Fetches the bytes that threads carry; what cannot be had is named, not fatal.
+    /// Fetches the bytes that threads carry, of several threads at once; what cannot be had is named, not fatal.
     async fn fetch_files(&self, items: &mut [(Item, Record)]) -> Result<(), Error> {
-        for (item, record) in items {
-            let missing: Vec<Option<(String, String)>> = stream::iter(&mut item.body.entries)
-                .map(|entry| self.fetch_file(entry))
-                .buffered(FILES_AT_ONCE)
-                .collect::<Vec<_>>()
-                .await
-                .into_iter()
-                .collect::<Result<_, Error>>()?;
-            for (id, cause) in missing.into_iter().flatten() {
-                if let Some(at) = record.inside.iter().position(|(_, other, _)| *other == id) {
-                    let (kind, id, hash) = record.inside.remove(at);
-                    record.missing.push((kind, id, hash, cause));
-                }
+        let entries = items
+            .iter_mut()
+            .enumerate()
+            .flat_map(|(thread, (item, _))| {
+                let files = item.body.entries.iter_mut();
+                files
+                    .filter(|entry| matches!(entry.data, Entity::Attachment(_)))
+                    .map(move |entry| (thread, entry))
+            });
+        let mut missing: Vec<(usize, String, String)> = stream::iter(entries)
+            .map(|(thread, entry)| async move {
+                let missing = self.fetch_file(entry).await?;
+                Ok(missing.map(|(id, cause)| (thread, id, cause)))
+            })
+            .buffer_unordered(FILES_AT_ONCE)
+            .collect::<Vec<Result<_, Error>>>()
+            .await
+            .into_iter()
+            .filter_map(Result::transpose)
+            .collect::<Result<_, Error>>()?;
+        missing.sort();
+        for (thread, id, cause) in missing {
+            let Some((_, record)) = items.get_mut(thread) else {
+                continue;
+            };
+            if let Some(at) = record.inside.iter().position(|(_, other, _)| *other == id) {
+                let (kind, id, hash) = record.inside.remove(at);
+                record.missing.push((kind, id, hash, cause));
             }
         }
         Ok(())
@@ -590,35 +600,30 @@ impl Loader<'_> {
             let partial = self.export_dir.join(format!("{name}.partial"));
             let io = |error| Error::io("write the export", &partial, error);
             let mut file = std::io::BufWriter::new(private_file(&partial).map_err(io)?);
-            let rows = self
-                .around
-                .store
-                .rows(
-                    "SELECT s.id, s.hash, s.payload, o.status FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
-                     AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND (o.source_id IS NULL OR o.status = 'exported') \
-                     ORDER BY s.id",
-                    vec![
-                        (&self.extraction).into(),
-                        (&self.around.run).into(),
-                        (&kind).into(),
-                    ],
-                )
-                .await?;
-            let mut batch = vec![];
-            let mut ledger = vec![];
-            for row in &rows {
-                let (id, hash): (String, String) = (row.try_get("id")?, row.try_get("hash")?);
-                writeln!(file, "{}", row.try_get::<String, _>("payload")?).map_err(io)?;
-                if row.try_get::<Option<String>, _>("status")?.is_none() {
-                    let (statement, entry) = decided(
-                        &self.around,
-                        &[&kind, &id, &hash],
-                        "exported",
-                        Some(&name),
-                        None,
-                    );
-                    batch.push(statement);
-                    ledger.push(entry);
+            let mut after = String::new();
+            loop {
+                let rows = self
+                    .around
+                    .store
+                    .rows(
+                        "SELECT s.id, s.payload FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
+                         AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 \
+                         AND (o.source_id IS NULL OR o.status = 'exported') ORDER BY s.id LIMIT $5",
+                        vec![
+                            (&self.extraction).into(),
+                            (&self.around.run).into(),
+                            (&kind).into(),
+                            (&after).into(),
+                            EXPORTED_AT_ONCE.into(),
+                        ],
+                    )
+                    .await?;
+                let Some(last) = rows.last() else {
+                    break;
+                };
+                after = last.try_get("id")?;
+                for row in &rows {
+                    writeln!(file, "{}", row.try_get::<String, _>("payload")?).map_err(io)?;
                 }
             }
             file.into_inner()
@@ -626,9 +631,46 @@ impl Loader<'_> {
                 .sync_all()
                 .map_err(io)?;
             std::fs::rename(&partial, &path).map_err(io)?;
-            self.around.store.write_ledger(batch, ledger).await?;
+            self.exported(&kind, &name).await?;
         }
         Ok(())
+    }
+
+    /// The outcomes of a kind's records that are in an export file.
+    async fn exported(&self, kind: &str, file: &str) -> Result<(), Error> {
+        let mut after = String::new();
+        loop {
+            let rows = self
+                .around
+                .store
+                .rows(
+                    "SELECT s.id, s.hash FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
+                     AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 AND o.source_id IS NULL \
+                     ORDER BY s.id LIMIT $5",
+                    vec![
+                        (&self.extraction).into(),
+                        (&self.around.run).into(),
+                        kind.into(),
+                        (&after).into(),
+                        EXPORTED_AT_ONCE.into(),
+                    ],
+                )
+                .await?;
+            let Some(last) = rows.last() else {
+                return Ok(());
+            };
+            after = last.try_get("id")?;
+            let (mut batch, mut ledger) = (vec![], vec![]);
+            for row in rows {
+                let (id, hash): (String, String) = (row.try_get("id")?, row.try_get("hash")?);
+                let record = [kind, id.as_str(), hash.as_str()];
+                let (statement, entry) =
+                    decided(&self.around, &record, "exported", Some(file), None);
+                batch.push(statement);
+                ledger.push(entry);
+            }
+            self.around.store.write_ledger(batch, ledger).await?;
+        }
     }
 }
 
@@ -768,21 +810,24 @@ pub async fn drive(
             .await?;
         let host = Arc::new(Durable::open(around.clone(), unit, now, frozen).await?);
         let ctx = frozen.context.clone();
-        let plugin = &side.plugin;
-        let result: Result<Result<Option<String>, Refused>, UnitError> = match &frozen.call {
-            Call::Prepare => plugin
-                .prepare(host.clone(), ctx)
-                .await
-                .map(|result| result.map(Some)),
-            Call::Write(kind, items) => plugin
-                .write(host.clone(), ctx, kind.clone(), items.clone())
-                .await
-                .map(|result| result.map(|()| None)),
-            Call::Undo(mode, effects, ours) => plugin
-                .undo(host.clone(), ctx, *mode, effects.clone(), ours.clone())
-                .await
-                .map(|result| result.map(|()| None)),
-        };
+        let (plugin, call, unit_host) = (side.plugin.clone(), frozen.call.clone(), host.clone());
+        let result: Result<Result<Option<String>, Refused>, UnitError> = apart(async move {
+            match call {
+                Call::Prepare => plugin
+                    .prepare(unit_host, ctx)
+                    .await
+                    .map(|result| result.map(Some)),
+                Call::Write(kind, items) => plugin
+                    .write(unit_host, ctx, kind, items)
+                    .await
+                    .map(|result| result.map(|()| None)),
+                Call::Undo(mode, effects, ours) => plugin
+                    .undo(unit_host, ctx, mode, effects, ours)
+                    .await
+                    .map(|result| result.map(|()| None)),
+            }
+        })
+        .await?;
         if host.stopping() {
             return Ok(End::Stopped);
         }

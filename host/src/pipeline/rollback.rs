@@ -404,27 +404,34 @@ type Counts = BTreeMap<(String, String), u64>;
 pub async fn stored(store: &Store, run: &str) -> Result<(Counts, Vec<UndoProblem>), Error> {
     let mut counts = Counts::new();
     let mut problems = vec![];
-    for row in store
-        .rows(
+    store
+        .each(
             "SELECT kind, source_id, target_kind, target_id, undo_status, coalesce(undo_reason, '') AS undo_reason, effect \
              FROM effects WHERE run = $1 AND undo_status IS NOT NULL ORDER BY id DESC",
             vec![run.into()],
+            |row| {
+                let (kind, status): (String, String) =
+                    (row.try_get("kind")?, row.try_get("undo_status")?);
+                if ["conflict", "cannot", "failed"].contains(&status.as_str()) {
+                    let effect: Effect =
+                        serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
+                    problems.push(UndoProblem {
+                        kind: kind.clone(),
+                        source_id: row.try_get("source_id")?,
+                        target: format!(
+                            "{} {}",
+                            row.try_get::<String, _>("target_kind")?,
+                            row.try_get::<String, _>("target_id")?
+                        ),
+                        status: status.clone(),
+                        reason: row.try_get("undo_reason")?,
+                        url: effect.url,
+                    });
+                }
+                *counts.entry((kind, status)).or_insert(0) += 1;
+                Ok::<(), Error>(())
+            },
         )
-        .await?
-    {
-        let (kind, status): (String, String) = (row.try_get("kind")?, row.try_get("undo_status")?);
-        if ["conflict", "cannot", "failed"].contains(&status.as_str()) {
-            let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
-            problems.push(UndoProblem {
-                kind: kind.clone(),
-                source_id: row.try_get("source_id")?,
-                target: format!("{} {}", effect.target_kind, effect.target_id),
-                status: status.clone(),
-                reason: row.try_get("undo_reason")?,
-                url: effect.url,
-            });
-        }
-        *counts.entry((kind, status)).or_insert(0) += 1;
-    }
+        .await?;
     Ok((counts, problems))
 }

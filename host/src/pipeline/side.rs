@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use crate::blobs::BlobStore;
 use crate::clock::SharedClock;
 use crate::contract::{description, session, types};
@@ -64,13 +66,14 @@ impl Side {
     /// The connector's own error in the operator's words, or what stopped the unit.
     pub async fn ask<T, F, Fut>(&self, what: &'static str, call: F) -> Result<T, Error>
     where
+        T: Send + 'static,
         F: Fn(Arc<ReadingHost>) -> Fut,
-        Fut: Future<Output = Result<Result<T, types::Error>, UnitError>>,
+        Fut: Future<Output = Result<Result<T, types::Error>, UnitError>> + Send + 'static,
     {
         let mut tries = 0;
         loop {
             tries += 1;
-            let problem = match call(self.reading()).await {
+            let problem = match apart(call(self.reading())).await? {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(types::Error::Transient(why))) if tries < TRIES => why,
                 Ok(Err(error)) => return Err(self.failed(what, &error)),
@@ -128,5 +131,21 @@ impl Side {
             _ => Error::failed(code, message),
         }
         .with_hint(remedy)
+    }
+}
+
+/// Runs a unit on a thread of its own choice: connectors compute, and several may at once. It ends with the caller.
+///
+/// # Errors
+/// [`Error::Interrupted`] when the process is ending.
+pub(super) async fn apart<T: Send + 'static>(
+    unit: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Error> {
+    let mut task = JoinSet::new();
+    task.spawn(unit);
+    match task.join_next().await {
+        Some(Ok(answer)) => Ok(answer),
+        Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+        Some(Err(_)) | None => Err(Error::Interrupted),
     }
 }

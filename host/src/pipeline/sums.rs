@@ -1,6 +1,9 @@
 //! Adding up a run from what is stored (rule M-6): nothing here is counted while running, everything can be counted again.
+//!
+//! What has as many rows as the run has records is read in the order of an index, row by row, or counted by one; it is neither
+//! held nor sorted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
 use sqlx::Row as _;
@@ -55,13 +58,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
     for sum in &kinds {
         add(&mut total, sum);
     }
-    let duplicates = store
-        .number(
-            "SELECT count(*) FROM (SELECT kind, source_id, part, target_kind FROM effects WHERE run = $1 AND action = 'created' \
-             GROUP BY kind, source_id, part, target_kind HAVING count(DISTINCT target_id) > 1) AS d",
-            vec![run.into()],
-        )
-        .await?;
+    let duplicates = duplicates(store, run).await?;
     let state = state_of(&row.try_get::<String, _>("state")?);
     let lost = if state == RunState::Complete {
         total.open + total.shortfall
@@ -120,7 +117,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         ended_at: row.try_get("ended_at")?,
         kinds,
         total,
-        duplicates: unsigned(duplicates),
+        duplicates,
         lost,
         left_after_rollback,
         rejects: rejects(store, run).await?,
@@ -212,7 +209,7 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
     }
     for row in store
         .rows(
-            "SELECT kind, status, count(*) AS n FROM outcomes WHERE run = $1 AND kind <> 'own' GROUP BY kind, status",
+            "SELECT kind, status, count(*) AS n FROM outcomes WHERE run = $1 AND kind <> 'own' GROUP BY status, kind",
             vec![run.into()],
         )
         .await?
@@ -232,17 +229,9 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
             _ => sum.unsettled = n,
         }
     }
-    for row in store
-        .rows(
-            "SELECT kind, count(DISTINCT source_id) AS n FROM effects WHERE run = $1 AND undo_status IN ('undone', 'gone', 'restored') \
-             AND part = 'main' GROUP BY kind",
-            vec![run.into()],
-        )
-        .await?
-    {
-        let kind: String = row.try_get("kind")?;
+    for (kind, n) in undone(store, run).await? {
         if let Some(sum) = sums.get_mut(&kind) {
-            sum.undone = unsigned(row.try_get("n")?);
+            sum.undone = n;
         }
     }
     // The inventory is no part of what is staged: what was listed is exported.
@@ -286,6 +275,64 @@ fn add(total: &mut KindSum, sum: &KindSum) {
     total.unsettled += sum.unsettled;
     total.open += sum.open;
     total.undone += sum.undone;
+}
+
+/// Objects that were made more than once for one part of a record.
+async fn duplicates(store: &Store, run: &str) -> Result<u64, Error> {
+    let mut duplicates = 0;
+    let mut part: Option<[String; 3]> = None;
+    let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let several = |targets: &BTreeMap<String, BTreeSet<String>>| {
+        targets.values().filter(|ids| ids.len() > 1).count() as u64
+    };
+    store
+        .each(
+            "SELECT kind, source_id, part, target_kind, target_id FROM effects \
+             WHERE account = (SELECT account FROM runs WHERE id = $1) AND run = $1 AND action = 'created' \
+             ORDER BY kind, source_id, part",
+            vec![run.into()],
+            |row| {
+                let this = [
+                    row.try_get("kind")?,
+                    row.try_get("source_id")?,
+                    row.try_get("part")?,
+                ];
+                if part.as_ref() != Some(&this) {
+                    duplicates += several(&targets);
+                    targets.clear();
+                    part = Some(this);
+                }
+                targets
+                    .entry(row.try_get("target_kind")?)
+                    .or_default()
+                    .insert(row.try_get("target_id")?);
+                Ok::<(), Error>(())
+            },
+        )
+        .await?;
+    Ok(duplicates + several(&targets))
+}
+
+/// Records whose own object was undone, by kind.
+async fn undone(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut last: Option<(String, String)> = None;
+    store
+        .each(
+            "SELECT kind, source_id FROM effects WHERE account = (SELECT account FROM runs WHERE id = $1) AND run = $1 \
+             AND undo_status IN ('undone', 'gone', 'restored') AND part = 'main' ORDER BY kind, source_id",
+            vec![run.into()],
+            |row| {
+                let this: (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
+                if last.as_ref() != Some(&this) {
+                    *counts.entry(this.0.clone()).or_insert(0) += 1;
+                    last = Some(this);
+                }
+                Ok::<(), Error>(())
+            },
+        )
+        .await?;
+    Ok(counts)
 }
 
 async fn rejects(store: &Store, run: &str) -> Result<Vec<RejectGroup>, Error> {

@@ -6,13 +6,17 @@
 //!
 //! The queries are plain SQL with numbered parameters that PostgreSQL understands too; ids are assigned here, not by the
 //! database. What rows mean is the business of `unit` and `pipeline`.
+//!
+//! Memory does not grow with the database: each connection's page cache is bounded, [`Store::each`] hands rows over one by
+//! one, and what is asked of many records is asked for [`AMONG`] at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use sha2::{Digest, Sha256};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -73,8 +77,8 @@ pub enum Arg {
     Null,
     /// A number or a time.
     Int(i64),
-    /// Text or JSON.
-    Text(String),
+    /// Text or JSON; shared, so that a group that is taken apart is not copied first.
+    Text(Arc<str>),
 }
 
 impl From<i64> for Arg {
@@ -94,17 +98,17 @@ impl From<u64> for Arg {
 }
 impl From<&str> for Arg {
     fn from(v: &str) -> Self {
-        Self::Text(v.to_owned())
+        Self::Text(v.into())
     }
 }
 impl From<String> for Arg {
     fn from(v: String) -> Self {
-        Self::Text(v)
+        Self::Text(v.into())
     }
 }
 impl From<&String> for Arg {
     fn from(v: &String) -> Self {
-        Self::Text(v.clone())
+        Self::Text(v.as_str().into())
     }
 }
 impl<T: Into<Arg>> From<Option<T>> for Arg {
@@ -127,6 +131,39 @@ macro_rules! sql {
     ($sql:expr $(, $arg:expr)* $(,)?) => {
         $crate::store::Statement::new($sql, vec![$($crate::store::Arg::from($arg)),*])
     };
+}
+
+/// How many records one query with [`among!`](crate::among) asks for.
+pub const AMONG: usize = 64;
+
+/// A query about [`AMONG`] records: its `among` stands for the list of their ids, `$1` to `$64`; further parameters begin at
+/// `$65`. Its arguments are made by [`among`]. One text for any number of ids keeps the statement prepared.
+#[macro_export]
+macro_rules! among {
+    ($before:literal $after:literal) => {
+        concat!(
+            $before,
+            "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \
+             $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40, $41, $42, $43, \
+             $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61, $62, $63, $64)",
+            $after
+        )
+    };
+}
+
+/// The arguments of a query with [`among!`](crate::among): up to [`AMONG`] ids, the last repeated, then the others.
+#[must_use]
+pub fn among<I: AsRef<str>>(ids: &[I], others: impl IntoIterator<Item = Arg>) -> Vec<Arg> {
+    debug_assert!(ids.len() <= AMONG, "{} ids in one query", ids.len());
+    let mut args: Vec<Arg> = ids
+        .iter()
+        .take(AMONG)
+        .map(|id| Arg::from(id.as_ref()))
+        .collect();
+    let last = args.last().cloned().unwrap_or(Arg::Null);
+    args.resize(AMONG, last);
+    args.extend(others);
+    args
 }
 
 impl Statement {
@@ -182,6 +219,15 @@ struct Inner {
 /// Group commit takes at most this many batches into one transaction: enough to share the disk's sync among all units that
 /// can run at once, few enough that nobody waits long.
 const GROUP: usize = 256;
+/// Connections for reading.
+const READERS: u32 = 8;
+/// Page cache of a reader, KiB: what one query touches. What many touch is in the cache of the operating system, which is
+/// not ours to hold [`READERS`] times.
+const READER_CACHE: &str = "-2000";
+/// Page cache of the writer, KiB: the upper pages of all indexes and the leaves in which a batch lands.
+const WRITER_CACHE: &str = "-16000";
+/// Links of the ledger's chain that are verified at once: each covers the outcomes of one group commit.
+const LINKS: i64 = 32;
 
 impl Store {
     /// Opens the store, creating it and its tables where needed. The file is private to its owner.
@@ -202,7 +248,7 @@ impl Store {
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(256)
             .pragma("temp_store", "memory")
-            .pragma("cache_size", "-16000")
+            .pragma("cache_size", WRITER_CACHE)
             .disable_statement_logging();
         let mut writer = SqliteConnection::connect_with(&options)
             .await
@@ -228,8 +274,13 @@ impl Store {
             .fetch_optional(&mut writer)
             .await?;
         let reads = SqlitePoolOptions::new()
-            .max_connections(8)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .max_connections(READERS)
+            .connect_with(
+                options
+                    .read_only(true)
+                    .create_if_missing(false)
+                    .pragma("cache_size", READER_CACHE),
+            )
             .await
             .map_err(|e| open(e.to_string()))?;
         let (writes, queue) = mpsc::channel(4096);
@@ -406,6 +457,24 @@ impl Store {
         Ok(bind(sqlx::query(sql), args).fetch_all(self.reads()).await?)
     }
 
+    /// Shows every row of a query to `visit`, one after the other, without holding them all. The store is read as it was when
+    /// this began; writing goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], and what `visit` says.
+    pub async fn each<E: From<StoreError>>(
+        &self,
+        sql: &'static str,
+        args: Vec<Arg>,
+        mut visit: impl FnMut(&SqliteRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut rows = bind(sqlx::query(sql), args).fetch(self.reads());
+        while let Some(row) = rows.try_next().await.map_err(StoreError::from)? {
+            visit(&row)?;
+        }
+        Ok(())
+    }
+
     /// The first row of a query.
     ///
     /// # Errors
@@ -450,71 +519,152 @@ impl Store {
     /// Checks the ledger's chain of hashes from its first link, and every outcome against the last link that covers it. False
     /// means that somebody changed the ledger by hand.
     ///
+    /// Reads the chain link by link. An outcome that was given anew (it was unsettled first) is covered by several links, and
+    /// only the last says what is stored; those records alone are remembered, and the chain is read once more for them.
+    ///
     /// # Errors
     /// [`StoreError::Database`]
     pub async fn chain_holds(&self) -> Result<bool, StoreError> {
-        let mut previous = String::new();
-        let mut covered: HashMap<(String, String), String> = HashMap::new();
-        for row in self
-            .rows(
-                "SELECT rows_hash, rows_ref, hash FROM chain ORDER BY seq",
-                vec![],
-            )
-            .await?
-        {
-            let rows_hash: String = row.try_get("rows_hash")?;
-            let rows_ref: String = row.try_get("rows_ref")?;
-            let hash: String = row.try_get("hash")?;
-            if hash != link(&previous, &rows_hash) || rows_hash != sha256(&rows_ref) {
+        let mut differing: HashMap<(String, String), i64> = HashMap::new();
+        let (mut previous, mut after) = (String::new(), 0);
+        loop {
+            let links = self.links(after).await?;
+            if links.is_empty() {
+                break;
+            }
+            let mut covered = Covered::new();
+            for link in links {
+                if link.hash != self::link(&previous, &link.rows_hash)
+                    || link.rows_hash != sha256(&link.rows_ref)
+                {
+                    return Ok(false);
+                }
+                for (run, record, digest) in link.outcomes()? {
+                    covered.insert((run, record), (digest, link.seq));
+                }
+                (previous, after) = (link.hash, link.seq);
+            }
+            for (key, (_, seq)) in self.other_than_stored(covered).await? {
+                differing.insert(key, seq);
+            }
+        }
+        let mut after = 0;
+        while !differing.is_empty() {
+            let links = self.links(after).await?;
+            if links.is_empty() {
                 return Ok(false);
             }
-            for (run, record, digest) in
-                serde_json::from_str::<Vec<(String, String, String)>>(&rows_ref)?
-            {
-                covered.insert((run, record), digest);
+            let mut covered = Covered::new();
+            for link in links {
+                for (run, record, digest) in link.outcomes()? {
+                    let key = (run, record);
+                    if differing.get(&key).is_some_and(|seq| *seq < link.seq) {
+                        covered.insert(key, (digest, link.seq));
+                    }
+                }
+                after = link.seq;
             }
-            previous = hash;
-        }
-        let mut effects: HashMap<(String, String, i64), Vec<String>> = HashMap::new();
-        for row in self
-            .rows(
-                "SELECT run, kind, source_id, unit, effect FROM effects ORDER BY id",
-                vec![],
-            )
-            .await?
-        {
-            let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
-            effects
-                .entry((
-                    row.try_get("run")?,
-                    format!("{kind}/{id}"),
-                    row.try_get("unit")?,
-                ))
-                .or_default()
-                .push(row.try_get("effect")?);
-        }
-        for row in self
-            .rows(
-                "SELECT run, kind, source_id, status, coalesce(cause, '') AS cause, hash, unit FROM outcomes",
-                vec![],
-            )
-            .await?
-        {
-            let run: String = row.try_get("run")?;
-            let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
-            let record = format!("{kind}/{id}");
-            let Some(digest) = covered.get(&(run.clone(), record.clone())) else {
-                continue;
-            };
-            let unit = row.try_get::<Option<i64>, _>("unit")?.unwrap_or(0);
-            let of_record = effects.remove(&(run, record, unit)).unwrap_or_default();
-            let (status, cause, hash): (String, String, String) =
-                (row.try_get("status")?, row.try_get("cause")?, row.try_get("hash")?);
-            if *digest != outcome_digest(&status, &cause, &hash, &of_record) {
-                return Ok(false);
+            let asked: Vec<(String, String)> = covered.keys().cloned().collect();
+            let other = self.other_than_stored(covered).await?;
+            for key in asked {
+                if !other.contains_key(&key) {
+                    differing.remove(&key);
+                }
             }
         }
         Ok(true)
+    }
+
+    /// The next links of the chain.
+    async fn links(&self, after: i64) -> Result<Vec<ChainLink>, StoreError> {
+        self.rows(
+            "SELECT seq, rows_hash, rows_ref, hash FROM chain WHERE seq > $1 ORDER BY seq LIMIT $2",
+            vec![after.into(), LINKS.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(ChainLink {
+                seq: row.try_get("seq")?,
+                rows_hash: row.try_get("rows_hash")?,
+                rows_ref: row.try_get("rows_ref")?,
+                hash: row.try_get("hash")?,
+            })
+        })
+        .collect()
+    }
+
+    /// Of these outcomes, those that are stored otherwise, or not at all.
+    async fn other_than_stored(&self, covered: Covered) -> Result<Covered, StoreError> {
+        let mut by_kind: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for (run, record) in covered.keys() {
+            let (kind, id) = record.split_once('/').unwrap_or((record, ""));
+            by_kind.entry((run, kind)).or_default().push(id);
+        }
+        let mut same: Vec<(String, String)> = vec![];
+        for ((run, kind), ids) in by_kind {
+            for ids in ids.chunks(AMONG) {
+                let mut effects: HashMap<(String, i64), Vec<String>> = HashMap::new();
+                for row in self
+                    .rows(
+                        crate::among!(
+                            "SELECT source_id, unit, effect FROM effects WHERE source_id IN "
+                            " AND account = (SELECT account FROM runs WHERE id = $65) AND kind = $66 ORDER BY id"
+                        ),
+                        among(ids, [run.into(), kind.into()]),
+                    )
+                    .await?
+                {
+                    effects
+                        .entry((row.try_get("source_id")?, row.try_get("unit")?))
+                        .or_default()
+                        .push(row.try_get("effect")?);
+                }
+                for row in self
+                    .rows(
+                        crate::among!(
+                            "SELECT source_id, status, coalesce(cause, '') AS cause, hash, coalesce(unit, 0) AS unit FROM outcomes \
+                             WHERE source_id IN " " AND run = $65 AND kind = $66"
+                        ),
+                        among(ids, [run.into(), kind.into()]),
+                    )
+                    .await?
+                {
+                    let (id, unit): (String, i64) = (row.try_get("source_id")?, row.try_get("unit")?);
+                    let (status, cause, hash): (String, String, String) =
+                        (row.try_get("status")?, row.try_get("cause")?, row.try_get("hash")?);
+                    let key = (run.to_owned(), format!("{kind}/{id}"));
+                    let of_record = effects.remove(&(id, unit)).unwrap_or_default();
+                    let digest = outcome_digest(&status, &cause, &hash, &of_record);
+                    if covered.get(&key).is_some_and(|(wanted, _)| *wanted == digest) {
+                        same.push(key);
+                    }
+                }
+            }
+        }
+        let mut other = covered;
+        for key in same {
+            other.remove(&key);
+        }
+        Ok(other)
+    }
+}
+
+/// Outcomes by run and record: the digest that a link of the chain covers, and that link's number.
+type Covered = HashMap<(String, String), (String, i64)>;
+
+/// A link of the chain as it is stored.
+struct ChainLink {
+    seq: i64,
+    rows_hash: String,
+    rows_ref: String,
+    hash: String,
+}
+
+impl ChainLink {
+    /// Run, record and digest of each outcome that it covers.
+    fn outcomes(&self) -> Result<Vec<(String, String, String)>, StoreError> {
+        Ok(serde_json::from_str(&self.rows_ref)?)
     }
 }
 
@@ -711,5 +861,149 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    /// Gives outcomes in one commit: `(id, status)`.
+    async fn give(store: &Store, outcomes: &[(&str, &str)]) {
+        let mut statements = vec![sql!(
+            "INSERT INTO runs (id, extraction, source, destination, account, platform, organisation, state, config_digest, \
+             started_at) VALUES ('r', 'x', 's', 'd', 'acc', 'p', 'o', 'running', '', 0) ON CONFLICT (id) DO NOTHING"
+        )];
+        let mut ledger = vec![];
+        for (id, status) in outcomes {
+            let unit = store.new_id();
+            let effect = format!("{{\"made\":\"{id}\"}}");
+            statements.push(sql!(
+                "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, \
+                 unit, digest, at_ms) VALUES ($1, 'acc', 'r', 'customer', $2, 'main', 'user', $2, 'created', '', $3, $4, '', 0)",
+                store.new_id(),
+                *id,
+                &effect,
+                unit
+            ));
+            statements.push(sql!(
+                "INSERT INTO outcomes (account, run, kind, source_id, status, hash, unit, at_ms) \
+                 VALUES ('acc', 'r', 'customer', $1, $2, 'h', $3, 0) \
+                 ON CONFLICT (run, kind, source_id) DO UPDATE SET status = $2, unit = $3",
+                *id,
+                *status,
+                unit
+            ));
+            ledger.push(LedgerEntry {
+                run: "r".into(),
+                record: format!("customer/{id}"),
+                digest: outcome_digest(status, "", "h", &[effect]),
+            });
+        }
+        store.write_ledger(statements, ledger).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_chain_of_many_links_holds_until_an_outcome_or_an_effect_is_changed_by_hand() {
+        let (_dir, store) = store().await;
+        for group in 0..40 {
+            let ids: Vec<String> = (0..5).map(|n| format!("{group}/{n}")).collect();
+            let outcomes: Vec<(&str, &str)> =
+                ids.iter().map(|id| (id.as_str(), "created")).collect();
+            give(&store, &outcomes).await;
+        }
+        assert!(store.chain_holds().await.unwrap());
+        let change = |sql: &'static str| store.write(vec![Statement::new(sql, vec![])]);
+        for (change_it, put_it_back) in [
+            (
+                "UPDATE outcomes SET status = 'matched' WHERE source_id = '17/3'",
+                "UPDATE outcomes SET status = 'created' WHERE source_id = '17/3'",
+            ),
+            (
+                "UPDATE effects SET effect = '{}' WHERE source_id = '39/4'",
+                "UPDATE effects SET effect = '{\"made\":\"39/4\"}' WHERE source_id = '39/4'",
+            ),
+            (
+                "UPDATE chain SET rows_ref = replace(rows_ref, '0/0', '0/9') WHERE seq = 1",
+                "UPDATE chain SET rows_ref = replace(rows_ref, '0/9', '0/0') WHERE seq = 1",
+            ),
+        ] {
+            change(change_it).await.unwrap();
+            assert!(!store.chain_holds().await.unwrap(), "{change_it}");
+            change(put_it_back).await.unwrap();
+            assert!(store.chain_holds().await.unwrap(), "{put_it_back}");
+        }
+        change("DELETE FROM outcomes WHERE source_id = '3/3'")
+            .await
+            .unwrap();
+        assert!(!store.chain_holds().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_outcome_that_was_settled_later_is_covered_by_its_last_link_only() {
+        let (_dir, store) = store().await;
+        give(&store, &[("a", "unsettled"), ("b", "created")]).await;
+        give(&store, &[("a", "created")]).await;
+        assert!(store.chain_holds().await.unwrap());
+        // What an earlier link says no longer counts.
+        store
+            .write(vec![sql!(
+                "UPDATE outcomes SET status = 'unsettled', unit = (SELECT min(unit) FROM effects WHERE source_id = 'a') \
+                 WHERE source_id = 'a'"
+            )])
+            .await
+            .unwrap();
+        assert!(!store.chain_holds().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn rows_are_shown_one_by_one_and_an_error_ends_the_showing() {
+        let (_dir, store) = store().await;
+        give(
+            &store,
+            &[("a", "created"), ("b", "created"), ("c", "created")],
+        )
+        .await;
+        let mut seen = vec![];
+        let ended = store
+            .each(
+                "SELECT source_id FROM outcomes ORDER BY source_id",
+                vec![],
+                |row| {
+                    let id: String = row.try_get("source_id")?;
+                    if id == "c" {
+                        return Err(StoreError::Closed);
+                    }
+                    seen.push(id);
+                    Ok(())
+                },
+            )
+            .await;
+        assert!(matches!(ended, Err(StoreError::Closed)));
+        assert_eq!(seen, ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_query_among_few_ids_finds_them_and_nothing_else() {
+        let (_dir, store) = store().await;
+        give(
+            &store,
+            &[("a", "created"), ("b", "created"), ("c", "created")],
+        )
+        .await;
+        for ids in [vec!["c", "a"], vec!["a", "c", "x"], vec![]] {
+            let found: Vec<String> = store
+                .rows(
+                    among!(
+                        "SELECT source_id FROM outcomes WHERE source_id IN " " AND kind = $65 ORDER BY source_id"
+                    ),
+                    among(&ids, ["customer".into()]),
+                )
+                .await
+                .unwrap()
+                .iter()
+                .map(|row| row.get(0))
+                .collect();
+            let wanted: Vec<&str> = ["a", "c"]
+                .into_iter()
+                .filter(|id| ids.contains(id))
+                .collect();
+            assert_eq!(found, wanted);
+        }
     }
 }

@@ -244,7 +244,8 @@ pub fn link_back(ticket: &mut ImportTicket, stand_in: u64, before: u64) {
 ///
 /// # Errors
 /// `invalid` when the message names no customer or is public, so that its conversation is missing rather than absent.
-pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
+pub fn lone_note(item: &Item) -> Result<Thread, Error> {
+    let entry = item.entry();
     let Entity::Message(message) = &entry.data else {
         return Err(Error::Bug("a note that is no message".to_owned()));
     };
@@ -273,6 +274,8 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
         status: ConversationStatus::Closed,
         ..Conversation::empty()
     };
+    let own = item.thread()?.parts.into_iter().next();
+    let carried = own.map_or_else(Vec::new, |part| part.attachments);
     Ok(Thread {
         conversation: Entry {
             head,
@@ -280,7 +283,7 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
         },
         parts: vec![destination::Part {
             message: entry.clone(),
-            attachments: Vec::new(),
+            attachments: carried,
         }],
     })
 }

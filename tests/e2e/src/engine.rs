@@ -57,11 +57,13 @@ pub fn yes() -> RunOptions {
     }
 }
 
-/// What is there, whatever the run was called: its id stands on what it made.
+/// What is there, whatever the run was called and wherever the simulators listened: both stand on what it made.
 #[must_use]
 pub fn fingerprint(lab: &Lab, run: &str) -> Value {
     let text = lab.destination.state_fingerprint().to_string();
-    sorted(serde_json::from_str(&text.replace(run, "RUN")).unwrap())
+    let (from, to) = &lab.base_urls;
+    let text = text.replace(run, "RUN").replace(from, "SOURCE");
+    sorted(serde_json::from_str(&text.replace(to, "DESTINATION")).unwrap())
 }
 
 /// Lists in one order: what they are sorted by may hold the run's id.

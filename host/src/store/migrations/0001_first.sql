@@ -44,6 +44,8 @@ CREATE TABLE staged (
     parent      TEXT,                   -- conversation of a message, message of an attachment
     updated_at  BIGINT NOT NULL,
     sort_at     BIGINT NOT NULL,        -- order within the parent, and order of loading
+    closed      BIGINT NOT NULL,        -- 1 for a closed conversation, which may be loaded after the others
+    name        TEXT,                   -- what a person calls it, for those that refer to it
     part        TEXT NOT NULL,          -- partition that gave it first
     walk        BIGINT NOT NULL,
     payload     TEXT NOT NULL,
@@ -172,7 +174,7 @@ CREATE TABLE outcomes (
     at_ms       BIGINT NOT NULL,
     PRIMARY KEY (run, kind, source_id)
 );
-CREATE INDEX outcomes_by_status ON outcomes (run, status);
+CREATE INDEX outcomes_by_status ON outcomes (run, status, kind);
 
 CREATE TABLE losses (
     run         TEXT NOT NULL,
@@ -182,7 +184,7 @@ CREATE TABLE losses (
     how         TEXT NOT NULL,
     note        TEXT NOT NULL
 );
-CREATE INDEX losses_by_run ON losses (run, kind, field);
+CREATE INDEX losses_by_record ON losses (run, kind, source_id);
 
 CREATE TABLE effects (
     id          BIGINT PRIMARY KEY,
@@ -203,7 +205,7 @@ CREATE TABLE effects (
     undo_reason TEXT
 );
 CREATE INDEX effects_by_record ON effects (account, kind, source_id, part);
-CREATE INDEX effects_by_target ON effects (account, target_kind, target_id);
+CREATE INDEX effects_by_target ON effects (account, target_id, target_kind);
 CREATE INDEX effects_by_run ON effects (run, id);
 
 -- One link per commit group of the ledger; it hashes digests, so erasing content never breaks it (rules D-17, M-12).

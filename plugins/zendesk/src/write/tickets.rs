@@ -136,7 +136,7 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
 fn as_thread(item: &Item) -> Result<Thread, Error> {
     let entry = item.entry();
     if entry.head.kind == Kind::Message {
-        return thread::lone_note(entry);
+        return thread::lone_note(item);
     }
     item.thread()
 }
