@@ -28,7 +28,7 @@ use crate::contract::{destination, http, ledger, runtime, session, types};
 use crate::gateway::{Exchange, Gateway, IntentLog};
 use crate::sql;
 use crate::store::{LedgerEntry, Statement, Store, StoreError, outcome_digest};
-use crate::unit_host::{UnitAbort, UnitHost};
+use crate::unit_host::{KnownBlobs, UnitAbort, UnitHost};
 
 /// An intent may be sent at most this long after its commit, on a clock that counts suspend (rule D-15).
 pub const SEND_MARGIN: Duration = Duration::from_secs(5);
@@ -231,7 +231,7 @@ struct State {
     times: HashMap<String, u32>,
     /// Rows to be written with the next durable batch.
     buffered: Vec<Statement>,
-    blobs: HashSet<String>,
+    blobs: KnownBlobs,
     reported: HashSet<String>,
     abort: Option<UnitAbort>,
     stopping: bool,
@@ -415,7 +415,7 @@ impl Durable {
                 expires_at: row.try_get("expires_at")?,
             };
             if let Some(Answer::Download(_, blob)) = &entry.answer {
-                state.blobs.insert(blob.sha256.clone());
+                state.blobs.add(blob);
             }
             if let (Some(number), RowState::Answered) = (entry.delivery, entry.state) {
                 state.recorded.insert(number, ident.clone());
@@ -571,25 +571,31 @@ impl JournalRow {
     }
 }
 
-fn collect_blobs(call: &Call, into: &mut HashSet<String>) {
-    fn entry(entry: &types::Entry, into: &mut HashSet<String>) {
-        let mut text = |text: &Option<types::Text>| {
-            if let Some(types::Text::Stored(blob)) = text {
-                into.insert(blob.sha256.clone());
+fn collect_blobs(call: &Call, into: &mut KnownBlobs) {
+    fn entry(entry: &types::Entry, into: &mut KnownBlobs) {
+        let mut text = |text: &types::Text| {
+            if let types::Text::Stored(blob) = text {
+                into.add(blob);
             }
         };
         match &entry.data {
             types::Entity::Message(message) => {
-                text(&message.text);
-                text(&message.html);
+                message.text.iter().chain(&message.html).for_each(text);
             }
             types::Entity::CustomObject(object) => {
-                text(&object.description);
-                text(&object.data);
+                let comments = object.comments.iter().map(|comment| &comment.text);
+                let texts = object.description.iter().chain(&object.data);
+                texts.chain(comments).for_each(text);
+            }
+            types::Entity::Article(article) => {
+                article
+                    .versions
+                    .iter()
+                    .for_each(|version| text(&version.html));
             }
             types::Entity::Attachment(attachment) => {
                 if let Some(blob) = &attachment.content {
-                    into.insert(blob.sha256.clone());
+                    into.add(blob);
                 }
             }
             _ => {}
@@ -875,6 +881,7 @@ impl Inner {
                     attempts: doubt.attempts,
                     first_sent: Some(doubt.sent_at),
                     last_sent: Some(doubt.sent_at),
+        locked(&self.state).blobs.check_request(&request)?;
                     delivery: None,
                     answer: Some(Answer::Error(http::Error::InDoubt(doubt))),
                     expires_at: None,
@@ -905,7 +912,7 @@ impl Inner {
         let (answer, attempts) = match how {
             How::Download => match gateway.download(request).await? {
                 Ok((response, blob)) => {
-                    locked(&self.state).blobs.insert(blob.sha256.clone());
+                    locked(&self.state).blobs.add(&blob);
                     (Answer::Download(response.into(), blob), 1)
                 }
                 Err(error) => (Answer::Error(error), 1),
@@ -1441,21 +1448,13 @@ impl UnitHost for Durable {
         offset: u64,
         len: u32,
     ) -> Result<Vec<u8>, UnitAbort> {
-        if !locked(&self.inner.state).blobs.contains(&blob.sha256) {
-            return Err(UnitAbort::UnknownBlob(blob.sha256.clone()));
-        }
-        self.inner
-            .around
-            .blobs
-            .read(blob, offset, len)
-            .map_err(|e| UnitAbort::Store(e.to_string()))
+        locked(&self.inner.state).blobs.check(blob)?;
+        Ok(self.inner.around.blobs.read(blob, offset, len)?)
     }
 
     fn blob_keep(&self, builder: Builder) -> Result<types::BlobRef, UnitAbort> {
-        let blob = builder
-            .finish()
-            .map_err(|e| UnitAbort::Limit(e.to_string()))?;
-        locked(&self.inner.state).blobs.insert(blob.sha256.clone());
+        let blob = builder.finish()?;
+        locked(&self.inner.state).blobs.add(&blob);
         Ok(blob)
     }
 

@@ -1,6 +1,5 @@
 //! One end of a migration: a connection with its plugin and its way out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::gateway::Gateway;
 use crate::reading::ReadingHost;
 use crate::sandbox::{Plugin, UnitError};
 use crate::unit::error_words;
+use crate::unit_host::KnownBlobs;
 
 /// A read that fails for now is tried this often before the run stops.
 const TRIES: u32 = 5;
@@ -54,7 +54,7 @@ impl Side {
             self.gateway.clone(),
             self.blobs.clone(),
             Arc::clone(&self.clock),
-            HashSet::new(),
+            KnownBlobs::default(),
         ))
     }
 
