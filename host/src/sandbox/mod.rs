@@ -57,6 +57,11 @@ const MEMORIES: u32 = 8;
 const TABLES: u32 = 64;
 /// Calls that one guest may have suspended within itself.
 const STACKS: u32 = 8;
+/// Stack of one call into a guest, bytes. JSON that is nested as deeply as the SDK's parser goes (127 levels) takes less than a
+/// tenth of it; an interpreted guest runs with half of it.
+const WASM_STACK: usize = 1 << 20;
+/// What the host's functions have on top of it.
+const HOST_STACK: usize = 1 << 20;
 
 /// What a sandbox allows.
 #[derive(Debug, Clone)]
@@ -335,8 +340,6 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
-    /// Of one call into a guest, bytes.
-    const WASM_STACK: usize = 8 << 20;
     let mut engine = Config::new();
     engine
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
@@ -346,11 +349,8 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .cranelift_nan_canonicalization(true)
         // On by default in a debug build, where it costs minutes for a large component; it looks for mistakes of the compiler.
         .cranelift_debug_verifier(false)
-        // Generated glue makes functions of hundreds of KB, for which the better algorithm takes minutes and gigabytes.
-        .cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass)
-        // Such functions need room; it is address space until it is used.
         .max_wasm_stack(WASM_STACK)
-        .async_stack_size(WASM_STACK * 2)
+        .async_stack_size(WASM_STACK + HOST_STACK)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     engine
 }
