@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::blobs::{BlobStore, Builder};
 use crate::clock::SharedClock;
@@ -23,6 +24,7 @@ pub struct ReadingHost {
     now: i64,
     known: Arc<Mutex<KnownBlobs>>,
     undone: Arc<Mutex<Vec<ledger::UndoOutcome>>>,
+    ended: CancellationToken,
 }
 
 impl ReadingHost {
@@ -37,6 +39,7 @@ impl ReadingHost {
             now,
             known: Arc::new(Mutex::new(known)),
             undone: Arc::default(),
+            ended: CancellationToken::new(),
         }
     }
 
@@ -48,6 +51,18 @@ impl ReadingHost {
 
     fn known(&self) -> MutexGuard<'_, KnownBlobs> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something for the guest for as long as there is one: a read harms nobody by being dropped.
+    async fn for_guest<T>(
+        &self,
+        work: impl Future<Output = Result<T, UnitAbort>>,
+    ) -> Result<T, UnitAbort> {
+        tokio::select! {
+            biased;
+            () = self.ended.cancelled() => Err(UnitAbort::Ended),
+            done = work => done,
+        }
     }
 }
 
@@ -69,7 +84,8 @@ impl UnitHost for ReadingHost {
             ))));
         }
         self.known().check_request(&request)?;
-        Ok(match self.gateway.exchange(request, None).await? {
+        let exchange = self.gateway.exchange(request, None);
+        Ok(match self.for_guest(exchange).await? {
             Exchange::Answered { response, .. } => Ok(response),
             Exchange::Failed(error) => Err(error),
             Exchange::Doubt { .. } => Err(http::Error::Timeout),
@@ -82,7 +98,7 @@ impl UnitHost for ReadingHost {
         options: http::PollOptions,
     ) -> Result<Result<http::Response, http::Error>, UnitAbort> {
         self.known().check_request(&request)?;
-        self.gateway.poll(request, options).await
+        self.for_guest(self.gateway.poll(request, options)).await
     }
 
     async fn download(
@@ -90,7 +106,7 @@ impl UnitHost for ReadingHost {
         request: http::Request,
     ) -> Result<Result<(http::Response, types::BlobRef), http::Error>, UnitAbort> {
         self.known().check_request(&request)?;
-        let result = self.gateway.download(request).await?;
+        let result = self.for_guest(self.gateway.download(request)).await?;
         if let Ok((_, blob)) = &result {
             self.known().add(blob);
         }
@@ -147,4 +163,8 @@ impl UnitHost for ReadingHost {
     }
 
     fn idle(&self) {}
+
+    fn ended(&self) {
+        self.ended.cancel();
+    }
 }

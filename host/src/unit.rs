@@ -235,6 +235,8 @@ struct State {
     reported: HashSet<String>,
     abort: Option<UnitAbort>,
     stopping: bool,
+    /// The guest has: nothing that has not left by now leaves any more.
+    ended: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -647,6 +649,9 @@ impl Inner {
                 if let Some(abort) = &state.abort {
                     return Err(abort.clone());
                 }
+                if state.ended {
+                    return Ok(()); // nobody is there to be handed anything
+                }
                 let next = state.released + 1 == number;
                 if next && state.idle {
                     state.release(number);
@@ -682,6 +687,9 @@ impl Inner {
                 let state = locked(&self.state);
                 if let Some(abort) = &state.abort {
                     return Err(abort.clone());
+                }
+                if state.ended {
+                    return Err(UnitAbort::Ended);
                 }
                 if state.recorded.is_empty() {
                     return Ok(());
@@ -769,6 +777,30 @@ impl Inner {
         }
     }
 
+    /// Sees a request through, unless the guest ends before it has left: a unit that is run again must not meet it on the way.
+    async fn for_guest<T>(
+        &self,
+        intent: &Intent<'_>,
+        work: impl Future<Output = Result<T, UnitAbort>>,
+    ) -> Result<T, UnitAbort> {
+        let unwanted = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if locked(&self.state).ended && !*locked(&intent.under_way) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = unwanted => Err(UnitAbort::Ended),
+            done = work => done,
+        }
+    }
+
     fn number(&self) -> i64 {
         let mut state = locked(&self.state);
         state.numbered += 1;
@@ -849,6 +881,7 @@ impl Inner {
     /// A request of any sort, from the journal or live.
     async fn request(&self, request: http::Request, how: How) -> Result<Answer, UnitAbort> {
         let gateway = &self.around.gateway;
+        locked(&self.state).blobs.check_request(&request)?;
         let mutating = gateway.is_mutating(&request);
         let digest = gateway.digest(&request);
         let base = match (&request.key, mutating) {
@@ -881,7 +914,6 @@ impl Inner {
                     attempts: doubt.attempts,
                     first_sent: Some(doubt.sent_at),
                     last_sent: Some(doubt.sent_at),
-        locked(&self.state).blobs.check_request(&request)?;
                     delivery: None,
                     answer: Some(Answer::Error(http::Error::InDoubt(doubt))),
                     expires_at: None,
@@ -907,21 +939,30 @@ impl Inner {
             before: live.attempts,
             first_sent: Mutex::new(live.first_sent),
             last_sent: Mutex::new(None),
+            under_way: Mutex::new(false),
         };
         let log: Option<&dyn IntentLog> = if mutating { Some(&intent) } else { None };
         let (answer, attempts) = match how {
-            How::Download => match gateway.download(request).await? {
+            How::Download => match self.for_guest(&intent, gateway.download(request)).await? {
                 Ok((response, blob)) => {
                     locked(&self.state).blobs.add(&blob);
                     (Answer::Download(response.into(), blob), 1)
                 }
                 Err(error) => (Answer::Error(error), 1),
             },
-            How::Poll(options) => match gateway.poll(request, options).await? {
-                Ok(response) => (Answer::Response(response.into()), 1),
-                Err(error) => (Answer::Error(error), 1),
-            },
-            How::Send => match gateway.exchange(request, log).await? {
+            How::Poll(options) => {
+                match self
+                    .for_guest(&intent, gateway.poll(request, options))
+                    .await?
+                {
+                    Ok(response) => (Answer::Response(response.into()), 1),
+                    Err(error) => (Answer::Error(error), 1),
+                }
+            }
+            How::Send => match self
+                .for_guest(&intent, gateway.exchange(request, log))
+                .await?
+            {
                 Exchange::Answered {
                     mut response,
                     attempts,
@@ -1288,12 +1329,21 @@ struct Intent<'a> {
     before: u32,
     first_sent: Mutex<Option<i64>>,
     last_sent: Mutex<Option<i64>>,
+    /// From the intent on until the attempt is known to have been refused.
+    under_way: Mutex<bool>,
 }
 
 #[async_trait]
 impl IntentLog for Intent<'_> {
     async fn intend(&self, attempt: u32) -> Result<(), UnitAbort> {
         let inner = self.inner;
+        {
+            let state = locked(&inner.state);
+            if state.ended {
+                return Err(UnitAbort::Ended);
+            }
+            *locked(&self.under_way) = true;
+        }
         let now = inner.around.clock.now();
         let first = *locked(&self.first_sent).get_or_insert(now);
         *locked(&self.last_sent) = Some(now);
@@ -1366,7 +1416,10 @@ impl IntentLog for Intent<'_> {
                 i64::from(self.before + attempt)
             )])
             .await
-            .map_err(|e| inner.abort(store_failed(e)))
+            .map_err(|e| inner.abort(store_failed(e)))?;
+        *locked(&self.under_way) = false;
+        inner.changed.notify_waiters();
+        Ok(())
     }
 }
 
@@ -1597,6 +1650,11 @@ impl UnitHost for Durable {
                 )));
             }
         });
+    }
+
+    fn ended(&self) {
+        locked(&self.inner.state).ended = true;
+        self.inner.changed.notify_waiters();
     }
 }
 

@@ -28,6 +28,9 @@ pub enum UnitAbort {
     /// A blob that this unit was not given.
     #[error("no such blob for this unit: {0}")]
     UnknownBlob(String),
+    /// The guest has ended, so what it had begun and what had not left is not wanted any more.
+    #[error("the guest has ended")]
+    Ended,
 }
 
 impl From<BlobError> for UnitAbort {
@@ -131,4 +134,7 @@ pub trait UnitHost: Send + Sync + 'static {
     /// Called after each poll of the guest that left it waiting: lets a replay notice that nobody will come for the next
     /// recorded answer. Must not block.
     fn idle(&self);
+    /// Called once, when the guest has ended, in whatever way: what it left open and has not left the house is to be given up,
+    /// what has left is to be seen through. The sandbox waits for both. Must not block.
+    fn ended(&self) {}
 }

@@ -74,7 +74,7 @@ impl Side {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(types::Error::Transient(why))) if tries < TRIES => why,
                 Ok(Err(error)) => return Err(self.failed(what, &error)),
-                Err(error) if tries < 2 => error.to_string(),
+                Err(error) if tries < 2 && error.may_pass() => error.to_string(),
                 Err(error) => {
                     return Err(Error::failed(
                         "unit-failed",

@@ -85,6 +85,18 @@ pub struct SandboxConfig {
     pub max_handles: usize,
     /// Bytes that one unit may append to blobs of its own.
     pub blob_limit: u64,
+    /// Blobs that a guest may have under construction, each an open file of the process.
+    pub max_builders: usize,
+    /// Calls of the host that one unit may make: the host keeps a row of each until the unit ends.
+    pub max_calls: u32,
+    /// Of them, worked on at once; more wait their turn. Together with the longest answer this bounds what waits for a guest.
+    pub calls_at_once: usize,
+    /// Bytes that the calls of one unit may carry in both directions, blobs not counted: the host keeps them as well.
+    pub exchange_limit: u64,
+    /// Bytes that one unit may log.
+    pub log_limit: usize,
+    /// Bytes of a component. A Python guest has about 20 MB.
+    pub component_limit: usize,
 }
 
 impl SandboxConfig {
@@ -101,6 +113,13 @@ impl SandboxConfig {
             transfer_limit: 64 << 20,
             max_handles: 10_000,
             blob_limit: 1 << 30,
+            max_builders: 32,
+            // A thread of 3,000 messages, each with a file to be sent, several times over.
+            max_calls: 20_000,
+            calls_at_once: 32,
+            exchange_limit: 512 << 20,
+            log_limit: 64 << 10,
+            component_limit: 128 << 20,
         }
     }
 }
@@ -129,6 +148,14 @@ pub enum SandboxError {
         expected: String,
         /// Hex.
         found: String,
+    },
+    /// Longer than a component may be; it was not looked into.
+    #[error("the component has {size} bytes; it may have {limit}")]
+    TooLarge {
+        /// Bytes.
+        size: usize,
+        /// Bytes.
+        limit: usize,
     },
     /// No connector at all.
     #[error(transparent)]
@@ -278,6 +305,10 @@ impl Shared {
                 expected: expected.to_owned(),
                 found: digest,
             });
+        }
+        let (size, limit) = (bytes.len(), self.config.component_limit);
+        if size > limit {
+            return Err(SandboxError::TooLarge { size, limit });
         }
         let outline = transload_registry::outline(bytes)?;
         check_contract(&outline.contract)?;
