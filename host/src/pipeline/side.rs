@@ -107,7 +107,17 @@ impl Side {
             return Error::Interrupted;
         }
         let (cause, remedy) = error_words(error);
-        let message = format!("{} could not {what}: {cause}", self.name);
+        let message = match error {
+            // Its author has to act, so it is named.
+            types::Error::Bug(_) => {
+                format!(
+                    "{} could not {what} ({}): {cause}",
+                    self.name,
+                    self.plugin_name()
+                )
+            }
+            _ => format!("{} could not {what}: {cause}", self.name),
+        };
         let code = match error {
             types::Error::Auth(_) => "auth",
             types::Error::Permission(_) => "permission",
