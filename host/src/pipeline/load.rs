@@ -32,7 +32,7 @@ use crate::unit::{
 use crate::unit_host::UnitAbort;
 use crate::{kinds, sql};
 
-/// A unit that traps is run again this often before it is taken apart.
+/// A unit that traps is run again this often before it is taken apart; one that went over a limit is not.
 const RUNS: i64 = 3;
 /// A record that no unit could finish, though nothing was applied, is tried this often.
 const TRIES: u32 = 3;
@@ -875,7 +875,7 @@ pub async fn drive(
                 ));
             }
             Err(UnitError::Abort(abort)) => (abort.to_string(), false),
-            Err(trap) if attempts < RUNS => {
+            Err(trap) if attempts < RUNS && trap.may_pass() => {
                 tracing::warn!(unit, attempts, error = %trap, "Unit failed; running it again.");
                 continue;
             }
