@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
-use super::mapping::paired;
-use crate::config::{Config, MatchPolicy as Policy};
+use super::mapping::{Becomes, becomes, paired};
+use crate::config::{Config, FieldTarget, MatchPolicy as Policy};
 use crate::contract::destination::{
     Body, Candidate, Effect, Item, MatchKey, MatchPolicy, Slot, SlotValue, SurveyReport,
-    TargetAgent, ThreadPart,
+    TargetAgent, TargetField, ThreadPart,
 };
 use crate::contract::types::{
     Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Fidelity,
@@ -55,6 +55,7 @@ pub struct Assembler {
     organisation: String,
     slots: Vec<Slot>,
     agents: Vec<TargetAgent>,
+    fields: Vec<TargetField>,
     known: Mutex<HashMap<(String, String), Known>>,
     effects_by_fields: Mutex<HashMap<String, Option<String>>>,
     excluded: Mutex<HashMap<String, bool>>,
@@ -94,6 +95,7 @@ impl Assembler {
             organisation: organisation.to_owned(),
             slots: survey.slots.clone(),
             agents: survey.agents.clone(),
+            fields: survey.fields.clone(),
             known: Mutex::default(),
             effects_by_fields: Mutex::default(),
             excluded: Mutex::default(),
@@ -185,6 +187,7 @@ impl Assembler {
         };
         let mut notes = vec![];
         let mut entry = own.entry;
+        self.rename(&mut entry);
         if let Entity::Attachment(attachment) = &mut entry.data {
             attachment.content = own.blob;
         }
@@ -299,6 +302,20 @@ impl Assembler {
         Ok(Some(Assembled::Item(Box::new(item), record)))
     }
 
+    /// A field that goes into one that is there is shown to the connector by that one's name, so that it is found by the
+    /// connector's own rules, with all that the connector does about options and companions.
+    fn rename(&self, entry: &mut Entry) {
+        let Entity::FieldDefinition(field) = &mut entry.data else {
+            return;
+        };
+        if let Becomes::Existing(there, _) =
+            becomes(&self.config, &entry.head.id, field, &self.fields)
+        {
+            let (name, label) = (there.name.clone(), there.label.clone());
+            (field.name, field.label) = (name, label);
+        }
+    }
+
     /// How a record is found again at the destination.
     #[must_use]
     pub fn marker(&self, kind: &str, id: &str) -> String {
@@ -411,22 +428,29 @@ impl Assembler {
     async fn resolve(&self, entry: &mut Entry) -> Result<Vec<Loss>, Error> {
         let owner = owner_word(entry);
         let mut links = 0;
-        let mut fields = std::mem::take(&mut entry.head.fields);
-        for field in &mut fields {
-            links += self.resolve_field(&owner, field).await?;
+        let mut losses = vec![];
+        for mut field in std::mem::take(&mut entry.head.fields) {
+            if is_unwanted(&self.config, &format!("{owner}/{}", field.name)) {
+                losses.push(Loss {
+                    field: format!("fields.{}", field.name),
+                    how: Fidelity::Lost,
+                    note: UNWANTED.into(),
+                });
+                continue;
+            }
+            links += self.resolve_field(&owner, &mut field).await?;
+            entry.head.fields.push(field);
         }
-        entry.head.fields = fields;
         let kind = kinds::name(&entry.head.kind).to_owned();
         for reference in references(entry) {
             links += self.resolve_reference(reference).await?;
         }
-        Ok((0..links)
-            .map(|_| Loss {
-                field: format!("{kind}.customer"),
-                how: Fidelity::Converted,
-                note: "a link to a person named in [filter] exclude_people stays as text".into(),
-            })
-            .collect())
+        losses.extend((0..links).map(|_| Loss {
+            field: format!("{kind}.customer"),
+            how: Fidelity::Converted,
+            note: "a link to a person named in [filter] exclude_people stays as text".into(),
+        }));
+        Ok(losses)
     }
 
     async fn resolve_field(&self, owner: &str, field: &mut Field) -> Result<usize, Error> {
@@ -605,6 +629,9 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
             return skipped("updated before [filter] updated_since");
         }
     }
+    if matches!(entry.data, Entity::FieldDefinition(_)) && is_unwanted(config, &entry.head.id) {
+        return skipped(UNWANTED);
+    }
     if let Entity::Customer(customer) = &entry.data {
         if customer.merged_into.is_some() {
             return skipped("merged into another customer, who carries its id");
@@ -618,6 +645,14 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
     }
     None
 }
+
+/// Whether the user does not want a custom field, by its definition's id.
+fn is_unwanted(config: &Config, id: &str) -> bool {
+    config.map.fields.get(id) == Some(&FieldTarget::Make(false))
+}
+
+/// Why a field is not loaded.
+const UNWANTED: &str = "left out by [map.fields]";
 
 /// Whether `[filter] exclude_people` names this person, by id, by the id of a record merged into this one, or by an address.
 fn is_named(config: &Config, entry: &Entry) -> bool {
