@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
-use super::mapping::paired;
+use super::mapping::{Becomes, becomes, paired};
 use crate::among;
-use crate::config::{Config, LoadOrder, MatchPolicy as Policy};
+use crate::config::{Config, FieldTarget, LoadOrder, MatchPolicy as Policy};
 use crate::contract::destination::{
     Body, Candidate, Effect, Item, MatchKey, MatchPolicy, Slot, SlotValue, SurveyReport,
-    TargetAgent, ThreadPart,
+    TargetAgent, TargetField, ThreadPart,
 };
 use crate::contract::types::{
     Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Fidelity,
@@ -85,6 +85,7 @@ pub struct Assembler {
     organisation: String,
     slots: Vec<Slot>,
     agents: Vec<TargetAgent>,
+    fields: Vec<TargetField>,
     known: Mutex<HashMap<Key, Known>>,
     excluded: Mutex<HashMap<String, bool>>,
 }
@@ -142,6 +143,7 @@ impl Assembler {
             organisation: organisation.to_owned(),
             slots: survey.slots.clone(),
             agents: survey.agents.clone(),
+            fields: survey.fields.clone(),
             known: Mutex::default(),
             excluded: Mutex::default(),
         }
@@ -397,6 +399,7 @@ impl Assembler {
         };
         let mut notes = vec![];
         let mut entry = own.entry;
+        self.rename(&mut entry);
         if let Entity::Attachment(attachment) = &mut entry.data {
             attachment.content = own.blob;
         }
@@ -474,6 +477,20 @@ impl Assembler {
                 ledger::Status::Rejected(types::Error::Invalid(invalid)),
             )),
         })
+    }
+
+    /// A field that goes into one that is there is shown to the connector by that one's name, so that it is found by the
+    /// connector's own rules, with all that the connector does about options and companions.
+    fn rename(&self, entry: &mut Entry) {
+        let Entity::FieldDefinition(field) = &mut entry.data else {
+            return;
+        };
+        if let Becomes::Existing(there, _) =
+            becomes(&self.config, &entry.head.id, field, &self.fields)
+        {
+            let (name, label) = (there.name.clone(), there.label.clone());
+            (field.name, field.label) = (name, label);
+        }
     }
 
     /// How a record is found again at the destination.
@@ -584,6 +601,11 @@ impl Assembler {
     /// its name only, and is a loss of its record.
     async fn resolve(&self, mut drafts: Vec<&mut Draft>) -> Result<(), Error> {
         let mut wanted: BTreeSet<Key> = BTreeSet::new();
+        for draft in &mut drafts {
+            for entry in &mut draft.body.entries {
+                drop_unwanted(&self.config, entry, &mut draft.record.losses);
+            }
+        }
         for entry in drafts.iter_mut().flat_map(|draft| &mut draft.body.entries) {
             each_reference(entry, &mut |reference| {
                 wanted.insert(key_of(reference));
@@ -832,6 +854,9 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
             return skipped("updated before [filter] updated_since");
         }
     }
+    if matches!(entry.data, Entity::FieldDefinition(_)) && is_unwanted(config, &entry.head.id) {
+        return skipped(UNWANTED);
+    }
     if let Entity::Customer(customer) = &entry.data {
         if customer.merged_into.is_some() {
             return skipped("merged into another customer, who carries its id");
@@ -845,6 +870,30 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
     }
     None
 }
+
+/// Whether the user does not want a custom field, by its definition's id.
+fn is_unwanted(config: &Config, id: &str) -> bool {
+    config.map.fields.get(id) == Some(&FieldTarget::Make(false))
+}
+
+/// Takes the values of fields that the user does not want off a record.
+fn drop_unwanted(config: &Config, entry: &mut Entry, losses: &mut Vec<Loss>) {
+    let owner = owner_word(entry);
+    entry.head.fields.retain(|field| {
+        let unwanted = is_unwanted(config, &format!("{owner}/{}", field.name));
+        if unwanted {
+            losses.push(Loss {
+                field: format!("fields.{}", field.name),
+                how: Fidelity::Lost,
+                note: UNWANTED.into(),
+            });
+        }
+        !unwanted
+    });
+}
+
+/// Why a field is not loaded.
+const UNWANTED: &str = "left out by [map.fields]";
 
 /// Whether `[filter] exclude_people` names this person, by id, by the id of a record merged into this one, or by an address.
 fn is_named(config: &Config, entry: &Entry) -> bool {

@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::super::fixtures::{
-    EXTRACTION, agent, attachment, config, conversation, customer, message, object, reference,
-    relationship, stage, store,
+    EXTRACTION, agent, attachment, config, conversation, customer, field, message, object,
+    reference, relationship, stage, store,
 };
 use super::*;
 
@@ -244,5 +244,102 @@ async fn an_agent_whom_the_user_paired_is_that_agent() {
         };
         let existing = item.existing.as_ref().map(|agent| agent.target_id.as_str());
         assert_eq!(existing, expected, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_is_not_wanted_is_not_made_and_its_values_are_losses() {
+    let (_dir, store) = store().await;
+    let value = |name: &str| Field {
+        name: name.into(),
+        value: Value::Text("x".into()),
+        target: None,
+    };
+    let mut person = customer("p1", &[]);
+    person.head.fields = vec![value("old"), value("kept")];
+    let mut order = object("o1", "p1");
+    order.head.fields = vec![value("old")];
+    let records = [
+        person,
+        order,
+        field("customer/old", "Customer", "Old", "Text", &[]),
+        field("customer/kept", "Customer", "Kept", "Text", &[]),
+    ];
+    stage(&store, &records).await;
+    let rules = "[map.fields]\n\"customer/old\" = false\n\"custom-object:order/old\" = false";
+    let assembler = assembler(&store, rules);
+    let skipped_field = skipped(&assembler, "field-definition", "customer/old").await;
+    assert_eq!(skipped_field, Some((UNWANTED.to_owned(), vec![])));
+    assert_eq!(
+        skipped(&assembler, "field-definition", "customer/kept").await,
+        None
+    );
+    for (kind, id, left) in [
+        ("customer", "p1", vec!["kept"]),
+        ("custom-object", "o1", vec![]),
+    ] {
+        let Some(Assembled::Item(item, record)) = assembler.assemble(kind, id).await.unwrap()
+        else {
+            panic!("{id} is not written");
+        };
+        let names: Vec<&str> = item.body.entries[0]
+            .head
+            .fields
+            .iter()
+            .map(|f| f.name.as_str())
+            .collect();
+        assert_eq!(names, left);
+        let losses: Vec<_> = record
+            .losses
+            .iter()
+            .map(|l| (l.field.as_str(), l.how, l.note.as_str()))
+            .collect();
+        assert_eq!(losses, [("fields.old", Fidelity::Lost, UNWANTED)]);
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_goes_into_another_goes_by_its_name_and_keeps_its_id() {
+    let (_dir, store) = store().await;
+    stage(
+        &store,
+        &[
+            field("customer/tier", "Customer", "Tier", "Choice", &["a"]),
+            field("customer/size", "Customer", "Size", "Text", &[]),
+        ],
+    )
+    .await;
+    let there = |name: &str, label: &str, field_type| TargetField {
+        kind: Kind::Customer,
+        object_type: None,
+        address: format!("f:{name}"),
+        name: name.into(),
+        label: label.into(),
+        field_type,
+        required: false,
+    };
+    let assembler = Assembler {
+        fields: vec![
+            there("vip", "VIP level", types::FieldType::Choice),
+            there("shoe_size", "SIZE", types::FieldType::Text),
+        ],
+        ..assembler(&store, "[map.fields]\n\"customer/tier\" = \"vip\"")
+    };
+    for (id, name, label) in [
+        ("customer/tier", "vip", "VIP level"),
+        // By nothing but its name.
+        ("customer/size", "shoe_size", "SIZE"),
+    ] {
+        let Some(Assembled::Item(item, record)) =
+            assembler.assemble("field-definition", id).await.unwrap()
+        else {
+            panic!("{id} is not written");
+        };
+        let entry = &item.body.entries[0];
+        let Entity::FieldDefinition(field) = &entry.data else {
+            panic!("no field");
+        };
+        assert_eq!((field.name.as_str(), field.label.as_str()), (name, label));
+        assert_eq!((entry.head.id.as_str(), record.id.as_str()), (id, id));
     }
 }
