@@ -99,8 +99,8 @@ impl Loader<'_> {
     /// `stopped`, `stop-rule`, or the first error that more tries would not mend.
     pub async fn run(&self, mut ready: watch::Receiver<HashSet<String>>) -> Result<(), Error> {
         self.events.phase("load");
-        self.settle().await?;
-        let context = self.prepare().await?;
+        Box::pin(self.settle()).await?;
+        let context = Box::pin(self.prepare()).await?;
         let order = self.destination.description().kinds.clone();
         for support in &order {
             let word = kinds::name(&support.kind).to_owned();
@@ -108,7 +108,7 @@ impl Loader<'_> {
                 .wait_for(|done| done.contains(&word))
                 .await
                 .map_err(|_| stopped())?;
-            self.load_kind(support, &context).await?;
+            Box::pin(self.load_kind(support, &context)).await?;
         }
         // Records that the catch-up pass brought for kinds that had been loaded before it.
         ready
@@ -116,7 +116,7 @@ impl Loader<'_> {
             .await
             .map_err(|_| stopped())?;
         for support in &order {
-            self.load_kind(support, &context).await?;
+            Box::pin(self.load_kind(support, &context)).await?;
         }
         self.export_rest().await
     }
@@ -261,7 +261,7 @@ impl Loader<'_> {
                 async move {
                     let batch = batch?;
                     let count = batch.items.len() as u64;
-                    self.write_batch(support, batch, context).await?;
+                    Box::pin(self.write_batch(support, batch, context)).await?;
                     let now = done.fetch_add(count, Ordering::Relaxed) + count;
                     self.events.progress(kind, now, Some(unsigned(total)));
                     Ok::<(), Error>(())
@@ -319,7 +319,15 @@ impl Loader<'_> {
         attempts: i64,
         now: i64,
     ) -> Result<End, Error> {
-        drive(self.destination, &self.around, unit, frozen, attempts, now).await
+        Box::pin(drive(
+            self.destination,
+            &self.around,
+            unit,
+            frozen,
+            attempts,
+            now,
+        ))
+        .await
     }
 
     /// What follows when a unit was taken apart.

@@ -326,7 +326,8 @@ pub async fn run(
     events: &dyn Events,
 ) -> Result<RunReport, Error> {
     let owned = project.own().await?;
-    let result = run_owned(project, options, events).await;
+    // On the heap, like every large step of a run: a caller's thread may have a small stack.
+    let result = Box::pin(run_owned(project, options, events)).await;
     owned.release().await?;
     result
 }
@@ -337,7 +338,7 @@ async fn run_owned(
     events: &dyn Events,
 ) -> Result<RunReport, Error> {
     let _stop = forward(&options.stop, &project.stop);
-    let begun = begin(project, &options, events).await?;
+    let begun = Box::pin(begin(project, &options, events)).await?;
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
@@ -371,7 +372,7 @@ async fn run_owned(
         drop(ready);
         result
     };
-    let both = async { tokio::join!(reading, loader.run(seen)) };
+    let both = async { tokio::join!(Box::pin(reading), Box::pin(loader.run(seen))) };
     // A killed process must not take its counts along.
     let counting = async {
         loop {
@@ -746,7 +747,7 @@ pub async fn rollback(
     events: &dyn Events,
 ) -> Result<RollbackReport, Error> {
     let owned = project.own().await?;
-    let result = rollback_owned(project, options, events).await;
+    let result = Box::pin(rollback_owned(project, options, events)).await;
     owned.release().await?;
     result
 }
@@ -817,7 +818,7 @@ async fn rollback_owned(
             .await?;
     }
     if !options.preview {
-        settle_first(project, &destination, &around, events).await?;
+        Box::pin(settle_first(project, &destination, &around, events)).await?;
     }
     let work = rollback::Rollback {
         destination: &destination,
@@ -835,7 +836,7 @@ async fn rollback_owned(
     let pace = Pace::new(&project.config, project.clock.now());
     let working = async {
         tokio::select! {
-            result = work.run() => result,
+            result = Box::pin(work.run()) => result,
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };

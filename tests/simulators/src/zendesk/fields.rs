@@ -409,11 +409,11 @@ pub(super) fn update(state: &mut State, id: Id, attributes: Attributes<'_>) -> R
 }
 
 fn common(field: &mut Field, attributes: Attributes<'_>) -> Result<(), Failure> {
+    if attributes.given("agent_description") && field.owner == FieldOwner::Ticket {
+        field.agent_description = attributes.text("agent_description")?.unwrap_or_default();
+    }
     if attributes.given("description") {
         field.description = attributes.text("description")?.unwrap_or_default();
-    }
-    if field.owner == FieldOwner::Ticket && attributes.given("agent_description") {
-        field.agent_description = attributes.text("agent_description")?.unwrap_or_default();
     }
     if let Some(active) = attributes.flag("active")? {
         field.active = active;

@@ -234,7 +234,8 @@ fn field_content(field: &Field) -> Value {
     json!({
         "owner": owner, "key": field.key, "title": field.title,
         "type": field.system.unwrap_or(field.kind.as_str()),
-        "description": field.description, "active": field.active, "required": field.required,
+        "description": field.description, "agent_description": field.agent_description,
+        "active": field.active, "required": field.required,
         "tag": field.tag, "options": sorted(options.into_iter()), "target": field.target,
     })
 }
