@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
+use crate::chores::root;
 use crate::toolchain::{TARGET, Toolchain};
 
 /// The package that a connector may import.
@@ -39,16 +40,13 @@ impl Arguments {
 
 /// Builds them.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask has no parent folder")?;
+    let root = root()?;
     let names = if arguments.names.is_empty() {
         all(root)?
     } else {
         arguments.names.clone()
     };
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = target_dir(root);
     let toolchain = Toolchain::find()?;
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
@@ -79,6 +77,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         println!("{}: {} KB", path.display(), component.len() / 1024);
     }
     Ok(())
+}
+
+/// Where cargo puts what it builds.
+pub fn target_dir(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// The folders in `plugins/` that hold a crate, and the hostile ones.

@@ -5,6 +5,7 @@ use super::super::fixtures::{
     reference, relationship, stage, store,
 };
 use super::*;
+use crate::contract::types::Field;
 
 fn survey() -> SurveyReport {
     SurveyReport {
