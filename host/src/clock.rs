@@ -11,6 +11,9 @@ use async_trait::async_trait;
 pub trait Clock: Send + Sync + 'static {
     /// Now.
     fn now(&self) -> i64;
+    /// Time that has passed since some moment in the past, and goes on while the machine or the process stands still: by this a
+    /// process learns that it was stopped. Nobody can set it.
+    fn steady(&self) -> Duration;
     /// Waits. Cancel safe: dropping the future stops the wait and nothing else.
     async fn sleep(&self, duration: Duration);
 }
@@ -25,6 +28,14 @@ impl Clock for SystemClock {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn steady(&self) -> Duration {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_nsec).unwrap_or(0),
+        )
     }
 
     async fn sleep(&self, duration: Duration) {

@@ -352,7 +352,8 @@ pub struct Filter {
     /// Conversations begun since then, by the time of their creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_since: Option<When>,
-    /// Ids or addresses of people who are left out everywhere (rule M-12).
+    /// Ids or addresses of customers who are left out everywhere, with their conversations, messages and custom objects; links to
+    /// them stay as text (rules M-12, M-13).
     #[serde(default)]
     pub exclude_people: Vec<String>,
 }

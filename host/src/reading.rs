@@ -2,18 +2,18 @@
 //!
 //! It also serves a preview of an undo, whose reports are collected instead of stored.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
 use crate::blobs::{BlobStore, Builder};
 use crate::clock::SharedClock;
 use crate::contract::{http, ledger, runtime, types};
 use crate::gateway::{Exchange, Gateway};
 use crate::unit::{log_guest, path_of};
-use crate::unit_host::{UnitAbort, UnitHost};
+use crate::unit_host::{KnownBlobs, UnitAbort, UnitHost};
 
 /// What a reading unit needs.
 #[derive(Clone)]
@@ -22,19 +22,15 @@ pub struct ReadingHost {
     blobs: BlobStore,
     clock: SharedClock,
     now: i64,
-    known: Arc<Mutex<HashSet<String>>>,
+    known: Arc<Mutex<KnownBlobs>>,
     undone: Arc<Mutex<Vec<ledger::UndoOutcome>>>,
+    ended: CancellationToken,
 }
 
 impl ReadingHost {
     /// A host for one unit. `known` are the blobs it may read.
     #[must_use]
-    pub fn new(
-        gateway: Gateway,
-        blobs: BlobStore,
-        clock: SharedClock,
-        known: HashSet<String>,
-    ) -> Self {
+    pub fn new(gateway: Gateway, blobs: BlobStore, clock: SharedClock, known: KnownBlobs) -> Self {
         let now = clock.now();
         Self {
             gateway,
@@ -43,6 +39,7 @@ impl ReadingHost {
             now,
             known: Arc::new(Mutex::new(known)),
             undone: Arc::default(),
+            ended: CancellationToken::new(),
         }
     }
 
@@ -52,11 +49,20 @@ impl ReadingHost {
         std::mem::take(&mut *self.undone.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn know(&self, blob: &types::BlobRef) {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(blob.sha256.clone());
+    fn known(&self) -> MutexGuard<'_, KnownBlobs> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something for the guest for as long as there is one: a read harms nobody by being dropped.
+    async fn for_guest<T>(
+        &self,
+        work: impl Future<Output = Result<T, UnitAbort>>,
+    ) -> Result<T, UnitAbort> {
+        tokio::select! {
+            biased;
+            () = self.ended.cancelled() => Err(UnitAbort::Ended),
+            done = work => done,
+        }
     }
 }
 
@@ -77,7 +83,9 @@ impl UnitHost for ReadingHost {
                 path_of(&request)
             ))));
         }
-        Ok(match self.gateway.exchange(request, None).await? {
+        self.known().check_request(&request)?;
+        let exchange = self.gateway.exchange(request, None);
+        Ok(match self.for_guest(exchange).await? {
             Exchange::Answered { response, .. } => Ok(response),
             Exchange::Failed(error) => Err(error),
             Exchange::Doubt { .. } => Err(http::Error::Timeout),
@@ -89,16 +97,18 @@ impl UnitHost for ReadingHost {
         request: http::Request,
         options: http::PollOptions,
     ) -> Result<Result<http::Response, http::Error>, UnitAbort> {
-        self.gateway.poll(request, options).await
+        self.known().check_request(&request)?;
+        self.for_guest(self.gateway.poll(request, options)).await
     }
 
     async fn download(
         &self,
         request: http::Request,
     ) -> Result<Result<(http::Response, types::BlobRef), http::Error>, UnitAbort> {
-        let result = self.gateway.download(request).await?;
+        self.known().check_request(&request)?;
+        let result = self.for_guest(self.gateway.download(request)).await?;
         if let Ok((_, blob)) = &result {
-            self.know(blob);
+            self.known().add(blob);
         }
         Ok(result)
     }
@@ -120,20 +130,13 @@ impl UnitHost for ReadingHost {
         offset: u64,
         len: u32,
     ) -> Result<Vec<u8>, UnitAbort> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains(&blob.sha256) {
-            return Err(UnitAbort::UnknownBlob(blob.sha256.clone()));
-        }
-        self.blobs
-            .read(blob, offset, len)
-            .map_err(|e| UnitAbort::Store(e.to_string()))
+        self.known().check(blob)?;
+        Ok(self.blobs.read(blob, offset, len)?)
     }
 
     fn blob_keep(&self, builder: Builder) -> Result<types::BlobRef, UnitAbort> {
-        let blob = builder
-            .finish()
-            .map_err(|e| UnitAbort::Limit(e.to_string()))?;
-        self.know(&blob);
+        let blob = builder.finish()?;
+        self.known().add(&blob);
         Ok(blob)
     }
 
@@ -160,4 +163,8 @@ impl UnitHost for ReadingHost {
     }
 
     fn idle(&self) {}
+
+    fn ended(&self) {
+        self.ended.cancel();
+    }
 }

@@ -28,7 +28,7 @@ use crate::contract::{destination, http, ledger, runtime, session, types};
 use crate::gateway::{Exchange, Gateway, IntentLog};
 use crate::sql;
 use crate::store::{LedgerEntry, Statement, Store, StoreError, outcome_digest};
-use crate::unit_host::{UnitAbort, UnitHost};
+use crate::unit_host::{KnownBlobs, UnitAbort, UnitHost};
 
 /// An intent may be sent at most this long after its commit, on a clock that counts suspend (rule D-15).
 pub const SEND_MARGIN: Duration = Duration::from_secs(5);
@@ -122,6 +122,12 @@ pub struct Record {
     pub inside: Vec<(String, String, String)>,
     /// Records that should travel inside and cannot, with the reason: files whose bytes are not to be had.
     pub missing: Vec<(String, String, String, String)>,
+    /// Records that would travel inside and that a rule leaves out, with the rule (rule M-13).
+    #[serde(default)]
+    pub left_out: Vec<(String, String, String, String)>,
+    /// What the host itself took from the record or changed in it.
+    #[serde(default)]
+    pub losses: Vec<types::Loss>,
 }
 
 /// A unit's whole input, fixed before its first request (rule D-6).
@@ -231,10 +237,12 @@ struct State {
     times: HashMap<String, u32>,
     /// Rows to be written with the next durable batch.
     buffered: Vec<Statement>,
-    blobs: HashSet<String>,
+    blobs: KnownBlobs,
     reported: HashSet<String>,
     abort: Option<UnitAbort>,
     stopping: bool,
+    /// The guest has: nothing that has not left by now leaves any more.
+    ended: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -415,7 +423,7 @@ impl Durable {
                 expires_at: row.try_get("expires_at")?,
             };
             if let Some(Answer::Download(_, blob)) = &entry.answer {
-                state.blobs.insert(blob.sha256.clone());
+                state.blobs.add(blob);
             }
             if let (Some(number), RowState::Answered) = (entry.delivery, entry.state) {
                 state.recorded.insert(number, ident.clone());
@@ -572,25 +580,31 @@ impl JournalRow {
     }
 }
 
-fn collect_blobs(call: &Call, into: &mut HashSet<String>) {
-    fn entry(entry: &types::Entry, into: &mut HashSet<String>) {
-        let mut text = |text: &Option<types::Text>| {
-            if let Some(types::Text::Stored(blob)) = text {
-                into.insert(blob.sha256.clone());
+fn collect_blobs(call: &Call, into: &mut KnownBlobs) {
+    fn entry(entry: &types::Entry, into: &mut KnownBlobs) {
+        let mut text = |text: &types::Text| {
+            if let types::Text::Stored(blob) = text {
+                into.add(blob);
             }
         };
         match &entry.data {
             types::Entity::Message(message) => {
-                text(&message.text);
-                text(&message.html);
+                message.text.iter().chain(&message.html).for_each(text);
             }
             types::Entity::CustomObject(object) => {
-                text(&object.description);
-                text(&object.data);
+                let comments = object.comments.iter().map(|comment| &comment.text);
+                let texts = object.description.iter().chain(&object.data);
+                texts.chain(comments).for_each(text);
+            }
+            types::Entity::Article(article) => {
+                article
+                    .versions
+                    .iter()
+                    .for_each(|version| text(&version.html));
             }
             types::Entity::Attachment(attachment) => {
                 if let Some(blob) = &attachment.content {
-                    into.insert(blob.sha256.clone());
+                    into.add(blob);
                 }
             }
             _ => {}
@@ -642,6 +656,9 @@ impl Inner {
                 if let Some(abort) = &state.abort {
                     return Err(abort.clone());
                 }
+                if state.ended {
+                    return Ok(()); // nobody is there to be handed anything
+                }
                 let next = state.released + 1 == number;
                 if next && state.idle {
                     state.release(number);
@@ -677,6 +694,9 @@ impl Inner {
                 let state = locked(&self.state);
                 if let Some(abort) = &state.abort {
                     return Err(abort.clone());
+                }
+                if state.ended {
+                    return Err(UnitAbort::Ended);
                 }
                 if state.recorded.is_empty() {
                     return Ok(());
@@ -764,6 +784,30 @@ impl Inner {
         }
     }
 
+    /// Sees a request through, unless the guest ends before it has left: a unit that is run again must not meet it on the way.
+    async fn for_guest<T>(
+        &self,
+        intent: &Intent<'_>,
+        work: impl Future<Output = Result<T, UnitAbort>>,
+    ) -> Result<T, UnitAbort> {
+        let unwanted = async {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if locked(&self.state).ended && !*locked(&intent.under_way) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = unwanted => Err(UnitAbort::Ended),
+            done = work => done,
+        }
+    }
+
     fn number(&self) -> i64 {
         let mut state = locked(&self.state);
         state.numbered += 1;
@@ -844,6 +888,7 @@ impl Inner {
     /// A request of any sort, from the journal or live.
     async fn request(&self, request: http::Request, how: How) -> Result<Answer, UnitAbort> {
         let gateway = &self.around.gateway;
+        locked(&self.state).blobs.check_request(&request)?;
         let mutating = gateway.is_mutating(&request);
         let digest = gateway.digest(&request);
         let base = match (&request.key, mutating) {
@@ -901,21 +946,31 @@ impl Inner {
             before: live.attempts,
             first_sent: Mutex::new(live.first_sent),
             last_sent: Mutex::new(None),
+            asked: Mutex::default(),
+            under_way: Mutex::new(false),
         };
         let log: Option<&dyn IntentLog> = if mutating { Some(&intent) } else { None };
         let (answer, attempts) = match how {
-            How::Download => match gateway.download(request).await? {
+            How::Download => match self.for_guest(&intent, gateway.download(request)).await? {
                 Ok((response, blob)) => {
-                    locked(&self.state).blobs.insert(blob.sha256.clone());
+                    locked(&self.state).blobs.add(&blob);
                     (Answer::Download(response.into(), blob), 1)
                 }
                 Err(error) => (Answer::Error(error), 1),
             },
-            How::Poll(options) => match gateway.poll(request, options).await? {
-                Ok(response) => (Answer::Response(response.into()), 1),
-                Err(error) => (Answer::Error(error), 1),
-            },
-            How::Send => match gateway.exchange(request, log).await? {
+            How::Poll(options) => {
+                match self
+                    .for_guest(&intent, gateway.poll(request, options))
+                    .await?
+                {
+                    Ok(response) => (Answer::Response(response.into()), 1),
+                    Err(error) => (Answer::Error(error), 1),
+                }
+            }
+            How::Send => match self
+                .for_guest(&intent, gateway.exchange(request, log))
+                .await?
+            {
                 Exchange::Answered {
                     mut response,
                     attempts,
@@ -1114,7 +1169,7 @@ impl Inner {
             ));
             texts.push(text);
         }
-        for loss in &outcome.losses {
+        for loss in outcome.losses.iter().chain(&record.losses) {
             statements.push(sql!(
                 "INSERT INTO losses (run, kind, source_id, field, how, note) VALUES ($1, $2, $3, $4, $5, $6)",
                 &around.run,
@@ -1189,6 +1244,12 @@ impl Inner {
                 Some(cause),
                 Some(MISSING_REMEDY),
             );
+            statements.push(statement);
+            ledger.push(entry);
+        }
+        for (kind, id, hash, rule) in &record.left_out {
+            let (statement, entry) =
+                decided(around, &[kind, id, hash], "skipped", Some(rule), None);
             statements.push(statement);
             ledger.push(entry);
         }
@@ -1282,12 +1343,23 @@ struct Intent<'a> {
     before: u32,
     first_sent: Mutex<Option<i64>>,
     last_sent: Mutex<Option<i64>>,
+    /// When the newest commit was asked for, on the steady clock.
+    asked: Mutex<Duration>,
+    /// From the intent on until the attempt is known to have been refused.
+    under_way: Mutex<bool>,
 }
 
 #[async_trait]
 impl IntentLog for Intent<'_> {
     async fn intend(&self, attempt: u32) -> Result<(), UnitAbort> {
         let inner = self.inner;
+        {
+            let state = locked(&inner.state);
+            if state.ended {
+                return Err(UnitAbort::Ended);
+            }
+            *locked(&self.under_way) = true;
+        }
         let now = inner.around.clock.now();
         let first = *locked(&self.first_sent).get_or_insert(now);
         *locked(&self.last_sent) = Some(now);
@@ -1325,24 +1397,20 @@ impl IntentLog for Intent<'_> {
             );
             batch
         };
-        let asked = boottime();
+        *locked(&self.asked) = inner.around.clock.steady();
         inner
             .around
             .store
             .write(batch)
             .await
             .map_err(|e| inner.abort(store_failed(e)))?;
-        if boottime().saturating_sub(asked) > SEND_MARGIN {
-            // The process stood still: the lease may have run out since. Ask again rather than send on an old promise.
-            inner
-                .around
-                .store
-                .write(vec![inner.around.store.fence()])
-                .await
-                .map_err(|e| inner.abort(store_failed(e)))?;
-        }
         inner.at(Boundary::Intended).await;
         Ok(())
+    }
+
+    fn fresh(&self) -> bool {
+        let age = self.inner.around.clock.steady();
+        age.saturating_sub(*locked(&self.asked)) <= SEND_MARGIN
     }
 
     async fn refused(&self, attempt: u32) -> Result<(), UnitAbort> {
@@ -1360,17 +1428,11 @@ impl IntentLog for Intent<'_> {
                 i64::from(self.before + attempt)
             )])
             .await
-            .map_err(|e| inner.abort(store_failed(e)))
+            .map_err(|e| inner.abort(store_failed(e)))?;
+        *locked(&self.under_way) = false;
+        inner.changed.notify_waiters();
+        Ok(())
     }
-}
-
-/// Time since boot, suspend included.
-fn boottime() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or(0),
-        u32::try_from(time.tv_nsec).unwrap_or(0),
-    )
 }
 
 #[async_trait]
@@ -1442,21 +1504,13 @@ impl UnitHost for Durable {
         offset: u64,
         len: u32,
     ) -> Result<Vec<u8>, UnitAbort> {
-        if !locked(&self.inner.state).blobs.contains(&blob.sha256) {
-            return Err(UnitAbort::UnknownBlob(blob.sha256.clone()));
-        }
-        self.inner
-            .around
-            .blobs
-            .read(blob, offset, len)
-            .map_err(|e| UnitAbort::Store(e.to_string()))
+        locked(&self.inner.state).blobs.check(blob)?;
+        Ok(self.inner.around.blobs.read(blob, offset, len)?)
     }
 
     fn blob_keep(&self, builder: Builder) -> Result<types::BlobRef, UnitAbort> {
-        let blob = builder
-            .finish()
-            .map_err(|e| UnitAbort::Limit(e.to_string()))?;
-        locked(&self.inner.state).blobs.insert(blob.sha256.clone());
+        let blob = builder.finish()?;
+        locked(&self.inner.state).blobs.add(&blob);
         Ok(blob)
     }
 
@@ -1485,6 +1539,8 @@ impl UnitHost for Durable {
             marker: String::new(),
             inside: vec![],
             missing: vec![],
+            left_out: vec![],
+            losses: vec![],
         };
         let record = inner.records.get(&outcome.item).unwrap_or(&own);
         if objection.is_none() {
@@ -1599,6 +1655,11 @@ impl UnitHost for Durable {
                 )));
             }
         });
+    }
+
+    fn ended(&self) {
+        locked(&self.inner.state).ended = true;
+        self.inner.changed.notify_waiters();
     }
 }
 

@@ -3,8 +3,11 @@
 //! The sandbox owns wasmtime and knows no journal and no network; an implementation of [`UnitHost`] owns the journal and the
 //! gateway and knows no wasmtime. One value serves one unit and is dropped with it.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 
+use crate::blobs::BlobError;
 use crate::contract::{http, ledger, runtime, types};
 
 /// Why a unit must end at once. Raised by a host function; ends the guest as a trap and comes back, typed, from the sandbox.
@@ -25,6 +28,60 @@ pub enum UnitAbort {
     /// A blob that this unit was not given.
     #[error("no such blob for this unit: {0}")]
     UnknownBlob(String),
+    /// The guest has ended, so what it had begun and what had not left is not wanted any more.
+    #[error("the guest has ended")]
+    Ended,
+}
+
+impl From<BlobError> for UnitAbort {
+    /// For bytes of the guest's: too many are its fault, everything else is the disk's.
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::TooLarge { .. } => Self::Limit(error.to_string()),
+            BlobError::Absent(sha256) => Self::UnknownBlob(sha256),
+            error => Self::Store(error.to_string()),
+        }
+    }
+}
+
+/// The blobs that one unit was given or made, by sha-256, with their sizes. Whoever knows or guesses the hash of another's bytes
+/// gets nothing for it.
+#[derive(Debug, Clone, Default)]
+pub struct KnownBlobs(HashMap<String, u64>);
+
+impl KnownBlobs {
+    /// The unit may use this one.
+    pub fn add(&mut self, blob: &types::BlobRef) {
+        self.0.insert(blob.sha256.clone(), blob.size);
+    }
+
+    /// Whether the unit may use this one, as it is.
+    ///
+    /// # Errors
+    /// [`UnitAbort::UnknownBlob`]
+    pub fn check(&self, blob: &types::BlobRef) -> Result<(), UnitAbort> {
+        if self.0.get(&blob.sha256) == Some(&blob.size) {
+            Ok(())
+        } else {
+            let shown = blob.sha256.chars().take(64).collect();
+            Err(UnitAbort::UnknownBlob(shown))
+        }
+    }
+
+    /// Whether the unit may send all that this request carries.
+    ///
+    /// # Errors
+    /// As [`KnownBlobs::check`].
+    pub fn check_request(&self, request: &http::Request) -> Result<(), UnitAbort> {
+        match &request.body {
+            http::Body::None | http::Body::Bytes(_) => Ok(()),
+            http::Body::Blob(blob) => self.check(blob),
+            http::Body::Multipart(parts) => parts.iter().try_for_each(|part| match &part.body {
+                http::PartBody::Bytes(_) => Ok(()),
+                http::PartBody::Blob(blob) => self.check(blob),
+            }),
+        }
+    }
 }
 
 /// What a guest's imports do. Every method may be called concurrently with itself.
@@ -77,4 +134,7 @@ pub trait UnitHost: Send + Sync + 'static {
     /// Called after each poll of the guest that left it waiting: lets a replay notice that nobody will come for the next
     /// recorded answer. Must not block.
     fn idle(&self);
+    /// Called once, when the guest has ended, in whatever way: what it left open and has not left the house is to be given up,
+    /// what has left is to be seen through. The sandbox waits for both. Must not block.
+    fn ended(&self) {}
 }

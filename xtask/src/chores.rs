@@ -18,45 +18,33 @@ pub struct Rest {
 /// Builds the connectors, the host and the demo, and runs the demo.
 pub fn demo(rest: &Rest) -> anyhow::Result<()> {
     plugins::run(&plugins::Arguments::all())?;
-    cargo(
-        &[
-            "build",
-            "--package",
-            "transload-host",
-            "--package",
-            "transload-e2e",
-            "--bins",
-        ],
-        &[],
-    )?;
-    cargo(
-        &[
-            "run",
-            "--quiet",
-            "--package",
-            "transload-e2e",
-            "--bin",
-            "demo",
-            "--",
-        ],
-        &rest.rest,
-    )
+    cargo(&BINARIES, &[])?;
+    let demo = plugins::target_dir(root()?).join("debug").join("demo");
+    let status = Command::new(&demo)
+        .args(&rest.rest)
+        .status()
+        .with_context(|| format!("{} does not run", demo.display()))?;
+    if !status.success() {
+        bail!("the demo ended with {status}");
+    }
+    Ok(())
 }
+
+/// Everything that runs. The whole workspace, and never a part of it: features are united over the packages that are built, and
+/// with other features every dependency would be compiled once more.
+const BINARIES: [&str; 3] = ["build", "--workspace", "--bins"];
 
 /// Builds the connectors and the host, and runs every test of the workspace.
 pub fn test(rest: &Rest) -> anyhow::Result<()> {
     plugins::run(&plugins::Arguments::all())?;
-    cargo(&["build", "--package", "transload-host", "--bins"], &[])?;
+    cargo(&BINARIES, &[])?;
     cargo(&["test", "--workspace"], &rest.rest)
 }
 
 /// Runs cargo in the workspace.
 pub fn cargo(arguments: &[&str], rest: &[String]) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask has no parent folder")?;
     let status = Command::new(env!("CARGO"))
-        .current_dir(root)
+        .current_dir(root()?)
         .args(arguments)
         .args(rest)
         .status()
@@ -65,4 +53,11 @@ pub fn cargo(arguments: &[&str], rest: &[String]) -> anyhow::Result<()> {
         bail!("cargo {} ended with {status}", arguments.join(" "));
     }
     Ok(())
+}
+
+/// The workspace.
+pub fn root() -> anyhow::Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask has no parent folder")
 }

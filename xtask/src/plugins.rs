@@ -1,4 +1,5 @@
-//! `cargo xtask plugins`: every crate in `plugins/` compiled for WebAssembly and made into a component.
+//! `cargo xtask plugins`: every crate in `plugins/` compiled for WebAssembly and made into a component, and so the two hostile
+//! connectors of the tests.
 //!
 //! The compiler gives a core module; wit-component adds the types that wit-bindgen left in its custom sections. A component of
 //! ours imports nothing but the contract: anything else (WASI) means that a dependency wants a clock, a file or chance, and is an
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
+use crate::chores::root;
 use crate::toolchain::{TARGET, Toolchain};
 
 /// The package that a connector may import.
@@ -16,10 +18,16 @@ const CONTRACT: &str = "transload:connector/";
 /// The profile in the workspace's manifest.
 const PROFILE: &str = "plugin";
 
+/// The connectors that misbehave as they are told: one crate, a component for each role.
+const HOSTILE: [(&str, &str); 2] = [
+    ("hostile-destination", "destination"),
+    ("hostile-source", "source"),
+];
+
 /// Which connectors.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Names of folders in `plugins/`; all of them by default.
+    /// Names of folders in `plugins/`, or `hostile-source` and `hostile-destination`; all of them by default.
     names: Vec<String>,
 }
 
@@ -32,28 +40,28 @@ impl Arguments {
 
 /// Builds them.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask has no parent folder")?;
+    let root = root()?;
     let names = if arguments.names.is_empty() {
         all(root)?
     } else {
         arguments.names.clone()
     };
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let target = target_dir(root);
     let toolchain = Toolchain::find()?;
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
     for name in &names {
         let mut command = toolchain.build();
         command.current_dir(root).env("CARGO_TARGET_DIR", &target);
-        command.args([
-            "--profile",
-            PROFILE,
-            "-p",
-            &format!("transload-plugin-{name}"),
-        ]);
+        let hostile = HOSTILE.iter().find(|(hostile, _)| hostile == name);
+        let package = match hostile {
+            Some((_, role)) => {
+                command.args(["--no-default-features", "--features", role]);
+                "transload-hostile".to_owned()
+            }
+            None => format!("transload-plugin-{name}"),
+        };
+        command.args(["--profile", PROFILE, "-p", &package]);
         let status = command.status().context("cargo does not run")?;
         if !status.success() {
             bail!("{name} does not build");
@@ -61,7 +69,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let module = target
             .join(TARGET)
             .join(PROFILE)
-            .join(format!("transload_plugin_{}.wasm", name.replace('-', "_")));
+            .join(format!("{}.wasm", package.replace('-', "_")));
         let component = encode(&module).with_context(|| format!("{name} is no component"))?;
         let path = target.join("plugins").join(format!("{name}.wasm"));
         std::fs::create_dir_all(target.join("plugins"))?;
@@ -71,9 +79,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The folders in `plugins/` that hold a crate.
+/// Where cargo puts what it builds.
+pub fn target_dir(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+/// The folders in `plugins/` that hold a crate, and the hostile ones.
 fn all(root: &Path) -> anyhow::Result<Vec<String>> {
-    let mut names = Vec::new();
+    let mut names: Vec<String> = HOSTILE.map(|(name, _)| name.to_owned()).into();
     for folder in std::fs::read_dir(root.join("plugins"))? {
         let folder = folder?;
         if folder.path().join("Cargo.toml").is_file() {

@@ -13,6 +13,9 @@ pub(super) struct Args {
     /// Take on a notice or side effect of severity `danger` by its code: adds it to `[migration] accept`
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     accept: Vec<String>,
+    /// Show the proposals for `[map]` and leave migration.toml as it is
+    #[arg(long)]
+    no_write: bool,
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
@@ -21,10 +24,17 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
         let added = config.write_accepted(&args.accept)?;
         console.say(&format!("{added} codes added to [migration] accept"));
     }
-    let project = Project::open(&cli.project, config).await?;
+    let mut project = Project::open(&cli.project, config).await?;
     let plan = {
         let progress = Progress::new(console.bars);
-        pipeline::plan(&project, &progress).await?
+        match args.no_write {
+            true => pipeline::plan(&project, &progress).await?,
+            false => {
+                let proposed = pipeline::propose(&mut project, &progress).await?;
+                said_of(&proposed, console);
+                proposed.plan
+            }
+        }
     };
     console.answer(&plan, |width| report::plan(&plan, width))?;
     Ok(if plan.errors.is_empty() {
@@ -32,4 +42,19 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
     } else {
         EXIT_FAILED
     })
+}
+
+fn said_of(proposed: &pipeline::Proposed, console: &mut Console<'_>) {
+    if proposed.added > 0 {
+        console.say(&format!(
+            "{} entries added to [map] in migration.toml: read them, change what you want otherwise",
+            proposed.added
+        ));
+    }
+    if proposed.withheld > 0 {
+        console.say(&format!(
+            "{} proposals not added to [map]: a run was begun with it as it is",
+            proposed.withheld
+        ));
+    }
 }

@@ -1,9 +1,11 @@
 //! `transload run`
 
+use tokio_util::sync::CancellationToken;
+
 use super::progress::Progress;
 use super::{Cli, Console, Ends, stop};
 use crate::error::{EXIT_FAILED, EXIT_OK, Error};
-use crate::pipeline::model::{RunOptions, RunReport, RunState};
+use crate::pipeline::model::{Notice, Plan, RunOptions, RunReport, RunState};
 use crate::pipeline::project::Project;
 use crate::{pipeline, report};
 
@@ -14,25 +16,31 @@ pub(super) struct Args {
     /// Approve the plan with this digest, and no other
     #[arg(long, value_name = "DIGEST")]
     accept: Option<String>,
-    /// Approve whatever the plan is now
+    /// Approve whatever the plan is now, but for its dangers
     #[arg(long, conflicts_with = "accept")]
     yes: bool,
+    /// Take on a danger of the plan by its code; `--accept DIGEST` takes on all that the plan names
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    accept_danger: Vec<String>,
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
     let project = cli.open(&args.ends).await?;
-    let result = match once(&project, args.accept.clone(), args.yes, console).await {
+    let options = |accept: Option<String>| RunOptions {
+        accept,
+        yes: args.yes,
+        accept_dangers: args.accept_danger.clone(),
+        stop: CancellationToken::new(),
+    };
+    let result = match once(&project, options(args.accept.clone()), console).await {
         // The pipeline knows whether this run was approved before: a resumed one is not asked about again.
-        Err(Error::NotApproved { digest }) if args.accept.is_none() && console.can_ask() => {
+        Err(Error::NotApproved { .. }) if args.accept.is_none() && console.can_ask() => {
             let plan = {
                 let progress = Progress::new(console.bars);
                 pipeline::plan(&project, &progress).await?
             };
-            let text = report::plan(&plan, console.width);
-            if !plan.errors.is_empty() || !console.ask(&text, "Run this plan?")? {
-                return Err(Error::NotApproved { digest });
-            }
-            once(&project, Some(plan.digest), false, console).await
+            ask(&plan, &args.accept_danger, console)?;
+            once(&project, options(Some(plan.digest)), console).await
         }
         result => result,
     };
@@ -51,13 +59,136 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
     })
 }
 
+/// Shows the plan, and asks for a yes to each danger that nobody has taken on, by its code, and to the whole.
+///
+/// # Errors
+/// What was not approved.
+fn ask(plan: &Plan, taken_on: &[String], console: &mut Console<'_>) -> Result<(), Error> {
+    console.say(&report::plan(plan, console.width));
+    let mut codes: Vec<&str> = vec![];
+    for danger in &plan.dangers {
+        let code = danger.notice.code.as_str();
+        if !(danger.accepted || taken_on.iter().any(|known| known == code) || codes.contains(&code))
+        {
+            codes.push(code);
+        }
+    }
+    for code in codes {
+        let of_code: Vec<Notice> = plan
+            .dangers
+            .iter()
+            .map(|danger| danger.notice.clone())
+            .filter(|notice| notice.code == code)
+            .collect();
+        let text = report::notices(&of_code, console.width);
+        if !console.ask(
+            &text,
+            &format!("Take on the danger {}?", report::clean(code)),
+        )? {
+            return Err(Error::input(
+                "danger-not-accepted",
+                format!("the danger {code} is not taken on"),
+            )
+            .with_hint("mend it, and plan again"));
+        }
+    }
+    match plan.errors.is_empty() && console.ask("", "Run this plan?")? {
+        true => Ok(()),
+        false => Err(Error::NotApproved {
+            digest: plan.digest.clone(),
+        }),
+    }
+}
+
 async fn once(
     project: &Project,
-    accept: Option<String>,
-    yes: bool,
+    options: RunOptions,
     console: &Console<'_>,
 ) -> Result<RunReport, Error> {
     let (stop, _watch) = stop::watch(console.signals, "`transload run` goes on from there");
     let progress = Progress::new(console.bars);
-    pipeline::run(project, RunOptions { accept, yes, stop }, &progress).await
+    pipeline::run(project, RunOptions { stop, ..options }, &progress).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::pipeline::model::{CheckReport, PlanDanger, Severity};
+
+    fn plan(codes: &[(&str, bool)]) -> Plan {
+        let danger = |(code, accepted): &(&str, bool)| PlanDanger {
+            notice: Notice {
+                from: "acme".into(),
+                code: (*code).into(),
+                severity: Severity::Danger,
+                message: format!("what {code} does"),
+                remedy: None,
+            },
+            accepted: *accepted,
+        };
+        Plan {
+            digest: "d1".into(),
+            check: CheckReport {
+                connections: vec![],
+                ok: false,
+            },
+            kinds: vec![],
+            losses: vec![],
+            custom_fields: vec![],
+            values: vec![],
+            agents: vec![],
+            side_effects: vec![],
+            notices: vec![],
+            dangers: codes.iter().map(danger).collect(),
+            source_calls: 0,
+            destination_calls: 0,
+            forecast_ms: 0,
+            errors: vec![],
+        }
+    }
+
+    /// What is asked, and whether all of it was answered with yes.
+    fn asked(plan: &Plan, taken_on: &[&str], answers: &str) -> (String, bool) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut answers = Cursor::new(answers.to_owned());
+        let mut console = Console::of_buffers(&mut out, &mut err, Some(&mut answers), false);
+        let taken_on: Vec<String> = taken_on.iter().map(|code| (*code).to_owned()).collect();
+        let yes = ask(plan, &taken_on, &mut console).is_ok();
+        let text = String::from_utf8(err).unwrap();
+        let questions = text.lines().filter(|line| line.contains("[y/N]"));
+        (questions.collect::<Vec<_>>().join("\n"), yes)
+    }
+
+    #[test]
+    fn each_danger_is_asked_about_by_its_code_and_then_the_plan() {
+        let plan = plan(&[
+            ("mails", false),
+            ("masked", false),
+            ("mails", false),
+            ("old", true),
+        ]);
+        let (questions, yes) = asked(&plan, &[], "y\nyes\ny\n");
+        assert!(yes);
+        for words in [
+            "Take on the danger mails?",
+            "Take on the danger masked?",
+            "Run this plan?",
+        ] {
+            assert_eq!(questions.matches(words).count(), 1, "{words}: {questions}");
+        }
+        assert!(!questions.contains("old"), "{questions}");
+        let (questions, yes) = asked(&plan, &["mails"], "y\ny\n");
+        assert!(yes && !questions.contains("mails"), "{questions}");
+    }
+
+    #[test]
+    fn one_no_is_enough() {
+        let plan = plan(&[("mails", false), ("masked", false)]);
+        let (questions, yes) = asked(&plan, &[], "y\nn\ny\n");
+        assert!(!yes && !questions.contains("Run this plan?"), "{questions}");
+        assert!(!asked(&plan, &[], "y\ny\n\n").1);
+        assert!(!asked(&plan, &[], "").1);
+    }
 }

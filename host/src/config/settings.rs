@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use super::Config;
 use super::place::{ConfigError, Place, nearest};
 
+/// The setting of a destination by which `[people] fallback_agent` reaches it.
+const STAND_IN: &str = "fallback_agent";
+
 /// The settings of one connection, fit to be handed to its plugin.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -192,7 +195,18 @@ pub(super) fn check(config: &Config, name: &str, schema: &str) -> Result<Setting
         };
         secrets.insert(setting.clone(), secret);
     }
+    // Who stands in is said once, for whichever plugin has somebody stand in.
+    let stands_in = config.people.fallback_agent.as_ref();
+    if let (Some(agent), true) = (stands_in, name == config.migration.to)
+        && properties.contains_key(STAND_IN)
+        && !connection.settings.contains_key(STAND_IN)
+    {
+        plain.insert(STAND_IN.to_owned(), json!(agent));
+    }
     for (setting, property) in &properties {
+        if plain.contains_key(setting) {
+            continue;
+        }
         if let (None, Some(default)) = (connection.settings.get(setting), property.get("default")) {
             plain.insert(setting.clone(), default.clone());
         }

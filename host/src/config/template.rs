@@ -178,7 +178,7 @@ const MIGRATION: &str = "\
 # time_zone = \"UTC\"
 # What has been read and done, beside this file.
 # store = \"transload.db\"
-# Notices of severity `danger` that you take on, by code; `transload plan --accept CODE` adds to it.
+# Dangers that you take on, by code; `transload plan --accept CODE` adds to it.
 # accept = []
 
 ";
@@ -203,7 +203,7 @@ const REST: &str = "\
 # Conversations by the time of their last change, or of their creation:
 # updated_since = 2024-01-31
 # created_since = 2024-01-31
-# Left out everywhere, by id or address:
+# Customers left out everywhere, by id or address, with what hangs on them:
 # exclude_people = []
 
 [load]

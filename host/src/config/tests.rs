@@ -373,6 +373,135 @@ fn a_plan_adds_to_the_map_and_leaves_what_the_user_wrote() {
     );
 }
 
+/// What was there is there, in one piece before and one piece after what was added.
+fn only_added(before: &str, after: &str) {
+    let same = |a: &mut dyn Iterator<Item = (u8, u8)>| a.take_while(|(a, b)| a == b).count();
+    let front = same(&mut before.bytes().zip(after.bytes()));
+    let back = same(&mut before.bytes().rev().zip(after.bytes().rev()));
+    assert!(after.len() > before.len(), "nothing was added:\n{after}");
+    assert!(
+        front + back >= before.len(),
+        "of {} bytes {front} are left in front and {back} behind:\n{after}",
+        before.len()
+    );
+}
+
+#[test]
+fn who_stands_in_is_passed_on_to_a_destination_that_has_somebody_stand_in() {
+    let with = SCHEMA.replace(
+        "\"page_size\"",
+        "\"fallback_agent\":{\"type\":\"string\",\"default\":\"nobody\"},\"page_size\"",
+    );
+    let secret = "subdomain = \"a\"\napi_token = \"env:X\"";
+    let setting = |config: &Config, connection: &str, schema: &str| {
+        let settings = config.settings(connection, schema).unwrap();
+        settings.config.get("fallback_agent").cloned()
+    };
+    let config = with_new(secret);
+    assert_eq!(
+        setting(&config, "new", &with),
+        Some("m@acme.example".into())
+    );
+    // The connection's own word goes first, and a plugin without the setting gets none.
+    let own = with_new(&format!("{secret}\nfallback_agent = \"other\""));
+    assert_eq!(setting(&own, "new", &with), Some("other".into()));
+    assert_eq!(setting(&config, "new", SCHEMA), None);
+    // Nobody stands in at the source.
+    let source = r#"{"properties":{"token":{"type":"string","writeOnly":true},"fallback_agent":{"type":"string"}}}"#;
+    assert_eq!(setting(&config, "old", source), None);
+}
+
+#[test]
+fn what_stands_in_the_file_is_never_written_anew_whatever_form_it_has() {
+    let head = "[migration]\nfrom = \"old\" # a\nto   =   'new'\n[connections]\nold.plugin = \"old-desk\"\nnew.plugin = \
+                \"acme-desk\"\nold.token = \"env:X\"\n";
+    let table = "\n# before\n[map.conversation.status] # mine\n\"open\" = \"new\"   # as it is\n  # and this\n\n[load]\norder = \"open-first\"\n# the end";
+    let forms = [
+        // A table of its own, in the middle.
+        table.to_owned(),
+        // None at all, and no line end after the last line.
+        "# nothing".to_owned(),
+        "\n[map]\n# empty\n".to_owned(),
+        "\n[map.conversation.status]".to_owned(),
+        // Dots, in some order of the user's own.
+        "\n[map.conversation]\nstatus.open = \"new\"\npriority.\"4/1..5\" = \"high\"\nstatus.later = \"\"\n# c\n".to_owned(),
+        "\n[map]\nconversation.priority.\"1\" = \"low\"\n".to_owned(),
+        // On one line.
+        "\n[map.conversation]\nstatus = { \"open\" = \"new\" } # c\n".to_owned(),
+        "\n[map]\nconversation = { status = {}, priority.x = \"low\" }\n[load]\n".to_owned(),
+        "\n[map]\nconversation = { priority = {} }\n".to_owned(),
+    ];
+    let proposal = MapProposal {
+        values: vec![ProposedValue {
+            kind: "conversation".into(),
+            slot: "status".into(),
+            value: "other:\u{7f}\n\"a\"".into(),
+            target: Some("on \"hold\"\r\n\u{7f}".into()),
+            comment: Some("why".into()),
+        }],
+        fields: vec![],
+    };
+    for form in &forms {
+        for (newline, mark) in [("\n", ""), ("\r\n", ""), ("\n", "\u{feff}")] {
+            let before = format!("{mark}{head}{form}").replace('\n', newline);
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(FILE_NAME);
+            std::fs::write(&path, &before).unwrap();
+            let mut config = Config::load(&path).unwrap();
+            let old = config.map.clone();
+            assert_eq!(config.write_map(&proposal).unwrap(), 1, "{before}");
+            let after = std::fs::read_to_string(&path).unwrap();
+            only_added(&before, &after);
+            let again = Config::load(&path).unwrap();
+            let mut expected = old;
+            expected
+                .values
+                .entry("conversation".into())
+                .or_default()
+                .entry("status".into())
+                .or_default()
+                .insert("other:\u{7f}\n\"a\"".into(), "on \"hold\"\r\n\u{7f}".into());
+            assert_eq!(again.map, expected, "{after}");
+            assert_eq!(config.write_map(&proposal).unwrap(), 0);
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+
+            assert_eq!(
+                config.write_accepted(&["a".into(), "b\"".into()]).unwrap(),
+                2
+            );
+            let accepted = std::fs::read_to_string(&path).unwrap();
+            only_added(&after, &accepted);
+            assert_eq!(config.write_accepted(&["c".into(), "a".into()]).unwrap(), 1);
+            only_added(&accepted, &std::fs::read_to_string(&path).unwrap());
+            assert_eq!(
+                Config::load(&path).unwrap().migration.accept,
+                ["a", "b\"", "c"]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_a_link_stays_one_and_its_rights_stay() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let real = dir.path().join("real.toml");
+    std::fs::write(&real, GOOD).unwrap();
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let path = dir.path().join(FILE_NAME);
+    std::os::unix::fs::symlink(&real, &path).unwrap();
+    let mut config = Config::load(&path).unwrap();
+    config.write_accepted(&["a".into()]).unwrap();
+    assert!(path.is_symlink());
+    assert!(
+        std::fs::read_to_string(&real)
+            .unwrap()
+            .contains("accept = [\"a\"]")
+    );
+    let mode = std::fs::metadata(&real).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o640);
+}
+
 #[test]
 fn the_digest_changes_with_what_is_written_and_with_nothing_else() {
     let digest = parse(GOOD).unwrap().digest();
@@ -381,6 +510,7 @@ fn the_digest_changes_with_what_is_written_and_with_nothing_else() {
         GOOD.replace("# mine", "# yours"),
         GOOD.replace("share = 0.25", "share = 0.5"),
         format!("{GOOD}\n[notify]\ncommand = \"true\"\n"),
+        format!("{GOOD}\n[load]\nconcurrency = 2\n"),
         GOOD.replace("env:TRANSLOAD_TEST_NOT_SET", "env:OTHER"),
     ] {
         assert_ne!(same, GOOD);

@@ -366,6 +366,9 @@ impl Inner {
             course.attempts += 1;
             if let (true, Some(intent)) = (target.mutating, intent) {
                 intent.intend(course.attempts).await?;
+                while !intent.fresh() {
+                    intent.intend(course.attempts).await?;
+                }
             }
             let started = self.wire.clock.now();
             let out = (headers.clone(), body.clone());

@@ -46,6 +46,9 @@ pub trait IntentLog: Send + Sync {
     /// Budget and credentials are there and the next thing is the first byte. Returns once the intent is durable; the attempt
     /// must then be sent within the lease's margin. `attempt` counts from 1.
     async fn intend(&self, attempt: u32) -> Result<(), UnitAbort>;
+    /// Whether the newest intent may still be sent on. Asked when the first byte is next: a process that stood still in between
+    /// must ask for a new one, which fails if somebody took the work over meanwhile.
+    fn fresh(&self) -> bool;
     /// This attempt was surely not applied; another may follow.
     async fn refused(&self, attempt: u32) -> Result<(), UnitAbort>;
 }

@@ -5,20 +5,22 @@
 //! Records are taken in chunks, and what a chunk needs (children, targets, names) is asked for together: the number of queries
 //! follows the number of chunks, and memory their size, whatever the size of the account.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
+use super::mapping::{Becomes, becomes, paired};
 use crate::among;
-use crate::config::{Config, LoadOrder, MatchPolicy as Policy};
+use crate::config::{Config, FieldTarget, LoadOrder, MatchPolicy as Policy};
 use crate::contract::destination::{
-    Body, Effect, Item, MatchPolicy, Slot, SlotValue, SurveyReport, ThreadPart,
+    Body, Candidate, Effect, Item, MatchKey, MatchPolicy, Slot, SlotValue, SurveyReport,
+    TargetAgent, TargetField, ThreadPart,
 };
 use crate::contract::types::{
-    Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Invalid,
-    Reference, Value,
+    Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Fidelity,
+    Invalid, Kind, Loss, Reference, Value,
 };
 use crate::contract::{ledger, types};
 use crate::error::Error;
@@ -82,7 +84,10 @@ pub struct Assembler {
     platform: String,
     organisation: String,
     slots: Vec<Slot>,
+    agents: Vec<TargetAgent>,
+    fields: Vec<TargetField>,
     known: Mutex<HashMap<Key, Known>>,
+    excluded: Mutex<HashMap<String, bool>>,
 }
 
 /// Kind and id of a record.
@@ -95,8 +100,16 @@ struct Known {
     name: Option<String>,
 }
 
+/// What hangs on a record: on a conversation its messages with their files, on others their own files.
+#[derive(Default)]
+struct Hanging {
+    messages: Vec<(Staged, Vec<Staged>)>,
+    files: Vec<Staged>,
+}
+
 /// A record on its way to being an item.
 struct Draft {
+    existing: Option<Candidate>,
     record: Record,
     body: Body,
     values: Vec<SlotValue>,
@@ -129,7 +142,10 @@ impl Assembler {
             platform: platform.to_owned(),
             organisation: organisation.to_owned(),
             slots: survey.slots.clone(),
+            agents: survey.agents.clone(),
+            fields: survey.fields.clone(),
             known: Mutex::default(),
+            excluded: Mutex::default(),
         }
     }
 
@@ -276,11 +292,10 @@ impl Assembler {
         let mut threads = self.threads(kind, &rows).await?;
         let mut drafts: Vec<Result<Draft, (Record, ledger::Status)>> = vec![];
         for own in rows {
-            let thread = threads.remove(&own.entry.head.id).unwrap_or_default();
-            drafts.push(self.draft(kind, own, thread));
+            let hanging = threads.remove(&own.entry.head.id).unwrap_or_default();
+            drafts.push(self.draft(kind, own, hanging).await?);
         }
-        self.resolve(drafts.iter_mut().flatten().map(|draft| &mut draft.body))
-            .await?;
+        self.resolve(drafts.iter_mut().flatten().collect()).await?;
         let ids: Vec<String> = drafts
             .iter()
             .flatten()
@@ -300,7 +315,7 @@ impl Assembler {
                 body: draft.body,
                 values: draft.values,
                 policy,
-                existing: None,
+                existing: draft.existing,
                 marker: record.marker.clone(),
                 in_doubt_since: doubts.get(&record.id).copied(),
                 notes: draft.notes,
@@ -320,17 +335,27 @@ impl Assembler {
             .collect())
     }
 
-    /// The messages of conversations with their attachments, by conversation; nothing for other kinds.
+    /// What hangs on records, by record.
     async fn threads(
         &self,
         kind: &str,
         rows: &[Staged],
-    ) -> Result<HashMap<String, Vec<(Staged, Vec<Staged>)>>, Error> {
-        if kind != kinds::name(&types::Kind::Conversation) {
-            return Ok(HashMap::new());
+    ) -> Result<HashMap<String, Hanging>, Error> {
+        let ids: Vec<String> = rows.iter().map(|row| row.entry.head.id.clone()).collect();
+        match kinds::parse(kind) {
+            Kind::Conversation => {}
+            // A note on a customer alone, say: its files come along with it.
+            Kind::Message | Kind::CustomObject | Kind::Article => {
+                let files = self.children("attachment", &ids).await?;
+                let hanging = |files| Hanging {
+                    files,
+                    ..Hanging::default()
+                };
+                return Ok(files.into_iter().map(|(id, f)| (id, hanging(f))).collect());
+            }
+            _ => return Ok(HashMap::new()),
         }
-        let conversations: Vec<String> = rows.iter().map(|row| row.entry.head.id.clone()).collect();
-        let messages = self.children("message", &conversations).await?;
+        let messages = self.children("message", &ids).await?;
         let carriers: Vec<String> = messages
             .values()
             .flatten()
@@ -344,18 +369,22 @@ impl Assembler {
                     let files = files.remove(&message.entry.head.id).unwrap_or_default();
                     (message, files)
                 });
-                (conversation, with_files.collect())
+                let hanging = Hanging {
+                    messages: with_files.collect(),
+                    ..Hanging::default()
+                };
+                (conversation, hanging)
             })
             .collect())
     }
 
     /// A record with what hangs on it, its values mapped; or the outcome it has already.
-    fn draft(
+    async fn draft(
         &self,
         kind: &str,
         own: Staged,
-        thread: Vec<(Staged, Vec<Staged>)>,
-    ) -> Result<Draft, (Record, ledger::Status)> {
+        hanging: Hanging,
+    ) -> Result<Result<Draft, (Record, ledger::Status)>, Error> {
         let id = own.entry.head.id.clone();
         let mut record = Record {
             key: format!("{kind}:{id}"),
@@ -365,42 +394,52 @@ impl Assembler {
             hash: own.hash,
             inside: vec![],
             missing: vec![],
+            left_out: vec![],
+            losses: vec![],
         };
         let mut notes = vec![];
         let mut entry = own.entry;
+        self.rename(&mut entry);
         if let Entity::Attachment(attachment) = &mut entry.data {
             attachment.content = own.blob;
         }
+        let status = match left_out(&self.config, &entry) {
+            Some(status) => Some(status),
+            None => self.hangs_on_excluded(&entry).await?,
+        };
         let mut body = Body {
             entries: vec![entry.clone()],
             parts: vec![],
         };
-        for (message, files) in thread {
+        let own_files = carry(hanging.files, &mut record, &mut body);
+        if !own_files.is_empty() {
+            body.parts.push(ThreadPart {
+                message: 0,
+                attachments: own_files,
+            });
+        }
+        let (mut here, mut without) = (0_u64, 0_u64);
+        for (message, files) in hanging.messages {
+            if status.is_none() && self.is_by_excluded(&message.entry).await? {
+                leave_out(&message, &files, &mut record);
+                without += 1;
+                continue;
+            }
+            here += 1;
             record.inside.push((
                 "message".into(),
                 message.entry.head.id.clone(),
                 message.hash,
             ));
             let place = push(&mut body.entries, message.entry);
-            let mut attachments = vec![];
-            for mut attachment in files {
-                record.inside.push((
-                    "attachment".into(),
-                    attachment.entry.head.id.clone(),
-                    attachment.hash,
-                ));
-                if let Entity::Attachment(file) = &mut attachment.entry.data {
-                    file.content = attachment.blob;
-                }
-                attachments.push(push(&mut body.entries, attachment.entry));
-            }
+            let attachments = carry(files, &mut record, &mut body);
             body.parts.push(ThreadPart {
                 message: place,
                 attachments,
             });
         }
-        if let Some(status) = self.left_out(&entry) {
-            return Err((record, status));
+        if let Some(status) = status {
+            return Ok(Err((record, status)));
         }
         record.hash = sha256(
             &record
@@ -408,15 +447,26 @@ impl Assembler {
                 .iter()
                 .fold(record.hash.clone(), |all, (_, _, hash)| all + hash),
         );
-        let has = body.parts.len() as u64;
+        if without > 0 {
+            notes.push(format!(
+                "{without} messages of people whom the migration leaves out are not here."
+            ));
+        }
+        let has = here + without;
         let expected = expected_messages(&entry);
         if has < expected {
             notes.push(format!(
                 "The source counts {expected} messages and notes; {has} could be read."
             ));
         }
-        match self.values(&entry) {
+        Ok(match self.values(&entry) {
             Ok(values) => Ok(Draft {
+                existing: paired(&self.config, &entry, &self.agents).map(|agent| Candidate {
+                    target_id: agent.id.clone(),
+                    by: MatchKey::Other,
+                    before: serde_json::to_string(agent).unwrap_or_default(),
+                    doubtful: None,
+                }),
                 record,
                 body,
                 values,
@@ -426,6 +476,20 @@ impl Assembler {
                 record,
                 ledger::Status::Rejected(types::Error::Invalid(invalid)),
             )),
+        })
+    }
+
+    /// A field that goes into one that is there is shown to the connector by that one's name, so that it is found by the
+    /// connector's own rules, with all that the connector does about options and companions.
+    fn rename(&self, entry: &mut Entry) {
+        let Entity::FieldDefinition(field) = &mut entry.data else {
+            return;
+        };
+        if let Becomes::Existing(there, _) =
+            becomes(&self.config, &entry.head.id, field, &self.fields)
+        {
+            let (name, label) = (there.name.clone(), there.label.clone());
+            (field.name, field.label) = (name, label);
         }
     }
 
@@ -433,57 +497,6 @@ impl Assembler {
     #[must_use]
     pub fn marker(&self, kind: &str, id: &str) -> String {
         format!("{}:{}:{kind}:{id}", self.platform, self.organisation)
-    }
-
-    /// Rules by which a record is not loaded (rules M-3, M-13).
-    fn left_out(&self, entry: &Entry) -> Option<ledger::Status> {
-        let skipped = |why: &str| Some(ledger::Status::Skipped(why.to_owned()));
-        let filter = &self.config.filter;
-        if !filter.wants(kinds::name(&entry.head.kind)) {
-            return skipped("its kind is not in [filter] kinds");
-        }
-        let zone = self.config.migration.time_zone;
-        if let Entity::Conversation(conversation) = &entry.data {
-            if entry.head.deleted {
-                return skipped("deleted in the source");
-            }
-            if conversation.spam {
-                return skipped("marked as spam in the source");
-            }
-            if let Some(since) = filter.created_since
-                && entry
-                    .head
-                    .created_at
-                    .is_some_and(|at| at < since.to_ms(zone))
-            {
-                return skipped("created before [filter] created_since");
-            }
-            if let Some(since) = filter.updated_since
-                && entry
-                    .head
-                    .updated_at
-                    .is_some_and(|at| at < since.to_ms(zone))
-            {
-                return skipped("updated before [filter] updated_since");
-            }
-        }
-        if let Entity::Customer(customer) = &entry.data {
-            if customer.merged_into.is_some() {
-                return skipped("merged into another customer, who carries its id");
-            }
-            if entry.head.deleted {
-                return skipped("deleted in the source");
-            }
-            let excluded = customer
-                .addresses
-                .iter()
-                .any(|address| filter.exclude_people.contains(&address.value))
-                || filter.exclude_people.contains(&entry.head.id);
-            if excluded {
-                return skipped("named in [filter] exclude_people");
-            }
-        }
-        None
     }
 
     /// The values of the destination's slots (rule M-2).
@@ -512,37 +525,135 @@ impl Assembler {
         Ok(values)
     }
 
-    /// Gives every reference and custom field of these records its target and its name.
-    async fn resolve<'b>(&self, bodies: impl Iterator<Item = &'b mut Body>) -> Result<(), Error> {
-        let mut entries: Vec<&mut Entry> = bodies.flat_map(|body| &mut body.entries).collect();
+    /// Whether a person is named in `[filter] exclude_people`, by id, by an address, or by the id of a record that was merged
+    /// into theirs (rule M-12).
+    async fn is_excluded(&self, reference: &Reference) -> Result<bool, Error> {
+        if self.config.filter.exclude_people.is_empty() || reference.kind != Kind::Customer {
+            return Ok(false);
+        }
+        if let Some(known) = self.excluded.lock().await.get(&reference.id) {
+            return Ok(*known);
+        }
+        let id = self.survivor("customer", &reference.id).await?;
+        let person = self.staged("customer", &id).await?;
+        let named = |id: &String| self.config.filter.exclude_people.contains(id);
+        let excluded = named(&id)
+            || named(&reference.id)
+            || person
+                .as_ref()
+                .is_some_and(|person| is_named(&self.config, &person.entry));
+        // Somebody who is not read yet may still be, with an address that is named.
+        if excluded || person.is_some() {
+            let mut cache = self.excluded.lock().await;
+            if cache.len() > 200_000 {
+                cache.clear();
+            }
+            cache.insert(reference.id.clone(), excluded);
+        }
+        Ok(excluded)
+    }
+
+    async fn is_by_excluded(&self, message: &Entry) -> Result<bool, Error> {
+        match &message.data {
+            Entity::Message(message) => match &message.author {
+                Author::Person(person) => self.is_excluded(person).await,
+                Author::Name(_) | Author::System => Ok(false),
+            },
+            _ => Ok(false),
+        }
+    }
+
+    /// What hangs on a person who is left out is left out with them (rule M-13).
+    async fn hangs_on_excluded(&self, entry: &Entry) -> Result<Option<ledger::Status>, Error> {
+        let (people, why): (Vec<&Reference>, _) = match &entry.data {
+            Entity::Conversation(c) => (c.customer.iter().collect(), EXCLUDED_OWNER),
+            Entity::Message(m) => (m.customer.iter().collect(), EXCLUDED_OWNER),
+            Entity::CustomObject(o) => (o.customer.iter().collect(), EXCLUDED_OWNER),
+            Entity::Relationship(r) => (vec![&r.source, &r.target], EXCLUDED_LINK),
+            _ => return Ok(None),
+        };
+        for person in people {
+            if self.is_excluded(person).await? {
+                return Ok(Some(ledger::Status::Skipped(why.to_owned())));
+            }
+        }
+        Ok(match self.is_by_excluded(entry).await? {
+            true => Some(ledger::Status::Skipped(EXCLUDED_OWNER.to_owned())),
+            false => None,
+        })
+    }
+
+    /// The record that an id lives on in, which is mostly its own.
+    async fn survivor(&self, kind: &str, id: &str) -> Result<String, Error> {
+        let survivor = self
+            .store
+            .row(
+                "SELECT survivor FROM aliases WHERE extraction = $1 AND kind = $2 AND id = $3",
+                vec![(&self.extraction).into(), kind.into(), id.into()],
+            )
+            .await?
+            .map(|row| row.try_get::<String, _>("survivor"))
+            .transpose()?;
+        Ok(survivor.unwrap_or_else(|| id.to_owned()))
+    }
+
+    /// Gives every reference and custom field of these records its target and its name. A link to a person who is left out keeps
+    /// its name only, and is a loss of its record.
+    async fn resolve(&self, mut drafts: Vec<&mut Draft>) -> Result<(), Error> {
         let mut wanted: BTreeSet<Key> = BTreeSet::new();
-        for entry in &mut entries {
+        for draft in &mut drafts {
+            for entry in &mut draft.body.entries {
+                drop_unwanted(&self.config, entry, &mut draft.record.losses);
+            }
+        }
+        for entry in drafts.iter_mut().flat_map(|draft| &mut draft.body.entries) {
             each_reference(entry, &mut |reference| {
-                wanted.insert((
-                    kinds::name(&reference.kind).to_owned(),
-                    reference.id.clone(),
-                ));
+                wanted.insert(key_of(reference));
             });
             let owner = owner_word(entry);
             for field in &entry.head.fields {
                 wanted.insert(field_key(&owner, &field.name));
             }
         }
+        let mut excluded: HashSet<Key> = HashSet::new();
+        if !self.config.filter.exclude_people.is_empty() {
+            for (kind, id) in &wanted {
+                let person = Reference {
+                    kind: kinds::parse(kind),
+                    id: id.clone(),
+                    target: None,
+                    name: None,
+                };
+                if self.is_excluded(&person).await? {
+                    excluded.insert((kind.clone(), id.clone()));
+                }
+            }
+        }
         let found = self.find(wanted).await?;
-        for entry in entries {
-            each_reference(entry, &mut |reference| {
-                let key = (
-                    kinds::name(&reference.kind).to_owned(),
-                    reference.id.clone(),
-                );
-                let known = found.get(&key).cloned().unwrap_or_default();
-                reference.target = known.target;
-                reference.name = known.name;
-            });
-            let owner = owner_word(entry);
-            for field in &mut entry.head.fields {
-                let known = found.get(&field_key(&owner, &field.name));
-                field.target = known.and_then(|known| known.target.clone());
+        for draft in drafts {
+            for entry in &mut draft.body.entries {
+                let mut links = 0;
+                each_reference(entry, &mut |reference| {
+                    let key = key_of(reference);
+                    let known = found.get(&key).cloned().unwrap_or_default();
+                    // An earlier run may have taken them along.
+                    let is_out = excluded.contains(&key);
+                    links += usize::from(is_out);
+                    reference.target = known.target.filter(|_| !is_out);
+                    reference.name = known.name;
+                });
+                let owner = owner_word(entry);
+                for field in &mut entry.head.fields {
+                    let known = found.get(&field_key(&owner, &field.name));
+                    field.target = known.and_then(|known| known.target.clone());
+                }
+                let kind = kinds::name(&entry.head.kind);
+                draft.record.losses.extend((0..links).map(|_| Loss {
+                    field: format!("{kind}.customer"),
+                    how: Fidelity::Converted,
+                    note:
+                        "a link to a person named in [filter] exclude_people stays as text".into(),
+                }));
             }
         }
         Ok(())
@@ -708,6 +819,139 @@ fn staged(row: &sqlx::sqlite::SqliteRow) -> Result<Staged, Error> {
 
 fn json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     Ok(serde_json::from_str(text)?)
+}
+
+/// Rules by which a record is not loaded (rules M-3, M-13).
+#[must_use]
+pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
+    let skipped = |why: &str| Some(ledger::Status::Skipped(why.to_owned()));
+    let filter = &config.filter;
+    if !filter.wants(kinds::name(&entry.head.kind)) {
+        return skipped("its kind is not in [filter] kinds");
+    }
+    let zone = config.migration.time_zone;
+    if let Entity::Conversation(conversation) = &entry.data {
+        if entry.head.deleted {
+            return skipped("deleted in the source");
+        }
+        if conversation.spam {
+            return skipped("marked as spam in the source");
+        }
+        if let Some(since) = filter.created_since
+            && entry
+                .head
+                .created_at
+                .is_some_and(|at| at < since.to_ms(zone))
+        {
+            return skipped("created before [filter] created_since");
+        }
+        if let Some(since) = filter.updated_since
+            && entry
+                .head
+                .updated_at
+                .is_some_and(|at| at < since.to_ms(zone))
+        {
+            return skipped("updated before [filter] updated_since");
+        }
+    }
+    if matches!(entry.data, Entity::FieldDefinition(_)) && is_unwanted(config, &entry.head.id) {
+        return skipped(UNWANTED);
+    }
+    if let Entity::Customer(customer) = &entry.data {
+        if customer.merged_into.is_some() {
+            return skipped("merged into another customer, who carries its id");
+        }
+        if entry.head.deleted {
+            return skipped("deleted in the source");
+        }
+        if is_named(config, entry) {
+            return skipped("named in [filter] exclude_people");
+        }
+    }
+    None
+}
+
+/// Whether the user does not want a custom field, by its definition's id.
+fn is_unwanted(config: &Config, id: &str) -> bool {
+    config.map.fields.get(id) == Some(&FieldTarget::Make(false))
+}
+
+/// Takes the values of fields that the user does not want off a record.
+fn drop_unwanted(config: &Config, entry: &mut Entry, losses: &mut Vec<Loss>) {
+    let owner = owner_word(entry);
+    entry.head.fields.retain(|field| {
+        let unwanted = is_unwanted(config, &format!("{owner}/{}", field.name));
+        if unwanted {
+            losses.push(Loss {
+                field: format!("fields.{}", field.name),
+                how: Fidelity::Lost,
+                note: UNWANTED.into(),
+            });
+        }
+        !unwanted
+    });
+}
+
+/// Why a field is not loaded.
+const UNWANTED: &str = "left out by [map.fields]";
+
+/// Whether `[filter] exclude_people` names this person, by id, by the id of a record merged into this one, or by an address.
+fn is_named(config: &Config, entry: &Entry) -> bool {
+    let Entity::Customer(customer) = &entry.data else {
+        return false;
+    };
+    let same = |a: &str, b: &str| a.trim().to_lowercase() == b.trim().to_lowercase();
+    config.filter.exclude_people.iter().any(|named| {
+        *named == entry.head.id
+            || customer.merged_from.contains(named)
+            || customer
+                .addresses
+                .iter()
+                .any(|address| same(&address.value, named))
+    })
+}
+
+/// Why what hangs on somebody is not loaded.
+const EXCLUDED_OWNER: &str = "belongs to a person named in [filter] exclude_people";
+/// Why a link is not.
+const EXCLUDED_LINK: &str = "a link to a person named in [filter] exclude_people";
+
+/// Adds the files that a record carries, and returns their places.
+fn carry(files: Vec<Staged>, record: &mut Record, body: &mut Body) -> Vec<u32> {
+    let mut places = vec![];
+    for mut file in files {
+        record
+            .inside
+            .push(("attachment".into(), file.entry.head.id.clone(), file.hash));
+        if let Entity::Attachment(attachment) = &mut file.entry.data {
+            attachment.content = file.blob;
+        }
+        places.push(push(&mut body.entries, file.entry));
+    }
+    places
+}
+
+/// Leaves a message out of its thread, with its files.
+fn leave_out(message: &Staged, files: &[Staged], record: &mut Record) {
+    let mut add = |kind: &str, one: &Staged| {
+        record.left_out.push((
+            kind.to_owned(),
+            one.entry.head.id.clone(),
+            one.hash.clone(),
+            EXCLUDED_OWNER.to_owned(),
+        ));
+    };
+    add("message", message);
+    for file in files {
+        add("attachment", file);
+    }
+}
+
+fn key_of(reference: &Reference) -> Key {
+    (
+        kinds::name(&reference.kind).to_owned(),
+        reference.id.clone(),
+    )
 }
 
 /// What a value of the source becomes: the user's map, then the connector's proposal, then its fallback.
@@ -900,3 +1144,6 @@ fn push(entries: &mut Vec<Entry>, entry: Entry) -> u32 {
     entries.push(entry);
     u32::try_from(entries.len() - 1).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,10 @@ use crate::{kinds, sql};
 const WALKS: i64 = 3;
 /// Partitions read at once: searches are paced by the gateway; more would only hold memory.
 const AT_ONCE: usize = 4;
+/// Pages in a row that bring no record of their partition's kind: an honest list has holes, but none of a million rows.
+const FRUITLESS: u32 = 10_000;
+/// Times that partitions are replaced by others: halving a hundred years down to milliseconds takes 42.
+const GENERATIONS: u32 = 1_000;
 /// How far the catch-up pass reaches back before the moment the first pass began: longer than search indexes lag.
 const OVERLAP_MS: i64 = 10 * 60 * 1000;
 
@@ -160,7 +164,7 @@ impl Extractor<'_> {
             }
             self.store.write(batch).await?;
         }
-        loop {
+        for _ in 0..GENERATIONS {
             let open = self.open_partitions(word, pass).await?;
             if open.is_empty() {
                 return Ok(());
@@ -171,6 +175,17 @@ impl Extractor<'_> {
                 .try_collect::<Vec<()>>()
                 .await?;
         }
+        Err(self.endless(word, "its partitions are split again and again"))
+    }
+
+    /// A connector that would have us read for ever.
+    fn endless(&self, kind: &str, why: &str) -> Error {
+        let (name, plugin) = (&self.side.name, self.side.plugin_name());
+        Error::failed(
+            "endless",
+            format!("{name} finds no end of {kind} ({plugin}): {why}"),
+        )
+        .with_hint("tell the connector's author")
     }
 
     fn new_partition(&self, part: &Partition, pass: i64) -> Result<Statement, Error> {
@@ -203,6 +218,8 @@ impl Extractor<'_> {
                     number: row.try_get("walks")?,
                     ids: HashSet::new(),
                     explained: BTreeMap::new(),
+                    asked: HashSet::new(),
+                    fruitless: 0,
                 })
             })
             .collect()
@@ -237,6 +254,7 @@ impl Extractor<'_> {
             walk.total_first = walk.total_first.or(page.total.map(signed));
             let done = page.next.is_none();
             let mut batch = vec![];
+            let before = walk.ids.len();
             for entry in &page.records {
                 if kinds::name(&entry.head.kind) == kinds::name(&walk.part.kind) {
                     walk.ids.insert(short(&entry.head.id));
@@ -245,6 +263,22 @@ impl Extractor<'_> {
             }
             for (reason, rows) in &page.explained {
                 *walk.explained.entry(reason.clone()).or_insert(0) += i64::from(*rows);
+            }
+            walk.fruitless = if walk.ids.len() > before || !page.explained.is_empty() {
+                0
+            } else {
+                walk.fruitless + 1
+            };
+            if walk.fruitless >= FRUITLESS {
+                let why = format!("{FRUITLESS} pages in a row hold none");
+                return Err(self.endless(kinds::name(&walk.part.kind), &why));
+            }
+            // A page is made from its cursor and nothing else, so one that leads to itself does so for ever.
+            if let Some(next) = &page.next
+                && !walk.asked.insert(sha256(next))
+            {
+                let kind = kinds::name(&walk.part.kind);
+                return Err(self.endless(kind, "a page leads back to itself"));
             }
             if !page.split.is_empty() {
                 for part in &page.split {
@@ -448,6 +482,10 @@ struct Walk {
     number: i64,
     ids: HashSet<Short>,
     explained: BTreeMap<String, i64>,
+    /// Hashes of the cursors that were given.
+    asked: HashSet<String>,
+    /// Pages in a row without a new record.
+    fruitless: u32,
 }
 
 /// Kinds that grow and change while they are read.

@@ -32,7 +32,7 @@ use crate::unit::{
 use crate::unit_host::UnitAbort;
 use crate::{kinds, sql};
 
-/// A unit that traps is run again this often before it is taken apart.
+/// A unit that traps is run again this often before it is taken apart; one that went over a limit is not.
 const RUNS: i64 = 3;
 /// A record that no unit could finish, though nothing was applied, is tried this often.
 const TRIES: u32 = 3;
@@ -99,8 +99,8 @@ impl Loader<'_> {
     /// `stopped`, `stop-rule`, or the first error that more tries would not mend.
     pub async fn run(&self, mut ready: watch::Receiver<HashSet<String>>) -> Result<(), Error> {
         self.events.phase("load");
-        self.settle().await?;
-        let context = self.prepare().await?;
+        Box::pin(self.settle()).await?;
+        let context = Box::pin(self.prepare()).await?;
         let order = self.destination.description().kinds.clone();
         for support in &order {
             let word = kinds::name(&support.kind).to_owned();
@@ -108,7 +108,7 @@ impl Loader<'_> {
                 .wait_for(|done| done.contains(&word))
                 .await
                 .map_err(|_| stopped())?;
-            self.load_kind(support, &context).await?;
+            Box::pin(self.load_kind(support, &context)).await?;
         }
         // Records that the catch-up pass brought for kinds that had been loaded before it.
         ready
@@ -116,7 +116,7 @@ impl Loader<'_> {
             .await
             .map_err(|_| stopped())?;
         for support in &order {
-            self.load_kind(support, &context).await?;
+            Box::pin(self.load_kind(support, &context)).await?;
         }
         self.export_rest().await
     }
@@ -130,15 +130,7 @@ impl Loader<'_> {
             let end = self.drive(unit, &frozen, attempts, now).await?;
             self.after(&frozen, end).await?;
         }
-        let unsettled = self
-            .around
-            .store
-            .rows(
-                "SELECT kind, source_id FROM outcomes WHERE run = $1 AND status = 'unsettled'",
-                vec![(&self.around.run).into()],
-            )
-            .await?;
-        for row in unsettled {
+        for row in in_doubt(&self.around).await? {
             let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
             self.singly(&kind, &id).await?;
         }
@@ -269,7 +261,7 @@ impl Loader<'_> {
                 async move {
                     let batch = batch?;
                     let count = batch.items.len() as u64;
-                    self.write_batch(support, batch, context).await?;
+                    Box::pin(self.write_batch(support, batch, context)).await?;
                     let now = done.fetch_add(count, Ordering::Relaxed) + count;
                     self.events.progress(kind, now, Some(unsigned(total)));
                     Ok::<(), Error>(())
@@ -327,7 +319,15 @@ impl Loader<'_> {
         attempts: i64,
         now: i64,
     ) -> Result<End, Error> {
-        drive(self.destination, &self.around, unit, frozen, attempts, now).await
+        Box::pin(drive(
+            self.destination,
+            &self.around,
+            unit,
+            frozen,
+            attempts,
+            now,
+        ))
+        .await
     }
 
     /// What follows when a unit was taken apart.
@@ -435,6 +435,12 @@ impl Loader<'_> {
             }
             for (kind, id, hash, cause) in &record.missing {
                 add(kind, id, hash, Some(cause));
+            }
+            for (kind, id, hash, rule) in &record.left_out {
+                let (statement, entry) =
+                    decided(&self.around, &[kind, id, hash], "skipped", Some(rule), None);
+                batch.push(statement);
+                ledger.push(entry);
             }
         }
         self.around.store.write_ledger(batch, ledger).await?;
@@ -553,6 +559,10 @@ impl Loader<'_> {
                 else {
                     continue;
                 };
+                // Whom the user paired stays paired.
+                if item.existing.is_some() {
+                    continue;
+                }
                 let Some(mut candidate) = result.candidates.into_iter().next() else {
                     continue;
                 };
@@ -672,7 +682,7 @@ impl Loader<'_> {
     }
 }
 
-fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
+pub(super) fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -681,7 +691,7 @@ fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
         .map_err(|e| Error::io("create the export folder", dir, e))
 }
 
-fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+pub(super) fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::OpenOptions::new()
         .create(true)
@@ -693,6 +703,21 @@ fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
 
 pub(super) fn stopped() -> Error {
     Error::Interrupted
+}
+
+/// Records of a run that may have been written though nobody knows it: unsettled, or out of a unit that was taken apart.
+///
+/// # Errors
+/// A store error.
+pub async fn in_doubt(around: &Surroundings) -> Result<Vec<sqlx::sqlite::SqliteRow>, Error> {
+    Ok(around
+        .store
+        .rows(
+            "SELECT kind, source_id FROM outcomes WHERE run = $1 AND status = 'unsettled' \
+             UNION SELECT kind, source_id FROM doubts WHERE run = $1 ORDER BY kind, source_id",
+            vec![(&around.run).into()],
+        )
+        .await?)
 }
 
 /// Units of a run that were begun and not ended, oldest first.
@@ -858,7 +883,7 @@ pub async fn drive(
                 ));
             }
             Err(UnitError::Abort(abort)) => (abort.to_string(), false),
-            Err(trap) if attempts < RUNS => {
+            Err(trap) if attempts < RUNS && trap.may_pass() => {
                 tracing::warn!(unit, attempts, error = %trap, "Unit failed; running it again.");
                 continue;
             }

@@ -6,8 +6,15 @@
 mod assemble;
 mod errors;
 mod extract;
+#[cfg(test)]
+mod fixtures;
+mod inventory;
 mod load;
+mod mapping;
 pub mod model;
+mod notify;
+mod pace;
+mod pauses;
 mod planning;
 pub mod project;
 mod rollback;
@@ -25,18 +32,21 @@ use self::assemble::Assembler;
 use self::extract::Extractor;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
-    CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport, Severity,
+    CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
 };
+use self::notify::{Happening, Notifier, stopped_words};
+use self::pace::Pace;
+use self::pauses::{Keeper, telling};
 use self::planning::Facts;
 use self::project::Project;
 pub use self::side::Side;
+use crate::config::Config;
 use crate::contract::description::Role;
 use crate::contract::destination::{SurveyReport, UndoMode};
 use crate::contract::session::Account;
 use crate::contract::source::Discovery;
 use crate::contract::types::{Entry, Kind};
 use crate::error::Error;
-use crate::gateway::{Pause, PauseReason};
 use crate::sql;
 use crate::store::sha256;
 use crate::unit::Surroundings;
@@ -121,22 +131,95 @@ pub async fn check(project: &Project, events: &dyn Events) -> Result<CheckReport
 /// As [`check`].
 pub async fn plan(project: &Project, events: &dyn Events) -> Result<Plan, Error> {
     let owned = project.own().await?;
+    let result = async { gather(project, events).await?.plan(&project.config) }.await;
+    owned.release().await?;
+    result
+}
+
+/// A plan, and what became of its proposals.
+#[derive(Debug)]
+pub struct Proposed {
+    /// The plan, by the file as it is now.
+    pub plan: Plan,
+    /// Entries added to `[map]`.
+    pub added: usize,
+    /// Entries that were not, because a run has begun with the mapping as it is.
+    pub withheld: usize,
+}
+
+/// As [`plan`], and adds to `[map]` of `migration.toml` what it does not say yet. A run is pinned to its mapping (rule M-14): once
+/// one was begun, and until it is rolled back, nothing is added.
+///
+/// # Errors
+/// As [`plan`]; a file that cannot be written.
+pub async fn propose(project: &mut Project, events: &dyn Events) -> Result<Proposed, Error> {
+    let owned = project.own().await?;
     let result = async {
-        let ends = ends(project, None).await?;
-        let (plan, ..) = make_plan(project, ends, events).await?;
-        Ok(plan)
+        let gathered = gather(project, events).await?;
+        let proposal = mapping::proposal(
+            &project.config,
+            &gathered.schema,
+            &gathered.survey.slots,
+            &gathered.survey.fields,
+            &gathered.met,
+            &gathered.ends.destination.name,
+        );
+        let begun = project
+            .store
+            .number(
+                "SELECT count(*) FROM runs WHERE state <> 'rolled-back'",
+                vec![],
+            )
+            .await?
+            > 0;
+        let (added, withheld) = match begun {
+            true => (0, proposal.len()),
+            false => (project.config.write_map(&proposal)?, 0),
+        };
+        Ok(Proposed {
+            plan: gathered.plan(&project.config)?,
+            added,
+            withheld,
+        })
     }
     .await;
     owned.release().await?;
     result
 }
 
-/// The plan, and what it was made from.
-async fn make_plan(
-    project: &Project,
-    mut ends: Ends,
-    events: &dyn Events,
-) -> Result<(Plan, Ends, String, SurveyReport), Error> {
+/// What a plan is made from, on both sides.
+struct Gathered {
+    ends: Ends,
+    extraction: String,
+    until: i64,
+    check: CheckReport,
+    discovery: Discovery,
+    survey: SurveyReport,
+    schema: Vec<Entry>,
+    met: mapping::Met,
+}
+
+impl Gathered {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            source: &self.ends.source,
+            destination: &self.ends.destination,
+            check: &self.check,
+            discovery: &self.discovery,
+            survey: &self.survey,
+            schema: &self.schema,
+            met: &self.met,
+        }
+    }
+
+    fn plan(&self, config: &Config) -> Result<Plan, Error> {
+        Ok(planning::plan(config, &self.facts())?)
+    }
+}
+
+/// Asks both sides, and reads what is cheap to read.
+async fn gather(project: &Project, events: &dyn Events) -> Result<Gathered, Error> {
+    let mut ends = ends(project, None).await?;
     let (extraction, until, discovery) = open_extraction(project, &mut ends).await?;
     let survey = {
         let side = &ends.destination;
@@ -166,16 +249,18 @@ async fn make_plan(
     {
         schema.push(serde_json::from_str::<Entry>(&row.try_get::<String, _>("payload")?)?);
     }
-    let plan = planning::plan(Facts {
-        config: &project.config,
-        source: &ends.source,
-        destination: &ends.destination,
-        check: ends.check(project),
+    let met = mapping::met(&project.store, &extraction, &project.config, &survey.slots).await?;
+    let check = ends.check(project);
+    Ok(Gathered {
+        ends,
+        extraction,
+        until,
+        check,
         discovery,
-        survey: survey.clone(),
+        survey,
         schema,
-    })?;
-    Ok((plan, ends, extraction, survey))
+        met,
+    })
 }
 
 /// The reading of the source that this project goes on with, or a new one. Several runs and destinations share it.
@@ -241,7 +326,8 @@ pub async fn run(
     events: &dyn Events,
 ) -> Result<RunReport, Error> {
     let owned = project.own().await?;
-    let result = run_owned(project, options, events).await;
+    // On the heap, like every large step of a run: a caller's thread may have a small stack.
+    let result = Box::pin(run_owned(project, options, events)).await;
     owned.release().await?;
     result
 }
@@ -252,10 +338,11 @@ async fn run_owned(
     events: &dyn Events,
 ) -> Result<RunReport, Error> {
     let _stop = forward(&options.stop, &project.stop);
-    let begun = begin(project, &options, events).await?;
+    let begun = Box::pin(begin(project, &options, events)).await?;
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
+    let export_dir = export_dir(project, &begun.run);
     let extractor = Extractor {
         side: &begun.ends.source,
         store: &project.store,
@@ -264,32 +351,20 @@ async fn run_owned(
         events,
         stop: stop.clone(),
     };
-    let loader = Loader {
-        source: &begun.ends.source,
-        destination: &begun.ends.destination,
-        around: around.clone(),
-        assembler: Assembler::new(
-            project.store.clone(),
-            project.config.clone(),
-            &begun.extraction,
-            &begun.ends.destination_account.id,
-            &begun.run,
-            &begun.ends.destination.context.platform,
-            &begun.ends.destination.context.organisation,
-            &begun.survey,
-        ),
-        config: &project.config,
-        extraction: begun.extraction.clone(),
-        export_dir: project.dir.join("export").join(&begun.run),
+    let loader = loader(
+        project,
+        (&begun.ends.source, &begun.ends.destination),
+        &around,
+        &begun.extraction,
+        &begun.survey,
         events,
-        stop: stop.clone(),
-        locks: Locks::default(),
-        watch: Rejects::default(),
-        tries: Default::default(),
-    };
+    );
     let kinds_wanted = wanted(&project.config);
     let reading = async {
-        let result = extractor.run(&kinds_wanted, &ready).await;
+        let result = match extractor.run(&kinds_wanted, &ready).await {
+            Ok(()) => inventory::take(&begun.ends.source, &around, &export_dir, events).await,
+            Err(error) => Err(error),
+        };
         if result.is_err() {
             // The loader must not wait for kinds that will not come.
             stop.cancel();
@@ -297,7 +372,7 @@ async fn run_owned(
         drop(ready);
         result
     };
-    let both = async { tokio::join!(reading, loader.run(seen)) };
+    let both = async { tokio::join!(Box::pin(reading), Box::pin(loader.run(seen))) };
     // A killed process must not take its counts along.
     let counting = async {
         loop {
@@ -313,27 +388,73 @@ async fn run_owned(
             }
         }
     };
-    let both = async {
+    let sides = [&begun.ends.source, &begun.ends.destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
         tokio::select! {
             result = both => result,
             never = counting => never,
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
-    let (read, loaded) =
-        telling(&[&begun.ends.source, &begun.ends.destination], events, both).await;
+    let person = Notifier::new(&project.config, &project.dir, &begun.run);
+    let keeper = Keeper {
+        store: &project.store,
+        run: &begun.run,
+        person: &person,
+    };
+    let (read, loaded) = telling(&sides, events, Some(&keeper), working).await;
+    let outcome = read.and(loaded);
+    let closed = close(project, &begun, &outcome).await;
+    let outcome = outcome.and(closed);
+    match &outcome {
+        Ok(Left {
+            unsettled: 0,
+            rejected,
+        }) => person.tell(
+            Happening::End,
+            &format!("the run is complete; {rejected} records were rejected"),
+        ),
+        Ok(Left { unsettled, .. }) => person.tell(
+            Happening::Stop,
+            &format!("the run stopped: {unsettled} records are unsettled"),
+        ),
+        Err(error) => person.tell(Happening::Stop, &stopped_words(error)),
+    }
+    for problem in person.finish().await {
+        events.notice(&problem);
+    }
+    outcome?;
+    sums::report(&around).await
+}
+
+/// What a run left to a person.
+struct Left {
+    unsettled: u64,
+    rejected: u64,
+}
+
+/// Stores how a run ended.
+async fn close(
+    project: &Project,
+    begun: &Begun,
+    outcome: &Result<(), Error>,
+) -> Result<Left, Error> {
     project
         .count_requests(&begun.extraction, &begun.ends.source)
         .await?;
     project
         .count_requests(&begun.run, &begun.ends.destination)
         .await?;
-    let outcome = read.and(loaded);
     let sums = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
-    let unsettled: u64 = sums.iter().map(|sum| sum.unsettled).sum();
-    let (state, reason) = match &outcome {
-        Ok(()) if unsettled > 0 => (
+    let left = Left {
+        unsettled: sums.iter().map(|sum| sum.unsettled).sum(),
+        rejected: sums.iter().map(|sum| sum.rejected).sum(),
+    };
+    let (state, reason) = match outcome {
+        Ok(()) if left.unsettled > 0 => (
             "stopped",
-            Some(format!("{unsettled} records are unsettled")),
+            Some(format!("{} records are unsettled", left.unsettled)),
         ),
         Ok(()) => ("complete", None),
         Err(error) => ("stopped", Some(error.to_string())),
@@ -341,15 +462,52 @@ async fn run_owned(
     project
         .store
         .write(vec![sql!(
-            "UPDATE runs SET state = $2, reason = $3, ended_at = $4 WHERE id = $1",
+            "UPDATE runs SET state = $2, reason = $3, ended_at = $4, until_ms = NULL WHERE id = $1",
             &begun.run,
             state,
             reason,
             project.clock.now()
         )])
         .await?;
-    outcome?;
-    sums::report(&around).await
+    Ok(left)
+}
+
+fn loader<'a>(
+    project: &'a Project,
+    (source, destination): (&'a Side, &'a Side),
+    around: &Surroundings,
+    extraction: &str,
+    survey: &SurveyReport,
+    events: &'a dyn Events,
+) -> Loader<'a> {
+    Loader {
+        source,
+        destination,
+        around: around.clone(),
+        assembler: Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            extraction,
+            &around.account,
+            &around.run,
+            &destination.context.platform,
+            &destination.context.organisation,
+            survey,
+        ),
+        config: &project.config,
+        extraction: extraction.to_owned(),
+        export_dir: export_dir(project, &around.run),
+        events,
+        stop: project.stop.clone(),
+        locks: Locks::default(),
+        watch: Rejects::default(),
+        tries: Default::default(),
+    }
+}
+
+/// Where a run writes what the destination has no place for.
+fn export_dir(project: &Project, run: &str) -> std::path::PathBuf {
+    project.dir.join("export").join(run)
 }
 
 /// A run that is going on.
@@ -403,39 +561,35 @@ async fn begin(
             }
         }
     }
-    let ends = ends(project, None).await?;
-    let (plan, ends, extraction, survey) = make_plan(project, ends, events).await?;
+    let gathered = gather(project, events).await?;
+    let plan = gathered.plan(&project.config)?;
     if let Some(error) = plan.errors.first() {
         return Err(
             Error::input("plan", error.clone()).with_hint("`transload plan` shows all of it")
         );
     }
-    if !plan.check.ok {
-        let what = plan
-            .check
-            .connections
-            .iter()
-            .flat_map(|c| {
-                c.missing_rights.iter().cloned().chain(
-                    c.notices
-                        .iter()
-                        .filter(|n| n.severity == Severity::Danger)
-                        .map(|n| n.message.clone()),
-                )
-            })
-            .collect::<Vec<_>>()
-            .join("; ");
-        return Err(
-            Error::environment("check", format!("the check does not pass: {what}"))
-                .with_hint("mend it, or accept a notice by its code in [migration] accept"),
-        );
+    let missing: Vec<&str> = plan
+        .check
+        .connections
+        .iter()
+        .flat_map(|connection| &connection.missing_rights)
+        .map(String::as_str)
+        .collect();
+    if !missing.is_empty() {
+        return Err(Error::environment(
+            "check",
+            format!("rights are missing: {}", missing.join("; ")),
+        )
+        .with_hint("give them to the credential; `transload check` shows whose they are"));
     }
-    let approved = options.yes || options.accept.as_deref() == Some(plan.digest.as_str());
-    if !approved {
-        return Err(Error::NotApproved {
-            digest: plan.digest,
-        });
-    }
+    planning::approve(&plan, options)?;
+    let Gathered {
+        ends,
+        extraction,
+        until,
+        survey,
+        ..
+    } = gathered;
     let now = project.clock.now();
     let run = format!(
         "r{}",
@@ -456,6 +610,18 @@ async fn begin(
         serde_json::to_string(&survey)?,
         now
     )];
+    // What was taken on is part of the record (rule M-10).
+    for danger in plan.dangers {
+        batch.push(sql!(
+            "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
+            &run,
+            &danger.notice.code,
+            serde_json::to_string(&model::Notice {
+                remedy: Some("taken on when the run was approved".into()),
+                ..danger.notice.clone()
+            })?
+        ));
+    }
     for (role, side) in [("source", &ends.source), ("destination", &ends.destination)] {
         let description = side.description();
         batch.push(sql!(
@@ -468,17 +634,6 @@ async fn begin(
         ));
     }
     project.store.write(batch).await?;
-    let row = project
-        .store
-        .row(
-            "SELECT until_ms FROM extractions WHERE id = $1",
-            vec![(&extraction).into()],
-        )
-        .await?;
-    let until = row
-        .map(|row| row.try_get("until_ms"))
-        .transpose()?
-        .unwrap_or(now);
     let mut begun = Begun {
         ends,
         run,
@@ -534,7 +689,7 @@ async fn resume(
     project
         .store
         .write(vec![sql!(
-            "UPDATE runs SET state = 'running', reason = NULL, ended_at = NULL WHERE id = $1",
+            "UPDATE runs SET state = 'running', reason = NULL, ended_at = NULL, until_ms = NULL WHERE id = $1",
             &run
         )])
         .await?;
@@ -592,7 +747,7 @@ pub async fn rollback(
     events: &dyn Events,
 ) -> Result<RollbackReport, Error> {
     let owned = project.own().await?;
-    let result = rollback_owned(project, options, events).await;
+    let result = Box::pin(rollback_owned(project, options, events)).await;
     owned.release().await?;
     result
 }
@@ -662,6 +817,9 @@ async fn rollback_owned(
             )])
             .await?;
     }
+    if !options.preview {
+        Box::pin(settle_first(project, &destination, &around, events)).await?;
+    }
     let work = rollback::Rollback {
         destination: &destination,
         around,
@@ -674,9 +832,84 @@ async fn rollback_owned(
         events,
         stop: project.stop.clone(),
     };
-    let result = telling(&[&destination], events, work.run()).await;
+    let sides = [&destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
+        tokio::select! {
+            result = Box::pin(work.run()) => result,
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let result = telling(&sides, events, None, working).await;
     project.count_requests(&run, &destination).await?;
     result
+}
+
+/// Drives what the run had begun to write to its end, so that the ledger knows all there is to undo (rule D-9). Records in doubt
+/// are looked up; one that is surely not there may be written by this, and is then undone with the rest.
+async fn settle_first(
+    project: &Project,
+    destination: &Side,
+    around: &Surroundings,
+    events: &dyn Events,
+) -> Result<(), Error> {
+    let begun = project
+        .store
+        .number(
+            "SELECT count(*) FROM units WHERE run = $1 AND status IN ('ready', 'running') AND operation <> 'undo'",
+            vec![(&around.run).into()],
+        )
+        .await?;
+    if begun == 0 && load::in_doubt(around).await?.is_empty() {
+        return Ok(());
+    }
+    let row = project
+        .store
+        .row(
+            "SELECT r.source, r.extraction, r.survey, r.config_digest, e.discovery FROM runs r JOIN extractions e ON e.id = r.extraction \
+             WHERE r.id = $1",
+            vec![(&around.run).into()],
+        )
+        .await?
+        .ok_or_else(|| Error::input("no-such-run", format!("there is no run {}", around.run)))?;
+    if row.try_get::<String, _>("config_digest")? != project.config.digest() {
+        return Err(Error::input(
+            "other-mapping",
+            format!(
+                "run {} was interrupted while it wrote, and migration.toml has changed since: what it had begun cannot be finished",
+                around.run
+            ),
+        )
+        .with_hint("put the mapping back, roll back, and change it then"));
+    }
+    let pinned = pinned(project, &around.run).await?;
+    let source = row.try_get::<String, _>("source")?;
+    let mut source = project.side(&source, Role::Source, Some(&pinned.0)).await?;
+    let discovery: Discovery = serde_json::from_str(&row.try_get::<String, _>("discovery")?)?;
+    source.context.state = Some(discovery.state);
+    for (to, from) in [
+        (&mut source.context.run, &destination.context.run),
+        (&mut source.context.platform, &destination.context.platform),
+        (
+            &mut source.context.organisation,
+            &destination.context.organisation,
+        ),
+    ] {
+        to.clone_from(from);
+    }
+    let extraction: String = row.try_get("extraction")?;
+    let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
+    events.phase("settle");
+    loader(
+        project,
+        (&source, destination),
+        around,
+        &extraction,
+        &survey,
+        events,
+    )
+    .settle()
+    .await
 }
 
 /// Cancels one token with another, for as long as the guard lives.
@@ -694,48 +927,5 @@ struct Guard(tokio::task::JoinHandle<()>);
 impl Drop for Guard {
     fn drop(&mut self) {
         self.0.abort();
-    }
-}
-
-/// Tells of a connection's pauses while `work` goes on (rule M-10).
-async fn telling<T>(sides: &[&Side], events: &dyn Events, work: impl Future<Output = T>) -> T {
-    let watching = sides.iter().map(|side| async move {
-        let mut pauses = side.gateway.pauses();
-        let mut waiting = false;
-        loop {
-            let reason = pauses.borrow_and_update().as_ref().map(words_of);
-            if reason.is_some() || waiting {
-                events.paused(&side.name, reason.as_deref());
-            }
-            waiting = reason.is_some();
-            if pauses.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    });
-    let watching = futures::future::join_all(watching);
-    tokio::pin!(work, watching);
-    loop {
-        tokio::select! {
-            result = &mut work => return result,
-            // Never ends while there is something to watch.
-            _ = &mut watching => {}
-        }
-    }
-}
-
-/// What a person reads of a pause.
-fn words_of(pause: &Pause) -> String {
-    let why = match &pause.reason {
-        PauseReason::Quota(rule) => format!("the limit {rule:?} is used up"),
-        PauseReason::SlowDown => "the platform asked us to wait".into(),
-        PauseReason::Credential(what) => format!("{what}; waiting for a new secret"),
-    };
-    match pause
-        .until
-        .and_then(chrono::DateTime::from_timestamp_millis)
-    {
-        Some(until) => format!("{why}, until {}", until.format("%H:%M:%S UTC")),
-        None => why,
     }
 }

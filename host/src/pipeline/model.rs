@@ -151,6 +151,8 @@ pub struct Plan {
     pub side_effects: Vec<Notice>,
     /// What to know before running.
     pub notices: Vec<Notice>,
+    /// Everything of severity `danger` among check, side effects and notices: a run needs a yes to each.
+    pub dangers: Vec<PlanDanger>,
     /// Calls to the source.
     pub source_calls: u64,
     /// Calls to the destination.
@@ -159,6 +161,16 @@ pub struct Plan {
     pub forecast_ms: u64,
     /// What stops a run.
     pub errors: Vec<String>,
+}
+
+/// A danger, and whether `[migration] accept` takes it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanDanger {
+    /// What it is.
+    #[serde(flatten)]
+    pub notice: Notice,
+    /// Taken on by its code.
+    pub accepted: bool,
 }
 
 /// One agent in a plan.
@@ -213,14 +225,25 @@ pub struct KindSum {
 pub struct RejectGroup {
     /// The kind.
     pub kind: String,
-    /// One sentence without record content.
+    /// One sentence without record content. Where many differ in ids and numbers only, `…` stands for those.
     pub cause: String,
     /// What to do.
     pub remedy: String,
     /// How many.
     pub count: u64,
-    /// Some source ids, at most ten.
+    /// Some source ids, at most three.
     pub examples: Vec<String>,
+}
+
+/// Records left out by one rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SkipGroup {
+    /// The kind.
+    pub kind: String,
+    /// Which rule.
+    pub rule: String,
+    /// How many.
+    pub count: u64,
 }
 
 /// A loss, added up.
@@ -232,11 +255,11 @@ pub struct LossGroup {
     pub field: String,
     /// `converted` or `lost`.
     pub how: String,
-    /// Why.
+    /// Why. Where many differ in ids and numbers only, `…` stands for those.
     pub note: String,
     /// Records it touched.
     pub count: u64,
-    /// Some source ids, at most ten.
+    /// Some source ids, at most three.
     pub examples: Vec<String>,
 }
 
@@ -284,6 +307,8 @@ pub struct RunReport {
     pub state: RunState,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
+    /// Until when it is paused, ms, where known.
+    pub until: Option<i64>,
     /// Source connection and account.
     pub source: String,
     /// Destination connection and account.
@@ -304,10 +329,16 @@ pub struct RunReport {
     pub lost: u64,
     /// Effects that a rollback left, by reason.
     pub left_after_rollback: u64,
-    /// Rejects by cause.
+    /// Rejects by cause, the biggest group first.
     pub rejects: Vec<RejectGroup>,
-    /// Losses.
+    /// Skipped records by rule, the biggest group first.
+    pub skips: Vec<SkipGroup>,
+    /// Losses, the biggest group first.
     pub losses: Vec<LossGroup>,
+    /// What cannot be migrated and must be rebuilt by a person, by section; the whole is in the export folder's
+    /// `inventory.json`.
+    #[serde(default)]
+    pub inventory: BTreeMap<String, u64>,
     /// Requests sent.
     pub requests: Vec<RequestCount>,
     /// Undo results that need a person.
@@ -327,7 +358,7 @@ pub struct UndoProblem {
     pub source_id: String,
     /// Target object.
     pub target: String,
-    /// `conflict`, `cannot`, `failed`.
+    /// `conflict`, `cannot`, `failed`; `unsettled` for a record of which it is not known whether it was written.
     pub status: String,
     /// In words.
     pub reason: String,
@@ -356,8 +387,10 @@ pub struct RunOptions {
     /// Digest of the plan that was approved; another plan is refused with
     /// [`Error::NotApproved`](crate::error::Error::NotApproved).
     pub accept: Option<String>,
-    /// Whatever the plan is, it is approved; recorded (rule M-10).
+    /// Whatever the plan is, it is approved; recorded (rule M-10). Says nothing of dangers.
     pub yes: bool,
+    /// Codes of dangers that are taken on, beside those in `[migration] accept`.
+    pub accept_dangers: Vec<String>,
     /// Cancelled: stop at the next safe point.
     pub stop: CancellationToken,
 }

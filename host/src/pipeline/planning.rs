@@ -3,20 +3,19 @@
 //! Everything here comes from `describe`, `check`, `discover`, `survey` and the schema kinds, which are cheap to read. A plan's
 //! digest covers what a person would decide by, so that `--accept <digest>` approves just that.
 
-use std::collections::BTreeMap;
-
-use super::assemble::map_value;
+use super::mapping::{self, Met};
 use super::model::{
-    CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, PlanCustomField, PlanField, PlanKind,
-    PlanValueMap, Severity,
+    CheckReport, ConnectionCheck, Notice, Plan, PlanDanger, PlanField, PlanKind, RunOptions,
+    Severity,
 };
 use super::side::Side;
-use crate::config::{Config, FieldTarget};
+use crate::config::Config;
 use crate::contract::description::{KindSupport, Role, SideEffectSeverity};
 use crate::contract::destination::SurveyReport;
 use crate::contract::session::{self, Account};
 use crate::contract::source::{Certainty, Discovery};
-use crate::contract::types::{AgentState, Entity, Entry, Fidelity, FieldType};
+use crate::contract::types::{Entry, Fidelity};
+use crate::error::Error;
 use crate::kinds;
 use crate::store::sha256;
 
@@ -83,38 +82,37 @@ pub fn check_report(connections: Vec<ConnectionCheck>, accepted: &[String]) -> C
 
 /// What a plan is made from.
 pub struct Facts<'a> {
-    /// The user's rules.
-    pub config: &'a Config,
     /// The source.
     pub source: &'a Side,
     /// The destination.
     pub destination: &'a Side,
     /// Both accounts.
-    pub check: CheckReport,
+    pub check: &'a CheckReport,
     /// What is there.
-    pub discovery: Discovery,
+    pub discovery: &'a Discovery,
     /// What there could be.
-    pub survey: SurveyReport,
+    pub survey: &'a SurveyReport,
     /// Staged agents, field definitions and object types.
-    pub schema: Vec<Entry>,
+    pub schema: &'a [Entry],
+    /// Values of the destination's settings met in what is staged.
+    pub met: &'a Met,
 }
 
-/// Makes the plan.
+/// Makes the plan by the user's rules.
 ///
 /// # Errors
 /// If the plan cannot be written as JSON.
-pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
+pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Error> {
     let Facts {
-        config,
         source,
         destination,
         check,
         discovery,
         survey,
         schema,
-    } = facts;
+        met,
+    } = *facts;
     let target = destination.description();
-    let mut errors = vec![];
     let mut notices: Vec<Notice> = discovery
         .notices
         .iter()
@@ -182,41 +180,16 @@ pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
             destination_calls: writing,
         });
     }
-    let values: Vec<PlanValueMap> = survey
-        .slots
-        .iter()
-        .map(|slot| {
-            let kind = kinds::name(&slot.kind);
-            let mut values: BTreeMap<String, String> = slot.defaults.iter().cloned().collect();
-            for (from, to) in &mut values {
-                if let Some(mapped) = map_value(config, kind, slot, from) {
-                    *to = mapped;
-                }
-            }
-            if let Some(own) = config.map.values.get(kind).and_then(|s| s.get(&slot.name)) {
-                for (from, to) in own {
-                    values.insert(from.clone(), to.clone());
-                    let allowed = slot.values.is_empty()
-                        || slot.values.iter().any(|option| option.value == *to);
-                    if !allowed {
-                        errors.push(format!(
-                            "[map.{kind}.{}] maps {from:?} to {to:?}, which {} does not have; it has {}",
-                            slot.name,
-                            destination.name,
-                            slot.values
-                                .iter()
-                                .map(|option| option.value.as_str())
-                                .collect::<Vec<_>>()
-                                .join(", ")
-                        ));
-                    }
-                }
-            }
-            PlanValueMap { slot: format!("{kind}.{}", slot.name), values, unmapped: vec![] }
-        })
-        .collect();
+    let (values, mut errors) = mapping::values(config, &survey.slots, met, &destination.name);
+    notices.extend(mapping::not_read(config, &survey.slots, met));
+    let fields = mapping::fields(config, schema, &survey.fields, &destination.name);
+    errors.extend(fields.errors);
+    notices.extend(fields.notices);
+    let agents = mapping::agents(config, schema, &survey.agents, &destination.name);
+    errors.extend(agents.errors);
+    notices.extend(agents.notices);
     let losses = losses(source, destination);
-    let side_effects = target
+    let side_effects: Vec<Notice> = target
         .side_effects
         .iter()
         .map(|effect| Notice {
@@ -234,16 +207,26 @@ pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
             remedy: effect.operator.clone(),
         })
         .collect();
+    let dangers = dangers(
+        check
+            .connections
+            .iter()
+            .flat_map(|connection| &connection.notices)
+            .chain(&side_effects)
+            .chain(&notices),
+        &config.migration.accept,
+    );
     let mut plan = Plan {
         digest: String::new(),
-        check,
+        check: check.clone(),
         kinds: plan_kinds,
         losses,
-        custom_fields: custom_fields(config, &schema, &survey),
+        custom_fields: fields.plan,
         values,
-        agents: agents(config, &schema, &survey),
+        agents: agents.plan,
         side_effects,
         notices,
+        dangers,
         source_calls,
         destination_calls,
         forecast_ms: forecast(source, source_calls, config).max(forecast(
@@ -259,6 +242,11 @@ pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
         &plan.side_effects,
         &plan.custom_fields,
         &plan.agents,
+        // Whether they are taken on already is no part of what there is to take on.
+        plan.dangers
+            .iter()
+            .map(|danger| &danger.notice)
+            .collect::<Vec<_>>(),
         plan.check
             .connections
             .iter()
@@ -267,6 +255,65 @@ pub fn plan(facts: Facts<'_>) -> Result<Plan, serde_json::Error> {
         config.digest(),
     ))?);
     Ok(plan)
+}
+
+/// What needs a yes, none twice.
+fn dangers<'a>(all: impl Iterator<Item = &'a Notice>, accepted: &[String]) -> Vec<PlanDanger> {
+    let mut dangers: Vec<PlanDanger> = vec![];
+    for notice in all.filter(|notice| notice.severity == Severity::Danger) {
+        if !dangers.iter().any(|known| known.notice == *notice) {
+            dangers.push(PlanDanger {
+                notice: notice.clone(),
+                accepted: accepted.contains(&notice.code),
+            });
+        }
+    }
+    dangers
+}
+
+/// Who said yes to a plan, if anybody did.
+///
+/// The plan's digest covers its dangers. A yes to whatever the plan is does not: each of those needs its code, in
+/// `[migration] accept` or beside the yes.
+///
+/// # Errors
+/// [`Error::NotApproved`]; `danger-not-accepted`, which names each.
+pub fn approve(plan: &Plan, options: &RunOptions) -> Result<(), Error> {
+    if options.accept.as_deref() == Some(plan.digest.as_str()) {
+        return Ok(());
+    }
+    if !options.yes {
+        return Err(Error::NotApproved {
+            digest: plan.digest.clone(),
+        });
+    }
+    let open: Vec<&Notice> = plan
+        .dangers
+        .iter()
+        .filter(|danger| !danger.accepted)
+        .map(|danger| &danger.notice)
+        .filter(|notice| !options.accept_dangers.contains(&notice.code))
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = open
+        .iter()
+        .map(|notice| format!("{} ({}: {})", notice.code, notice.from, notice.message))
+        .collect();
+    let mut codes: Vec<&str> = open.iter().map(|notice| notice.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    Err(Error::input(
+        "danger-not-accepted",
+        format!("nobody has taken on: {}", named.join("; ")),
+    )
+    .with_hint(format!(
+        "mend what can be mended; take on the rest with `--accept-danger {codes}`, for good with `transload plan --accept \
+         {codes}`, or all that the plan names with `--accept {}`",
+        plan.digest,
+        codes = codes.join(",")
+    )))
 }
 
 fn calls(support: Option<&KindSupport>, count: Option<u64>) -> u64 {
@@ -307,89 +354,6 @@ fn losses(source: &Side, destination: &Side) -> Vec<PlanField> {
         .collect()
 }
 
-fn custom_fields(config: &Config, schema: &[Entry], survey: &SurveyReport) -> Vec<PlanCustomField> {
-    schema
-        .iter()
-        .filter_map(|entry| {
-            let Entity::FieldDefinition(field) = &entry.data else {
-                return None;
-            };
-            let same = |a: &str, b: &str| a.trim().to_lowercase() == b.trim().to_lowercase();
-            let existing = survey.fields.iter().find(|target| {
-                target.kind == field.owner.kind
-                    && (target.name == field.name || same(&target.label, &field.label))
-            });
-            let (target, confidence) = match config.map.fields.get(&entry.head.id) {
-                Some(FieldTarget::Make(false)) => ("left out".to_owned(), None),
-                Some(FieldTarget::Existing(name)) => (name.clone(), None),
-                Some(FieldTarget::Make(true)) | None => match existing {
-                    Some(found) if found.name == field.name => (found.label.clone(), Some(1.0)),
-                    Some(found) => (found.label.clone(), Some(0.9)),
-                    None => ("made".to_owned(), None),
-                },
-            };
-            Some(PlanCustomField {
-                field: entry.head.id.clone(),
-                field_type: type_word(&field.field_type).to_owned(),
-                target,
-                confidence,
-            })
-        })
-        .collect()
-}
-
-fn type_word(field_type: &FieldType) -> &str {
-    match field_type {
-        FieldType::Text => "text",
-        FieldType::LongText => "long text",
-        FieldType::Integer => "integer",
-        FieldType::Decimal => "decimal",
-        FieldType::Boolean => "yes/no",
-        FieldType::Date => "date",
-        FieldType::Moment => "time",
-        FieldType::Choice => "choice",
-        FieldType::Choices => "choices",
-        FieldType::Tree => "tree",
-        FieldType::Link => "link",
-        FieldType::Json => "JSON",
-        FieldType::Reference(_) => "reference",
-        FieldType::Other(word) => word,
-    }
-}
-
-fn agents(config: &Config, schema: &[Entry], survey: &SurveyReport) -> Vec<PlanAgent> {
-    schema
-        .iter()
-        .filter_map(|entry| {
-            let Entity::Agent(agent) = &entry.data else {
-                return None;
-            };
-            let address = agent
-                .email
-                .as_ref()
-                .map(|own| config.people.agents.get(own).unwrap_or(own));
-            let target = survey
-                .agents
-                .iter()
-                .find(|target| match (&target.email, address) {
-                    (Some(theirs), Some(ours)) => theirs.eq_ignore_ascii_case(ours),
-                    _ => false,
-                });
-            Some(PlanAgent {
-                id: entry.head.id.clone(),
-                name: agent.name.clone(),
-                state: match agent.state {
-                    AgentState::Active => "active",
-                    AgentState::Deactivated => "deactivated",
-                    AgentState::Pending => "pending",
-                }
-                .into(),
-                target: target.map(|target| target.name.clone()),
-            })
-        })
-        .collect()
-}
-
 /// How long calls take by the tightest general limit and our share of it, ms.
 fn forecast(side: &Side, calls: u64, config: &Config) -> u64 {
     side.description()
@@ -415,3 +379,6 @@ fn forecast(side: &Side, calls: u64, config: &Config) -> u64 {
         .max()
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
-use super::load::{End, drive, freeze, open_units};
+use super::load::{End, drive, freeze, in_doubt, open_units};
 use super::model::{Events, RollbackReport, UndoProblem};
 use super::side::Side;
 use crate::contract::destination::{UndoMode, Undoing};
@@ -138,11 +138,22 @@ impl Rollback<'_> {
             let (stored, stored_problems) = stored(&self.around.store, &self.around.run).await?;
             counts = stored;
             problems = stored_problems;
+            for row in in_doubt(&self.around).await? {
+                problems.push(UndoProblem {
+                    kind: row.try_get("kind")?,
+                    source_id: row.try_get("source_id")?,
+                    target: String::new(),
+                    url: None,
+                    status: "unsettled".into(),
+                    reason: "it may have been written, and cannot be looked up yet: roll back again later".into(),
+                });
+            }
         }
         let left = if preview {
             total
         } else {
-            left(&self.around.store, &self.around.run).await?
+            let unsettled = problems.iter().filter(|p| p.status == "unsettled").count();
+            left(&self.around.store, &self.around.run).await? + unsettled as u64
         };
         if !preview {
             let state = if left == 0 {

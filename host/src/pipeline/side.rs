@@ -1,6 +1,5 @@
 //! One end of a migration: a connection with its plugin and its way out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::reading::ReadingHost;
 use crate::sandbox::{Plugin, UnitError};
 use crate::unit::error_words;
+use crate::unit_host::KnownBlobs;
 
 /// A read that fails for now is tried this often before the run stops.
 const TRIES: u32 = 5;
@@ -56,7 +56,7 @@ impl Side {
             self.gateway.clone(),
             self.blobs.clone(),
             Arc::clone(&self.clock),
-            HashSet::new(),
+            KnownBlobs::default(),
         ))
     }
 
@@ -77,7 +77,7 @@ impl Side {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(types::Error::Transient(why))) if tries < TRIES => why,
                 Ok(Err(error)) => return Err(self.failed(what, &error)),
-                Err(error) if tries < 2 => error.to_string(),
+                Err(error) if tries < 2 && error.may_pass() => error.to_string(),
                 Err(error) => {
                     return Err(Error::failed(
                         "unit-failed",
@@ -110,7 +110,17 @@ impl Side {
             return Error::Interrupted;
         }
         let (cause, remedy) = error_words(error);
-        let message = format!("{} could not {what}: {cause}", self.name);
+        let message = match error {
+            // Its author has to act, so it is named.
+            types::Error::Bug(_) => {
+                format!(
+                    "{} could not {what} ({}): {cause}",
+                    self.name,
+                    self.plugin_name()
+                )
+            }
+            _ => format!("{} could not {what}: {cause}", self.name),
+        };
         let code = match error {
             types::Error::Auth(_) => "auth",
             types::Error::Permission(_) => "permission",

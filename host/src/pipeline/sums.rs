@@ -5,18 +5,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::TryStreamExt as _;
 use sqlx::Row as _;
 
 use super::extract::unsigned;
-use super::model::{KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState};
+use super::inventory;
+use super::model::{
+    KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState, SkipGroup,
+};
 use super::rollback;
 use crate::error::Error;
 use crate::kinds;
+use crate::report::form;
 use crate::store::Store;
 use crate::unit::Surroundings;
 
-/// Examples shown of a group.
-const EXAMPLES: usize = 10;
+/// Examples shown of a group: enough to look at one, and at another if the first was odd.
+const EXAMPLES: usize = 3;
+/// So many sentences that differ in ids, numbers and quoted words are listed each by itself: a handful of values without a place, say.
+const APART: usize = 5;
 
 /// Everything there is to say about a run.
 ///
@@ -33,7 +40,7 @@ pub async fn report(around: &Surroundings) -> Result<RunReport, Error> {
 pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error> {
     let row = store
         .row(
-            "SELECT r.extraction, r.source, r.destination, r.account, r.organisation, r.state, r.reason, r.started_at, r.ended_at, \
+            "SELECT r.extraction, r.source, r.destination, r.account, r.organisation, r.state, r.reason, r.until_ms, r.started_at, r.ended_at, \
              e.account AS source_account FROM runs r JOIN extractions e ON e.id = r.extraction WHERE r.id = $1",
             vec![run.into()],
         )
@@ -94,6 +101,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         run: run.to_owned(),
         state,
         reason: row.try_get("reason")?,
+        until: row.try_get("until_ms")?,
         source: format!(
             "{} ({})",
             row.try_get::<String, _>("source")?,
@@ -113,7 +121,9 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         lost,
         left_after_rollback,
         rejects: rejects(store, run).await?,
+        skips: skips(store, run).await?,
         losses: losses(store, run).await?,
+        inventory: sections(store, run).await?,
         requests: requests(store, run, &extraction).await?,
         undo_problems,
         chain_ok: store.chain_holds().await?,
@@ -224,6 +234,11 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
             sum.undone = n;
         }
     }
+    // The inventory is no part of what is staged: what was listed is exported.
+    if let Some(sum) = sums.get_mut(inventory::KIND) {
+        sum.read = sum.exported;
+        sum.expected = sum.exported;
+    }
     for sum in sums.values_mut() {
         let explained: u64 = sum.explained.values().sum();
         sum.shortfall = sum.expected.saturating_sub(sum.read + explained);
@@ -321,77 +336,184 @@ async fn undone(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error
 }
 
 async fn rejects(store: &Store, run: &str) -> Result<Vec<RejectGroup>, Error> {
-    let mut groups: BTreeMap<(String, String), RejectGroup> = BTreeMap::new();
-    store
-        .each(
-            "SELECT kind, source_id, coalesce(cause, '') AS cause, coalesce(remedy, '') AS remedy FROM outcomes \
-             WHERE run = $1 AND status = 'rejected'",
-            vec![run.into()],
-            |row| {
-                let (kind, cause): (String, String) = (row.try_get("kind")?, row.try_get("cause")?);
-                let id: String = row.try_get("source_id")?;
-                let remedy: String = row.try_get("remedy")?;
-                let group = groups
-                    .entry((kind.clone(), cause.clone()))
-                    .or_insert_with(|| RejectGroup {
-                        kind,
-                        cause,
-                        remedy,
-                        count: 0,
-                        examples: vec![],
-                    });
-                group.count += 1;
-                // The first by id, whatever the order of reading.
-                let at = group.examples.partition_point(|other| *other < id);
-                if at < EXAMPLES {
-                    group.examples.insert(at, id);
-                    group.examples.truncate(EXAMPLES);
-                }
-                Ok::<(), Error>(())
-            },
-        )
-        .await?;
-    let mut groups: Vec<RejectGroup> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-    Ok(groups)
+    let mut alike = Alike::default();
+    let mut rows = sqlx::query(
+        "SELECT kind, source_id, coalesce(cause, '') AS cause, coalesce(remedy, '') AS remedy FROM outcomes \
+         WHERE run = $1 AND status = 'rejected'",
+    )
+    .bind(run)
+    .fetch(store.reads());
+    while let Some(row) = rows.try_next().await? {
+        alike.add(
+            [row.try_get("kind")?, row.try_get("remedy")?],
+            &row.try_get::<String, _>("cause")?,
+            &row.try_get::<String, _>("source_id")?,
+        );
+    }
+    Ok(alike
+        .groups()
+        .into_iter()
+        .map(|([kind, remedy], cause, group)| RejectGroup {
+            kind,
+            cause,
+            remedy,
+            count: group.records,
+            examples: group.examples,
+        })
+        .collect())
+}
+
+async fn skips(store: &Store, run: &str) -> Result<Vec<SkipGroup>, Error> {
+    let mut alike = Alike::default();
+    let mut rows = sqlx::query(
+        "SELECT kind, source_id, coalesce(cause, '') AS cause FROM outcomes WHERE run = $1 AND status = 'skipped'",
+    )
+    .bind(run)
+    .fetch(store.reads());
+    while let Some(row) = rows.try_next().await? {
+        alike.add(
+            [row.try_get("kind")?],
+            &row.try_get::<String, _>("cause")?,
+            &row.try_get::<String, _>("source_id")?,
+        );
+    }
+    Ok(alike
+        .groups()
+        .into_iter()
+        .map(|([kind], rule, group)| SkipGroup {
+            kind,
+            rule,
+            count: group.records,
+        })
+        .collect())
 }
 
 async fn losses(store: &Store, run: &str) -> Result<Vec<LossGroup>, Error> {
-    let mut groups: BTreeMap<[String; 4], (u64, String)> = BTreeMap::new();
-    store
-        .each(
-            "SELECT kind, field, how, note, source_id FROM losses WHERE run = $1",
-            vec![run.into()],
-            |row| {
-                let key = [
-                    row.try_get("kind")?,
-                    row.try_get("field")?,
-                    row.try_get("how")?,
-                    row.try_get("note")?,
-                ];
-                let id: String = row.try_get("source_id")?;
-                let (count, example) = groups.entry(key).or_insert_with(|| (0, id.clone()));
-                *count += 1;
-                if id < *example {
-                    *example = id;
-                }
-                Ok::<(), Error>(())
-            },
-        )
-        .await?;
-    let mut groups: Vec<LossGroup> = groups
+    let mut alike = Alike::default();
+    let mut rows =
+        sqlx::query("SELECT kind, source_id, field, how, note FROM losses WHERE run = $1")
+            .bind(run)
+            .fetch(store.reads());
+    while let Some(row) = rows.try_next().await? {
+        alike.add(
+            [
+                row.try_get("kind")?,
+                row.try_get("field")?,
+                row.try_get("how")?,
+            ],
+            &row.try_get::<String, _>("note")?,
+            &row.try_get::<String, _>("source_id")?,
+        );
+    }
+    Ok(alike
+        .groups()
         .into_iter()
-        .map(|([kind, field, how, note], (count, example))| LossGroup {
+        .map(|([kind, field, how], note, group)| LossGroup {
             kind,
             field,
             how,
             note,
-            count,
-            examples: vec![example],
+            count: group.records,
+            examples: group.examples,
         })
-        .collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-    Ok(groups)
+        .collect())
+}
+
+/// Puts sentences about records together: those that are equal, and, of sentences that differ in ids, numbers and quoted
+/// words only, all together once there are more than [`APART`]. So what is held is bounded by how many kinds of sentences
+/// there are, not by how many records.
+struct Alike<const N: usize> {
+    groups: BTreeMap<([String; N], String), Sentences>,
+}
+
+impl<const N: usize> Default for Alike<N> {
+    fn default() -> Self {
+        Self {
+            groups: BTreeMap::new(),
+        }
+    }
+}
+
+/// Sentences of one form.
+#[derive(Default)]
+struct Sentences {
+    /// Each by itself, while they are few.
+    apart: BTreeMap<String, Group>,
+    /// All of them.
+    together: Group,
+}
+
+/// Records with one sentence.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Group {
+    records: u64,
+    examples: Vec<String>,
+    last: String,
+}
+
+impl Group {
+    /// Rows of one record come one after the other, as they were written.
+    fn add(&mut self, record: &str) {
+        if self.last == record {
+            return;
+        }
+        record.clone_into(&mut self.last);
+        self.records += 1;
+        if self.examples.len() < EXAMPLES {
+            self.examples.push(record.to_owned());
+        }
+    }
+}
+
+impl<const N: usize> Alike<N> {
+    fn add(&mut self, key: [String; N], sentence: &str, record: &str) {
+        let sentences = self.groups.entry((key, form(sentence))).or_default();
+        sentences.together.add(record);
+        if sentences.apart.len() <= APART {
+            sentences
+                .apart
+                .entry(sentence.to_owned())
+                .or_default()
+                .add(record);
+        }
+    }
+
+    /// The biggest first.
+    fn groups(self) -> Vec<([String; N], String, Group)> {
+        let mut all = vec![];
+        for ((key, form), sentences) in self.groups {
+            match sentences.apart.len() > APART {
+                true => all.push((key, form, sentences.together)),
+                false => all.extend(
+                    sentences
+                        .apart
+                        .into_iter()
+                        .map(|(sentence, group)| (key.clone(), sentence, group)),
+                ),
+            }
+        }
+        all.sort_by_key(|(.., group)| std::cmp::Reverse(group.records));
+        all
+    }
+}
+
+/// How many things of each section the inventory has.
+async fn sections(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error> {
+    let mut sections = BTreeMap::new();
+    for row in store
+        .rows(
+            "SELECT source_id FROM outcomes WHERE run = $1 AND kind = $2",
+            vec![run.into(), inventory::KIND.into()],
+        )
+        .await?
+    {
+        let id: String = row.try_get("source_id")?;
+        let section = id
+            .split_once('/')
+            .map_or(id.as_str(), |(section, _)| section);
+        *sections.entry(section.to_owned()).or_insert(0) += 1;
+    }
+    Ok(sections)
 }
 
 async fn requests(store: &Store, run: &str, extraction: &str) -> Result<Vec<RequestCount>, Error> {
@@ -428,3 +550,6 @@ pub fn state_of(word: &str) -> RunState {
         _ => RunState::Running,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use crate::pipeline::model::{
     CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, RollbackReport, RunReport, Severity,
 };
 
-pub use run::{adds_up, is_clean, run, run_summary, without_content};
+pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
 
@@ -211,6 +211,23 @@ pub fn plan(plan: &Plan, width: Width) -> String {
         notices(&plan.side_effects, width),
     );
     out.push_str(&notices(&plan.notices, width));
+    let rows = plan.dangers.iter().map(|danger| {
+        vec![
+            danger.notice.code.clone(),
+            danger.notice.from.clone(),
+            match danger.accepted {
+                true => "taken on in [migration] accept",
+                false => "needs a yes",
+            }
+            .to_owned(),
+            danger.notice.message.clone(),
+        ]
+    });
+    section(
+        &mut out,
+        "Dangers: a run needs a yes to each",
+        table(&["code", "from", "", "what"].map(Column::Left), rows, width),
+    );
     let _ = writeln!(
         out,
         "Calls: {} to the source, {} to the destination; about {} at the share of the rate limits we may use.",

@@ -47,6 +47,9 @@ pub fn run(report: &RunReport, width: Width) -> String {
     if let Some(reason) = &report.reason {
         line("because", clean(reason));
     }
+    if let Some(until) = report.until {
+        line("until", time(until));
+    }
     line("source", clean(&report.source));
     line("destination", clean(&report.destination));
     for plugin in &report.plugins {
@@ -108,6 +111,23 @@ pub fn run(report: &RunReport, width: Width) -> String {
             width,
         ),
     );
+    let rows = report
+        .skips
+        .iter()
+        .map(|group| vec![group.kind.clone(), number(group.count), group.rule.clone()]);
+    section(
+        &mut out,
+        "Skipped, by rule",
+        table(
+            &[
+                Column::Left("kind"),
+                Column::Right("records"),
+                Column::Left("rule"),
+            ],
+            rows,
+            width,
+        ),
+    );
     let rows = report.losses.iter().map(|loss| {
         vec![
             loss.kind.clone(),
@@ -130,6 +150,19 @@ pub fn run(report: &RunReport, width: Width) -> String {
                 Column::Left("why"),
                 Column::Left("for example"),
             ],
+            rows,
+            width,
+        ),
+    );
+    let rows = report
+        .inventory
+        .iter()
+        .map(|(what, n)| vec![what.clone(), number(*n)]);
+    section(
+        &mut out,
+        "To be rebuilt by hand, listed in inventory.json of the export folder",
+        table(
+            &[Column::Left("what"), Column::Right("how many")],
             rows,
             width,
         ),
@@ -284,9 +317,11 @@ pub(super) fn undo_problems(problems: &[UndoProblem], width: Width) -> String {
 pub fn without_content(mut report: RunReport) -> RunReport {
     for group in &mut report.rejects {
         group.examples.clear();
+        group.cause = form(&group.cause);
     }
     for loss in &mut report.losses {
         loss.examples.clear();
+        loss.note = form(&loss.note);
     }
     for problem in &mut report.undo_problems {
         problem.source_id.clear();
@@ -301,7 +336,7 @@ fn state(state: RunState) -> &'static str {
     match state {
         RunState::New => "nothing written yet",
         RunState::Running => "not finished; `transload run` goes on with it",
-        RunState::Paused => "waiting",
+        RunState::Paused => "paused",
         RunState::Stopped => "stopped; `transload run` goes on with it",
         RunState::Complete => "complete",
         RunState::RollingBack => "being rolled back; `transload rollback` goes on with it",
@@ -314,4 +349,28 @@ fn time(ms: i64) -> String {
         || format!("{ms} ms"),
         |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),
     )
+}
+
+/// A sentence without what differs from record to record: words with a digit in them, and what stands in quotes.
+pub fn form(sentence: &str) -> String {
+    let mut out = String::with_capacity(sentence.len());
+    let mut rest = sentence;
+    while let Some(first) = rest.chars().next() {
+        let quoted = ['"', '`', '\'']
+            .contains(&first)
+            .then(|| rest.get(1..).and_then(|inside| inside.find(first)))
+            .flatten();
+        let length = match quoted {
+            Some(inside) => inside + 2,
+            None if first.is_whitespace() => first.len_utf8(),
+            None => rest.find(|c: char| c.is_whitespace()).unwrap_or(rest.len()),
+        };
+        let (word, behind) = rest.split_at(length);
+        match quoted.is_some() || word.chars().any(|c| c.is_ascii_digit()) {
+            true => out.push('…'),
+            false => out.push_str(word),
+        }
+        rest = behind;
+    }
+    out
 }

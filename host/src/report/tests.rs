@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::pipeline::model::{
-    KindSum, LossGroup, PlanCustomField, PlanField, PlanKind, PlanValueMap, RejectGroup,
-    RequestCount, RunState, UndoProblem,
+    KindSum, LossGroup, PlanCustomField, PlanDanger, PlanField, PlanKind, PlanValueMap,
+    RejectGroup, RequestCount, RunState, SkipGroup, UndoProblem,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -128,6 +128,21 @@ fn planned() -> Plan {
             Some("switch the automation off"),
         )],
         notices: vec![],
+        dangers: vec![
+            PlanDanger {
+                notice: notice(
+                    Severity::Danger,
+                    "automation-mails",
+                    "An automation mails people",
+                    Some("switch it off"),
+                ),
+                accepted: false,
+            },
+            PlanDanger {
+                notice: notice(Severity::Danger, "masked", "Values are masked", None),
+                accepted: true,
+            },
+        ],
         source_calls: 29,
         destination_calls: 1_255,
         forecast_ms: 5_025_000,
@@ -170,6 +185,7 @@ fn ran() -> RunReport {
         run: "r-0001".into(),
         state: RunState::Stopped,
         reason: Some("20 rejects of one cause in a row".into()),
+        until: None,
         source: "old-desk (org 7)".into(),
         destination: "acme-desk (account 42)".into(),
         plugins: vec![
@@ -190,14 +206,20 @@ fn ran() -> RunReport {
             count: 5,
             examples: vec!["SECRET-ID-1".into(), "SECRET-ID-2".into()],
         }],
+        skips: vec![SkipGroup {
+            kind: "conversation".into(),
+            rule: "marked as spam in the source".into(),
+            count: 7,
+        }],
         losses: vec![LossGroup {
             kind: "message".into(),
             field: "html".into(),
             how: "converted".into(),
-            note: "styles are taken out".into(),
+            note: "styles of \"SECRET words\" are taken out".into(),
             count: 1_234_567,
             examples: vec!["SECRET-ID-3".into()],
         }],
+        inventory: BTreeMap::from([("workflow".into(), 12), ("queue".into(), 3)]),
         requests: vec![
             RequestCount {
                 connection: "old-desk".into(),
@@ -240,6 +262,23 @@ fn a_plan_is_shown() {
 #[test]
 fn a_report_is_shown() {
     insta::assert_snapshot!(run(&ran(), None));
+}
+
+#[test]
+fn a_pause_is_shown_with_its_reason_and_its_end() {
+    let paused = RunReport {
+        state: RunState::Paused,
+        reason: Some("old-desk waits: the limit \"day\" is used up".into()),
+        until: Some(1_700_000_000_000),
+        ended_at: None,
+        ..ran()
+    };
+    let text = status(&paused, None);
+    assert!(text.starts_with("Run r-0001: paused"), "{text}");
+    assert!(
+        text.contains("  because      old-desk waits: the limit \"day\" is used up\n  until        2023-11-14T22:13:20Z\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -369,4 +408,22 @@ fn numbers_and_times_are_written_for_people() {
             "1 d"
         ]
     );
+}
+
+#[test]
+fn what_differs_from_record_to_record_is_no_part_of_a_sentences_form() {
+    for (sentence, expected) in [
+        ("styles are taken out", "styles are taken out"),
+        (
+            "message 5f1a: named in the text",
+            "message … named in the text",
+        ),
+        ("\"a b\" and `c` are no choices", "… and … are no choices"),
+        ("it isn't there", "it isn't there"),
+        ("a \"quote that never ends", "a \"quote that never ends"),
+        ("größe ü9 ÜBER", "größe … ÜBER"),
+        ("", ""),
+    ] {
+        assert_eq!(form(sentence), expected, "{sentence}");
+    }
 }

@@ -10,11 +10,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::task::coop::unconstrained;
 use wasmtime::component::{Accessor, HasSelf, Resource, ResourceTable};
 
-use super::limits::{Activity, Busy, HostLimit, Limiter};
-use crate::blobs::{BlobError, Builder};
+use super::limits::{Activity, Busy, Carriage, HostLimit, Limiter, LogQuota};
+use crate::blobs::Builder;
 use crate::contract::{
     blobs, description, destination, http, ledger, runtime, session, source, types,
 };
@@ -33,10 +35,24 @@ pub(super) struct UnitState {
     pub(super) host: Arc<dyn UnitHost>,
     pub(super) activity: Arc<Activity>,
     pub(super) limiter: Limiter,
+    /// Blobs under construction.
     pub(super) table: ResourceTable,
     /// Bytes that the guest may still append to blobs.
     pub(super) blob_bytes_left: u64,
+    /// Bytes that it may read from a blob at once.
+    pub(super) read_limit: u64,
+    /// Calls that the guest may still make.
+    pub(super) calls_left: u32,
+    pub(super) carriage: Arc<Carriage>,
+    /// Calls that the host works on at once.
+    pub(super) turns: Arc<Semaphore>,
+    /// Held by every call that is worked on: the sandbox hears when the last one has ended.
+    pub(super) open: mpsc::Sender<Never>,
+    pub(super) log: LogQuota,
 }
+
+/// What is never sent: its channel only tells that all its senders are gone.
+pub(super) enum Never {}
 
 type Imports = HasSelf<UnitState>;
 
@@ -59,24 +75,56 @@ enum Abandoned {
     Dropped,
 }
 
-/// Runs one asynchronous import.
+/// What a host call takes of its unit's share when it begins.
+enum Cost {
+    /// These bytes of the guest's, and a turn until it is done.
+    Bytes(usize),
+    /// Nothing: a wait holds nothing.
+    Nothing,
+}
+
+/// Runs one asynchronous import; `weigh` says how many bytes its answer has.
 async fn call<R, F>(
     accessor: &Accessor<UnitState, Imports>,
     abandoned: Abandoned,
+    cost: Cost,
+    weigh: fn(&R) -> usize,
     start: F,
 ) -> wasmtime::Result<R>
 where
     R: Send + 'static,
-    F: FnOnce(Arc<dyn UnitHost>) -> HostFuture<R>,
+    F: FnOnce(Arc<dyn UnitHost>) -> HostFuture<R> + Send + 'static,
 {
-    let (host, activity) = accessor.with(|mut access| {
+    let mut tracked = accessor.with(|mut access| {
         let state = access.get();
-        (Arc::clone(&state.host), Arc::clone(&state.activity))
-    });
-    let mut tracked = Tracked {
-        inner: start(host),
-        activity,
-    };
+        state.calls_left = state
+            .calls_left
+            .checked_sub(1)
+            .ok_or_else(|| HostLimit("too many calls of the host in one unit".to_owned()))?;
+        let turns = match cost {
+            Cost::Bytes(bytes) => {
+                state.carriage.carry(bytes)?;
+                Some(Arc::clone(&state.turns))
+            }
+            Cost::Nothing => None,
+        };
+        let host = Arc::clone(&state.host);
+        let (carriage, open) = (Arc::clone(&state.carriage), state.open.clone());
+        Ok::<_, HostLimit>(Tracked {
+            inner: Box::pin(async move {
+                let _open = open;
+                let _turn = match turns {
+                    // Unconstrained: calls queue in the order in which they were made, whatever tokio thinks of this unit.
+                    Some(turns) => Some(unconstrained(turns.acquire_owned()).await),
+                    None => None,
+                };
+                let answer = start(host).await?;
+                carriage.carry(weigh(&answer))?;
+                Ok(answer)
+            }),
+            activity: Arc::clone(&state.activity),
+        })
+    })?;
     let first = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut tracked).poll(cx))).await;
     let (result, _busy) = match first {
         Poll::Ready(done) => done,
@@ -86,20 +134,22 @@ where
                 abandoned,
             };
             // Unconstrained: a finished task must not look unfinished because tokio thinks this unit did enough.
-            tokio::task::coop::unconstrained(task).await?
+            unconstrained(task).await?
         }
     };
-    Ok(result?)
+    result
 }
+
+type Tracking<R> = Pin<Box<dyn Future<Output = wasmtime::Result<R>> + Send>>;
 
 /// Marks the host as busy during each poll, and from the end on for as long as the answer is under way.
 struct Tracked<R> {
-    inner: HostFuture<R>,
+    inner: Tracking<R>,
     activity: Arc<Activity>,
 }
 
 impl<R> Future for Tracked<R> {
-    type Output = (Result<R, UnitAbort>, Busy);
+    type Output = (wasmtime::Result<R>, Busy);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let busy = Busy::new(&self.activity);
@@ -129,14 +179,77 @@ impl<R> Drop for Task<R> {
     }
 }
 
+type Answered<R> = Result<R, http::Error>;
+
+/// Bytes of a request that the host holds while it works on it; blobs stay on the disk.
+fn request_weight(request: &http::Request) -> usize {
+    let body = match &request.body {
+        http::Body::None | http::Body::Blob(_) => 0,
+        http::Body::Bytes(bytes) => bytes.len(),
+        http::Body::Multipart(parts) => {
+            let part = |part: &http::Part| match &part.body {
+                http::PartBody::Bytes(bytes) => bytes.len(),
+                http::PartBody::Blob(_) => 0,
+            };
+            parts.iter().map(part).sum()
+        }
+    };
+    body + request.url.len() + headers_weight(&request.headers)
+}
+
+fn response_weight(response: &http::Response) -> usize {
+    response.body.len() + headers_weight(&response.headers)
+}
+
+fn headers_weight(headers: &[http::Header]) -> usize {
+    headers.iter().map(|h| h.name.len() + h.value.len()).sum()
+}
+
+fn answer_weight(answer: &Answered<http::Response>) -> usize {
+    answer.as_ref().map_or(0, response_weight)
+}
+
+fn download_weight(answer: &Answered<(http::Response, types::BlobRef)>) -> usize {
+    answer
+        .as_ref()
+        .map_or(0, |(response, _)| response_weight(response))
+}
+
+/// An outcome's length as it is stored.
+fn outcome_weight<O: serde::Serialize>(outcome: &O) -> usize {
+    struct Length(usize);
+    impl std::io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    // Neither the types nor the writer can fail.
+    let _ = serde_json::to_writer(&mut length, outcome);
+    length.0
+}
+
+fn weightless<R>(_answer: &R) -> usize {
+    0
+}
+
 impl http::HostWithStore<UnitState> for Imports {
     async fn send(
         accessor: &Accessor<UnitState, Self>,
         request: http::Request,
     ) -> wasmtime::Result<Result<http::Response, http::Error>> {
-        call(accessor, Abandoned::Continues, |host| {
-            Box::pin(async move { host.send(request).await })
-        })
+        let cost = Cost::Bytes(request_weight(&request));
+        call(
+            accessor,
+            Abandoned::Continues,
+            cost,
+            answer_weight,
+            |host| Box::pin(async move { host.send(request).await }),
+        )
         .await
     }
 
@@ -145,7 +258,8 @@ impl http::HostWithStore<UnitState> for Imports {
         request: http::Request,
         options: http::PollOptions,
     ) -> wasmtime::Result<Result<http::Response, http::Error>> {
-        call(accessor, Abandoned::Dropped, |host| {
+        let cost = Cost::Bytes(request_weight(&request));
+        call(accessor, Abandoned::Dropped, cost, answer_weight, |host| {
             Box::pin(async move { host.poll(request, options).await })
         })
         .await
@@ -155,9 +269,14 @@ impl http::HostWithStore<UnitState> for Imports {
         accessor: &Accessor<UnitState, Self>,
         request: http::Request,
     ) -> wasmtime::Result<Result<(http::Response, types::BlobRef), http::Error>> {
-        call(accessor, Abandoned::Continues, |host| {
-            Box::pin(async move { host.download(request).await })
-        })
+        let cost = Cost::Bytes(request_weight(&request));
+        call(
+            accessor,
+            Abandoned::Continues,
+            cost,
+            download_weight,
+            |host| Box::pin(async move { host.download(request).await }),
+        )
         .await
     }
 }
@@ -167,7 +286,8 @@ impl ledger::HostWithStore<UnitState> for Imports {
         accessor: &Accessor<UnitState, Self>,
         outcome: ledger::Outcome,
     ) -> wasmtime::Result<Result<(), ledger::Refusal>> {
-        call(accessor, Abandoned::Continues, |host| {
+        let cost = Cost::Bytes(outcome_weight(&outcome));
+        call(accessor, Abandoned::Continues, cost, weightless, |host| {
             Box::pin(async move { host.report(outcome).await })
         })
         .await
@@ -177,7 +297,8 @@ impl ledger::HostWithStore<UnitState> for Imports {
         accessor: &Accessor<UnitState, Self>,
         outcome: ledger::UndoOutcome,
     ) -> wasmtime::Result<Result<(), ledger::Refusal>> {
-        call(accessor, Abandoned::Continues, |host| {
+        let cost = Cost::Bytes(outcome_weight(&outcome));
+        call(accessor, Abandoned::Continues, cost, weightless, |host| {
             Box::pin(async move { host.report_undo(outcome).await })
         })
         .await
@@ -186,9 +307,13 @@ impl ledger::HostWithStore<UnitState> for Imports {
 
 impl runtime::HostWithStore<UnitState> for Imports {
     async fn sleep(accessor: &Accessor<UnitState, Self>, ms: u64) -> wasmtime::Result<()> {
-        call(accessor, Abandoned::Dropped, |host| {
-            Box::pin(async move { host.sleep(ms).await })
-        })
+        call(
+            accessor,
+            Abandoned::Dropped,
+            Cost::Nothing,
+            weightless,
+            move |host| Box::pin(async move { host.sleep(ms).await }),
+        )
         .await
     }
 }
@@ -199,7 +324,9 @@ impl runtime::Host for UnitState {
     }
 
     fn log(&mut self, level: runtime::Level, message: String) -> wasmtime::Result<()> {
-        self.host.log(level, &message);
+        if let Some(line) = self.log.line(&message) {
+            self.host.log(level, &line);
+        }
         Ok(())
     }
 
@@ -211,6 +338,11 @@ impl runtime::Host for UnitState {
 
 impl blobs::Host for UnitState {
     fn read(&mut self, blob: types::BlobRef, offset: u64, len: u32) -> wasmtime::Result<Vec<u8>> {
+        let there = blob.size.saturating_sub(offset).min(u64::from(len));
+        if there > self.read_limit {
+            let text = format!("a read of {there} bytes; one may have {}", self.read_limit);
+            return Err(HostLimit(text).into());
+        }
         Ok(self.host.blob_read(&blob, offset, len)?)
     }
 }
@@ -235,10 +367,7 @@ impl blobs::HostBuilder for UnitState {
             Some(builder) => builder,
             empty => empty.insert(self.host.blob_builder(blob.media_type.clone())?),
         };
-        builder.append(&bytes).map_err(|e| match e {
-            BlobError::TooLarge { .. } => UnitAbort::Limit(e.to_string()),
-            e => UnitAbort::Store(e.to_string()),
-        })?;
+        builder.append(&bytes).map_err(UnitAbort::from)?;
         Ok(())
     }
 

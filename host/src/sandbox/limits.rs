@@ -1,8 +1,12 @@
-//! What one unit may use: the guest's own CPU time, memory, tables.
+//! What one unit may use: the guest's own CPU time, memory, tables; calls of the host, what they carry, and lines of the log.
 //!
 //! CPU time is measured, not counted in epochs: epochs pass while the guest waits for the host, so counting them would trap
 //! a guest that polled a bulk job for an hour. A wrapper around the unit's future notes the thread's CPU time at each poll,
 //! and the epoch callback adds the poll in progress.
+//!
+//! Calls are bounded in three ways, because the host keeps something for each until the unit ends: how many there are, how many
+//! bytes they carry in both directions, and how many of them it works on at once. The first two end the unit, the last makes
+//! the guest's further calls wait their turn.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,6 +25,7 @@ use crate::unit_host::UnitHost;
 #[error("the guest computed for {used:?}")]
 pub(super) struct CpuLimit {
     pub(super) used: Duration,
+    pub(super) limit: Duration,
 }
 
 /// The guest wanted more memory than it may have. Bytes, summed over its memories.
@@ -94,6 +99,82 @@ impl ResourceLimiter for Limiter {
         }
         self.table = wanted;
         Ok(true)
+    }
+}
+
+/// What calls of the host may still carry. Shared with the tasks that calls run in.
+#[derive(Debug)]
+pub(super) struct Carriage {
+    limit: u64,
+    left: AtomicU64,
+}
+
+impl Carriage {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            left: AtomicU64::new(limit),
+        }
+    }
+
+    /// Takes this many bytes along, or says that it is too much.
+    pub(super) fn carry(&self, bytes: usize) -> Result<(), HostLimit> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let left = |left: u64| left.checked_sub(bytes);
+        self.left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, left)
+            .map(drop)
+            .map_err(|_| {
+                HostLimit(format!(
+                    "requests and answers of one unit with more than {} bytes together",
+                    self.limit
+                ))
+            })
+    }
+}
+
+/// Longest line that a guest may log, bytes; the rest of it is cut.
+const LINE: usize = 1 << 10;
+
+/// What a guest may log: so many bytes, then one line that says so, then nothing.
+#[derive(Debug)]
+pub(super) struct LogQuota {
+    left: usize,
+    said: bool,
+}
+
+impl LogQuota {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            left: limit,
+            said: false,
+        }
+    }
+
+    /// The line as it may be logged: short, and with its control characters spelled out, so that it cannot pass for a line of
+    /// the host's or steer a terminal.
+    pub(super) fn line(&mut self, message: &str) -> Option<String> {
+        if self.said {
+            return None;
+        }
+        let end = message.floor_char_boundary(LINE);
+        let mut line = String::with_capacity(end);
+        for c in message.get(..end).unwrap_or_default().chars() {
+            if c.is_control() {
+                line.extend(c.escape_default());
+            } else {
+                line.push(c);
+            }
+        }
+        if end < message.len() {
+            line.push('…');
+        }
+        if let Some(left) = self.left.checked_sub(line.len()) {
+            self.left = left;
+            return Some(line);
+        }
+        self.said = true;
+        Some("the connector logs too much; the rest of this unit is left out".to_owned())
     }
 }
 

@@ -57,6 +57,11 @@ const MEMORIES: u32 = 8;
 const TABLES: u32 = 64;
 /// Calls that one guest may have suspended within itself.
 const STACKS: u32 = 8;
+/// Stack of one call into a guest, bytes. JSON that is nested as deeply as the SDK's parser goes (127 levels) takes less than a
+/// tenth of it; an interpreted guest runs with half of it.
+const WASM_STACK: usize = 1 << 20;
+/// What the host's functions have on top of it.
+const HOST_STACK: usize = 1 << 20;
 
 /// What a sandbox allows.
 #[derive(Debug, Clone)]
@@ -80,6 +85,18 @@ pub struct SandboxConfig {
     pub max_handles: usize,
     /// Bytes that one unit may append to blobs of its own.
     pub blob_limit: u64,
+    /// Blobs that a guest may have under construction, each an open file of the process.
+    pub max_builders: usize,
+    /// Calls of the host that one unit may make: the host keeps a row of each until the unit ends.
+    pub max_calls: u32,
+    /// Of them, worked on at once; more wait their turn. Together with the longest answer this bounds what waits for a guest.
+    pub calls_at_once: usize,
+    /// Bytes that the calls of one unit may carry in both directions, blobs not counted: the host keeps them as well.
+    pub exchange_limit: u64,
+    /// Bytes that one unit may log.
+    pub log_limit: usize,
+    /// Bytes of a component. A Python guest has about 20 MB.
+    pub component_limit: usize,
 }
 
 impl SandboxConfig {
@@ -96,6 +113,13 @@ impl SandboxConfig {
             transfer_limit: 64 << 20,
             max_handles: 10_000,
             blob_limit: 1 << 30,
+            max_builders: 32,
+            // A thread of 3,000 messages, each with a file to be sent, several times over.
+            max_calls: 20_000,
+            calls_at_once: 32,
+            exchange_limit: 512 << 20,
+            log_limit: 64 << 10,
+            component_limit: 128 << 20,
         }
     }
 }
@@ -124,6 +148,14 @@ pub enum SandboxError {
         expected: String,
         /// Hex.
         found: String,
+    },
+    /// Longer than a component may be; it was not looked into.
+    #[error("the component has {size} bytes; it may have {limit}")]
+    TooLarge {
+        /// Bytes.
+        size: usize,
+        /// Bytes.
+        limit: usize,
     },
     /// No connector at all.
     #[error(transparent)]
@@ -274,6 +306,10 @@ impl Shared {
                 found: digest,
             });
         }
+        let (size, limit) = (bytes.len(), self.config.component_limit);
+        if size > limit {
+            return Err(SandboxError::TooLarge { size, limit });
+        }
         let outline = transload_registry::outline(bytes)?;
         check_contract(&outline.contract)?;
         let foreign: Vec<String> = outline.foreign_imports().map(str::to_owned).collect();
@@ -335,8 +371,6 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
-    /// Of one call into a guest, bytes.
-    const WASM_STACK: usize = 8 << 20;
     let mut engine = Config::new();
     engine
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
@@ -346,11 +380,8 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .cranelift_nan_canonicalization(true)
         // On by default in a debug build, where it costs minutes for a large component; it looks for mistakes of the compiler.
         .cranelift_debug_verifier(false)
-        // Generated glue makes functions of hundreds of KB, for which the better algorithm takes minutes and gigabytes.
-        .cranelift_regalloc_algorithm(wasmtime::RegallocAlgorithm::SinglePass)
-        // Such functions need room; it is address space until it is used.
         .max_wasm_stack(WASM_STACK)
-        .async_stack_size(WASM_STACK * 2)
+        .async_stack_size(WASM_STACK + HOST_STACK)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     engine
 }

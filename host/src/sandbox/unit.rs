@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
+use tokio::sync::{Semaphore, mpsc};
 use transload_registry::Role;
 use wasmtime::component::{ResourceTable, ResourceTableError};
-use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
-use super::imports::UnitState;
-use super::limits::{Activity, CpuLimit, HostLimit, Limiter, MemoryLimit, Meter, Metered};
-use super::{SandboxError, Shared, describe};
+use super::imports::{Never, UnitState};
+use super::limits::{
+    Activity, Carriage, CpuLimit, HostLimit, Limiter, LogQuota, MemoryLimit, Meter, Metered,
+};
+use super::{SandboxError, Shared, WASM_STACK, describe};
 use crate::blobs::Builder;
 use crate::contract::description::Description;
 use crate::contract::destination::{
@@ -26,25 +29,30 @@ use crate::contract::{http, ledger, runtime};
 use crate::unit_host::{UnitAbort, UnitHost};
 
 /// Longest text of a trap.
-const TRAP_TEXT: usize = 4 << 10;
+const TRAP_TEXT: usize = 1 << 10;
+/// How long a request that has left is waited for when its guest has ended: longer than the gateway waits for any answer.
+const SEEN_THROUGH: Duration = Duration::from_secs(5 * 60);
 
-/// Why a unit ended without an answer of its connector.
+/// Why a unit ended without an answer of its connector. The texts name limits, not what was measured, so that units that end
+/// for one reason have one text; a report groups by it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UnitError {
-    /// The connector failed: a panic, a broken value, waiting for what never comes. With a backtrace where there is one.
+    /// The connector failed: a panic, a broken value, waiting for what never comes. Where it did is in the log.
     #[error("the connector trapped: {0}")]
     Trap(String),
     /// It computed too long.
-    #[error("the connector computed for {used:?} and was stopped")]
+    #[error("the connector computed for more than {limit:?} and was stopped")]
     Cpu {
         /// Its own CPU time.
         used: Duration,
+        /// What it may have.
+        limit: Duration,
     },
     /// It took too long, waiting included.
     #[error("the connector was not done after {0:?} and was stopped")]
     Wall(Duration),
     /// It wanted too much memory.
-    #[error("the connector wanted {wanted} bytes of memory; it may have {limit}")]
+    #[error("the connector wanted more than {limit} bytes of memory")]
     Memory {
         /// Bytes, its memories together.
         wanted: usize,
@@ -68,6 +76,22 @@ pub enum UnitError {
     /// It could not be instantiated.
     #[error("the connector cannot be linked: {0}")]
     Link(String),
+}
+
+impl UnitError {
+    /// Whether the same call may end otherwise when it is made again: what went over a limit goes over it again.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Trap(_) | Self::Wall(_) => true,
+            Self::Abort(abort) => !matches!(abort, UnitAbort::Limit(_) | UnitAbort::UnknownBlob(_)),
+            Self::Cpu { .. }
+            | Self::Memory { .. }
+            | Self::HostLimit(_)
+            | Self::WrongRole { .. }
+            | Self::Link(_) => false,
+        }
+    }
 }
 
 /// A connector's answer, unless its unit ended without one.
@@ -283,18 +307,22 @@ exports! { Destination, transload_connector_destination:
         (mode: UndoMode, effects: Vec<Undoing>, ours: Vec<(String, String)>) -> ();
 }
 
-/// Runs one unit: a slot, a store, its limits, and the call.
+/// Runs one unit: a slot, a store, its limits, and the call. When the guest has ended, its store is gone before anything else
+/// happens, and what it left open is settled before this returns: a unit that is run again meets nothing of its former self.
 async fn unit<R, F>(shared: &Shared, host: Arc<dyn UnitHost>, call: F) -> Result<R, UnitError>
 where
     R: Send + 'static,
     F: for<'a> FnOnce(&'a mut Store<UnitState>) -> BoxFuture<'a, wasmtime::Result<R>>,
 {
-    let _slot = shared
+    let slot = shared
         .slots
         .acquire()
         .await
         .map_err(|_| UnitError::HostLimit("the sandbox is closed".to_owned()))?;
     let config = &shared.config;
+    // Declared before the store and its future: whatever way this ends, they are gone when the host hears of it.
+    let ending = Ending(Arc::clone(&host));
+    let (open, mut all_closed) = mpsc::channel::<Never>(1);
     let (meter, activity) = (Arc::new(Meter::default()), Arc::new(Activity::default()));
     let mut store = Store::new(
         &shared.engine,
@@ -304,18 +332,24 @@ where
             limiter: Limiter::new(config.memory_limit, config.table_limit),
             table: ResourceTable::with_capacity(0),
             blob_bytes_left: config.blob_limit,
+            read_limit: u64::try_from(config.transfer_limit).unwrap_or(u64::MAX),
+            calls_left: config.max_calls,
+            carriage: Arc::new(Carriage::new(config.exchange_limit)),
+            turns: Arc::new(Semaphore::new(config.calls_at_once)),
+            open,
+            log: LogQuota::new(config.log_limit),
         },
     );
-    store.data_mut().table.set_max_capacity(config.max_handles);
+    store.data_mut().table.set_max_capacity(config.max_builders);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(config.transfer_limit);
     store.set_max_component_handles(config.max_handles);
     store.set_epoch_deadline(1);
-    let (watched, cpu_limit) = (Arc::clone(&meter), config.cpu_limit);
+    let (watched, limit) = (Arc::clone(&meter), config.cpu_limit);
     store.epoch_deadline_callback(move |_| {
         let used = watched.used_in_poll();
-        if used > cpu_limit {
-            return Err(CpuLimit { used }.into());
+        if used > limit {
+            return Err(CpuLimit { used, limit }.into());
         }
         watched.yielded();
         // A wait of the executor's own, so that its timers and other units get the thread.
@@ -331,9 +365,26 @@ where
         activity,
         host,
     };
-    match tokio::time::timeout(config.wall_limit, metered).await {
+    let result = match tokio::time::timeout(config.wall_limit, metered).await {
         Ok(answer) => answer.map_err(|e| classify(&e)),
         Err(_) => Err(UnitError::Wall(config.wall_limit)),
+    };
+    drop(store);
+    drop(slot);
+    drop(ending);
+    let settled = async { while all_closed.recv().await.is_some() {} };
+    if tokio::time::timeout(SEEN_THROUGH, settled).await.is_err() {
+        tracing::warn!("A call of a connector that has ended does not end.");
+    }
+    result
+}
+
+/// Tells the host that the guest has ended, when dropped.
+struct Ending(Arc<dyn UnitHost>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.ended();
     }
 }
 
@@ -353,8 +404,11 @@ fn classify(error: &wasmtime::Error) -> UnitError {
     if let Some(abort) = error.downcast_ref::<UnitAbort>() {
         return UnitError::Abort(abort.clone());
     }
-    if let Some(CpuLimit { used }) = error.downcast_ref() {
-        return UnitError::Cpu { used: *used };
+    if let Some(CpuLimit { used, limit }) = error.downcast_ref() {
+        return UnitError::Cpu {
+            used: *used,
+            limit: *limit,
+        };
     }
     if let Some(MemoryLimit { wanted, limit }) = error.downcast_ref() {
         return UnitError::Memory {
@@ -368,15 +422,22 @@ fn classify(error: &wasmtime::Error) -> UnitError {
     if let Some(Linking(text)) = error.downcast_ref() {
         return UnitError::Link(text.clone());
     }
-    let text = shortened(format!("{error:#}"));
+    let text = shortened(error.root_cause().to_string());
+    if matches!(error.downcast_ref(), Some(Trap::StackOverflow)) {
+        return UnitError::HostLimit(format!("a call stack of {WASM_STACK} bytes"));
+    }
+    if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
+        return UnitError::HostLimit("too many blobs under construction at once".to_owned());
+    }
     // These two limits have no type of their own in wasmtime; their texts are pinned by tests.
     if error.is::<PoolConcurrencyLimitError>()
-        || matches!(error.downcast_ref(), Some(ResourceTableError::Full))
         || text.contains("too much data is being copied between the host and the guest")
         || text.contains("store handle limit exceeded")
     {
         return UnitError::HostLimit(text);
     }
+    // For the connector's author; no part of what a report groups by.
+    tracing::debug!(trap = %format!("{error:#}"), "A connector trapped.");
     UnitError::Trap(text)
 }
 

@@ -39,6 +39,24 @@ impl Bag {
         self.peek::<Bag>(name)?.peek(member)
     }
 
+    /// Reads a time, in milliseconds, and leaves it.
+    pub fn time(&self, name: &str) -> Option<i64> {
+        let text: String = self.peek(name)?;
+        crate::time::parse(&text).map(|moment| moment.at)
+    }
+
+    /// Takes a time out; what is none stays.
+    pub fn take_time(&mut self, name: &str) -> Option<i64> {
+        let at = self.time(name)?;
+        self.0.remove(name);
+        Some(at)
+    }
+
+    /// Reads a time in an object attribute and leaves it.
+    pub fn time_in(&self, name: &str, member: &str) -> Option<i64> {
+        self.peek::<Bag>(name)?.time(member)
+    }
+
     /// Takes an object attribute apart. What `with` leaves of it goes back under `name.member`.
     pub fn nested<T>(&mut self, name: &str, with: impl FnOnce(&mut Bag) -> T) -> Option<T> {
         let mut inner: Bag = self.take(name)?;
@@ -149,6 +167,14 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
 }
 
 impl Resource {
+    /// A record of which only the id is known.
+    pub fn only(id: &str) -> Self {
+        Self {
+            given_id: Some(id.to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// The id: as given, else the last segment of `links.self`, else empty.
     pub fn id(&self) -> String {
         self.given_id
@@ -193,10 +219,7 @@ impl Resource {
 
     /// A time attribute in milliseconds, left in place.
     pub fn time(&self, name: &str) -> Option<i64> {
-        self.attributes
-            .peek::<String>(name)
-            .and_then(|text| crate::time::parse(&text))
-            .map(|m| m.at)
+        self.attributes.time(name)
     }
 }
 

@@ -1,6 +1,9 @@
 //! How Kustomer is asked: what each status means (Kustomer facts §6), how lists are followed, and what goes out without
 //! credentials. The only module that sends.
 
+use std::future::Future;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::types::{BlobRef, Error};
@@ -10,6 +13,37 @@ use crate::walk::Index;
 
 /// Pages of a list that are followed.
 const MOST_PAGES: u64 = 1_000;
+/// Requests on the way at once within one call.
+const AT_ONCE: usize = 16;
+
+/// Asks something for each item, several at once; answers in the order of the items.
+///
+/// # Errors
+/// The first one.
+pub async fn each<I, T, F>(
+    items: impl IntoIterator<Item = I>,
+    ask: impl Fn(I) -> F,
+) -> Result<Vec<T>, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    stream::iter(items)
+        .map(ask)
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await
+}
+
+/// What may be done without: nothing where the key has no role for it, which `check` names.
+///
+/// # Errors
+/// Any other.
+pub fn if_allowed<T: Default>(asked: Result<T, Error>) -> Result<T, Error> {
+    match asked {
+        Err(Error::Permission(_)) => Ok(T::default()),
+        asked => asked,
+    }
+}
 
 /// An answer that is no error of the run.
 #[derive(Debug)]
@@ -108,7 +142,19 @@ impl<'a> Client<'a> {
         query: &[(&str, &str)],
         rows: &str,
     ) -> Result<Option<Vec<Resource>>, Error> {
-        let mut made: Vec<Resource> = Vec::new();
+        let pages = self.pages(path, query, rows).await?;
+        let records = |pages: Vec<Answer>| pages.into_iter().flat_map(|page| page.data.0).collect();
+        Ok(pages.map(records))
+    }
+
+    /// The pages of a whole list; `None` where there is none.
+    pub async fn pages(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        rows: &str,
+    ) -> Result<Option<Vec<Answer>>, Error> {
+        let mut made = Vec::new();
         for page in 1..=MOST_PAGES {
             let number = page.to_string();
             let mut all = vec![("page", number.as_str()), ("pageSize", rows)];
@@ -117,7 +163,7 @@ impl<'a> Client<'a> {
                 return Ok((page > 1).then_some(made));
             };
             let more = answer.links.next.is_some() && !answer.data.0.is_empty();
-            made.extend(answer.data.0);
+            made.push(answer);
             if !more {
                 break;
             }
@@ -185,15 +231,30 @@ fn read<T: serde::de::DeserializeOwned>(
     }
 }
 
-/// Why a key is refused. One used on the wrong pod is a good key (Kustomer facts §1).
+/// The pods, where they are, and their addresses without an organisation (Kustomer facts §1).
+const PODS: [(&str, &str, &str); 3] = [
+    ("prod1", "US", "https://api.kustomerapp.com"),
+    ("prod2", "EU", "https://api.prod2.kustomerapp.com"),
+    ("prod4", "India", "https://api.prod4.kustomerapp.com"),
+];
+
+/// Why a key is refused. One used on the wrong pod is a good key (Kustomer facts §1): the pod it belongs to is named first.
 pub fn explain_401(why: &str) -> String {
-    if why.to_lowercase().contains("pod") {
-        format!(
-            "the key belongs to another region: {why}. Set `org` alone, or `base_url` to the organisation's own API address."
-        )
-    } else {
-        format!("Kustomer refuses the key: {why}")
+    let lower = why.to_lowercase();
+    if !lower.contains("pod") {
+        return format!("Kustomer refuses the key: {why}");
     }
+    let home = PODS
+        .iter()
+        .filter_map(|pod| Some((lower.find(pod.0)?, pod)))
+        .min_by_key(|(at, _)| *at);
+    let there = home.map_or_else(
+        || "the organisation's own API address".to_owned(),
+        |(_, (_, region, address))| format!("{address} ({region})"),
+    );
+    format!(
+        "the key belongs to another region: {why}. Leave `base_url` out, since the address by `org` finds the region, or set it to {there}."
+    )
 }
 
 #[cfg(test)]
@@ -213,6 +274,9 @@ mod tests {
         let Err(Error::Auth(why)) = got(401, pod) else {
             panic!()
         };
-        assert!(why.contains("another region"), "{why}");
+        assert!(
+            why.contains("another region") && why.contains("https://api.prod2.kustomerapp.com"),
+            "{why}"
+        );
     }
 }

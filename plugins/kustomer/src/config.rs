@@ -26,17 +26,17 @@ pub const SCHEMA: &str = r#"{
       "type": "string", "format": "uri",
       "description": "Another API address than https://<org>.api.kustomerapp.com."
     },
-    "region": {
-      "type": "string", "enum": ["us", "eu", "in"],
-      "description": "Where the organisation lives. The address by organisation finds it by itself; this only makes messages clearer."
-    },
     "bodies": {
       "type": "string", "enum": ["cut", "all", "never"], "default": "cut",
       "description": "Which messages' whole bodies are asked for, where Kustomer has them: those that look cut, all (a request for each message), none."
     },
     "attachment_details": {
       "type": "string", "enum": ["read", "open"], "default": "read",
-      "description": "Names and sizes of files: with the messages (a request for each message that has files), or not at all."
+      "description": "Names and sizes of files: read (a request for a hundred messages), or not at all."
+    },
+    "old_note_files": {
+      "type": "string", "enum": ["auto", "each", "off"], "default": "auto",
+      "description": "Files of notes untouched for two years: auto (where the notes name them; else a request for each such note, if Kustomer lists files of notes), each (a request for each such note), none."
     },
     "merges": {
       "type": "string", "enum": ["recent", "each", "off"], "default": "recent",
@@ -75,20 +75,33 @@ pub enum WantedMerges {
     Off,
 }
 
+/// For which notes of more than two years files are looked up, where the notes do not name them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OldNoteFiles {
+    /// For all, if Kustomer is known to list files of notes.
+    #[default]
+    Auto,
+    /// For all.
+    Each,
+    /// For none.
+    Off,
+}
+
 /// The settings.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Settings {
     /// The organisation.
     pub org: String,
-    /// Where it lives.
-    #[serde(default)]
-    pub region: Option<String>,
     /// Which bodies.
     #[serde(default)]
     pub bodies: WantedBodies,
     /// Which details of files.
     #[serde(default)]
     pub attachment_details: Details,
+    /// Which files of old notes.
+    #[serde(default)]
+    pub old_note_files: OldNoteFiles,
     /// Which merges.
     #[serde(default)]
     pub merges: WantedMerges,
@@ -108,6 +121,21 @@ pub struct Klass {
     pub status: String,
 }
 
+/// How files of notes are found; no document says (Kustomer facts §14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoteFiles {
+    /// No note of the last two years has any, so there was nothing to try.
+    #[default]
+    Unknown,
+    /// Notes name them, as messages do.
+    Named,
+    /// Only a list below each note knows them.
+    Listed,
+    /// There is no way.
+    Hidden,
+}
+
 /// What `discover` found, for `partitions` and `read`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
@@ -120,6 +148,9 @@ pub struct State {
     /// What is behind `links.related`.
     #[serde(default)]
     pub bodies: Bodies,
+    /// How files of notes are found.
+    #[serde(default)]
+    pub note_files: NoteFiles,
     /// A company's parent, by the company's id.
     #[serde(default)]
     pub parents: BTreeMap<String, String>,

@@ -32,6 +32,8 @@ const GETS: &[&str] = &[
     "/v1/conversations/*",
     "/v1/conversations/*/notes",
     "/v1/conversations/*/forwards",
+    "/v1/conversations/*/attachments",
+    "/v1/messages",
     // A message's own resource, and the app resource behind its `links.related`: /v1/postmark/messages/<id>.
     "/v1/messages/*",
     "/v1/*/messages/*",
@@ -41,6 +43,8 @@ const GETS: &[&str] = &[
     "/v1/notes/*",
     "/v1/notes/*/attachments",
     "/v1/notes/*/attachments/*",
+    "/v1/attachments/*",
+    "/v1/forwards/*",
     "/v1/forwards/*/attachments",
     "/v1/forwards/*/attachments/*",
     "/v1/kb/categories",
@@ -60,6 +64,10 @@ const GETS: &[&str] = &[
     "/v1/outboundAccounts",
     "/v1/outbound-webhooks",
     "/v1/spam/senders",
+    "/v1/kb/templates",
+    "/v1/kb/themes",
+    "/v1/kb/forms",
+    "/v1/kb/routes",
     // Signed links, where files are kept behind the API's own address.
     "/attachments/*/*",
 ];
@@ -114,6 +122,7 @@ pub fn describe() -> Description {
         notes: vec![
             "Nothing is written: besides GET only the two searches are sent, which are POST and change nothing.".to_owned(),
             "Records deleted for good, and messages of deleted conversations, are no longer in Kustomer and cannot be read.".to_owned(),
+            "Drafts and events are not read; forwards only with forwards = true, since they cost a request for each conversation.".to_owned(),
             "The search index lags behind by up to minutes; a last pass should begin a quarter of an hour after agents have stopped.".to_owned(),
             "Reports, saved views and business rules have no documented list and are not in the inventory.".to_owned(),
         ],
@@ -168,7 +177,8 @@ fn kinds() -> Vec<KindSupport> {
         (Kind::Customer, 500),
         (Kind::Conversation, 500),
         (Kind::Message, 500),
-        (Kind::Attachment, 1),
+        // The list of messages gives those of a hundred; one message in ten having one is not much.
+        (Kind::Attachment, 10),
         (Kind::CustomObject, 500),
         (Kind::Relationship, 0),
         (Kind::Category, 100),
@@ -267,8 +277,8 @@ fn fidelity() -> Vec<FieldFidelity> {
         told(
             Kind::Conversation,
             "conversation.satisfaction.scale",
-            Lost,
-            "it is on the survey, which is in the inventory",
+            Converted,
+            "the survey's, in words",
         ),
         told(
             Kind::Conversation,
@@ -290,7 +300,12 @@ fn fidelity() -> Vec<FieldFidelity> {
             "unless the resource behind the message exists; see `bodies`",
         ),
         told(Kind::Message, "message.mentions", Exact, "notes only"),
-        told(Kind::Attachment, "*", Exact, ""),
+        told(
+            Kind::Attachment,
+            "*",
+            Exact,
+            "of notes, as far as Kustomer shows them; see `old_note_files`",
+        ),
         told(
             Kind::Attachment,
             "attachment.inline",
@@ -313,7 +328,7 @@ fn fidelity() -> Vec<FieldFidelity> {
             Kind::Relationship,
             "*",
             Exact,
-            "of reference attributes; the order of many-valued ones is kept",
+            "of reference attributes, in order, and those that custom objects have besides",
         ),
         told(Kind::Category, "*", Exact, ""),
         told(Kind::Category, "category.position", Lost, "kept raw"),

@@ -8,9 +8,10 @@ use transload_sdk::session::{Notice, Severity};
 use transload_sdk::source::{Certainty, Discovery, KindCount};
 use transload_sdk::types::{AttachmentState, Entity, Error, Kind};
 
-use crate::client::{Client, Got};
-use crate::config::{Klass, Settings, State, WantedBodies, WantedMerges};
-use crate::files::{self, Details, Parent};
+use crate::api::Resource;
+use crate::client::{Client, Got, each, if_allowed};
+use crate::config::{Klass, NoteFiles, OldNoteFiles, Settings, State, WantedBodies, WantedMerges};
+use crate::files::{self, Parent};
 use crate::map::{self, Bodies};
 use crate::read::resources_with_fields;
 use crate::schema;
@@ -22,6 +23,8 @@ const MOST_MERGES: usize = 200;
 const AUDIT_PAGES: usize = 5;
 /// Messages with files that are looked at for their hosts.
 const FILES_SEEN: usize = 8;
+/// Conversations that are looked at for forwards.
+const FORWARDS_SEEN: u64 = 10;
 
 /// Looks around.
 pub async fn discover(client: &Client<'_>, settings: &Settings) -> Result<Discovery, Error> {
@@ -35,14 +38,11 @@ pub async fn discover(client: &Client<'_>, settings: &Settings) -> Result<Discov
     listed(client, &mut counts).await?;
     hierarchy(client, &mut state, &mut notices).await?;
     merges(client, settings, &mut state, &mut notices).await?;
+    surveys(client, &mut state).await?;
     let foreign_hosts = messages(client, settings, &mut state, &mut counts, &mut notices).await?;
+    note_files(client, settings, &mut state, &mut notices).await?;
     if !settings.forwards {
-        notices.push(Notice {
-            code: "kustomer.forwards-left-out".to_owned(),
-            severity: Severity::Info,
-            message: "Forwards can only be listed conversation by conversation and are left out".to_owned(),
-            remedy: Some("Set forwards = true to read them as internal notes, at a request for each conversation.".to_owned()),
-        });
+        notices.push(forwards(client).await?);
     }
     let state = serde_json::to_string(&state).map_err(|e| Error::Bug(e.to_string()))?;
     Ok(Discovery {
@@ -198,8 +198,16 @@ async fn listed(client: &Client<'_>, counts: &mut Vec<KindCount>) -> Result<(), 
     for (kind, path, rows, only) in lists {
         let mut query = vec![("page", "1"), ("pageSize", rows)];
         query.extend(only);
-        let Got::Answer(answer) = client.get(path, &query).await? else {
-            continue;
+        let answer = match client.get(path, &query).await {
+            Ok(Got::Answer(answer)) => answer,
+            Ok(_) => continue,
+            // `check` names the missing role; what else there is can be shown all the same.
+            Err(Error::Permission(_)) => {
+                let note = Some("the key may not see them");
+                counts.push(count(kind, None, None, Certainty::Unknown, note));
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         let certainty = if answer.links.next.is_some() {
             Certainty::AtLeast
@@ -224,12 +232,7 @@ async fn hierarchy(
     state: &mut State,
     notices: &mut Vec<Notice>,
 ) -> Result<(), Error> {
-    let edges = match client.all("/v1/kedge", &[], "100").await {
-        Ok(edges) => edges,
-        Err(Error::Permission(_)) => None,
-        Err(error) => return Err(error),
-    };
-    match edges {
+    match if_allowed(client.all("/v1/kedge", &[], "100").await)? {
         Some(edges) => {
             for edge in edges {
                 let id = |name: &str| edge.attributes.peek::<String>(name);
@@ -260,38 +263,34 @@ async fn merges(
         return Ok(());
     }
     let mut found = BTreeSet::new();
-    let mut after: Option<String> = None;
+    // The log comes newest first; where it goes on is its own affair.
+    let mut next =
+        Some("/v1/audit-logs?count=1000&filter%5BobjectType%5D=customer_merge".to_owned());
     for _ in 0..AUDIT_PAGES {
-        let mut query = vec![("count", "1000"), ("filter[objectType]", "customer_merge")];
-        query.extend(after.as_deref().map(|after| ("after", after)));
-        let answer = match client.get("/v1/audit-logs", &query).await {
-            Ok(Got::Answer(answer)) => answer,
-            Ok(_) | Err(Error::Permission(_)) => break,
-            Err(error) => return Err(error),
-        };
-        let is_merge = |r: &&crate::api::Resource| {
-            r.attributes.peek::<String>("objectType").as_deref() == Some("customer_merge")
-        };
-        found.extend(
-            answer
-                .data
-                .0
-                .iter()
-                .filter(is_merge)
-                .filter_map(|r| r.attributes.peek::<String>("objectId")),
-        );
-        let last = answer.data.0.last().map(crate::api::Resource::id);
-        if answer.links.next.is_none() || last == after {
+        let Some(path) = next
+            .take()
+            .filter(|path| path.starts_with("/v1/audit-logs?"))
+        else {
             break;
-        }
-        after = last;
+        };
+        let Some(Got::Answer(answer)) = if_allowed(client.get(&path, &[]).await.map(Some))? else {
+            break;
+        };
+        let text = |r: &Resource, name: &str| r.attributes.peek::<String>(name);
+        let merges = answer.data.0.iter();
+        let merges = merges.filter(|r| text(r, "objectType").as_deref() == Some("customer_merge"));
+        found.extend(merges.filter_map(|r| text(r, "objectId")));
+        next = answer.links.next.filter(|_| !answer.data.0.is_empty());
     }
     let all = found.len();
-    for id in found.into_iter().take(MOST_MERGES) {
-        let Got::Answer(answer) = client
-            .get(&format!("/v1/customers/merges/{id}"), &[])
-            .await?
-        else {
+    let looked_up: Vec<String> = found.into_iter().take(MOST_MERGES).collect();
+    let merges = each(&looked_up, |id| async move {
+        let path = format!("/v1/customers/merges/{id}");
+        if_allowed(client.get(&path, &[]).await.map(Some))
+    })
+    .await?;
+    for got in merges {
+        let Some(Got::Answer(answer)) = got else {
             continue;
         };
         for merge in answer.data.0 {
@@ -309,8 +308,8 @@ async fn merges(
         code: "kustomer.merges-recent".to_owned(),
         severity: Severity::Info,
         message: format!(
-            "Of customers merged into others, {} of the audit log are known",
-            all.min(MOST_MERGES)
+            "Of customers merged into others, {} of the {all} in the audit log are looked up; it keeps twelve months",
+            looked_up.len()
         ),
         remedy: Some(
             "Set merges = \"each\" to look up all of them, at a request for each customer."
@@ -340,26 +339,10 @@ async fn messages(
             Certainty::AtLeast,
             Some(note),
         ));
-        let wanted = answer.data.0.iter().take(FILES_SEEN).map(|r| {
-            let ids = r.related("attachments").into_iter().map(|p| p.id).collect();
-            (
-                Parent {
-                    path: "messages",
-                    id: r.id(),
-                    conversation: None,
-                },
-                ids,
-            )
-        });
-        for file in files::of(
-            client,
-            Details::Read,
-            wanted
-                .filter(|(_, ids): &(_, Vec<String>)| !ids.is_empty())
-                .collect(),
-        )
-        .await?
-        {
+        let wanted = answer.data.0.iter().take(FILES_SEEN);
+        let wanted = wanted.map(|r| (Parent::of("messages", r), files::named(r)));
+        let wanted: Vec<_> = wanted.filter(|(_, ids)| !ids.is_empty()).collect();
+        for file in if_allowed(files::of(client, &wanted).await)? {
             let Entity::Attachment(attachment) = &file.data else {
                 continue;
             };
@@ -411,6 +394,113 @@ async fn messages(
     notices.push(bodies_notice(state.bodies, settings.bodies));
     hosts.retain(|host| !host.ends_with(".amazonaws.com"));
     Ok(hosts.into_iter().collect())
+}
+
+/// The scales of surveys, which a conversation's answer does not repeat (§13 item 16).
+async fn surveys(client: &Client<'_>, state: &mut State) -> Result<(), Error> {
+    let surveys = if_allowed(client.all("/v1/satisfaction", &[], "100").await)?;
+    for survey in surveys.unwrap_or_default() {
+        let text = |name: &str| survey.attributes.peek_in::<String>("scale", name);
+        let options = survey.attributes.peek_in::<u64>("scale", "options");
+        let mut words: Vec<String> = text("type").into_iter().collect();
+        words.extend(options.map(|options| format!("{options} options")));
+        if let (Some(low), Some(high)) = (text("labelLow"), text("labelHigh")) {
+            words.push(format!("{low} to {high}"));
+        }
+        if !words.is_empty() {
+            state.known.scales.insert(survey.id(), words.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// How files of notes are found, tried on a note that has some.
+async fn note_files(
+    client: &Client<'_>,
+    settings: &Settings,
+    state: &mut State,
+    notices: &mut Vec<Notice>,
+) -> Result<(), Error> {
+    let filter = json!({ "note_attachment_count": { "gte": 1 } });
+    let body = json!({ "queryContext": "note", "and": [filter] });
+    let found = match client.search(Index::Standard, 1, 1, &body).await? {
+        Got::Answer(answer) => answer.data.0.into_iter().next(),
+        _ => None,
+    };
+    state.note_files = match found {
+        None => NoteFiles::Unknown,
+        Some(note) if !files::named(&note).is_empty() => NoteFiles::Named,
+        Some(note) => {
+            let below = files::listed(client, &Parent::of("notes", &note)).await;
+            match if_allowed(below)? {
+                Some(_) => NoteFiles::Listed,
+                None => NoteFiles::Hidden,
+            }
+        }
+    };
+    let (severity, message, remedy) = match (state.note_files, settings.old_note_files) {
+        (NoteFiles::Named, _) => return Ok(()),
+        (NoteFiles::Listed, OldNoteFiles::Auto | OldNoteFiles::Each) => (
+            Severity::Info,
+            "Kustomer's notes do not name their files: each note that nobody touched for two years costs a request",
+            Some("Set old_note_files = \"off\" to leave their files behind."),
+        ),
+        (NoteFiles::Hidden, _) => (
+            Severity::Caution,
+            "Kustomer does not list files of notes; notes of the last two years that have some say so",
+            None,
+        ),
+        (NoteFiles::Unknown, OldNoteFiles::Auto) => (
+            Severity::Info,
+            "No note of the last two years has a file; files of older notes are not looked for",
+            Some("Set old_note_files = \"each\" to look below each such note."),
+        ),
+        (_, OldNoteFiles::Each) => return Ok(()),
+        (_, OldNoteFiles::Off) => (
+            Severity::Caution,
+            "Files of notes that nobody touched for two years are left behind",
+            None,
+        ),
+    };
+    notices.push(Notice {
+        code: "kustomer.note-files".to_owned(),
+        severity,
+        message: message.to_owned(),
+        remedy: remedy.map(str::to_owned),
+    });
+    Ok(())
+}
+
+/// What is left behind without forwards, by a look at a few conversations.
+async fn forwards(client: &Client<'_>) -> Result<Notice, Error> {
+    let filter = json!({ "conversation_message_count": { "gte": 1 } });
+    let body = json!({ "queryContext": "conversation", "and": [filter] });
+    let seen = match client
+        .search(Index::Standard, 1, FORWARDS_SEEN, &body)
+        .await?
+    {
+        Got::Answer(answer) => answer.data.0,
+        _ => Vec::new(),
+    };
+    let lists = each(&seen, |r| async move {
+        let path = format!("/v1/conversations/{}/forwards", r.id());
+        if_allowed(client.all(&path, &[], "100").await)
+    })
+    .await?;
+    let with_some = lists.iter().flatten().filter(|list| !list.is_empty());
+    Ok(Notice {
+        code: "kustomer.forwards-left-out".to_owned(),
+        severity: Severity::Caution,
+        message: format!(
+            "Forwards are left out, since they can only be listed conversation by conversation; of {} conversations looked at, {} have some",
+            seen.len(),
+            with_some.count()
+        ),
+        remedy: Some(
+            "Set forwards = true to read them as internal notes, at a request for each conversation."
+                .to_owned(),
+        ),
+    })
 }
 
 fn bodies_notice(bodies: Bodies, wanted: WantedBodies) -> Notice {

@@ -1,24 +1,33 @@
 //! Files (Kustomer facts §9.6): their records, and how to get their bytes.
 //!
-//! A message in a search answer names its files by id only. Names, sizes and links come from below `/messages/{id}/attachments`:
-//! one request for each message that has files, which is the least there is (`/attachments/{ids}` takes a list of ids, but knows
-//! outbound files only). With `attachment_details = "open"` they are left out, and a file is only looked up when its bytes are
-//! wanted. A link lives 600 seconds and is followed without credentials; after that it is asked for again.
+//! A message in a search answer names its files by id only. Names, sizes and links come from the list of all messages, which
+//! gives them for a hundred messages a request (`include=attachments`); from the list of a conversation's files where that list
+//! ends early; and from below the message itself where there are few (`read` decides). Till then a file is a record without a
+//! name, so that none is ever missing in silence: what names it later is newer and takes its place.
+//!
+//! A link lives 600 seconds and is followed without credentials; after that it is asked for again.
 
-use futures::future::join_all;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use transload_sdk::types::{
     Attachment, AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Kind, Loss, Reference,
 };
 
 use crate::api::Resource;
-use crate::client::{Client, Got};
+use crate::client::{Client, Got, each};
 use crate::map::{head, raw, reference};
 
-/// Requests on the way at once within one page.
-const AT_ONCE: usize = 16;
 /// Before its end a link is no longer trusted, ms.
 const MARGIN_MS: i64 = 60_000;
+/// Rows of a list of files (§4).
+const ROWS: &str = "100";
+/// Why a file has no name.
+pub const NOT_ASKED: &str =
+    "names and sizes of files were not asked for (attachment_details = \"open\")";
+/// Why a file has no name.
+pub const NOT_LISTED: &str =
+    "the list of messages and their files did not show this file, so its name and size are missing";
 
 /// How a file is opened again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,12 +65,35 @@ pub struct Parent {
     pub id: String,
     /// Its thread.
     pub conversation: Option<Reference>,
+    /// Its time. A file has none of its own, and a later look is to win.
+    pub updated: Option<i64>,
 }
 
 impl Parent {
-    fn path_of(&self, ids: &str) -> String {
-        format!("/v1/{}/{}/attachments/{ids}", self.path, self.id)
+    /// A record as a parent.
+    pub fn of(path: &'static str, r: &Resource) -> Self {
+        Self {
+            path,
+            id: r.id(),
+            conversation: r
+                .one("conversation")
+                .map(|p| reference(Kind::Conversation, p.id)),
+            updated: r.time("updatedAt"),
+        }
     }
+
+    fn path_of(&self, ids: &str) -> String {
+        format!("{}/{ids}", self.list())
+    }
+
+    fn list(&self) -> String {
+        format!("/v1/{}/{}/attachments", self.path, self.id)
+    }
+}
+
+/// The ids of the files that a record names.
+pub fn named(r: &Resource) -> Vec<String> {
+    r.related("attachments").into_iter().map(|p| p.id).collect()
 }
 
 /// A signed link to the organisation's own storage ends; its signature says when. `None` for any other link.
@@ -122,6 +154,7 @@ pub fn entry(parent: &Parent, r: Resource) -> Entry {
         locator: locator.map(|locator| locator.to_text()),
     };
     let mut head = head(Kind::Attachment, id);
+    head.updated_at = parent.updated;
     head.raw = attributes
         .into_rest()
         .map(|(name, json)| raw(&name, json))
@@ -132,8 +165,8 @@ pub fn entry(parent: &Parent, r: Resource) -> Entry {
     }
 }
 
-/// A file of which only the id is known.
-fn nameless(parent: &Parent, id: &str, state: AttachmentState, note: &str) -> Entry {
+/// A file of which only the id is known. `note` is one sentence for each cause.
+fn nameless(parent: &Parent, id: &str, state: AttachmentState, note: &'static str) -> Entry {
     let locator = matches!(state, AttachmentState::Available).then(|| {
         Locator::Api {
             path: parent.path_of(id),
@@ -167,72 +200,46 @@ fn nameless(parent: &Parent, id: &str, state: AttachmentState, note: &str) -> En
     }
 }
 
-/// Whether names and sizes are read with the messages.
+/// Whether names and sizes are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Details {
-    /// Yes: a request for each message with files.
+    /// Yes.
     #[default]
     Read,
     /// No: when a file is opened, and then only its bytes are of use.
     Open,
 }
 
-/// The files of the records of a page.
+/// Files without a name yet, or for ever: they can be opened, and `why` says what is missing.
+pub fn unseen(parent: &Parent, ids: &[String], why: &'static str) -> Vec<Entry> {
+    ids.iter()
+        .map(|id| nameless(parent, id, AttachmentState::Available, why))
+        .collect()
+}
+
+/// The files of records, looked up below each.
 pub async fn of(
     client: &Client<'_>,
-    details: Details,
-    wanted: Vec<(Parent, Vec<String>)>,
+    wanted: &[(Parent, Vec<String>)],
 ) -> Result<Vec<Entry>, Error> {
-    let mut made = Vec::new();
-    if details == Details::Open {
-        for (parent, ids) in &wanted {
-            made.extend(ids.iter().map(|id| {
-                nameless(
-                    parent,
-                    id,
-                    AttachmentState::Available,
-                    "not asked for (attachment_details = \"open\")",
-                )
-            }));
-        }
-        return Ok(made);
-    }
-    for group in wanted.chunks(AT_ONCE) {
-        for entries in join_all(
-            group
-                .iter()
-                .map(|(parent, ids)| of_one(client, parent, ids)),
-        )
-        .await
-        {
-            made.extend(entries?);
-        }
-    }
-    Ok(made)
+    let found = each(wanted, |(parent, ids)| of_one(client, parent, ids)).await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 async fn of_one(client: &Client<'_>, parent: &Parent, ids: &[String]) -> Result<Vec<Entry>, Error> {
-    let mut found = Vec::new();
     // Several are listed at the link of the relationship; what is not found there is asked for singly.
-    let got = match ids {
-        [id] => client.get(&parent.path_of(id), &[]).await?,
-        _ => {
-            let list = format!("/v1/{}/{}/attachments", parent.path, parent.id);
-            client
-                .get(&list, &[("page", "1"), ("pageSize", "100")])
-                .await?
-        }
+    let mut found = match ids {
+        [_] => Vec::new(),
+        _ => client
+            .all(&parent.list(), &[], ROWS)
+            .await?
+            .unwrap_or_default(),
     };
-    if let Got::Answer(answer) = got {
-        found.extend(answer.data.0);
-    }
     let mut made = Vec::new();
     for id in ids {
-        let at = found.iter().position(|r| r.id() == *id);
-        let resource = match at {
+        let resource = match found.iter().position(|r| r.id() == *id) {
             Some(at) => Some(found.swap_remove(at)),
-            None if ids.len() == 1 => None,
             None => match client.get(&parent.path_of(id), &[]).await? {
                 Got::Answer(answer) => answer.data.0.into_iter().next(),
                 _ => None,
@@ -251,33 +258,72 @@ async fn of_one(client: &Client<'_>, parent: &Parent, ids: &[String]) -> Result<
     Ok(made)
 }
 
-/// The files of a note. Where they are listed is not documented (§14); where they are not, one entry says that there are some.
-pub async fn of_note(client: &Client<'_>, parent: &Parent) -> Result<Vec<Entry>, Error> {
-    let listed = client
-        .get(
-            &format!("/v1/notes/{}/attachments", parent.id),
-            &[("page", "1"), ("pageSize", "100")],
-        )
+/// The files that came along with a list of messages, and the messages that name files which did not.
+pub fn included(
+    messages: &[Resource],
+    files: Vec<Resource>,
+) -> (Vec<Entry>, Vec<(Parent, Vec<String>)>) {
+    let mut open: BTreeMap<String, (Parent, Vec<String>)> = messages
+        .iter()
+        .map(|r| (r.id(), (Parent::of("messages", r), named(r))))
+        .collect();
+    let mut made = Vec::new();
+    for file in files {
+        let Some((parent, ids)) = message_of(&file).and_then(|id| open.get_mut(&id)) else {
+            continue;
+        };
+        ids.retain(|id| *id != file.id());
+        made.push(entry(parent, file));
+    }
+    let left = open.into_values().filter(|(_, ids)| !ids.is_empty());
+    (made, left.collect())
+}
+
+/// The message a file hangs on: by its relationship, else by its own path.
+pub(crate) fn message_of(file: &Resource) -> Option<String> {
+    let by_path = || {
+        let own = file.links.own.as_deref()?;
+        let id = own.strip_prefix("/v1/messages/")?.split('/').next()?;
+        Some(id.to_owned())
+    };
+    file.one("message").map(|p| p.id).or_else(by_path)
+}
+
+/// The files of all messages of a conversation, in one list (§9.6: it covers no notes).
+pub async fn of_conversation(
+    client: &Client<'_>,
+    conversation: &Resource,
+) -> Result<Vec<Entry>, Error> {
+    let id = conversation.id();
+    let found = client
+        .all(&format!("/v1/conversations/{id}/attachments"), &[], ROWS)
         .await?;
-    Ok(match listed {
-        Got::Answer(answer) => answer
-            .data
-            .0
-            .into_iter()
-            .map(|r| entry(parent, r))
-            .collect(),
-        _ => {
-            let state = AttachmentState::Unavailable(
-                "Kustomer's API does not list files of notes".to_owned(),
-            );
-            vec![nameless(
-                parent,
-                &format!("{}/files", parent.id),
-                state,
-                "files of this note cannot be read",
-            )]
-        }
-    })
+    let made = found.unwrap_or_default().into_iter().filter_map(|file| {
+        let parent = Parent {
+            path: "messages",
+            id: message_of(&file)?,
+            conversation: Some(reference(Kind::Conversation, id.clone())),
+            updated: conversation.time("updatedAt"),
+        };
+        Some(entry(&parent, file))
+    });
+    Ok(made.collect())
+}
+
+/// The files of a note or forward, from the list below it; `None` where there is no such list. For notes it is in no document (§14).
+pub async fn listed(client: &Client<'_>, parent: &Parent) -> Result<Option<Vec<Entry>>, Error> {
+    let found = client.all(&parent.list(), &[], ROWS).await?;
+    Ok(found.map(|all| all.into_iter().map(|r| entry(parent, r)).collect()))
+}
+
+/// Says that a note has files that cannot be read.
+pub fn unlisted(parent: &Parent) -> Entry {
+    nameless(
+        parent,
+        &format!("{}/files", parent.id),
+        AttachmentState::Unavailable("Kustomer's API does not list files of notes".to_owned()),
+        "files of this note cannot be read",
+    )
 }
 
 /// The bytes of a file.
@@ -331,6 +377,7 @@ mod tests {
             path: "messages",
             id: "m1".to_owned(),
             conversation: None,
+            updated: None,
         };
         let r = serde_json::from_str::<Answer>(json)
             .unwrap()

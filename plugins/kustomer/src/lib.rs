@@ -9,6 +9,7 @@
 //! | [`map`] | records in the contract's words (pure) |
 //! | [`files`] | attachments and their perishable links |
 //! | [`read`] | partitions and pages |
+//! | [`fetch`] | single records |
 //! | [`mod@check`], [`mod@discover`], [`mod@inventory`], [`mod@describe`], [`config`] | what their names say |
 //!
 //! What each vendor fact rests on is cited by section of the fact sheet ("Kustomer facts §8.1"). What that sheet leaves open
@@ -20,6 +21,7 @@ pub mod client;
 pub mod config;
 pub mod describe;
 pub mod discover;
+pub mod fetch;
 pub mod files;
 pub mod inventory;
 pub mod map;
@@ -94,7 +96,7 @@ impl Source for Kustomer {
     }
 
     async fn fetch(cx: &Context, refs: Vec<Reference>) -> Result<Vec<Entry>, Error> {
-        let mut records = reader(cx)?.fetch(refs).await?;
+        let mut records = fetch::fetch(&reader(cx)?, refs).await?;
         store_long_texts(cx, &mut records);
         Ok(records)
     }

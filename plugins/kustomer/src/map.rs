@@ -6,7 +6,7 @@
 //!
 //! Not here: custom attributes' types (`schema`), files' links (`files`), anything that asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -21,8 +21,9 @@ use transload_sdk::types::{
 use crate::api::{Bag, Pointer, Resource};
 use crate::files::Locator;
 use crate::schema::{self, Resources};
-use crate::time;
 
+/// Why a masked value is lost.
+const MASKED: &str = "masked: the key may not read sensitive attributes";
 /// Characters of a text that `preview` holds (Kustomer facts §9.4).
 pub const PREVIEW_CAP: usize = 10_240;
 
@@ -38,6 +39,9 @@ pub struct Known {
     /// Ids of customers merged into one, by the survivor's id.
     #[serde(default)]
     pub merged: BTreeMap<String, Vec<String>>,
+    /// The scale of each survey, by its id.
+    #[serde(default)]
+    pub scales: BTreeMap<String, String>,
 }
 
 /// A reference without a target.
@@ -81,11 +85,12 @@ fn text(text: String) -> Text {
     Text::Inline(text)
 }
 
-fn loss(field: &str, how: Fidelity, note: impl Into<String>) -> Loss {
+/// A loss. `note` is one sentence for each cause, the same for every record, so that losses can be counted by it.
+fn loss(field: &str, how: Fidelity, note: &'static str) -> Loss {
     Loss {
         field: field.to_owned(),
         how,
-        note: note.into(),
+        note: note.to_owned(),
     }
 }
 
@@ -108,8 +113,13 @@ struct Draft<'a> {
     r: Resource,
     /// The metadata resource its custom attributes are defined in.
     resource: String,
+    /// The relationships that have a place.
+    placed: BTreeSet<String>,
     losses: Vec<Loss>,
 }
+
+/// Relationships that have a place on every record, or say nothing.
+const COMMON: [&str; 3] = ["org", "createdBy", "modifiedBy"];
 
 impl<'a> Draft<'a> {
     fn new(known: &'a Known, kind: Kind, resource: &str, r: Resource) -> Self {
@@ -119,6 +129,7 @@ impl<'a> Draft<'a> {
             id: r.id(),
             r,
             resource: resource.to_owned(),
+            placed: COMMON.map(str::to_owned).into(),
             losses: Vec::new(),
         }
     }
@@ -137,28 +148,44 @@ impl<'a> Draft<'a> {
     }
 
     fn time(&mut self, name: &str) -> Option<i64> {
-        let at = self.r.time(name)?;
-        self.r.attributes.take::<String>(name);
-        Some(at)
+        self.r.attributes.take_time(name)
     }
 
     fn time_in(&self, name: &str, member: &str) -> Option<i64> {
-        self.r
-            .attributes
-            .peek_in::<String>(name, member)
-            .and_then(|t| time::parse(&t))
-            .map(|m| m.at)
+        self.r.attributes.time_in(name, member)
     }
 
-    fn one(&self, name: &str) -> Option<Reference> {
-        self.r.one(name).and_then(point)
+    /// What a relationship points to, which has a place now.
+    fn pointers(&mut self, name: &str) -> Vec<Pointer> {
+        self.placed.insert(name.to_owned());
+        self.r.related(name)
     }
 
-    fn many(&self, name: &str) -> Vec<Reference> {
-        self.r.related(name).into_iter().filter_map(point).collect()
+    fn pointer(&mut self, name: &str) -> Option<Pointer> {
+        self.pointers(name).into_iter().next()
     }
 
-    fn lose(&mut self, field: &str, how: Fidelity, note: impl Into<String>) {
+    fn one(&mut self, name: &str) -> Option<Reference> {
+        self.pointer(name).and_then(point)
+    }
+
+    fn many(&mut self, name: &str) -> Vec<Reference> {
+        self.pointers(name).into_iter().filter_map(point).collect()
+    }
+
+    /// What relationships without a place point to: a custom object can point to any other so.
+    fn further(&self) -> Vec<(String, Pointer)> {
+        let names = self.r.relationships.iter().map(|(name, _)| name);
+        names
+            .filter(|name| !self.placed.contains(*name))
+            .flat_map(|name| {
+                let targets = self.r.related(name).into_iter();
+                targets.map(move |target| (name.to_owned(), target))
+            })
+            .collect()
+    }
+
+    fn lose(&mut self, field: &str, how: Fidelity, note: &'static str) {
         self.losses.push(loss(field, how, note));
     }
 
@@ -187,22 +214,23 @@ impl<'a> Draft<'a> {
             let Some(value) = schema::value(name, json, definition) else {
                 continue;
             };
-            let label = definition.and_then(|known| known.label.clone());
-            let target = definition.and_then(|known| known.target.as_deref());
             let multi = definition.is_some_and(|known| known.multi);
-            let targets = schema::references(&value).into_iter().enumerate();
-            beside.extend(targets.map(|(position, target_ref)| {
-                self.relationship(name, &label, target, target_ref, multi.then_some(position))
-            }));
+            for (position, to) in schema::references(&value).into_iter().enumerate() {
+                let position = u32::try_from(position).ok().filter(|_| multi);
+                let link = Relationship {
+                    label: definition.and_then(|known| known.label.clone()),
+                    field: Some(name.to_owned()),
+                    position,
+                    ..self.link(name, to)
+                };
+                beside.push(self.linked(link, definition.and_then(|d| d.target.as_deref())));
+            }
             if definition.is_none() && definitions.is_some() {
                 beside.push(schema::undefined(&self.resource, name));
             }
             if masked(json) {
-                head.losses.push(loss(
-                    &format!("fields.{name}"),
-                    Fidelity::Lost,
-                    "masked: the key may not read sensitive attributes",
-                ));
+                head.losses
+                    .push(loss(&format!("fields.{name}"), Fidelity::Lost, MASKED));
             }
             head.fields.push(Field {
                 name: name.to_owned(),
@@ -210,31 +238,31 @@ impl<'a> Draft<'a> {
                 target: None,
             });
         }
-        // What stays a relationship without a place of its own, and what stays of the attributes.
+        if matches!(data, Entity::CustomObject(_)) {
+            for (name, pointer) in self.further() {
+                let resource = pointer.kind.clone();
+                let Some(to) = point(pointer) else { continue };
+                beside.push(self.linked(self.link(&name, to), Some(&resource)));
+                self.placed.insert(name);
+            }
+        }
+        // What stays of the attributes, and relationships without a place that say more than where to ask.
         head.raw = self
             .r
             .attributes
             .into_rest()
             .map(|(name, json)| raw(&name, json))
             .collect();
-        for name in [
-            "queue",
-            "sla",
-            "slaVersion",
-            "endedBy",
-            "pinnedBy",
-            "deletedBy",
-            "kbArticles",
-            "shortcuts",
-        ] {
-            if let Some(json) = self
-                .r
-                .relationships
-                .peek::<Json>(name)
-                .filter(|json| json.get("data").is_some_and(|d| !d.is_null()))
-            {
+        for (name, json) in self.r.relationships.iter() {
+            let value: Json = serde_json::from_str(json).unwrap_or_default();
+            let says = match &value {
+                Json::Object(members) => members.get("data").is_some_and(|data| !data.is_null()),
+                Json::Array(items) => !items.is_empty(),
+                _ => false,
+            };
+            if says && !self.placed.contains(name) {
                 head.raw
-                    .push(raw(&format!("relationships.{name}"), json.to_string()));
+                    .push(raw(&format!("relationships.{name}"), json.to_owned()));
             }
         }
         head.losses.extend(self.losses);
@@ -243,30 +271,27 @@ impl<'a> Draft<'a> {
         made
     }
 
-    fn relationship(
-        &self,
-        name: &str,
-        label: &Option<String>,
-        target: Option<&str>,
-        to: Reference,
-        position: Option<usize>,
-    ) -> Entry {
-        let id = format!("{}/{name}/{}", self.id, to.id);
-        let mut head = head(Kind::Relationship, id);
-        if let Some(target) = target.and_then(|t| t.strip_prefix("kobject.")) {
-            head.raw.push(raw("target", Json::from(target).to_string()));
-        }
-        let data = Relationship {
+    fn link(&self, name: &str, to: Reference) -> Relationship {
+        Relationship {
             name: name.to_owned(),
-            label: label.clone(),
+            label: None,
             source: reference(self.kind.clone(), self.id.clone()),
             target: to,
-            field: Some(name.to_owned()),
-            position: position.and_then(|p| u32::try_from(p).ok()),
-        };
+            field: None,
+            position: None,
+        }
+    }
+
+    /// The record of a relationship to a record of `resource`, of which the klass is kept.
+    fn linked(&self, link: Relationship, resource: Option<&str>) -> Entry {
+        let id = format!("{}/{}/{}", self.id, link.name, link.target.id);
+        let mut head = head(Kind::Relationship, id);
+        if let Some(klass) = resource.and_then(|resource| resource.strip_prefix("kobject.")) {
+            head.raw.push(raw("target", Json::from(klass).to_string()));
+        }
         Entry {
             head,
-            data: Entity::Relationship(data),
+            data: Entity::Relationship(link),
         }
     }
 }
@@ -283,32 +308,41 @@ pub fn masked(json: &str) -> bool {
             .all(|c| matches!(c, '*' | '•' | '●' | '█' | '∗'))
 }
 
-/// The masked ones among the attributes that say who a customer is (rule M-4).
-pub fn masked_identity(r: &Resource) -> Vec<&'static str> {
-    let identity = [
-        "name",
-        "displayName",
-        "emails",
-        "sharedEmails",
-        "phones",
-        "externalId",
-        "externalIds",
-    ];
-    identity
+/// The attributes that say who a customer is, and where they are in the contract's words.
+const IDENTITY: [(&str, &str); 17] = [
+    ("name", "name"),
+    ("displayName", "display-name"),
+    ("firstName", "first-name"),
+    ("lastName", "last-name"),
+    ("username", "username"),
+    ("emails", "addresses"),
+    ("sharedEmails", "addresses"),
+    ("phones", "addresses"),
+    ("sharedPhones", "addresses"),
+    ("whatsapps", "addresses"),
+    ("sharedWhatsapps", "addresses"),
+    ("socials", "addresses"),
+    ("sharedSocials", "addresses"),
+    ("facebookIds", "addresses"),
+    ("instagramIds", "addresses"),
+    ("externalId", "external-ids"),
+    ("externalIds", "external-ids"),
+];
+
+/// The masked ones among them (rule M-4), in both words.
+pub fn masked_identity(r: &Resource) -> Vec<(&'static str, &'static str)> {
+    fn any(value: &Json) -> bool {
+        match value {
+            Json::String(_) => masked(&value.to_string()),
+            Json::Array(items) => items.iter().any(any),
+            Json::Object(members) => members.values().any(any),
+            _ => false,
+        }
+    }
+    let of = |name: &str| r.attributes.peek::<Json>(name);
+    IDENTITY
         .into_iter()
-        .filter(|name| {
-            fn any(value: &Json) -> bool {
-                match value {
-                    Json::String(_) => masked(&value.to_string()),
-                    Json::Array(items) => items.iter().any(any),
-                    Json::Object(members) => members.values().any(any),
-                    _ => false,
-                }
-            }
-            r.attributes
-                .peek::<Json>(name)
-                .is_some_and(|value| any(&value))
-        })
+        .filter(|(name, _)| of(name).is_some_and(|value| any(&value)))
         .collect()
 }
 
@@ -516,14 +550,13 @@ pub fn company(known: &Known, r: Resource, parent: Option<String>) -> Vec<Entry>
 
 /// A customer (§9.1).
 pub fn customer(known: &Known, r: Resource) -> Vec<Entry> {
-    let masked = masked_identity(&r);
+    let masked: BTreeSet<&str> = masked_identity(&r)
+        .into_iter()
+        .map(|(_, field)| field)
+        .collect();
     let mut d = Draft::new(known, Kind::Customer, "customer", r);
-    for name in masked {
-        d.lose(
-            &format!("customer.{name}"),
-            Fidelity::Lost,
-            "masked: the key may not read sensitive attributes",
-        );
+    for field in masked {
+        d.lose(&format!("customer.{field}"), Fidelity::Lost, MASKED);
     }
     let own: Option<String> = d.r.attributes.peek("externalId");
     let mut external_ids =
@@ -567,17 +600,24 @@ pub fn customer(known: &Known, r: Resource) -> Vec<Entry> {
     d.finish(url, Entity::Customer(data))
 }
 
+/// A customer of whom nothing is left but the one they were merged into.
+pub fn merged_away(known: &Known, id: &str, survivor: String) -> Option<Entry> {
+    let mut made = customer(known, Resource::only(id)).into_iter().next()?;
+    if let Entity::Customer(customer) = &mut made.data {
+        customer.merged_into = Some(reference(Kind::Customer, survivor));
+    }
+    Some(made)
+}
+
 fn digits(bag: &mut Bag, name: &str) -> Option<String> {
     bag.take_raw(name)
         .map(|json| json.get().trim_matches('"').to_owned())
 }
 
 fn satisfaction(d: &mut Draft<'_>) -> Option<Satisfaction> {
-    if !d.r.attributes.has_value("satisfactionLevel") {
-        return None;
-    }
-    let sent_at = d.time_in("satisfactionLevel", "sentAt");
+    let known = d.known;
     d.r.attributes.nested("satisfactionLevel", |level| {
+        let survey: Option<String> = level.take("form");
         let answers: Vec<(String, String)> = level
             .take::<Vec<Json>>("answers")
             .unwrap_or_default()
@@ -599,20 +639,15 @@ fn satisfaction(d: &mut Draft<'_>) -> Option<Satisfaction> {
                 )
             })
             .collect();
-        if sent_at.is_some() {
-            level.take::<String>("sentAt");
-        }
         Satisfaction {
             status: level.take("status"),
             score: digits(level, "score"),
             rating: digits(level, "rating"),
-            // The scale is the survey's own (§13 item 16); the survey is in the inventory.
-            scale: None,
+            // The scale is the survey's own (§13 item 16).
+            scale: survey.as_ref().and_then(|id| known.scales.get(id)).cloned(),
             channel: level.take("channel"),
-            survey: level
-                .take("form")
-                .map(|id| reference(Kind::Other("survey".to_owned()), id)),
-            sent_at,
+            survey: survey.map(|id| reference(Kind::Other("survey".to_owned()), id)),
+            sent_at: level.take_time("sentAt"),
             answered_at: None,
             answers,
         }
@@ -620,31 +655,22 @@ fn satisfaction(d: &mut Draft<'_>) -> Option<Satisfaction> {
 }
 
 fn sla(d: &mut Draft<'_>) -> Option<SlaResult> {
-    let breach_at = d.r.attributes.peek::<Json>("sla").and_then(|sla| {
-        let at = |pointer: &str| {
-            sla.pointer(pointer)
-                .and_then(Json::as_str)
-                .and_then(time::parse)
-                .map(|m| m.at)
-        };
-        at("/breach/at").or_else(|| at("/summary/firstBreachAt"))
-    });
-    let satisfied_at =
-        d.r.attributes
-            .peek::<Json>("sla")
-            .and_then(|sla| {
-                sla.pointer("/summary/satisfiedAt")
-                    .and_then(Json::as_str)
-                    .and_then(time::parse)
+    d.r.attributes.nested("sla", |sla| {
+        let breach = sla.nested("breach", |b| (b.take_time("at"), b.take("metric")));
+        let (breach_at, metric) = breach.unwrap_or_default();
+        let (first, satisfied_at) = sla
+            .nested("summary", |s| {
+                (s.time("firstBreachAt"), s.take_time("satisfiedAt"))
             })
-            .map(|m| m.at);
-    d.r.attributes.nested("sla", |sla| SlaResult {
-        name: sla.take("name"),
-        status: sla.take("status"),
-        breached: sla.take("breached").unwrap_or(false),
-        breach_at,
-        metric: sla.peek_in("breach", "metric"),
-        satisfied_at,
+            .unwrap_or_default();
+        SlaResult {
+            name: sla.take("name"),
+            status: sla.take("status"),
+            breached: sla.take("breached").unwrap_or(false),
+            breach_at: breach_at.or(first),
+            metric,
+            satisfied_at,
+        }
     })
 }
 
@@ -668,8 +694,9 @@ pub fn conversation(known: &Known, r: Resource) -> Vec<Entry> {
         },
         None => ConversationStatus::Other(String::new()),
     };
-    let snooze_until = d.time_in("snooze", "time");
-    let snooze_status = d.r.attributes.peek_in("snooze", "status");
+    let snooze = |snooze: &mut Bag| (snooze.take_time("time"), snooze.take("status"));
+    let snooze = d.r.attributes.nested("snooze", snooze);
+    let (snooze_until, snooze_status) = snooze.unwrap_or_default();
     let closed_at = d
         .time_in("lastDone", "createdAt")
         .filter(|_| status == ConversationStatus::Closed);
@@ -683,15 +710,15 @@ pub fn conversation(known: &Known, r: Resource) -> Vec<Entry> {
         highest: 5,
     });
     let direction = direction(d.word("direction").as_deref());
-    let queue =
-        d.r.one("queue")
-            .map(|queue| reference(Kind::Other("queue".to_owned()), queue.id));
+    let queue = d
+        .pointer("queue")
+        .map(|queue| reference(Kind::Other("queue".to_owned()), queue.id));
     let customer = d.one("customer");
     let data = Conversation {
         subject: d.text("name"),
         preview: d.text("preview"),
         status,
-        sub_status: d.r.one("subStatus").map(|sub| sub.id),
+        sub_status: d.pointer("subStatus").map(|sub| sub.id),
         snooze_until,
         snooze_status,
         priority,
@@ -859,7 +886,7 @@ pub fn wants_body(r: &Resource) -> bool {
 /// A message (§9.4) and its call's recording; files come by `files`.
 pub fn message(known: &Known, r: Resource, body: Option<Body>, bodies: Bodies) -> Vec<Entry> {
     let mut d = Draft::new(known, Kind::Message, "message", r);
-    let files = d.r.related("attachments").len() as u64;
+    let files = d.pointers("attachments").len() as u64;
     let mut m = blank_message();
     m.conversation = d.one("conversation");
     m.customer = d.one("customer");
@@ -871,10 +898,14 @@ pub fn message(known: &Known, r: Resource, body: Option<Body>, bodies: Bodies) -
     m.size = d.r.attributes.take("size");
     m.auto = d.flag("auto").unwrap_or(false);
     m.bulk = d.r.attributes.peek::<String>("source").as_deref() == Some("bulk");
+    if m.bulk {
+        d.text("source");
+    }
     m.spam = d.flag("spam").unwrap_or(false);
     m.language = d.word("lang");
     m.sent_at = d.time("sentAt");
-    m.read_at = d.time_in("firstRead", "timestamp");
+    let read_at = |read: &mut Bag| read.take_time("timestamp");
+    m.read_at = d.r.attributes.nested("firstRead", read_at).flatten();
     m.delivery = delivery(&mut d);
     meta(&mut d, &mut m);
     if m.channel.as_deref() == Some("email") {
@@ -890,13 +921,7 @@ pub fn message(known: &Known, r: Resource, body: Option<Body>, bodies: Bodies) -
             .take::<String>("subjectType")
             .and_then(|kind| schema::kind_of(&kind));
         let author = kind.and_then(|kind| item.take("subjectId").map(|id| reference(kind, id)));
-        let at = item
-            .peek::<String>("createdAt")
-            .and_then(|t| time::parse(&t))
-            .map(|m| m.at);
-        if at.is_some() {
-            item.take::<String>("createdAt");
-        }
+        let at = item.take_time("createdAt");
         Some(Reaction { name, author, at })
     });
     m.author = match (d.one("createdBy"), m.direction) {
@@ -947,9 +972,6 @@ fn delivery(d: &mut Draft<'_>) -> Delivery {
 }
 
 fn meta(d: &mut Draft<'_>, m: &mut Message) {
-    let at = |d: &Draft<'_>, name: &str| d.time_in("meta", name);
-    let (placed_at, answered_at, ended_at) =
-        (at(d, "placedAt"), at(d, "answeredAt"), at(d, "endedAt"));
     let voice = m.channel.as_deref() == Some("voice");
     d.r.attributes.nested("meta", |meta| {
         m.sender = people(meta.take("from")).into_iter().next();
@@ -965,14 +987,13 @@ fn meta(d: &mut Draft<'_>, m: &mut Message) {
             .take::<String>("externalRecordingUrl")
             .filter(|url| !url.is_empty());
         if voice || recording_url.is_some() {
-            for name in ["placedAt", "answeredAt", "endedAt"] {
-                meta.take::<String>(name);
-            }
+            let answered_at = meta.take_time("answeredAt");
+            let ended_at = meta.take_time("endedAt");
             let talk = answered_at
                 .zip(ended_at)
                 .and_then(|(from, to)| u64::try_from(to - from).ok());
             m.call = Some(Call {
-                placed_at,
+                placed_at: meta.take_time("placedAt"),
                 answered_at,
                 ended_at,
                 status: meta.take("status"),
@@ -1082,24 +1103,25 @@ pub fn note(known: &Known, r: Resource) -> Vec<Entry> {
         Some(body) if !body.is_empty() => BodySource::Full,
         _ => BodySource::Absent,
     };
-    let files = d.r.related("attachments").len() as u64;
+    let files = d.pointers("attachments").len() as u64;
     m.attachment_count = Some(files).filter(|n| *n > 0);
     m.text = body.map(text);
     d.finish(None, Entity::Message(m))
 }
 
 /// A forward (§7): an internal note that says to whom a conversation was passed on. A draft of one was never sent.
-pub fn forward(known: &Known, r: Resource) -> Option<Vec<Entry>> {
+/// `conversation` is the one it was listed below.
+pub fn forward(known: &Known, r: Resource, conversation: Option<Reference>) -> Option<Vec<Entry>> {
     let mut d = Draft::new(known, Kind::Message, "forward", r);
-    let status = d.text("status");
-    if status.as_deref() == Some("draft") {
+    let mut m = blank_message();
+    m.delivery = delivery(&mut d);
+    if m.delivery.status == DeliveryStatus::Draft {
         return None;
     }
-    let mut m = blank_message();
     m.visibility = Visibility::Internal;
     m.direction = Direction::Outbound;
     m.forwarded = true;
-    m.conversation = d.one("conversation");
+    m.conversation = d.one("conversation").or(conversation);
     m.customer = d.one("customer");
     m.channel = d.word("channel");
     m.app = d.word("app");
@@ -1110,7 +1132,6 @@ pub fn forward(known: &Known, r: Resource) -> Option<Vec<Entry>> {
     m.cc = people(d.r.attributes.take("cc"));
     m.bcc = people(d.r.attributes.take("bcc"));
     m.sent_at = d.time("sentAt").or_else(|| d.r.time("createdAt"));
-    m.delivery.status = DeliveryStatus::Sent;
     m.text = d.text("body").map(text);
     m.html = d.text("htmlBody").map(text);
     m.body_source = if m.text.is_some() || m.html.is_some() {
@@ -1118,7 +1139,8 @@ pub fn forward(known: &Known, r: Resource) -> Option<Vec<Entry>> {
     } else {
         BodySource::Absent
     };
-    m.attachment_count = Some(d.r.related("attachments").len() as u64).filter(|n| *n > 0);
+    let files = d.pointers("attachments").len() as u64;
+    m.attachment_count = Some(files).filter(|n| *n > 0);
     Some(d.finish(None, Entity::Message(m)))
 }
 
@@ -1140,8 +1162,10 @@ pub fn custom_object(known: &Known, r: Resource, klass: &str, data: Option<Strin
         d.text("s3DataUrl");
     }
     let attribute_queue = d.word("queue");
-    let queue = d.r.one("queue").map(|queue| queue.id).or(attribute_queue);
+    let queue = d.pointer("queue").map(|queue| queue.id).or(attribute_queue);
     let assignee = d.word("assignedUser");
+    // Its klass is in its type.
+    d.pointers("klass");
     let made = CustomObject {
         title: d.text("title").unwrap_or_default(),
         description: d.text("description").map(text),
@@ -1186,8 +1210,7 @@ pub fn category(known: &Known, r: Resource) -> Vec<Entry> {
     let data = Category {
         name,
         parent: d
-            .r
-            .one("parent")
+            .pointer("parent")
             .map(|parent| reference(Kind::Category, parent.id)),
         position: None,
         published: d.flag("published"),
@@ -1253,9 +1276,6 @@ fn version(bag: &mut Bag, language: String) -> ArticleVersion {
         meta_title: bag.take("metaTitle"),
         meta_description: bag.take("metaDescription"),
         keywords: keywords.unwrap_or_default(),
-        updated_at: bag
-            .peek::<String>("updatedAt")
-            .and_then(|t| time::parse(&t))
-            .map(|m| m.at),
+        updated_at: bag.time("updatedAt"),
     }
 }

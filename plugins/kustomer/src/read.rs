@@ -4,25 +4,25 @@
 //! | --- | --- | --- |
 //! | companies, customers, conversations, messages, notes, records of klasses | search, both indexes, [`crate::walk`] | a search for 500 rows |
 //! | notes older than two years | `/v1/notes` (the archive holds none, Kustomer facts §8.1) | one for 100 rows |
-//! | files | with their messages, [`crate::files`] | one for each message that has files |
+//! | files of messages | `/v1/messages` with its files; in later passes with the messages, [`crate::files`] | one for 100 messages |
+//! | files of notes | as notes name them, else as only a list below each says | one for each note with files, or each old note |
 //! | everything else | its list | one for 100 or 500 rows |
 //!
-//! Nothing is asked per conversation, with two exceptions: forwards, when the user wants them, and old notes where `/v1/notes`
-//! ends before the horizon (third parties say after 10,000 rows).
+//! Nothing is asked per conversation, with two exceptions: forwards, when the user wants them, and what `/v1/notes` and
+//! `/v1/messages` do not reach where they end early (third parties say after 10,000 rows).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use transload_sdk::session::{Notice, Severity};
 use transload_sdk::source::{Page, Partition};
-use transload_sdk::types::{Entity, Entry, Error, Kind, Reference};
+use transload_sdk::types::{Entity, Entry, Error, Kind, Text};
 
-use crate::api::Resource;
-use crate::client::{Client, Got};
-use crate::config::{Settings, State, WantedBodies, WantedMerges};
-use crate::files::{self, Parent};
+use crate::api::{Answer, Resource};
+use crate::client::{Client, Got, each};
+use crate::config::{NoteFiles, OldNoteFiles, Settings, State, WantedBodies, WantedMerges};
+use crate::files::{self, Details, Parent};
 use crate::map::{self, Bodies};
 use crate::schema;
 use crate::walk::{self, Index, Next, PAGE, Row, Span, Step};
@@ -37,11 +37,9 @@ const HORIZON_MARGIN_MS: i64 = 10 * DAY_MS;
 /// How far the search index may lag behind (§8): a later pass begins so much earlier.
 const LAG_MS: i64 = 15 * 60_000;
 /// Rows of most lists (§4), of those of users and teams.
-const LIST_ROWS: &str = "100";
+pub(crate) const LIST_ROWS: &str = "100";
 const PEOPLE_ROWS: &str = "500";
-/// Requests on the way at once within one page.
-const AT_ONCE: usize = 16;
-/// Conversations looked at for one page of old notes or forwards.
+/// Rows looked at for one page of what is read below each.
 const PARENTS_AT_ONCE: u64 = 100;
 
 /// What a partition is; its `spec`.
@@ -49,20 +47,7 @@ const PARENTS_AT_ONCE: u64 = 100;
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     /// A window of a search index.
-    Search {
-        /// `customer`, `kobject_order`.
-        context: String,
-        /// The klass, for records of one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        klass: Option<String>,
-        /// Which index.
-        index: Index,
-        /// The window.
-        span: Span,
-        /// What is read of each conversation instead of itself.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        below: Option<Below>,
-    },
+    Search(Window),
     /// A list.
     List {
         /// Which.
@@ -73,10 +58,10 @@ pub enum Part {
     },
     /// Custom attributes of all objects.
     Fields,
-    /// Files of notes.
-    NoteFiles {
-        /// Window of `updatedAt`.
-        span: Span,
+    /// Files of messages made before a time.
+    MessageFiles {
+        /// The time.
+        until: i64,
     },
     /// Notes of the time before the horizon.
     OldNotes {
@@ -90,14 +75,58 @@ pub enum Part {
     },
 }
 
-/// What is read of conversations.
+/// A window of a search index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// `customer`, `kobject_order`.
+    pub context: String,
+    /// The klass, for records of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub klass: Option<String>,
+    /// Which index.
+    pub index: Index,
+    /// The window of `updatedAt`.
+    pub span: Span,
+    /// What is read of each row instead of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<Below>,
+    /// Of a later pass: rows are few, so files are looked up with them and not in the list of all.
+    #[serde(default)]
+    pub late: bool,
+}
+
+/// What is read of conversations, or of notes that have files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Below {
-    /// Their notes.
+    /// A conversation's notes.
     Notes,
-    /// Their forwards.
+    /// A conversation's forwards.
     Forwards,
+    /// The files of a conversation's messages.
+    Files,
+    /// A note's files.
+    NoteFiles,
+}
+
+impl Below {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Notes => "notes",
+            Self::Forwards => "forwards",
+            Self::Files | Self::NoteFiles => "files",
+        }
+    }
+
+    /// Whether a row can have any, by its counters (§9.3).
+    fn may_be_in(self, r: &Resource) -> bool {
+        let counter = match self {
+            Self::Notes => "noteCount",
+            Self::Forwards | Self::Files => "messageCount",
+            Self::NoteFiles => return true,
+        };
+        r.attributes.peek::<u64>(counter) != Some(0)
+    }
 }
 
 /// Lists.
@@ -115,7 +144,7 @@ pub enum List {
 }
 
 impl List {
-    fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Teams => "/v1/teams",
             Self::Users => "/v1/users",
@@ -127,7 +156,7 @@ impl List {
         }
     }
 
-    fn rows(self) -> &'static str {
+    pub(crate) fn rows(self) -> &'static str {
         match self {
             Self::Teams | Self::Users => PEOPLE_ROWS,
             _ => LIST_ROWS,
@@ -137,10 +166,9 @@ impl List {
 
 fn partition(id: String, kind: Kind, part: &Part) -> Result<Partition, Error> {
     let spec = serde_json::to_string(part).map_err(|e| Error::Bug(e.to_string()))?;
-    let (object_type, window) = match part {
-        Part::Search { klass, span, .. } => (klass.clone(), Some(span)),
+    let (object_type, span) = match part {
+        Part::Search(window) => (window.klass.clone(), Some(&window.span)),
         Part::Klass { name } => (Some(name.clone()), None),
-        Part::NoteFiles { span } => (None, Some(span)),
         _ => (None, None),
     };
     Ok(Partition {
@@ -149,30 +177,27 @@ fn partition(id: String, kind: Kind, part: &Part) -> Result<Partition, Error> {
         object_type,
         spec,
         expected: None,
-        window_start: window.and_then(|span| span.from),
-        window_end: window.map(|span| span.to),
+        window_start: span.and_then(|span| span.from),
+        window_end: span.map(|span| span.to),
     })
 }
 
-fn search_partition(kind: Kind, part: Part, totals: Option<&State>) -> Result<Partition, Error> {
-    let Part::Search {
+fn search_partition(
+    kind: Kind,
+    window: Window,
+    totals: Option<&State>,
+) -> Result<Partition, Error> {
+    let Window {
         context,
         index,
         span,
         below,
         ..
-    } = &part
-    else {
-        return Err(Error::Bug("not a search".to_owned()));
-    };
+    } = &window;
     let from = span
         .from
         .map_or_else(|| "-".to_owned(), |at| at.to_string());
-    let suffix = match below {
-        None => "",
-        Some(Below::Notes) => "/notes",
-        Some(Below::Forwards) => "/forwards",
-    };
+    let suffix = below.map_or_else(String::new, |below| format!("/{}", below.name()));
     let unsorted = if span.unsorted { "/unsorted" } else { "" };
     let id = format!(
         "{context}/{}/{from}/{}{suffix}{unsorted}",
@@ -187,7 +212,7 @@ fn search_partition(kind: Kind, part: Part, totals: Option<&State>) -> Result<Pa
                 .get(&format!("{context}/{}", index.name()))
                 .copied()
         });
-    let mut made = partition(id, kind, &part)?;
+    let mut made = partition(id, kind, &Part::Search(window))?;
     made.expected = expected;
     Ok(made)
 }
@@ -203,41 +228,31 @@ fn context_of(kind: &Kind) -> Option<&'static str> {
     })
 }
 
-/// Both indexes, as far as they can hold anything of the window.
-fn both(
-    kind: &Kind,
-    context: &str,
-    klass: Option<&str>,
-    below: Option<Below>,
-    span: Span,
-    now: i64,
-    state: &State,
-) -> Result<Vec<Partition>, Error> {
-    let horizon = now - HORIZON_MS;
-    let mut made = Vec::new();
-    for index in [Index::Standard, Index::Archive] {
-        let in_it = match index {
-            Index::Standard => span.to > horizon - HORIZON_MARGIN_MS,
+/// What was last updated before this is not in the standard index, or in the archive too.
+fn horizon(now: i64) -> i64 {
+    now - HORIZON_MS + HORIZON_MARGIN_MS
+}
+
+/// A window in both indexes, as far as they can hold anything of it.
+fn both(kind: &Kind, window: &Window, now: i64, state: &State) -> Result<Vec<Partition>, Error> {
+    let span = window.span;
+    [Index::Standard, Index::Archive]
+        .into_iter()
+        .filter(|index| match index {
+            Index::Standard => span.to > horizon(now) - 2 * HORIZON_MARGIN_MS,
             // The archive knows no notes.
             Index::Archive => {
-                context != "note"
-                    && span
-                        .from
-                        .is_none_or(|from| from < horizon + HORIZON_MARGIN_MS)
+                window.context != "note" && span.from.is_none_or(|from| from < horizon(now))
             }
-        };
-        if in_it {
-            let part = Part::Search {
-                context: context.to_owned(),
-                klass: klass.map(str::to_owned),
+        })
+        .map(|index| {
+            let window = Window {
                 index,
-                span,
-                below,
+                ..window.clone()
             };
-            made.push(search_partition(kind.clone(), part, Some(state))?);
-        }
-    }
-    Ok(made)
+            search_partition(kind.clone(), window, Some(state))
+        })
+        .collect()
 }
 
 /// The parts of a kind.
@@ -254,36 +269,35 @@ pub fn partitions(
         to: until,
         unsorted: false,
     };
+    let window = |context: &str, klass: Option<&str>, below: Option<Below>| Window {
+        context: context.to_owned(),
+        klass: klass.map(str::to_owned),
+        index: Index::Standard,
+        span,
+        below,
+        late: since.is_some(),
+    };
+    let read = |context: &str, klass: Option<&str>, below: Option<Below>| {
+        both(kind, &window(context, klass, below), now, state)
+    };
     if let Some(context) = context_of(kind) {
-        let mut made = both(kind, context, None, None, span, now, state)?;
+        let mut made = read(context, None, None)?;
         if *kind == Kind::Message {
-            made.extend(both(kind, "note", None, None, span, now, state)?);
-            let before = now - HORIZON_MS + HORIZON_MARGIN_MS;
+            made.extend(read("note", None, None)?);
+            let before = horizon(now);
             if span.from.is_none_or(|from| from < before) {
-                made.push(partition(
-                    "note/old".to_owned(),
-                    kind.clone(),
-                    &Part::OldNotes { before },
-                )?);
+                let part = Part::OldNotes { before };
+                made.push(partition("note/old".to_owned(), kind.clone(), &part)?);
             }
-            let from = span
-                .from
-                .map_or_else(|| "-".to_owned(), |at| at.to_string());
-            made.push(partition(
-                format!("note/files/{from}/{until}"),
-                kind.clone(),
-                &Part::NoteFiles { span },
-            )?);
+            if state.note_files != NoteFiles::Named {
+                made.extend(read("note", None, Some(Below::NoteFiles))?);
+            }
+            if since.is_none() && lists_files(settings, state) {
+                let part = Part::MessageFiles { until };
+                made.push(partition("message/files".to_owned(), kind.clone(), &part)?);
+            }
             if settings.forwards {
-                made.extend(both(
-                    kind,
-                    "conversation",
-                    None,
-                    Some(Below::Forwards),
-                    span,
-                    now,
-                    state,
-                )?);
+                made.extend(read("conversation", None, Some(Below::Forwards))?);
             }
         }
         return Ok(made);
@@ -291,51 +305,83 @@ pub fn partitions(
     if *kind == Kind::CustomObject {
         let mut made = Vec::new();
         for klass in &state.klasses {
-            made.extend(both(
-                kind,
-                &format!("kobject_{}", klass.name),
-                Some(&klass.name),
-                None,
-                span,
-                now,
-                state,
-            )?);
+            let context = format!("kobject_{}", klass.name);
+            made.extend(read(&context, Some(&klass.name), None)?);
         }
         return Ok(made);
     }
-    let list = |id: &str, list: List, only: Option<(&str, &str)>| {
-        let only = only.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        partition(id.to_owned(), kind.clone(), &Part::List { list, only })
-    };
-    Ok(match kind {
-        Kind::Team => vec![list("teams", List::Teams, None)?],
-        // The filters of users exclude each other, and without one the deactivated and the invited are left out (§9.7).
-        Kind::Agent => vec![
-            list("users", List::Users, None)?,
-            list("users/deleted", List::Users, Some(("deleted", "true")))?,
-            list("users/pending", List::Users, Some(("pending", "true")))?,
-        ],
-        Kind::Tag => vec![list("tags", List::Tags, None)?],
-        Kind::Brand => vec![list("brands", List::Brands, None)?],
-        Kind::FieldDefinition => vec![partition("fields".to_owned(), kind.clone(), &Part::Fields)?],
-        // Without a status only the enabled ones come (§9.11).
-        Kind::ObjectType => ["enabled", "existing_only", "disabled"]
-            .into_iter()
-            .map(|status| {
-                list(
-                    &format!("klasses/{status}"),
-                    List::Klasses,
-                    Some(("status", status)),
-                )
-            })
-            .collect::<Result<_, _>>()?,
-        Kind::Category => vec![list("kb/categories", List::Categories, None)?],
-        Kind::Article => vec![list("kb/articles", List::Articles, None)?],
-        _ => Vec::new(),
-    })
+    if *kind == Kind::FieldDefinition {
+        return Ok(vec![partition(
+            "fields".to_owned(),
+            kind.clone(),
+            &Part::Fields,
+        )?]);
+    }
+    lists_of(kind)
+        .into_iter()
+        .map(|(id, list, only)| {
+            let only = only.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            partition(id.to_owned(), kind.clone(), &Part::List { list, only })
+        })
+        .collect()
 }
 
-fn blank() -> Page {
+/// A list that holds records of a kind: its partition's id, and the query that narrows it.
+pub(crate) type Listed = (&'static str, List, Option<(&'static str, &'static str)>);
+
+/// The lists that together hold a kind.
+pub(crate) fn lists_of(kind: &Kind) -> Vec<Listed> {
+    match kind {
+        Kind::Team => vec![("teams", List::Teams, None)],
+        // The filters of users exclude each other, and without one the deactivated and the invited are left out (§9.7).
+        Kind::Agent => vec![
+            ("users", List::Users, None),
+            ("users/deleted", List::Users, Some(("deleted", "true"))),
+            ("users/pending", List::Users, Some(("pending", "true"))),
+        ],
+        Kind::Tag => vec![("tags", List::Tags, None)],
+        Kind::Brand => vec![("brands", List::Brands, None)],
+        // Without a status only the enabled ones come (§9.11).
+        Kind::ObjectType => vec![
+            (
+                "klasses/enabled",
+                List::Klasses,
+                Some(("status", "enabled")),
+            ),
+            (
+                "klasses/existing_only",
+                List::Klasses,
+                Some(("status", "existing_only")),
+            ),
+            (
+                "klasses/disabled",
+                List::Klasses,
+                Some(("status", "disabled")),
+            ),
+        ],
+        Kind::Category => vec![("kb/categories", List::Categories, None)],
+        Kind::Article => vec![("kb/articles", List::Articles, None)],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a message's body is asked for, where there is one.
+fn wants_body(settings: &Settings, r: &Resource) -> bool {
+    match settings.bodies {
+        WantedBodies::Never => false,
+        WantedBodies::Cut => map::wants_body(r),
+        WantedBodies::All => !r.attributes.peek("redacted").unwrap_or(false),
+    }
+}
+
+/// Whether names of files come from the list of all messages: not where they are not wanted, and not where every message is
+/// asked for its HTML anyway.
+fn lists_files(settings: &Settings, state: &State) -> bool {
+    settings.attachment_details == Details::Read
+        && !(settings.bodies == WantedBodies::All && state.bodies == Bodies::Html)
+}
+
+pub(crate) fn blank() -> Page {
     Page {
         records: Vec::new(),
         next: None,
@@ -357,6 +403,30 @@ fn read_cursor<T: for<'de> Deserialize<'de>>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|e| Error::Bug(format!("cursor: {e}")))
 }
 
+/// A page of a list that comes in the order of ids, which is that of creation.
+enum Ordered {
+    /// Its answer, and where the next page begins if it is to be read.
+    Page(Answer, Option<String>),
+    /// The list has ended although it had promised more (§14). What it did not give was made after this time.
+    Ends(Option<i64>),
+}
+
+/// Where such a list stands.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    page: u64,
+    /// The last id of the page before.
+    last: Option<String>,
+    /// Whether all ids so far rose.
+    rises: bool,
+}
+
+/// When a record with this id was made (§13 item 17).
+fn made_at(id: &str) -> Option<i64> {
+    let seconds = i64::from_str_radix(id.get(..8)?, 16).ok()?;
+    Some(seconds * 1000)
+}
+
 /// A reader of one account.
 pub struct Reader<'a> {
     /// Asks.
@@ -373,20 +443,10 @@ impl Reader<'_> {
         let part: Part =
             serde_json::from_str(&partition.spec).map_err(|e| Error::Bug(format!("spec: {e}")))?;
         match &part {
-            Part::Search {
-                context,
-                klass,
-                index,
-                span,
-                below,
-            } => {
-                let kind = &partition.kind;
-                self.search(kind, (context, klass.as_deref(), *index, *span, *below), at)
-                    .await
-            }
+            Part::Search(window) => self.search(&partition.kind, window, at).await,
             Part::List { list, only } => self.list(*list, only.as_ref(), at).await,
             Part::Fields => self.fields().await,
-            Part::NoteFiles { span } => self.note_files(*span, at).await,
+            Part::MessageFiles { until } => self.message_files(*until, at).await,
             Part::OldNotes { before } => self.old_notes(*before, at).await,
             Part::Klass { name } => self.klass(name, at).await,
         }
@@ -395,47 +455,43 @@ impl Reader<'_> {
     async fn search(
         &self,
         kind: &Kind,
-        (context, klass, index, span, below): (&str, Option<&str>, Index, Span, Option<Below>),
+        window: &Window,
         at: Option<String>,
     ) -> Result<Page, Error> {
+        let span = window.span;
         let mut step = match &at {
             Some(text) => read_cursor(text)?,
             None => Step::first(&span),
         };
-        let object = if klass.is_some() { "kobject" } else { context };
-        let rows = if below.is_some() {
+        let rows = if window.below.is_some() {
             PARENTS_AT_ONCE
         } else {
             PAGE
         };
-        let part = |span: Span| Part::Search {
-            context: context.to_owned(),
-            klass: klass.map(str::to_owned),
-            index,
-            span,
-            below,
+        let other = |span: Span| {
+            let window = Window {
+                span,
+                ..window.clone()
+            };
+            search_partition(kind.clone(), window, None)
         };
         let answer = loop {
+            let body = body(window, &step);
             match self
                 .client
-                .search(
-                    index,
-                    step.page(),
-                    rows,
-                    &walk::body(context, object, &span, &step),
-                )
+                .search(window.index, step.page(), rows, &body)
                 .await?
             {
                 Got::Answer(answer) => break answer,
                 Got::Refused(why) => match walk::refused(&span, &step) {
-                    Some((other, _)) if other != span => {
-                        let split = vec![search_partition(kind.clone(), part(other), None)?];
+                    Some((simpler, _)) if simpler != span => {
+                        let split = vec![other(simpler)?];
                         return Ok(Page { split, ..blank() });
                     }
-                    Some((_, other)) => step = other,
-                    None => return self.klass_instead(klass, why),
+                    Some((_, simpler)) => step = simpler,
+                    None => return unsearchable(window, why),
                 },
-                Got::Missing => return self.klass_instead(klass, "not found".to_owned()),
+                Got::Missing => return unsearchable(window, "not found".to_owned()),
             }
         };
         if answer.meta.timed_out {
@@ -446,14 +502,11 @@ impl Reader<'_> {
             });
         }
         let resources = answer.data.0;
+        let found = resources.len() as u64;
         let total = answer
             .meta
             .total
-            .unwrap_or(if resources.len() as u64 >= rows {
-                u64::MAX
-            } else {
-                resources.len() as u64
-            });
+            .unwrap_or(if found >= rows { u64::MAX } else { found });
         let seen: Vec<Row> = resources
             .iter()
             .map(|r| Row {
@@ -461,96 +514,74 @@ impl Reader<'_> {
                 created: r.time("createdAt").unwrap_or_default(),
             })
             .collect();
-        let next = walk::next(&span, &step, &seen, total);
         let mut page = blank();
         page.total = answer
             .meta
             .total
-            .filter(|_| below.is_none())
+            .filter(|_| window.below.is_none())
             .map(|total| step.window_total(total));
-        match next {
+        match walk::next(&span, &step, &seen, total) {
             Next::Done => {}
             Next::Go(step) => page.next = cursor(&step)?,
             Next::Split(spans) => {
-                for span in spans {
-                    page.split
-                        .push(search_partition(kind.clone(), part(span), None)?);
-                }
+                page.split = spans.into_iter().map(other).collect::<Result<_, _>>()?;
             }
         }
-        match below {
+        match window.below {
             Some(below) => self.below(below, resources, &mut page).await?,
-            None => self.rows(context, klass, resources, &mut page).await?,
+            None => self.rows(window, resources, &mut page).await?,
         }
         Ok(page)
-    }
-
-    /// A klass whose context search refuses (a disabled one may be) is read by its list.
-    fn klass_instead(&self, klass: Option<&str>, why: String) -> Result<Page, Error> {
-        let Some(name) = klass else {
-            return Err(Error::Unsupported(format!("search refuses: {why}")));
-        };
-        let part = Part::Klass {
-            name: name.to_owned(),
-        };
-        let split = vec![partition(
-            format!("klass/{name}"),
-            Kind::CustomObject,
-            &part,
-        )?];
-        Ok(Page { split, ..blank() })
     }
 
     /// The records of a search's rows, with what comes along.
     async fn rows(
         &self,
-        context: &str,
-        klass: Option<&str>,
+        window: &Window,
         resources: Vec<Resource>,
         page: &mut Page,
     ) -> Result<(), Error> {
-        let known = &self.state.known;
-        match context {
-            "customer" => self.customers(resources, page).await?,
-            "company" => {
-                for r in resources {
-                    let parent = self.state.parents.get(&r.id()).cloned();
-                    page.records.extend(map::company(known, r, parent));
-                }
-            }
-            "conversation" => page.records.extend(
-                resources
-                    .into_iter()
-                    .flat_map(|r| map::conversation(known, r)),
-            ),
-            "message" => self.messages(resources, page).await?,
-            "note" => self.notes(resources, page).await?,
-            _ => {
-                self.custom_objects(klass.unwrap_or_default(), resources, page)
-                    .await?
-            }
+        match (window.context.as_str(), &window.klass) {
+            (_, Some(klass)) => self.custom_objects(klass, resources, page).await?,
+            ("customer", _) => self.customers(resources, page).await?,
+            ("company", _) => self.companies(resources, page),
+            ("conversation", _) => self.conversations(resources, page),
+            ("note", _) => self.notes(resources, None, page).await?,
+            _ => self.messages(resources, window.late, page).await?,
         }
         undefined_once(&mut page.records);
         Ok(())
     }
 
-    async fn customers(&self, resources: Vec<Resource>, page: &mut Page) -> Result<(), Error> {
-        let mut masked = BTreeSet::new();
-        let mut known = self.state.known.clone();
-        for group in resources.chunks(AT_ONCE) {
-            if self.settings.merges != WantedMerges::Each {
-                break;
-            }
-            let asked = join_all(group.iter().map(|r| self.merged_into(r.id()))).await;
-            for (r, sources) in group.iter().zip(asked) {
-                let sources = sources?;
-                if !sources.is_empty() {
-                    known.merged.insert(r.id(), sources);
-                }
-            }
-        }
+    pub(crate) fn companies(&self, resources: Vec<Resource>, page: &mut Page) {
         for r in resources {
-            masked.extend(map::masked_identity(&r));
+            let parent = self.state.parents.get(&r.id()).cloned();
+            page.records
+                .extend(map::company(&self.state.known, r, parent));
+        }
+    }
+
+    pub(crate) fn conversations(&self, resources: Vec<Resource>, page: &mut Page) {
+        let mapped = |r| map::conversation(&self.state.known, r);
+        page.records.extend(resources.into_iter().flat_map(mapped));
+    }
+
+    pub(crate) async fn customers(
+        &self,
+        resources: Vec<Resource>,
+        page: &mut Page,
+    ) -> Result<(), Error> {
+        let mut known = self.state.known.clone();
+        if self.settings.merges == WantedMerges::Each {
+            let asked = each(&resources, |r| self.merged_into(r.id())).await?;
+            let merged = resources.iter().map(Resource::id).zip(asked);
+            known
+                .merged
+                .extend(merged.filter(|(_, sources)| !sources.is_empty()));
+        }
+        let mut masked = BTreeSet::new();
+        for r in resources {
+            masked.extend(map::masked_identity(&r).into_iter().map(|(name, _)| name));
             page.records.extend(map::customer(&known, r));
         }
         if !masked.is_empty() {
@@ -559,69 +590,65 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// The customers that were merged into one.
     async fn merged_into(&self, id: String) -> Result<Vec<String>, Error> {
         let merges = self
             .client
             .all(&format!("/v1/customers/{id}/merges"), &[], LIST_ROWS)
             .await?
             .unwrap_or_default();
-        let into_it = |merge: &Resource| merge.one("target").is_some_and(|target| target.id == id);
+        let into_it = |merge: &&Resource| merge.one("target").is_some_and(|target| target.id == id);
         Ok(merges
             .iter()
-            .filter(|m| into_it(m))
+            .filter(into_it)
             .filter_map(|m| m.one("source"))
             .map(|p| p.id)
             .collect())
     }
 
-    async fn messages(&self, resources: Vec<Resource>, page: &mut Page) -> Result<(), Error> {
-        let mut wanted = Vec::new();
-        for group in resources.chunks(AT_ONCE) {
-            let bodies = join_all(group.iter().map(|r| self.body(r))).await;
-            for (r, body) in group.iter().zip(bodies) {
-                let ids: Vec<String> = r.related("attachments").into_iter().map(|p| p.id).collect();
-                if !ids.is_empty() {
-                    let conversation = r
-                        .one("conversation")
-                        .map(|p| map::reference(Kind::Conversation, p.id));
-                    wanted.push((
-                        Parent {
-                            path: "messages",
-                            id: r.id(),
-                            conversation,
-                        },
-                        ids,
-                    ));
-                }
-                page.records.extend(map::message(
-                    &self.state.known,
-                    r.clone(),
-                    body?,
-                    self.state.bodies,
-                ));
+    pub(crate) async fn messages(
+        &self,
+        resources: Vec<Resource>,
+        late: bool,
+        page: &mut Page,
+    ) -> Result<(), Error> {
+        let bodies = each(&resources, |r| self.body(r)).await?;
+        let (mut wanted, mut files) = (Vec::new(), Vec::new());
+        for (r, body) in resources.into_iter().zip(bodies) {
+            let ids = files::named(&r);
+            let parent = Parent::of("messages", &r);
+            if self.settings.attachment_details == Details::Open {
+                files.extend(files::unseen(&parent, &ids, files::NOT_ASKED));
+            } else if !ids.is_empty() && (late || self.shows_files(&r)) {
+                wanted.push((parent, ids));
+            } else {
+                files.extend(files::unseen(&parent, &ids, files::NOT_LISTED));
             }
+            page.records
+                .extend(map::message(&self.state.known, r, body, self.state.bodies));
         }
-        let mut files = files::of(&self.client, self.settings.attachment_details, wanted).await?;
+        files.extend(files::of(&self.client, &wanted).await?);
         show_inline(&page.records, &mut files);
         page.records.extend(files);
         Ok(())
     }
 
+    /// Whether a message's HTML is read, which shows some of its files: these are then read along with it.
+    fn shows_files(&self, r: &Resource) -> bool {
+        self.state.bodies == Bodies::Html && wants_body(&self.settings, r)
+    }
+
     /// The app resource of a message, where there is one and it is wanted (§14).
     async fn body(&self, r: &Resource) -> Result<Option<map::Body>, Error> {
-        let wanted = match self.settings.bodies {
-            WantedBodies::Never => false,
-            WantedBodies::Cut => map::wants_body(r),
-            WantedBodies::All => !r.attributes.peek("redacted").unwrap_or(false),
-        };
         let related = r
             .links
             .related
             .as_deref()
             .filter(|path| path.starts_with("/v1/"));
-        let Some(path) = related.filter(|_| wanted && self.state.bodies != Bodies::Absent) else {
+        let Some(path) = related else { return Ok(None) };
+        if self.state.bodies == Bodies::Absent || !wants_body(&self.settings, r) {
             return Ok(None);
-        };
+        }
         Ok(self
             .client
             .json(path)
@@ -629,44 +656,98 @@ impl Reader<'_> {
             .map(|json| map::body_of(&json)))
     }
 
-    async fn notes(&self, resources: Vec<Resource>, page: &mut Page) -> Result<(), Error> {
-        let mut wanted = Vec::new();
+    /// Files of all messages, by the list of messages.
+    async fn message_files(&self, until: i64, at: Option<String>) -> Result<Page, Error> {
+        let with = [("include", "attachments")];
+        let (answer, next) = match self.in_order("/v1/messages", &with, until, at).await? {
+            Ordered::Page(answer, next) => (answer, next),
+            Ordered::Ends(reached) => return by_conversation(Below::Files, reached),
+        };
+        let mut messages = answer.data.0;
+        messages.retain(|r| !self.shows_files(r));
+        let (mut records, left) = files::included(&messages, answer.included.0);
+        records.extend(files::of(&self.client, &left).await?);
+        Ok(Page {
+            records,
+            next,
+            ..blank()
+        })
+    }
+
+    /// Notes. Files of those last updated before `old_before` are looked up below each, if that is of use.
+    pub(crate) async fn notes(
+        &self,
+        resources: Vec<Resource>,
+        old_before: Option<i64>,
+        page: &mut Page,
+    ) -> Result<(), Error> {
+        let looked_up = match self.settings.old_note_files {
+            OldNoteFiles::Auto => self.state.note_files == NoteFiles::Listed,
+            OldNoteFiles::Each => true,
+            OldNoteFiles::Off => false,
+        };
+        let (mut wanted, mut unnamed) = (Vec::new(), Vec::new());
         for r in resources {
-            let ids: Vec<String> = r.related("attachments").into_iter().map(|p| p.id).collect();
-            if !ids.is_empty() {
-                wanted.push((note_parent(&r), ids));
+            let ids = files::named(&r);
+            let parent = Parent::of("notes", &r);
+            let old = old_before.is_some_and(|before| parent.updated.is_none_or(|at| at < before));
+            if ids.is_empty() {
+                unnamed.extend((old && looked_up).then_some(parent));
+            } else if self.settings.attachment_details == Details::Open {
+                page.records
+                    .extend(files::unseen(&parent, &ids, files::NOT_ASKED));
+            } else {
+                wanted.push((parent, ids));
             }
             page.records.extend(map::note(&self.state.known, r));
         }
-        page.records
-            .extend(files::of(&self.client, self.settings.attachment_details, wanted).await?);
+        page.records.extend(files::of(&self.client, &wanted).await?);
+        let found = each(&unnamed, |parent| files::listed(&self.client, parent)).await?;
+        page.records.extend(found.into_iter().flatten().flatten());
         Ok(())
     }
 
-    async fn custom_objects(
+    pub(crate) async fn custom_objects(
         &self,
         klass: &str,
         resources: Vec<Resource>,
         page: &mut Page,
     ) -> Result<(), Error> {
-        for group in resources.chunks(AT_ONCE) {
-            let data = join_all(group.iter().map(|r| async move {
-                match r.attributes.peek::<String>("s3DataUrl") {
-                    Some(url) if !r.attributes.has_value("data") => self.client.outside(&url).await,
-                    _ => None,
-                }
-            }))
-            .await;
-            for (r, data) in group.iter().zip(data) {
-                page.records.extend(map::custom_object(
-                    &self.state.known,
-                    r.clone(),
-                    klass,
-                    data,
-                ));
-            }
+        let data = each(&resources, |r| async move {
+            Ok(match r.attributes.peek::<String>("s3DataUrl") {
+                Some(url) if !r.attributes.has_value("data") => self.client.outside(&url).await,
+                _ => None,
+            })
+        })
+        .await?;
+        for (r, data) in resources.into_iter().zip(data) {
+            page.records
+                .extend(map::custom_object(&self.state.known, r, klass, data));
         }
         Ok(())
+    }
+
+    /// A row of a list.
+    pub(crate) async fn one_of(
+        &self,
+        list: List,
+        r: Resource,
+        pending: bool,
+    ) -> Result<Vec<Entry>, Error> {
+        let known = &self.state.known;
+        Ok(match list {
+            List::Teams => map::team(known, r),
+            List::Users => map::agent(known, r, pending),
+            List::Tags => map::tag(known, r),
+            List::Brands => map::brand(known, r),
+            List::Klasses => map::object_type(known, r),
+            List::Categories => map::category(known, r),
+            List::Articles => {
+                let path = format!("/v1/kb/articles/{}/versions", r.id());
+                let versions = self.client.all(&path, &[], LIST_ROWS).await?;
+                map::article(known, r, versions.unwrap_or_default())
+            }
+        })
     }
 
     async fn list(
@@ -691,32 +772,14 @@ impl Reader<'_> {
             page.next = cursor(&(number + 1))?;
         }
         page.total = answer.meta.total;
-        let known = &self.state.known;
         let pending = only.is_some_and(|(name, _)| name == "pending");
-        for r in answer.data.0 {
-            page.records.extend(match list {
-                List::Teams => map::team(known, r),
-                List::Users => map::agent(known, r, pending),
-                List::Tags => map::tag(known, r),
-                List::Brands => map::brand(known, r),
-                List::Klasses => map::object_type(known, r),
-                List::Categories => map::category(known, r),
-                List::Articles => {
-                    let path = format!("/v1/kb/articles/{}/versions", r.id());
-                    let versions = self
-                        .client
-                        .all(&path, &[], LIST_ROWS)
-                        .await?
-                        .unwrap_or_default();
-                    map::article(known, r, versions)
-                }
-            });
-        }
+        let made = each(answer.data.0, |r| self.one_of(list, r, pending)).await?;
+        page.records = made.into_iter().flatten().collect();
         undefined_once(&mut page.records);
         Ok(page)
     }
 
-    async fn fields(&self) -> Result<Page, Error> {
+    pub(crate) async fn fields(&self) -> Result<Page, Error> {
         let mut page = blank();
         for resource in resources_with_fields(&self.state) {
             if let Got::Answer(answer) = self
@@ -737,113 +800,67 @@ impl Reader<'_> {
         Ok(page)
     }
 
-    /// Notes that have files, found by the one filter that knows it.
-    async fn note_files(&self, span: Span, at: Option<String>) -> Result<Page, Error> {
-        let step = match &at {
-            Some(text) => read_cursor(text)?,
-            None => Step::first(&span),
+    /// A page of a list in the order of ids, up to what was made by `until`.
+    async fn in_order(
+        &self,
+        path: &str,
+        with: &[(&str, &str)],
+        until: i64,
+        at: Option<String>,
+    ) -> Result<Ordered, Error> {
+        let place = match at {
+            Some(text) => read_cursor(&text)?,
+            None => Place {
+                page: 1,
+                last: None,
+                rises: true,
+            },
         };
-        let mut body = walk::body("note", "note", &span, &step);
-        if let Some(and) = body
-            .get_mut("and")
-            .and_then(serde_json::Value::as_array_mut)
-        {
-            and.push(json!({ "note_attachment_count": { "gte": 1 } }));
-        }
-        let answer = match self
-            .client
-            .search(Index::Standard, step.page(), PAGE, &body)
-            .await?
-        {
-            Got::Answer(answer) => answer,
-            _ => return Ok(blank()),
+        let number = place.page.to_string();
+        let mut query = vec![("page", number.as_str()), ("pageSize", LIST_ROWS)];
+        query.extend_from_slice(with);
+        let reached = place
+            .last
+            .as_deref()
+            .filter(|_| place.rises)
+            .and_then(made_at);
+        let Got::Answer(answer) = self.client.get(path, &query).await? else {
+            return Ok(Ordered::Ends(reached));
         };
-        if answer.meta.timed_out {
-            return Ok(Page {
-                retry: true,
-                next: at,
-                ..blank()
-            });
+        let ids: Vec<String> = answer.data.0.iter().map(Resource::id).collect();
+        // A list that is cut off answers nothing, or its last page again.
+        if place.page > 1 && (ids.is_empty() || ids.last() == place.last.as_ref()) {
+            return Ok(Ordered::Ends(reached));
         }
-        let rows: Vec<Row> = answer
-            .data
-            .0
-            .iter()
-            .map(|r| Row {
-                updated: r.time("updatedAt").unwrap_or_default(),
-                created: r.time("createdAt").unwrap_or_default(),
-            })
-            .collect();
-        let mut page = blank();
-        match walk::next(
-            &span,
-            &step,
-            &rows,
-            answer.meta.total.unwrap_or(rows.len() as u64),
-        ) {
-            Next::Done => {}
-            Next::Go(step) => page.next = cursor(&step)?,
-            Next::Split(spans) => {
-                for span in spans {
-                    let from = span.from.unwrap_or_default();
-                    page.split.push(partition(
-                        format!("note/files/{from}/{}", span.to),
-                        Kind::Message,
-                        &Part::NoteFiles { span },
-                    )?);
-                }
-            }
-        }
-        for group in answer.data.0.chunks(AT_ONCE) {
-            let parents: Vec<Parent> = group.iter().map(note_parent).collect();
-            for entries in join_all(
-                parents
-                    .iter()
-                    .map(|parent| files::of_note(&self.client, parent)),
-            )
-            .await
-            {
-                page.records.extend(entries?);
-            }
-        }
-        Ok(page)
+        let rises = place.rises && ids.is_sorted() && place.last.as_ref() <= ids.first();
+        let last = ids.last().cloned();
+        let past = rises
+            && last
+                .as_deref()
+                .and_then(made_at)
+                .is_some_and(|at| at > until);
+        let more = answer.links.next.is_some() && !ids.is_empty() && !past;
+        let page = place.page + 1;
+        let next = if more {
+            cursor(&Place { page, last, rises })?
+        } else {
+            None
+        };
+        Ok(Ordered::Page(answer, next))
     }
 
-    /// `/v1/notes` in the order of ids, so of creation, up to the horizon.
+    /// Notes of before the horizon, by the list of notes.
     async fn old_notes(&self, before: i64, at: Option<String>) -> Result<Page, Error> {
-        let (number, last): (u64, Option<String>) =
-            at.as_deref().map_or(Ok((1, None)), read_cursor)?;
-        let page_number = number.to_string();
-        let query = [
-            ("page", page_number.as_str()),
-            ("pageSize", LIST_ROWS),
-            ("sort", "asc"),
-        ];
-        let answer = match self.client.get("/v1/notes", &query).await? {
-            Got::Answer(answer) => answer,
-            _ if number > 1 => return self.notes_by_conversation(before, last),
-            Got::Missing => return Ok(blank()),
-            Got::Refused(why) => return Err(Error::Unsupported(format!("/v1/notes: {why}"))),
+        let by_id = [("sort", "asc")];
+        let (answer, next) = match self.in_order("/v1/notes", &by_id, before, at).await? {
+            Ordered::Page(answer, next) => (answer, next),
+            Ordered::Ends(reached) => return by_conversation(Below::Notes, reached),
         };
-        let resources = answer.data.0;
-        let ids: Vec<String> = resources.iter().map(Resource::id).collect();
-        // A list that is cut off answers nothing, or its last page again, although it has promised more (§14).
-        if number > 1 && (ids.is_empty() || ids.last() == last.as_ref()) {
-            return self.notes_by_conversation(before, last);
-        }
-        let made_at = |id: &String| {
-            i64::from_str_radix(id.get(..8)?, 16)
-                .ok()
-                .map(|seconds| seconds * 1000)
-        };
-        let ascending = ids.first().zip(ids.last()).is_some_and(|(a, b)| a <= b);
-        let past = ascending && ids.last().and_then(made_at).is_some_and(|at| at > before);
-        let mut page = blank();
-        if answer.links.next.is_some() && !past {
-            page.next = cursor(&(number + 1, ids.last()))?;
-        }
+        let mut page = Page { next, ..blank() };
         // What changed since is in the index too.
-        let (old, young): (Vec<_>, Vec<_>) = resources
+        let (old, young): (Vec<_>, Vec<_>) = answer
+            .data
+            .0
             .into_iter()
             .partition(|r| r.time("updatedAt").is_none_or(|at| at < before));
         if !young.is_empty() {
@@ -852,103 +869,67 @@ impl Reader<'_> {
                 u32::try_from(young.len()).unwrap_or(u32::MAX),
             ));
         }
-        self.notes(old, &mut page).await?;
-        Ok(page)
-    }
-
-    /// The notes that `/v1/notes` did not reach, conversation by conversation.
-    fn notes_by_conversation(&self, before: i64, last: Option<String>) -> Result<Page, Error> {
-        let reached = last
-            .and_then(|id| i64::from_str_radix(id.get(..8)?, 16).ok())
-            .map(|seconds| seconds * 1000);
-        let mut page = blank();
-        for index in [Index::Standard, Index::Archive] {
-            // A conversation is touched when a note is written, so it was updated after the notes that were not reached.
-            let span = Span {
-                from: reached,
-                to: YEAR_2100_MS,
-                unsorted: false,
-            };
-            let part = Part::Search {
-                context: "conversation".to_owned(),
-                klass: None,
-                index,
-                span,
-                below: Some(Below::Notes),
-            };
-            page.split
-                .push(search_partition(Kind::Message, part, None)?);
-        }
-        page.notices.push(Notice {
-            code: "kustomer.notes-list-ends".to_owned(),
-            severity: Severity::Caution,
-            message: format!("Kustomer's list of notes ends before {}; older notes are read conversation by conversation", crate::time::format(before)),
-            remedy: Some("Nothing to do; old notes on customers without a conversation may be missing.".to_owned()),
-        });
+        self.notes(old, Some(before), &mut page).await?;
         Ok(page)
     }
 
     async fn below(
         &self,
         below: Below,
-        conversations: Vec<Resource>,
+        mut rows: Vec<Resource>,
         page: &mut Page,
     ) -> Result<(), Error> {
-        let with_some = |r: &&Resource| {
-            below == Below::Forwards || r.attributes.peek::<u64>("noteCount") != Some(0)
+        rows.retain(|r| below.may_be_in(r));
+        let list = |r: &Resource| {
+            let path = format!("/v1/conversations/{}/{}", r.id(), below.name());
+            async move { self.client.all(&path, &[], LIST_ROWS).await }
         };
-        let ids: Vec<String> = conversations
-            .iter()
-            .filter(with_some)
-            .map(Resource::id)
-            .collect();
-        let name = match below {
-            Below::Notes => "notes",
-            Below::Forwards => "forwards",
-        };
-        for group in ids.chunks(AT_ONCE) {
-            let paths: Vec<String> = group
-                .iter()
-                .map(|id| format!("/v1/conversations/{id}/{name}"))
-                .collect();
-            for found in join_all(
-                paths
-                    .iter()
-                    .map(|path| self.client.all(path, &[], LIST_ROWS)),
-            )
-            .await
-            {
-                let found = found?.unwrap_or_default();
-                match below {
-                    Below::Notes => self.notes(found, page).await?,
-                    Below::Forwards => self.forwards(found, page).await?,
+        match below {
+            Below::Notes => {
+                let found = each(&rows, list).await?.into_iter().flatten().flatten();
+                let before = horizon(self.client.now());
+                self.notes(found.collect(), Some(before), page).await?;
+            }
+            Below::Forwards => {
+                let found = each(&rows, list).await?;
+                for (conversation, forwards) in rows.iter().zip(found) {
+                    let forwards = forwards.unwrap_or_default();
+                    self.forwards(Some(&conversation.id()), forwards, page)
+                        .await?;
+                }
+            }
+            Below::Files => {
+                let found = each(&rows, |r| files::of_conversation(&self.client, r)).await?;
+                page.records.extend(found.into_iter().flatten());
+            }
+            Below::NoteFiles => {
+                let parents: Vec<Parent> = rows.iter().map(|r| Parent::of("notes", r)).collect();
+                let found = each(&parents, |parent| files::listed(&self.client, parent)).await?;
+                for (parent, files) in parents.iter().zip(found) {
+                    page.records
+                        .extend(files.unwrap_or_else(|| vec![files::unlisted(parent)]));
                 }
             }
         }
         Ok(())
     }
 
-    async fn forwards(&self, resources: Vec<Resource>, page: &mut Page) -> Result<(), Error> {
-        for r in resources {
-            let conversation = r
-                .one("conversation")
-                .map(|p| map::reference(Kind::Conversation, p.id));
-            let parent = Parent {
-                path: "forwards",
-                id: r.id(),
-                conversation,
-            };
-            match map::forward(&self.state.known, r) {
+    /// Forwards, of a conversation where that is known.
+    pub(crate) async fn forwards(
+        &self,
+        conversation: Option<&str>,
+        forwards: Vec<Resource>,
+        page: &mut Page,
+    ) -> Result<(), Error> {
+        for r in forwards {
+            let mut parent = Parent::of("forwards", &r);
+            let known = || conversation.map(|id| map::reference(Kind::Conversation, id.to_owned()));
+            parent.conversation = parent.conversation.or_else(known);
+            match map::forward(&self.state.known, r, parent.conversation.clone()) {
                 Some(entries) => {
                     page.records.extend(entries);
-                    let path = format!("/v1/forwards/{}/attachments", parent.id);
-                    let listed = self
-                        .client
-                        .all(&path, &[], LIST_ROWS)
-                        .await?
-                        .unwrap_or_default();
-                    page.records
-                        .extend(listed.into_iter().map(|r| files::entry(&parent, r)));
+                    let files = files::listed(&self.client, &parent).await?;
+                    page.records.extend(files.unwrap_or_default());
                 }
                 None => page.explained.push(("draft".to_owned(), 1)),
             }
@@ -956,99 +937,113 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Records of a klass by its list, which has no end of its own that could be asked for: where it stops short, that is said.
     async fn klass(&self, name: &str, at: Option<String>) -> Result<Page, Error> {
-        let number: u64 = at.as_deref().map_or(Ok(1), read_cursor)?;
-        let page_number = number.to_string();
-        let query = [("page", page_number.as_str()), ("pageSize", LIST_ROWS)];
-        let answer = match self
-            .client
-            .get(&format!("/v1/klasses/{name}"), &query)
-            .await?
-        {
-            Got::Answer(answer) => answer,
-            Got::Missing => return Ok(blank()),
-            Got::Refused(why) => {
-                return Err(Error::Unsupported(format!("/v1/klasses/{name}: {why}")));
+        let path = format!("/v1/klasses/{name}");
+        let (answer, next) = match self.in_order(&path, &[], i64::MAX, at).await? {
+            Ordered::Page(answer, next) => (answer, next),
+            Ordered::Ends(_) => {
+                let notice = Notice {
+                    code: "kustomer.klass-unreadable".to_owned(),
+                    severity: Severity::Danger,
+                    message: format!(
+                        "Records of the klass {name} are incomplete: search does not know it, and its list ends early"
+                    ),
+                    remedy: Some("Enable the klass in Kustomer and read again.".to_owned()),
+                };
+                return Ok(Page {
+                    notices: vec![notice],
+                    ..blank()
+                });
             }
         };
-        let mut page = blank();
-        if answer.links.next.is_some() && !answer.data.0.is_empty() {
-            page.next = cursor(&(number + 1))?;
-        }
+        let mut page = Page { next, ..blank() };
         self.custom_objects(name, answer.data.0, &mut page).await?;
         undefined_once(&mut page.records);
         Ok(page)
     }
+}
 
-    /// Single records as they are now.
-    pub async fn fetch(&self, refs: Vec<Reference>) -> Result<Vec<Entry>, Error> {
-        let mut page = blank();
-        for reference in refs {
-            let paths: Vec<(String, &str)> = match &reference.kind {
-                Kind::Customer => vec![(format!("/v1/customers/{}", reference.id), "customer")],
-                Kind::Company => vec![(format!("/v1/companies/{}", reference.id), "company")],
-                Kind::Conversation => vec![(
-                    format!("/v1/conversations/{}", reference.id),
-                    "conversation",
-                )],
-                // Messages and notes share a kind; their ids do not tell them apart.
-                Kind::Message => vec![
-                    (format!("/v1/messages/{}", reference.id), "message"),
-                    (format!("/v1/notes/{}", reference.id), "note"),
-                ],
-                Kind::Agent => vec![(format!("/v1/users/{}", reference.id), "user")],
-                Kind::Team => vec![(format!("/v1/teams/{}", reference.id), "team")],
-                Kind::Brand => vec![(format!("/v1/brands/{}", reference.id), "brand")],
-                Kind::CustomObject => self
-                    .state
-                    .klasses
-                    .iter()
-                    .map(|k| {
-                        (
-                            format!("/v1/klasses/{}/{}", k.name, reference.id),
-                            k.name.as_str(),
-                        )
-                    })
-                    .collect(),
-                _ => Vec::new(),
-            };
-            for (path, context) in paths {
-                let Got::Answer(answer) = self.client.get(&path, &[]).await? else {
-                    continue;
-                };
-                // A merged customer's id may show its survivor (§14).
-                let found: Vec<Resource> = answer
-                    .data
-                    .0
-                    .into_iter()
-                    .filter(|r| r.id() == reference.id)
-                    .collect();
-                match context {
-                    "user" => page.records.extend(
-                        found
-                            .into_iter()
-                            .flat_map(|r| map::agent(&self.state.known, r, false)),
-                    ),
-                    "team" => page.records.extend(
-                        found
-                            .into_iter()
-                            .flat_map(|r| map::team(&self.state.known, r)),
-                    ),
-                    "brand" => page.records.extend(
-                        found
-                            .into_iter()
-                            .flat_map(|r| map::brand(&self.state.known, r)),
-                    ),
-                    _ => {
-                        let klass = (reference.kind == Kind::CustomObject).then_some(context);
-                        self.rows(context, klass, found, &mut page).await?;
-                    }
-                }
-                break;
-            }
-        }
-        Ok(page.records)
+/// The body of a window's search.
+fn body(window: &Window, step: &Step) -> serde_json::Value {
+    let object = match &window.klass {
+        Some(_) => "kobject",
+        None => &window.context,
+    };
+    let mut body = walk::body(&window.context, object, &window.span, step);
+    // The one filter that knows which notes have files.
+    if window.below == Some(Below::NoteFiles)
+        && let Some(and) = body
+            .get_mut("and")
+            .and_then(serde_json::Value::as_array_mut)
+    {
+        and.push(json!({ "note_attachment_count": { "gte": 1 } }));
     }
+    body
+}
+
+/// What is done about a window that search refuses altogether.
+fn unsearchable(window: &Window, why: String) -> Result<Page, Error> {
+    match &window.klass {
+        // A klass that is disabled may be unknown to search; it has a list.
+        Some(name) => {
+            let part = Part::Klass { name: name.clone() };
+            let id = format!("klass/{name}");
+            let split = vec![partition(id, Kind::CustomObject, &part)?];
+            Ok(Page { split, ..blank() })
+        }
+        None if window.below == Some(Below::NoteFiles) => Ok(Page {
+            notices: vec![Notice {
+                code: "kustomer.note-files-unknown".to_owned(),
+                severity: Severity::Caution,
+                message: format!(
+                    "Search does not say which notes have files ({why}); files of notes are not read"
+                ),
+                remedy: None,
+            }],
+            ..blank()
+        }),
+        None => Err(Error::Unsupported(format!("search refuses: {why}"))),
+    }
+}
+
+/// What a list of all did not reach, conversation by conversation: a conversation is touched when something is written in it,
+/// so it was updated after what was not reached.
+fn by_conversation(below: Below, reached: Option<i64>) -> Result<Page, Error> {
+    let mut page = blank();
+    for index in [Index::Standard, Index::Archive] {
+        let window = Window {
+            context: "conversation".to_owned(),
+            klass: None,
+            index,
+            span: Span {
+                from: reached,
+                to: YEAR_2100_MS,
+                unsorted: false,
+            },
+            below: Some(below),
+            late: false,
+        };
+        page.split
+            .push(search_partition(Kind::Message, window, None)?);
+    }
+    let (code, what, rest) = match below {
+        Below::Notes => (
+            "kustomer.notes-list-ends",
+            "notes",
+            "Nothing to do; old notes on customers without a conversation may be missing.",
+        ),
+        _ => ("kustomer.messages-list-ends", "messages", "Nothing to do."),
+    };
+    page.notices.push(Notice {
+        code: code.to_owned(),
+        severity: Severity::Caution,
+        message: format!(
+            "Kustomer's list of {what} ends early; the rest is read conversation by conversation"
+        ),
+        remedy: Some(rest.to_owned()),
+    });
+    Ok(page)
 }
 
 /// The resources that metadata knows: the standard ones and each klass.
@@ -1071,18 +1066,8 @@ pub fn masked_notice(names: &BTreeSet<&str>) -> Notice {
     }
 }
 
-fn note_parent(r: &Resource) -> Parent {
-    Parent {
-        path: "notes",
-        id: r.id(),
-        conversation: r
-            .one("conversation")
-            .map(|p| map::reference(Kind::Conversation, p.id)),
-    }
-}
-
 /// An undefined attribute is reported once a page, not with every record.
-fn undefined_once(records: &mut Vec<Entry>) {
+pub(crate) fn undefined_once(records: &mut Vec<Entry>) {
     let mut seen = BTreeSet::new();
     records.retain(|entry| {
         entry.head.kind != Kind::FieldDefinition || seen.insert(entry.head.id.clone())
@@ -1091,27 +1076,24 @@ fn undefined_once(records: &mut Vec<Entry>) {
 
 /// Files that the HTML of their message shows: by `cid:` or by their link.
 fn show_inline(records: &[Entry], files: &mut [Entry]) {
+    let bodies: BTreeMap<&str, &str> = records
+        .iter()
+        .filter_map(|entry| match &entry.data {
+            Entity::Message(message) => match &message.html {
+                Some(Text::Inline(html)) => Some((entry.head.id.as_str(), html.as_str())),
+                _ => None,
+            },
+            _ => None,
+        })
+        .collect();
     for file in files {
-        let id = file.head.id.clone();
         let Entity::Attachment(attachment) = &mut file.data else {
             continue;
         };
-        let html = records.iter().find_map(|entry| match &entry.data {
-            Entity::Message(message) if entry.head.id == attachment.parent.id => {
-                match &message.html {
-                    Some(transload_sdk::types::Text::Inline(html)) => Some(html),
-                    _ => None,
-                }
-            }
-            _ => None,
-        });
-        let Some(html) = html else { continue };
-        for source in html
-            .split("src=\"")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-        {
-            if source.contains(&id) {
+        let html = bodies.get(attachment.parent.id.as_str()).copied();
+        let sources = html.unwrap_or_default().split("src=\"").skip(1);
+        for source in sources.filter_map(|rest| rest.split('"').next()) {
+            if source.contains(&file.head.id) {
                 attachment.inline = true;
                 match source.strip_prefix("cid:") {
                     Some(cid) => attachment.content_id = Some(cid.to_owned()),

@@ -219,13 +219,6 @@ pub fn definitions(metadata: &Resource) -> BTreeMap<String, Definition> {
         .collect()
 }
 
-/// Whether the metadata marks attributes as sensitive, so that a key may see them masked (Kustomer facts §2).
-pub fn has_sensitive(metadata: &Resource) -> bool {
-    properties(metadata)
-        .iter()
-        .any(|p| p.bag.peek("hasSensitiveAttributes").unwrap_or(false))
-}
-
 /// The records of a metadata resource's definitions.
 pub fn entries(resource: &str, metadata: &Resource) -> Vec<Entry> {
     properties(metadata)
@@ -254,10 +247,7 @@ pub fn entries(resource: &str, metadata: &Resource) -> Vec<Entry> {
                 Kind::FieldDefinition,
                 format!("{}/{}", owner_name(resource), property.name),
             );
-            head.updated_at = bag
-                .take::<String>("updatedAt")
-                .and_then(|t| time::parse(&t))
-                .map(|m| m.at);
+            head.updated_at = bag.take_time("updatedAt");
             if let Some(tree) = tree {
                 head.raw.push(crate::map::raw("tree", tree.to_string()));
             }

@@ -162,35 +162,29 @@ pub fn body(context: &str, object: &str, span: &Span, step: &Step) -> Value {
     let mut bound = |name: &str, operator: &str, at: i64| {
         and.push(json!({ name: { operator: time::format(at) } }))
     };
+    let (from, to) = match step {
+        Step::Sorted { from, .. } => (*from, span.to),
+        Step::Tie { at, .. } | Step::Paged { at, .. } => (Some(*at), at + 1),
+    };
+    if let Some(from) = from {
+        bound(&updated, "gte", from);
+    }
+    bound(&updated, "lt", to);
     let sort = match step {
-        Step::Sorted { from, .. } => {
-            if let Some(from) = from {
-                bound(&updated, "gte", *from);
-            }
-            bound(&updated, "lt", span.to);
-            &updated
-        }
-        Step::Tie {
-            at, created: from, ..
-        } => {
-            bound(&updated, "gte", *at);
-            bound(&updated, "lt", at + 1);
+        Step::Tie { created: from, .. } => {
             if let Some(from) = from {
                 bound(&created, "gte", *from);
             }
             &created
         }
-        Step::Paged {
-            at, created: on, ..
-        } => {
-            bound(&updated, "gte", *at);
-            bound(&updated, "lt", at + 1);
+        Step::Paged { created: on, .. } => {
             if let Some(on) = on {
                 bound(&created, "gte", *on);
                 bound(&created, "lt", on + 1);
             }
             &updated
         }
+        Step::Sorted { .. } => &updated,
     };
     let mut body = json!({ "queryContext": context, "and": and, "includeDeleted": true });
     if !span.unsorted

@@ -1,5 +1,12 @@
 //! Kustomer's documented examples (Kustomer facts §9), and the odd ones that real accounts hold, in the contract's words.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers are part of the test: what they cannot read is a failed test"
+)]
+
 use serde_json::{Value, json};
 use transload_plugin_kustomer::api::{Answer, Resource};
 use transload_plugin_kustomer::map::{self, Bodies, Body, Known};
@@ -262,8 +269,16 @@ fn forwards_are_internal_and_drafts_are_none() {
             "relationships":{"attachments":[{"data":{"type":"attachment","id":"a"},"links":{}}]}}),
         )
     };
-    assert!(map::forward(&Known::default(), forward("draft")).is_none());
-    let message = message_of(&map::forward(&Known::default(), forward("sent")).unwrap());
+    assert!(map::forward(&Known::default(), forward("draft"), None).is_none());
+    let thread = map::reference(Kind::Conversation, "v".to_owned());
+    let made = map::forward(&Known::default(), forward("sent"), Some(thread.clone())).unwrap();
+    let message = message_of(&made);
+    assert_eq!(
+        message.conversation,
+        Some(thread),
+        "the one it was listed below"
+    );
+    assert_eq!(message.delivery.status, DeliveryStatus::Sent);
     assert_eq!(
         (message.visibility, message.forwarded, message.to),
         (Visibility::Internal, true, own(&["Billing <b@x>"]))
@@ -317,7 +332,10 @@ fn masked_identity_is_noticed_and_masked_fields_are_losses() {
     let r = resource(
         json!({"id":"c","attributes":{"name":"*****","emails":[{"email":"*****"}],"phones":[],"custom":{"taxIdStr":"*****","okStr":"a*b"}}}),
     );
-    assert_eq!(map::masked_identity(&r), ["name", "emails"]);
+    assert_eq!(
+        map::masked_identity(&r),
+        [("name", "name"), ("emails", "addresses")]
+    );
     let entries = map::customer(&Known::default(), r);
     let lost: Vec<&str> = entries[0]
         .head
@@ -327,7 +345,8 @@ fn masked_identity_is_noticed_and_masked_fields_are_losses() {
         .collect();
     assert_eq!(
         lost,
-        ["fields.taxIdStr", "customer.name", "customer.emails"]
+        ["fields.taxIdStr", "customer.addresses", "customer.name"],
+        "fields in the contract's words"
     );
 }
 
@@ -365,6 +384,49 @@ fn a_custom_object_keeps_its_data_and_owner_as_they_are() {
         Some("{}".to_owned()),
     );
     assert!(found[0].head.losses.is_empty());
+}
+
+#[test]
+fn relationships_without_a_place_travel_raw_and_those_of_custom_objects_as_relationships() {
+    let text = r#"{"data":{"type":"kobject.order","id":"k","attributes":{"title":"t"},"relationships":{
+        "org":{"data":{"type":"org","id":"o"}},"klass":{"data":{"type":"klass","id":"order"}},
+        "customer":{"data":{"type":"customer","id":"c"}},"createdBy":{"data":{"type":"user","id":"u"}},
+        "shipments":{"data":[{"type":"kobject.shipment","id":"s1"},{"type":"kobject.shipment","id":"s2"}]},
+        "source":{"data":{"type":"import","id":"i"}},"comments":{"links":{"self":"/v1/x"}},"gone":{"data":null}}}}"#;
+    let entries = map::custom_object(&Known::default(), text_resource(text), "order", None);
+    let raw: Vec<&str> = entries[0]
+        .head
+        .raw
+        .iter()
+        .map(|r| r.name.as_str())
+        .collect();
+    assert_eq!(raw, ["relationships.source"]);
+    let linked: Vec<(&str, &str, &str)> = entries[1..]
+        .iter()
+        .map(|entry| {
+            let Entity::Relationship(link) = &entry.data else {
+                panic!("{entry:?}")
+            };
+            assert_eq!(link.field, None);
+            (
+                link.name.as_str(),
+                link.target.id.as_str(),
+                entry.head.raw[0].json.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        linked,
+        [
+            ("shipments", "s1", "\"shipment\""),
+            ("shipments", "s2", "\"shipment\"")
+        ]
+    );
+    let conversation = r#"{"data":{"type":"conversation","id":"v","attributes":{},"relationships":{
+        "messages":{"links":{"self":"/v1/conversations/v/messages"}},"endedBy":{"data":{"type":"user","id":"u"}}}}}"#;
+    let made = map::conversation(&Known::default(), text_resource(conversation));
+    let raw: Vec<&str> = made[0].head.raw.iter().map(|r| r.name.as_str()).collect();
+    assert_eq!((raw, made.len()), (vec!["relationships.endedBy"], 1));
 }
 
 #[test]

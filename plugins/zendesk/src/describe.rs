@@ -9,6 +9,7 @@ use transload_sdk::connector::{
 };
 use transload_sdk::types::{Fidelity, Kind};
 
+use crate::map;
 use crate::state::SCHEMA;
 use crate::write::{SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS};
 
@@ -374,230 +375,60 @@ fn kinds() -> Vec<KindSupport> {
             updates: changing(),
             ..base(Kind::CustomObject, 100, 4, 100)
         },
-        KindSupport {
+        // Two units could add to the text of one record.
+        one_at_a_time(KindSupport {
             updates: changing(),
-            ..base(Kind::Relationship, 100, 2, 1)
-        },
+            ..base(Kind::Relationship, 1_000, 5, 100)
+        }),
     ]
 }
 
+/// How each field travels, one a line.
+const FIDELITY: &str = include_str!("fidelity.txt");
+
 fn fidelity() -> Vec<FieldFidelity> {
-    use Fidelity::{Converted, Exact, Lost};
-    let rows: &[(Kind, &str, Fidelity, &str)] = &[
-        (Kind::Team, "name", Exact, "a group"),
-        (
-            Kind::Team,
-            "members",
-            Converted,
-            "as far as the agents are here",
-        ),
-        (Kind::Team, "*", Converted, "description with our mark"),
-        (Kind::Agent, "email", Exact, "matched by it"),
-        (Kind::Agent, "teams", Converted, "group memberships"),
-        (Kind::Agent, "*", Lost, "agents are the account's own"),
-        (
-            Kind::Tag,
-            "name",
-            Converted,
-            "lower case, blanks as `_`; collisions are reported",
-        ),
-        (Kind::Tag, "color", Lost, ""),
-        (
-            Kind::Brand,
-            "name",
-            Converted,
-            "found by name, else the default brand",
-        ),
-        (Kind::Brand, "*", Lost, ""),
-        (
-            Kind::FieldDefinition,
-            "options",
-            Converted,
-            "values begin with the field's name, since they are tags; labels are kept",
-        ),
-        (
-            Kind::FieldDefinition,
-            "field-type",
-            Converted,
-            "a moment is a date with a text field beside it; lists of references are text",
-        ),
-        (Kind::FieldDefinition, "required", Lost, "always optional"),
-        (Kind::FieldDefinition, "*", Exact, ""),
-        (Kind::ObjectType, "icon", Lost, ""),
-        (Kind::ObjectType, "*", Exact, "key from the id"),
-        (
-            Kind::Company,
-            "name",
-            Exact,
-            "a second one of a name gets its id behind it",
-        ),
-        (
-            Kind::Company,
-            "domains",
-            Converted,
-            "source card, unless `organization_domains`",
-        ),
-        (Kind::Company, "created-at", Converted, "field"),
-        (Kind::Company, "fields", Exact, "by type"),
-        (Kind::Company, "*", Converted, "source card in the notes"),
-        (Kind::Customer, "name", Exact, ""),
-        (
-            Kind::Customer,
-            "addresses.email",
-            Exact,
-            "lower case; shared ones on the source card",
-        ),
-        (
-            Kind::Customer,
-            "addresses.phone",
-            Exact,
-            "E.164; others shown, not an identity",
-        ),
-        (Kind::Customer, "company", Exact, ""),
-        (
-            Kind::Customer,
-            "tags",
-            Exact,
-            "where the account has user tags",
-        ),
-        (Kind::Customer, "merged-from", Converted, "field"),
-        (Kind::Customer, "created-at", Converted, "field"),
-        (Kind::Customer, "fields", Exact, "by type"),
-        (Kind::Customer, "*", Converted, "source card in the notes"),
-        (Kind::Conversation, "subject", Exact, ""),
-        (Kind::Conversation, "created-at", Exact, "whole seconds"),
-        (
-            Kind::Conversation,
-            "updated-at",
-            Converted,
-            "whole seconds; the later automatic closing moves it",
-        ),
-        (
-            Kind::Conversation,
-            "closed-at",
-            Converted,
-            "solved_at; exact on the source card",
-        ),
-        (Kind::Conversation, "customer", Exact, "requester"),
-        (
-            Kind::Conversation,
-            "assignees",
-            Converted,
-            "the first; all on the source card",
-        ),
-        (
-            Kind::Conversation,
-            "teams",
-            Converted,
-            "the first; all on the source card",
-        ),
-        (
-            Kind::Conversation,
-            "status",
-            Converted,
-            "by the status slot; original on the source card",
-        ),
-        (
-            Kind::Conversation,
-            "priority",
-            Converted,
-            "four steps; original on the source card",
-        ),
-        (
-            Kind::Conversation,
-            "channels",
-            Converted,
-            "tags `channel_…` and via",
-        ),
-        (Kind::Conversation, "tags", Converted, "normalised"),
-        (Kind::Conversation, "brand", Converted, "by name"),
-        (
-            Kind::Conversation,
-            "fields",
-            Exact,
-            "by type; misfits on the source card",
-        ),
-        (
-            Kind::Conversation,
-            "satisfaction",
-            Converted,
-            "source card: Zendesk takes no judgements",
-        ),
-        (Kind::Conversation, "*", Converted, "source card"),
-        (
-            Kind::Message,
-            "text",
-            Exact,
-            "beyond 60,000 bytes in several comments",
-        ),
-        (
-            Kind::Message,
-            "html",
-            Converted,
-            "Zendesk sanitises and wraps it; images point to their new place",
-        ),
-        (
-            Kind::Message,
-            "sent-at",
-            Converted,
-            "whole seconds; exact on the source card",
-        ),
-        (
-            Kind::Message,
-            "author",
-            Converted,
-            "exact where the person is here; else named above the text",
-        ),
-        (
-            Kind::Message,
-            "visibility",
-            Exact,
-            "public or private is always said",
-        ),
-        (
-            Kind::Message,
-            "*",
-            Converted,
-            "above the text where a reader must know it, else on the source card",
-        ),
-        (Kind::Attachment, "name", Exact, ""),
-        (
-            Kind::Attachment,
-            "content",
-            Exact,
-            "up to 50 MB; larger ones are named in the thread",
-        ),
-        (Kind::Attachment, "*", Converted, ""),
-        (Kind::CustomObject, "title", Exact, ""),
-        (Kind::CustomObject, "fields", Exact, "by type"),
-        (Kind::CustomObject, "created-at", Converted, "field"),
-        (Kind::CustomObject, "customer", Exact, "lookup field"),
-        (Kind::CustomObject, "company", Exact, "lookup field"),
-        (Kind::CustomObject, "conversation", Exact, "lookup field"),
-        (
-            Kind::CustomObject,
-            "*",
-            Converted,
-            "source card, cut at 12,000 bytes",
-        ),
-        (
-            Kind::Relationship,
-            "target",
-            Converted,
-            "lookup field; further and unnamed ones in the link table",
-        ),
-        (Kind::Relationship, "*", Lost, ""),
-        (Kind::Article, "*", Lost, "exported"),
-        (Kind::Category, "*", Lost, "exported"),
+    FIDELITY.lines().filter_map(fidelity_row).collect()
+}
+
+/// A row of the table; `None` for what is none.
+fn fidelity_row(line: &str) -> Option<FieldFidelity> {
+    let mut columns = line.split('|').map(str::trim);
+    let kind = kind_called(columns.next()?)?;
+    let field = columns.next()?.to_owned();
+    let how = match columns.next()? {
+        "exact" => Fidelity::Exact,
+        "converted" => Fidelity::Converted,
+        "lost" => Fidelity::Lost,
+        _ => return None,
+    };
+    let note = columns.next().filter(|note| !note.is_empty());
+    Some(FieldFidelity {
+        kind,
+        field,
+        how,
+        note: note.map(str::to_owned),
+    })
+}
+
+fn kind_called(name: &str) -> Option<Kind> {
+    let all = [
+        Kind::Team,
+        Kind::Agent,
+        Kind::Tag,
+        Kind::Brand,
+        Kind::Company,
+        Kind::Customer,
+        Kind::Conversation,
+        Kind::Message,
+        Kind::Attachment,
+        Kind::FieldDefinition,
+        Kind::ObjectType,
+        Kind::CustomObject,
+        Kind::Relationship,
+        Kind::Category,
+        Kind::Article,
     ];
-    rows.iter()
-        .map(|(kind, field, how, note)| FieldFidelity {
-            kind: kind.clone(),
-            field: (*field).to_owned(),
-            how: *how,
-            note: (!note.is_empty()).then(|| (*note).to_owned()),
-        })
-        .collect()
+    all.into_iter().find(|kind| map::kind_name(kind) == name)
 }
 
 fn side_effects() -> Vec<SideEffect> {
@@ -747,4 +578,20 @@ fn system_changes() -> Vec<SystemChange> {
             "set by the e-mail's domain where none was said",
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_the_fidelity_table_is_a_row() {
+        let lines = FIDELITY
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in lines {
+            assert!(fidelity_row(line).is_some(), "{line}");
+        }
+        assert!(FIDELITY.lines().any(|line| fidelity_row(line).is_some()));
+    }
 }

@@ -1,11 +1,12 @@
 //! The Zendesk Support destination connector.
 //!
 //! `describe` says what it needs and can; `survey` looks at the account and makes the few things the connector itself
-//! needs; `map`, `text` and `thread` translate, and are functions of their arguments alone; `write` sends; `verify` reads
-//! back; `undo` takes back. `client` is the only place that builds requests. What is known of Zendesk is cited by section
-//! of the Zendesk facts.
+//! needs; `map`, `words`, `card`, `text` and `thread` translate, and are functions of their arguments alone; `write` sends;
+//! `verify` reads back; `undo` takes back. `client` is the only place that builds requests. What is known of Zendesk is
+//! cited by section of the Zendesk facts.
 
 pub mod api;
+pub mod card;
 pub mod client;
 pub mod describe;
 pub mod map;
@@ -15,6 +16,7 @@ pub mod text;
 pub mod thread;
 pub mod undo;
 pub mod verify;
+pub mod words;
 pub mod write;
 
 use transload_sdk::connector::Description;

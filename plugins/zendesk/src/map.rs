@@ -4,20 +4,25 @@
 //! batch: an option's value, a field's key or an object's key can be named by a later record without asking Zendesk how
 //! the definition was stored. Not here: threads (see `thread`), requests.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde_json::{Value as Json, json};
 use transload_sdk::types::{
-    self, Author, ConversationStatus, Entry, FieldType, Kind, Loss, Moment, Priority, Reference,
-    Value,
+    self, Author, ConversationStatus, Entry, Field, FieldType, Kind, Loss, Moment, Priority,
+    Reference, Value,
 };
+
+use crate::words::{self, Words};
 
 /// Zendesk stores a comment's text up to about 64 KB (Zendesk facts §12 [MEM]); what is longer continues in a further
 /// comment. Some bytes are left for the line that says so.
 pub const COMMENT_BYTES: usize = 60_000;
 /// Comments a ticket can have (Zendesk facts §12).
 pub const COMMENTS_PER_TICKET: usize = 5_000;
+/// Bytes of one text area of a record, which holds 32 KB in all (Zendesk facts §11).
+pub const RECORD_TEXT_BYTES: usize = 8_000;
 /// Characters of a text field of a user, organization or ticket that we rely on.
 pub const TEXT_FIELD_CHARS: usize = 1_024;
 /// A comment's time must not be in the future of Zendesk's clock (Zendesk facts §12).
@@ -239,6 +244,14 @@ impl FieldOwner {
         }
     }
 
+    /// Bytes that a text area of it holds.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Object(_) => RECORD_TEXT_BYTES,
+            _ => COMMENT_BYTES,
+        }
+    }
+
     /// The collection's path.
     pub fn path(&self) -> String {
         match self {
@@ -385,67 +398,20 @@ pub fn record_target(object: &str, id: &str) -> String {
 
 /// Who stands as a comment's author, and whom its text must name since that is somebody else.
 pub fn author(author: &Author, stand_in: u64) -> (u64, Option<String>) {
-    match author {
-        Author::Person(person) => {
-            match person.target.as_deref() {
-                Some(target) => {
-                    let id = target_id(target).parse().unwrap_or(stand_in);
-                    (id, placeholder_name(target).map(str::to_owned))
-                }
-                None => {
-                    let name = person.name.clone();
-                    (
-                        stand_in,
-                        Some(name.unwrap_or_else(|| {
-                            format!("{} {}", kind_name(&person.kind), person.id)
-                        })),
-                    )
-                }
-            }
-        }
-        Author::Name(name) => (stand_in, Some(name.clone())),
-        Author::System => (stand_in, Some("the system".to_owned())),
+    let own = match author {
+        Author::Person(person) => person.target.as_deref(),
+        Author::Name(_) | Author::System => None,
+    };
+    let own = own
+        .filter(|target| placeholder_name(target).is_none())
+        .and_then(|target| target_id(target).parse().ok());
+    match own {
+        Some(id) => (id, None),
+        None => (stand_in, Some(words::author(author))),
     }
 }
 
 // ---- values
-
-/// A value as text for a person: text fields, cards.
-pub fn value_text(value: &Value) -> String {
-    match value {
-        Value::Text(text)
-        | Value::Decimal(text)
-        | Value::Date(text)
-        | Value::Choice(text)
-        | Value::Link(text)
-        | Value::Json(text) => text.clone(),
-        Value::Integer(number) => number.to_string(),
-        Value::Boolean(flag) => flag.to_string(),
-        Value::Moment(moment) => moment_text(moment),
-        Value::Choices(list) => list.join(", "),
-        Value::Path(path) => path.join(" > "),
-        Value::Reference(reference) => reference_text(reference),
-        Value::References(list) => list
-            .iter()
-            .map(reference_text)
-            .collect::<Vec<_>>()
-            .join(", "),
-    }
-}
-
-/// A reference in words: kind and source id, and the target where there is one.
-pub fn reference_text(reference: &Reference) -> String {
-    let kind = kind_name(&reference.kind);
-    let target = reference.target.as_deref();
-    let name = reference
-        .name
-        .as_deref()
-        .or_else(|| target.and_then(placeholder_name));
-    match name.or(target) {
-        Some(shown) => format!("{kind} {} ({shown})", reference.id),
-        None => format!("{kind} {}", reference.id),
-    }
-}
 
 /// What goes into a field, and into the one beside it.
 #[derive(Debug, Clone, PartialEq)]
@@ -456,9 +422,31 @@ pub struct FieldValue {
     pub companion: Option<String>,
 }
 
-/// Why a value cannot go into its field; it goes onto the source card instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misfit(pub String);
+/// Why a value cannot go into its field, and where it goes instead; a sentence per cause, so that a report can group by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Misfit(pub &'static str);
+
+/// The type cannot hold the value.
+const OTHER_TYPE: Misfit = Misfit("does not fit the type of its field: on the source card");
+/// An option that is not there.
+const NO_OPTION: Misfit = Misfit("a choice that its field does not have: on the source card");
+
+/// A record's field in Zendesk and what goes into it. `options` are the stored values of fields with their labels, by the
+/// field's address.
+///
+/// # Errors
+/// [`Misfit`] where it has no field in Zendesk, or one that cannot hold the value.
+pub fn place(
+    field: &Field,
+    options: &BTreeMap<String, Vec<(String, String)>>,
+    words: &Words,
+) -> Result<(FieldTarget, FieldValue), Misfit> {
+    let target = field.target.as_deref().and_then(FieldTarget::parse);
+    let target = target.ok_or(Misfit("has no field in Zendesk: on the source card"))?;
+    let options = options.get(&target.address).map(Vec::as_slice);
+    let value = field_value(&target, field, options, words)?;
+    Ok((target, value))
+}
 
 /// A value for a field of the given type. `options` are the field's stored values with their labels, where it has any.
 ///
@@ -466,103 +454,104 @@ pub struct Misfit(pub String);
 /// [`Misfit`] when the type cannot hold the value; it is never bent to fit.
 pub fn field_value(
     target: &FieldTarget,
-    name: &str,
-    value: &Value,
+    field: &Field,
     options: Option<&[(String, String)]>,
+    words: &Words,
 ) -> Result<FieldValue, Misfit> {
-    let plain = |json: Json| {
-        Ok(FieldValue {
-            json,
-            companion: None,
-        })
+    let value = &field.value;
+    let plain = |json: Json| FieldValue {
+        json,
+        companion: None,
     };
-    let misfit = |what: &str| {
-        Err(Misfit(format!(
-            "{what} does not fit a {} field",
-            target.kind
-        )))
-    };
-    match target.kind.as_str() {
+    let stored = |wanted: &str| stored_option(&field.name, wanted, options).ok_or(NO_OPTION);
+    Ok(match target.kind.as_str() {
         "text" | "regexp" => {
-            let text = value_text(value);
+            let text = words.value(value);
             if text.chars().count() > TEXT_FIELD_CHARS {
-                return misfit("a text of more than 1,024 characters");
+                return Err(Misfit("longer than a text field holds: on the source card"));
             }
             plain(json!(text))
         }
         "textarea" => {
-            let text = value_text(value);
-            if text.len() > COMMENT_BYTES {
-                misfit("so long a text")
-            } else {
-                plain(json!(text))
+            let text = words.value(value);
+            if text.len() > target.owner.text_bytes() {
+                return Err(Misfit("longer than a text area holds: on the source card"));
             }
+            plain(json!(text))
         }
         "checkbox" => match value {
             Value::Boolean(flag) => plain(json!(flag)),
-            _ => misfit("something that is neither true nor false"),
+            _ => return Err(OTHER_TYPE),
         },
         "integer" => match value {
             Value::Integer(number) => plain(json!(number.to_string())),
             Value::Decimal(digits) if whole(digits) => plain(json!(digits)),
-            _ => misfit("something that is no whole number"),
+            _ => return Err(OTHER_TYPE),
         },
         "decimal" | "currency" => match value {
             Value::Integer(number) => plain(json!(number.to_string())),
             Value::Decimal(digits) if decimal(digits) => plain(json!(digits)),
-            _ => misfit("something that is no plain decimal number"),
+            _ => return Err(OTHER_TYPE),
         },
         "date" => match value {
             Value::Date(day) if calendar_day(day) => plain(json!(day)),
             Value::Moment(moment) => {
                 let day = iso(moment.at).chars().take(10).collect::<String>();
                 if !calendar_day(&day) {
-                    return misfit("a moment outside the years 0 to 9999");
+                    return Err(OTHER_TYPE);
                 }
                 let companion = target.companion.is_some().then(|| moment_text(moment));
-                Ok(FieldValue {
+                FieldValue {
                     json: json!(day),
                     companion,
-                })
+                }
             }
-            _ => misfit("something that is no date"),
+            _ => return Err(OTHER_TYPE),
         },
-        "tagger" | "dropdown" => {
-            let wanted = match value {
-                Value::Choice(text) | Value::Text(text) => text.clone(),
-                Value::Path(path) => path.join("::"),
-                _ => return misfit("something that is no choice"),
-            };
-            match stored_option(name, &wanted, options) {
-                Some(stored) => plain(json!(stored)),
-                None => misfit("a choice that is not among the options"),
+        "tagger" | "dropdown" => match value {
+            Value::Choice(text) | Value::Text(text) => plain(json!(stored(text)?)),
+            Value::Path(path) => plain(json!(stored(&path.join("::"))?)),
+            _ => return Err(OTHER_TYPE),
+        },
+        "multiselect" => match value {
+            Value::Choices(list) => {
+                let list: Result<Vec<String>, Misfit> =
+                    list.iter().map(|value| stored(value)).collect();
+                plain(json!(list?))
             }
-        }
-        "multiselect" => {
-            let wanted = match value {
-                Value::Choices(list) => list.clone(),
-                Value::Choice(text) => vec![text.clone()],
-                _ => return misfit("something that is no list of choices"),
-            };
-            let stored: Option<Vec<String>> = wanted
-                .iter()
-                .map(|value| stored_option(name, value, options))
-                .collect();
-            match stored {
-                Some(stored) => plain(json!(stored)),
-                None => misfit("a choice that is not among the options"),
-            }
-        }
+            Value::Choice(text) => plain(json!([stored(text)?])),
+            _ => return Err(OTHER_TYPE),
+        },
         "lookup" | "parent" => match value {
-            Value::Reference(reference) => match reference.target.as_deref() {
-                Some(target) => plain(json!(target_id(target))),
-                None => Err(Misfit(
-                    "the record it refers to has not been migrated".to_owned(),
-                )),
-            },
-            _ => misfit("something that is no reference"),
+            Value::Reference(reference) => plain(json!(lookup_id(reference)?)),
+            Value::References(_) => {
+                return Err(Misfit(
+                    "several references, of which a lookup holds one: on the source card",
+                ));
+            }
+            _ => return Err(OTHER_TYPE),
         },
-        other => Err(Misfit(format!("fields of type {other} are not written"))),
+        _ => {
+            return Err(Misfit(
+                "fields of its type are not written: on the source card",
+            ));
+        }
+    })
+}
+
+/// The id that a lookup holds.
+///
+/// # Errors
+/// [`Misfit`] for what is not there, or is there as somebody else only.
+pub fn lookup_id(reference: &Reference) -> Result<&str, Misfit> {
+    match reference.target.as_deref() {
+        Some(target) if placeholder_name(target).is_some() => Err(Misfit(
+            "points to an agent who has no user here: named on the source card",
+        )),
+        Some(target) => Ok(target_id(target)),
+        None => Err(Misfit(
+            "points to what is not here, or not here yet: named on the source card",
+        )),
     }
 }
 
@@ -682,12 +671,12 @@ pub fn e164(text: &str) -> Option<String> {
     proper.then_some(kept)
 }
 
-/// A loss.
-pub fn loss(field: impl Into<String>, how: types::Fidelity, note: impl Into<String>) -> Loss {
+/// A loss. The note is one sentence per cause and names no record: a report groups by it, and knows whose loss it is.
+pub fn loss(field: impl Into<String>, how: types::Fidelity, note: &'static str) -> Loss {
     Loss {
         field: field.into(),
         how,
-        note: note.into(),
+        note: note.to_owned(),
     }
 }
 
@@ -742,29 +731,39 @@ mod tests {
         assert_ne!(option_value("tierStr", "🔥"), option_value("tierStr", "🧊"));
     }
 
+    fn of(
+        text: &str,
+        value: Value,
+        options: Option<&[(String, String)]>,
+    ) -> Result<FieldValue, Misfit> {
+        let field = Field {
+            name: "tier".to_owned(),
+            value,
+            target: None,
+        };
+        field_value(&target(text), &field, options, &Words::new("acme"))
+    }
+
     #[test]
     fn values_that_do_not_fit_are_refused_rather_than_bent() {
-        let number = target("ticket_field:1:integer");
-        let misfit = field_value(&number, "n", &Value::Text("seven".into()), None);
-        assert!(misfit.is_err());
-        let fits = field_value(&number, "n", &Value::Integer(7), None).unwrap();
-        assert_eq!(fits.json, json!("7"));
-        let exact = field_value(
-            &target("ticket_field:1:decimal"),
-            "d",
-            &Value::Decimal("64.670".into()),
-            None,
+        let number = "ticket_field:1:integer";
+        assert_eq!(
+            of(number, Value::Text("seven".into()), None),
+            Err(OTHER_TYPE)
         );
-        assert_eq!(exact.unwrap().json, json!("64.670"));
-        assert!(
-            field_value(
-                &target("ticket_field:1:decimal"),
-                "d",
-                &Value::Decimal("1e9".into()),
-                None
+        assert_eq!(
+            of(number, Value::Integer(7), None).unwrap().json,
+            json!("7")
+        );
+        let decimal = |digits: &str| {
+            of(
+                "ticket_field:1:decimal",
+                Value::Decimal(digits.into()),
+                None,
             )
-            .is_err()
-        );
+        };
+        assert_eq!(decimal("64.670").unwrap().json, json!("64.670"));
+        assert_eq!(decimal("1e9"), Err(OTHER_TYPE));
     }
 
     #[test]
@@ -773,8 +772,7 @@ mod tests {
             at: 1_700_000_000_123,
             offset_minutes: Some(60),
         });
-        let date = target("user_field:seen:date:seen_iso");
-        let value = field_value(&date, "seenAt", &moment, None).unwrap();
+        let value = of("user_field:seen:date:seen_iso", moment, None).unwrap();
         assert_eq!(value.json, json!("2023-11-14"));
         assert_eq!(
             value.companion.as_deref(),
@@ -785,11 +783,29 @@ mod tests {
     #[test]
     fn a_field_that_was_there_before_is_written_by_its_own_options() {
         let options = [("gold_level".to_owned(), "Gold".to_owned())];
-        let field = target("ticket_field:1:tagger");
-        let value =
-            |text: &str| field_value(&field, "tier", &Value::Choice(text.into()), Some(&options));
+        let value = |text: &str| {
+            of(
+                "ticket_field:1:tagger",
+                Value::Choice(text.into()),
+                Some(&options),
+            )
+        };
         assert_eq!(value("Gold").unwrap().json, json!("gold_level"));
-        assert!(value("Silver").is_err());
+        assert_eq!(value("Silver"), Err(NO_OPTION));
+    }
+
+    #[test]
+    fn a_lookup_holds_one_record_that_is_there_and_never_a_stand_in() {
+        let lookup = |value: Value| of("user_field:sold_by:lookup", value, None).map(|v| v.json);
+        let agent = |target: Option<String>| {
+            let agent = Reference::new(Kind::Agent, "a9");
+            target.map_or(agent.clone(), |target| agent.at(target))
+        };
+        let one = |target: Option<String>| lookup(Value::Reference(agent(target)));
+        assert_eq!(one(Some("19".to_owned())), Ok(json!("19")));
+        assert!(one(None).is_err());
+        assert!(one(Some(placeholder(7, "Ana"))).is_err());
+        assert!(lookup(Value::References(vec![agent(Some("19".to_owned()))])).is_err());
     }
 
     #[test]
@@ -808,21 +824,14 @@ mod tests {
 
     #[test]
     fn a_former_agent_is_named_and_an_unknown_one_is_not_guessed() {
-        let person = |target: Option<&str>| {
-            Author::Person(Reference {
-                kind: Kind::Agent,
-                id: "u1".into(),
-                target: target.map(str::to_owned),
-                name: None,
-            })
-        };
-        assert_eq!(author(&person(Some("19")), 1), (19, None));
-        let former = placeholder(7, "Ana: Ruiz");
+        let person = || Reference::new(Kind::Agent, "u1");
+        let of = |reference: Reference| author(&Author::Person(reference), 1);
+        assert_eq!(of(person().at("19")), (19, None));
         assert_eq!(
-            author(&person(Some(&former)), 1),
-            (7, Some("Ana: Ruiz".to_owned()))
+            of(person().at(placeholder(7, "Ana: Ruiz"))),
+            (1, Some("Ana: Ruiz (agent u1)".to_owned()))
         );
-        assert_eq!(author(&person(None), 1), (1, Some("agent u1".to_owned())));
+        assert_eq!(of(person()), (1, Some("agent u1".to_owned())));
     }
 
     #[test]

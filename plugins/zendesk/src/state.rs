@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Config {
+    /// `acme` of `https://acme.zendesk.com`: where links to what was loaded lead.
+    pub subdomain: String,
     /// How tickets are loaded.
     pub import_mode: ImportMode,
     /// Sends finished tickets to Zendesk's archive at once; advised above 750,000 tickets (Zendesk facts §12).
@@ -35,6 +37,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            subdomain: String::new(),
             import_mode: ImportMode::Bulk,
             archive_immediately: false,
             user_import: UserImport::Auto,
@@ -85,14 +88,16 @@ pub mod own_field {
     /// The run that made the record: proof that it is ours (rule D-4).
     pub const RUN: &str = "transload_run";
     /// All of them with type and title.
-    pub const ALL: [(&str, &str, &str); 4] = [
+    pub const ALL: [(&str, &str, &str); 6] = [
         (SOURCE_ID, "text", "Source ID"),
         (CREATED_AT, "text", "Created in the source"),
         (MERGED_IDS, "textarea", "Merged source IDs"),
         (RUN, "text", "Migration run"),
+        (LINKS, "textarea", "Linked from"),
+        (CARD, "textarea", "Source card"),
     ];
     /// Fields of custom objects beside those: whom and what a record belongs to (rule M-15), and what else it had.
-    pub const OBJECT: [(&str, &str, &str, Option<&str>); 6] = [
+    pub const OBJECT: [(&str, &str, &str, Option<&str>); 8] = [
         (SOURCE_ID, "text", "Source ID", None),
         (CREATED_AT, "text", "Created in the source", None),
         (RUN, "text", "Migration run", None),
@@ -104,8 +109,12 @@ pub mod own_field {
             Some("zen:organization"),
         ),
         ("transload_ticket", "lookup", "Ticket", Some("zen:ticket")),
+        (LINKS, "textarea", "Linked from", None),
+        (CARD, "textarea", "Source card", None),
     ];
-    /// Key of the object field that holds the source card.
+    /// What points to the record and no lookup shows, a line each (rule M-15).
+    pub const LINKS: &str = "transload_links";
+    /// The source card: of records always, of users and organizations where somebody else's notes are.
     pub const CARD: &str = "transload_source_card";
     /// Title of the ticket field that holds the source's id.
     pub const TICKET_SOURCE_ID: &str = "Source ID";
@@ -120,6 +129,8 @@ pub struct State {
     pub me: u64,
     /// Who stands in for authors and assignees without a user.
     pub stand_in: u64,
+    /// The end user who stands in for requesters that were not migrated.
+    pub stand_in_requester: u64,
     /// The default brand.
     pub brand: Option<u64>,
     /// Brands by name.
@@ -142,6 +153,11 @@ impl State {
     pub fn run_tag(run: &str) -> String {
         crate::map::tag(&format!("transload_run_{run}"))
             .unwrap_or_else(|| "transload_run".to_owned())
+    }
+
+    /// External id of the end user who stands in for requesters. It is no marker of a record, so that none is taken for it.
+    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
+        format!("transload:{platform}:{organisation}:stand-in")
     }
 
     /// The tag that says where a ticket came from.

@@ -6,7 +6,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::{
     Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
-use transload_sdk::ledger::{Action, Effect, Outcome, Status};
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
 use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::types::{Error, FieldType, Kind, ReferenceType};
 
@@ -14,7 +14,7 @@ use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, State, UserImport, own_field};
-use crate::write::{people, schema};
+use crate::write::{self, people, schema};
 
 /// The credential's owner. `GET /users/me` alone proves nothing: without valid credentials it may answer 200 with an
 /// anonymous user (Zendesk facts §1).
@@ -65,6 +65,9 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
             None,
         ));
     }
+    if missing.is_empty() {
+        notices.extend(fallback_notice(cx).await?);
+    }
     let config: Value = cx.config()?;
     let word = |name: &str| config.get(name).and_then(Value::as_str).map(str::to_owned);
     let subdomain = word("subdomain").unwrap_or_default();
@@ -88,6 +91,42 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
         excess: Vec::new(),
         notices,
     })
+}
+
+/// The agent whom the setting names, by id or by address, if that agent can stand in: active and not suspended.
+fn fallback_agent<'u>(staff: &'u [User], wanted: &str) -> Option<&'u User> {
+    let email = map::email(wanted);
+    let named = |user: &&User| {
+        user.id.is_some_and(|id| id.to_string() == wanted.trim())
+            || (email.is_some() && user.email.as_deref().and_then(map::email) == email)
+    };
+    staff
+        .iter()
+        .find(named)
+        .filter(|user| user.active != Some(false) && !user.suspended)
+}
+
+fn nobody(wanted: &str) -> String {
+    format!("`fallback_agent` names {wanted}, who is no active agent of the account")
+}
+
+/// A setting that names nobody would stop the first unit; it is said before anything is planned.
+async fn fallback_notice(cx: &Context) -> Result<Option<Notice>, Error> {
+    let config: Config = cx.config()?;
+    let Some(wanted) = &config.fallback_agent else {
+        return Ok(None);
+    };
+    let staff = people::staff(cx).await?;
+    let remedy = "name an agent by e-mail address or id, or leave it out: then the credential's owner stands in";
+    let wrong = || {
+        notice(
+            "fallback-agent",
+            Severity::Danger,
+            nobody(wanted),
+            Some(remedy),
+        )
+    };
+    Ok(fallback_agent(&staff, wanted).is_none().then(wrong))
 }
 
 fn target_type(field: &FieldDefinition) -> FieldType {
@@ -380,25 +419,17 @@ async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error
 pub async fn prepare(cx: &Context) -> Result<String, Error> {
     let config: Config = cx.config()?;
     let me = me(cx).await?.id.unwrap_or_default();
-    let staff = people::staff(cx).await?;
     let stand_in = match &config.fallback_agent {
         None => me,
         Some(wanted) => {
-            let email = map::email(wanted);
-            let named = |user: &&User| {
-                user.id.is_some_and(|id| id.to_string() == *wanted)
-                    || (email.is_some() && user.email.as_deref().and_then(map::email) == email)
-            };
-            staff
-                .iter()
-                .find(named)
-                .and_then(|user| user.id)
-                .ok_or_else(|| {
-                    Error::Invalid(transload_sdk::types::Invalid {
-                        field: Some("fallback_agent".to_owned()),
-                        reason: "no agent of the account has this id or address".to_owned(),
-                    })
-                })?
+            let staff = people::staff(cx).await?;
+            let agent = fallback_agent(&staff, wanted).and_then(|user| user.id);
+            agent.ok_or_else(|| {
+                Error::Invalid(transload_sdk::types::Invalid {
+                    field: Some("fallback_agent".to_owned()),
+                    reason: nobody(wanted),
+                })
+            })?
         }
     };
     let (brands, brand) = schema::brand_list(cx).await?;
@@ -441,10 +472,12 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
             make_own(cx, &item, &field, &mut known).await?;
         }
     }
+    let stand_in_requester = stand_in_requester(cx).await?;
     let bulk_users = config.user_import == UserImport::Auto && bulk_users(cx).await?;
     let state = State {
         me,
         stand_in,
+        stand_in_requester,
         brand,
         brands,
         custom_statuses,
@@ -454,6 +487,46 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         custom_objects: custom_objects.is_some(),
     };
     serde_json::to_string(&state).map_err(|_| Error::Bug("the state is no JSON".to_owned()))
+}
+
+/// The end user in whose name tickets stand whose customer was not migrated: without an address, so that nothing can be
+/// mailed; not suspended, since a suspended user cannot be a requester (Zendesk facts §6.2).
+async fn stand_in_requester(cx: &Context) -> Result<u64, Error> {
+    let item = "own:user:stand-in";
+    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let (user, effect) = match people::by_marker(cx, &marker).await? {
+        Some(user) => {
+            let id = user.id.unwrap_or_default().to_string();
+            let ours = people::run_matches(cx, &user.user_fields);
+            (user, found("user", id, ours, cx))
+        }
+        None => {
+            let body = json!({"user": {
+                "name": "Customer who was not migrated", "role": "end-user", "external_id": marker,
+                "verified": true, "skip_verify_email": true,
+                "notes": "Requester of migrated tickets whose customer was not migrated. \
+                          The customer is named in the first comment and on the source card.",
+                "user_fields": {own_field::RUN: cx.run()},
+            }});
+            people::own_user(cx, item, &marker, &body).await?
+        }
+    };
+    own(cx, item, vec![effect]).await?;
+    user.id
+        .ok_or_else(|| Error::Bug("a user without an id".to_owned()))
+}
+
+/// Something of the connector's own that is there: of an earlier run, or of an attempt of this one whose outcome was lost.
+fn found(kind: &str, id: String, of_this_run: bool, cx: &Context) -> Effect {
+    let matched = write::effect("main", kind, id, Action::Matched);
+    if !of_this_run {
+        return matched;
+    }
+    Effect {
+        action: Action::Created,
+        proof: Some(Proof::Marker(cx.run().to_owned())),
+        ..matched
+    }
 }
 
 async fn own_field_id(
@@ -485,6 +558,12 @@ async fn make_own(
 ) -> Result<FieldDefinition, Error> {
     match schema::field(cx, item, "main", None, field, known).await? {
         Ok((field, effect)) => {
+            let ours = write::is_of_run(cx, field.description.as_deref())
+                || write::is_of_run(cx, field.agent_description.as_deref());
+            let effect = match effect.action {
+                Action::Matched => found(&effect.target_kind, effect.target_id, ours, cx),
+                _ => effect,
+            };
             own(cx, item, vec![effect]).await?;
             Ok(field)
         }

@@ -10,14 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::types::{
-    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Direction, Entity, Entry,
-    Error, Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
+    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Entity, Entry, Error,
+    Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
 };
 
 use crate::api::{CustomField, ImportComment, ImportTicket, Via};
-use crate::map::{self, COMMENT_BYTES, COMMENTS_PER_TICKET, FieldTarget, loss};
+use crate::card::{self, Card};
+use crate::map::{self, COMMENT_BYTES, COMMENTS_PER_TICKET, Misfit, loss};
 use crate::state::{Config, State};
 use crate::text;
+use crate::words::{self, Words};
 
 /// What became of a file before its ticket is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +31,8 @@ pub enum File {
         /// Where HTML refers to it.
         content_url: String,
     },
-    /// Not taken, and why.
-    Refused(String),
+    /// Not taken: the cause, for the report, and what the thread says of it.
+    Refused(&'static str, String),
 }
 
 /// What the mapping of one thread hangs on beside the thread.
@@ -79,7 +81,7 @@ pub struct Mapped {
 /// Maps a thread.
 ///
 /// # Errors
-/// `invalid` when the conversation's customer was not migrated, or the item is no thread.
+/// `bug` when the item is no thread.
 pub fn map_thread(
     item: &Item,
     thread: &Thread,
@@ -90,9 +92,9 @@ pub fn map_thread(
         return Err(Error::Bug("a thread without a conversation".to_owned()));
     };
     let mut losses = Vec::new();
-    let mut card = Card::default();
-    let requester = requester(conversation, around, &mut losses)?;
-    conversation_card(&thread.conversation, conversation, &item.notes, &mut card);
+    let mut card = Card::new(Words::new(&around.config.subdomain));
+    let requester = Requester::of(conversation, around, &mut card, &mut losses);
+    card::conversation(&thread.conversation, conversation, &mut card);
 
     let mut comments = Vec::new();
     let mut perishable = Vec::new();
@@ -113,6 +115,7 @@ pub fn map_thread(
             card: &mut card,
             losses: &mut losses,
             perishable: &mut perishable,
+            requester: &requester,
         };
         context.comments(part, message, at, subject, &mut comments);
     }
@@ -120,6 +123,7 @@ pub fn map_thread(
     let slots = Slots::of(item, conversation);
     let finished = matches!(slots.status.as_str(), "solved" | "closed");
     let (assignee, group) = assignment(conversation, finished, around, &mut losses);
+    let brand = brand(conversation, around, &mut losses);
     let (custom_fields, tags) = fields_and_tags(
         &thread.conversation,
         conversation,
@@ -145,7 +149,8 @@ pub fn map_thread(
         .unwrap_or(updated);
     let at = |ms| map::iso(map::importable(ms, around.now));
 
-    let closing = card.comments(around.state.me, &at(updated));
+    let card = card.render(around.platform, item, &thread.conversation, &losses)?;
+    let closing = card_comments(&card, around.state.me, &at(updated));
     let limit = COMMENTS_PER_TICKET.saturating_sub(closing.len() + 2);
     let mut chunks: Vec<Vec<ImportComment>> = Vec::new();
     for comment in comments {
@@ -159,8 +164,7 @@ pub fn map_thread(
     }
     let parts = chunks.len();
     if parts > 1 {
-        let note =
-            format!("more comments than a ticket holds; continues in {parts} linked tickets");
+        let note = "more comments than a ticket holds: continues in linked tickets";
         losses.push(loss("conversation.messages", Fidelity::Converted, note));
     }
     let mut closing = Some(closing);
@@ -189,11 +193,11 @@ pub fn map_thread(
             } else {
                 format!("{subject} (part {})", index + 1)
             },
-            requester_id: requester,
+            requester_id: requester.id,
             submitter_id,
             assignee_id: assignee,
             group_id: group,
-            brand_id: brand(conversation, around, &mut losses),
+            brand_id: brand,
             status: slots.status.clone(),
             custom_status_id: slots.custom_status,
             priority: slots.priority.clone(),
@@ -240,7 +244,8 @@ pub fn link_back(ticket: &mut ImportTicket, stand_in: u64, before: u64) {
 ///
 /// # Errors
 /// `invalid` when the message names no customer or is public, so that its conversation is missing rather than absent.
-pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
+pub fn lone_note(item: &Item) -> Result<Thread, Error> {
+    let entry = item.entry();
     let Entity::Message(message) = &entry.data else {
         return Err(Error::Bug("a note that is no message".to_owned()));
     };
@@ -262,42 +267,15 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
     let mut head = entry.head.clone();
     head.kind = types::Kind::Conversation;
     head.fields = Vec::new();
+    let subject = message.subject.clone();
     let conversation = Conversation {
         customer: message.customer.clone(),
-        subject: Some(
-            message
-                .subject
-                .clone()
-                .unwrap_or_else(|| "Note on the customer".to_owned()),
-        ),
-        preview: None,
+        subject: subject.or_else(|| Some("Note on the customer".to_owned())),
         status: ConversationStatus::Closed,
-        sub_status: None,
-        snooze_until: None,
-        snooze_status: None,
-        priority: None,
-        assignees: Vec::new(),
-        teams: Vec::new(),
-        queue: None,
-        channels: Vec::new(),
-        brand: None,
-        tags: Vec::new(),
-        direction: Direction::None,
-        language: None,
-        satisfaction: None,
-        sla: None,
-        spam: false,
-        locked: false,
-        ended_at: None,
-        ended_reason: None,
-        merged_into: None,
-        linked: Vec::new(),
-        closed_at: None,
-        first_response_at: None,
-        last_activity_at: None,
-        message_count: None,
-        note_count: None,
+        ..Conversation::empty()
     };
+    let own = item.thread()?.parts.into_iter().next();
+    let carried = own.map_or_else(Vec::new, |part| part.attachments);
     Ok(Thread {
         conversation: Entry {
             head,
@@ -305,7 +283,7 @@ pub fn lone_note(entry: &Entry) -> Result<Thread, Error> {
         },
         parts: vec![destination::Part {
             message: entry.clone(),
-            attachments: Vec::new(),
+            attachments: carried,
         }],
     })
 }
@@ -331,24 +309,46 @@ fn own_comment(author: u64, at: String, facts: &[String]) -> ImportComment {
     }
 }
 
-fn requester(
-    conversation: &Conversation,
-    around: &Surroundings<'_>,
-    losses: &mut Vec<Loss>,
-) -> Result<u64, Error> {
-    match &conversation.customer {
-        Some(customer) => map::numeric_target(customer).ok_or_else(|| {
-            let reason = format!("customer {} has not been migrated", customer.id);
-            Error::Invalid(Invalid {
-                field: Some("conversation.customer".to_owned()),
-                reason,
-            })
-        }),
-        None => {
-            let note = "no customer in the source; the stand-in agent is the requester";
-            losses.push(loss("conversation.customer", Fidelity::Converted, note));
-            Ok(around.state.stand_in)
+/// Whose ticket it is. A customer who was not migrated is named in the first line of the thread and on the card, and a
+/// stand-in has the ticket.
+struct Requester {
+    id: u64,
+    /// Who is stood in for, where that is known.
+    missing: Option<Reference>,
+}
+
+impl Requester {
+    fn of(
+        conversation: &Conversation,
+        around: &Surroundings<'_>,
+        card: &mut Card,
+        losses: &mut Vec<Loss>,
+    ) -> Self {
+        let customer = conversation.customer.as_ref();
+        if let Some(id) = customer.and_then(map::numeric_target) {
+            return Self { id, missing: None };
         }
+        card.reference("customer", customer);
+        let note = match customer {
+            Some(_) => {
+                "not migrated: a stand-in is the requester, the customer is named in the first line and on the card"
+            }
+            None => "none in the source: a stand-in is the requester",
+        };
+        losses.push(loss("conversation.customer", Fidelity::Converted, note));
+        Self {
+            id: around.state.stand_in_requester,
+            missing: customer.cloned(),
+        }
+    }
+
+    /// What the first comment says about it, unless it names the customer as its author already.
+    fn line(&self, first: &Message) -> Option<String> {
+        let missing = self.missing.as_ref()?;
+        let is_author = matches!(&first.author, types::Author::Person(author)
+            if (&author.kind, &author.id) == (&missing.kind, &missing.id));
+        let named = words::person(missing);
+        (!is_author).then(|| format!("a conversation with {named}"))
     }
 }
 
@@ -496,27 +496,18 @@ fn fields_and_tags(
         });
     }
     for field in &entry.head.fields {
-        let target = field.target.as_deref().and_then(FieldTarget::parse);
-        let placed = match &target {
-            Some(target) => {
-                let options = around.options.get(&target.address).map(Vec::as_slice);
-                map::field_value(target, &field.name, &field.value, options)
-                    .map_err(|misfit| misfit.0)
-            }
-            None => Err("no field in Zendesk".to_owned()),
-        };
-        let id = target
-            .as_ref()
-            .and_then(|target| target.address.parse().ok());
-        match (placed, id) {
-            (Ok(value), Some(id)) => {
+        let placed = map::place(field, around.options, card.words());
+        let placed = placed.and_then(|(target, value)| match target.address.parse() {
+            Ok(id) => Ok((id, target.companion, value)),
+            Err(_) => Err(Misfit("has no field on tickets: on the source card")),
+        });
+        match placed {
+            Ok((id, companion, value)) => {
                 fields.push(CustomField {
                     id,
                     value: value.json,
                 });
-                let companion = target
-                    .and_then(|t| t.companion)
-                    .and_then(|c| c.parse().ok());
+                let companion = companion.and_then(|c| c.parse().ok());
                 if let (Some(text), Some(id)) = (value.companion, companion) {
                     fields.push(CustomField {
                         id,
@@ -524,21 +515,10 @@ fn fields_and_tags(
                     });
                 }
             }
-            (placed, _) => {
-                let why = placed.err().unwrap_or_else(|| "no ticket field".to_owned());
-                card.add(
-                    format!("field {}", field.name),
-                    map::value_text(&field.value),
-                );
-                let note = format!("{why}; on the source card");
-                losses.push(loss(
-                    format!("fields.{}", field.name),
-                    Fidelity::Converted,
-                    note,
-                ));
-            }
+            Err(misfit) => card.misfit(field, misfit, losses),
         }
     }
+    card.lists(&entry.head.fields, losses);
     let mut tags = BTreeSet::from([
         State::source_tag(around.platform),
         State::run_tag(around.run),
@@ -574,6 +554,7 @@ struct Part<'a, 's> {
     card: &'a mut Card,
     losses: &'a mut Vec<Loss>,
     perishable: &'a mut Vec<String>,
+    requester: &'a Requester,
 }
 
 impl Part<'_, '_> {
@@ -600,15 +581,15 @@ impl Part<'_, '_> {
             None
         };
         if let Some(why) = skipped {
-            self.losses.push(loss(
-                "message",
-                Fidelity::Lost,
-                format!("message {} skipped: {why}", head.id),
-            ));
+            self.losses.push(loss("message", Fidelity::Lost, why));
+            self.card.skipped(&head.id, why);
             return;
         }
         let number = comments.len() + 1;
         let mut facts = Vec::new();
+        if comments.is_empty() {
+            facts.extend(self.requester.line(message));
+        }
         let stand_in = self.around.state.stand_in;
         let (mut author, named) = map::author(&message.author, stand_in);
         if let Some(name) = named {
@@ -616,7 +597,7 @@ impl Part<'_, '_> {
             self.losses.push(loss(
                 "message.author",
                 Fidelity::Converted,
-                format!("message {}: named in the text", head.id),
+                "has no user here: named above the text",
             ));
         }
         let public = message.visibility == Visibility::Public && !message.forwarded;
@@ -630,7 +611,7 @@ impl Part<'_, '_> {
             facts.push("by the customer".to_owned());
             author = self.around.state.me;
         }
-        message_facts(message, &mut facts);
+        message_facts(message, self.card.words(), &mut facts);
         self.message_card(number, part, message, subject);
 
         let mut uploads = Vec::new();
@@ -664,10 +645,7 @@ impl Part<'_, '_> {
                 });
                 return;
             }
-            let note = format!(
-                "message {}: HTML too long for a comment, carried as plain text",
-                head.id
-            );
+            let note = "HTML too long for a comment: carried as plain text";
             self.losses.push(loss("message.html", Fidelity::Lost, note));
         }
         let rendered = html.map(text::of_html);
@@ -706,7 +684,7 @@ impl Part<'_, '_> {
             });
         }
         if count > 1 {
-            let note = format!("a text of {} bytes stands in {count} comments", body.len());
+            let note = "longer than a comment holds: stands in several";
             self.losses
                 .push(loss("message.text", Fidelity::Converted, note));
         }
@@ -735,13 +713,13 @@ impl Part<'_, '_> {
                     images.push((url.clone(), content_url.clone()));
                 }
             }
-            other => {
-                let why = match other {
-                    Some(File::Refused(why)) => why.as_str(),
-                    _ => "not at hand",
-                };
-                facts.push(format!("file {} is missing here: {why}", attachment.name));
-                let note = format!("attachment {} is named in the thread: {why}", entry.head.id);
+            Some(File::Refused(cause, words)) => {
+                facts.push(format!("file {} is missing here: {words}", attachment.name));
+                self.losses.push(loss("attachment", Fidelity::Lost, cause));
+            }
+            None => {
+                facts.push(format!("file {} is missing here", attachment.name));
+                let note = "not at hand: named in the thread";
                 self.losses.push(loss("attachment", Fidelity::Lost, note));
             }
         }
@@ -788,29 +766,20 @@ impl Part<'_, '_> {
         add("language", message.language.clone());
         add(
             "mentions",
-            Some(
-                message
-                    .mentions
-                    .iter()
-                    .map(map::reference_text)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            ),
+            Some(self.card.words().references(&message.mentions)),
         );
         for field in &head.fields {
             add(
                 &format!("field {}", field.name),
-                Some(map::value_text(&field.value)),
+                Some(self.card.words().value(&field.value)),
             );
         }
-        self.card
-            .messages
-            .push(format!("{number}: {}", facts.join("; ")));
+        self.card.message(number, &facts);
     }
 }
 
 /// What stands above a body because a reader must know it.
-fn message_facts(message: &Message, facts: &mut Vec<String>) {
+fn message_facts(message: &Message, words: &Words, facts: &mut Vec<String>) {
     if message.visibility == Visibility::Event {
         facts.push("an event".to_owned());
     }
@@ -836,23 +805,23 @@ fn message_facts(message: &Message, facts: &mut Vec<String>) {
         BodySource::Full | BodySource::Rendering | BodySource::Absent => {}
     }
     if let Some(call) = &message.call {
-        let mut words = vec!["a call".to_owned()];
+        let mut said = vec!["a call".to_owned()];
         let time =
             |name: &str, at: Option<i64>| at.map(|at| format!("{name} {}", map::iso_exact(at)));
-        words.extend(time("placed", call.placed_at));
-        words.extend(time("answered", call.answered_at));
-        words.extend(time("ended", call.ended_at));
-        words.extend(call.status.clone());
-        words.extend(call.duration_ms.map(|ms| format!("{} s", ms / 1_000)));
-        words.extend(call.recording_url.clone());
-        facts.push(words.join(", "));
+        said.extend(time("placed", call.placed_at));
+        said.extend(time("answered", call.answered_at));
+        said.extend(time("ended", call.ended_at));
+        said.extend(call.status.clone());
+        said.extend(call.duration_ms.map(|ms| format!("{} s", ms / 1_000)));
+        said.extend(call.recording_url.clone());
+        facts.push(said.join(", "));
     }
     if !message.reactions.is_empty() {
         let list: Vec<String> = message
             .reactions
             .iter()
             .map(|r| match &r.author {
-                Some(author) => format!("{} by {}", r.name, map::reference_text(author)),
+                Some(author) => format!("{} by {}", r.name, words.reference(author)),
                 None => r.name.clone(),
             })
             .collect();
@@ -862,210 +831,27 @@ fn message_facts(message: &Message, facts: &mut Vec<String>) {
 
 // ---- source card
 
-/// Facts without a field, by name.
-#[derive(Debug, Default)]
-pub struct Card {
-    rows: Vec<(String, String)>,
-    messages: Vec<String>,
-}
-
-impl Card {
-    /// One more fact; nothing for an empty one.
-    pub fn add(&mut self, name: impl Into<String>, value: impl AsRef<str>) {
-        if !value.as_ref().is_empty() {
-            self.rows.push((name.into(), value.as_ref().to_owned()));
-        }
-    }
-
-    /// The facts, by name.
-    pub fn rows(&self) -> &[(String, String)] {
-        &self.rows
-    }
-
-    /// As text, one fact a line.
-    pub fn text(&self) -> String {
-        let mut text = String::from("Source card\n");
-        for (name, value) in &self.rows {
-            text.push_str(&format!("{name}: {value}\n"));
-        }
-        if !self.messages.is_empty() {
-            text.push_str("messages:\n");
-            for line in &self.messages {
-                text.push_str(&format!("{line}\n"));
-            }
-        }
-        text
-    }
-
-    fn comments(&self, author: u64, at: &str) -> Vec<ImportComment> {
-        let text = self.text();
-        let pieces = text::pieces(&text, COMMENT_BYTES);
-        let count = pieces.len();
-        let comment = |(index, piece): (usize, &str)| {
-            let part = if count > 1 {
-                format!("source card, part {} of {count}", index + 1)
-            } else {
-                "source card".to_owned()
-            };
-            let lead = text::lead(&[part]);
-            ImportComment {
-                author_id: author,
-                public: false,
-                created_at: at.to_owned(),
-                body: Some(text::with_lead(lead.as_deref(), piece)),
-                html_body: None,
-                uploads: Vec::new(),
-            }
+/// The card as comments, as many as it takes.
+fn card_comments(card: &str, author: u64, at: &str) -> Vec<ImportComment> {
+    let pieces = text::pieces(card, COMMENT_BYTES);
+    let count = pieces.len();
+    let comment = |(index, piece): (usize, &str)| {
+        let part = if count > 1 {
+            format!("source card, part {} of {count}", index + 1)
+        } else {
+            "source card".to_owned()
         };
-        pieces.into_iter().enumerate().map(comment).collect()
-    }
-}
-
-/// Facts that every record has.
-pub fn head_card(entry: &Entry, notes: &[String], card: &mut Card) {
-    let head = &entry.head;
-    card.add("source id", &head.id);
-    card.add("source url", head.url.as_deref().unwrap_or(""));
-    card.add("external id", head.external_id.as_deref().unwrap_or(""));
-    let mut time =
-        |name: &str, at: Option<i64>| card.add(name, at.map(map::iso_exact).unwrap_or_default());
-    time("created", head.created_at);
-    time("updated", head.updated_at);
-    time("imported", head.imported_at);
-    let mut by = |name: &str, who: &Option<Reference>| {
-        card.add(
-            name,
-            who.as_ref().map(map::reference_text).unwrap_or_default(),
-        );
+        let lead = text::lead(&[part]);
+        ImportComment {
+            author_id: author,
+            public: false,
+            created_at: at.to_owned(),
+            body: Some(text::with_lead(lead.as_deref(), piece)),
+            html_body: None,
+            uploads: Vec::new(),
+        }
     };
-    by("created by", &head.created_by);
-    by("modified by", &head.modified_by);
-    for note in notes {
-        card.add("note", note);
-    }
-}
-
-fn conversation_card(
-    entry: &Entry,
-    conversation: &Conversation,
-    notes: &[String],
-    card: &mut Card,
-) {
-    head_card(entry, notes, card);
-    let references = |list: &[Reference]| {
-        list.iter()
-            .map(map::reference_text)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let time = |at: Option<i64>| at.map(map::iso_exact).unwrap_or_default();
-    card.add(
-        "status",
-        match &conversation.status {
-            ConversationStatus::Open => "open",
-            ConversationStatus::Snoozed => "snoozed",
-            ConversationStatus::Closed => "closed",
-            ConversationStatus::Other(word) => word,
-        },
-    );
-    card.add("sub-status", text(&conversation.sub_status));
-    card.add("snoozed until", time(conversation.snooze_until));
-    card.add("snooze status", text(&conversation.snooze_status));
-    if let Some(p) = &conversation.priority {
-        card.add(
-            "priority",
-            format!("{} on {}..{}", p.value, p.lowest, p.highest),
-        );
-    }
-    card.add("assignees", references(&conversation.assignees));
-    card.add("teams", references(&conversation.teams));
-    card.add(
-        "queue",
-        conversation
-            .queue
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add("channels", conversation.channels.join(", "));
-    card.add(
-        "brand",
-        conversation
-            .brand
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add(
-        "direction",
-        match conversation.direction {
-            Direction::Inbound => "inbound",
-            Direction::Outbound => "outbound",
-            Direction::None => "",
-        },
-    );
-    card.add("language", text(&conversation.language));
-    if let Some(s) = &conversation.satisfaction {
-        satisfaction_card(s, card);
-    }
-    if let Some(sla) = &conversation.sla {
-        let words = [
-            sla.name.clone(),
-            sla.metric.clone(),
-            sla.status.clone(),
-            sla.breached.then(|| "breached".to_owned()),
-            sla.breach_at
-                .map(|at| format!("breach {}", map::iso_exact(at))),
-            sla.satisfied_at
-                .map(|at| format!("satisfied {}", map::iso_exact(at))),
-        ];
-        card.add(
-            "sla",
-            words.into_iter().flatten().collect::<Vec<_>>().join(", "),
-        );
-    }
-    card.add("spam", if conversation.spam { "yes" } else { "" });
-    card.add("locked", if conversation.locked { "yes" } else { "" });
-    card.add("ended", time(conversation.ended_at));
-    card.add("ended because", text(&conversation.ended_reason));
-    card.add(
-        "merged into",
-        conversation
-            .merged_into
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add("linked", references(&conversation.linked));
-    card.add("closed", time(conversation.closed_at));
-    card.add("first response", time(conversation.first_response_at));
-    card.add("last activity", time(conversation.last_activity_at));
-    let count = |count: Option<u64>| count.map(|n| n.to_string()).unwrap_or_default();
-    card.add("messages in the source", count(conversation.message_count));
-    card.add("notes in the source", count(conversation.note_count));
-}
-
-/// A customer's judgement; Zendesk takes none from outside (Zendesk facts §5).
-pub fn satisfaction_card(s: &types::Satisfaction, card: &mut Card) {
-    let words = [
-        s.rating.clone(),
-        s.score.as_ref().map(|score| format!("score {score}")),
-        s.scale.as_ref().map(|scale| format!("scale {scale}")),
-        s.status.clone(),
-        s.channel.clone(),
-        s.survey.as_ref().map(map::reference_text),
-        s.sent_at.map(|at| format!("sent {}", map::iso_exact(at))),
-        s.answered_at
-            .map(|at| format!("answered {}", map::iso_exact(at))),
-    ];
-    card.add(
-        "satisfaction",
-        words.into_iter().flatten().collect::<Vec<_>>().join(", "),
-    );
-    for (question, answer) in &s.answers {
-        card.add("satisfaction answer", format!("{question}: {answer}"));
-    }
+    pieces.into_iter().enumerate().map(comment).collect()
 }
 
 // ---- fingerprint

@@ -19,7 +19,7 @@ use crate::api::{
 };
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner, FieldTarget};
-use crate::state::Config;
+use crate::state::{Config, State};
 use crate::thread;
 use crate::write::{people, schema};
 
@@ -323,6 +323,15 @@ impl Undo<'_> {
             .then(|| format!("{foreign} tickets hang on it that this run did not make")))
     }
 
+    /// The external id that what an item made has.
+    fn marker_of(&self, one: &Undoing) -> String {
+        if one.item.starts_with("own:") {
+            State::stand_in_marker(self.cx.platform(), self.cx.organisation())
+        } else {
+            one.marker.clone()
+        }
+    }
+
     async fn user(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/users/{id}");
@@ -331,7 +340,7 @@ impl Undo<'_> {
         let Some(user) = found.filter(|user| user.active != Some(false)) else {
             let external = format!(
                 "/api/v2/users/show_many?external_ids={}",
-                client::query(&one.marker)
+                client::query(&self.marker_of(one))
             );
             let others: Vec<User> = client::find_member(self.cx, &external, "users")
                 .await?
@@ -350,8 +359,9 @@ impl Undo<'_> {
             }
             return Ok((UndoStatus::Gone, None));
         };
+        let marker = self.marker_of(one);
         let mut conflict = match &user.external_id {
-            Some(external) if external.eq_ignore_ascii_case(&one.marker) => None,
+            Some(external) if external.eq_ignore_ascii_case(&marker) => None,
             _ => Some("its external id is not ours any more".to_owned()),
         };
         conflict = conflict.or_else(|| self.changed(one, &people::user_facets(&user)));

@@ -11,9 +11,9 @@ use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thre
 use transload_sdk::ledger::Effect;
 use transload_sdk::types;
 use transload_sdk::types::{
-    Address, AddressChannel, Attachment, AttachmentState, Author, BodySource, Company,
-    Conversation, ConversationStatus, CustomObject, Customer, Delivery, DeliveryStatus, Direction,
-    Entity, Entry, Error, Field, Head, Kind, Message, Reference, Team, Text, Visibility,
+    Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
+    CustomObject, Customer, Entity, Entry, Error, Field, Head, Kind, Message, Reference, Team,
+    Text, Visibility,
 };
 
 use crate::api::{Comment, Group, Identity, Organization, Record, Ticket, User};
@@ -118,33 +118,14 @@ fn print_now(one: &Written, now: &[(String, String)]) -> Option<String> {
     Some(map::print(&facets))
 }
 
-fn head(kind: Kind, id: String) -> Head {
-    Head {
-        kind,
-        id,
-        url: None,
-        external_id: None,
-        created_at: None,
-        updated_at: None,
-        imported_at: None,
-        created_by: None,
-        modified_by: None,
-        deleted: false,
-        fields: Vec::new(),
-        raw: Vec::new(),
-        losses: Vec::new(),
-    }
-}
-
 /// A reference of which only the target is known.
 fn reference(kind: Kind, id: u64) -> Reference {
     let id = id.to_string();
-    Reference {
-        kind,
-        id: id.clone(),
-        target: Some(id),
-        name: None,
-    }
+    Reference::new(kind, id.clone()).at(id)
+}
+
+fn tag(name: &String) -> Reference {
+    Reference::new(Kind::Tag, name.as_str()).at(name.as_str())
 }
 
 fn fields(values: impl Iterator<Item = (String, Value)>) -> Vec<Field> {
@@ -254,7 +235,7 @@ fn is_further_part(lead: Option<&str>) -> bool {
 
 fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
     let time = |text: &Option<String>| text.as_deref().and_then(map::parse_iso);
-    let mut conversation_head = head(Kind::Conversation, ticket.id.to_string());
+    let mut conversation_head = Head::new(Kind::Conversation, ticket.id.to_string());
     conversation_head.external_id = ticket.external_id.clone();
     conversation_head.created_at = time(&ticket.created_at);
     conversation_head.updated_at = time(&ticket.updated_at);
@@ -268,12 +249,6 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
         "solved" | "closed" => ConversationStatus::Closed,
         other => ConversationStatus::Other(other.to_owned()),
     };
-    let tags = ticket.tags.iter().map(|tag| Reference {
-        kind: Kind::Tag,
-        id: tag.clone(),
-        target: Some(tag.clone()),
-        name: None,
-    });
     let mut parts: Vec<Part> = Vec::new();
     for comment in comments {
         let plain = text::without_lead(&comment.body);
@@ -293,12 +268,7 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
     let conversation = Conversation {
         customer: ticket.requester_id.map(|id| reference(Kind::Customer, id)),
         subject: ticket.subject.clone(),
-        preview: None,
         status,
-        sub_status: None,
-        snooze_until: None,
-        snooze_status: None,
-        priority: None,
         assignees: ticket
             .assignee_id
             .map(|id| reference(Kind::Agent, id))
@@ -309,25 +279,9 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
             .map(|id| reference(Kind::Team, id))
             .into_iter()
             .collect(),
-        queue: None,
-        channels: Vec::new(),
         brand: ticket.brand_id.map(|id| reference(Kind::Brand, id)),
-        tags: tags.collect(),
-        direction: Direction::None,
-        language: None,
-        satisfaction: None,
-        sla: None,
-        spam: false,
-        locked: false,
-        ended_at: None,
-        ended_reason: None,
-        merged_into: None,
-        linked: Vec::new(),
-        closed_at: None,
-        first_response_at: None,
-        last_activity_at: None,
-        message_count: None,
-        note_count: None,
+        tags: ticket.tags.iter().map(tag).collect(),
+        ..Conversation::empty()
     };
     let conversation = Entry {
         head: conversation_head,
@@ -356,67 +310,40 @@ fn join(cx: &Context, before: &mut Part, more: &str) -> bool {
 }
 
 fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -> Part {
-    let mut message_head = head(Kind::Message, comment.id.to_string());
+    let mut message_head = Head::new(Kind::Message, comment.id.to_string());
     message_head.created_at = comment.created_at.as_deref().and_then(map::parse_iso);
     let sent_at = message_head.created_at;
     let conversation = reference(Kind::Conversation, ticket);
     let text = |text: &str| -> Option<Text> { Some(cx.blobs().text(text.to_owned())) };
     let message = Message {
         conversation: Some(conversation.clone()),
-        customer: None,
         visibility: if comment.public {
             Visibility::Public
         } else {
             Visibility::Internal
         },
-        direction: Direction::None,
-        channel: None,
-        app: None,
         author: Author::Person(reference(Kind::Agent, comment.author_id)),
-        subject: None,
-        sender: None,
-        to: Vec::new(),
-        cc: Vec::new(),
-        bcc: Vec::new(),
-        message_id: None,
-        in_reply_to: None,
         text: text(plain),
         html: text(html),
-        body_source: BodySource::Full,
-        size: None,
         sent_at,
-        delivery: Delivery {
-            status: DeliveryStatus::Unknown,
-            error: None,
-            failed_at: None,
-        },
-        auto: false,
-        bulk: false,
-        redacted: false,
-        spam: false,
-        forwarded: false,
-        call: None,
-        reactions: Vec::new(),
-        mentions: Vec::new(),
-        read_at: None,
-        language: None,
         attachment_count: Some(comment.attachments.len() as u64),
+        ..Message::empty()
     };
-    let attachments = comment.attachments.iter().map(|file| Entry {
-        head: head(Kind::Attachment, file.id.to_string()),
-        data: Entity::Attachment(Attachment {
-            parent: reference(Kind::Message, comment.id),
+    let attachments = comment.attachments.iter().map(|file| {
+        let attachment = Attachment {
             conversation: Some(conversation.clone()),
-            name: file.file_name.clone(),
             media_type: file.content_type.clone(),
             size: Some(file.size),
             inline: file.inline,
-            content_id: None,
             body_url: Some(file.content_url.clone()),
-            state: AttachmentState::Available,
-            content: None,
             locator: Some(file.content_url.clone()),
-        }),
+            ..Attachment::of(
+                reference(Kind::Message, comment.id),
+                file.file_name.as_str(),
+            )
+        };
+        let id = file.id.to_string();
+        Entry::new(Kind::Attachment, id, Entity::Attachment(attachment))
     });
     Part {
         attachments: attachments.collect(),
@@ -428,17 +355,6 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
 }
 
 // ---- people
-
-fn address(value: String, channel: AddressChannel, primary: bool) -> Address {
-    Address {
-        value,
-        channel,
-        label: None,
-        verified: None,
-        shared: false,
-        primary,
-    }
-}
 
 async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Result<Observed, Error> {
     let id = id_of(one);
@@ -462,13 +378,16 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
                 "phone_number" => AddressChannel::Phone,
                 _ => return None,
             };
-            Some(address(identity.value, channel, identity.primary))
+            Some(Address {
+                primary: identity.primary,
+                ..Address::new(channel, identity.value)
+            })
         })
         .collect();
     if let Some(phone) = &user.phone
         && !addresses.iter().any(|a| a.value == *phone)
     {
-        addresses.push(address(phone.clone(), AddressChannel::Phone, false));
+        addresses.push(Address::new(AddressChannel::Phone, phone.as_str()));
     }
     let merged = user
         .user_fields
@@ -478,42 +397,13 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
     let merged_from = merged.lines().map(str::to_owned).collect();
     let customer = Customer {
         name: Some(user.name.clone()),
-        display_name: None,
-        first_name: None,
-        last_name: None,
-        username: None,
         company: user.organization_id.map(|id| reference(Kind::Company, id)),
-        company_name: None,
         addresses,
-        external_ids: Vec::new(),
-        locations: Vec::new(),
-        tags: user
-            .tags
-            .iter()
-            .map(|t| Reference {
-                kind: Kind::Tag,
-                id: t.clone(),
-                target: Some(t.clone()),
-                name: None,
-            })
-            .collect(),
-        locale: None,
-        language: None,
-        time_zone: None,
-        gender: None,
-        birthday: None,
-        avatar_url: None,
-        verified: None,
-        signed_up_at: None,
-        last_seen_at: None,
-        last_activity_at: None,
-        satisfaction: None,
+        tags: user.tags.iter().map(tag).collect(),
         merged_from,
-        merged_into: None,
-        watchers: Vec::new(),
-        conversation_count: None,
+        ..Customer::empty()
     };
-    let mut user_head = head(Kind::Customer, id.to_string());
+    let mut user_head = Head::new(Kind::Customer, id.to_string());
     user_head.external_id = user.external_id.clone();
     user_head.created_at = created_at(&user.user_fields);
     user_head.fields = fields(keyed(&user.user_fields));
@@ -539,20 +429,13 @@ fn organization(one: &Written, organizations: &BTreeMap<u64, Organization>) -> O
     let Some(organization) = organizations.get(&id_of(one)) else {
         return thing(one, Presence::Absent, None);
     };
-    let mut company_head = head(Kind::Company, organization.id.to_string());
+    let mut company_head = Head::new(Kind::Company, organization.id.to_string());
     company_head.external_id = organization.external_id.clone();
     company_head.created_at = created_at(&organization.organization_fields);
     company_head.fields = fields(keyed(&organization.organization_fields));
     let company = Company {
-        name: organization.name.clone(),
-        addresses: Vec::new(),
         domains: organization.domain_names.clone(),
-        locations: Vec::new(),
-        parent: None,
-        tags: Vec::new(),
-        employee_count: None,
-        language: None,
-        avatar_url: None,
+        ..Company::called(organization.name.as_str())
     };
     let entry = Entry {
         head: company_head,
@@ -575,10 +458,7 @@ async fn group(cx: &Context, one: &Written) -> Result<Observed, Error> {
         description: None,
         members: Vec::new(),
     };
-    let entry = Entry {
-        head: head(Kind::Team, group.id.to_string()),
-        data: Entity::Team(team),
-    };
+    let entry = Entry::new(Kind::Team, group.id.to_string(), Entity::Team(team));
     Ok(Observed {
         fingerprint: print_now(one, &[("name".to_owned(), group.name)]),
         ..thing(one, Presence::Present, Some(entry.into()))
@@ -606,23 +486,12 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
         Some(reference(kind, id))
     };
     let data = CustomObject {
-        object_type: object.to_owned(),
-        title: record.name.clone(),
-        description: None,
-        icon: None,
-        images: Vec::new(),
         customer: link("transload_customer", Kind::Customer),
         company: link("transload_company", Kind::Company),
         conversation: link("transload_ticket", Kind::Conversation),
-        status: None,
-        assignee: None,
-        queue: None,
-        tags: Vec::new(),
-        comments: Vec::new(),
-        data: None,
-        closed_at: None,
+        ..CustomObject::of(object, record.name.as_str())
     };
-    let mut record_head = head(Kind::CustomObject, target.to_owned());
+    let mut record_head = Head::new(Kind::CustomObject, target.to_owned());
     record_head.external_id = record.external_id.clone();
     record_head.created_at = created_at(&record.custom_object_fields);
     record_head.fields = fields(keyed(&record.custom_object_fields));

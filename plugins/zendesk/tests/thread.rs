@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use transload_plugin_zendesk::map;
 use transload_plugin_zendesk::state::{Config, State};
 use transload_plugin_zendesk::thread::{self, File, Surroundings};
-use transload_sdk::destination::{Item, MatchPolicy, Part, SlotValue, Thread};
+use transload_sdk::destination::{Item, Part, SlotValue, Thread};
 use transload_sdk::types::{
-    Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus, Delivery,
-    DeliveryStatus, Direction, Entity, Entry, Error, Field, Head, Kind, Message, Priority,
-    Reference, Text, Value, Visibility,
+    Attachment, Author, Conversation, ConversationStatus, Delivery, DeliveryStatus, Direction,
+    Entity, Entry, Error, Field, Head, Kind, Message, Priority, Reference, Text, Value, Visibility,
 };
 
 /// 21 October 2026, 14:02:11.250 UTC.
@@ -17,40 +16,21 @@ const START: i64 = 1_792_591_331_250;
 
 fn head(kind: Kind, id: &str) -> Head {
     Head {
-        kind,
-        id: id.to_owned(),
-        url: None,
-        external_id: None,
         created_at: Some(START),
-        updated_at: None,
-        imported_at: None,
-        created_by: None,
-        modified_by: None,
-        deleted: false,
-        fields: Vec::new(),
-        raw: Vec::new(),
-        losses: Vec::new(),
+        ..Head::new(kind, id.to_owned())
     }
 }
 
 fn reference(kind: Kind, id: &str, target: Option<&str>) -> Reference {
-    Reference {
-        kind,
-        id: id.to_owned(),
-        target: target.map(str::to_owned),
-        name: None,
-    }
+    let plain = Reference::new(kind, id);
+    target.map_or(plain.clone(), |target| plain.at(target))
 }
 
 fn conversation() -> Conversation {
     Conversation {
         customer: Some(reference(Kind::Customer, "c1", Some("827"))),
         subject: Some("Where is my order? 📦".to_owned()),
-        preview: None,
         status: ConversationStatus::Closed,
-        sub_status: None,
-        snooze_until: None,
-        snooze_status: None,
         priority: Some(Priority {
             value: 3,
             lowest: 1,
@@ -58,65 +38,27 @@ fn conversation() -> Conversation {
         }),
         assignees: vec![reference(Kind::Agent, "a1", Some("19"))],
         teams: vec![reference(Kind::Team, "t1", Some("98738"))],
-        queue: None,
         channels: vec!["email".to_owned()],
-        brand: None,
         tags: vec![reference(Kind::Tag, "g1", Some("vip"))],
         direction: Direction::Inbound,
-        language: None,
-        satisfaction: None,
-        sla: None,
-        spam: false,
-        locked: false,
-        ended_at: None,
-        ended_reason: None,
-        merged_into: None,
-        linked: Vec::new(),
         closed_at: Some(START + 3_600_000),
-        first_response_at: None,
-        last_activity_at: None,
-        message_count: None,
-        note_count: None,
+        ..Conversation::empty()
     }
 }
 
 fn message(author: Author, visibility: Visibility, text: &str, after: i64) -> Message {
     Message {
         conversation: Some(reference(Kind::Conversation, "v1", None)),
-        customer: None,
         visibility,
         direction: Direction::Inbound,
-        channel: None,
-        app: None,
         author,
-        subject: None,
-        sender: None,
-        to: Vec::new(),
-        cc: Vec::new(),
-        bcc: Vec::new(),
-        message_id: None,
-        in_reply_to: None,
         text: Some(Text::Inline(text.to_owned())),
-        html: None,
-        body_source: BodySource::Full,
-        size: None,
         sent_at: Some(START + after),
         delivery: Delivery {
             status: DeliveryStatus::Received,
-            error: None,
-            failed_at: None,
+            ..Delivery::unknown()
         },
-        auto: false,
-        bulk: false,
-        redacted: false,
-        spam: false,
-        forwarded: false,
-        call: None,
-        reactions: Vec::new(),
-        mentions: Vec::new(),
-        read_at: None,
-        language: None,
-        attachment_count: None,
+        ..Message::empty()
     }
 }
 
@@ -141,17 +83,14 @@ fn agent() -> Author {
 
 fn attachment(id: &str, content_id: Option<&str>) -> Entry {
     let attachment = Attachment {
-        parent: reference(Kind::Message, "m1", None),
-        conversation: None,
-        name: "naïve \u{202e}name.png".to_owned(),
         media_type: Some("image/png".to_owned()),
         size: Some(3),
         inline: content_id.is_some(),
         content_id: content_id.map(str::to_owned),
-        body_url: None,
-        state: AttachmentState::Available,
-        content: None,
-        locator: None,
+        ..Attachment::of(
+            reference(Kind::Message, "m1", None),
+            "naïve \u{202e}name.png",
+        )
     };
     Entry {
         head: head(Kind::Attachment, id),
@@ -171,6 +110,7 @@ impl Bench {
         let state = State {
             me: 1,
             stand_in: 7,
+            stand_in_requester: 8,
             ticket_source_id: 501,
             ticket_source_url: 502,
             ..State::default()
@@ -178,7 +118,10 @@ impl Bench {
         let members = BTreeSet::from([(19, 98738), (7, 98738)]);
         Self {
             state,
-            config: Config::default(),
+            config: Config {
+                subdomain: "acme".to_owned(),
+                ..Config::default()
+            },
             files: BTreeMap::new(),
             members,
         }
@@ -202,18 +145,11 @@ impl Bench {
             parts,
         };
         let item = Item {
-            key: "i1".to_owned(),
-            body: thread.clone().into(),
             values: vec![SlotValue {
                 slot: "channel".to_owned(),
                 value: "email".to_owned(),
             }],
-            policy: MatchPolicy::FillEmpty,
-            existing: None,
-            marker: "kustomer:org1:conversation:v1".to_owned(),
-            in_doubt_since: None,
-            notes: Vec::new(),
-            prior: Vec::new(),
+            ..Item::new("i1", "kustomer:org1:conversation:v1", thread.clone())
         };
         let (options, texts) = (BTreeMap::new(), BTreeMap::new());
         let around = Surroundings {
@@ -312,7 +248,7 @@ fn a_thread_is_one_ticket_with_everything_in_its_one_call() {
             "author_id": 1,
             "public": false,
             "created_at": "2026-10-21T14:03:11Z",
-            "body": "[Migrated: source card]\n\nSource card\nsource id: v1\nsource url: https://old.example/v1\ncreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (19)\nteams: team t1 (98738)\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z\n2: id m2; sent 2026-10-21T14:03:11.250Z\n"
+            "body": "[Migrated: source card]\n\nSource: kustomer\nSource id: v1\nMarker: kustomer:org1:conversation:v1\nLink: https://old.example/v1\nCreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (https://acme.zendesk.com/agent/users/19)\nteams: team t1\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\n\n{\"transload_card\":1,\"source\":\"kustomer:org1:conversation:v1\",\"id\":\"v1\",\"url\":\"https://old.example/v1\",\"created_at\":\"2026-10-21T14:02:11.250Z\",\"facts\":[[\"status\",\"closed\"],[\"priority\",\"3 on 1..5\"],[\"assignees\",\"agent a1 (https://acme.zendesk.com/agent/users/19)\"],[\"teams\",\"team t1\"],[\"channels\",\"email\"],[\"direction\",\"inbound\"],[\"closed\",\"2026-10-21T15:02:11.250Z\"]]}\n\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z\n2: id m2; sent 2026-10-21T14:03:11.250Z\n"
           }
         ]
       }
@@ -338,13 +274,15 @@ fn drafts_deleted_parts_and_events_are_skipped_and_said_so() {
     let mapped = Bench::new().map(conversation(), Vec::new(), parts).unwrap();
     let bodies = bodies(&mapped);
     assert_eq!(bodies.len(), 2, "one comment and the card: {bodies:?}");
-    let skipped: Vec<&str> = mapped
-        .losses
-        .iter()
-        .map(|l| l.note.as_str())
-        .filter(|n| n.contains("skipped"))
-        .collect();
-    assert_eq!(skipped.len(), 3, "{skipped:?}");
+    let skipped = mapped.losses.iter().filter(|l| l.field == "message");
+    let notes: BTreeSet<&str> = skipped.map(|l| l.note.as_str()).collect();
+    assert_eq!(notes.len(), 3, "a sentence per cause: {notes:?}");
+    // The report groups by these sentences; which messages they are is on the card.
+    for id in ["m1", "m2", "m3"] {
+        assert!(notes.iter().all(|note| !note.contains(id)), "{notes:?}");
+        let line = format!("not loaded: id {id}; ");
+        assert!(bodies[1].2.contains(&line), "{bodies:?}");
+    }
 }
 
 #[test]
@@ -369,7 +307,8 @@ fn a_former_agent_is_named_above_the_text_and_never_assigned() {
         (
             7,
             true,
-            "[Migrated: written by Ana Ruiz; not delivered: mailbox full]\n\nSorry!".to_owned()
+            "[Migrated: written by Ana Ruiz (agent a9); not delivered: mailbox full]\n\nSorry!"
+                .to_owned()
         )
     );
     assert_eq!(mapped.tickets.first().unwrap().assignee_id, None);
@@ -397,9 +336,10 @@ fn inline_images_point_to_their_new_place_and_refused_files_are_named() {
         content_url: "https://acme/att/1".to_owned(),
     };
     bench.files.insert("f1".to_owned(), uploaded);
-    bench
-        .files
-        .insert("f2".to_owned(), File::Refused("too large".to_owned()));
+    bench.files.insert(
+        "f2".to_owned(),
+        File::Refused("larger than Zendesk takes", "too large".to_owned()),
+    );
     let mapped = bench.map(conversation(), Vec::new(), vec![first]).unwrap();
     let comment = mapped
         .tickets
@@ -475,13 +415,41 @@ fn a_thread_one_above_the_limit_continues_in_a_linked_ticket() {
 }
 
 #[test]
-fn an_unmigrated_customer_rejects_the_thread_instead_of_being_guessed() {
+fn a_customer_who_was_not_migrated_is_named_and_a_stand_in_has_the_ticket() {
+    let bo = || Reference::new(Kind::Customer, "c9").called("Bo Ng");
     let mut conversation = conversation();
-    conversation.customer = Some(reference(Kind::Customer, "c1", None));
-    assert!(matches!(
-        Bench::new().map(conversation, Vec::new(), Vec::new()),
-        Err(Error::Invalid(_))
-    ));
+    conversation.customer = Some(bo());
+    let parts = vec![
+        part("m1", message(agent(), Visibility::Public, "Hello?", 0)),
+        part(
+            "m2",
+            message(Author::Person(bo()), Visibility::Public, "Hi!", 1_000),
+        ),
+    ];
+    let mapped = Bench::new().map(conversation, Vec::new(), parts).unwrap();
+    assert_eq!(mapped.tickets.first().unwrap().requester_id, 8);
+    let bodies = bodies(&mapped);
+    assert_eq!(
+        bodies[0].2,
+        "[Migrated: a conversation with Bo Ng (customer c9)]\n\nHello?"
+    );
+    assert_eq!(
+        bodies[1],
+        (
+            7,
+            true,
+            "[Migrated: written by Bo Ng (customer c9)]\n\nHi!".to_owned()
+        )
+    );
+    assert!(
+        bodies[2].2.contains("\ncustomer: customer c9 (Bo Ng)\n"),
+        "{bodies:?}"
+    );
+    let said = mapped
+        .losses
+        .iter()
+        .filter(|loss| loss.field == "conversation.customer");
+    assert_eq!(said.count(), 1);
 }
 
 #[test]

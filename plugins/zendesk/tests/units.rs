@@ -17,14 +17,13 @@ use serde_json::{Value, json};
 use transload_plugin_zendesk::Zendesk;
 use transload_plugin_zendesk::state::State;
 use transload_sdk::Destination;
-use transload_sdk::destination::{self, Item, MatchPolicy, Part, Thread, UndoMode, Undoing};
+use transload_sdk::destination::{Item, Part, Thread, UndoMode, Undoing};
 use transload_sdk::http::{Body, Request, Response};
 use transload_sdk::ledger::{Action, Outcome, Proof, Status, UndoStatus};
 use transload_sdk::testing::{Harness, Loss, answer};
 use transload_sdk::types::{
-    Address, AddressChannel, Author, BodySource, Conversation, ConversationStatus, Customer,
-    Delivery, DeliveryStatus, Direction, Entity, Entry, Head, Kind, Message, Reference, Text,
-    Visibility,
+    Address, AddressChannel, Author, Conversation, Customer, Direction, Entity, Entry, Head, Kind,
+    Message, Reference, Text,
 };
 
 const NOW: i64 = 1_795_424_400_000;
@@ -223,157 +222,39 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 
 fn head(kind: Kind, id: &str) -> Head {
     Head {
-        kind,
-        id: id.to_owned(),
-        url: None,
-        external_id: None,
         created_at: Some(NOW - 86_400_000),
-        updated_at: None,
-        imported_at: None,
-        created_by: None,
-        modified_by: None,
-        deleted: false,
-        fields: Vec::new(),
-        raw: Vec::new(),
-        losses: Vec::new(),
-    }
-}
-
-fn item(key: &str, kind: &str, id: &str, body: destination::Body) -> Item {
-    Item {
-        key: key.to_owned(),
-        body,
-        values: Vec::new(),
-        policy: MatchPolicy::FillEmpty,
-        existing: None,
-        marker: format!("kustomer:org1:{kind}:{id}"),
-        in_doubt_since: None,
-        notes: Vec::new(),
-        prior: Vec::new(),
+        ..Head::new(kind, id.to_owned())
     }
 }
 
 fn customer(id: &str, emails: &[&str]) -> Item {
-    let address = |value: &&str| Address {
-        value: (*value).to_owned(),
-        channel: AddressChannel::Email,
-        label: None,
-        verified: None,
-        shared: false,
-        primary: false,
-    };
+    let address = |value: &&str| Address::new(AddressChannel::Email, *value);
     let customer = Customer {
         name: Some("Ana Ruiz".to_owned()),
-        display_name: None,
-        first_name: None,
-        last_name: None,
-        username: None,
-        company: None,
-        company_name: None,
         addresses: emails.iter().map(address).collect(),
-        external_ids: Vec::new(),
-        locations: Vec::new(),
-        tags: Vec::new(),
-        locale: None,
-        language: None,
-        time_zone: None,
-        gender: None,
-        birthday: None,
-        avatar_url: None,
-        verified: None,
-        signed_up_at: None,
-        last_seen_at: None,
-        last_activity_at: None,
-        satisfaction: None,
-        merged_from: Vec::new(),
-        merged_into: None,
-        watchers: Vec::new(),
-        conversation_count: None,
+        ..Customer::empty()
     };
     let entry = Entry {
         head: head(Kind::Customer, id),
         data: Entity::Customer(customer),
     };
-    item(id, "customer", id, entry.into())
-}
-
-fn reference(kind: Kind, id: &str, target: &str) -> Reference {
-    Reference {
-        kind,
-        id: id.to_owned(),
-        target: Some(target.to_owned()),
-        name: None,
-    }
+    Item::new(id, format!("kustomer:org1:customer:{id}"), entry)
 }
 
 fn thread(id: &str, subject: &str) -> Item {
+    let ana = Reference::new(Kind::Customer, "c1").at("827");
     let message = Message {
-        conversation: None,
-        customer: None,
-        visibility: Visibility::Public,
         direction: Direction::Inbound,
-        channel: None,
-        app: None,
-        author: Author::Person(reference(Kind::Customer, "c1", "827")),
-        subject: None,
-        sender: None,
-        to: Vec::new(),
-        cc: Vec::new(),
-        bcc: Vec::new(),
-        message_id: None,
-        in_reply_to: None,
+        author: Author::Person(ana.clone()),
         text: Some(Text::Inline(format!("text of {id}"))),
-        html: None,
-        body_source: BodySource::Full,
-        size: None,
         sent_at: Some(NOW - 86_400_000),
-        delivery: Delivery {
-            status: DeliveryStatus::Received,
-            error: None,
-            failed_at: None,
-        },
-        auto: false,
-        bulk: false,
-        redacted: false,
-        spam: false,
-        forwarded: false,
-        call: None,
-        reactions: Vec::new(),
-        mentions: Vec::new(),
-        read_at: None,
-        language: None,
-        attachment_count: None,
+        ..Message::empty()
     };
     let conversation = Conversation {
-        customer: Some(reference(Kind::Customer, "c1", "827")),
+        customer: Some(ana),
         subject: Some(subject.to_owned()),
-        preview: None,
-        status: ConversationStatus::Open,
-        sub_status: None,
-        snooze_until: None,
-        snooze_status: None,
-        priority: None,
-        assignees: Vec::new(),
-        teams: Vec::new(),
-        queue: None,
-        channels: Vec::new(),
-        brand: None,
-        tags: Vec::new(),
         direction: Direction::Inbound,
-        language: None,
-        satisfaction: None,
-        sla: None,
-        spam: false,
-        locked: false,
-        ended_at: None,
-        ended_reason: None,
-        merged_into: None,
-        linked: Vec::new(),
-        closed_at: None,
-        first_response_at: None,
-        last_activity_at: None,
-        message_count: None,
-        note_count: None,
+        ..Conversation::empty()
     };
     let conversation = Entry {
         head: head(Kind::Conversation, id),
@@ -390,7 +271,7 @@ fn thread(id: &str, subject: &str) -> Item {
             attachments: Vec::new(),
         }],
     };
-    item(id, "conversation", id, thread.into())
+    Item::new(id, format!("kustomer:org1:conversation:{id}"), thread)
 }
 
 fn threads(n: usize) -> Vec<Item> {

@@ -27,21 +27,7 @@ pub struct Part {
 
 /// What stands for the record of a body that has none.
 static NOTHING: Entry = Entry {
-    head: Head {
-        kind: Kind::Other(String::new()),
-        id: String::new(),
-        url: None,
-        external_id: None,
-        created_at: None,
-        updated_at: None,
-        imported_at: None,
-        created_by: None,
-        modified_by: None,
-        deleted: false,
-        fields: Vec::new(),
-        raw: Vec::new(),
-        losses: Vec::new(),
-    },
+    head: Head::new(Kind::Other(String::new()), String::new()),
     data: Entity::Other(String::new()),
 };
 

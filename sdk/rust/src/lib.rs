@@ -20,6 +20,7 @@ mod context;
 mod error;
 mod item;
 mod json;
+mod records;
 mod role;
 
 mod fingerprint;

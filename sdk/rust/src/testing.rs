@@ -16,13 +16,16 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use crate::bindings::common::transload::connector::session;
 use crate::context::{BlobBuilder, Host, Ledger, Level};
 use crate::fingerprint::sha256;
-use crate::http::{Body, Doubt, Header, HttpError, PartBody, PollOptions, Request, Response};
+use crate::http::{
+    Body, Doubt, Header, HttpError, OperationKey, PartBody, PollOptions, Request, Response,
+};
 use crate::ledger::{Outcome, Refusal, UndoOutcome};
 use crate::types::BlobRef;
 use crate::{Context, Result};
 
 type Platform = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, Result<Response, HttpError>>>;
 type Answer = Result<(Response, Option<BlobRef>), HttpError>;
+type Sleeper = Rc<dyn Fn(u64)>;
 
 /// A request as the connector made it, and what it got.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,7 @@ pub struct Harness {
     blobs: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
     record: Rc<Record>,
     lost: Rc<RefCell<Vec<Lost>>>,
+    sleeper: Sleeper,
 }
 
 /// How an answer is lost.
@@ -109,6 +113,7 @@ impl Harness {
             blobs: Rc::default(),
             record: Rc::default(),
             lost: Rc::default(),
+            sleeper: Rc::new(|_| {}),
         }
     }
 
@@ -158,6 +163,13 @@ impl Harness {
         self
     }
 
+    /// What a wait does besides passing at once: it may move the platform's clock. Gets ms.
+    #[must_use]
+    pub fn sleeping(mut self, sleeper: impl Fn(u64) + 'static) -> Self {
+        self.sleeper = Rc::new(sleeper);
+        self
+    }
+
     /// Makes the answer to the n-th mutating request (from 1) in-doubt.
     #[must_use]
     pub fn lose_answer(self, nth: usize, how: Loss) -> Self {
@@ -184,6 +196,7 @@ impl Harness {
             blobs: Rc::clone(&self.blobs),
             record: Rc::default(),
             lost: Rc::default(),
+            sleeper: Rc::clone(&self.sleeper),
         };
         let left = RefCell::new(self.record.exchanges.borrow().clone());
         (again.with_source(Source::Record { left }), again)
@@ -257,6 +270,23 @@ impl Harness {
         self.steps().into_iter().filter_map(pick).collect()
     }
 
+    /// Requests that were answered as done and that no effect of an outcome names: a host refuses such an outcome (rule D-8).
+    /// What passes by itself need not be named.
+    pub fn unclaimed(&self) -> Vec<String> {
+        let outcomes = self.outcomes();
+        let claimed = |key: &OperationKey| {
+            let mut effects = outcomes.iter().flat_map(|outcome| &outcome.effects);
+            effects.any(|effect| effect.key.as_ref() == Some(key))
+        };
+        let left = self.exchanges().into_iter().filter(|exchange| {
+            let done =
+                matches!(&exchange.answer, Ok(answer) if (200..300).contains(&answer.status));
+            let key = exchange.request.key.as_ref();
+            done && !exchange.request.passing && key.is_some_and(|key| !claimed(key))
+        });
+        left.map(|exchange| shown(&exchange.request)).collect()
+    }
+
     /// What the connector logged.
     pub fn log(&self) -> Vec<(Level, String)> {
         self.record.lines.borrow().clone()
@@ -294,6 +324,7 @@ impl Harness {
             now: self.now.get(),
             blobs: Rc::clone(&self.blobs),
             record: Rc::clone(&self.record),
+            sleeper: Rc::clone(&self.sleeper),
         });
         Context::new(self.session.clone(), host.clone(), Some(host))
     }
@@ -343,6 +374,7 @@ struct Played {
     now: i64,
     blobs: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
     record: Rc<Record>,
+    sleeper: Sleeper,
 }
 
 impl Played {
@@ -482,6 +514,7 @@ impl Host for Played {
 
     fn sleep(&self, ms: u64) -> LocalBoxFuture<'_, ()> {
         self.record.steps.borrow_mut().push(Step::Sleep(ms));
+        (self.sleeper)(ms);
         std::future::ready(()).boxed_local()
     }
 

@@ -31,6 +31,10 @@ impl Clock for Unpaced {
         SystemClock.now() + self.ahead.load(Ordering::Relaxed)
     }
 
+    fn steady(&self) -> Duration {
+        SystemClock.steady()
+    }
+
     async fn sleep(&self, duration: Duration) {
         if duration >= TIMEOUT || duration == RENEWAL {
             return tokio::time::sleep(duration).await;
@@ -113,6 +117,10 @@ impl VirtualTime {
 impl Clock for VirtualTime {
     fn now(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    fn steady(&self) -> Duration {
+        SystemClock.steady()
     }
 
     async fn sleep(&self, duration: Duration) {

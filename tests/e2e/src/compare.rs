@@ -113,12 +113,25 @@ fn differ(at: &str, wanted: &Value, found: &Value, all: &mut Vec<String>) {
             }
         }
         (Value::Array(a), Value::Array(b)) => {
-            // Lists are sets here: what only one of them has is the difference.
+            // Lists are sets here: what only one of them has is the difference, and of what both have by name, what differs in it.
             let mut rest: Vec<&Value> = b.iter().collect();
+            let mut lacking = Vec::new();
             for item in a {
                 match rest.iter().position(|other| *other == item) {
                     Some(place) => {
                         rest.swap_remove(place);
+                    }
+                    None => lacking.push(item),
+                }
+            }
+            for item in lacking {
+                let same =
+                    |other: &&Value| name_of(item).is_some() && name_of(item) == name_of(other);
+                match rest.iter().position(same) {
+                    Some(place) => {
+                        let other = rest.swap_remove(place);
+                        let at = format!("{at}/{}", name_of(item).unwrap_or_default());
+                        differ(&at, item, other, all);
                     }
                     None => all.push(format!("{at}: missing {}", short(item))),
                 }
@@ -128,9 +141,30 @@ fn differ(at: &str, wanted: &Value, found: &Value, all: &mut Vec<String>) {
                     .map(|item| format!("{at}: too many {}", short(item))),
             );
         }
+        (Value::String(a), Value::String(b)) if a != b => {
+            // Long texts differ somewhere in the middle.
+            let from = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
+            let part = |text: &str| -> String {
+                text.chars()
+                    .skip(from.saturating_sub(40))
+                    .take(300)
+                    .collect()
+            };
+            all.push(format!(
+                "{at}: {:?} instead of {:?}, from letter {from} on",
+                part(b),
+                part(a)
+            ));
+        }
         (a, b) if a != b => all.push(format!("{at}: {} instead of {}", short(b), short(a))),
         _ => {}
     }
+}
+
+/// By what an item of a list is known.
+fn name_of(item: &Value) -> Option<&str> {
+    let names = ["called", "external_id", "name"];
+    names.iter().find_map(|name| item.get(name)?.as_str())
 }
 
 /// What the source calls its tags and custom attributes.

@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use async_trait::async_trait;
@@ -34,6 +35,9 @@ pub struct LabConfig {
     pub largest_file: u64,
     /// Whether the platforms' rate limits are on.
     pub limits: bool,
+    /// When all of it begins, ms since 1970: two labs that begin at one time are alike to the byte. Their time moves only when
+    /// something waits, so the command as a process of its own cannot work with them. None: now, and time runs.
+    pub begins: Option<i64>,
     /// Further lines of `migration.toml`; tables of it that are not `migration`, `connections` or `budget`.
     pub extra: String,
     /// Further settings of the destination connection.
@@ -48,6 +52,7 @@ impl Default for LabConfig {
             longest_thread: 12,
             largest_file: 8 * 1024,
             limits: false,
+            begins: None,
             extra: String::new(),
             destination: String::new(),
         }
@@ -140,7 +145,7 @@ impl Lab {
     /// # Errors
     /// A port that cannot be had, a folder that cannot be made.
     pub async fn simulators(config: &LabConfig, dir: PathBuf) -> Result<Self> {
-        let clock = Clock::real();
+        let clock = config.begins.map_or_else(Clock::real, Clock::at);
         let source = kustomer::Simulator::new(kustomer::Config {
             seed: config.seed,
             size: config.size,
@@ -166,7 +171,7 @@ impl Lab {
         Ok(Self {
             source,
             destination,
-            time: LabTime(clock),
+            time: LabTime::new(clock),
             dir,
             base_urls: (servers.0.base_url.clone(), servers.1.base_url.clone()),
             _temp: None,
@@ -197,6 +202,7 @@ from = "old"
 to = "new"
 store = "transload.db"
 registry = "registry"
+accept = ["triggers", "automations", "automation-mails", "welcome-mails"]
 
 [connections.old]
 plugin = "kustomer"
@@ -333,7 +339,30 @@ pub fn binary() -> PathBuf {
 ///
 /// Timeouts of requests stay as long as they are, and the renewal of the lease follows the time that is shown.
 #[derive(Debug, Clone)]
-pub struct LabTime(pub Clock);
+pub struct LabTime {
+    /// The time that is shown.
+    pub shown: Clock,
+    /// What a process that stood still has missed, on top of the time it really ran.
+    stood_still: Arc<AtomicU64>,
+    started: Instant,
+}
+
+impl LabTime {
+    fn new(shown: Clock) -> Self {
+        Self {
+            shown,
+            stood_still: Arc::default(),
+            started: Instant::now(),
+        }
+    }
+
+    /// Lets everything find out that it stood still for so long: a machine that was suspended, a process that was stopped.
+    pub fn stand_still(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.stood_still.fetch_add(ms, Ordering::SeqCst);
+        self.shown.advance(i64::try_from(ms).unwrap_or(i64::MAX));
+    }
+}
 
 /// Waits that are timeouts: a request that hangs must hang for as long as it would.
 const TIMEOUTS: [Duration; 2] = [Duration::from_secs(120), Duration::from_secs(3_600)];
@@ -347,7 +376,11 @@ const UNHURRIED: Duration = Duration::from_secs(5);
 #[async_trait]
 impl transload_host::clock::Clock for LabTime {
     fn now(&self) -> i64 {
-        self.0.now_ms()
+        self.shown.now_ms()
+    }
+
+    fn steady(&self) -> Duration {
+        self.started.elapsed() + Duration::from_millis(self.stood_still.load(Ordering::SeqCst))
     }
 
     async fn sleep(&self, duration: Duration) {
@@ -355,14 +388,14 @@ impl transload_host::clock::Clock for LabTime {
             return tokio::time::sleep(duration).await;
         }
         let length = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let until = self.0.now_ms().saturating_add(length);
+        let until = self.shown.now_ms().saturating_add(length);
         loop {
-            let left = until - self.0.now_ms();
+            let left = until - self.shown.now_ms();
             if left <= 0 {
                 return;
             }
             if duration != UNHURRIED {
-                self.0.advance(left.min(STEP_MS));
+                self.shown.advance(left.min(STEP_MS));
             }
             tokio::time::sleep(TICK).await;
         }

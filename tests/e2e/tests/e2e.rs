@@ -83,7 +83,7 @@ async fn text_arrives_byte_for_byte() {
         id
     });
     // Until the source's search shows them, and beyond what counts as still moving.
-    lab.time.0.advance(3_600_000);
+    lab.time.shown.advance(3_600_000);
     migrate(&lab).await;
     let snapshot = lab.destination.snapshot();
     let of_it = |ticket: &&transload_simulators::zendesk::model::Ticket| {

@@ -73,6 +73,10 @@ impl Clock for VirtualClock {
         self.state.lock().unwrap().0
     }
 
+    fn steady(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.now() - START).unwrap())
+    }
+
     async fn sleep(&self, duration: Duration) {
         let (wake, woken) = tokio::sync::oneshot::channel();
         assert!(self.now() - START < FOR_EVER, "something waits for ever");
@@ -94,6 +98,10 @@ impl IntentLog for Log {
     async fn intend(&self, attempt: u32) -> Result<(), UnitAbort> {
         self.0.lock().unwrap().push(format!("intend {attempt}"));
         Ok(())
+    }
+
+    fn fresh(&self) -> bool {
+        true
     }
 
     async fn refused(&self, attempt: u32) -> Result<(), UnitAbort> {

@@ -175,6 +175,49 @@ async fn an_answer_that_never_comes_is_doubt_for_a_write_and_a_timeout_for_a_rea
 }
 
 #[tokio::test]
+async fn an_answer_without_end_is_taken_up_to_the_limit_and_no_further() {
+    let mut bench = Bench::new(Role::Destination);
+    bench.spec.limits.max_answer_bytes = 1 << 20;
+    let taken = Arc::new(Mutex::new(0_u64));
+    let count = taken.clone();
+    let gateway = bench.open(FnTransport::new(move |_| {
+        let count = count.clone();
+        let piece = move || {
+            *count.lock().unwrap() += 1 << 16;
+            Ok(vec![0; 1 << 16].into())
+        };
+        let mut answer = InResponse::whole(200, &[], "");
+        answer.body = futures::stream::repeat_with(piece).boxed();
+        async { Ok(answer) }
+    }));
+    let read = gateway.exchange(&get("/x"), None).await.unwrap();
+    assert_eq!(short(&read), "toolarge");
+    // It may have been applied: nobody has read what it says.
+    let write = gateway
+        .exchange(post(Replay::Once), Some(&Log::default()))
+        .await
+        .unwrap();
+    assert_eq!(short(&write), "doubt");
+    assert!(*taken.lock().unwrap() <= 2 * ((1 << 20) + (1 << 16)));
+    // A length that is stated is believed, and nothing is taken at all.
+    let before = *taken.lock().unwrap();
+    let stated = || {
+        Ok(InResponse::whole(
+            200,
+            &[("content-length", "1073741824")],
+            "",
+        ))
+    };
+    let (transport, _) = script(vec![stated]);
+    let read = bench.open(transport).exchange(&get("/x"), None).await;
+    assert!(matches!(
+        read.unwrap(),
+        Exchange::Failed(http::Error::TooLarge(Some(1_073_741_824)))
+    ));
+    assert_eq!(*taken.lock().unwrap(), before);
+}
+
+#[tokio::test]
 async fn a_digest_sees_content_and_not_perishable_text() {
     let bench = Bench::new(Role::Destination);
     let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));

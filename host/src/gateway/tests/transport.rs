@@ -351,6 +351,51 @@ async fn a_compressed_answer_is_unpacked_and_its_packed_length_is_not_taken_for_
     assert!(server.seen()[0].head.contains("accept-encoding: gzip"));
 }
 
+/// Zeros as gzip, a thousandth of their length: one literal, and over and over "the last byte, 258 times".
+fn zeros_gzipped(at_least: usize) -> Vec<u8> {
+    let mut bytes = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03".to_vec();
+    let (mut pending, mut count) = (0_u32, 0);
+    let mut put = |code: u32, bits: u32, backwards: bool| {
+        for n in 0..bits {
+            let at = if backwards { bits - 1 - n } else { n };
+            pending |= (code >> at & 1) << count;
+            count += 1;
+            if count == 8 {
+                bytes.push(u8::try_from(pending).unwrap());
+                (pending, count) = (0, 0);
+            }
+        }
+    };
+    put(0b011, 3, false); // the last block, with fixed codes (RFC 1951, 3.2.6)
+    put(0b0011_0000, 8, true);
+    for _ in 0..at_least / 258 {
+        put(0b1100_0101, 8, true);
+        put(0, 5, true);
+    }
+    put(0, 14, true); // the end, and what fills the last byte
+    bytes
+}
+
+#[tokio::test]
+async fn a_compressed_bomb_is_given_up_at_the_limit_of_what_it_unpacks_to() {
+    let mut bench = Bench::new(Role::Source);
+    bench.spec.limits.max_answer_bytes = 1 << 20;
+    let bomb = zeros_gzipped(16 << 20);
+    assert!(bomb.len() < 200_000, "{} bytes", bomb.len());
+    let head = "200 OK\r\ncontent-encoding: gzip\r\ncontent-type: application/octet-stream";
+    let server = Server::start(vec![raw(head, &bomb), raw(head, &bomb)]).await;
+    let gateway = gateway(&mut bench, &server);
+    let answer = gateway.exchange(&get("/x"), None).await.unwrap();
+    assert!(
+        matches!(answer, Exchange::Failed(http::Error::TooLarge(None))),
+        "{answer:?}"
+    );
+    let file = gateway.download(&get("/f")).await.unwrap();
+    assert!(matches!(file, Err(http::Error::TooLarge(None))), "{file:?}");
+    let temporary = bench.dir.path().join("blobs/tmp");
+    assert_eq!(std::fs::read_dir(temporary).unwrap().count(), 0);
+}
+
 #[tokio::test]
 async fn the_answer_to_head_has_a_length_and_no_body() {
     let mut bench = Bench::new(Role::Source);

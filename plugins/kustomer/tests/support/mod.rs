@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Router;
 use serde_json::{Map, Value, json};
@@ -14,17 +14,50 @@ use transload_sdk::source::Partition;
 use transload_sdk::testing::{Harness, answer};
 use transload_sdk::types::{Entity, Entry, Kind, Visibility};
 use transload_sdk::{Context, Source};
-use transload_simulators::kustomer::{Config, FULL_KEY, Simulator};
+use transload_simulators::kustomer::{Config, FULL_KEY, Simulator, Switches};
+
+/// Kinds that have parts of their own.
+pub const KINDS: [Kind; 13] = [
+    Kind::Team,
+    Kind::Agent,
+    Kind::Tag,
+    Kind::Brand,
+    Kind::FieldDefinition,
+    Kind::ObjectType,
+    Kind::Company,
+    Kind::Customer,
+    Kind::Conversation,
+    Kind::Message,
+    Kind::CustomObject,
+    Kind::Category,
+    Kind::Article,
+];
 
 /// What a kind is called in these tests.
 pub fn kind_name(kind: &Kind) -> String {
-    match kind {
-        Kind::FieldDefinition => "field-definition".to_owned(),
-        Kind::ObjectType => "object-type".to_owned(),
-        Kind::CustomObject => "custom-object".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
-    }
+    let word = match kind {
+        Kind::Team => "team",
+        Kind::Agent => "agent",
+        Kind::Tag => "tag",
+        Kind::Brand => "brand",
+        Kind::Company => "company",
+        Kind::Customer => "customer",
+        Kind::Conversation => "conversation",
+        Kind::Message => "message",
+        Kind::Attachment => "attachment",
+        Kind::FieldDefinition => "field-definition",
+        Kind::ObjectType => "object-type",
+        Kind::CustomObject => "custom-object",
+        Kind::Relationship => "relationship",
+        Kind::Category => "category",
+        Kind::Article => "article",
+        Kind::Other(word) => word,
+    };
+    word.to_owned()
 }
+
+/// Records by kind and id.
+pub type Entries = BTreeMap<(String, String), Entry>;
 
 /// What one partition, with all that it was split into, gave.
 pub struct ReadPart {
@@ -32,8 +65,21 @@ pub struct ReadPart {
     pub id: String,
     /// Distinct records of its kind.
     pub rows: u64,
-    /// All that came, by kind and id.
-    pub entries: BTreeMap<(String, String), Entry>,
+    /// Partitions that were read: itself, and those it was split into.
+    pub windows: u64,
+    /// All that came.
+    pub entries: Entries,
+}
+
+/// Keeps a record as a host does: a newer one takes the place of an older one, no other does.
+pub fn stage(into: &mut Entries, entry: Entry) {
+    let key = (kind_name(&entry.head.kind), entry.head.id.clone());
+    let older = into
+        .get(&key)
+        .is_none_or(|staged| entry.head.updated_at > staged.head.updated_at);
+    if older {
+        into.insert(key, entry);
+    }
 }
 
 /// A simulated account with its connector.
@@ -69,9 +115,22 @@ impl Account {
         account
     }
 
-    pub async fn discover(&mut self) {
+    /// Looks around, and gives what there is to say.
+    pub async fn discover(&mut self) -> Vec<Notice> {
         let found = Kustomer::discover(&self.cx()).await.unwrap();
         self.state = Some(found.state);
+        found.notices
+    }
+
+    /// An account whose platform sets no limits.
+    pub fn config(size: usize, switches: Switches) -> Config {
+        Config {
+            size,
+            switches,
+            searches_per_minute: u64::MAX / 2,
+            requests_per_minute: u64::MAX / 2,
+            ..Config::default()
+        }
     }
 
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
@@ -111,26 +170,27 @@ impl Account {
         self.notices.borrow().clone()
     }
 
-    pub async fn drain(
-        &self,
-        kind: &Kind,
-        since: Option<i64>,
-    ) -> BTreeMap<(String, String), Entry> {
+    pub async fn drain(&self, kind: &Kind, since: Option<i64>) -> Entries {
         self.drain_until(kind, since, self.now() + 1).await
     }
 
-    pub async fn drain_until(
-        &self,
-        kind: &Kind,
-        since: Option<i64>,
-        until: i64,
-    ) -> BTreeMap<(String, String), Entry> {
-        let parts = self.parts(kind, since, until).await;
-        parts.into_iter().flat_map(|part| part.entries).collect()
+    pub async fn drain_until(&self, kind: &Kind, since: Option<i64>, until: i64) -> Entries {
+        let mut made = Entries::new();
+        for part in self.parts(kind, since, until).await {
+            for entry in part.entries.into_values() {
+                stage(&mut made, entry);
+            }
+        }
+        made
     }
 
     pub async fn drain_parts(&self, kind: &Kind, since: Option<i64>) -> Vec<ReadPart> {
         self.parts(kind, since, self.now() + 1).await
+    }
+
+    /// All that one partition gives.
+    pub async fn drain_part(&self, part: &Partition) -> Entries {
+        self.whole(part.clone()).await.entries
     }
 
     async fn parts(&self, kind: &Kind, since: Option<i64>, until: i64) -> Vec<ReadPart> {
@@ -143,32 +203,36 @@ impl Account {
         assert_eq!(parts, again, "partitions are stable");
         let mut made = Vec::new();
         for part in parts {
-            let mut whole = ReadPart {
-                id: part.id.clone(),
-                rows: 0,
-                entries: BTreeMap::new(),
-            };
-            let mut open = vec![part];
-            let mut seen = std::collections::BTreeSet::new();
-            while let Some(part) = open.pop() {
-                assert!(seen.insert(part.id.clone()), "{} is read once", part.id);
-                open.extend(self.part(&part, &mut whole).await);
-            }
-            whole.rows = whole
-                .entries
-                .keys()
-                .filter(|(k, _)| *k == kind_name(kind))
-                .count() as u64;
-            made.push(whole);
+            made.push(self.whole(part).await);
         }
         made
+    }
+
+    /// Reads a partition and all that it is split into.
+    async fn whole(&self, part: Partition) -> ReadPart {
+        let kind = kind_name(&part.kind);
+        let mut whole = ReadPart {
+            id: part.id.clone(),
+            rows: 0,
+            windows: 0,
+            entries: Entries::new(),
+        };
+        let mut open = vec![part];
+        let mut seen = BTreeSet::new();
+        while let Some(part) = open.pop() {
+            assert!(seen.insert(part.id.clone()), "{} is read once", part.id);
+            whole.windows += 1;
+            open.extend(self.part(&part, &mut whole).await);
+        }
+        whole.rows = whole.entries.keys().filter(|(k, _)| *k == kind).count() as u64;
+        whole
     }
 
     /// Reads a partition as a host does: pages to the end, a page that is not to be trusted again, and in the end as many
     /// distinct ids as the source says there are.
     async fn part(&self, part: &Partition, into: &mut ReadPart) -> Vec<Partition> {
         let mut cursor = None;
-        let mut ids = std::collections::BTreeSet::new();
+        let mut ids = BTreeSet::new();
         for _ in 0..10_000 {
             let page = Kustomer::read(&self.cx(), part, cursor.clone())
                 .await
@@ -181,8 +245,7 @@ impl Account {
                 if entry.head.kind == part.kind {
                     ids.insert(entry.head.id.clone());
                 }
-                into.entries
-                    .insert((kind_name(&entry.head.kind), entry.head.id.clone()), entry);
+                stage(&mut into.entries, entry);
             }
             if !page.split.is_empty() {
                 return page.split;

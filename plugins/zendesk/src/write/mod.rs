@@ -3,6 +3,7 @@
 //! An item's outcome is reported as soon as it is known (rule D-8). `created` is claimed only with proof (rule D-4): the
 //! answer of a call that only ever makes, or our run read back from the object.
 
+pub mod links;
 pub mod objects;
 pub mod people;
 pub mod schema;
@@ -40,19 +41,20 @@ pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Err
         Kind::Customer => people::customers(cx, &items).await,
         Kind::Conversation | Kind::Message => tickets::tickets(cx, &items).await,
         Kind::CustomObject => objects::records(cx, &items).await,
-        Kind::Relationship => objects::relationships(cx, &items).await,
+        Kind::Relationship => links::relationships(cx, &items).await,
         Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
             for item in &items {
-                let name = format!(
-                    "{}/{}.json",
-                    map::kind_name(&kind),
-                    map::key(&item.entry().head.id)
-                );
-                report(cx, item, Status::Exported(name), Vec::new(), Vec::new()).await?;
+                let status = Status::Exported(exported_as(&kind));
+                report(cx, item, status, Vec::new(), Vec::new()).await?;
             }
             Ok(())
         }
     }
+}
+
+/// The file of the export folder that holds records of a kind.
+pub fn exported_as(kind: &Kind) -> String {
+    format!("{}.jsonl", map::kind_name(kind))
 }
 
 /// Says what became of an item.
@@ -178,10 +180,15 @@ pub async fn create<T: serde::de::DeserializeOwned>(
             }
             Sent::Refused(refusal) => return Ok(Creation::Refused(refusal)),
             Sent::Doubt => {
-                cx.sleep(SETTLE_BY_KEY_MS).await;
-                if let Some(found) = find().await? {
-                    let proof = run_proof(&found);
-                    return Ok(Creation::There(found, proof, key));
+                // What is found counts at once; a miss only a settle time later (rule D-3).
+                for wait in [0, SETTLE_BY_KEY_MS] {
+                    if wait > 0 {
+                        cx.sleep(wait).await;
+                    }
+                    if let Some(found) = find().await? {
+                        let proof = run_proof(&found);
+                        return Ok(Creation::There(found, proof, key));
+                    }
                 }
             }
         }

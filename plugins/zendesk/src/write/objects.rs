@@ -1,8 +1,8 @@
-//! Records of custom objects, and links between records.
+//! Records of custom objects.
 //!
 //! Records go by jobs of 100 that upsert by external id, which may be repeated; that a record was not there before is
-//! read first, so that it can count as created (rule D-4). Links that could not be set when a record was made (a cycle,
-//! a later record) are set by the relationship afterwards.
+//! read first, so that it can count as created (rule D-4). Lookups
+//! that could not be set when a record was made (a cycle, a later record) are set by `links` afterwards.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,28 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::types::{
-    CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Relationship,
-};
+use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Field, Loss};
 
 use super::{effect, made, reject, report, schema};
 use crate::api::{JobStatus, Record};
+use crate::card::{self, Card, fitted};
 use crate::client::{self, Sent, Write, key, query_list};
-use crate::map::{self, FieldOwner, FieldTarget, loss};
-use crate::state::own_field;
-use crate::thread::{Card, canonical, head_card};
+use crate::map::{self, FieldOwner, FieldTarget, Misfit, loss};
+use crate::state::{Config, own_field};
+use crate::thread::canonical;
+use crate::words::{self, Words};
 use crate::write::tickets::rows_by_index;
 
 /// Records a job takes (Zendesk facts §11).
 const BULK: usize = 100;
-/// A record may be 32 KB (Zendesk facts §11); the card gets what its other fields surely leave.
+/// A record may be 32 KB (Zendesk facts §11). So much of it is for the values of its fields …
+const VALUES_BYTES: usize = 24_000;
+/// … so much for those and the card together, the rest being for links that are named later …
+const WITH_CARD_BYTES: usize = 26_000;
+/// … and no more than this for the card.
 const CARD_BYTES: usize = 12_000;
 /// Results of a job are kept for about an hour (Zendesk facts §12).
-const JOB_LIFE_MS: u64 = 50 * 60_000;
+pub const JOB_LIFE_MS: u64 = 50 * 60_000;
 
 struct Draft<'a> {
     item: &'a Item,
@@ -40,6 +44,8 @@ struct Draft<'a> {
 /// # Errors
 /// What ends the unit.
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let config: Config = cx.config()?;
+    let words = Words::new(&config.subdomain);
     let mut by_object: BTreeMap<String, Vec<&Item>> = BTreeMap::new();
     for item in items {
         match &item.entry().data {
@@ -66,7 +72,7 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let mut drafts = Vec::new();
             for item in chunk {
                 if let Entity::CustomObject(data) = &item.entry().data {
-                    drafts.push(draft(cx, item, data, &options)?);
+                    drafts.push(draft(cx, words.clone(), item, data, &options)?);
                 }
             }
             one_job(cx, &object, drafts).await?;
@@ -77,25 +83,20 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
 
 fn draft<'a>(
     cx: &Context,
+    words: Words,
     item: &'a Item,
     data: &CustomObject,
     options: &BTreeMap<String, Vec<(String, String)>>,
 ) -> Result<Draft<'a>, Error> {
-    let entry = item.entry();
+    let head = &item.entry().head;
     let mut losses = Vec::new();
-    let mut card = Card::default();
-    head_card(entry, &item.notes, &mut card);
+    let mut card = Card::new(words);
+    card::head(head, &mut card);
     let mut fields = Map::new();
-    schema::keyed_fields(
-        &entry.head.fields,
-        options,
-        &mut fields,
-        &mut card,
-        &mut losses,
-    );
-    fields.insert(own_field::SOURCE_ID.to_owned(), json!(entry.head.id));
+    schema::keyed_fields(&head.fields, options, &mut fields, &mut card, &mut losses);
+    fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
     fields.insert(own_field::RUN.to_owned(), json!(cx.run()));
-    if let Some(at) = entry.head.created_at {
+    if let Some(at) = head.created_at {
         fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
     }
     let links = [
@@ -113,79 +114,76 @@ fn draft<'a>(
     ];
     for (key, field, reference) in links {
         let Some(reference) = reference else { continue };
-        match map::numeric_target(reference) {
-            Some(id) => {
-                fields.insert(key.to_owned(), json!(id.to_string()));
+        match map::lookup_id(reference) {
+            Ok(id) => {
+                fields.insert(key.to_owned(), json!(id));
             }
-            None => {
-                card.add(field, map::reference_text(reference));
-                losses.push(loss(
-                    field,
-                    Fidelity::Converted,
-                    "not migrated: on the source card",
-                ));
+            Err(misfit) => {
+                card.reference(field, Some(reference));
+                losses.push(loss(field, Fidelity::Converted, misfit.0));
             }
         }
     }
     if let Some(text) = &data.description {
         card.add("description", cx.blobs().read_text(text)?);
     }
-    card.add("status", data.status.as_deref().unwrap_or(""));
-    card.add("icon", data.icon.as_deref().unwrap_or(""));
+    card.text("status", data.status.as_deref());
+    card.text("icon", data.icon.as_deref());
     card.add("images", data.images.join(", "));
-    let texts = |list: &[Reference]| {
-        list.iter()
-            .map(map::reference_text)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    card.add(
-        "assignee",
-        data.assignee
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add(
-        "queue",
-        data.queue
-            .as_ref()
-            .map(map::reference_text)
-            .unwrap_or_default(),
-    );
-    card.add("tags", texts(&data.tags));
-    card.add(
-        "closed",
-        data.closed_at.map(map::iso_exact).unwrap_or_default(),
-    );
+    card.reference("assignee", data.assignee.as_ref());
+    card.reference("queue", data.queue.as_ref());
+    card.references("tags", &data.tags);
+    card.time("closed", data.closed_at);
     for comment in &data.comments {
-        let (_, name) = map::author(&comment.author, 0);
         let at = comment.at.map(map::iso_exact).unwrap_or_default();
-        let text = cx.blobs().read_text(&comment.text)?;
-        card.add(format!("comment {at} {}", name.unwrap_or_default()), text);
+        let name = format!("comment {at} {}", words::author(&comment.author));
+        card.add(name, cx.blobs().read_text(&comment.text)?);
     }
     if let Some(data) = &data.data {
         card.add("data", cx.blobs().read_text(data)?);
     }
-    let text = card.text();
-    let mut pieces = crate::text::pieces(&text, CARD_BYTES).into_iter();
-    fields.insert(
-        own_field::CARD.to_owned(),
-        json!(pieces.next().unwrap_or("")),
-    );
-    if pieces.next().is_some() {
-        let note = format!(
-            "a source card of {} bytes is cut: a record holds 32 KB",
-            text.len()
-        );
+    make_room(&head.fields, &mut fields, &mut card, &mut losses);
+    let text = card.render(cx.platform(), item, item.entry(), &losses)?;
+    let left = WITH_CARD_BYTES.saturating_sub(json!(fields).to_string().len());
+    let (text, cut) = fitted(&text, CARD_BYTES.min(left));
+    fields.insert(own_field::CARD.to_owned(), json!(text));
+    if cut {
+        let note = "the source card is cut: a record holds 32 KB";
         losses.push(loss("custom-object.data", Fidelity::Lost, note));
     }
     let name = match data.title.trim() {
-        "" => entry.head.id.as_str(),
+        "" => head.id.as_str(),
         title => title,
     };
     let body = json!({"name": name, "external_id": item.marker, "custom_object_fields": fields});
     Ok(Draft { item, body, losses })
+}
+
+/// Moves the longest values onto the card until the rest fits into a record.
+fn make_room(
+    own: &[Field],
+    values: &mut Map<String, Value>,
+    card: &mut Card,
+    losses: &mut Vec<Loss>,
+) {
+    while json!(values).to_string().len() > VALUES_BYTES {
+        let length = |value: &Value| value.as_str().map_or(0, str::len);
+        let is_in = |field: &&Field, key: &str| {
+            let target = field.target.as_deref().and_then(FieldTarget::parse);
+            target.is_some_and(|target| target.address == key)
+        };
+        let of_source = |key: &str| own.iter().find(|field| is_in(field, key));
+        let longest = values
+            .iter()
+            .filter_map(|(key, value)| Some((length(value), key.clone(), of_source(key)?)))
+            .max_by_key(|(length, _, _)| *length);
+        let Some((_, key, field)) = longest else {
+            return;
+        };
+        values.remove(&key);
+        let why = Misfit("a record holds 32 KB: on the source card");
+        card.misfit(field, why, losses);
+    }
 }
 
 /// The records of these markers, by marker. The filter minds the case (Zendesk facts §11).
@@ -335,162 +333,4 @@ fn mark_of(record: &Record) -> Option<&str> {
         .custom_object_fields
         .get(own_field::RUN)
         .and_then(Value::as_str)
-}
-
-/// Links that a lookup field holds; the rest goes to the link table of the export (rule M-15).
-///
-/// # Errors
-/// What ends the unit.
-pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    for item in items {
-        let Entity::Relationship(link) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no relationship".to_owned())).await?;
-            continue;
-        };
-        match place(item, link) {
-            Ok(place) => set_link(cx, item, link, place).await?,
-            Err(note) => {
-                let losses = vec![loss("relationship", Fidelity::Converted, note)];
-                let name = format!("relationships/{}.json", map::key(&item.entry().head.id));
-                report(cx, item, Status::Exported(name), Vec::new(), losses).await?;
-            }
-        }
-    }
-    Ok(())
-}
-
-struct Place {
-    path: String,
-    word: &'static str,
-    fields: &'static str,
-    key: String,
-    value: String,
-    kind: &'static str,
-    target: String,
-}
-
-/// The lookup field that holds the link.
-fn place(item: &Item, link: &Relationship) -> Result<Place, String> {
-    let name = link
-        .field
-        .as_deref()
-        .ok_or("no field of the source holds it")?;
-    if link.position.is_some_and(|position| position > 0) {
-        return Err("a lookup field holds one link; further ones are in the link table".to_owned());
-    }
-    let source = link
-        .source
-        .target
-        .as_deref()
-        .ok_or("its record was not migrated")?;
-    let value = link
-        .target
-        .target
-        .as_deref()
-        .ok_or("the record it points to was not migrated")?;
-    let value = map::target_id(value).to_owned();
-    let fields = &item.entry().head.fields;
-    let given = fields
-        .iter()
-        .find(|f| f.name == name)
-        .and_then(|f| f.target.as_deref())
-        .and_then(FieldTarget::parse);
-    if given.as_ref().is_some_and(|target| target.kind != "lookup") {
-        return Err("its field is no lookup; the link stands there as text".to_owned());
-    }
-    let key = given.map_or_else(|| map::key(name), |target| target.address);
-    let place = |path: String, word, fields, kind| Place {
-        path,
-        word,
-        fields,
-        key: key.clone(),
-        value: value.clone(),
-        kind,
-        target: source.to_owned(),
-    };
-    match (&link.source.kind, source.split_once('/')) {
-        (Kind::CustomObject, Some((object, id))) => Ok(place(
-            format!("/api/v2/custom_objects/{object}/records/{id}"),
-            "custom_object_record",
-            "custom_object_fields",
-            "custom_object_record",
-        )),
-        (Kind::Customer, _) => Ok(place(
-            format!("/api/v2/users/{source}"),
-            "user",
-            "user_fields",
-            "user",
-        )),
-        (Kind::Company, _) => Ok(place(
-            format!("/api/v2/organizations/{source}"),
-            "organization",
-            "organization_fields",
-            "organization",
-        )),
-        (Kind::Conversation, _) => Err(
-            "a change of a loaded ticket would wake its triggers; the link is in the link table"
-                .to_owned(),
-        ),
-        _ => Err("Zendesk has no links of that record".to_owned()),
-    }
-}
-
-async fn set_link(
-    cx: &Context,
-    item: &Item,
-    _link: &Relationship,
-    place: Place,
-) -> Result<(), Error> {
-    let Some(before) = client::find_member::<Value>(cx, &place.path, place.word).await? else {
-        return reject(
-            cx,
-            item,
-            Error::Conflict("the record that holds the link is gone".to_owned()),
-        )
-        .await;
-    };
-    let was = before
-        .get(place.fields)
-        .and_then(|f| f.get(&place.key))
-        .cloned()
-        .unwrap_or_default();
-    let part = format!("link:{}", place.key);
-    if canonical(&was) == place.value {
-        let there = Effect {
-            part,
-            ..effect("main", place.kind, place.target, Action::Matched)
-        };
-        return report(cx, item, Status::Matched, vec![there], Vec::new()).await;
-    }
-    let method = if place.kind == "custom_object_record" {
-        "PATCH"
-    } else {
-        "PUT"
-    };
-    let mut values = Map::new();
-    values.insert(place.key.clone(), json!(place.value));
-    let mut attributes = Map::new();
-    attributes.insert(place.fields.to_owned(), Value::Object(values));
-    let mut envelope = Map::new();
-    envelope.insert(place.word.to_owned(), Value::Object(attributes));
-    let key = key(&item.key, part.clone(), "update");
-    let write = Write::idempotent(method, place.path, key.clone()).json(&Value::Object(envelope));
-    match client::write(cx, write).await? {
-        Sent::Done(_) => {
-            let mut old = Map::new();
-            old.insert(place.key.clone(), was);
-            let mut before = Map::new();
-            before.insert(place.fields.to_owned(), Value::Object(old));
-            let mut done = effect(&part, place.kind, place.target, Action::Updated);
-            done.key = Some(key);
-            done.before = Some(Value::Object(before).to_string());
-            done.fingerprint = Some(map::print(&[(format!("field {}", place.key), place.value)]));
-            report(cx, item, Status::Updated, vec![done], Vec::new()).await
-        }
-        Sent::Refused(refusal) => reject(cx, item, client::rejection(&refusal)).await,
-        Sent::Doubt => {
-            let why = "a link that was not answered".to_owned();
-            report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new()).await
-        }
-    }
 }

@@ -11,16 +11,18 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy, MatchResult};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    AddressChannel, Company, Customer, Entity, Entry, Error, Fidelity, Kind, Loss,
+    AddressChannel, Company, Customer, Entity, Error, Fidelity, Head, Kind, Loss,
 };
 
 use super::schema::{self, keyed_fields};
 use super::{Creation, create, description_marker, effect, is_of_run, made, reject, report};
 use crate::api::{Group, GroupMembership, Identity, Organization, Refusal, User};
+use crate::card::{self, Card, fitted};
 use crate::client::{self, Sent, Write, key, query, query_list};
-use crate::map::{self, FieldOwner, loss};
+use crate::map::{self, COMMENT_BYTES, FieldOwner, loss};
 use crate::state::{Config, State, UserImport, own_field};
-use crate::thread::{Card, canonical, head_card, satisfaction_card};
+use crate::thread::canonical;
+use crate::words::Words;
 
 /// Users and organizations a job takes (Zendesk facts §6.1).
 const BULK: usize = 100;
@@ -35,7 +37,8 @@ fn status_of(action: Action) -> Status {
     }
 }
 
-fn run_matches(cx: &Context, fields: &Map<String, Value>) -> bool {
+/// Whether a user's or an organization's fields carry this run.
+pub fn run_matches(cx: &Context, fields: &Map<String, Value>) -> bool {
     fields.get(own_field::RUN).and_then(Value::as_str) == Some(cx.run())
 }
 
@@ -290,7 +293,11 @@ async fn make_agent(
 
 // ---- users
 
-async fn by_marker(cx: &Context, marker: &str) -> Result<Option<User>, Error> {
+/// The user with an external id, which is found as soon as it is there.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn by_marker(cx: &Context, marker: &str) -> Result<Option<User>, Error> {
     let path = format!("/api/v2/users/show_many?external_ids={}", query(marker));
     let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
     Ok(found.unwrap_or_default().into_iter().next())
@@ -302,17 +309,48 @@ async fn make_user(
     step: &str,
     body: &Value,
 ) -> Result<Creation<User>, Error> {
+    let since = item.in_doubt_since.filter(|_| step == "create");
+    create_user(cx, &item.key, step, since, &item.marker, body).await
+}
+
+async fn create_user(
+    cx: &Context,
+    item: &str,
+    step: &str,
+    since: Option<i64>,
+    marker: &str,
+    body: &Value,
+) -> Result<Creation<User>, Error> {
     let request = |again: &str| {
-        let key = key(&item.key, "main", &format!("{step}:{again}"));
+        let key = key(item, "main", &format!("{step}:{again}"));
         (
             Write::once("POST", "/api/v2/users", key.clone()).json(body),
             key,
         )
     };
-    let find = async || by_marker(cx, &item.marker).await;
+    let find = async || by_marker(cx, marker).await;
     let ours = |user: &User| run_matches(cx, &user.user_fields);
-    let since = item.in_doubt_since.filter(|_| step == "create");
     create(cx, "user", since, request, find, ours).await
+}
+
+/// Makes a user of the connector's own.
+///
+/// # Errors
+/// What ends the unit, a refusal included: without it nothing can be loaded.
+pub async fn own_user(
+    cx: &Context,
+    item: &str,
+    marker: &str,
+    body: &Value,
+) -> Result<(User, Effect), Error> {
+    match create_user(cx, item, "create", None, marker, body).await? {
+        Creation::There(user, proof, key) => {
+            let effect = user_effect(&user, proof, key, body);
+            Ok((user, effect))
+        }
+        Creation::Refused(refusal) => Err(client::rejection(&refusal)),
+        Creation::Unsettled => Err(Error::Transient(format!("{item} could not be made yet"))),
+    }
 }
 
 /// What of a user is compared before an undo: what we wrote, as Zendesk answered it.
@@ -377,8 +415,10 @@ fn user_effect(
 
 /// A customer as the request that makes the user.
 #[derive(Debug, Clone, PartialEq)]
-pub struct UserDraft {
-    /// Attributes but for the addresses.
+pub struct UserDraft<'a> {
+    item: &'a Item,
+    platform: &'a str,
+    /// Attributes but for the addresses and the card.
     pub attributes: Map<String, Value>,
     /// E-mail addresses; the first becomes the primary one.
     pub emails: Vec<String>,
@@ -389,12 +429,15 @@ pub struct UserDraft {
     /// What becomes of the rest.
     pub losses: Vec<Loss>,
     /// Facts without a field.
-    card: Vec<(String, String)>,
+    card: Card,
 }
 
-impl UserDraft {
+impl UserDraft<'_> {
     /// The request's body.
-    pub fn body(&self) -> Value {
+    ///
+    /// # Errors
+    /// As [`Card::render`].
+    pub fn body(&self) -> Result<Value, Error> {
         let mut user = self.attributes.clone();
         if let Some(primary) = self.emails.first() {
             user.insert("email".to_owned(), json!(primary));
@@ -415,12 +458,12 @@ impl UserDraft {
         if !identities.is_empty() {
             user.insert("identities".to_owned(), json!(identities));
         }
-        let mut card = Card::default();
-        for (name, value) in &self.card {
-            card.add(name.as_str(), value);
-        }
-        user.insert("notes".to_owned(), json!(card.text()));
-        json!({"user": user})
+        let entry = self.item.entry();
+        let card = self
+            .card
+            .render(self.platform, self.item, entry, &self.losses)?;
+        user.insert("notes".to_owned(), json!(fitted(&card, COMMENT_BYTES).0));
+        Ok(json!({"user": user}))
     }
 
     /// Gives up an address that somebody else has.
@@ -438,8 +481,7 @@ impl UserDraft {
                 ("customer.addresses.phone", phone)
             }
         };
-        self.card
-            .push(("address of another user too".to_owned(), value.clone()));
+        self.card.add("address of another user too", value);
         let note = "another user has this address; it stands on the source card";
         self.losses.push(loss(field, Fidelity::Converted, note));
     }
@@ -485,132 +527,25 @@ fn taken(refusal: &Refusal, draft: &UserDraft) -> Option<Taken> {
 }
 
 /// Maps a customer. Pure.
-pub fn draft(
-    cx_run: &str,
-    item: &Item,
-    entry: &Entry,
+pub fn draft<'a>(
+    run: &str,
+    platform: &'a str,
+    words: Words,
+    item: &'a Item,
     customer: &Customer,
     options: &BTreeMap<String, Vec<(String, String)>>,
-) -> UserDraft {
+) -> UserDraft<'a> {
+    let head = &item.entry().head;
     let mut losses = Vec::new();
-    let mut card = Card::default();
-    head_card(entry, &item.notes, &mut card);
-    let mut rows: Vec<(String, String)> = Vec::new();
-    let mut row = |name: &str, value: Option<String>| {
-        rows.extend(
-            value
-                .filter(|v| !v.is_empty())
-                .map(|value| (name.to_owned(), value)),
-        );
-    };
-    let head = &entry.head;
-    row("source id", Some(head.id.clone()));
-    row("source url", head.url.clone());
-    row("external id", head.external_id.clone());
-    row("external ids", Some(customer.external_ids.join(", ")));
-    row("created", head.created_at.map(map::iso_exact));
-    row("updated", head.updated_at.map(map::iso_exact));
-    let name = map::customer_name(entry, customer);
-    row(
-        "display name",
-        customer.display_name.clone().filter(|n| *n != name),
-    );
-    row("first name", customer.first_name.clone());
-    row("last name", customer.last_name.clone());
-    row("username", customer.username.clone());
-    row("company name", customer.company_name.clone());
-    row("locale", customer.locale.clone());
-    row("language", customer.language.clone());
-    row("time zone", customer.time_zone.clone());
-    row("gender", customer.gender.clone());
-    row("birthday", customer.birthday.clone());
-    row("avatar", customer.avatar_url.clone());
-    row("signed up", customer.signed_up_at.map(map::iso_exact));
-    row("last seen", customer.last_seen_at.map(map::iso_exact));
-    row(
-        "last activity",
-        customer.last_activity_at.map(map::iso_exact),
-    );
-    row(
-        "watchers",
-        Some(
-            customer
-                .watchers
-                .iter()
-                .map(map::reference_text)
-                .collect::<Vec<_>>()
-                .join(", "),
-        ),
-    );
-    for location in &customer.locations {
-        row("location", Some(location_text(location)));
-    }
-    let mut judged = Card::default();
-    if let Some(satisfaction) = &customer.satisfaction {
-        satisfaction_card(satisfaction, &mut judged);
-    }
-
-    let (mut emails, mut phones, mut shared_phone) = (Vec::new(), Vec::new(), None);
-    let mut ordered: Vec<_> = customer.addresses.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
-    for address in ordered {
-        let text = match &address.label {
-            Some(label) => format!("{} ({label})", address.value),
-            None => address.value.clone(),
-        };
-        match &address.channel {
-            AddressChannel::Email => match map::email(&address.value) {
-                Some(email) if !address.shared => {
-                    if !emails.contains(&email) {
-                        emails.push(email);
-                    }
-                }
-                _ => {
-                    row("e-mail", Some(text));
-                    losses.push(loss(
-                        "customer.addresses.email",
-                        Fidelity::Converted,
-                        "shared or malformed: on the source card",
-                    ));
-                }
-            },
-            AddressChannel::Phone | AddressChannel::Whatsapp => match map::e164(&address.value) {
-                Some(phone)
-                    if !address.shared && matches!(address.channel, AddressChannel::Phone) =>
-                {
-                    if !phones.contains(&phone) {
-                        phones.push(phone);
-                    }
-                }
-                _ => {
-                    if shared_phone.is_none() && matches!(address.channel, AddressChannel::Phone) {
-                        shared_phone = Some(address.value.clone());
-                    }
-                    row("phone", Some(text));
-                    losses.push(loss(
-                        "customer.addresses.phone",
-                        Fidelity::Converted,
-                        "shared, or no full number: on the source card",
-                    ));
-                }
-            },
-            AddressChannel::Social(network) => row(network, Some(text)),
-            AddressChannel::Url => row("url", Some(text)),
-            AddressChannel::Other(word) => row(word, Some(text)),
-        }
-    }
+    let mut card = Card::new(words);
+    let name = map::customer_name(item.entry(), customer);
+    person_card(head, &name, customer, &mut card);
 
     let mut fields = Map::new();
-    let mut misfits = Card::default();
-    keyed_fields(
-        &head.fields,
-        options,
-        &mut fields,
-        &mut misfits,
-        &mut losses,
-    );
+    keyed_fields(&head.fields, options, &mut fields, &mut card, &mut losses);
+    card.lists(&head.fields, &mut losses);
     fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
-    fields.insert(own_field::RUN.to_owned(), json!(cx_run));
+    fields.insert(own_field::RUN.to_owned(), json!(run));
     if let Some(at) = head.created_at {
         fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
     }
@@ -620,13 +555,6 @@ pub fn draft(
             json!(customer.merged_from.join("\n")),
         );
     }
-    rows.extend(misfits.rows().iter().cloned());
-    rows.extend(judged.rows().iter().cloned());
-    rows.extend(
-        item.notes
-            .iter()
-            .map(|note| ("note".to_owned(), note.clone())),
-    );
 
     let mut attributes = Map::new();
     let mut set = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
@@ -650,37 +578,106 @@ pub fn draft(
                 set("organization_id", json!(id));
             }
             None => {
-                rows.push(("company".to_owned(), map::reference_text(company)));
-                losses.push(loss(
-                    "customer.company",
-                    Fidelity::Converted,
-                    "not migrated: on the source card",
-                ));
+                card.reference("company", Some(company));
+                let note = "not migrated: on the source card";
+                losses.push(loss("customer.company", Fidelity::Converted, note));
             }
         }
     }
-    UserDraft {
+    let mut draft = UserDraft {
+        item,
+        platform,
         attributes,
-        emails,
-        phones,
-        shared_phone,
+        emails: Vec::new(),
+        phones: Vec::new(),
+        shared_phone: None,
         losses,
-        card: rows,
+        card,
+    };
+    addresses(customer, &mut draft);
+    draft
+}
+
+/// What a person was in the source and a user has no attribute for.
+fn person_card(head: &Head, name: &str, customer: &Customer, card: &mut Card) {
+    card::head(head, card);
+    card.add("external ids", customer.external_ids.join(", "));
+    let shown = customer.display_name.as_deref();
+    card.text("display name", shown.filter(|shown| *shown != name));
+    card.text("first name", customer.first_name.as_deref());
+    card.text("last name", customer.last_name.as_deref());
+    card.text("username", customer.username.as_deref());
+    card.text("company name", customer.company_name.as_deref());
+    card.text("locale", customer.locale.as_deref());
+    card.text("language", customer.language.as_deref());
+    card.text("time zone", customer.time_zone.as_deref());
+    card.text("gender", customer.gender.as_deref());
+    card.text("birthday", customer.birthday.as_deref());
+    card.text("avatar", customer.avatar_url.as_deref());
+    card.time("signed up", customer.signed_up_at);
+    card.time("last seen", customer.last_seen_at);
+    card.time("last activity", customer.last_activity_at);
+    card.references("watchers", &customer.watchers);
+    card.count("conversations in the source", customer.conversation_count);
+    for place in &customer.locations {
+        card::location(place, card);
+    }
+    if let Some(judged) = &customer.satisfaction {
+        card::satisfaction(judged, card);
     }
 }
 
-fn location_text(location: &transload_sdk::types::Location) -> String {
-    let mut words: Vec<String> = Vec::new();
-    words.extend(location.label.clone());
-    words.extend(location.name.clone());
-    words.extend(location.lines.iter().cloned());
-    words.extend(location.postal_code.clone());
-    words.extend(location.city.clone());
-    words.extend(location.region.clone());
-    words.extend(location.country.clone());
-    words.extend(location.latitude.clone());
-    words.extend(location.longitude.clone());
-    words.join(", ")
+/// Sorts addresses into those that are the person's own and those that only stand on the card.
+fn addresses(customer: &Customer, draft: &mut UserDraft<'_>) {
+    let mut ordered: Vec<_> = customer.addresses.iter().collect();
+    ordered.sort_by_key(|address| !address.primary);
+    for address in ordered {
+        let text = match &address.label {
+            Some(label) => format!("{} ({label})", address.value),
+            None => address.value.clone(),
+        };
+        match &address.channel {
+            AddressChannel::Email => match map::email(&address.value) {
+                Some(email) if !address.shared => {
+                    if !draft.emails.contains(&email) {
+                        draft.emails.push(email);
+                    }
+                }
+                _ => {
+                    draft.card.add("e-mail", text);
+                    draft.losses.push(loss(
+                        "customer.addresses.email",
+                        Fidelity::Converted,
+                        "shared or malformed: on the source card",
+                    ));
+                }
+            },
+            AddressChannel::Phone | AddressChannel::Whatsapp => {
+                let is_phone = matches!(address.channel, AddressChannel::Phone);
+                match map::e164(&address.value) {
+                    Some(phone) if !address.shared && is_phone => {
+                        if !draft.phones.contains(&phone) {
+                            draft.phones.push(phone);
+                        }
+                    }
+                    _ => {
+                        if draft.shared_phone.is_none() && is_phone {
+                            draft.shared_phone = Some(address.value.clone());
+                        }
+                        draft.card.add("phone", text);
+                        draft.losses.push(loss(
+                            "customer.addresses.phone",
+                            Fidelity::Converted,
+                            "shared, or no full number: on the source card",
+                        ));
+                    }
+                }
+            }
+            AddressChannel::Social(network) => draft.card.add(network, text),
+            AddressChannel::Url => draft.card.add("url", text),
+            AddressChannel::Other(word) => draft.card.add(word, text),
+        }
+    }
 }
 
 /// Customers.
@@ -701,8 +698,9 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
             reject(cx, item, Error::Bug("no customer".to_owned())).await?;
             continue;
         };
-        let draft = draft(cx.run(), item, item.entry(), customer, &options);
-        if item.existing.is_some() {
+        let words = Words::new(&config.subdomain);
+        let draft = draft(cx.run(), cx.platform(), words, item, customer, &options);
+        if item.existing.as_ref().is_some_and(|c| c.doubtful.is_none()) {
             update_user(cx, item, draft).await?;
         } else if state.bulk_users
             && config.user_import == UserImport::Auto
@@ -720,10 +718,10 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
 }
 
 /// Makes one user, giving up addresses that others have, one at a time.
-async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(), Error> {
+async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result<(), Error> {
     let tries = draft.emails.len() + draft.phones.len() + 1;
     for attempt in 0..=tries {
-        let body = draft.body();
+        let body = draft.body()?;
         let step = if attempt == 0 {
             "create".to_owned()
         } else {
@@ -750,19 +748,9 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(),
                 if let Taken::Email(email) = &taken
                     && draft.emails.first() == Some(email)
                     && let Some(owner) = by_email(cx, email).await?
+                    && may_be(cx, item, &owner)
                 {
-                    if owner.role != "end-user" {
-                        let why = format!(
-                            "{} {} has the customer's address",
-                            owner.role,
-                            owner.id.unwrap_or(0)
-                        );
-                        return reject(cx, item, Error::Conflict(why)).await;
-                    }
-                    let ours = owner.external_id.as_deref().unwrap_or("").to_lowercase();
-                    if !ours.starts_with(&cx.marker_prefix().to_lowercase()) {
-                        return matched_user(cx, item, &owner, draft).await;
-                    }
+                    return matched_user(cx, item, &owner, draft).await;
                 }
                 draft.give_up(&taken);
             }
@@ -774,6 +762,19 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(),
         Error::Conflict("every address of the customer belongs to others".to_owned()),
     )
     .await
+}
+
+/// Whether the owner of a customer's address may be that customer. Staff never is, nor another record of the source, nor who
+/// was found to be doubtful before (rule M-7): then the customer has a user of his own, without the address.
+fn may_be(cx: &Context, item: &Item, owner: &User) -> bool {
+    let id = owner.id.unwrap_or_default().to_string();
+    let doubtful = item
+        .existing
+        .as_ref()
+        .is_some_and(|c| c.doubtful.is_some() && c.target_id == id);
+    let external = owner.external_id.as_deref().unwrap_or("").to_lowercase();
+    let of_source = external.starts_with(&cx.marker_prefix().to_lowercase());
+    owner.role == "end-user" && !of_source && !doubtful
 }
 
 async fn by_email(cx: &Context, email: &str) -> Result<Option<User>, Error> {
@@ -793,7 +794,7 @@ async fn matched_user(
     cx: &Context,
     item: &Item,
     user: &User,
-    draft: UserDraft,
+    draft: UserDraft<'_>,
 ) -> Result<(), Error> {
     let candidate = Candidate {
         target_id: user.id.unwrap_or_default().to_string(),
@@ -808,13 +809,16 @@ async fn matched_user(
     update_user(cx, &item, draft).await
 }
 
-/// What is to be changed in a user, and what was there, by the policy (rule M-7).
+/// What is to be changed in a user or an organization, and what was there, by the policy (rule M-7). `names` are attributes
+/// that may change, `fields` is the member with the custom fields. Notes of somebody else's stay; the source card then goes
+/// into a field of ours.
 pub fn changes(
     policy: MatchPolicy,
     wanted: &Map<String, Value>,
-    before: &User,
+    before: &Value,
+    names: &[&str],
+    fields: &str,
 ) -> (Map<String, Value>, Map<String, Value>) {
-    let was = serde_json::to_value(before).unwrap_or_default();
     let (mut now, mut old) = (Map::new(), Map::new());
     let empty = |value: &Value| {
         value.is_null()
@@ -829,40 +833,40 @@ pub fn changes(
                 MatchPolicy::SourceWins => true,
             }
     };
-    for name in ["name", "external_id", "notes", "organization_id"] {
-        let (Some(value), at) = (wanted.get(name), was.get(name).cloned().unwrap_or_default())
-        else {
+    let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
+    let mut wanted_fields = object(wanted.get(fields)).unwrap_or_default();
+    let old_fields = object(before.get(fields)).unwrap_or_default();
+    for name in names {
+        let Some(value) = wanted.get(*name) else {
             continue;
         };
+        let at = before.get(*name).cloned().unwrap_or_default();
         // An external id of somebody else's is never replaced.
-        let kept = matches!(name, "external_id" | "notes") && !empty(&at);
+        let kept = matches!(*name, "external_id" | "notes") && !empty(&at);
         if !kept && change(&at, value) {
-            now.insert(name.to_owned(), value.clone());
-            old.insert(name.to_owned(), at);
+            now.insert((*name).to_owned(), value.clone());
+            old.insert((*name).to_owned(), at);
+        } else if kept && *name == "notes" && canonical(&at) != canonical(value) {
+            wanted_fields.insert(own_field::CARD.to_owned(), value.clone());
         }
     }
-    let (mut fields, mut old_fields) = (Map::new(), Map::new());
-    for (key, value) in wanted
-        .get("user_fields")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        let at = before.user_fields.get(key).cloned().unwrap_or_default();
-        // Which run made it must not be said of a user that we only changed.
-        if key != own_field::RUN && change(&at, value) {
-            fields.insert(key.clone(), value.clone());
-            old_fields.insert(key.clone(), at);
+    let (mut new_fields, mut was_fields) = (Map::new(), Map::new());
+    for (key, value) in wanted_fields {
+        let at = old_fields.get(&key).cloned().unwrap_or_default();
+        // Which run made it must not be said of what we only changed.
+        if key != own_field::RUN && change(&at, &value) {
+            was_fields.insert(key.clone(), at);
+            new_fields.insert(key, value);
         }
     }
-    if !fields.is_empty() {
-        now.insert("user_fields".to_owned(), Value::Object(fields));
-        old.insert("user_fields".to_owned(), Value::Object(old_fields));
+    if !new_fields.is_empty() {
+        now.insert(fields.to_owned(), Value::Object(new_fields));
+        old.insert(fields.to_owned(), Value::Object(was_fields));
     }
     (now, old)
 }
 
-async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<(), Error> {
+async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result<(), Error> {
     let Some(candidate) = &item.existing else {
         return Ok(());
     };
@@ -882,13 +886,15 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft) -> Result<
     } else {
         MatchPolicy::Leave
     };
-    let full = draft.body();
+    let full = draft.body()?;
     let wanted = full
         .get("user")
         .and_then(Value::as_object)
         .cloned()
         .unwrap_or_default();
-    let (now, old) = changes(policy, &wanted, &before);
+    let was = serde_json::to_value(&before).unwrap_or_default();
+    let names = ["name", "external_id", "notes", "organization_id"];
+    let (now, old) = changes(policy, &wanted, &was, &names, "user_fields");
     let mut main = effect("main", "user", candidate.target_id.clone(), Action::Matched);
     if !now.is_empty() {
         let key = key(&item.key, "main", "update");
@@ -1007,11 +1013,11 @@ async fn add_identity(
 }
 
 /// Makes users by a job; rows that are refused, and all whose fate is not known, go on one by one.
-async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft)]) -> Result<(), Error> {
-    let bodies: Vec<Value> = batch
-        .iter()
-        .map(|(_, draft)| draft.body().get("user").cloned().unwrap_or_default())
-        .collect();
+async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft<'_>)]) -> Result<(), Error> {
+    let mut bodies: Vec<Value> = Vec::with_capacity(batch.len());
+    for (_, draft) in batch {
+        bodies.push(draft.body()?.get("user").cloned().unwrap_or_default());
+    }
     let first = batch
         .first()
         .map(|(item, _)| item.key.as_str())
@@ -1047,7 +1053,7 @@ async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft)]) -> Result<(), 
             Some(user) => {
                 let proof =
                     run_matches(cx, &user.user_fields).then(|| Proof::Marker(cx.run().to_owned()));
-                let main = user_effect(user, proof, key.clone(), &draft.body());
+                let main = user_effect(user, proof, key.clone(), &draft.body()?);
                 report(
                     cx,
                     item,
@@ -1113,12 +1119,13 @@ fn organization_body(
     company: &Company,
     options: &BTreeMap<String, Vec<(String, String)>>,
     losses: &mut Vec<Loss>,
-) -> Map<String, Value> {
+) -> Result<Map<String, Value>, Error> {
     let head = &item.entry().head;
-    let mut card = Card::default();
-    head_card(item.entry(), &item.notes, &mut card);
+    let mut card = Card::new(Words::new(&config.subdomain));
+    card::head(head, &mut card);
     let mut fields = Map::new();
     keyed_fields(&head.fields, options, &mut fields, &mut card, losses);
+    card.lists(&head.fields, losses);
     fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
     fields.insert(own_field::RUN.to_owned(), json!(cx.run()));
     if let Some(at) = head.created_at {
@@ -1127,35 +1134,39 @@ fn organization_body(
     card.add("domains", company.domains.join(", "));
     for address in &company.addresses {
         card.add("address", &address.value);
+    }
+    if !company.addresses.is_empty() {
         losses.push(loss(
             "company.addresses",
             Fidelity::Converted,
             "on the source card",
         ));
     }
-    for location in &company.locations {
-        card.add("location", location_text(location));
+    for place in &company.locations {
+        card::location(place, &mut card);
     }
-    if let Some(parent) = &company.parent {
-        card.add("parent", map::reference_text(parent));
+    if company.parent.is_some() {
+        card.reference("parent", company.parent.as_ref());
         losses.push(loss(
             "company.parent",
             Fidelity::Converted,
             "Zendesk has no hierarchy: on the source card",
         ));
     }
-    card.add(
-        "employees",
-        company
-            .employee_count
-            .map(|n| n.to_string())
-            .unwrap_or_default(),
-    );
-    card.add("language", company.language.as_deref().unwrap_or(""));
-    card.add("avatar", company.avatar_url.as_deref().unwrap_or(""));
+    card.count("employees", company.employee_count);
+    card.text("language", company.language.as_deref());
+    card.text("avatar", company.avatar_url.as_deref());
+    if !config.organization_domains && !company.domains.is_empty() {
+        losses.push(loss(
+            "company.domains",
+            Fidelity::Converted,
+            "on the source card: set, they would move people",
+        ));
+    }
+    let notes = card.render(cx.platform(), item, item.entry(), losses)?;
     let mut body = Map::new();
     body.insert("external_id".to_owned(), json!(item.marker));
-    body.insert("notes".to_owned(), json!(card.text()));
+    body.insert("notes".to_owned(), json!(fitted(&notes, COMMENT_BYTES).0));
     body.insert("organization_fields".to_owned(), Value::Object(fields));
     let tags: Vec<&String> = company
         .tags
@@ -1167,14 +1178,8 @@ fn organization_body(
     }
     if config.organization_domains {
         body.insert("domain_names".to_owned(), json!(company.domains));
-    } else if !company.domains.is_empty() {
-        losses.push(loss(
-            "company.domains",
-            Fidelity::Converted,
-            "on the source card: set, they would move people",
-        ));
     }
-    body
+    Ok(body)
 }
 
 /// Companies as organizations, one at a time: two with one name at the same moment could both pass (Zendesk facts §7).
@@ -1194,7 +1199,7 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
             continue;
         };
         let mut losses = Vec::new();
-        let mut body = organization_body(cx, &config, item, company, &options, &mut losses);
+        let mut body = organization_body(cx, &config, item, company, &options, &mut losses)?;
         let name = match company.name.trim() {
             "" => format!("Company {}", item.entry().head.id),
             name => name.to_owned(),
@@ -1283,7 +1288,7 @@ async fn one_organization(
                 }
                 // Another company of the source has the name; Zendesk wants it unique.
                 wanted = format!("{name} ({id})");
-                let note = format!("`{name}` is taken by another company; written as `{wanted}`");
+                let note = "another company has the name: written with the source id behind it";
                 losses.push(loss("company.name", Fidelity::Converted, note));
             }
         }
@@ -1309,47 +1314,8 @@ async fn update_organization(
         return reject(cx, item, Error::Conflict(gone)).await;
     };
     let was = serde_json::to_value(&before).unwrap_or_default();
-    let (mut now, mut old) = (Map::new(), Map::new());
-    let empty = |value: &Value| value.is_null() || value.as_str().is_some_and(str::is_empty);
-    let change = |was: &Value, value: &Value| {
-        canonical(was) != canonical(value)
-            && match item.policy {
-                MatchPolicy::Leave => false,
-                MatchPolicy::FillEmpty => empty(was),
-                MatchPolicy::SourceWins => true,
-            }
-    };
-    for name in ["external_id", "notes"] {
-        let at = was.get(name).cloned().unwrap_or_default();
-        if let Some(value) = wanted
-            .get(name)
-            .filter(|value| empty(&at) && change(&at, value))
-        {
-            now.insert(name.to_owned(), value.clone());
-            old.insert(name.to_owned(), at);
-        }
-    }
-    let (mut fields, mut old_fields) = (Map::new(), Map::new());
-    for (key, value) in wanted
-        .get("organization_fields")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        let at = before
-            .organization_fields
-            .get(key)
-            .cloned()
-            .unwrap_or_default();
-        if key != own_field::RUN && change(&at, value) {
-            fields.insert(key.clone(), value.clone());
-            old_fields.insert(key.clone(), at);
-        }
-    }
-    if !fields.is_empty() {
-        now.insert("organization_fields".to_owned(), Value::Object(fields));
-        old.insert("organization_fields".to_owned(), Value::Object(old_fields));
-    }
+    let names = ["external_id", "notes"];
+    let (now, old) = changes(item.policy, &wanted, &was, &names, "organization_fields");
     let mut main = effect("main", "organization", id, Action::Matched);
     if !now.is_empty() {
         let key = key(&item.key, "main", "update");

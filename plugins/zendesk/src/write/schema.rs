@@ -6,14 +6,19 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Status};
-use transload_sdk::types::{Entity, Error, Fidelity, FieldDefinition as Definition, Kind, Loss};
+use transload_sdk::types::{
+    Entity, Error, Fidelity, FieldDefinition as Definition, Kind, Loss, Value as Ours,
+};
+use transload_sdk::{Context, Level};
 
-use super::{Creation, create, description_marker, effect, is_of_run, made, reject, report};
+use super::{
+    Creation, create, description_marker, effect, exported_as, is_of_run, made, reject, report,
+};
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
-use crate::client::{self, Sent, Write, key};
+use crate::card::Card;
+use crate::client::{self, Write, key};
 use crate::map::{self, FieldOwner, FieldTarget, loss};
 use crate::state::{State, own_field};
 
@@ -196,14 +201,10 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let object_type = definition.owner.object_type.as_deref();
         let Some(owner) = FieldOwner::of(&definition.owner.kind, object_type) else {
             // Comments, groups and tags have no fields; their values stand on the source card.
-            let name = format!(
-                "fields/{}/{}.json",
-                map::kind_name(&definition.owner.kind),
-                map::key(&definition.name)
-            );
-            let note = "Zendesk has no fields there; values stand on the source card".to_owned();
+            let note = "Zendesk has no fields there; values stand on the source card";
             let losses = vec![loss("field-definition.owner", Fidelity::Converted, note)];
-            report(cx, item, Status::Exported(name), Vec::new(), losses).await?;
+            let status = Status::Exported(exported_as(&item.entry().head.kind));
+            report(cx, item, status, Vec::new(), losses).await?;
             continue;
         };
         let at = match known.iter().position(|(of, _)| *of == owner) {
@@ -314,10 +315,7 @@ fn option_list(definition: &Definition, kind: &str, losses: &mut Vec<Loss>) -> V
         return Vec::new();
     }
     if definition.options.len() > OPTIONS {
-        let note = format!(
-            "{} options; Zendesk takes {OPTIONS}",
-            definition.options.len()
-        );
+        let note = "more than the 2,000 options that a field of Zendesk has";
         losses.push(loss("field-definition.options", Fidelity::Lost, note));
     }
     let made = definition
@@ -343,13 +341,12 @@ async fn add_option(
     owner: &FieldOwner,
     field: &FieldDefinition,
     option: &FieldOption,
-) -> Result<Result<Effect, String>, Error> {
+) -> Result<Result<Effect, &'static str>, Error> {
     let FieldOwner::Ticket = owner else {
         // Only ticket fields take one more option; elsewhere a change must list all, which could remove somebody's.
-        return Ok(Err(format!(
-            "option {} is not in the field that was there",
-            option.name
-        )));
+        return Ok(Err(
+            "the field that was there has not this option: values of it are on the source card",
+        ));
     };
     let path = format!("{}/{}/options", owner.path(), field.id);
     let part = format!("option:{}", option.value);
@@ -375,11 +372,10 @@ async fn add_option(
                 let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
                 Ok(made(&part, "ticket_field_option", id, proof, key))
             }
-            Creation::Refused(refusal) => Err(format!(
-                "option {} was refused: {}",
-                option.name, refusal.message
-            )),
-            Creation::Unsettled => Err(format!("option {} was not answered", option.name)),
+            Creation::Refused(_) => {
+                Err("Zendesk refused the option: values of it are on the source card")
+            }
+            Creation::Unsettled => Err("whether the option is there is not known"),
         },
     )
 }
@@ -478,8 +474,7 @@ async fn own_object_fields(
 ) -> Result<(), Error> {
     let owner = FieldOwner::Object(object.to_owned());
     let mut known = all_fields(cx, &owner).await?;
-    let card = (own_field::CARD, "textarea", "Source card", None);
-    for (key, kind, title, lookup) in own_field::OBJECT.into_iter().chain([card]) {
+    for (key, kind, title, lookup) in own_field::OBJECT {
         let wanted = Wanted {
             owner: owner.clone(),
             key: key.to_owned(),
@@ -502,7 +497,9 @@ async fn own_object_fields(
         {
             Ok((_, effect)) => effects.push(effect),
             Err(status) => {
-                let note = format!("field {key}: {status:?}");
+                cx.log(Level::Warn, &format!("field {key} of {object}: {status:?}"));
+                let note =
+                    "a field that the connector needs could not be made: what it holds is missing";
                 losses.push(loss("object-type", Fidelity::Lost, note));
             }
         }
@@ -538,15 +535,12 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             losses.push(loss(
                 "tag.name",
                 Fidelity::Converted,
-                format!("`{}` becomes `{target}`", tag.name),
+                "written as a tag is: lower case, `_` for what is neither letter nor digit",
             ));
         }
         match first.get(&target) {
             Some(other) if *other != tag.name => {
-                let note = format!(
-                    "`{}` and `{other}` are one tag in Zendesk: `{target}`",
-                    tag.name
-                );
+                let note = "another tag of the source is the same tag in Zendesk";
                 losses.push(loss("tag.name", Fidelity::Lost, note));
             }
             _ => {
@@ -573,10 +567,7 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let mut losses = Vec::new();
         let found = state.brands.get(&brand.name.trim().to_lowercase()).copied();
         if found.is_none() {
-            let note = format!(
-                "no brand `{}`: its tickets get the default brand",
-                brand.name
-            );
+            let note = "no brand of that name: its tickets get the default brand";
             losses.push(loss("brand.name", Fidelity::Converted, note));
         }
         match found.or(state.brand) {
@@ -614,38 +605,30 @@ pub fn keyed_fields(
     fields: &[transload_sdk::types::Field],
     options: &BTreeMap<String, Vec<(String, String)>>,
     values: &mut serde_json::Map<String, Value>,
-    card: &mut crate::thread::Card,
+    card: &mut Card,
     losses: &mut Vec<Loss>,
 ) {
     for field in fields {
-        let target = field.target.as_deref().and_then(FieldTarget::parse);
-        let placed = match &target {
-            Some(target) => {
-                let options = options.get(&target.address).map(Vec::as_slice);
-                map::field_value(target, &field.name, &field.value, options).map_err(|m| m.0)
-            }
-            None => Err("no field in Zendesk".to_owned()),
-        };
-        match (placed, target) {
-            (Ok(value), Some(target)) => {
+        // A record in a lookup may be made after this one, and is linked when all are there. Whether it is there by now depends on
+        // the order of loading; what a person reads here must not.
+        let linked_later = matches!(&field.value, Ours::Reference(to) if to.kind == Kind::CustomObject)
+            && field
+                .target
+                .as_deref()
+                .and_then(FieldTarget::parse)
+                .is_some_and(|target| target.kind == "lookup");
+        if linked_later {
+            card.field(field);
+        }
+        match map::place(field, options, card.words()) {
+            Ok((target, value)) => {
                 values.insert(target.address, value.json);
                 if let (Some(text), Some(key)) = (value.companion, target.companion) {
                     values.insert(key, json!(text));
                 }
             }
-            (placed, _) => {
-                let why = placed.err().unwrap_or_default();
-                card.add(
-                    format!("field {}", field.name),
-                    map::value_text(&field.value),
-                );
-                let note = format!("{why}; on the source card");
-                losses.push(loss(
-                    format!("fields.{}", field.name),
-                    Fidelity::Converted,
-                    note,
-                ));
-            }
+            Err(_) if linked_later => {}
+            Err(misfit) => card.misfit(field, misfit, losses),
         }
     }
 }
@@ -660,14 +643,4 @@ pub fn has_choices(items: &[Item]) -> bool {
         .flat_map(|item| &item.entry().head.fields)
         .filter_map(|field| field.target.as_deref().and_then(FieldTarget::parse))
         .any(|target| is_choice(&target))
-}
-
-/// Whether a write was done, for callers that need no more of the answer.
-pub fn done(sent: &Sent) -> bool {
-    matches!(sent, Sent::Done(_))
-}
-
-/// Kinds whose definitions are looked up by [`options`].
-pub fn owner_of(kind: &Kind) -> Option<FieldOwner> {
-    FieldOwner::of(kind, None)
 }

@@ -8,11 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use transload_sdk::Context;
 use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::OperationKey;
 use transload_sdk::ledger::{Effect, Proof, Status};
-use transload_sdk::types::{AttachmentState, BlobRef, Entity, Entry, Error, Kind, Text};
+use transload_sdk::types::{AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Kind, Text};
+use transload_sdk::{Context, Level};
 
 use super::{SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS, made, people, reject, report, schema, wait_out};
 use crate::api::{ImportTicket, JobRow, JobStatus, Refusal, Ticket, Upload};
@@ -136,7 +136,7 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
 fn as_thread(item: &Item) -> Result<Thread, Error> {
     let entry = item.entry();
     if entry.head.kind == Kind::Message {
-        return thread::lone_note(entry);
+        return thread::lone_note(item);
     }
     item.thread()
 }
@@ -159,20 +159,6 @@ async fn map_one(
     item: &Item,
     thread: &Thread,
 ) -> Result<Result<Mapped, Error>, Error> {
-    if let Entity::Conversation(conversation) = &thread.conversation.data
-        && conversation
-            .customer
-            .as_ref()
-            .is_some_and(|c| map::numeric_target(c).is_none())
-    {
-        // Known before any file is sent.
-        let around = surroundings(cx, state, config, options, members);
-        return Ok(thread::map_thread(
-            item,
-            thread,
-            &around.with(&BTreeMap::new(), &BTreeMap::new()),
-        ));
-    }
     let texts = long_texts(cx, thread)?;
     let files = upload_all(cx, config, item, thread).await?;
     let around = surroundings(cx, state, config, options, members);
@@ -258,22 +244,32 @@ async fn upload_all(
 }
 
 async fn upload(cx: &Context, config: &Config, item: &Item, entry: &Entry) -> Result<File, Error> {
+    let refused = |cause, words: &str| Ok(File::Refused(cause, words.to_owned()));
     let Entity::Attachment(attachment) = &entry.data else {
-        return Ok(File::Refused("no file".to_owned()));
+        return refused("no file: named in the thread", "no file");
     };
     let Some(content) = &attachment.content else {
-        return Ok(File::Refused(match &attachment.state {
-            AttachmentState::Available => "its bytes could not be read".to_owned(),
-            AttachmentState::External(url) => format!("kept elsewhere: {url}"),
-            AttachmentState::Redacted => "redacted in the source".to_owned(),
-            AttachmentState::Unavailable(why) => why.clone(),
-        }));
+        return match &attachment.state {
+            AttachmentState::Available => refused(
+                "its bytes could not be read: named in the thread",
+                "its bytes could not be read",
+            ),
+            AttachmentState::External(url) => refused(
+                "kept at a host that was not granted: its address is in the thread",
+                &format!("kept elsewhere: {url}"),
+            ),
+            AttachmentState::Redacted => refused(
+                "redacted in the source: named in the thread",
+                "redacted in the source",
+            ),
+            AttachmentState::Unavailable(why) => {
+                refused("the source could not give it: named in the thread", why)
+            }
+        };
     };
     if content.size > config.max_attachment_bytes {
-        return Ok(File::Refused(format!(
-            "{} bytes are more than Zendesk takes",
-            content.size
-        )));
+        let words = format!("{} bytes are more than Zendesk takes", content.size);
+        return refused("larger than Zendesk takes: named in the thread", &words);
     }
     let name = match attachment.name.trim() {
         "" => "file",
@@ -301,7 +297,10 @@ async fn upload(cx: &Context, config: &Config, item: &Item, entry: &Entry) -> Re
                 content_url: upload.attachment.content_url,
             }
         }
-        Sent::Refused(refusal) => File::Refused(format!("Zendesk refuses it: {}", refusal.message)),
+        Sent::Refused(refusal) => File::Refused(
+            "refused by Zendesk: named in the thread",
+            format!("Zendesk refuses it: {}", refusal.message),
+        ),
         Sent::Doubt => return Err(Error::Transient("an upload was not answered".to_owned())),
     })
 }
@@ -368,7 +367,7 @@ async fn by_job(
             let ended = client::job(cx, &job.id).await?;
             if ended.as_ref().is_some_and(JobStatus::is_open) {
                 for one in batch {
-                    let why = format!("import job {} has not ended", job.id);
+                    let why = "an import job that has not ended".to_owned();
                     report(
                         cx,
                         one.item,
@@ -607,12 +606,15 @@ async fn continue_thread(
                 before = id;
             }
             Import::Refused(refusal) => {
-                let note = format!("{part} was refused: {}", refusal.message);
-                mapped.losses.push(map::loss(
-                    "conversation.messages",
-                    transload_sdk::types::Fidelity::Lost,
-                    note,
-                ));
+                let said = format!(
+                    "a continuation was refused: {} {}",
+                    refusal.status, refusal.code
+                );
+                cx.log(Level::Warn, &said);
+                let note = "a continuation was refused: the comments from there on are missing";
+                mapped
+                    .losses
+                    .push(map::loss("conversation.messages", Fidelity::Lost, note));
                 return Ok(Ok(effects));
             }
             Import::Unsettled => {

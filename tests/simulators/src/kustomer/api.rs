@@ -175,10 +175,13 @@ async fn api(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body
         };
         call.answer(&parts.method)
     });
-    if let Ok(answer) = &mut answer
-        && !key.reads_sensitive
-    {
-        mask(answer, &switches.sensitive);
+    if let Ok(answer) = &mut answer {
+        if !key.reads_sensitive {
+            mask(answer, &switches.sensitive);
+        }
+        if switches.note_files != NoteFiles::Named {
+            unname_note_files(answer);
+        }
     }
     let now = inner.harness.clock.now_ms();
     match answer {
@@ -193,6 +196,23 @@ async fn api(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body
             response
         }
         Err(fail) => failed(&switches, &fail, Some(taken), now),
+    }
+}
+
+/// Takes out of notes which files they have.
+fn unname_note_files(answer: &mut Value) {
+    let unname = |resource: &mut Value| {
+        if resource.get("type").is_some_and(|kind| kind == "note")
+            && let Some(related) = resource.get_mut("relationships")
+            && let Some(related) = related.as_object_mut()
+        {
+            related.shift_remove("attachments");
+        }
+    };
+    match answer.get_mut("data") {
+        Some(Value::Array(rows)) => rows.iter_mut().for_each(unname),
+        Some(row) => unname(row),
+        None => {}
     }
 }
 
@@ -1046,14 +1066,13 @@ impl Call<'_> {
                 }
                 Ok(answer)
             }
+            // Those into it, and the one by which it went away itself.
             ["merges"] => {
+                let merged_into =
+                    |n: u32| self.world.customers.get(n as usize).map(|c| c.merged_into);
                 let merged: Vec<u32> = (0..self.world.len(Kind::Customer) as u32)
-                    .filter(|n| {
-                        self.world
-                            .customers
-                            .get(*n as usize)
-                            .is_some_and(|c| c.merged_into == customer)
-                    })
+                    .filter(|n| *n == customer || merged_into(*n) == Some(customer))
+                    .filter(|n| merged_into(*n) != Some(NONE))
                     .collect();
                 self.list(&merged, 100, PAGE, &[], |n| self.merge_json(n))
             }
@@ -1370,19 +1389,10 @@ impl Call<'_> {
                 self.by_external_id(Context::Message, wanted)
             }
             [id] => self.one(Context::Message, id),
-            [id, "attachments"] => {
+            [id, "attachments", rest @ ..] => {
                 let number = self.number(Kind::Message, id)?;
                 let files = self.attachments(Kind::MessageAttachment, number, MESSAGE_PARENT);
-                self.list_values(&files, 100, &[])
-            }
-            [id, "attachments", file] => {
-                let number = self.number(Kind::Message, id)?;
-                let files = self.attachments(Kind::MessageAttachment, number, MESSAGE_PARENT);
-                self.found(
-                    files
-                        .into_iter()
-                        .find(|f| f.get("id").is_some_and(|id| id == file)),
-                )
+                self.one_of_or_all(files, rest)
             }
             _ => Err(Fail::not_found()),
         }
@@ -1403,19 +1413,23 @@ impl Call<'_> {
                 })
             }
             [id] => self.one(Context::Note, id),
-            [id, "attachments", rest @ ..] if self.switches.note_files == NoteFiles::Listed => {
+            [id, "attachments", rest @ ..] if self.switches.note_files != NoteFiles::Hidden => {
                 let number = self.number(Kind::Note, id)?;
                 let files =
                     self.attachments(Kind::NoteAttachment, number, ("note", "notes", Kind::Note));
-                match rest {
-                    [] => self.list_values(&files, 100, &[]),
-                    [file] => self.found(
-                        files
-                            .into_iter()
-                            .find(|f| f.get("id").is_some_and(|id| id == file)),
-                    ),
-                    _ => Err(Fail::not_found()),
-                }
+                self.one_of_or_all(files, rest)
+            }
+            _ => Err(Fail::not_found()),
+        }
+    }
+
+    /// What is below a record: a list, or the one that the rest of the path names.
+    fn one_of_or_all(&self, all: Vec<Value>, rest: &[&str]) -> Answer {
+        match rest {
+            [] => self.list_values(&all, 100, &[]),
+            [wanted] => {
+                let mut all = all.into_iter();
+                self.found(all.find(|one| one.get("id").is_some_and(|id| id == wanted)))
             }
             _ => Err(Fail::not_found()),
         }
@@ -1478,16 +1492,7 @@ impl Call<'_> {
             Kind::Draft => ("draft", "drafts", Kind::Draft),
             _ => ("forward", "forwards", Kind::Forward),
         };
-        let files = self.attachments(kind, number, names);
-        match rest {
-            [] => self.list_values(&files, 100, &[]),
-            [file] => self.found(
-                files
-                    .into_iter()
-                    .find(|f| f.get("id").is_some_and(|id| id == file)),
-            ),
-            _ => Err(Fail::not_found()),
-        }
+        self.one_of_or_all(self.attachments(kind, number, names), rest)
     }
 
     /// What `links.related` of a message leads to: a switch (§9.4, §14).
@@ -1661,67 +1666,135 @@ impl Call<'_> {
         )
     }
 
-    /// Cursor based (§4).
+    /// Cursor based (§4), newest first: `before` an id leads to older entries, `after` it to newer ones.
     fn audit_logs(&self) -> Answer {
         self.role("audit_logs.read")?;
-        let known = [
+        let filters = [
+            ("filter[objectType]", "/attributes/objectType"),
+            ("filter[objectId]", "/attributes/objectId"),
+            ("filter[userId]", "/attributes/userId"),
+        ];
+        let mut known = vec![
             "count",
             "before",
             "after",
-            "filter[objectType]",
-            "filter[objectId]",
-            "filter[userId]",
             "filter[include]",
             "filter[start]",
             "filter[end]",
         ];
+        known.extend(filters.iter().map(|(name, _)| *name));
         self.only(&known)?;
+        if self.param("filter[objectId]").is_some() && self.param("filter[objectType]").is_none() {
+            let message = "filter[objectId] requires filter[objectType]";
+            return Err(Fail::bad("filter[objectId]", message));
+        }
         let count = match self.param("count").map(str::parse::<usize>) {
             None => 100,
             Some(Ok(count)) if (1..=1000).contains(&count) => count,
             _ => return Err(Fail::bad("count", "count is from 1 to 1000")),
         };
-        let total = 250_u32;
-        let number = |name: &str| {
-            let id = self.param(name)?;
-            id.parse::<Oid>()
-                .ok()
-                .filter(|id| id.kind() == Some(Kind::AuditLog))
-                .map(|id| id.number())
+        let at = |name: &str, default: i64| match self.param(name) {
+            None => Ok(default),
+            Some(text) => chrono::DateTime::parse_from_rfc3339(text)
+                .map(|time| time.timestamp_millis())
+                .map_err(|_| Fail::bad(name, format!("{name} is no date-time"))),
         };
-        let after = number("after").map_or(0, |n| n + 1);
-        let before = number("before").unwrap_or(total);
-        let rows: Vec<Value> = (after..before)
-            .take(count)
-            .map(|n| self.audit_log(n))
+        let (start, end) = (at("filter[start]", i64::MIN)?, at("filter[end]", i64::MAX)?);
+        let wanted = |(at, entry): &(i64, Value)| {
+            (start..=end).contains(at)
+                && filters.iter().all(|(name, pointer)| {
+                    self.param(name)
+                        .is_none_or(|wanted| entry.pointer(pointer) == Some(&wanted.into()))
+                })
+        };
+        let all: Vec<Value> = self
+            .audit_log()
+            .into_iter()
+            .filter(wanted)
+            .map(|(_, entry)| entry)
             .collect();
-        let ends = [rows.first(), rows.last()].map(|row| {
-            row.and_then(|row| row.get("id"))
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        });
-        let [first, last] = ends;
-        let more = after as usize + rows.len() < total as usize;
+        let place = |name: &str| {
+            let id = self.param(name)?;
+            all.iter()
+                .position(|entry| entry.get("id").is_some_and(|i| i == id))
+        };
+        let from = match (place("before"), place("after")) {
+            (Some(before), _) => before + 1,
+            (None, Some(after)) => after.saturating_sub(count),
+            (None, None) => 0,
+        };
+        let to = (from + count).min(place("after").unwrap_or(all.len()));
+        let rows = all.get(from..to.max(from)).unwrap_or(&[]);
+        let others: String = self
+            .query
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "count" | "before" | "after"))
+            .map(|(name, value)| {
+                let pair = url::form_urlencoded::Serializer::new(String::new())
+                    .append_pair(name, value)
+                    .finish();
+                format!("&{pair}")
+            })
+            .collect();
+        let link = |cursor: Option<(&str, &Value)>| {
+            let cursor = cursor.map_or_else(String::new, |(name, row)| {
+                format!(
+                    "&{name}={}",
+                    row.get("id").and_then(Value::as_str).unwrap_or_default()
+                )
+            });
+            format!("/v1/audit-logs?count={count}{others}{cursor}")
+        };
+        let prev = rows.first().filter(|_| from > 0);
+        let next = rows.last().filter(|_| to < all.len());
         Ok(
-            json!({"meta": {"count": rows.len(), "total": total, "cursorCount": rows.len()},
-            "links": {"self": "/v1/audit-logs", "first": "/v1/audit-logs",
-                "previous": (after > 0).then(|| format!("/v1/audit-logs?count={count}&before={first}")),
-                "next": more.then(|| format!("/v1/audit-logs?count={count}&after={last}"))},
+            json!({"meta": {"count": rows.len(), "total": all.len(), "cursorCount": rows.len()},
+            "links": {"self": link(None), "first": link(None),
+                "prev": prev.map(|row| link(Some(("after", row)))),
+                "next": next.map(|row| link(Some(("before", row))))},
             "data": rows}),
         )
     }
 
-    fn audit_log(&self, number: u32) -> Value {
+    /// What is still kept, newest first: updates for 90 days, the making of merges for 12 months (§9.13).
+    fn audit_log(&self) -> Vec<(i64, Value)> {
+        const DAY: i64 = 86_400_000;
         let world = self.world;
-        let user = world.id(Kind::User, number % world.users.len().max(1) as u32);
-        let at = Clock::iso(world.founded + i64::from(number) * 86_400_000);
-        let id = world.oid(Kind::AuditLog, number).to_string();
-        json!({"type": "audit_log", "id": id, "attributes": {"eventName": "kustomer.user.update", "eventVerb": "update",
-            "org": world.org(), "userId": user, "userType": "user", "objectId": user, "objectType": "user",
-            "client": "web", "ip": "192.0.2.1", "changes": {"attributes": {}, "relationships": {}},
-            "createdAt": at, "publishedAt": at, "expiresAt": Clock::iso(world.clock.now_ms() + 86_400_000)},
-            "relationships": {"user": one("user", "users", &user)}, "links": {"self": format!("/v1/audit-logs/{id}")}})
+        let (users, now) = (world.users.len().max(1) as u32, world.born);
+        // Two users a day were edited.
+        let updates = (0..180_u32).map(|number| {
+            let user = world.id(Kind::User, number % users);
+            (
+                now - i64::from(number) * DAY / 2 - 1,
+                "user",
+                "update",
+                user,
+            )
+        });
+        let merges = (0..world.len(Kind::Customer) as u32).filter_map(|source| {
+            let customer = world.customers.get(source as usize)?;
+            let kept = customer.merged_into != NONE && customer.updated > now - 365 * DAY;
+            let merge = world.oid(Kind::Merge, source).to_string();
+            kept.then_some((customer.updated, "customer_merge", "create", merge))
+        });
+        let mut all: Vec<(i64, &str, &str, String)> = updates.chain(merges).collect();
+        all.sort_by(|a, b| b.cmp(a));
+        all.into_iter()
+            .enumerate()
+            .map(|(number, (at, kind, verb, object))| {
+                let user = world.id(Kind::User, number as u32 % users);
+                let id = world.oid(Kind::AuditLog, number as u32).to_string();
+                let made = Clock::iso(at);
+                let entry = json!({"type": "audit_log", "id": id, "attributes": {
+                    "eventName": format!("kustomer.{kind}.{verb}"), "eventVerb": verb, "org": world.org(),
+                    "userId": user, "userType": "user", "objectId": object, "objectType": kind,
+                    "client": "web", "ip": "192.0.2.1", "changes": {"attributes": {}, "relationships": {}},
+                    "createdAt": made, "publishedAt": made, "expiresAt": Clock::iso(at + 365 * DAY)},
+                    "relationships": {"user": one("user", "users", &user)},
+                    "links": {"self": format!("/v1/audit-logs/{id}")}});
+                (at, entry)
+            })
+            .collect()
     }
 
     fn search(&self, archive: bool) -> Answer {

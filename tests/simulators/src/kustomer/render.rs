@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::custom::{self, KLASSES};
+use super::files::File;
 use super::generate::purpose;
 use super::ids::Kind;
 use super::model::{CHANNELS, NONE, STATUSES, VOICE, flag};
@@ -70,6 +71,17 @@ impl World {
 
     fn user_id(&self, number: u64) -> String {
         self.id(Kind::User, (number % self.users.len().max(1) as u64) as u32)
+    }
+
+    /// Who made and who last changed a record: users below a number.
+    fn written_by(&self, below: u64, draw: &mut super::draw::Draw, r: &mut Map<String, Value>) {
+        for name in ["createdBy", "modifiedBy"] {
+            put(
+                r,
+                name,
+                one("user", "users", &self.user_id(draw.below(below))),
+            );
+        }
     }
 
     /// A record of one of the big kinds.
@@ -236,16 +248,7 @@ impl World {
             put(&mut a, "deleted", true);
         }
         let mut r = with_org(self);
-        put(
-            &mut r,
-            "createdBy",
-            one("user", "users", &self.user_id(draw.below(50))),
-        );
-        put(
-            &mut r,
-            "modifiedBy",
-            one("user", "users", &self.user_id(draw.below(50))),
-        );
+        self.written_by(50, &mut draw, &mut r);
         Some(resource("company", &id, a, r, "companies"))
     }
 
@@ -456,16 +459,7 @@ impl World {
             "messages",
             json!({"links": {"self": format!("/v1/customers/{id}/messages")}}),
         );
-        put(
-            &mut r,
-            "createdBy",
-            one("user", "users", &self.user_id(draw.below(50))),
-        );
-        put(
-            &mut r,
-            "modifiedBy",
-            one("user", "users", &self.user_id(draw.below(50))),
-        );
+        self.written_by(50, &mut draw, &mut r);
         if customer.company != NONE {
             put(
                 &mut r,
@@ -694,16 +688,7 @@ impl World {
             "messages",
             json!({"links": {"self": format!("/v1/conversations/{id}/messages")}}),
         );
-        put(
-            &mut r,
-            "createdBy",
-            one("user", "users", &self.user_id(draw.below(50))),
-        );
-        put(
-            &mut r,
-            "modifiedBy",
-            one("user", "users", &self.user_id(draw.below(50))),
-        );
+        self.written_by(50, &mut draw, &mut r);
         if draw.chance(700) {
             put(
                 &mut r,
@@ -951,27 +936,14 @@ impl World {
             ),
         );
         if out {
-            put(
-                &mut r,
-                "createdBy",
-                one("user", "users", &self.user_id(draw.below(1000))),
-            );
-            put(
-                &mut r,
-                "modifiedBy",
-                one("user", "users", &self.user_id(draw.below(1000))),
-            );
+            self.written_by(1000, &mut draw, &mut r);
         }
         let files = self.files_of(Kind::MessageAttachment, number);
         if !files.is_empty() {
-            let data: Vec<Value> = files
-                .iter()
-                .map(|f| json!({"type": "attachment", "id": f.id.to_string()}))
-                .collect();
             put(
                 &mut r,
                 "attachments",
-                json!({"links": {"self": format!("/v1/messages/{id}/attachments")}, "data": data}),
+                named_files(&format!("messages/{id}"), &files),
             );
         }
         let mut message = resource("message", &id, a, r, "messages");
@@ -1099,6 +1071,14 @@ impl World {
             put(&mut a, "deleted", true);
             put(&mut a, "deletedAt", iso(n.updated));
             put(&mut r, "deletedBy", one("user", "users", &author));
+        }
+        let files = self.files_of(Kind::NoteAttachment, number);
+        if !files.is_empty() {
+            put(
+                &mut r,
+                "attachments",
+                named_files(&format!("notes/{id}"), &files),
+            );
         }
         if let Some(user) = self.mentioned(number) {
             put(
@@ -1386,6 +1366,15 @@ struct ThreadFacts {
     preview: Value,
     last_in: Value,
     more: Vec<(&'static str, Value)>,
+}
+
+/// The relationship by which a record names its files.
+fn named_files(path: &str, files: &[File]) -> Value {
+    let data: Vec<Value> = files
+        .iter()
+        .map(|f| json!({"type": "attachment", "id": f.id.to_string()}))
+        .collect();
+    json!({"links": {"self": format!("/v1/{path}/attachments")}, "data": data})
 }
 
 /// A text as `preview` shows it.

@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::custom::KLASSES;
+use super::custom::{KLASSES, KlassDef};
 use super::switches::Switches;
 use super::world::{Context, World, kind_of};
 
@@ -319,7 +319,7 @@ impl Query {
             Some(Value::String(name)) => name,
             Some(_) => return wrong("queryContext is not a string"),
         };
-        let context = read_context(name, archive)?;
+        let context = read_context(name, archive, switches)?;
         if body
             .get("fields")
             .and_then(Value::as_array)
@@ -511,7 +511,7 @@ impl Query {
     }
 }
 
-fn read_context(name: &str, archive: bool) -> Result<Context, Wrong> {
+fn read_context(name: &str, archive: bool, switches: &Switches) -> Result<Context, Wrong> {
     Ok(match name {
         "company" => Context::Company,
         "customer" => Context::Customer,
@@ -523,9 +523,16 @@ fn read_context(name: &str, archive: bool) -> Result<Context, Wrong> {
         "conversation_time" if !archive => Context::ConversationTime,
         "work_session" | "work_item" if !archive => Context::Nothing,
         _ => {
-            let klass = name
-                .strip_prefix("kobject_")
-                .and_then(|name| KLASSES.iter().position(|klass| klass.name == name));
+            let known =
+                |klass: &&KlassDef| klass.status == "enabled" || switches.klasses_all_searched;
+            let klass = name.strip_prefix("kobject_").and_then(|name| {
+                let place = KLASSES.iter().position(|klass| klass.name == name)?;
+                match KLASSES.get(place).filter(known) {
+                    Some(_) => Some(Ok(place)),
+                    None => Some(wrong(format!("unknown queryContext {name}"))),
+                }
+            });
+            let klass = klass.transpose()?;
             match klass {
                 Some(klass) => Context::Klass(klass as u8),
                 None if name.starts_with("kobject_") => Context::Nothing,
@@ -712,6 +719,12 @@ impl Field {
                 .and_then(|c| c.get(name))
                 .into_iter()
                 .collect(),
+            // How many files a record names.
+            Self::Standard(name) if name == "attachment_count" => {
+                let files = document.pointer("/relationships/attachments/data");
+                let count = files.and_then(Value::as_array).map_or(0, Vec::len);
+                return vec![count.into()];
+            }
             Self::Standard(name) => standard(name, document),
         };
         let date = match self {

@@ -124,7 +124,17 @@ struct Maker<'a> {
     kind: &'static str,
 }
 
-impl Maker<'_> {
+impl<'a> Maker<'a> {
+    /// Objects of the list at `path`; `part` tells their ids apart from those of other lists.
+    fn new(world: &'a World, part: u8, path: &'static str, kind: &'static str) -> Self {
+        Self {
+            world,
+            part,
+            path,
+            kind,
+        }
+    }
+
     fn id(&self, number: u32) -> String {
         self.world
             .oid_part(Kind::Setting, self.part, number)
@@ -296,12 +306,7 @@ fn klasses(world: &World) -> Vec<Value> {
 }
 
 fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
-    let brands = Maker {
-        world,
-        part: 1,
-        path: "brands",
-        kind: "brand",
-    };
+    let brands = Maker::new(world, 1, "brands", "brand");
     let all = ["Acme", "Acme Pro", "アクメ"]
         .iter()
         .enumerate()
@@ -314,12 +319,7 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         });
     lists.insert("brands", all.collect());
 
-    let schedules = Maker {
-        world,
-        part: 2,
-        path: "schedules",
-        kind: "schedule",
-    };
+    let schedules = Maker::new(world, 2, "schedules", "schedule");
     let week = json!({"0": null, "1": [[480, 1020]], "2": [[480, 1020]], "3": [[480, 720], [780, 1020]],
         "4": [[480, 1020]], "5": [[480, 900]], "6": null});
     lists.insert(
@@ -329,12 +329,7 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             schedules.make(1, json!({"name": "Night", "hours": week, "timezone": "America/New_York", "default": false}), &[]),
         ],
     );
-    let holidays = Maker {
-        world,
-        part: 3,
-        path: "schedules/holidays",
-        kind: "holiday",
-    };
+    let holidays = Maker::new(world, 3, "schedules/holidays", "holiday");
     let schedule = one("schedule", "schedules", &schedules.id(0));
     let day = json!({"name": "New Year", "startDate": "2026-01-01", "endDate": "2026-01-01",
         "description": "Closed", "enabled": true});
@@ -343,18 +338,8 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         vec![holidays.make(0, day, &[("schedule", schedule)])],
     );
 
-    let slas = Maker {
-        world,
-        part: 6,
-        path: "slas",
-        kind: "sla",
-    };
-    let versions = Maker {
-        world,
-        part: 7,
-        path: "slas/versions",
-        kind: "sla_version",
-    };
+    let slas = Maker::new(world, 6, "slas", "sla");
+    let versions = Maker::new(world, 7, "slas/versions", "sla_version");
     let list = json!({"data": [{"type": "sla_version", "id": versions.id(0)}, {"type": "sla_version", "id": versions.id(1)}]});
     lists.insert(
         "slas",
@@ -384,12 +369,7 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         vec![version(0, 3_600_000), version(1, 1_800_000)],
     );
 
-    let surveys = Maker {
-        world,
-        part: 8,
-        path: "satisfaction",
-        kind: "satisfaction",
-    };
+    let surveys = Maker::new(world, 8, "satisfaction", "satisfaction");
     let survey = |number: u32, channel: &str, kind: &str, options: u32| {
         surveys.make(
             number,
@@ -414,12 +394,7 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
 }
 
 fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
-    let groups = Maker {
-        world,
-        part: 9,
-        path: "role-groups",
-        kind: "role_group",
-    };
+    let groups = Maker::new(world, 9, "role-groups", "role_group");
     lists.insert(
         "role-groups",
         vec![
@@ -427,12 +402,7 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             groups.make(1, json!({"name": "agent", "description": "Work", "display": "Agent", "system": true, "roles": ["org.user"]}), &[]),
         ],
     );
-    let roles = Maker {
-        world,
-        part: 10,
-        path: "auth/roles",
-        kind: "role",
-    };
+    let roles = Maker::new(world, 10, "auth/roles", "role");
     let named = ["org.admin", "org.user"].iter().enumerate();
     lists.insert(
         "auth/roles",
@@ -441,18 +411,8 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             .collect(),
     );
 
-    let shortcuts = Maker {
-        world,
-        part: 11,
-        path: "shortcuts",
-        kind: "shortcut",
-    };
-    let categories = Maker {
-        world,
-        part: 12,
-        path: "shortcuts/categories",
-        kind: "shortcut_category",
-    };
+    let shortcuts = Maker::new(world, 11, "shortcuts", "shortcut");
+    let categories = Maker::new(world, 12, "shortcuts/categories", "shortcut_category");
     let parent = one(
         "shortcut_category",
         "shortcuts/categories",
@@ -494,12 +454,7 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             shortcut(3, "Old", "No longer used.", true),
         ],
     );
-    let snoozes = Maker {
-        world,
-        part: 13,
-        path: "snoozes",
-        kind: "snooze",
-    };
+    let snoozes = Maker::new(world, 13, "snoozes", "snooze");
     lists.insert(
         "snoozes",
         vec![
@@ -507,22 +462,12 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             snoozes.make(1, json!({"name": "Monday", "type": "dynamic", "value": {"day": 1, "time": 540}, "enabled": true}), &[]),
         ],
     );
-    let webhooks = Maker {
-        world,
-        part: 14,
-        path: "outbound-webhooks",
-        kind: "outbound_webhook",
-    };
+    let webhooks = Maker::new(world, 14, "outbound-webhooks", "outbound_webhook");
     lists.insert(
         "outbound-webhooks",
         vec![webhooks.make(0, json!({"name": "CRM", "url": "https://crm.acme.example/hook", "events": ["customer.update"], "enabled": true}), &[])],
     );
-    let spam = Maker {
-        world,
-        part: 15,
-        path: "spam/senders",
-        kind: "spam_sender",
-    };
+    let spam = Maker::new(world, 15, "spam/senders", "spam_sender");
     lists.insert(
         "spam/senders",
         vec![spam.make(
@@ -544,12 +489,7 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
 }
 
 fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
-    let queues = Maker {
-        world,
-        part: 4,
-        path: "routing/queues",
-        kind: "queue",
-    };
+    let queues = Maker::new(world, 4, "routing/queues", "queue");
     let names = ["DEFAULT_QUEUE", "Billing", "Chat", "大切なお客様"];
     let all = names.iter().enumerate().map(|(number, name)| {
         let attributes = json!({"name": name, "displayName": name, "description": "", "priority": number,
@@ -557,12 +497,7 @@ fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         queues.make(number as u32, attributes, &[])
     });
     lists.insert("routing/queues", all.collect());
-    let rules = Maker {
-        world,
-        part: 5,
-        path: "routing/queue-rules",
-        kind: "queue_rule",
-    };
+    let rules = Maker::new(world, 5, "routing/queue-rules", "queue_rule");
     let rule = |number: u32, queue: u32, channel: &str| {
         let target = one("queue", "routing/queues", &queues.id(queue));
         let attributes = json!({"name": format!("To {channel}"), "enabled": true, "order": number,
@@ -574,12 +509,7 @@ fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         vec![rule(0, 2, "chat"), rule(1, 1, "email")],
     );
     lists.insert("routing/queue-rules-criteria", Vec::new());
-    let workflows = Maker {
-        world,
-        part: 16,
-        path: "workflows",
-        kind: "workflow",
-    };
+    let workflows = Maker::new(world, 16, "workflows", "workflow");
     let workflow = |number: u32, name: &str, enabled: bool, event: Option<&str>| {
         let trigger = match event {
             Some(event) => json!({"eventName": event}),
@@ -600,12 +530,7 @@ fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             workflow(2, "Shared step", true, None),
         ],
     );
-    let sub_statuses = Maker {
-        world,
-        part: 20,
-        path: "sub-statuses",
-        kind: "sub_status",
-    };
+    let sub_statuses = Maker::new(world, 20, "sub-statuses", "sub_status");
     let all = ["Waiting for parts", "With the courier", "Legal"]
         .iter()
         .enumerate();
@@ -618,12 +543,7 @@ fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
 
 /// Articles are containers; title, body and slug are on their versions, one for each language (§9.13).
 fn knowledge(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
-    let categories = Maker {
-        world,
-        part: 17,
-        path: "kb/categories",
-        kind: "kb_category",
-    };
+    let categories = Maker::new(world, 17, "kb/categories", "kb_category");
     let tree = ["Home", "Orders", "Returns", "アカウント"];
     let all = tree.iter().enumerate().map(|(number, name)| {
         let attributes = json!({"hash": format!("c{number}"), "published": true, "root": number == 0,
@@ -634,18 +554,8 @@ fn knowledge(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
     });
     lists.insert("kb/categories", all.collect());
 
-    let articles = Maker {
-        world,
-        part: 18,
-        path: "kb/articles",
-        kind: "kb_article",
-    };
-    let versions = Maker {
-        world,
-        part: 19,
-        path: "kb/articles/versions",
-        kind: "kb_article_version",
-    };
+    let articles = Maker::new(world, 18, "kb/articles", "kb_article");
+    let versions = Maker::new(world, 19, "kb/articles/versions", "kb_article_version");
     let mut article_list = Vec::new();
     let mut version_list = Vec::new();
     for number in 0..12_u32 {
@@ -690,12 +600,7 @@ fn knowledge(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         ("kb/templates", "kb_template"),
         ("kb/themes", "kb_theme"),
     ] {
-        let maker = Maker {
-            world,
-            part: 21,
-            path,
-            kind,
-        };
+        let maker = Maker::new(world, 21, path, kind);
         lists.insert(path, vec![maker.make(0, json!({"name": "Standard"}), &[])]);
     }
 }

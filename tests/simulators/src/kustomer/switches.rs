@@ -45,11 +45,15 @@ pub enum Gone {
     Shown,
 }
 
-/// How files of notes can be found.
+/// How files of notes can be found. No document says; that notes can have files is known from search (§8) and from the body
+/// that creates one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoteFiles {
-    /// `GET /notes/{id}/attachments` lists them and `GET /notes/{id}/attachments/{id}` gives one, after the model of
-    /// messages. The default, a guess.
+    /// All as with messages, whose body of creation and search attribute are the same: a note names its files in
+    /// `relationships.attachments`, `GET /notes/{id}/attachments` lists them and `…/attachments/{id}` gives one. The default, a
+    /// guess.
+    Named,
+    /// They are listed below the note, but the note does not name them.
     Listed,
     /// There is no way; only `note_attachment_count` in search says that there are any.
     Hidden,
@@ -129,6 +133,9 @@ pub struct Switches {
     pub strict_parameters: bool,
     /// The list of klasses gives the others than `enabled` only when asked (§9.11). Documented; default true.
     pub klasses_enabled_only: bool,
+    /// Search knows klasses that are not enabled; otherwise their contexts answer 400. What `existing_only` and `disabled` mean
+    /// beyond their names is open (§14). Default: true.
+    pub klasses_all_searched: bool,
     /// Items in the list of a conversation's attachments have no `id` (§9.6). Default: true.
     pub attachments_without_id: bool,
     /// Milliseconds that a download link lives. Documented: 600 seconds.
@@ -158,12 +165,13 @@ impl Default for Switches {
             body_resource: BodyResource::Absent,
             deleted: Gone::NotFound,
             merged: Gone::NotFound,
-            note_files: NoteFiles::Listed,
+            note_files: NoteFiles::Named,
             errors: ErrorShape::Current,
             retry_after: true,
             reset_always: true,
             strict_parameters: true,
             klasses_enabled_only: true,
+            klasses_all_searched: true,
             attachments_without_id: true,
             link_life_ms: 600_000,
             sensitive: vec!["customer.custom.taxIdStr".to_owned()],

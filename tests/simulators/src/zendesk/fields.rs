@@ -195,7 +195,7 @@ pub(super) fn render(field: &Field, path: &str) -> Value {
         set("editable_in_portal", json!(false));
         set("required_in_portal", json!(false));
         set("agent_can_edit", json!(true));
-        set("agent_description", json!(""));
+        set("agent_description", json!(field.agent_description));
         set("removable", json!(field.system.is_none()));
         set("tag", json!(field.tag));
     } else if let Some(tag) = &field.tag {
@@ -344,6 +344,7 @@ pub(super) fn create(
         system: None,
         title,
         description: String::new(),
+        agent_description: String::new(),
         active: true,
         required: false,
         tag: None,
@@ -408,6 +409,9 @@ pub(super) fn update(state: &mut State, id: Id, attributes: Attributes<'_>) -> R
 }
 
 fn common(field: &mut Field, attributes: Attributes<'_>) -> Result<(), Failure> {
+    if attributes.given("agent_description") && field.owner == FieldOwner::Ticket {
+        field.agent_description = attributes.text("agent_description")?.unwrap_or_default();
+    }
     if attributes.given("description") {
         field.description = attributes.text("description")?.unwrap_or_default();
     }

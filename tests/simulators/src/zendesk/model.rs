@@ -322,6 +322,8 @@ pub struct Field {
     pub title: String,
     /// Description.
     pub description: String,
+    /// What only agents see of a ticket field.
+    pub agent_description: String,
     /// Active.
     pub active: bool,
     /// Required to solve (tickets), required (records).

@@ -267,13 +267,19 @@ fn ticket_term(state: &State, ticket: &Ticket, term: &Term) -> bool {
                 .strip_prefix("custom_field_")
                 .and_then(|id| id.parse().ok());
             let have = id.and_then(|id: Id| ticket.custom_fields.get(&id));
-            match have {
-                Some(Value::String(text)) => text.to_lowercase() == *value,
-                Some(Value::Array(list)) => list.iter().any(|v| v.as_str() == Some(value)),
-                Some(other) => text_of(other) == *value,
-                None => false,
-            }
+            held(have, value)
         }
+    }
+}
+
+/// Whether a custom field has a value; `*` is any [HELP].
+fn held(have: Option<&Value>, wanted: &str) -> bool {
+    match have {
+        None | Some(Value::Null) => false,
+        Some(_) if wanted == "*" => true,
+        Some(Value::String(text)) => text.to_lowercase() == wanted,
+        Some(Value::Array(list)) => list.iter().any(|v| v.as_str() == Some(wanted)),
+        Some(other) => text_of(other) == wanted,
     }
 }
 
@@ -323,11 +329,7 @@ fn user_term(state: &State, user: &User, term: &Term) -> bool {
         }),
         Some("created" | "created_at") => time_term(user.created_at, term),
         Some("updated" | "updated_at") => time_term(user.updated_at, term),
-        Some(key) => match user.user_fields.get(key) {
-            Some(Value::String(text)) => text.to_lowercase() == *value,
-            Some(other) => text_of(other) == *value,
-            None => false,
-        },
+        Some(key) => held(user.user_fields.get(key), value),
     }
 }
 
@@ -374,7 +376,7 @@ fn organization_term(organization: &Organization, term: &Term) -> bool {
         Some("tags") => organization.tags.contains(value),
         Some("created") => time_term(organization.created_at, term),
         Some("updated") => time_term(organization.updated_at, term),
-        Some(_) => false,
+        Some(key) => held(organization.organization_fields.get(key), value),
     }
 }
 

@@ -112,6 +112,7 @@ fn frame(state: &mut State) {
             system: Some(system),
             title: title.to_owned(),
             description: title.to_owned(),
+            agent_description: String::new(),
             active: true,
             required: false,
             tag: None,

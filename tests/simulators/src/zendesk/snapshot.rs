@@ -149,13 +149,13 @@ pub(super) fn fingerprint(state: &State) -> Value {
             .users
             .values()
             .filter(|u| u.active)
-            .map(|u| names.user_content(u)),
+            .map(|u| names.in_texts(names.user_content(u))),
     );
     let organizations = sorted(
         state
             .organizations
             .values()
-            .map(|o| names.organization_content(o)),
+            .map(|o| names.in_texts(names.organization_content(o))),
     );
     let live = state.groups.values().filter(|group| !group.deleted);
     let groups = sorted(live.map(|group| {
@@ -177,7 +177,7 @@ pub(super) fn fingerprint(state: &State) -> Value {
             .tickets
             .values()
             .filter(move |t| t.deleted.is_some() == deleted);
-        sorted(chosen.map(|ticket| names.ticket_content(ticket)))
+        sorted(chosen.map(|ticket| names.in_texts(names.ticket_content(ticket))))
     };
     let objects = sorted(state.objects.all.values().map(|o| {
         json!({
@@ -191,7 +191,7 @@ pub(super) fn fingerprint(state: &State) -> Value {
             .objects
             .records
             .values()
-            .map(|r| names.record_content(r)),
+            .map(|r| names.in_texts(names.record_content(r))),
     );
     let gone = state.users.values().filter(|user| !user.active);
     json!({
@@ -234,7 +234,8 @@ fn field_content(field: &Field) -> Value {
     json!({
         "owner": owner, "key": field.key, "title": field.title,
         "type": field.system.unwrap_or(field.kind.as_str()),
-        "description": field.description, "active": field.active, "required": field.required,
+        "description": field.description, "agent_description": field.agent_description,
+        "active": field.active, "required": field.required,
         "tag": field.tag, "options": sorted(options.into_iter()), "target": field.target,
     })
 }
@@ -285,6 +286,55 @@ impl Names<'_> {
         let ticket = self.state.tickets.get(&id);
         let name = ticket.map(|t| t.external_id.clone().or_else(|| t.subject.clone()));
         json!(name.flatten())
+    }
+
+    /// The same with every id in a text replaced by a name: what a client writes of an object it has just made.
+    fn in_texts(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.in_text(&text)),
+            Value::Array(items) => items.into_iter().map(|v| self.in_texts(v)).collect(),
+            Value::Object(map) => {
+                let named = map.into_iter().map(|(k, v)| (k, self.in_texts(v)));
+                Value::Object(named.collect())
+            }
+            other => other,
+        }
+    }
+
+    fn in_text(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(begin) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
+            let (before, from) = rest.split_at(begin);
+            let end = from.find(|c: char| !c.is_ascii_alphanumeric());
+            let (word, after) = from.split_at(end.unwrap_or(from.len()));
+            out.push_str(before);
+            let is_ticket = out.ends_with("tickets/") || out.ends_with('#');
+            match self.of_word(word, is_ticket) {
+                Some(name) => out.push_str(name.as_str().unwrap_or("an object without a name")),
+                None => out.push_str(word),
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// The name of what a word is the id of. Tickets have small numbers, so theirs count only where a ticket is meant.
+    fn of_word(&self, word: &str, is_ticket: bool) -> Option<Value> {
+        if self.state.objects.records.contains_key(word) {
+            return Some(self.record(word));
+        }
+        let id: Id = word.parse().ok()?;
+        if is_ticket && self.state.tickets.contains_key(&id) {
+            Some(self.ticket(id))
+        } else if self.state.users.contains_key(&id) {
+            Some(self.user(id))
+        } else if self.state.organizations.contains_key(&id) {
+            Some(self.organization(id))
+        } else {
+            None
+        }
     }
 
     /// A field's value, the id in a lookup replaced by a name.

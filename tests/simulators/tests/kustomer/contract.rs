@@ -77,6 +77,7 @@ async fn every_answer_fits_the_vendors_own_description() {
         "/v1/klasses/repair",
         "/v1/metadata/customer",
         "/v1/metadata/kobject.ecomm-order",
+        "/v1/audit-logs?count=2",
         "/v1/outboundAccounts",
         "/v1/satisfaction",
         "/v1/spam/senders",

@@ -152,7 +152,7 @@ async fn foreign_files_may_be_dead_and_some_files_are_nowhere() {
 }
 
 #[tokio::test]
-async fn files_of_notes_are_listed_or_hidden() {
+async fn files_of_notes_are_named_listed_or_hidden() {
     let simulator = organisation(300);
     let note = {
         let world = simulator.world();
@@ -167,7 +167,20 @@ async fn files_of_notes_are_listed_or_hidden() {
     assert_eq!(files.len(), simulator.world().files(&note).len());
     let link = files[0]["links"]["related"].as_str().unwrap();
     assert_eq!(fetch(&simulator, link, None).await.status, 200);
+    let named = async || {
+        let note = ok(&simulator, &format!("/v1/notes/{note}")).await;
+        note["data"]["relationships"]["attachments"]["data"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
+    assert_eq!(named().await, files.len());
+    simulator.switch(|switches| switches.note_files = NoteFiles::Listed);
+    assert_eq!(
+        (named().await, walk(&simulator, &path).await.len()),
+        (0, files.len())
+    );
     simulator.switch(|switches| switches.note_files = NoteFiles::Hidden);
+    assert_eq!(named().await, 0);
     assert_eq!(get(&simulator, &path).await.status, 404);
 }
 

@@ -1,5 +1,11 @@
 //! The Kustomer simulator, asked in-process: one test for each quirk that a connector must live with.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers are part of the test: what they cannot read is a failed test"
+)]
+
 mod contract;
 mod data;
 mod files;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use transload_simulators::common::Clock;
-use transload_simulators::kustomer::{Beyond, Config, DEFAULT_NOW_MS, IdsOnly, Kind, Oversize};
+use transload_simulators::kustomer::{
+    Beyond, Config, DEFAULT_NOW_MS, IdsOnly, KLASSES, Kind, Oversize,
+};
 
 use super::*;
 
@@ -452,4 +454,17 @@ async fn ids_only_comes_in_one_of_two_shapes() {
     assert_eq!(resources["data"][0].as_object().unwrap().len(), 2);
     simulator.switch(|switches| switches.ids_only = IdsOnly::Strings);
     assert_eq!(ask().await["data"][0], resources["data"][0]["id"]);
+}
+
+#[tokio::test]
+async fn a_klass_that_is_not_enabled_is_searched_or_unknown() {
+    let simulator = organisation(60);
+    let klass = KLASSES.iter().find(|k| k.status == "disabled").unwrap();
+    let body = json!({"queryContext": format!("kobject_{}", klass.name)});
+    assert_eq!(search(&simulator, "", &body).await.status, 200);
+    simulator.switch(|switches| switches.klasses_all_searched = false);
+    assert_eq!(search(&simulator, "", &body).await.status, 400);
+    assert_eq!(archive(&simulator, "", &body).await.status, 400);
+    let enabled = json!({"queryContext": "kobject_ecomm-order"});
+    assert_eq!(search(&simulator, "", &enabled).await.status, 200);
 }

@@ -66,6 +66,33 @@ async fn two_accounts_that_had_the_same_work_done_have_the_same_fingerprint() {
 }
 
 #[tokio::test]
+async fn an_id_in_a_text_is_named_where_it_leads_to_a_record_of_the_account() {
+    let text = |client: &Client| client.simulator.state_fingerprint()["tickets"].to_string();
+    let made = |client: Client, before: usize| async move {
+        for _ in 0..before {
+            client
+                .import(json!({"external_id": "k:0", "comments": [{"body": "x", "public": true}]}))
+                .await;
+        }
+        client.user("Ana", "ana@example.com").await;
+        let ana = client.known("ana@example.com");
+        let first = json!({"external_id": "k:1", "comments": [{"body": "x", "public": true}]});
+        let first = client.import(first).await;
+        let body =
+            format!("continues ticket #{first}; by https://a.example/agent/users/{ana}, not #7");
+        client
+            .import(json!({"external_id": "k:2", "comments": [{"body": body, "public": true}]}))
+            .await;
+        client
+    };
+    let (one, two) = (made(Client::new(), 1).await, made(Client::new(), 3).await);
+    let said =
+        "continues ticket #k:1; by https://a.example/agent/users/email:ana@example.com, not #7";
+    assert!(text(&one).contains(said), "{}", text(&one));
+    assert!(text(&two).contains(said), "{}", text(&two));
+}
+
+#[tokio::test]
 async fn a_duplicate_ticket_shows_in_the_fingerprint() {
     let one = Client::new();
     let ticket = json!({"external_id": "k:1", "comments": [{"body": "x", "public": true}]});

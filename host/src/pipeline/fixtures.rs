@@ -1,0 +1,166 @@
+//! Small records and a store of them, for this module's tests.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::config::Config;
+use crate::contract::types::Entry;
+use crate::kinds;
+use crate::sql;
+use crate::store::{Store, sha256};
+
+/// The extraction that staged rows belong to.
+pub const EXTRACTION: &str = "x1";
+
+/// A `migration.toml` between two made-up connections, with more of it behind.
+pub fn config(more: &str) -> Config {
+    let text = format!(
+        "[migration]\nfrom = \"old\"\nto = \"new\"\n[connections.old]\nplugin = \"old-desk\"\n[connections.new]\n\
+         plugin = \"acme-desk\"\n{more}\n"
+    );
+    Config::parse(std::path::Path::new("migration.toml"), text).unwrap()
+}
+
+/// A store in a folder of its own.
+pub async fn store() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("s.db")).await.unwrap();
+    (dir, store)
+}
+
+/// Stages records as a reading does.
+pub async fn stage(store: &Store, entries: &[Entry]) {
+    for entry in entries {
+        let payload = serde_json::to_string(entry).unwrap();
+        let row = sql!(
+            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, part, walk, payload, hash) \
+             VALUES ($1, $2, $3, $4, 0, $5, 'p', 1, $6, $7)",
+            EXTRACTION,
+            kinds::name(&entry.head.kind),
+            &entry.head.id,
+            kinds::parent(entry),
+            kinds::sort_at(entry),
+            &payload,
+            sha256(&payload)
+        );
+        store.write(vec![row]).await.unwrap();
+    }
+}
+
+fn entry(kind: &str, id: &str, data: Value) -> Entry {
+    serde_json::from_value(json!({
+        "head": {"kind": kind, "id": id, "deleted": false, "fields": [], "raw": [], "losses": []},
+        "data": {kind: data},
+    }))
+    .unwrap()
+}
+
+/// A reference as it is stored.
+pub fn reference(kind: &str, id: &str) -> Value {
+    json!({"kind": kind, "id": id})
+}
+
+/// A customer with e-mail addresses.
+pub fn customer(id: &str, emails: &[&str]) -> Entry {
+    let addresses: Vec<Value> = emails
+        .iter()
+        .map(|email| json!({"value": email, "channel": "Email", "shared": false, "primary": true}))
+        .collect();
+    entry(
+        "Customer",
+        id,
+        json!({"name": format!("name of {id}"), "addresses": addresses, "external_ids": [], "locations": [], "tags": [],
+            "merged_from": [], "watchers": []}),
+    )
+}
+
+/// A conversation of a customer.
+pub fn conversation(id: &str, customer: &str, status: Value) -> Entry {
+    entry(
+        "Conversation",
+        id,
+        json!({"customer": reference("Customer", customer), "status": status, "assignees": [], "teams": [], "channels": [],
+            "tags": [], "direction": "Inbound", "spam": false, "locked": false, "linked": []}),
+    )
+}
+
+/// A message by a customer, in a conversation or on the customer alone.
+pub fn message(id: &str, conversation: Option<&str>, author: &str) -> Entry {
+    entry(
+        "Message",
+        id,
+        json!({"conversation": conversation.map(|id| reference("Conversation", id)), "customer": reference("Customer", author),
+            "visibility": "Public", "direction": "Inbound", "author": {"Person": reference("Customer", author)},
+            "to": [], "cc": [], "bcc": [], "body_source": "Full", "delivery": {"status": "Received"}, "auto": false,
+            "bulk": false, "redacted": false, "spam": false, "forwarded": false, "reactions": [], "mentions": []}),
+    )
+}
+
+/// A custom object of a customer.
+pub fn object(id: &str, customer: &str) -> Entry {
+    entry(
+        "CustomObject",
+        id,
+        json!({"object_type": "order", "title": "an order", "images": [], "customer": reference("Customer", customer),
+            "tags": [], "comments": []}),
+    )
+}
+
+/// A file on a record.
+pub fn attachment(id: &str, parent: Value) -> Entry {
+    entry(
+        "Attachment",
+        id,
+        json!({"parent": parent, "name": "a.png", "inline": false, "state": {"Unavailable": "gone"}}),
+    )
+}
+
+/// A link between two records.
+pub fn relationship(id: &str, source: Value, target: Value) -> Entry {
+    entry(
+        "Relationship",
+        id,
+        json!({"name": "friend", "source": source, "target": target}),
+    )
+}
+
+/// An agent.
+pub fn agent(id: &str, email: &str) -> Entry {
+    entry(
+        "Agent",
+        id,
+        json!({"name": format!("name of {id}"), "email": email, "state": "Active", "machine": false, "roles": [], "teams": []}),
+    )
+}
+
+/// The definition of a custom field; `owner/name` is its id.
+pub fn field(id: &str, owner: &str, label: &str, field_type: &str, choices: &[&str]) -> Entry {
+    let options: Vec<Value> = choices
+        .iter()
+        .map(|choice| json!({"value": choice, "label": choice, "active": true}))
+        .collect();
+    let name = id.rsplit('/').next().unwrap();
+    entry(
+        "FieldDefinition",
+        id,
+        json!({"owner": {"kind": owner}, "name": name, "label": label, "field_type": field_type, "options": options,
+            "required": false, "sensitive": false, "retired": false}),
+    )
+}
+
+/// A run in a state, with its extraction.
+pub async fn run(store: &Store, id: &str, state: &str) {
+    let extraction = sql!(
+        "INSERT INTO extractions (id, connection, account, platform, digest, until_ms, caught_up, discovery, state, started_at) \
+         VALUES ($1, 'old', 'a1', 'old-desk', 'd', 1, 0, '{}', 'reading', 1) ON CONFLICT (id) DO NOTHING",
+        EXTRACTION
+    );
+    let run = sql!(
+        "INSERT INTO runs (id, extraction, source, destination, account, platform, organisation, state, config_digest, started_at) \
+         VALUES ($1, $2, 'old', 'new', 'a2', 'old-desk', 'o', $3, 'c', 1)",
+        id,
+        EXTRACTION,
+        state
+    );
+    store.write(vec![extraction, run]).await.unwrap();
+}

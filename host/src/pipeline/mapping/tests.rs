@@ -1,0 +1,348 @@
+use serde_json::json;
+
+use super::super::fixtures::{
+    self, EXTRACTION, agent, config, conversation, customer, field, stage,
+};
+use super::*;
+use crate::contract::destination::SlotOption;
+
+fn slot(name: &str, defaults: &[(&str, &str)], fallback: Option<&str>) -> Slot {
+    let option = |word: &str| SlotOption {
+        value: word.into(),
+        label: word.to_uppercase(),
+    };
+    Slot {
+        kind: Kind::Conversation,
+        name: name.into(),
+        values: ["open", "on-hold", "closed"].map(option).to_vec(),
+        defaults: defaults
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect(),
+        fallback: fallback.map(str::to_owned),
+    }
+}
+
+fn status() -> Slot {
+    slot("status", &[("open", "open"), ("closed", "closed")], None)
+}
+
+/// A setting that takes any text.
+fn free(name: &str, defaults: &[(&str, &str)], fallback: &str) -> Slot {
+    Slot {
+        values: vec![],
+        ..slot(name, defaults, Some(fallback))
+    }
+}
+
+fn there(kind: Kind, name: &str, label: &str, field_type: FieldType) -> TargetField {
+    TargetField {
+        kind,
+        object_type: None,
+        address: format!("f:{name}"),
+        name: name.into(),
+        label: label.into(),
+        field_type,
+        required: false,
+    }
+}
+
+async fn looked_at(config: &Config, slots: &[Slot], entries: &[Entry]) -> Met {
+    let (_dir, store) = fixtures::store().await;
+    stage(&store, entries).await;
+    met(&store, EXTRACTION, config, slots).await.unwrap()
+}
+
+/// More records than are looked at in one go, one in three with a status that nobody knows.
+fn many() -> Vec<Entry> {
+    (0..1_100)
+        .map(|n| {
+            let status = match n % 3 {
+                0 => json!({"Other": "waiting"}),
+                1 => json!("Open"),
+                _ => json!("Closed"),
+            };
+            conversation(&format!("c{n:04}"), "p1", status)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_value_that_was_met_and_has_no_place_is_an_error_until_the_map_names_it() {
+    let bare = config("");
+    let met = looked_at(&bare, &[status()], &many()).await;
+    let (maps, errors) = values(&bare, &[status()], &met, "new");
+    assert_eq!(maps[0].unmapped, ["other:waiting"]);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    for words in [
+        "conversation.status \"other:waiting\" (367 records) has no value at new",
+        "[map.conversation.status]",
+        "\"*\"",
+        "there are open, on-hold, closed",
+    ] {
+        assert!(errors[0].contains(words), "{words}: {errors:?}");
+    }
+    for answer in ["\"other:waiting\" = \"on-hold\"", "\"*\" = \"open\""] {
+        let mapped = config(&format!("[map.conversation.status]\n{answer}"));
+        let met = looked_at(&mapped, &[status()], &many()).await;
+        let (maps, errors) = values(&mapped, &[status()], &met, "new");
+        assert_eq!(
+            (maps[0].unmapped.len(), errors.len()),
+            (0, 0),
+            "{answer}: {errors:?}"
+        );
+    }
+    // What the plan wrote as a question stays one.
+    let asked = config("[map.conversation.status]\n\"other:waiting\" = \"\"");
+    let met = looked_at(&asked, &[status()], &many()).await;
+    let (maps, errors) = values(&asked, &[status()], &met, "new");
+    assert_eq!((maps[0].unmapped.len(), errors.len()), (1, 1), "{errors:?}");
+    assert!(!maps[0].values.contains_key("other:waiting"), "{maps:?}");
+}
+
+#[tokio::test]
+async fn a_fallback_of_the_connector_leaves_no_value_without_a_place() {
+    let slot = slot("status", &[], Some("open"));
+    let met = looked_at(&config(""), std::slice::from_ref(&slot), &many()).await;
+    let (maps, errors) = values(&config(""), &[slot], &met, "new");
+    assert_eq!((maps[0].unmapped.len(), errors.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn what_a_rule_leaves_out_needs_no_value() {
+    let mut deleted = conversation("c1", "p1", json!({"Other": "waiting"}));
+    deleted.head.deleted = true;
+    let met = looked_at(&config(""), &[status()], &[deleted]).await;
+    assert_eq!(values(&config(""), &[status()], &met, "new").1.len(), 0);
+    let without = config("[filter]\nkinds = [\"customer\"]");
+    let met = looked_at(&without, &[status()], &many()).await;
+    assert_eq!(values(&without, &[status()], &met, "new").1.len(), 0);
+}
+
+#[tokio::test]
+async fn what_nobody_has_read_yet_is_said_and_not_called_well() {
+    let met = looked_at(&config(""), &[status()], &[customer("p1", &[])]).await;
+    let notice = not_read(&config(""), &[status()], &met).unwrap();
+    assert!(notice.message.contains("conversation.status"), "{notice:?}");
+    let met = looked_at(&config(""), &[status()], &many()).await;
+    assert_eq!(not_read(&config(""), &[status()], &met), None);
+    let mapped = config("[map.conversation.status]\n\"*\" = \"open\"");
+    assert_eq!(not_read(&mapped, &[status()], &Met::default()), None);
+}
+
+#[test]
+fn a_value_of_the_map_that_the_destination_does_not_have_is_an_error() {
+    let wrong = config("[map.conversation.status]\n\"open\" = \"opened\"");
+    let (_, errors) = values(&wrong, &[status()], &Met::default(), "new");
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0].contains("to \"opened\", which new does not have; it has open, on-hold, closed"),
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn a_field_goes_where_the_user_says_else_to_its_namesake_else_it_is_made() {
+    let schema = [
+        field("customer/tier", "Customer", "Tier", "Choice", &["a", "b"]),
+        field("customer/old", "Customer", "Old", "Text", &[]),
+        field("customer/big one", "Customer", "Big one", "Integer", &[]),
+        field("customer/new", "Customer", "New", "Text", &[]),
+        field("company/tier", "Company", "Tier", "Choice", &[]),
+    ];
+    let targets = [
+        there(Kind::Customer, "vip", "VIP", FieldType::Choice),
+        there(Kind::Customer, "tier", "Tier", FieldType::Choice),
+        there(Kind::Customer, "BigOne", "Something", FieldType::Decimal),
+        there(Kind::Customer, "new", "New", FieldType::Boolean),
+    ];
+    let rules = config("[map.fields]\n\"customer/tier\" = \"VIP\"\n\"customer/old\" = false");
+    let found = fields(&rules, &schema, &targets, "acme");
+    let becomes: Vec<_> = found
+        .plan
+        .iter()
+        .map(|f| (f.field.as_str(), f.target.as_str(), f.confidence))
+        .collect();
+    assert_eq!(
+        becomes,
+        [
+            ("customer/tier", "VIP", None),
+            ("customer/old", "left out", None),
+            ("customer/big one", "Something", Some(0.9)),
+            // A yes/no cannot hold a text.
+            ("customer/new", "made", None),
+            // Another kind's fields are no namesakes.
+            ("company/tier", "made", None),
+        ]
+    );
+    assert_eq!(found.errors, Vec::<String>::new());
+    let codes: Vec<&str> = found.notices.iter().map(|n| n.code.as_str()).collect();
+    assert_eq!(codes, ["field-choices"], "{:?}", found.notices);
+}
+
+#[test]
+fn a_field_that_is_sent_nowhere_is_an_error_and_one_that_nobody_defines_is_shown() {
+    let schema = [field("customer/tier", "Customer", "Tier", "Choice", &[])];
+    let rules = config("[map.fields]\n\"customer/tier\" = \"vip\"\n\"customer/teir\" = false");
+    let found = fields(&rules, &schema, &[], "acme");
+    assert_eq!(found.errors.len(), 1);
+    assert!(
+        found.errors[0].contains("\"customer/tier\" into \"vip\", which acme does not have"),
+        "{:?}",
+        found.errors
+    );
+    assert_eq!(found.notices[0].code, "unknown-field");
+    let rules = config("[map.fields]\n\"customer/tier\" = \"vip\"");
+    let there = [there(Kind::Customer, "vip", "VIP", FieldType::Boolean)];
+    let found = fields(&rules, &schema, &there, "acme");
+    assert_eq!(found.notices[0].code, "field-type", "{:?}", found.notices);
+}
+
+fn target_agent(id: &str, email: &str) -> TargetAgent {
+    TargetAgent {
+        id: id.into(),
+        email: Some(email.into()),
+        name: format!("name of {id}"),
+        active: true,
+        note: None,
+    }
+}
+
+#[test]
+fn a_pair_of_agents_goes_before_an_equal_address() {
+    let schema = [
+        agent("s1", "jo@old.example"),
+        agent("s2", "al@old.example"),
+        agent("s3", "Bo@Both.example"),
+        agent("s4", "nobody@old.example"),
+    ];
+    let there = [
+        target_agent("1", "jo@new.example"),
+        target_agent("2", "jo@old.example"),
+        target_agent("3", "bo@both.example"),
+    ];
+    let rules = config(
+        "[people.agents]\n\"JO@old.example\" = \"Jo@New.example\"\ns2 = \"1\"\n\"gone@old.example\" = \"1\"",
+    );
+    let found = agents(&rules, &schema, &there, "new");
+    let who: Vec<_> = found
+        .plan
+        .iter()
+        .map(|a| (a.id.as_str(), a.target.as_deref()))
+        .collect();
+    assert_eq!(
+        who,
+        [
+            ("s1", Some("name of 1")),
+            ("s2", Some("name of 1")),
+            ("s3", Some("name of 3")),
+            ("s4", None)
+        ]
+    );
+    assert_eq!(found.errors, Vec::<String>::new());
+    assert_eq!(found.notices.len(), 1);
+    assert!(
+        found.notices[0].message.contains("gone@old.example"),
+        "{:?}",
+        found.notices
+    );
+    // The run pairs those, and leaves the others to the connector.
+    let by_run: Vec<_> = schema
+        .iter()
+        .map(|entry| paired(&rules, entry, &there).map(|t| t.id.as_str()))
+        .collect();
+    assert_eq!(by_run, [Some("1"), Some("1"), None, None]);
+
+    let wrong = config("[people.agents]\ns1 = \"jo@nowhere.example\"");
+    let found = agents(&wrong, &schema, &there, "new");
+    assert!(
+        found.errors[0].contains("makes \"s1\" \"jo@nowhere.example\", who is no agent of new"),
+        "{:?}",
+        found.errors
+    );
+}
+
+/// A project's file with this in it, and how often entries were added to it until nothing was missing.
+async fn planned(
+    more: &str,
+    slots: &[Slot],
+    schema: &[Entry],
+    entries: &[Entry],
+) -> (Config, String) {
+    let targets = [there(Kind::Customer, "tier", "Tier", FieldType::Choice)];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("migration.toml");
+    let text = "[migration]\nfrom = \"old\"\nto = \"new\"\n[connections.old]\nplugin = \"o\"\n[connections.new]\nplugin = \"n\"\n";
+    std::fs::write(&path, format!("{text}{more}\n")).unwrap();
+    let mut config = Config::load(&path).unwrap();
+    let met = looked_at(&config, slots, entries).await;
+    let first = proposal(&config, schema, slots, &targets, &met, "new");
+    config.write_map(&first).unwrap();
+    let digest = config.digest();
+    let met = looked_at(&config, slots, entries).await;
+    let second = proposal(&config, schema, slots, &targets, &met, "new");
+    assert_eq!(second, MapProposal::default());
+    assert_eq!(config.write_map(&second).unwrap(), 0);
+    assert_eq!(config.digest(), digest);
+    (config, std::fs::read_to_string(&path).unwrap())
+}
+
+#[tokio::test]
+async fn proposals_say_how_sure_they_are_and_why_and_a_second_plan_has_none() {
+    let slots = [status(), free("channel", &[("email", "e-mail")], "api")];
+    let schema = [
+        field("customer/tier", "Customer", "Tier", "Choice", &["a"]),
+        field("customer/new", "Customer", "New", "Text", &[]),
+    ];
+    let mut entries = many();
+    entries.push(conversation("d1", "p1", json!({"Other": "On hold"})));
+    let (config, text) = planned("", &slots, &schema, &entries).await;
+    for line in [
+        "open = \"open\" # 100 % sure: the same name as \"open\"",
+        "\"other:On hold\" = \"on-hold\" # 90 % sure: the same name but for case, blanks and signs as \"on-hold\"",
+        "\"other:waiting\" = \"\" # on 367 records; choose one of: open, on-hold, closed",
+        "email = \"e-mail\" # 100 % sure: the same name as \"e-mail\"",
+        "\"*\" = \"api\" # for values not named, by the connector of new",
+        "\"customer/tier\" = \"tier\" # 100 % sure: the same name as \"Tier\"",
+        "\"customer/new\" = true # made: new has nothing of this name",
+    ] {
+        assert!(
+            text.lines().any(|l| l == line),
+            "{line:?} is not in\n{text}"
+        );
+    }
+    // The question is not answered by having been asked.
+    let met = looked_at(&config, &slots, &entries).await;
+    assert_eq!(values(&config, &slots, &met, "new").1.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_written_means_what_nothing_written_meant() {
+    let slots = [
+        status(),
+        slot("channel", &[("email", "mail"), ("sms", "sms")], Some("api")),
+    ];
+    let mine = "[map.conversation.channel]\nsms = \"phone\"\n[map.conversation.status]\n\"*\" = \"closed\"";
+    let (written, text) = planned(mine, &slots, &[], &many()).await;
+    let before = config(mine);
+    for slot in &slots {
+        for value in [
+            "open",
+            "closed",
+            "snoozed",
+            "other:waiting",
+            "email",
+            "sms",
+            "fax",
+        ] {
+            assert_eq!(
+                map_value(&written, "conversation", slot, value),
+                map_value(&before, "conversation", slot, value),
+                "{} {value}:\n{text}",
+                slot.name
+            );
+        }
+    }
+    // A word for all that is not named leaves nothing to propose.
+    assert!(!text.contains("open ="), "{text}");
+}

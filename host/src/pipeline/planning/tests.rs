@@ -1,0 +1,102 @@
+use super::*;
+
+fn notice(severity: Severity, code: &str, message: &str) -> Notice {
+    Notice {
+        from: "acme".into(),
+        code: code.into(),
+        severity,
+        message: message.into(),
+        remedy: None,
+    }
+}
+
+fn plan(dangers: Vec<PlanDanger>) -> Plan {
+    Plan {
+        digest: "d1".into(),
+        check: CheckReport {
+            connections: vec![],
+            ok: false,
+        },
+        kinds: vec![],
+        losses: vec![],
+        custom_fields: vec![],
+        values: vec![],
+        agents: vec![],
+        side_effects: vec![],
+        notices: vec![],
+        dangers,
+        source_calls: 0,
+        destination_calls: 0,
+        forecast_ms: 0,
+        errors: vec![],
+    }
+}
+
+fn options(accept: Option<&str>, yes: bool, codes: &[&str]) -> RunOptions {
+    RunOptions {
+        accept: accept.map(str::to_owned),
+        yes,
+        accept_dangers: codes.iter().map(|code| (*code).to_owned()).collect(),
+        ..RunOptions::default()
+    }
+}
+
+#[test]
+fn a_yes_to_the_plan_is_no_yes_to_its_dangers() {
+    let all = [
+        notice(Severity::Danger, "mails", "It mails."),
+        notice(Severity::Caution, "seats", "It costs."),
+        notice(Severity::Danger, "mails", "It mails again."),
+        notice(Severity::Danger, "mails", "It mails."),
+        notice(Severity::Danger, "masked", "Names are masked."),
+        notice(Severity::Danger, "known", "Taken on before."),
+    ];
+    let dangerous = plan(dangers(all.iter(), &["known".to_owned()]));
+    let open: Vec<_> = dangerous
+        .dangers
+        .iter()
+        .map(|d| (d.notice.message.as_str(), d.accepted))
+        .collect();
+    assert_eq!(
+        open,
+        [
+            ("It mails.", false),
+            ("It mails again.", false),
+            ("Names are masked.", false),
+            ("Taken on before.", true)
+        ]
+    );
+    let refused = approve(&dangerous, &options(None, true, &["masked"])).unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.exit_code()),
+        ("danger-not-accepted", 2)
+    );
+    let words = refused.to_string();
+    assert!(
+        words.contains("mails (acme: It mails.)")
+            && words.contains("mails (acme: It mails again.)"),
+        "{words}"
+    );
+    assert!(
+        !words.contains("masked") && !words.contains("known"),
+        "{words}"
+    );
+    let hint = refused.hint().unwrap();
+    assert!(
+        hint.contains("--accept-danger mails`") && hint.contains("--accept d1"),
+        "{hint}"
+    );
+
+    assert!(approve(&dangerous, &options(None, true, &["masked", "mails"])).is_ok());
+    assert!(approve(&dangerous, &options(Some("d1"), false, &[])).is_ok());
+    let calm = plan(vec![]);
+    assert!(approve(&calm, &options(None, true, &[])).is_ok());
+    // Codes alone say nothing of the plan, and another plan's digest nothing of this one.
+    for no in [
+        options(None, false, &["masked", "mails"]),
+        options(Some("d2"), false, &[]),
+    ] {
+        let refused = approve(&dangerous, &no).unwrap_err();
+        assert!(matches!(refused, Error::NotApproved { .. }), "{refused}");
+    }
+}

@@ -1,0 +1,68 @@
+//! Records of custom objects: what fits into 32 KB, and what becomes of a row that is refused.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot read is a failed test"
+)]
+
+mod support;
+
+use support::{Account, definition, field, is_created, object_type, record};
+use transload_plugin_zendesk::map;
+use transload_sdk::types::{CustomObject, FieldType, Kind, Owner, Value};
+
+/// An account with an object that has five long texts.
+async fn account() -> Account {
+    let account = Account::new().await;
+    account
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
+        .await;
+    let owner = || Owner {
+        kind: Kind::CustomObject,
+        object_type: Some("order".to_owned()),
+    };
+    let texts = (0..5).map(|n| {
+        let name = format!("note{n}Txt");
+        definition(owner(), &name, &name, FieldType::LongText)
+    });
+    account.write(Kind::FieldDefinition, texts.collect()).await;
+    account
+}
+
+#[tokio::test]
+async fn a_record_with_more_text_than_fits_keeps_what_fits_and_says_what_does_not() {
+    let account = account().await;
+    let text = |n: usize| "é\n".repeat(1_000 + 500 * n);
+    let fields = (0..5).map(|n| {
+        let name = format!("note{n}Txt");
+        let at = account.field_at("custom-object:order", &name);
+        field(&name, Value::Text(text(n)), at)
+    });
+    let data = CustomObject::of("order", "Order o1");
+    let outcomes = account
+        .write(
+            Kind::CustomObject,
+            vec![record("o1", fields.collect(), data)],
+        )
+        .await;
+    assert!(is_created(&outcomes[0]), "{outcomes:?}");
+    let snapshot = account.snapshot();
+    let marker = "kustomer:org1:custom-object:o1";
+    let there = snapshot.record_by_external_id("order", marker).unwrap();
+    let stored = |n: usize| there.fields.get(&map::key(&format!("note{n}Txt"))).cloned();
+    assert_eq!(
+        stored(0),
+        Some(text(0).into()),
+        "the shortest is in its field"
+    );
+    let card = there.fields["transload_source_card"].as_str().unwrap();
+    let moved: Vec<usize> = (0..5).filter(|n| stored(*n).is_none()).collect();
+    assert!(!moved.is_empty());
+    let said = |n: &usize| {
+        let path = format!("fields.note{n}Txt");
+        outcomes[0].losses.iter().any(|loss| loss.field == path)
+    };
+    assert!(moved.iter().all(said), "{:?}", outcomes[0].losses);
+    assert!(card.contains("field note"), "{card}");
+}

@@ -1,0 +1,449 @@
+//! The user's rules in whole small migrations: what `migration.toml` says is what happens, and nothing else.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use transload_e2e::{Lab, LabConfig, Silent};
+use transload_host::error::Error;
+use transload_host::pipeline::model::{RunOptions, RunReport, RunState};
+use transload_host::pipeline::project::Project;
+use transload_host::pipeline::{plan, propose, run, status};
+use transload_host::report::adds_up;
+use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
+use transload_simulators::kustomer::Kind;
+use transload_simulators::zendesk::model::Role;
+
+/// The line by which the lab takes dangers on.
+const ACCEPTS: &str = "accept = [";
+
+async fn lab(extra: &str) -> Lab {
+    Lab::new(LabConfig {
+        size: 8,
+        longest_thread: 4,
+        largest_file: 512,
+        extra: extra.to_owned(),
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap()
+}
+
+fn yes() -> RunOptions {
+    RunOptions {
+        yes: true,
+        ..RunOptions::default()
+    }
+}
+
+async fn migrate(lab: &Lab) -> (Project, RunReport) {
+    let project = lab.project().await.unwrap();
+    let report = run(&project, yes(), &Silent).await.unwrap();
+    assert_eq!(report.state, RunState::Complete);
+    for sum in report.kinds.iter().chain([&report.total]) {
+        assert!(adds_up(sum), "{sum:?}");
+    }
+    (project, report)
+}
+
+/// Until a customer of the source has arrived.
+async fn loaded_some(lab: &Lab) {
+    let is_ours = |marker: &Option<String>| {
+        marker
+            .as_deref()
+            .is_some_and(|marker| marker.starts_with("kustomer:"))
+    };
+    while !lab
+        .destination
+        .snapshot()
+        .users
+        .iter()
+        .any(|user| is_ours(&user.external_id))
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+/// One text of a query.
+async fn text(project: &Project, sql: &'static str, of: &str) -> Option<String> {
+    let found = project.store.map(sql, vec![of.into()]).await.unwrap();
+    found.into_values().next()
+}
+
+/// A record of the source as it answers it.
+fn json(lab: &Lab, id: &str) -> Value {
+    lab.source.world().json(id).unwrap()
+}
+
+/// Conversations that are loaded, each with its customer.
+fn conversations(lab: &Lab) -> Vec<(String, String)> {
+    let world = lab.source.world();
+    let mut found = vec![];
+    for id in world.ids(Kind::Conversation) {
+        let json = world.json(&id).unwrap();
+        let attributes = &json["attributes"];
+        let customer = json["relationships"]["customer"]["data"]["id"].as_str();
+        if let (false, false, Some(customer)) = (
+            attributes["deleted"] == true,
+            attributes["spam"] == true,
+            customer,
+        ) && world
+            .json(customer)
+            .is_some_and(|c| c["attributes"]["deleted"] != true)
+        {
+            found.push((id, customer.to_owned()));
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_fills_the_map_once_and_its_digest_covers_its_dangers() {
+    let lab = lab("").await;
+    let path = lab.dir.join("migration.toml");
+    let mine: String = read(&path)
+        .lines()
+        .filter(|line| !line.starts_with(ACCEPTS))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    std::fs::write(&path, &mine).unwrap();
+    let before = lab.destination.state_fingerprint();
+
+    let mut project = lab.project().await.unwrap();
+    plan(&project, &Silent).await.unwrap();
+    assert_eq!(read(&path), mine, "a plan that writes nothing wrote");
+    let first = propose(&mut project, &Silent).await.unwrap();
+    assert_eq!(first.plan.errors, Vec::<String>::new());
+    assert!(first.added > 10, "{} entries", first.added);
+    let written = read(&path);
+    assert!(written.starts_with(&mine), "{written}");
+    assert!(
+        written.contains("[map.conversation.status]") && written.contains("[map.fields]"),
+        "{written}"
+    );
+
+    let mut project = lab.project().await.unwrap();
+    let second = propose(&mut project, &Silent).await.unwrap();
+    assert_eq!((second.added, second.withheld), (0, 0));
+    assert_eq!(second.plan, first.plan);
+    assert_eq!(read(&path), written);
+
+    // A yes to the plan is none to its dangers; its digest is.
+    let refused = run(&project, yes(), &Silent).await.unwrap_err();
+    assert_eq!(
+        (refused.code(), refused.exit_code()),
+        ("danger-not-accepted", 2)
+    );
+    for code in ["triggers", "automations", "welcome-mails"] {
+        assert!(refused.to_string().contains(code), "{refused}");
+    }
+    assert_eq!(lab.destination.state_fingerprint(), before);
+    let accepted = RunOptions {
+        accept: Some(second.plan.digest),
+        ..RunOptions::default()
+    };
+    let report = run(&project, accepted, &Silent).await.unwrap();
+    assert_eq!(report.state, RunState::Complete);
+    let taken_on = report
+        .notices
+        .iter()
+        .filter(|notice| notice.code == "triggers");
+    assert_eq!(taken_on.count(), 1, "what was taken on is not recorded");
+
+    // A run is pinned to its mapping: what is missing now stays missing, and the run goes on.
+    std::fs::write(&path, &mine).unwrap();
+    let mut project = lab.project().await.unwrap();
+    let third = propose(&mut project, &Silent).await.unwrap();
+    // Reading found attributes that nobody had defined.
+    assert!(
+        third.added == 0 && third.withheld >= first.added,
+        "{}",
+        third.withheld
+    );
+    assert_eq!(read(&path), mine);
+    let other = run(&project, yes(), &Silent).await.unwrap_err();
+    assert_eq!(other.code(), "other-mapping");
+    std::fs::write(&path, &written).unwrap();
+    let project = lab.project().await.unwrap();
+    let again = run(&project, yes(), &Silent).await.unwrap();
+    assert_eq!(again.run, report.run);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_who_is_excluded_is_nowhere_and_the_sum_holds() {
+    let probe = lab("").await;
+    let (conversation, customer) = conversations(&probe)
+        .into_iter()
+        .find(|(_, customer)| {
+            let json = json(&probe, customer);
+            json["attributes"]["emails"][0]["email"].is_string()
+        })
+        .unwrap();
+    let address = json(&probe, &customer)["attributes"]["emails"][0]["email"]
+        .as_str()
+        .unwrap()
+        .to_uppercase();
+    drop(probe);
+    // The same seed, so the same people.
+    let lab = lab(&format!("[filter]\nexclude_people = [{address:?}]")).await;
+    let (_, report) = migrate(&lab).await;
+    let snapshot = lab.destination.snapshot();
+    let is_of = |marker: &Option<String>, id: &str| {
+        marker
+            .as_deref()
+            .is_some_and(|marker| marker.to_lowercase().ends_with(id))
+    };
+    assert!(
+        !snapshot
+            .users
+            .iter()
+            .any(|user| is_of(&user.external_id, &customer))
+    );
+    assert!(
+        !snapshot
+            .tickets
+            .iter()
+            .any(|ticket| is_of(&ticket.external_id, &conversation))
+    );
+    let skipped = |kind: &str, rule: &str| -> u64 {
+        let groups = report.skips.iter();
+        groups
+            .filter(|group| group.kind == kind && group.rule == rule)
+            .map(|group| group.count)
+            .sum()
+    };
+    let why = "belongs to a person named in [filter] exclude_people";
+    assert!(skipped("customer", "named in [filter] exclude_people") >= 1);
+    let theirs = conversations(&lab)
+        .iter()
+        .filter(|(_, of)| *of == customer)
+        .count();
+    assert!(
+        skipped("conversation", why) >= theirs as u64,
+        "{:?}",
+        report.skips
+    );
+    let inside = format!("with its conversation: {why}");
+    assert!(skipped("message", &inside) >= 1, "{:?}", report.skips);
+    for group in &report.rejects {
+        assert!(!group.examples.contains(&conversation), "{group:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn agents_are_who_the_user_says_and_strangers_have_the_one_who_stands_in() {
+    let pairs = "[people]\nfallback_agent = \"agent8@acme.example\"\n[people.agents]\n\
+                 \"agent1@acme.example\" = \"agent7@acme.example\"";
+    let lab = lab(pairs).await;
+    let (project, _) = migrate(&lab).await;
+    let user = |email: &str| {
+        let snapshot = lab.destination.snapshot();
+        let mut users = snapshot.users.iter();
+        let found = users.find(|user| user.identities.iter().any(|i| i.value == email));
+        found.unwrap().id.to_string()
+    };
+    let source_id = async |email: &str| {
+        let sql =
+            "SELECT payload, id FROM staged WHERE kind = 'agent' AND payload LIKE '%' || $1 || '%'";
+        text(&project, sql, email).await.unwrap()
+    };
+    let target = async |email: &str| {
+        let id = source_id(email).await;
+        let sql = "SELECT source_id, target_id FROM effects WHERE kind = 'agent' AND part = 'main' AND source_id = $1";
+        text(&project, sql, &id).await.unwrap()
+    };
+    assert_eq!(
+        target("agent1@acme.example").await,
+        user("agent7@acme.example")
+    );
+    assert_eq!(
+        target("agent9@acme.example").await,
+        user("agent9@acme.example")
+    );
+    // Nobody has this address there.
+    let stranger = target("agent3@acme.example").await;
+    assert!(
+        stranger.contains(&user("agent8@acme.example")),
+        "{stranger}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_field_that_the_map_leaves_out_is_not_made_and_is_counted() {
+    let probe = lab("").await;
+    let project = probe.project().await.unwrap();
+    let made = plan(&project, &Silent).await.unwrap();
+    let field = made
+        .custom_fields
+        .iter()
+        .find(|field| field.field.starts_with("customer/") && field.target == "made")
+        .unwrap()
+        .field
+        .clone();
+    drop((project, probe));
+    let lab = lab(&format!("[map.fields]\n{field:?} = false")).await;
+    let (project, report) = migrate(&lab).await;
+    let rule = "left out by [map.fields]";
+    let left = report
+        .skips
+        .iter()
+        .find(|group| group.rule == rule)
+        .unwrap();
+    assert_eq!((left.kind.as_str(), left.count), ("field-definition", 1));
+    let sql = "SELECT source_id, target_id FROM effects WHERE kind = 'field-definition' AND source_id = $1";
+    assert_eq!(text(&project, sql, &field).await, None);
+    let name = format!("fields.{}", field.rsplit('/').next().unwrap());
+    let losses: Vec<_> = report
+        .losses
+        .iter()
+        .filter(|loss| loss.field == name)
+        .collect();
+    assert!(losses.iter().any(|loss| loss.note == rule), "{losses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_inventory_is_exported_once_and_a_source_that_cannot_list_it_costs_a_notice() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let lab = lab("").await;
+    let asked = || {
+        let requests = lab.source.harness().recorder.all();
+        requests
+            .iter()
+            .filter(|r| r.path == "/v1/workflows")
+            .count()
+    };
+    lab.source.harness().faults.add(Fault {
+        method: Some("GET".into()),
+        path: PathPattern::new("/v1/workflows"),
+        occurrence: Occurrence::All,
+        action: Action::Status {
+            status: 500,
+            retry_after_s: None,
+        },
+    });
+    let (_, report) = migrate(&lab).await;
+    assert!(report.inventory.is_empty());
+    assert!(
+        report.notices.iter().any(|n| n.code == "inventory-failed"),
+        "{:?}",
+        report.notices
+    );
+    lab.source.harness().faults.clear();
+
+    let (_, report) = migrate(&lab).await;
+    assert!(
+        report.inventory.contains_key("workflow"),
+        "{:?}",
+        report.inventory
+    );
+    let path = lab
+        .dir
+        .join("export")
+        .join(&report.run)
+        .join("inventory.json");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let things: Vec<Value> = serde_json::from_str(&read(&path)).unwrap();
+    assert_eq!(things.len() as u64, report.inventory.values().sum::<u64>());
+    let sum = report
+        .kinds
+        .iter()
+        .find(|sum| sum.kind == "inventory")
+        .unwrap();
+    assert_eq!(sum.exported, things.len() as u64);
+
+    let before = asked();
+    let (_, again) = migrate(&lab).await;
+    assert_eq!(again.inventory, report.inventory);
+    assert_eq!(asked(), before, "it was asked for again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_is_seen_from_elsewhere_and_told_and_the_run_goes_on_after_it() {
+    let command = "echo \\\"$TRANSLOAD_EVENT $TRANSLOAD_RUN $TRANSLOAD_MESSAGE\\\" >> told";
+    let lab = lab(&format!("[notify]\ncommand = \"{command}\"")).await;
+    let project = lab.project().await.unwrap();
+    let elsewhere = lab.project().await.unwrap();
+    let told = lab.dir.join("told");
+    let paused = async {
+        // Once something is loaded the destination refuses the credential.
+        loaded_some(&lab).await;
+        lab.destination.harness().faults.add(Fault {
+            method: None,
+            path: PathPattern::new("**"),
+            occurrence: Occurrence::All,
+            action: Action::Status {
+                status: 401,
+                retry_after_s: None,
+            },
+        });
+        let paused = loop {
+            let report = status(&elsewhere, None).await.unwrap();
+            if report.state == RunState::Paused {
+                break report;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        lab.destination.harness().faults.clear();
+        let users = lab.destination.snapshot().users;
+        let admin = users.iter().find(|user| user.role == Role::Admin).unwrap();
+        let token = lab.destination.token_for(admin.id, &["read", "write"]);
+        std::fs::write(lab.dir.join("destination.token"), token).unwrap();
+        // Secrets are looked at every few seconds.
+        lab.time.shown.advance(5_000);
+        paused
+    };
+    let (report, paused) = tokio::join!(run(&project, yes(), &Silent), paused);
+    let report = report.unwrap();
+    assert_eq!(report.state, RunState::Complete);
+    assert_eq!((report.reason, report.until), (None, None));
+    let reason = paused.reason.unwrap();
+    assert!(
+        reason.starts_with("new waits: ") && reason.contains("waiting for a new secret"),
+        "{reason}"
+    );
+    let told = read(&told);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(
+        lines[0].starts_with(&format!("pause {} new waits: ", report.run)),
+        "{told}"
+    );
+    assert!(
+        lines[1].starts_with(&format!("end {} the run is complete", report.run)),
+        "{told}"
+    );
+    assert!(
+        !told.contains(&lab.destination.admin_token()),
+        "a secret is told"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_stops_tells_why_and_is_stopped() {
+    let command = "echo \\\"$TRANSLOAD_EVENT $TRANSLOAD_MESSAGE\\\" >> told";
+    let lab = lab(&format!("[notify]\ncommand = \"{command}\"")).await;
+    let project = lab.project().await.unwrap();
+    let options = yes();
+    let stop = options.stop.clone();
+    let stopping = async {
+        loaded_some(&lab).await;
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(run(&project, options, &Silent), stopping);
+    assert!(matches!(ended.unwrap_err(), Error::Interrupted));
+    let told = read(&lab.dir.join("told"));
+    assert!(
+        told.starts_with("stop the run stopped: stopped at a safe point"),
+        "{told}"
+    );
+    assert_eq!(
+        status(&project, None).await.unwrap().state,
+        RunState::Stopped
+    );
+}
