@@ -3,6 +3,8 @@
 //! A digest covers method, URL, and the body's logical parts, blobs by their hash. Headers, boundaries, credentials and what
 //! the guest calls perishable are left out. Every part goes in with its length, so that no two requests share a text.
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 
 use super::transport::{OutBody, Piece};
@@ -12,16 +14,9 @@ use crate::contract::types::BlobRef;
 
 /// Hex of the sha-256.
 pub(super) fn digest(request: &Request) -> String {
-    let mut perishable: Vec<&[u8]> = request
-        .perishable
-        .iter()
-        .map(String::as_bytes)
-        .filter(|p| !p.is_empty())
-        .collect();
-    perishable.sort_by_key(|p| std::cmp::Reverse(p.len()));
     let mut hash = Hash {
         inner: Sha256::new(),
-        perishable,
+        perishable: Perishable::new(&request.perishable),
     };
     hash.text(request.method.as_bytes());
     hash.text(request.url.as_bytes());
@@ -53,7 +48,39 @@ pub(super) fn digest(request: &Request) -> String {
 
 struct Hash<'a> {
     inner: Sha256,
-    perishable: Vec<&'a [u8]>,
+    perishable: Perishable<'a>,
+}
+
+/// Strings to be left out, by their first bytes: a bulk request of a megabyte may have hundreds of them, and each place in it is
+/// looked at once.
+struct Perishable<'a> {
+    /// As many of the first bytes as all of them have.
+    prefix: usize,
+    /// With the same first bytes, the longest first.
+    by_prefix: HashMap<&'a [u8], Vec<&'a [u8]>>,
+}
+
+impl<'a> Perishable<'a> {
+    fn new(all: &'a [String]) -> Self {
+        let all = all.iter().map(String::as_bytes).filter(|p| !p.is_empty());
+        let prefix = all.clone().map(<[u8]>::len).min().unwrap_or(0);
+        let mut by_prefix: HashMap<_, Vec<_>> = HashMap::new();
+        for one in all {
+            let (first, _) = one.split_at(prefix);
+            by_prefix.entry(first).or_default().push(one);
+        }
+        for same in by_prefix.values_mut() {
+            same.sort_by_key(|one| std::cmp::Reverse(one.len()));
+        }
+        Self { prefix, by_prefix }
+    }
+
+    /// What follows the longest of them that `bytes` begin with.
+    fn strip<'b>(&self, bytes: &'b [u8]) -> Option<&'b [u8]> {
+        let (first, _) = bytes.split_at_checked(self.prefix)?;
+        let same = self.by_prefix.get(first)?;
+        same.iter().find_map(|one| bytes.strip_prefix(*one))
+    }
 }
 
 impl Hash<'_> {
@@ -73,13 +100,13 @@ impl Hash<'_> {
 
     /// Bytes of the guest, each perishable string in them replaced by a mark.
     fn text(&mut self, bytes: &[u8]) {
-        if self.perishable.is_empty() {
+        if self.perishable.by_prefix.is_empty() {
             return self.raw(bytes);
         }
         let mut kept = Vec::with_capacity(bytes.len());
         let mut rest = bytes;
         while let Some((first, tail)) = rest.split_first() {
-            match self.perishable.iter().find_map(|p| rest.strip_prefix(*p)) {
+            match self.perishable.strip(rest) {
                 Some(after) => {
                     kept.extend_from_slice(b"\0perishable\0");
                     rest = after;

@@ -12,9 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use tokio::process::Command;
-use transload_e2e::Silent;
 use transload_host::config::Config;
-use transload_host::pipeline::model::{RunOptions, RunReport};
+use transload_host::pipeline::model::{Events, Notice, RunOptions, RunReport};
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::run;
 
@@ -46,6 +45,37 @@ pub struct Windows {
     pub rows: u64,
 }
 
+/// Says on the standard error how far a run is and when, if the environment has `BENCH_PROGRESS`.
+struct Told {
+    begun: Instant,
+}
+
+impl Told {
+    fn tell(&self, what: std::fmt::Arguments<'_>) {
+        if std::env::var_os("BENCH_PROGRESS").is_some() {
+            eprintln!("{:8.3} {what}", self.begun.elapsed().as_secs_f64());
+        }
+    }
+}
+
+impl Events for Told {
+    fn phase(&self, name: &str) {
+        self.tell(format_args!("{name}"));
+    }
+
+    fn progress(&self, kind: &str, done: u64, total: Option<u64>) {
+        self.tell(format_args!("  {kind} {done} of {total:?}"));
+    }
+
+    fn paused(&self, connection: &str, reason: Option<&str>) {
+        self.tell(format_args!("  {connection} waits: {reason:?}"));
+    }
+
+    fn notice(&self, notice: &Notice) {
+        self.tell(format_args!("  {}", notice.code));
+    }
+}
+
 /// Runs a project in this process.
 ///
 /// # Errors
@@ -58,7 +88,7 @@ pub async fn run_here(dir: &Path) -> Result<()> {
         yes: true,
         ..RunOptions::default()
     };
-    let report = run(&project, options, &Silent).await?;
+    let report = run(&project, options, &Told { begun }).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let (peak, resident) = (memory("VmHWM")?, memory("VmRSS")?);
     let taken = Taken {
@@ -115,9 +145,10 @@ pub async fn child<T: serde::de::DeserializeOwned>(args: &[&str]) -> Result<T> {
     let output = Command::new(std::env::current_exe()?)
         .args(args)
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
+        .stdout(Stdio::piped())
         .kill_on_drop(true)
-        .output()
+        .spawn()?
+        .wait_with_output()
         .await?;
     ensure!(
         output.status.success(),

@@ -77,6 +77,11 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    // Silent unless `RUST_LOG` says otherwise.
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
     match Arguments::parse().command {
         Command::Host { dir } => host::run_here(&dir).await,
         Command::Native(options) => native::run_here(&options).await,

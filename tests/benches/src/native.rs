@@ -443,7 +443,12 @@ impl Source {
             .into_iter()
             .map(|file| File {
                 name: file.text("name").unwrap_or("file").to_owned(),
-                link: file.links.related.clone().filter(|_| !file.is("redacted")),
+                // What lies with others is not fetched; nor does the host, unless it is granted.
+                link: file
+                    .links
+                    .related
+                    .clone()
+                    .filter(|link| !file.is("redacted") && !link.contains("/external/")),
             })
             .collect())
     }
@@ -551,6 +556,7 @@ impl Source {
         {
             self.both(&context, since, &nothing).await?;
         }
+        objects.sort_by(|(_, a), (_, b)| b.text("createdAt").cmp(&a.text("createdAt")));
         let files = |said: &Said| 1 + said.files.len();
         records += said
             .values()
@@ -1150,7 +1156,7 @@ impl Destination {
             .collect())
     }
 
-    /// Links that a field holds: of records, customers and companies.
+    /// Links that a field holds: of records and customers.
     async fn links(
         &self,
         people: &People,
@@ -1183,17 +1189,13 @@ impl Destination {
                 "user_fields",
             ))
         });
-        let organizations = people.companies.iter().filter_map(|resource| {
-            let id = ids.companies.get(&resource.id)?;
-            let path = format!("/api/v2/organizations/{id}");
-            Some((resource, path, "organization", "organization_fields"))
-        });
+        let documented: HashSet<&String> = people.fields.values().flatten().collect();
         let links: Vec<(String, &str, Value)> = records
             .chain(users)
-            .chain(organizations)
             .flat_map(|(resource, path, word, fields)| {
                 let references = resource.references().into_iter();
                 references
+                    .filter(|(name, _)| documented.contains(name))
                     .filter_map(|(name, id)| {
                         let value = target(&id)?;
                         let body = json!({ word: { fields: { key(&name): value } } });

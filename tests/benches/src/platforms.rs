@@ -55,10 +55,12 @@ impl Requests {
 /// `POST /v1/customers/search ×500`, `GET /v1/messages/*/attachments/*`.
 fn kind_of(method: &str, path: &str, query: &str) -> String {
     let is_id = |part: &str| part.chars().any(|c| c.is_ascii_digit()) && !is_version(part);
-    let parts = path
-        .split('/')
-        .map(|part| if is_id(part) { "*" } else { part });
-    let path = parts.collect::<Vec<_>>().join("/");
+    let mut parts: Vec<&str> = vec![];
+    for part in path.split('/') {
+        let names_an_object = parts.last() == Some(&"custom_objects") && part != "limits";
+        parts.push(if is_id(part) || names_an_object { "*" } else { part });
+    }
+    let path = parts.join("/");
     let rows = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("pageSize="));
