@@ -291,18 +291,24 @@ fn kinds() -> Vec<KindSupport> {
             ..base(Kind::Team, 500, 2, 1)
         }),
         one_at_a_time(KindSupport {
-            matches: true,
-            conflicts: vec![key(ConflictScope::Unique, "email", Normalisation::Email)],
-            updates: fixed("agents are the account's own"),
-            ..base(Kind::Agent, 1_000, 1, 1)
-        }),
-        one_at_a_time(KindSupport {
             updates: fixed("an object's key cannot change"),
             ..base(Kind::ObjectType, 50, 12, 1)
         }),
         one_at_a_time(KindSupport {
             updates: fixed("a field's type cannot change"),
             ..base(Kind::FieldDefinition, 200, 1, 1)
+        }),
+        // After the fields that hold their attributes.
+        one_at_a_time(KindSupport {
+            matches: true,
+            conflicts: vec![key(ConflictScope::Unique, "email", Normalisation::Email)],
+            updates: vec![update(
+                "any",
+                vec![UpdateMode::ChangeFields],
+                true,
+                "custom attributes only: agents are the account's own",
+            )],
+            ..base(Kind::Agent, 1_000, 1, 1)
         }),
         KindSupport {
             can_create: false,

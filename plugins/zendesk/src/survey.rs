@@ -14,7 +14,7 @@ use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, State, UserImport, own_field};
-use crate::write::{self, people, schema};
+use crate::write::{self, matching, people, schema};
 
 /// The credential's owner. `GET /users/me` alone proves nothing: without valid credentials it may answer 200 with an
 /// anonymous user (Zendesk facts §1).
@@ -330,7 +330,7 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         (Kind::Company, "/api/v2/organizations/count"),
         (Kind::Conversation, "/api/v2/tickets/count"),
     ] {
-        if let Some(count) = people::count(cx, path).await? {
+        if let Some(count) = matching::count(cx, path).await? {
             counts.push((kind, count));
         }
     }

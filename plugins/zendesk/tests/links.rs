@@ -9,7 +9,10 @@
 mod support;
 
 use serde_json::Value as Json;
-use support::{Account, customer, definition, field, link, object_type, record, said, thread};
+use support::{
+    Account, assert_same, assert_undone, customer, definition, field, link, object_type, record,
+    said, thread,
+};
 use transload_plugin_zendesk::map;
 use transload_sdk::destination::UndoMode;
 use transload_sdk::ledger::{Action, Outcome, Status};
@@ -369,6 +372,6 @@ async fn a_rollback_takes_links_back_with_everything_else() {
         .write(Kind::Relationship, links_of_ana(&account))
         .await;
     let outcomes = account.rollback(UndoMode::Careful).await;
-    assert!(Account::all_undone(&outcomes), "{outcomes:?}");
-    assert_eq!(account.sim.state_fingerprint(), before);
+    assert_undone(&outcomes, "");
+    assert_same(&before, &account.sim.state_fingerprint(), "");
 }

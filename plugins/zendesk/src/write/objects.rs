@@ -257,7 +257,10 @@ async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(
     let after = by_marker(cx, object, markers()).await?;
     for (index, draft) in drafts.into_iter().enumerate() {
         let was = before.get(&draft.item.marker);
-        match after.get(&draft.item.marker) {
+        // A refused row leaves a record that was there as it was.
+        let refused = rows.get(&index).and_then(crate::api::JobRow::refusal);
+        let there = after.get(&draft.item.marker);
+        match there.filter(|_| refused.is_none() || was.is_none()) {
             Some(record) => {
                 let id = map::record_target(object, &record.id);
                 let ours = record
@@ -300,29 +303,26 @@ async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(
                 };
                 report(cx, draft.item, status, vec![main], draft.losses).await?;
             }
-            None => {
-                let why = rows.get(&index).and_then(crate::api::JobRow::refusal);
-                match why {
-                    Some(reason) => {
-                        let invalid = transload_sdk::types::Invalid {
-                            field: None,
-                            reason,
-                        };
-                        reject(cx, draft.item, Error::Invalid(invalid)).await?;
-                    }
-                    None => {
-                        let why = "a record that its job neither made nor refused".to_owned();
-                        report(
-                            cx,
-                            draft.item,
-                            Status::Unsettled(why),
-                            Vec::new(),
-                            draft.losses,
-                        )
-                        .await?;
-                    }
+            None => match refused {
+                Some(reason) => {
+                    let invalid = transload_sdk::types::Invalid {
+                        field: None,
+                        reason,
+                    };
+                    reject(cx, draft.item, Error::Invalid(invalid)).await?;
                 }
-            }
+                None => {
+                    let why = "a record that its job neither made nor refused".to_owned();
+                    report(
+                        cx,
+                        draft.item,
+                        Status::Unsettled(why),
+                        Vec::new(),
+                        draft.losses,
+                    )
+                    .await?;
+                }
+            },
         }
     }
     Ok(())
