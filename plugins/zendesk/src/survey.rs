@@ -459,16 +459,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         let mut known = schema::all_fields(cx, &owner).await?;
         for (key, kind, title) in own_field::ALL {
             let item = format!("own:{}:{key}", owner.word());
-            let field = schema::Wanted {
-                owner: owner.clone(),
-                key: key.to_owned(),
-                title: title.to_owned(),
-                kind: kind.to_owned(),
-                description: None,
-                options: Vec::new(),
-                lookup: None,
-                marker: &item,
-            };
+            let field = schema::Wanted::own(owner.clone(), (key, kind, title), &item);
             make_own(cx, &item, &field, &mut known).await?;
         }
     }
@@ -537,16 +528,7 @@ async fn own_field_id(
 ) -> Result<u64, Error> {
     let item = format!("own:{}:{name}", owner.word());
     let mut known = schema::all_fields(cx, &owner).await?;
-    let field = schema::Wanted {
-        owner,
-        key: String::new(),
-        title: title.to_owned(),
-        kind: "text".to_owned(),
-        description: None,
-        options: Vec::new(),
-        lookup: None,
-        marker: &item,
-    };
+    let field = schema::Wanted::own(owner, ("", "text", title), &item);
     Ok(make_own(cx, &item, &field, &mut known).await?.id)
 }
 

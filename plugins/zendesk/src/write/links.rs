@@ -169,6 +169,13 @@ struct Change {
     becomes: Map<String, Value>,
 }
 
+/// Up to a hundred records of one object, for one job.
+struct Chunk<'c> {
+    kind: &'c str,
+    part: String,
+    objects: Vec<&'c Object>,
+}
+
 /// What is to become of a link.
 enum Fate {
     /// In a lookup field of this object.
@@ -301,77 +308,97 @@ impl Desk {
         links: &[(&Item, &Relationship)],
     ) -> Result<BTreeMap<Object, Written>, Error> {
         let mut written = BTreeMap::new();
-        let mut records: BTreeMap<String, Vec<&Object>> = BTreeMap::new();
+        let mut records: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
         for (object, change) in &self.changes {
             match object.record() {
-                Some((kind, _)) => records.entry(kind.to_owned()).or_default().push(object),
+                Some((kind, _)) => records.entry(kind).or_default().push(object),
                 None => {
                     let done = put(cx, object, change).await?;
                     written.insert(object.clone(), done);
                 }
             }
         }
-        for (kind, objects) in &records {
-            for chunk in objects.chunks(BULK) {
-                written.extend(self.job(cx, kind, chunk, links).await?);
-            }
+        let chunks = records.iter().flat_map(|(kind, objects)| {
+            objects
+                .chunks(BULK)
+                .map(|chunk| self.chunk(kind, chunk, links))
+        });
+        let mut open: Vec<Chunk<'_>> = chunks.collect();
+        // They may be sent twice, and are when an answer was not seen and the change was not done.
+        for step in ["update", "update-again"] {
+            open = self.jobs(cx, open, step, &mut written).await?;
         }
         Ok(written)
     }
 
-    /// One job for up to a hundred records of an object. It may be sent twice, and is when its answer was not seen and it was
-    /// not done.
-    async fn job(
+    fn chunk<'c>(
         &self,
-        cx: &Context,
-        kind: &str,
-        objects: &[&Object],
+        kind: &'c str,
+        objects: &[&'c Object],
         links: &[(&Item, &Relationship)],
-    ) -> Result<Vec<(Object, Written)>, Error> {
+    ) -> Chunk<'c> {
         let first = objects
             .iter()
             .filter_map(|object| self.changes.get(*object))
             .filter_map(|change| links.get(change.first))
             .map(|(item, _)| item.key.as_str())
             .next();
-        let part = format!("links:{kind}:{}", first.unwrap_or_default());
-        let item = |object: &&Object| {
-            let id = object.record().map(|(_, id)| id);
-            let fields = self.changes.get(*object).map(|change| &change.becomes);
-            json!({"id": id, "custom_object_fields": fields})
-        };
-        let items: Vec<Value> = objects.iter().map(item).collect();
-        let body = json!({"job": {"action": "update", "items": items}});
-        let path = format!("/api/v2/custom_objects/{kind}/jobs");
-        let wanted: BTreeSet<Object> = objects.iter().map(|object| (*object).clone()).collect();
-        let mut written = Vec::new();
-        for step in ["update", "update-again"] {
-            let key = key("*", part.clone(), step);
-            let write = Write::idempotent("POST", path.clone(), key.clone())
-                .json(&body)
+        Chunk {
+            kind,
+            part: format!("links:{kind}:{}", first.unwrap_or_default()),
+            objects: objects.to_vec(),
+        }
+    }
+
+    /// A job for each chunk; all are begun before the first is waited for. Gives the chunks of which not all is known.
+    async fn jobs<'c>(
+        &self,
+        cx: &Context,
+        chunks: Vec<Chunk<'c>>,
+        step: &str,
+        written: &mut BTreeMap<Object, Written>,
+    ) -> Result<Vec<Chunk<'c>>, Error> {
+        let mut sent = Vec::new();
+        for chunk in chunks {
+            let key = key("*", chunk.part.clone(), step);
+            let path = format!("/api/v2/custom_objects/{}/jobs", chunk.kind);
+            let write = Write::idempotent("POST", path, key.clone())
+                .json(&self.job_body(&chunk))
                 .lifetime(objects::JOB_LIFE_MS);
-            let rows = match client::write(cx, write).await? {
-                Sent::Done(answer) => {
-                    let job: JobStatus = answer.take("job_status")?;
-                    let rows = client::job(cx, &job.id).await?.and_then(|job| job.results);
-                    rows_by_index(rows.unwrap_or_default(), objects.len())
-                }
+            let id = match client::write(cx, write).await? {
+                Sent::Done(answer) => Some(answer.take::<JobStatus>("job_status")?.id),
+                Sent::Doubt => None,
                 Sent::Refused(refusal) => {
-                    let refused = || Written::Refused(client::rejection(&refusal));
-                    return Ok(wanted
-                        .into_iter()
-                        .map(|object| (object, refused()))
-                        .collect());
-                }
-                Sent::Doubt => {
-                    cx.sleep(SETTLE_BY_KEY_MS).await;
-                    BTreeMap::new()
+                    let refused = |object: &&Object| {
+                        let why = Written::Refused(client::rejection(&refusal));
+                        ((*object).clone(), why)
+                    };
+                    written.extend(chunk.objects.iter().map(refused));
+                    continue;
                 }
             };
+            sent.push((chunk, key, id));
+        }
+        if sent.iter().any(|(_, _, id)| id.is_none()) {
+            cx.sleep(SETTLE_BY_KEY_MS).await;
+        }
+        let mut open = Vec::new();
+        for (chunk, key, id) in sent {
+            let rows = match id {
+                Some(id) => client::job(cx, &id).await?.and_then(|job| job.results),
+                None => None,
+            };
+            let rows = rows_by_index(rows.unwrap_or_default(), chunk.objects.len());
+            let wanted = chunk
+                .objects
+                .iter()
+                .map(|object| (*object).clone())
+                .collect();
             let now = read(cx, &wanted).await?;
-            let outcome = |(index, object): (usize, &&Object)| {
+            let mut all_known = true;
+            for (index, object) in chunk.objects.iter().enumerate() {
                 let refused = rows.get(&index).and_then(JobRow::refusal);
-                let written = match refused {
+                let fate = match refused {
                     _ if self.is_there(object, &now) => Written::Done(key.clone()),
                     Some(reason) => Written::Refused(Error::Invalid(Invalid {
                         field: None,
@@ -379,15 +406,24 @@ impl Desk {
                     })),
                     None => Written::Unknown,
                 };
-                ((*object).clone(), written)
-            };
-            written = objects.iter().enumerate().map(outcome).collect();
-            let unknown = |(_, one): &(Object, Written)| matches!(one, Written::Unknown);
-            if !written.iter().any(unknown) {
-                break;
+                all_known &= !matches!(fate, Written::Unknown);
+                written.insert((*object).clone(), fate);
+            }
+            if !all_known {
+                open.push(chunk);
             }
         }
-        Ok(written)
+        Ok(open)
+    }
+
+    fn job_body(&self, chunk: &Chunk<'_>) -> Value {
+        let item = |object: &&Object| {
+            let id = object.record().map(|(_, id)| id);
+            let fields = self.changes.get(*object).map(|change| &change.becomes);
+            json!({"id": id, "custom_object_fields": fields})
+        };
+        let items: Vec<Value> = chunk.objects.iter().map(item).collect();
+        json!({"job": {"action": "update", "items": items}})
     }
 
     fn is_there(&self, object: &Object, now: &BTreeMap<Object, Map<String, Value>>) -> bool {

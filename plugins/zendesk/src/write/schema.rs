@@ -85,6 +85,22 @@ pub struct Wanted<'a> {
     pub marker: &'a str,
 }
 
+impl<'a> Wanted<'a> {
+    /// A field of the connector's own.
+    pub fn own(owner: FieldOwner, (key, kind, title): (&str, &str, &str), marker: &'a str) -> Self {
+        Self {
+            owner,
+            key: key.to_owned(),
+            title: title.to_owned(),
+            kind: kind.to_owned(),
+            description: None,
+            options: Vec::new(),
+            lookup: None,
+            marker,
+        }
+    }
+}
+
 /// Finds or makes a field. `known` is the owner's list and is kept up to date. `Err` inside is a refusal.
 ///
 /// # Errors
@@ -508,14 +524,8 @@ async fn own_object_fields(
     let mut known = all_fields(cx, &owner).await?;
     for (key, kind, title, lookup) in own_field::OBJECT {
         let wanted = Wanted {
-            owner: owner.clone(),
-            key: key.to_owned(),
-            title: title.to_owned(),
-            kind: kind.to_owned(),
-            description: None,
-            options: Vec::new(),
             lookup: lookup.map(str::to_owned),
-            marker: &item.marker,
+            ..Wanted::own(owner.clone(), (key, kind, title), &item.marker)
         };
         match field(
             cx,
