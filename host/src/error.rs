@@ -106,6 +106,15 @@ impl Error {
         self
     }
 
+    /// Says what it is about before what is wrong with it. Variants that name a file of their own stay as they are.
+    #[must_use]
+    pub fn about(mut self, what: impl std::fmt::Display) -> Self {
+        if let Some(detail) = self.detail_mut() {
+            detail.message = format!("{what}: {}", detail.message);
+        }
+        self
+    }
+
     /// What caused it. Variants that have a source of their own keep it.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<BoxError>) -> Self {
@@ -140,6 +149,9 @@ impl Error {
                 }
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
                     Some("make room on this disk, then run the same command again".to_owned())
+                }
+                std::io::ErrorKind::NotADirectory | std::io::ErrorKind::AlreadyExists => {
+                    Some("move away what stands where a folder must be".to_owned())
                 }
                 _ => None,
             },

@@ -69,7 +69,9 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
                 .with_hint("name the component's file, as in acme_desk.wasm"),
                 _ => Error::io("read", file, e),
             })?;
-            let new = packages::inspect(bytes.clone()).await?;
+            let new = packages::inspect(bytes.clone())
+                .await
+                .map_err(|e| e.about(file.display()))?;
             let before = installed_hosts(&root, &new.description.name).await?;
             let text = grants(&new, before.as_ref());
             let wants_more =

@@ -21,7 +21,7 @@ impl From<StoreError> for Error {
             StoreError::Fenced => ("store-fenced", "only one process can run a migration"),
             StoreError::Database(_) | StoreError::Closed => (
                 "store",
-                "see to disk space and permissions, then run again: what was promised is kept",
+                "make room on this disk, see to the file's rights, then run the same command again: what was done is kept",
             ),
             StoreError::Corrupt(_) => (
                 "store-corrupt",
@@ -60,6 +60,22 @@ impl From<SandboxError> for Error {
 impl From<RegistryError> for Error {
     fn from(error: RegistryError) -> Self {
         let message = error.to_string();
+        let hint = match &error {
+            RegistryError::Spec(_) => "write name or name@requirement, as in acme-desk@^0.1",
+            RegistryError::UnknownPlugin { .. } | RegistryError::NoVersion { .. } => {
+                "`transload plugin list` shows what is installed, `transload plugin add FILE` installs more"
+            }
+            RegistryError::UnknownDigest(_) => "`transload plugin add FILE` installs it",
+            RegistryError::AlreadyThere { .. } => "give the new build another version",
+            RegistryError::InUse { .. } => "it goes once nothing uses it any more",
+            RegistryError::NotAPlugin(_) => {
+                "name a component that was built for `transload:connector`"
+            }
+            RegistryError::Digest { .. } | RegistryError::Broken { .. } => {
+                "`transload plugin remove` it and install it again"
+            }
+            RegistryError::Io { .. } => "see to the folder's owner, rights and room",
+        };
         match &error {
             RegistryError::Spec(_) => Self::input("plugin-name", message),
             RegistryError::UnknownPlugin { .. } => Self::input("unknown-plugin", message),
@@ -72,6 +88,7 @@ impl From<RegistryError> for Error {
             RegistryError::Broken { .. } => Self::environment("plugin-broken", message),
             RegistryError::Io { .. } => Self::environment("registry", message),
         }
+        .with_hint(hint)
         .with_source(error)
     }
 }

@@ -522,6 +522,8 @@ impl Loader<'_> {
                 Ok(None)
             }
             Err(Error::Interrupted) => Err(Error::Interrupted),
+            // There is no room for it, which is no reason to lose it.
+            Err(error) if error.code() == "store" => Err(error),
             Err(error) => {
                 let why = error.to_string();
                 // The report names it with its reason; there may be thousands.

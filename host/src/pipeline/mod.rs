@@ -36,7 +36,7 @@ use self::model::{
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
-use self::pauses::{Keeper, telling};
+use self::pauses::{Keeper, telling, unless_refused};
 use self::planning::Facts;
 use self::project::Project;
 pub use self::side::Side;
@@ -72,7 +72,11 @@ struct Ends {
     destination_account: Account,
 }
 
-async fn ends(project: &Project, pinned: Option<(&str, &str)>) -> Result<Ends, Error> {
+async fn ends(
+    project: &Project,
+    pinned: Option<(&str, &str)>,
+    events: &dyn Events,
+) -> Result<Ends, Error> {
     let migration = &project.config.migration;
     let mut source = project
         .side(
@@ -88,14 +92,15 @@ async fn ends(project: &Project, pinned: Option<(&str, &str)>) -> Result<Ends, E
             pinned.map(|(_, target)| target),
         )
         .await?;
-    let source_account = project.account(&source).await?;
+    let source_account = unless_refused(&[&source], events, project.account(&source)).await?;
     for side in [&mut source, &mut destination] {
         side.context.organisation.clone_from(&source_account.id);
     }
     let platform = source.description().name.clone();
     source.context.platform.clone_from(&platform);
     destination.context.platform = platform;
-    let destination_account = project.account(&destination).await?;
+    let destination_account =
+        unless_refused(&[&destination], events, project.account(&destination)).await?;
     Ok(Ends {
         source,
         source_account,
@@ -121,8 +126,7 @@ impl Ends {
 /// # Errors
 /// A connection that cannot be set up, or whose credential is refused.
 pub async fn check(project: &Project, events: &dyn Events) -> Result<CheckReport, Error> {
-    let _ = events;
-    Ok(ends(project, None).await?.check(project))
+    Ok(ends(project, None, events).await?.check(project))
 }
 
 /// Says what a run would do. Reads only: the source's schema lands in the store, where the run finds it.
@@ -219,7 +223,17 @@ impl Gathered {
 
 /// Asks both sides, and reads what is cheap to read.
 async fn gather(project: &Project, events: &dyn Events) -> Result<Gathered, Error> {
-    let mut ends = ends(project, None).await?;
+    let ends = ends(project, None, events).await?;
+    let (source, destination) = (ends.source.clone(), ends.destination.clone());
+    let asking = ask_both(project, ends, events);
+    unless_refused(&[&source, &destination], events, asking).await
+}
+
+async fn ask_both(
+    project: &Project,
+    mut ends: Ends,
+    events: &dyn Events,
+) -> Result<Gathered, Error> {
     let (extraction, until, discovery) = open_extraction(project, &mut ends).await?;
     let survey = {
         let side = &ends.destination;
@@ -550,7 +564,7 @@ async fn begin(
         if let Some(row) = row {
             let state: String = row.try_get("state")?;
             if ["running", "stopped", "paused", "complete"].contains(&state.as_str()) {
-                return resume(project, run, &row).await;
+                return resume(project, run, &row, events).await;
             }
             if state == "rolling-back" {
                 return Err(Error::input(
@@ -656,9 +670,10 @@ async fn resume(
     project: &Project,
     run: String,
     row: &sqlx::sqlite::SqliteRow,
+    events: &dyn Events,
 ) -> Result<Begun, Error> {
     let pinned = pinned(project, &run).await?;
-    let mut ends = ends(project, Some((&pinned.0, &pinned.1))).await?;
+    let mut ends = ends(project, Some((&pinned.0, &pinned.1)), events).await?;
     let account: String = row.try_get("account")?;
     let source_account: String = row.try_get("source_account")?;
     for (side, was, is) in [
@@ -766,6 +781,7 @@ async fn rollback_owned(
                 "no-run",
                 "nothing has been run yet, so there is nothing to roll back",
             )
+            .with_hint("`transload run` begins one")
         })?;
     let row = project
         .store
@@ -787,7 +803,8 @@ async fn rollback_owned(
     destination.context.platform = row.try_get("platform")?;
     destination.context.organisation = row.try_get("organisation")?;
     let account: String = row.try_get("account")?;
-    let is = project.account(&destination).await?.id;
+    let asking = project.account(&destination);
+    let is = unless_refused(&[&destination], events, asking).await?.id;
     if is != account {
         return Err(Error::input(
             "other-account",

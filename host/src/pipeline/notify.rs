@@ -129,16 +129,19 @@ impl Notifier {
     }
 }
 
-/// Why a run stopped, in one sentence without anything out of a record: what a connector or a platform said of one may be in
-/// an error of the migration itself, so of those only the kind is told.
+/// Why a run stopped, in one sentence without anything out of a record: what a connector or a platform said may be in an
+/// error, so of those only the kind is told.
 #[must_use]
 pub fn stopped_words(error: &Error) -> String {
     match error {
-        Error::Failed(_) => format!(
-            "the run stopped ({}): `transload report` says why",
+        Error::Config(_) | Error::Io { .. } | Error::Interrupted => {
+            format!("the run stopped: {error}")
+        }
+        error if error.code() == "store" => format!("the run stopped: {error}"),
+        error => format!(
+            "the run stopped ({}): `transload status` says why",
             error.code()
         ),
-        error => format!("the run stopped: {error}"),
     }
 }
 
@@ -217,12 +220,16 @@ mod tests {
 
     #[test]
     fn what_a_platform_said_of_a_record_is_not_passed_on() {
-        let error = Error::failed("stop-rule", "20 records were rejected: \"Dear Ana …\"");
-        let words = stopped_words(&error);
-        assert!(
-            words.contains("stop-rule") && !words.contains("Ana"),
-            "{words}"
-        );
+        for error in [
+            Error::failed("stop-rule", "20 records were rejected: \"Dear Ana …\""),
+            Error::input("invalid", "new could not be read: Ana's name"),
+        ] {
+            let words = stopped_words(&error);
+            assert!(
+                words.contains(error.code()) && !words.contains("Ana"),
+                "{words}"
+            );
+        }
         let error = Error::environment("store", "the store failed: no space left");
         assert!(stopped_words(&error).contains("no space left"));
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::model::Events;
 use super::notify::{Happening, Notifier};
 use super::side::Side;
+use crate::error::Error;
 use crate::gateway::{Pause, PauseReason};
 use crate::sql;
 use crate::store::Store;
@@ -51,6 +52,52 @@ pub async fn telling<T>(
         result = work => result,
         never = watching => match never {},
     }
+}
+
+/// As [`telling`], for what is asked before anything goes on: a credential that is refused ends it, because nobody waits at
+/// a command that only asks.
+///
+/// # Errors
+/// `auth`; what the work ends with.
+pub async fn unless_refused<T>(
+    sides: &[&Side],
+    events: &dyn Events,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let refused = sides.iter().map(|side| {
+        let pauses = side.gateway.pauses();
+        Box::pin(refusal(side.name.clone(), pauses))
+    });
+    tokio::select! {
+        result = telling(sides, events, None, work) => result,
+        (error, ..) = futures::future::select_all(refused) => Err(error),
+    }
+}
+
+/// Waits until a connection's credential is refused.
+async fn refusal(name: String, mut pauses: watch::Receiver<Option<Pause>>) -> Error {
+    let refused = |pause: &Option<Pause>| {
+        matches!(
+            pause,
+            Some(Pause {
+                reason: PauseReason::Credential(_),
+                ..
+            })
+        )
+    };
+    let pause = match pauses.wait_for(refused).await {
+        Ok(pause) => pause.clone(),
+        Err(_) => return std::future::pending().await,
+    };
+    let what = match pause.map(|pause| pause.reason) {
+        Some(PauseReason::Credential(what)) => what,
+        _ => "the credential is refused".into(),
+    };
+    Error::environment("auth", what)
+        .about(&name)
+        .with_hint(format!(
+            "renew the secret of [connections.{name}], see that it has the rights its plugin asks for, and try again"
+        ))
 }
 
 async fn follow(

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use transload_registry::Registry;
 
 use super::side::Side;
-use crate::blobs::BlobStore;
+use crate::blobs::{BlobError, BlobStore};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::contract::description::{Auth, AuthScheme, Description, Role};
@@ -79,8 +79,13 @@ impl Project {
     ) -> Result<Self, Error> {
         let state = dir.join(".transload");
         let store = Store::open(&config.store_path()).await?;
-        let blobs = BlobStore::open(state.join("blobs"), MAX_BLOB)
-            .map_err(|e| Error::environment("blobs", e.to_string()))?;
+        let files = state.join("blobs");
+        let blobs = BlobStore::open(files.clone(), MAX_BLOB).map_err(|e| match e {
+            BlobError::Io(source) => Error::io("use the folder", &files, source),
+            e => Error::environment("blobs", e.to_string())
+                .about(files.display())
+                .with_hint("make room on this disk, then run the same command again"),
+        })?;
         let sandbox = Sandbox::new(SandboxConfig::new(state.join("cache")))?;
         let registry = Registry::open(&config.registry_root()?)?;
         Ok(Self {

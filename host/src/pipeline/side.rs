@@ -13,7 +13,7 @@ use crate::gateway::Gateway;
 use crate::reading::ReadingHost;
 use crate::sandbox::{Plugin, UnitError};
 use crate::unit::error_words;
-use crate::unit_host::KnownBlobs;
+use crate::unit_host::{KnownBlobs, UnitAbort};
 
 /// A read that fails for now is tried this often before the run stops.
 const TRIES: u32 = 5;
@@ -77,6 +77,14 @@ impl Side {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(types::Error::Transient(why))) if tries < TRIES => why,
                 Ok(Err(error)) => return Err(self.failed(what, &error)),
+                // A disk that is full stays so; to go on would lose what cannot be kept.
+                Err(UnitError::Abort(UnitAbort::Store(why))) => {
+                    return Err(
+                        Error::environment("store", format!("the store failed: {why}")).with_hint(
+                            "make room on the disk or mend the file system, then run again",
+                        ),
+                    );
+                }
                 Err(error) if tries < 2 && error.may_pass() => error.to_string(),
                 Err(error) => {
                     return Err(Error::failed(
@@ -134,9 +142,10 @@ impl Side {
             types::Error::Bug(_) => "connector-bug",
         };
         match error {
-            types::Error::Auth(_) | types::Error::Permission(_) => {
-                Error::environment(code, message)
-            }
+            types::Error::Auth(_)
+            | types::Error::Permission(_)
+            | types::Error::Transient(_)
+            | types::Error::Quota(_) => Error::environment(code, message),
             types::Error::Invalid(_) => Error::input(code, message),
             _ => Error::failed(code, message),
         }

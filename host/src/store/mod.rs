@@ -277,6 +277,7 @@ impl Store {
             .max_connections(READERS)
             .connect_with(
                 options
+                    .clone()
                     .read_only(true)
                     .create_if_missing(false)
                     .pragma("cache_size", READER_CACHE),
@@ -284,7 +285,7 @@ impl Store {
             .await
             .map_err(|e| open(e.to_string()))?;
         let (writes, queue) = mpsc::channel(4096);
-        tokio::spawn(write_loop(writer, queue));
+        tokio::spawn(write_loop(writer, options, queue));
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
@@ -352,7 +353,13 @@ impl Store {
             })
             .await
             .map_err(|_| StoreError::Closed)?;
-        wait.await.map_err(|_| StoreError::Closed)?
+        match wait.await.map_err(|_| StoreError::Closed)? {
+            Err(StoreError::Database(why)) => Err(StoreError::Database(format!(
+                "{}: {why}",
+                self.inner.path.display()
+            ))),
+            written => written,
+        }
     }
 
     /// A statement that fails as fenced unless we still own the store; goes first into every batch with an intent.
@@ -731,7 +738,14 @@ fn bind(mut query: Query<'_>, args: Vec<Arg>) -> Query<'_> {
 }
 
 /// The one writer. A group that fails is taken apart, so that one caller's mistake is not another's loss.
-async fn write_loop(mut connection: SqliteConnection, mut queue: mpsc::Receiver<Job>) {
+///
+/// A connection on which a transaction failed is replaced: after a full disk the database has rolled back by itself, and what the
+/// connection believes of its transactions is no longer true.
+async fn write_loop(
+    mut connection: SqliteConnection,
+    options: SqliteConnectOptions,
+    mut queue: mpsc::Receiver<Job>,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while queue.recv_many(&mut group, GROUP).await > 0 {
         let jobs: Vec<Job> = group.drain(..).collect();
@@ -741,12 +755,26 @@ async fn write_loop(mut connection: SqliteConnection, mut queue: mpsc::Receiver<
             }
             continue;
         }
+        if jobs.len() > 1 {
+            renew(&mut connection, &options).await;
+        }
         for job in jobs {
             let result = apply(&mut connection, std::slice::from_ref(&job)).await;
+            if matches!(result, Err(StoreError::Database(_))) {
+                renew(&mut connection, &options).await;
+            }
             let _ = job.done.send(result);
         }
     }
     let _ = connection.close().await;
+}
+
+/// Opens the connection anew, if that is possible; the old one keeps giving its reason otherwise.
+async fn renew(connection: &mut SqliteConnection, options: &SqliteConnectOptions) {
+    if let Ok(new) = SqliteConnection::connect_with(options).await {
+        let old = std::mem::replace(connection, new);
+        let _ = old.close().await;
+    }
 }
 
 async fn apply(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<(), StoreError> {
@@ -820,6 +848,33 @@ mod tests {
                 .unwrap(),
             1
         );
+    }
+
+    #[tokio::test]
+    async fn a_store_whose_database_rolled_back_by_itself_is_written_again() {
+        let (_dir, store) = store().await;
+        let row = |code: &str| {
+            sql!(
+                "INSERT INTO notices (run, code, body) VALUES ('r', $1, 'b')",
+                code
+            )
+        };
+        store.write(vec![row("a")]).await.unwrap();
+        // As it does when the disk is full.
+        let bad = sql!("INSERT OR ROLLBACK INTO notices (run, code, body) VALUES ('r', 'a', 'b')");
+        for _ in 0..2 {
+            let (one, other) = tokio::join!(
+                store.write(vec![row("c"), bad.clone()]),
+                store.write(vec![bad.clone()])
+            );
+            for refused in [one, other] {
+                let why = refused.unwrap_err().to_string();
+                assert!(why.contains("s.db: ") && why.contains("UNIQUE"), "{why}");
+            }
+        }
+        store.write(vec![row("d")]).await.unwrap();
+        let kept = "SELECT count(*) FROM notices";
+        assert_eq!(store.number(kept, vec![]).await.unwrap(), 2);
     }
 
     #[tokio::test]

@@ -1,12 +1,19 @@
 //! What a user can get wrong, through the command: what is said, and the exit code.
 //!
-//! 2: a file, setting or argument is wrong. 3: the machine, the network or the store is in the way. Never a panic, never a
-//! trace of one, always a word about what is wrong.
+//! 2: a file, setting or argument is wrong. 3: the machine, the network, the store or a right is in the way. Never a panic,
+//! never a trace of one; always the file or setting at fault and what to do; and nothing is lost that was done before.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
-use transload_e2e::lab::plugin_path;
-use transload_e2e::{Lab, LabConfig};
+use transload_e2e::lab::{binary, plugin_path};
+use transload_e2e::{Lab, LabConfig, Silent};
+use transload_host::pipeline::model::RunOptions;
+use transload_host::pipeline::run;
+
+/// Bytes that are left on a disk that is nearly full: less than the store's log grows to before it begins anew.
+const ROOM: u64 = 2_600_000;
 
 async fn lab() -> Lab {
     Lab::new(LabConfig {
@@ -24,23 +31,66 @@ fn edit(dir: &Path, from: &str, to: &str) {
     std::fs::write(&path, text.replace(from, to)).unwrap();
 }
 
-/// Runs the command, and checks the exit code and that stderr says each of the words.
-async fn fails(lab: &Lab, args: &[&str], codes: &[i32], words: &[&str]) {
-    let output = lab.output(args).await.unwrap();
+/// Runs the command, and checks its exit code, that stderr says each of the words, and that it says what to do.
+async fn fails(lab: &Lab, args: &[&str], code: i32, words: &[&str]) {
+    failed(lab, &lab.output(args).await.unwrap(), code, words);
+}
+
+fn failed(lab: &Lab, output: &Output, code: i32, words: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let code = output.status.code();
-    println!("transload {} -> {code:?}\n{said}", args.join(" "));
-    assert!(
-        code.is_some_and(|code| codes.contains(&code)),
-        "{code:?} is none of {codes:?}: {said}"
-    );
+    println!("{:?}\n{said}", output.status);
+    assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(!said.contains("panicked"), "{said}");
-    for word in words {
+    for word in words.iter().chain(&["error: ", "  help: "]) {
         assert!(said.contains(word), "{word:?} is not said: {said}");
     }
     for secret in ["full-read-only", &lab.destination.admin_token()] {
         assert!(!said.contains(secret), "a secret is shown");
     }
+}
+
+/// Runs the command through another program that takes something from it.
+async fn within(lab: &Lab, program: &[&str], args: &[&str]) -> Output {
+    let (first, before) = program.split_first().unwrap();
+    let mut command = Command::new(first);
+    command
+        .args(before)
+        .arg(binary())
+        .args(args)
+        .current_dir(&lab.dir)
+        .stdin(Stdio::null());
+    tokio::task::spawn_blocking(move || command.output())
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+/// Runs the command as somebody who may write only where the folder's rights say so, as root may not be told by them.
+async fn as_anybody(lab: &Lab, args: &[&str]) -> Output {
+    let probe = lab.dir.join("probe");
+    if std::fs::write(&probe, "").is_err() {
+        return lab.output(args).await.unwrap();
+    }
+    std::fs::remove_file(&probe).unwrap();
+    let taken = "-dac_override,-dac_read_search";
+    let program = [
+        "setpriv",
+        "--bounding-set",
+        taken,
+        "--inh-caps",
+        taken,
+        "--",
+    ];
+    within(lab, &program, args).await
+}
+
+/// Runs the command where no file may grow beyond so many bytes: what a full disk does to it.
+async fn with_room(lab: &Lab, bytes: u64, args: &[&str]) -> Output {
+    let script = format!(
+        "trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"",
+        bytes / 512
+    );
+    within(lab, &["sh", "-c", &script], args).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,30 +103,42 @@ async fn a_good_set_up_passes_the_check() {
 async fn a_wrong_token_is_named_by_its_connection() {
     let lab = lab().await;
     std::fs::write(lab.dir.join("source.token"), "not-the-key").unwrap();
-    fails(&lab, &["check"], &[2, 3], &["old"]).await;
+    fails(&lab, &["check"], 3, &["old: ", "[connections.old]"]).await;
+    fails(&lab, &["plan"], 3, &["old: "]).await;
+    fails(&lab, &["run", "--yes"], 3, &["old: "]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_secret_is_named() {
     let lab = lab().await;
     std::fs::remove_file(lab.dir.join("destination.token")).unwrap();
-    fails(&lab, &["check"], &[2, 3], &["destination.token"]).await;
+    let words = [
+        "migration.toml:",
+        "connections.new.access_token",
+        "destination.token",
+    ];
+    fails(&lab, &["check"], 2, &words).await;
     let lab = self::lab().await;
     edit(
         &lab.dir,
         "token = \"file:source.token\"",
         "token = \"env:TRANSLOAD_TEST_NOT_SET\"",
     );
-    fails(&lab, &["check"], &[2, 3], &["TRANSLOAD_TEST_NOT_SET"]).await;
+    let words = [
+        "migration.toml:",
+        "connections.old.token",
+        "TRANSLOAD_TEST_NOT_SET",
+    ];
+    fails(&lab, &["check"], 2, &words).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_plugin_and_a_version_that_is_not_there_are_named() {
     let lab = lab().await;
     edit(&lab.dir, "plugin = \"zendesk\"", "plugin = \"zendsk\"");
-    fails(&lab, &["check"], &[2], &["zendsk", "zendesk"]).await;
+    fails(&lab, &["check"], 2, &["zendsk", "zendesk"]).await;
     edit(&lab.dir, "plugin = \"zendsk\"", "plugin = \"zendesk@^99\"");
-    fails(&lab, &["check"], &[2], &["99"]).await;
+    fails(&lab, &["check"], 2, &["99"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,16 +150,22 @@ async fn a_corrupt_component_is_never_run() {
     fails(
         &lab,
         &["plugin", "add", "half.wasm", "--yes"],
-        &[2],
+        2,
         &["half.wasm"],
     )
     .await;
     std::fs::write(&path, "not a component").unwrap();
-    fails(&lab, &["plugin", "add", "half.wasm", "--yes"], &[2], &[]).await;
+    fails(
+        &lab,
+        &["plugin", "add", "half.wasm", "--yes"],
+        2,
+        &["half.wasm"],
+    )
+    .await;
     fails(
         &lab,
         &["plugin", "add", "nowhere.wasm", "--yes"],
-        &[2],
+        2,
         &["nowhere.wasm"],
     )
     .await;
@@ -117,7 +185,7 @@ async fn a_corrupt_component_is_never_run() {
         }
     }
     assert_eq!(changed, 2);
-    fails(&lab, &["check"], &[2, 3], &["sha-256"]).await;
+    fails(&lab, &["check"], 3, &["sha-256", ".wasm"]).await;
 }
 
 fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
@@ -139,14 +207,14 @@ fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
 async fn broken_toml_and_unknown_keys_are_shown_where_they_are() {
     let lab = lab().await;
     edit(&lab.dir, "share = 1.0", "share = = 1.0");
-    fails(&lab, &["check"], &[2], &["migration.toml:"]).await;
+    fails(&lab, &["check"], 2, &["migration.toml:"]).await;
     edit(&lab.dir, "share = = 1.0", "shares = 1.0");
-    fails(&lab, &["check"], &[2], &["migration.toml:", "shares"]).await;
+    fails(&lab, &["check"], 2, &["migration.toml:", "shares"]).await;
     edit(&lab.dir, "shares = 1.0", "share = 1.0");
     edit(&lab.dir, "org = \"acme\"", "organisation = \"acme\"");
-    fails(&lab, &["check"], &[2], &["organisation"]).await;
+    fails(&lab, &["check"], 2, &["migration.toml:", "organisation"]).await;
     std::fs::remove_file(lab.dir.join("migration.toml")).unwrap();
-    fails(&lab, &["check"], &[2, 3], &["migration.toml"]).await;
+    fails(&lab, &["check"], 2, &["migration.toml"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,17 +223,17 @@ async fn a_platform_that_does_not_answer_is_the_environments_fault() {
     let (from, _) = &lab.base_urls;
     // Port 9 is nobody's on loopback.
     edit(&lab.dir, from, "http://127.0.0.1:9");
-    fails(&lab, &["check"], &[1, 3], &["old"]).await;
+    fails(&lab, &["check"], 3, &["old"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_before_there_is_a_run_say_so() {
     let lab = lab().await;
-    fails(&lab, &["status"], &[2], &["run"]).await;
-    fails(&lab, &["report"], &[2], &["run"]).await;
-    fails(&lab, &["rollback"], &[2], &["--yes"]).await;
-    fails(&lab, &["rollback", "--yes"], &[2], &["run"]).await;
-    fails(&lab, &["run"], &[2], &["approve"]).await;
+    fails(&lab, &["status"], 2, &["transload run"]).await;
+    fails(&lab, &["report"], 2, &["transload run"]).await;
+    fails(&lab, &["rollback"], 2, &["--yes"]).await;
+    fails(&lab, &["rollback", "--yes"], 2, &["transload run"]).await;
+    fails(&lab, &["run"], 2, &["approve", "--accept"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -173,17 +241,117 @@ async fn a_folder_that_cannot_be_written_is_named() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let lab = lab().await;
-    let sealed = std::fs::Permissions::from_mode(0o500);
-    std::fs::set_permissions(&lab.dir, sealed).unwrap();
-    let writable = std::fs::write(lab.dir.join("probe"), "").is_ok();
-    if writable {
-        println!("NOT CHECKED: this user may write everywhere, as root may");
-    } else {
-        fails(&lab, &["check"], &[3], &[]).await;
-    }
-    std::fs::set_permissions(&lab.dir, std::fs::Permissions::from_mode(0o700)).unwrap();
-    // A file where a folder must be stops everybody.
+    let rights = |mode| {
+        std::fs::set_permissions(&lab.dir, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    rights(0o500);
+    let output = as_anybody(&lab, &["check"]).await;
+    failed(&lab, &output, 3, &["transload.db"]);
+    let output = as_anybody(&lab, &["--project", "new", "init"]).await;
+    failed(&lab, &output, 3, &["new", "may write to"]);
+    // The files may be written, and no file may be put in another's place.
+    rights(0o700);
+    lab.run(&["plan", "--no-write"], &[0]).await.unwrap();
+    let path = lab.dir.join("migration.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    rights(0o500);
+    let output = as_anybody(&lab, &["plan"]).await;
+    failed(&lab, &output, 3, &["migration.toml", "rights"]);
+    rights(0o700);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     std::fs::remove_dir_all(lab.dir.join(".transload")).unwrap();
+    // A file where a folder must be stops everybody.
     std::fs::write(lab.dir.join(".transload"), "").unwrap();
-    fails(&lab, &["check"], &[3], &[".transload"]).await;
+    fails(&lab, &["check"], 3, &[".transload", "move away"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dangers_that_nobody_took_on_are_named() {
+    let lab = lab().await;
+    edit(&lab.dir, "\"triggers\", ", "");
+    fails(
+        &lab,
+        &["run", "--yes"],
+        2,
+        &["triggers (new: ", "--accept-danger triggers"],
+    )
+    .await;
+    let said = lab.run(&["plan"], &[0]).await.unwrap();
+    assert!(said.contains("needs a yes"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_run_on_one_store_is_refused_while_the_first_goes_on() {
+    let lab = lab().await;
+    let first = lab.project().await.unwrap();
+    let owned = first.own().await.unwrap();
+    let own = format!("process {}", std::process::id());
+    for args in [&["run", "--yes"][..], &["plan"], &["rollback", "--yes"]] {
+        fails(&lab, args, 3, &["transload.db", &own]).await;
+    }
+    owned.release().await.unwrap();
+    lab.run(&["plan"], &[0]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_a_run_and_loses_nothing() {
+    let lab = lab().await;
+    lab.run(&["plan", "--no-write"], &[0]).await.unwrap();
+    let size = |name: &str| std::fs::metadata(lab.dir.join(name)).map_or(0, |file| file.len());
+    let there = size("transload.db").max(size("transload.db-wal"));
+    let before = lab.destination.state_fingerprint();
+    // Enough to begin with, and not enough to end with.
+    let output = with_room(&lab, there + ROOM, &["run", "--yes"]).await;
+    failed(&lab, &output, 3, &["transload.db", "make room"]);
+    let after = lab.destination.state_fingerprint();
+    assert_ne!(before, after, "it was full before anything was written");
+    // There is room again; in the lab's own time, because what was in doubt has to settle.
+    let project = lab.project().await.unwrap();
+    let yes = RunOptions {
+        yes: true,
+        ..RunOptions::default()
+    };
+    run(&project, yes, &Silent).await.unwrap();
+    let report = lab.run(&["report", "--json"], &[0]).await.unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    for none in [
+        "/total/open",
+        "/total/unsettled",
+        "/total/shortfall",
+        "/duplicates",
+        "/lost",
+    ] {
+        assert_eq!(report.pointer(none).unwrap(), 0, "{none}");
+    }
+    assert_eq!(report["chain_ok"], true);
+    // Nothing is there twice, and no file is missing for want of room.
+    let snapshot = lab.destination.snapshot();
+    let markers = |all: Vec<&Option<String>>| {
+        let all: Vec<_> = all.into_iter().flatten().collect();
+        assert!(!all.is_empty());
+        assert_eq!(
+            all.iter().collect::<BTreeSet<_>>().len(),
+            all.len(),
+            "{all:?}"
+        );
+    };
+    markers(
+        snapshot
+            .tickets
+            .iter()
+            .map(|ticket| &ticket.external_id)
+            .collect(),
+    );
+    markers(
+        snapshot
+            .users
+            .iter()
+            .map(|user| &user.external_id)
+            .collect(),
+    );
+    let rejects = report["rejects"].to_string();
+    assert!(
+        !rejects.contains("space") && !rejects.contains("large"),
+        "{rejects}"
+    );
 }
