@@ -58,7 +58,11 @@ fn kind_of(method: &str, path: &str, query: &str) -> String {
     let mut parts: Vec<&str> = vec![];
     for part in path.split('/') {
         let names_an_object = parts.last() == Some(&"custom_objects") && part != "limits";
-        parts.push(if is_id(part) || names_an_object { "*" } else { part });
+        parts.push(if is_id(part) || names_an_object {
+            "*"
+        } else {
+            part
+        });
     }
     let path = parts.join("/");
     let rows = query
@@ -233,6 +237,7 @@ from = "old"
 to = "new"
 store = "transload.db"
 registry = "registry"
+accept = ["triggers", "automations", "automation-mails", "welcome-mails"]
 
 [connections.old]
 plugin = "kustomer"
