@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::assemble::{display_name, is_closed};
 use crate::config::Config;
 use crate::contract::types::Entry;
 use crate::kinds;
@@ -33,15 +34,17 @@ pub async fn stage(store: &Store, entries: &[Entry]) {
     for entry in entries {
         let payload = serde_json::to_string(entry).unwrap();
         let row = sql!(
-            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, part, walk, payload, hash) \
-             VALUES ($1, $2, $3, $4, 0, $5, 'p', 1, $6, $7)",
+            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, closed, name, part, walk, payload, hash) \
+             VALUES ($1, $2, $3, $4, 0, $5, $8, $9, 'p', 1, $6, $7)",
             EXTRACTION,
             kinds::name(&entry.head.kind),
             &entry.head.id,
             kinds::parent(entry),
             kinds::sort_at(entry),
             &payload,
-            sha256(&payload)
+            sha256(&payload),
+            is_closed(entry),
+            display_name(entry)
         );
         store.write(vec![row]).await.unwrap();
     }

@@ -291,18 +291,24 @@ fn kinds() -> Vec<KindSupport> {
             ..base(Kind::Team, 500, 2, 1)
         }),
         one_at_a_time(KindSupport {
-            matches: true,
-            conflicts: vec![key(ConflictScope::Unique, "email", Normalisation::Email)],
-            updates: fixed("agents are the account's own"),
-            ..base(Kind::Agent, 1_000, 1, 1)
-        }),
-        one_at_a_time(KindSupport {
             updates: fixed("an object's key cannot change"),
             ..base(Kind::ObjectType, 50, 12, 1)
         }),
         one_at_a_time(KindSupport {
             updates: fixed("a field's type cannot change"),
             ..base(Kind::FieldDefinition, 200, 1, 1)
+        }),
+        // After the fields that hold their attributes.
+        one_at_a_time(KindSupport {
+            matches: true,
+            conflicts: vec![key(ConflictScope::Unique, "email", Normalisation::Email)],
+            updates: vec![update(
+                "any",
+                vec![UpdateMode::ChangeFields],
+                true,
+                "custom attributes only: agents are the account's own",
+            )],
+            ..base(Kind::Agent, 1_000, 1, 1)
         }),
         KindSupport {
             can_create: false,
@@ -352,15 +358,15 @@ fn kinds() -> Vec<KindSupport> {
             updates: vec![
                 update(
                     "open",
-                    vec![UpdateMode::Recreate],
+                    vec![UpdateMode::Frozen],
                     true,
-                    "a change would wake triggers, which mail; deleted and imported anew instead",
+                    "a change would wake triggers, which mail: a loaded ticket stays as it was loaded",
                 ),
                 update(
                     "closed",
-                    vec![UpdateMode::Recreate],
+                    vec![UpdateMode::Frozen],
                     true,
-                    "closed tickets are frozen; deleted and imported anew",
+                    "closed tickets are frozen: a loaded ticket stays as it was loaded",
                 ),
             ],
             // A job and its poll.
@@ -492,6 +498,22 @@ fn side_effects() -> Vec<SideEffect> {
             "Agents take paid seats",
             Caution,
             Some("no agent is made unless `create_agents` is set"),
+            None,
+        ),
+        effect(
+            "stand-in",
+            "An end user without an address is made: the requester of tickets whose customer was not migrated",
+            Info,
+            Some("rollback takes it back unless somebody wrote to it"),
+            None,
+        ),
+        effect(
+            "agent-fields",
+            "Custom attributes of agents are written to fields of the agents' users",
+            Info,
+            Some(
+                "only empty fields are filled, unless the policy for agents says otherwise; rollback empties them again",
+            ),
             None,
         ),
         effect(

@@ -49,7 +49,7 @@ impl Destination for Zendesk {
     }
 
     async fn match_items(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<Vec<MatchResult>> {
-        write::people::match_items(cx, &kind, &items).await
+        write::matching::match_items(cx, &kind, &items).await
     }
 
     async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<()> {

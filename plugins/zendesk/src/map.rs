@@ -21,6 +21,8 @@ use crate::words::{self, Words};
 pub const COMMENT_BYTES: usize = 60_000;
 /// Comments a ticket can have (Zendesk facts §12).
 pub const COMMENTS_PER_TICKET: usize = 5_000;
+/// Between the parts of a path in the value of an option: a tree's options are paths written so.
+pub const PATH_SEPARATOR: char = '.';
 /// Bytes of one text area of a record, which holds 32 KB in all (Zendesk facts §11).
 pub const RECORD_TEXT_BYTES: usize = 8_000;
 /// Characters of a text field of a user, organization or ticket that we rely on.
@@ -510,7 +512,7 @@ pub fn field_value(
         },
         "tagger" | "dropdown" => match value {
             Value::Choice(text) | Value::Text(text) => plain(json!(stored(text)?)),
-            Value::Path(path) => plain(json!(stored(&path.join("::"))?)),
+            Value::Path(path) => plain(json!(stored(&path.join(&PATH_SEPARATOR.to_string()))?)),
             _ => return Err(OTHER_TYPE),
         },
         "multiselect" => match value {

@@ -14,7 +14,7 @@ use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, State, UserImport, own_field};
-use crate::write::{self, people, schema};
+use crate::write::{self, matching, people, schema};
 
 /// The credential's owner. `GET /users/me` alone proves nothing: without valid credentials it may answer 200 with an
 /// anonymous user (Zendesk facts §1).
@@ -330,7 +330,7 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         (Kind::Company, "/api/v2/organizations/count"),
         (Kind::Conversation, "/api/v2/tickets/count"),
     ] {
-        if let Some(count) = people::count(cx, path).await? {
+        if let Some(count) = matching::count(cx, path).await? {
             counts.push((kind, count));
         }
     }
@@ -459,16 +459,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         let mut known = schema::all_fields(cx, &owner).await?;
         for (key, kind, title) in own_field::ALL {
             let item = format!("own:{}:{key}", owner.word());
-            let field = schema::Wanted {
-                owner: owner.clone(),
-                key: key.to_owned(),
-                title: title.to_owned(),
-                kind: kind.to_owned(),
-                description: None,
-                options: Vec::new(),
-                lookup: None,
-                marker: &item,
-            };
+            let field = schema::Wanted::own(owner.clone(), (key, kind, title), &item);
             make_own(cx, &item, &field, &mut known).await?;
         }
     }
@@ -537,16 +528,7 @@ async fn own_field_id(
 ) -> Result<u64, Error> {
     let item = format!("own:{}:{name}", owner.word());
     let mut known = schema::all_fields(cx, &owner).await?;
-    let field = schema::Wanted {
-        owner,
-        key: String::new(),
-        title: title.to_owned(),
-        kind: "text".to_owned(),
-        description: None,
-        options: Vec::new(),
-        lookup: None,
-        marker: &item,
-    };
+    let field = schema::Wanted::own(owner, ("", "text", title), &item);
     Ok(make_own(cx, &item, &field, &mut known).await?.id)
 }
 

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value as Json, json};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::types::{
-    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Entity, Entry, Error,
-    Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
+    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Direction, Entity, Entry,
+    Error, Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
 };
 
 use crate::api::{CustomField, ImportComment, ImportTicket, Via};
@@ -243,9 +243,8 @@ pub fn link_back(ticket: &mut ImportTicket, stand_in: u64, before: u64) {
 /// (rule M-3).
 ///
 /// # Errors
-/// `invalid` when the message names no customer or is public, so that its conversation is missing rather than absent.
-pub fn lone_note(item: &Item) -> Result<Thread, Error> {
-    let entry = item.entry();
+/// `invalid` when it names a conversation, which is missing then, or is public.
+pub fn lone_note(entry: &Entry, with: Thread) -> Result<Thread, Error> {
     let Entity::Message(message) = &entry.data else {
         return Err(Error::Bug("a note that is no message".to_owned()));
     };
@@ -274,8 +273,6 @@ pub fn lone_note(item: &Item) -> Result<Thread, Error> {
         status: ConversationStatus::Closed,
         ..Conversation::empty()
     };
-    let own = item.thread()?.parts.into_iter().next();
-    let carried = own.map_or_else(Vec::new, |part| part.attachments);
     Ok(Thread {
         conversation: Entry {
             head,
@@ -283,7 +280,12 @@ pub fn lone_note(item: &Item) -> Result<Thread, Error> {
         },
         parts: vec![destination::Part {
             message: entry.clone(),
-            attachments: carried,
+            // What hangs on a note stands in its body as what hangs on a message of a thread does.
+            attachments: with
+                .parts
+                .into_iter()
+                .flat_map(|part| part.attachments)
+                .collect(),
         }],
     })
 }
@@ -747,6 +749,20 @@ impl Part<'_, '_> {
                 .filter(|at| at.rem_euclid(1_000) != 0)
                 .map(map::iso_exact),
         );
+        add(
+            "made",
+            head.created_at
+                .filter(|at| Some(*at) != message.sent_at)
+                .map(map::iso_exact),
+        );
+        add(
+            "direction",
+            match message.direction {
+                Direction::Inbound => Some("inbound".to_owned()),
+                Direction::Outbound => Some("outbound".to_owned()),
+                Direction::None => None,
+            },
+        );
         add("channel", message.channel.clone());
         add("app", message.app.clone());
         add(
@@ -763,6 +779,8 @@ impl Part<'_, '_> {
         add("message-id", message.message_id.clone());
         add("in-reply-to", message.in_reply_to.clone());
         add("read", message.read_at.map(map::iso_exact));
+        add("failed", message.delivery.failed_at.map(map::iso_exact));
+        add("sent to many", message.bulk.then(|| "yes".to_owned()));
         add("language", message.language.clone());
         add(
             "mentions",

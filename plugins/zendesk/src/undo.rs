@@ -14,13 +14,14 @@ use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
 use transload_sdk::types::Error;
 
 use crate::api::{
-    Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobStatus, Organization,
-    Record, Ticket, User,
+    Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobRow, JobStatus,
+    Organization, Record, Ticket, User,
 };
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner, FieldTarget};
 use crate::state::{Config, State};
 use crate::thread;
+use crate::write::tickets::rows_by_index;
 use crate::write::{people, schema};
 
 /// Tickets a job deletes (Zendesk facts §14).
@@ -160,8 +161,10 @@ impl Undo<'_> {
         }
         // One that was deleted softly before (by an earlier attempt, by a person) is not back to nothing yet.
         let to_purge: Vec<&Undoing> = doomed.iter().chain(&absent).copied().collect();
+        let mut kept = BTreeSet::new();
         if self.purge {
-            self.delete_many("/api/v2/deleted_tickets/destroy_many", "purge", &to_purge)
+            kept = self
+                .delete_many("/api/v2/deleted_tickets/destroy_many", "purge", &to_purge)
                 .await?;
         }
         let left: Vec<Ticket> = client::find_member(self.cx, &path, "tickets")
@@ -169,15 +172,19 @@ impl Undo<'_> {
             .unwrap_or_default();
         for one in doomed {
             let id = one.effect.target_id.parse::<u64>().unwrap_or(0);
-            if left.iter().any(|ticket| ticket.id == id) {
-                self.say(
-                    one,
-                    UndoStatus::Failed,
-                    Some("the ticket is still there".to_owned()),
-                )
-                .await?;
+            let wrong = if left.iter().any(|ticket| ticket.id == id) {
+                Some("the ticket is still there")
+            } else if kept.contains(&one.effect_id) {
+                Some("the ticket is deleted, but Zendesk did not delete it permanently")
             } else {
-                self.say(one, UndoStatus::Undone, None).await?;
+                None
+            };
+            match wrong {
+                Some(why) => {
+                    self.say(one, UndoStatus::Failed, Some(why.to_owned()))
+                        .await?;
+                }
+                None => self.say(one, UndoStatus::Undone, None).await?,
             }
         }
         for one in absent {
@@ -186,9 +193,15 @@ impl Undo<'_> {
         Ok(())
     }
 
-    async fn delete_many(&self, path: &str, step: &str, batch: &[&Undoing]) -> Result<(), Error> {
+    /// One job that deletes; gives the effects whose rows it says were refused.
+    async fn delete_many(
+        &self,
+        path: &str,
+        step: &str,
+        batch: &[&Undoing],
+    ) -> Result<BTreeSet<u64>, Error> {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(BTreeSet::new());
         }
         let ids = batch
             .iter()
@@ -198,11 +211,20 @@ impl Undo<'_> {
         let first = batch.first().map(|u| u.effect_id).unwrap_or_default();
         let key = key("*", format!("tickets:{first}"), step);
         let write = Write::idempotent("DELETE", format!("{path}?ids={ids}"), key);
-        if let Sent::Done(answer) = client::write(self.cx, write).await? {
-            let job: JobStatus = answer.take("job_status")?;
-            client::job(self.cx, &job.id).await?;
-        }
-        Ok(())
+        let every = || batch.iter().map(|one| one.effect_id).collect();
+        let Sent::Done(answer) = client::write(self.cx, write).await? else {
+            return Ok(every());
+        };
+        let job: JobStatus = answer.take("job_status")?;
+        let ended = client::job(self.cx, &job.id).await?;
+        let rows = ended.and_then(|job| job.results).unwrap_or_default();
+        let rows = rows_by_index(rows, batch.len());
+        let refused = |(index, one): (usize, &&Undoing)| {
+            rows.get(&index)
+                .and_then(JobRow::refusal)
+                .map(|_| one.effect_id)
+        };
+        Ok(batch.iter().enumerate().filter_map(refused).collect())
     }
 
     async fn ticket_conflict(
@@ -366,9 +388,10 @@ impl Undo<'_> {
         };
         conflict = conflict.or_else(|| self.changed(one, &people::user_facets(&user)));
         if conflict.is_none() {
-            conflict = self
-                .foreign_tickets(format!("{path}/tickets/requested"))
-                .await?;
+            for role in ["requested", "ccd"] {
+                let list = format!("{path}/tickets/{role}");
+                conflict = conflict.or(self.foreign_tickets(list).await?);
+            }
         }
         let (status, reason) = self.finish(one, conflict, path).await?;
         if status != UndoStatus::Undone || self.previews() || !self.purge {
@@ -431,7 +454,35 @@ impl Undo<'_> {
             conflict = (foreign > 0)
                 .then(|| format!("{foreign} agents are in it that this run did not add"));
         }
+        if conflict.is_none() {
+            let words = format!("type:ticket group:{id}");
+            let in_it =
+                |ticket: &Value| ticket.get("group_id").and_then(Value::as_u64) == id.parse().ok();
+            let foreign = self.foreign_found(&words, "ticket", in_it).await?;
+            conflict = (foreign > 0).then(|| format!("{foreign} tickets of others are in it"));
+        }
         self.finish(one, conflict, path).await
+    }
+
+    /// How many tickets, users or organizations a search finds that are not of this source and of which `holds` is true. The
+    /// index is some minutes late: what it finds is looked at, and what was deleted is known by its marker.
+    async fn foreign_found(
+        &self,
+        words: &str,
+        kind: &str,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Result<usize, Error> {
+        let path = format!("/api/v2/search?query={}", client::query(words));
+        let found: Option<Vec<Value>> = client::find_member(self.cx, &path, "results").await?;
+        let prefix = self.cx.marker_prefix().to_lowercase();
+        let foreign = |found: &&Value| {
+            let id = found.get("id").and_then(Value::as_u64).unwrap_or_default();
+            let external = found.get("external_id").and_then(Value::as_str);
+            !self.is_ours(kind, &id.to_string())
+                && !external.is_some_and(|id| id.to_lowercase().starts_with(&prefix))
+                && holds(found)
+        };
+        Ok(found.unwrap_or_default().iter().filter(foreign).count())
     }
 
     async fn record(&self, one: &Undoing) -> Result<Verdict, Error> {
@@ -496,31 +547,43 @@ impl Undo<'_> {
         .await
     }
 
-    /// Values on tickets that are not ours would vanish with the field (Zendesk facts §9).
+    /// Values of others would vanish with the field (Zendesk facts §9). Those of records go with their object, which asks
+    /// for them.
     async fn field_in_use(
         &self,
         target: &FieldTarget,
         field: &FieldDefinition,
     ) -> Result<Option<String>, Error> {
-        if target.owner != FieldOwner::Ticket {
-            return Ok(None);
-        }
-        let words = format!("type:ticket custom_field_{}:*", field.id);
-        let path = format!("/api/v2/search?query={}", client::query(&words));
-        let found: Vec<Ticket> = client::find_member(self.cx, &path, "results")
-            .await?
-            .unwrap_or_default();
-        let prefix = self.cx.marker_prefix();
-        // The index shows deleted tickets for some minutes; ours are known by their markers as well.
-        let foreign = |t: &&Ticket| {
-            !self.is_ours("ticket", &t.id.to_string())
-                && !t
-                    .external_id
-                    .as_deref()
-                    .is_some_and(|id| id.starts_with(&prefix))
+        let (words, kind, member) = match target.owner {
+            FieldOwner::Ticket => (format!("custom_field_{}", field.id), "ticket", ""),
+            FieldOwner::User => (target.address.clone(), "user", "user_fields"),
+            FieldOwner::Organization => (
+                target.address.clone(),
+                "organization",
+                "organization_fields",
+            ),
+            FieldOwner::Object(_) => return Ok(None),
         };
-        let foreign = found.iter().filter(foreign).count();
-        Ok((foreign > 0).then(|| format!("{foreign} tickets of others have a value in it")))
+        let holds = |found: &Value| {
+            let of_ticket = |list: &Vec<Value>| {
+                let same = |f: &&Value| f.get("id").and_then(Value::as_u64) == Some(field.id);
+                list.iter().find(same).and_then(|f| f.get("value")).cloned()
+            };
+            let value = match member {
+                "" => found
+                    .get("custom_fields")
+                    .and_then(Value::as_array)
+                    .and_then(of_ticket),
+                _ => found
+                    .get(member)
+                    .and_then(|f| f.get(&target.address))
+                    .cloned(),
+            };
+            value.is_some_and(|value| !is_default(&value))
+        };
+        let words = format!("type:{kind} {words}:*");
+        let foreign = self.foreign_found(&words, kind, holds).await?;
+        Ok((foreign > 0).then(|| format!("{foreign} {kind}s of others have a value in it")))
     }
 
     async fn option(&self, one: &Undoing) -> Result<Verdict, Error> {
@@ -593,6 +656,16 @@ impl Undo<'_> {
             Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
             Sent::Doubt => verdict(UndoStatus::Failed, "the change back was not answered"),
         })
+    }
+}
+
+/// What a field shows that nobody has filled: a checkbox is false then.
+fn is_default(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
     }
 }
 

@@ -124,8 +124,8 @@ fn reference(kind: Kind, id: u64) -> Reference {
     Reference::new(kind, id.clone()).at(id)
 }
 
-fn tag(name: &String) -> Reference {
-    Reference::new(Kind::Tag, name.as_str()).at(name.as_str())
+fn tag(name: &str) -> Reference {
+    Reference::new(Kind::Tag, name).at(name)
 }
 
 fn fields(values: impl Iterator<Item = (String, Value)>) -> Vec<Field> {
@@ -280,7 +280,7 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
             .into_iter()
             .collect(),
         brand: ticket.brand_id.map(|id| reference(Kind::Brand, id)),
-        tags: ticket.tags.iter().map(tag).collect(),
+        tags: ticket.tags.iter().map(|name| tag(name)).collect(),
         ..Conversation::empty()
     };
     let conversation = Entry {
@@ -399,7 +399,7 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
         name: Some(user.name.clone()),
         company: user.organization_id.map(|id| reference(Kind::Company, id)),
         addresses,
-        tags: user.tags.iter().map(tag).collect(),
+        tags: user.tags.iter().map(|name| tag(name)).collect(),
         merged_from,
         ..Customer::empty()
     };

@@ -15,6 +15,11 @@ use transload_sdk::Destination;
 use transload_sdk::session::Severity;
 use transload_sdk::types::Error;
 
+fn dana(account: &Account) -> u64 {
+    let snapshot = account.snapshot();
+    snapshot.user_by_email("dana@acme.example").unwrap().id
+}
+
 async fn dangers(account: &Account) -> Vec<String> {
     let checked = Zendesk::check(&account.harness().context()).await.unwrap();
     assert_eq!(checked.missing, Vec::<String>::new());
@@ -28,11 +33,7 @@ async fn dangers(account: &Account) -> Vec<String> {
 #[tokio::test]
 async fn a_fallback_agent_is_found_by_address_in_any_case_or_by_id() {
     let mut account = Account::unprepared(|_| {});
-    let dana = account
-        .snapshot()
-        .user_by_email("dana@acme.example")
-        .unwrap()
-        .id;
+    let dana = dana(&account);
     for wanted in ["Dana@ACME.example".to_owned(), dana.to_string()] {
         account.set("fallback_agent", wanted);
         assert_eq!(dangers(&account).await, Vec::<String>::new());
@@ -47,11 +48,7 @@ async fn a_fallback_agent_is_found_by_address_in_any_case_or_by_id() {
 #[tokio::test]
 async fn a_fallback_agent_who_cannot_stand_in_is_a_danger_that_names_the_setting() {
     let mut account = Account::unprepared(|_| {});
-    let dana = account
-        .snapshot()
-        .user_by_email("dana@acme.example")
-        .unwrap()
-        .id;
+    let dana = dana(&account);
     account
         .sim
         .edit_user(dana, |user| user.suspended = true)

@@ -9,7 +9,10 @@
 mod support;
 
 use serde_json::Value as Json;
-use support::{Account, customer, definition, field, link, object_type, record, said, thread};
+use support::{
+    Account, assert_same, assert_undone, customer, definition, field, link, object_type, record,
+    said, thread,
+};
 use transload_plugin_zendesk::map;
 use transload_sdk::destination::UndoMode;
 use transload_sdk::ledger::{Action, Outcome, Status};
@@ -44,14 +47,8 @@ fn ana() -> Reference {
     Reference::new(Kind::Customer, "c1").called("Ana Ruiz")
 }
 
-/// An account with the object `order` and with fields that point to orders: several of a customer, one of a customer, one of
-/// a conversation, one of an order.
-async fn account() -> Account {
-    let account = Account::new().await;
-    account
-        .write(Kind::ObjectType, vec![object_type("order", "Order")])
-        .await;
-    let fields = vec![
+fn fields() -> Vec<transload_sdk::destination::Item> {
+    vec![
         definition(
             owner(Kind::Customer, None),
             "ordersId",
@@ -86,8 +83,17 @@ async fn account() -> Account {
                 multi: false,
             }),
         ),
-    ];
-    account.write(Kind::FieldDefinition, fields).await;
+    ]
+}
+
+/// An account with the object `order` and with fields that point to orders: several of a customer, one of a customer, one of
+/// a conversation, one of an order.
+async fn account() -> Account {
+    let account = Account::new().await;
+    account
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
+        .await;
+    account.write(Kind::FieldDefinition, fields()).await;
     account
 }
 
@@ -349,26 +355,12 @@ async fn a_rollback_takes_links_back_with_everything_else() {
     account
         .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
-    let fields = vec![
-        definition(
-            owner(Kind::Customer, None),
-            "ordersId",
-            "Orders",
-            orders(true),
-        ),
-        definition(
-            owner(Kind::Customer, None),
-            "lastOrderId",
-            "Last order",
-            orders(false),
-        ),
-    ];
-    account.write(Kind::FieldDefinition, fields).await;
+    account.write(Kind::FieldDefinition, fields()).await;
     ana_and_orders(&account).await;
     account
         .write(Kind::Relationship, links_of_ana(&account))
         .await;
     let outcomes = account.rollback(UndoMode::Careful).await;
-    assert!(Account::all_undone(&outcomes), "{outcomes:?}");
-    assert_eq!(account.sim.state_fingerprint(), before);
+    assert_undone(&outcomes, "");
+    assert_same(&before, &account.sim.state_fingerprint(), "");
 }

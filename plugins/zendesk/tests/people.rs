@@ -8,11 +8,18 @@
 
 mod support;
 
-use support::{Account, customer, field, is_created, said, thread};
-use transload_sdk::destination::UndoMode;
+use support::{
+    Account, agent, assert_same, assert_undone, company, customer, definition, field, is_created,
+    said, thread,
+};
+use transload_plugin_zendesk::Zendesk;
+use transload_sdk::Destination;
+use transload_sdk::destination::{MatchKey, UndoMode};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
+use transload_sdk::testing::{Harness, answer};
 use transload_sdk::types::{
-    Address, AddressChannel, Author, Conversation, Customer, Kind, Reference, Value,
+    Address, AddressChannel, Author, Company, Conversation, Customer, Error, FieldType, Kind,
+    Owner, Reference, Value,
 };
 
 const NOW: i64 = 1_795_000_000_000;
@@ -51,7 +58,7 @@ async fn a_matched_user_keeps_the_notes_of_others_and_has_the_source_card_in_a_f
     assert!(card.contains("Marker: kustomer:org1:customer:c1"), "{card}");
 
     let outcomes = account.rollback(UndoMode::Careful).await;
-    assert!(Account::all_undone(&outcomes), "{outcomes:?}");
+    assert_undone(&outcomes, "");
     let user = account.snapshot().user(id).unwrap().clone();
     assert_eq!(
         (user.notes.as_str(), user.external_id),
@@ -88,8 +95,8 @@ async fn a_conversation_of_somebody_who_was_not_migrated_is_loaded_and_taken_bac
     assert_eq!(account.sim.outbox().all(), []);
 
     let outcomes = account.rollback(UndoMode::Careful).await;
-    assert!(Account::all_undone(&outcomes), "{outcomes:?}");
-    assert_eq!(account.sim.state_fingerprint(), before);
+    assert_undone(&outcomes, "");
+    assert_same(&before, &account.sim.state_fingerprint(), "");
 }
 
 #[tokio::test]
@@ -150,4 +157,209 @@ async fn two_customers_of_one_address_are_two_users_although_the_first_was_match
     assert!(second[0].existing.as_ref().unwrap().doubtful.is_some());
     let outcomes = account.write(Kind::Customer, second).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_person_is_matched_by_an_external_id_before_an_address_and_by_a_number_last() {
+    let account = Account::new().await;
+    let snapshot = account.snapshot();
+    let old = snapshot
+        .user_by_email("old.customer@example.com")
+        .unwrap()
+        .id;
+    let second = snapshot
+        .user_by_email("second.customer@example.com")
+        .unwrap()
+        .id;
+    account
+        .sim
+        .edit_user(old, |user| user.external_id = Some("crm-1".to_owned()))
+        .unwrap();
+    account
+        .sim
+        .edit_user(second, |user| user.phone = Some("+15555550123".to_owned()))
+        .unwrap();
+    let with_phone = |name: &str| Customer {
+        addresses: vec![Address::new(AddressChannel::Phone, "+1 555 555 0123")],
+        ..person(name, &[])
+    };
+    let items = vec![
+        customer(
+            "c1",
+            Vec::new(),
+            Customer {
+                external_ids: vec!["CRM-1".to_owned()],
+                ..person("Old Customer", &["second.customer@example.com"])
+            },
+        ),
+        customer("c2", Vec::new(), with_phone("Second Customer")),
+        customer("c3", Vec::new(), with_phone("Somebody Else")),
+    ];
+    let found = account.matched(Kind::Customer, items).await;
+    let by: Vec<_> = found
+        .iter()
+        .map(|item| item.existing.as_ref().unwrap())
+        .map(|c| (c.target_id.clone(), c.by, c.doubtful.is_some()))
+        .collect();
+    assert_eq!(
+        by,
+        [
+            (old.to_string(), MatchKey::ExternalId, false),
+            (second.to_string(), MatchKey::Phone, false),
+            (second.to_string(), MatchKey::Phone, true),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn two_companies_of_one_name_do_not_become_one_organization() {
+    let account = Account::new().await;
+    let two = || {
+        ["k1", "k2"]
+            .map(|id| company(id, Vec::new(), Company::called("Old Partner")))
+            .to_vec()
+    };
+    // An organization that others know by another id.
+    let partner = {
+        let snapshot = account.snapshot();
+        let found = snapshot
+            .organizations
+            .iter()
+            .find(|o| o.name == "Old Partner");
+        found.unwrap().id
+    };
+    account
+        .sim
+        .edit_organization(partner, |o| o.external_id = Some("crm-7".to_owned()))
+        .unwrap();
+    let mut items = account.matched(Kind::Company, two()).await;
+    // As a host marks a candidate that another record of the source already is.
+    items[1].existing.as_mut().unwrap().doubtful = Some("k1 already is this one".to_owned());
+    let outcomes = account.write(Kind::Company, items).await;
+    assert!(matches!(outcomes[0].status, Status::Updated));
+    assert!(is_created(&outcomes[1]), "{outcomes:?}");
+    let snapshot = account.snapshot();
+    let names: Vec<&str> = snapshot
+        .organizations
+        .iter()
+        .map(|o| o.name.as_str())
+        .collect();
+    assert!(names.contains(&"Old Partner (k2)"), "{names:?}");
+}
+
+#[tokio::test]
+async fn an_agents_attributes_are_in_fields_of_the_user_and_are_taken_back() {
+    let account = Account::new().await;
+    let owner = Owner {
+        kind: Kind::Agent,
+        object_type: None,
+    };
+    let office = definition(owner, "officeStr", "Office", FieldType::Text);
+    account.write(Kind::FieldDefinition, vec![office]).await;
+    let at = account.field_at("agent", "officeStr");
+    let value = |text: &str| vec![field("officeStr", Value::Text(text.to_owned()), at.clone())];
+    let dana = agent("a1", "Dana", "dana@acme.example", value("Bern"), Vec::new());
+    let gone = agent("a2", "Gone", "gone@acme.example", value("Oslo"), Vec::new());
+    let outcomes = account.write(Kind::Agent, vec![dana, gone]).await;
+    assert!(
+        matches!(outcomes[0].status, Status::Updated),
+        "{outcomes:?}"
+    );
+    let user = account
+        .snapshot()
+        .user_by_email("dana@acme.example")
+        .unwrap()
+        .clone();
+    let key = transload_plugin_zendesk::map::key("officeStr");
+    assert_eq!(user.user_fields[&key], "Bern");
+    assert!(
+        outcomes[1]
+            .losses
+            .iter()
+            .any(|l| l.field == "fields.officeStr")
+    );
+    let undone = account.rollback(UndoMode::Careful).await;
+    assert_undone(&undone, "");
+    let user = account
+        .snapshot()
+        .user_by_email("dana@acme.example")
+        .unwrap()
+        .clone();
+    assert!(user.user_fields.is_empty(), "{:?}", user.user_fields);
+}
+
+#[tokio::test]
+async fn a_refused_row_of_a_user_job_is_made_singly_without_the_address_of_another() {
+    let account = Account::with(|config| config.switches.bulk_user_import = true).await;
+    account
+        .write(
+            Kind::Customer,
+            vec![customer(
+                "c1",
+                Vec::new(),
+                person("Ana", &["ana@example.com"]),
+            )],
+        )
+        .await;
+    let items = vec![
+        customer("c2", Vec::new(), person("Bo", &["bo@example.com"])),
+        customer(
+            "c3",
+            Vec::new(),
+            person("Her son", &["ana@example.com", "son@example.com"]),
+        ),
+    ];
+    let harness = account.harness();
+    Zendesk::write(&harness.context(), Kind::Customer, items)
+        .await
+        .unwrap();
+    assert!(harness.outcomes().iter().all(is_created));
+    let jobs = harness
+        .exchanges()
+        .iter()
+        .filter(|e| e.request.url == "/api/v2/users/create_many")
+        .count();
+    assert_eq!(jobs, 1, "one job for both");
+    let snapshot = account.snapshot();
+    let son = snapshot
+        .user_by_external_id("kustomer:org1:customer:c3")
+        .unwrap();
+    assert_eq!(son.email(), Some("son@example.com"));
+}
+
+#[tokio::test]
+async fn where_bulk_import_is_switched_off_users_are_made_singly() {
+    let account = Account::new().await;
+    let items = ["c1", "c2"].map(|id| customer(id, Vec::new(), person(id, &[])));
+    let harness = account.harness();
+    Zendesk::write(&harness.context(), Kind::Customer, items.to_vec())
+        .await
+        .unwrap();
+    assert!(harness.outcomes().iter().all(is_created));
+    let urls: Vec<String> = harness
+        .exchanges()
+        .into_iter()
+        .filter(|e| e.request.key.is_some())
+        .map(|e| e.request.url)
+        .collect();
+    assert_eq!(urls, ["/api/v2/users", "/api/v2/users"]);
+}
+
+#[tokio::test]
+async fn a_limit_that_no_waiting_helped_ends_the_unit_and_rejects_nobody() {
+    let account = Account::new().await;
+    let email = "old.customer@example.com";
+    let items = vec![customer("c1", Vec::new(), person("Old Customer", &[email]))];
+    let items = account.matched(Kind::Customer, items).await;
+    let user = serde_json::json!({"user": {"id": 5, "role": "end-user", "name": "Old Customer"}});
+    let limited = Harness::new(move |request| {
+        std::future::ready(match request.method.as_str() {
+            "GET" => answer(200, user.to_string()),
+            _ => answer(429, r#"{"error":"APIRateLimitExceeded"}"#),
+        })
+    })
+    .state(serde_json::to_string(&transload_plugin_zendesk::state::State::default()).unwrap());
+    let ended = Zendesk::write(&limited.context(), Kind::Customer, items).await;
+    assert!(matches!(ended, Err(Error::Quota(_))), "{ended:?}");
+    assert_eq!(limited.outcomes(), []);
 }

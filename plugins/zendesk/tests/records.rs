@@ -10,6 +10,7 @@ mod support;
 
 use support::{Account, definition, field, is_created, object_type, record};
 use transload_plugin_zendesk::map;
+use transload_sdk::ledger::Status;
 use transload_sdk::types::{CustomObject, FieldType, Kind, Owner, Value};
 
 /// An account with an object that has five long texts.
@@ -28,6 +29,25 @@ async fn account() -> Account {
     });
     account.write(Kind::FieldDefinition, texts.collect()).await;
     account
+}
+
+#[tokio::test]
+async fn a_row_that_is_refused_leaves_the_record_that_was_there_and_is_rejected() {
+    let account = account().await;
+    let order = |title: &str| record("o1", Vec::new(), CustomObject::of("order", title));
+    account
+        .write(Kind::CustomObject, vec![order("Order o1")])
+        .await;
+    // No name is as long as a record may be.
+    let long = "x".repeat(40_000);
+    let outcomes = account.write(Kind::CustomObject, vec![order(&long)]).await;
+    assert!(
+        matches!(outcomes[0].status, Status::Rejected(_)),
+        "{outcomes:?}"
+    );
+    let snapshot = account.snapshot();
+    let there = snapshot.record_by_external_id("order", "kustomer:org1:custom-object:o1");
+    assert_eq!(there.unwrap().name, "Order o1");
 }
 
 #[tokio::test]

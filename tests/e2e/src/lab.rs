@@ -226,6 +226,17 @@ share = 1.0
         )
     }
 
+    /// Gives the destination's connection a new credential, as a person does when the former has run out.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn renew_credential(&self) -> Result<()> {
+        private(
+            &self.dir.join("destination.token"),
+            &self.destination.admin_token(),
+        )
+    }
+
     /// Opens the project in this process, in the simulators' time.
     ///
     /// # Errors

@@ -78,6 +78,7 @@ fn a_run_that_is_resumed_when_everything_has_expired_ends_like_any_other() {
         );
         println!("{what}");
         lab.time.shown.advance(later);
+        lab.renew_credential().unwrap();
         outside.block_on(async {
             let report = to_the_end(&lab, &Arc::default()).await;
             assert_eq!(report.state, RunState::Complete, "{what}");

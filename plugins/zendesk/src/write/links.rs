@@ -13,11 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::http::OperationKey;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{Entity, Error, Fidelity, Invalid, Kind, Loss, Reference, Relationship};
 
-use super::{SETTLE_BY_KEY_MS, effect, exported_as, objects, reject, report, schema};
-use crate::api::{JobStatus, Organization, Record, User};
+use super::{
+    Changed, SETTLE_BY_KEY_MS, change, effect, exported_as, holds, objects, reject, report, schema,
+};
+use crate::api::{JobRow, JobStatus, Organization, Record, User};
 use crate::client::{self, Sent, Write, key};
 use crate::map::{self, FieldOwner, loss};
 use crate::state::{Config, own_field};
@@ -166,6 +169,13 @@ struct Change {
     becomes: Map<String, Value>,
 }
 
+/// Up to a hundred records of one object, for one job.
+struct Chunk<'c> {
+    kind: &'c str,
+    part: String,
+    objects: Vec<&'c Object>,
+}
+
 /// What is to become of a link.
 enum Fate {
     /// In a lookup field of this object.
@@ -298,105 +308,130 @@ impl Desk {
         links: &[(&Item, &Relationship)],
     ) -> Result<BTreeMap<Object, Written>, Error> {
         let mut written = BTreeMap::new();
-        let mut records: BTreeMap<String, Vec<&Object>> = BTreeMap::new();
+        let mut records: BTreeMap<&str, Vec<&Object>> = BTreeMap::new();
         for (object, change) in &self.changes {
             match object.record() {
-                Some((kind, _)) => records.entry(kind.to_owned()).or_default().push(object),
+                Some((kind, _)) => records.entry(kind).or_default().push(object),
                 None => {
                     let done = put(cx, object, change).await?;
                     written.insert(object.clone(), done);
                 }
             }
         }
-        for (kind, objects) in &records {
-            for chunk in objects.chunks(BULK) {
-                written.extend(self.job(cx, kind, chunk, links).await?);
-            }
+        let chunks = records.iter().flat_map(|(kind, objects)| {
+            objects
+                .chunks(BULK)
+                .map(|chunk| self.chunk(kind, chunk, links))
+        });
+        let mut open: Vec<Chunk<'_>> = chunks.collect();
+        // They may be sent twice, and are when an answer was not seen and the change was not done.
+        for step in ["update", "update-again"] {
+            open = self.jobs(cx, open, step, &mut written).await?;
         }
         Ok(written)
     }
 
-    /// One job for up to a hundred records of an object. Sent twice it does the same.
-    async fn job(
+    fn chunk<'c>(
         &self,
-        cx: &Context,
-        kind: &str,
-        objects: &[&Object],
+        kind: &'c str,
+        objects: &[&'c Object],
         links: &[(&Item, &Relationship)],
-    ) -> Result<Vec<(Object, Written)>, Error> {
+    ) -> Chunk<'c> {
         let first = objects
             .iter()
             .filter_map(|object| self.changes.get(*object))
             .filter_map(|change| links.get(change.first))
             .map(|(item, _)| item.key.as_str())
             .next();
-        let key = key(
-            "*",
-            format!("links:{kind}:{}", first.unwrap_or_default()),
-            "update",
-        );
+        Chunk {
+            kind,
+            part: format!("links:{kind}:{}", first.unwrap_or_default()),
+            objects: objects.to_vec(),
+        }
+    }
+
+    /// A job for each chunk; all are begun before the first is waited for. Gives the chunks of which not all is known.
+    async fn jobs<'c>(
+        &self,
+        cx: &Context,
+        chunks: Vec<Chunk<'c>>,
+        step: &str,
+        written: &mut BTreeMap<Object, Written>,
+    ) -> Result<Vec<Chunk<'c>>, Error> {
+        let mut sent = Vec::new();
+        for chunk in chunks {
+            let key = key("*", chunk.part.clone(), step);
+            let path = format!("/api/v2/custom_objects/{}/jobs", chunk.kind);
+            let write = Write::idempotent("POST", path, key.clone())
+                .json(&self.job_body(&chunk))
+                .lifetime(objects::JOB_LIFE_MS);
+            let id = match client::write(cx, write).await? {
+                Sent::Done(answer) => Some(answer.take::<JobStatus>("job_status")?.id),
+                Sent::Doubt => None,
+                Sent::Refused(refusal) => {
+                    let refused = |object: &&Object| {
+                        let why = Written::Refused(client::rejection(&refusal));
+                        ((*object).clone(), why)
+                    };
+                    written.extend(chunk.objects.iter().map(refused));
+                    continue;
+                }
+            };
+            sent.push((chunk, key, id));
+        }
+        if sent.iter().any(|(_, _, id)| id.is_none()) {
+            cx.sleep(SETTLE_BY_KEY_MS).await;
+        }
+        let mut open = Vec::new();
+        for (chunk, key, id) in sent {
+            let rows = match id {
+                Some(id) => client::job(cx, &id).await?.and_then(|job| job.results),
+                None => None,
+            };
+            let rows = rows_by_index(rows.unwrap_or_default(), chunk.objects.len());
+            let wanted = chunk
+                .objects
+                .iter()
+                .map(|object| (*object).clone())
+                .collect();
+            let now = read(cx, &wanted).await?;
+            let mut all_known = true;
+            for (index, object) in chunk.objects.iter().enumerate() {
+                let refused = rows.get(&index).and_then(JobRow::refusal);
+                let fate = match refused {
+                    _ if self.is_there(object, &now) => Written::Done(key.clone()),
+                    Some(reason) => Written::Refused(Error::Invalid(Invalid {
+                        field: None,
+                        reason,
+                    })),
+                    None => Written::Unknown,
+                };
+                all_known &= !matches!(fate, Written::Unknown);
+                written.insert((*object).clone(), fate);
+            }
+            if !all_known {
+                open.push(chunk);
+            }
+        }
+        Ok(open)
+    }
+
+    fn job_body(&self, chunk: &Chunk<'_>) -> Value {
         let item = |object: &&Object| {
             let id = object.record().map(|(_, id)| id);
             let fields = self.changes.get(*object).map(|change| &change.becomes);
             json!({"id": id, "custom_object_fields": fields})
         };
-        let items: Vec<Value> = objects.iter().map(item).collect();
-        let path = format!("/api/v2/custom_objects/{kind}/jobs");
-        let write = Write::idempotent("POST", path, key.clone())
-            .json(&json!({"job": {"action": "update", "items": items}}))
-            .lifetime(objects::JOB_LIFE_MS);
-        let rows = match client::write(cx, write).await? {
-            Sent::Done(answer) => {
-                let job: JobStatus = answer.take("job_status")?;
-                let rows = client::job(cx, &job.id).await?.and_then(|job| job.results);
-                rows_by_index(rows.unwrap_or_default(), objects.len())
-            }
-            Sent::Refused(refusal) => {
-                let refused = |object: &&Object| {
-                    (
-                        (*object).clone(),
-                        Written::Refused(client::rejection(&refusal)),
-                    )
-                };
-                return Ok(objects.iter().map(refused).collect());
-            }
-            Sent::Doubt => {
-                cx.sleep(SETTLE_BY_KEY_MS).await;
-                BTreeMap::new()
-            }
-        };
-        let wanted = objects.iter().map(|object| (*object).clone()).collect();
-        let now = read(cx, &wanted).await?;
-        let outcome = |(index, object): (usize, &&Object)| {
-            let is_there = self.is_there(object, &now);
-            let refusal = rows.get(&index).and_then(crate::api::JobRow::refusal);
-            let written = match refusal.filter(|_| !is_there) {
-                Some(reason) => Written::Refused(Error::Invalid(Invalid {
-                    field: None,
-                    reason,
-                })),
-                None if is_there => Written::Done(key.clone()),
-                None => Written::Unknown,
-            };
-            ((*object).clone(), written)
-        };
-        Ok(objects.iter().enumerate().map(outcome).collect())
+        let items: Vec<Value> = chunk.objects.iter().map(item).collect();
+        json!({"job": {"action": "update", "items": items}})
     }
 
     fn is_there(&self, object: &Object, now: &BTreeMap<Object, Map<String, Value>>) -> bool {
         let (Some(change), Some(now)) = (self.changes.get(object), now.get(object)) else {
             return false;
         };
-        holds(now, &change.becomes)
+        holds(&Value::Object(now.clone()), &change.becomes)
     }
-}
-
-/// Whether fields have these values.
-fn holds(now: &Map<String, Value>, wanted: &Map<String, Value>) -> bool {
-    let none = Value::Null;
-    wanted
-        .iter()
-        .all(|(key, value)| canonical(now.get(key).unwrap_or(&none)) == canonical(value))
 }
 
 /// An earlier attempt in this run may have done it, and its answer is lost: what is found as wanted counts as done by it.
@@ -493,40 +528,39 @@ async fn many<T: serde::de::DeserializeOwned>(
 
 /// What became of a change.
 enum Written {
-    Done(transload_sdk::http::OperationKey),
+    Done(OperationKey),
     Refused(Error),
     Unknown,
 }
 
 /// Changes a user or an organization.
-async fn put(cx: &Context, object: &Object, change: &Change) -> Result<Written, Error> {
+async fn put(cx: &Context, object: &Object, wanted: &Change) -> Result<Written, Error> {
     let path = format!("/api/v2/{}s/{}", object.kind, object.id);
-    let key = key(
-        "*",
-        format!("links:{}:{}", object.kind, object.id),
-        "update",
-    );
-    let mut body = json!({object.fields(): change.becomes});
+    let mut body = json!({object.fields(): wanted.becomes});
     if let (Some(body), "user") = (body.as_object_mut(), object.kind) {
         body.insert("skip_verify_email".to_owned(), json!(true));
     }
-    let write = Write::idempotent("PUT", path, key.clone()).json(&json!({object.kind: body}));
-    Ok(match client::write(cx, write).await? {
-        Sent::Done(_) => Written::Done(key),
-        Sent::Refused(refusal) => Written::Refused(client::rejection(&refusal)),
-        Sent::Doubt => {
-            cx.sleep(SETTLE_BY_KEY_MS).await;
-            let now = read(cx, &BTreeSet::from([object.clone()])).await?;
-            let done = now
-                .get(object)
-                .is_some_and(|now| holds(now, &change.becomes));
-            if done {
-                Written::Done(key)
-            } else {
-                Written::Unknown
-            }
-        }
-    })
+    let body = json!({object.kind: body});
+    let request = |step: &str| {
+        let part = format!("links:{}:{}", object.kind, object.id);
+        let key = key("*", part, step);
+        (
+            Write::idempotent("PUT", path.clone(), key.clone()).json(&body),
+            key,
+        )
+    };
+    let read = async || client::find_member::<Value>(cx, &path, object.kind).await;
+    let is_done = |now: &Value| {
+        now.get(object.fields())
+            .is_some_and(|fields| holds(fields, &wanted.becomes))
+    };
+    Ok(
+        match change(cx, object.kind, request, read, is_done).await? {
+            Changed::Done(_, key) => Written::Done(key),
+            Changed::Refused(refusal) => Written::Refused(client::rejection(&refusal)),
+            Changed::Unknown => Written::Unknown,
+        },
+    )
 }
 
 /// The effect that an item has on an object: that of the whole write for the first item that asked for it.

@@ -4,11 +4,13 @@
 //! answer of a call that only ever makes, or our run read back from the object.
 
 pub mod links;
+pub mod matching;
 pub mod objects;
 pub mod people;
 pub mod schema;
 pub mod tickets;
 
+use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::OperationKey;
@@ -18,6 +20,7 @@ use transload_sdk::types::{Error, Kind, Loss};
 use crate::api::Refusal;
 use crate::client::{self, Sent, Write};
 use crate::map;
+use crate::thread::canonical;
 
 /// After an answer that was not seen, a look-up by key that finds nothing is believed this long later, ms (rule D-3).
 /// Zendesk gives up a request after a minute; an application 90 s late is still caught.
@@ -124,9 +127,12 @@ pub fn made(
     }
 }
 
+/// How the line begins that says in a description what an object stands for.
+pub const DESCRIBED: &str = "Migrated: ";
+
 /// What is written into descriptions, so that an object without external id can be known as ours.
 pub fn description_marker(cx: &Context, marker: &str) -> String {
-    format!("Migrated: {marker} (run {})", cx.run())
+    format!("{DESCRIBED}{marker} (run {})", cx.run())
 }
 
 /// Whether a description is ours of this run.
@@ -194,6 +200,56 @@ pub async fn create<T: serde::de::DeserializeOwned>(
         }
     }
     Ok(Creation::Unsettled)
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum Changed<T> {
+    /// It is done; the object as it is now.
+    Done(T, OperationKey),
+    /// Refused.
+    Refused(Refusal),
+    /// Not known, even after looking twice.
+    Unknown,
+}
+
+/// Changes one object to fixed values, which may be sent twice: sends; looks at the object when the answer is not seen; sends
+/// once more when it is not as wanted and that counts.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn change<T: serde::de::DeserializeOwned>(
+    cx: &Context,
+    member: &str,
+    request: impl Fn(&str) -> (Write, OperationKey),
+    read: impl AsyncFn() -> Result<Option<T>, Error>,
+    is_done: impl Fn(&T) -> bool,
+) -> Result<Changed<T>, Error> {
+    for step in ["update", "update-again"] {
+        let (write, key) = request(step);
+        match client::write(cx, write).await? {
+            Sent::Done(answer) => return Ok(Changed::Done(answer.take(member)?, key)),
+            Sent::Refused(refusal) => return Ok(Changed::Refused(refusal)),
+            Sent::Doubt => {
+                cx.sleep(SETTLE_BY_KEY_MS).await;
+                if let Some(found) = read().await?.filter(&is_done) {
+                    return Ok(Changed::Done(found, key));
+                }
+            }
+        }
+    }
+    Ok(Changed::Unknown)
+}
+
+/// Whether an object has these values, those of its fields included.
+pub fn holds(object: &Value, wanted: &Map<String, Value>) -> bool {
+    wanted.iter().all(|(name, value)| {
+        let there = object.get(name).unwrap_or(&Value::Null);
+        match value {
+            Value::Object(fields) => holds(there, fields),
+            value => canonical(there) == canonical(value),
+        }
+    })
 }
 
 /// Waits until a miss counts that was in doubt since the given time.

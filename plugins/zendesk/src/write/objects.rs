@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::http::OperationKey;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Field, Loss};
 
@@ -58,6 +59,9 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
             _ => reject(cx, item, Error::Bug("no custom object".to_owned())).await?,
         }
     }
+    // All jobs are begun before the first is waited for.
+    let mut begun = Vec::new();
+    let mut in_doubt = false;
     for (object, items) in by_object {
         let owner = FieldOwner::Object(object.clone());
         let choices = items
@@ -75,10 +79,38 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     drafts.push(draft(cx, words.clone(), item, data, &options)?);
                 }
             }
-            one_job(cx, &object, drafts).await?;
+            match begin(cx, &object, drafts).await? {
+                Begin::Job(job) => begun.push(job),
+                Begin::Refused => {}
+                Begin::Doubt => in_doubt = true,
+            }
         }
     }
+    for job in begun {
+        finish(cx, job).await?;
+    }
+    if in_doubt {
+        let why = "a job of records was not answered".to_owned();
+        return Err(Error::Transient(why));
+    }
     Ok(())
+}
+
+/// A job that was begun, and what was there before it.
+struct Job<'a> {
+    id: String,
+    key: OperationKey,
+    object: String,
+    drafts: Vec<Draft<'a>>,
+    before: BTreeMap<String, Record>,
+}
+
+enum Begin<'a> {
+    Job(Job<'a>),
+    /// Its items have their outcomes.
+    Refused,
+    /// Its items stay open: they run again, and are looked at first.
+    Doubt,
 }
 
 fn draft<'a>(
@@ -217,49 +249,57 @@ pub fn record_facets(record: &Record) -> Vec<(String, String)> {
     facets
 }
 
-async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(), Error> {
-    let markers = || drafts.iter().map(|draft| draft.item.marker.as_str());
-    let before = by_marker(cx, object, markers()).await?;
+async fn begin<'a>(cx: &Context, object: &str, drafts: Vec<Draft<'a>>) -> Result<Begin<'a>, Error> {
+    let markers = drafts.iter().map(|draft| draft.item.marker.as_str());
+    let before = by_marker(cx, object, markers).await?;
     let first = drafts
         .first()
         .map(|draft| draft.item.key.as_str())
         .unwrap_or_default();
     let key = key("*", format!("records:{object}:{first}"), "create");
     let items: Vec<&Value> = drafts.iter().map(|draft| &draft.body).collect();
-    let write = Write::idempotent(
-        "POST",
-        format!("/api/v2/custom_objects/{object}/jobs"),
-        key.clone(),
-    )
-    .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
-    .lifetime(JOB_LIFE_MS);
-    let rows = match client::write(cx, write).await? {
-        Sent::Done(answer) => {
-            let job: JobStatus = answer.take("job_status")?;
-            let ended = client::job(cx, &job.id).await?;
-            rows_by_index(
-                ended.and_then(|job| job.results).unwrap_or_default(),
-                drafts.len(),
-            )
-        }
+    let path = format!("/api/v2/custom_objects/{object}/jobs");
+    let write = Write::idempotent("POST", path, key.clone())
+        .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
+        .lifetime(JOB_LIFE_MS);
+    Ok(match client::write(cx, write).await? {
+        Sent::Done(answer) => Begin::Job(Job {
+            id: answer.take::<JobStatus>("job_status")?.id,
+            key,
+            object: object.to_owned(),
+            drafts,
+            before,
+        }),
         Sent::Refused(refusal) => {
             for draft in drafts {
                 reject(cx, draft.item, client::rejection(&refusal)).await?;
             }
-            return Ok(());
+            Begin::Refused
         }
-        Sent::Doubt => {
-            return Err(Error::Transient(
-                "a job of records was not answered".to_owned(),
-            ));
-        }
-    };
-    let after = by_marker(cx, object, markers()).await?;
+        Sent::Doubt => Begin::Doubt,
+    })
+}
+
+async fn finish(cx: &Context, job: Job<'_>) -> Result<(), Error> {
+    let Job {
+        id,
+        key,
+        object,
+        drafts,
+        before,
+    } = job;
+    let rows = client::job(cx, &id).await?.and_then(|job| job.results);
+    let rows = rows_by_index(rows.unwrap_or_default(), drafts.len());
+    let markers = drafts.iter().map(|draft| draft.item.marker.as_str());
+    let after = by_marker(cx, &object, markers).await?;
     for (index, draft) in drafts.into_iter().enumerate() {
         let was = before.get(&draft.item.marker);
-        match after.get(&draft.item.marker) {
+        // A refused row leaves a record that was there as it was.
+        let refused = rows.get(&index).and_then(crate::api::JobRow::refusal);
+        let there = after.get(&draft.item.marker);
+        match there.filter(|_| refused.is_none() || was.is_none()) {
             Some(record) => {
-                let id = map::record_target(object, &record.id);
+                let id = map::record_target(&object, &record.id);
                 let ours = record
                     .custom_object_fields
                     .get(own_field::RUN)
@@ -300,29 +340,26 @@ async fn one_job(cx: &Context, object: &str, drafts: Vec<Draft<'_>>) -> Result<(
                 };
                 report(cx, draft.item, status, vec![main], draft.losses).await?;
             }
-            None => {
-                let why = rows.get(&index).and_then(crate::api::JobRow::refusal);
-                match why {
-                    Some(reason) => {
-                        let invalid = transload_sdk::types::Invalid {
-                            field: None,
-                            reason,
-                        };
-                        reject(cx, draft.item, Error::Invalid(invalid)).await?;
-                    }
-                    None => {
-                        let why = "a record that its job neither made nor refused".to_owned();
-                        report(
-                            cx,
-                            draft.item,
-                            Status::Unsettled(why),
-                            Vec::new(),
-                            draft.losses,
-                        )
-                        .await?;
-                    }
+            None => match refused {
+                Some(reason) => {
+                    let invalid = transload_sdk::types::Invalid {
+                        field: None,
+                        reason,
+                    };
+                    reject(cx, draft.item, Error::Invalid(invalid)).await?;
                 }
-            }
+                None => {
+                    let why = "a record that its job neither made nor refused".to_owned();
+                    report(
+                        cx,
+                        draft.item,
+                        Status::Unsettled(why),
+                        Vec::new(),
+                        draft.losses,
+                    )
+                    .await?;
+                }
+            },
         }
     }
     Ok(())

@@ -8,14 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy, MatchResult};
+use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    AddressChannel, Company, Customer, Entity, Error, Fidelity, Head, Kind, Loss,
+    AddressChannel, Company, Customer, Entity, Error, Fidelity, Head, Loss,
 };
 
+use super::matching;
 use super::schema::{self, keyed_fields};
-use super::{Creation, create, description_marker, effect, is_of_run, made, reject, report};
+use super::{
+    Changed, Creation, change, create, description_marker, effect, holds, is_of_run, made, reject,
+    report, tickets,
+};
 use crate::api::{Group, GroupMembership, Identity, Organization, Refusal, User};
 use crate::card::{self, Card, fitted};
 use crate::client::{self, Sent, Write, key, query, query_list};
@@ -68,10 +72,12 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
             .as_ref()
             .map(|c| c.target_id.clone())
             .or_else(|| {
-                let found = groups.iter().find(|group| group.name == name);
-                found
-                    .filter(|_| item.in_doubt_since.is_none())
-                    .map(|group| group.id.to_string())
+                // One of this run may be what an earlier attempt made: then it is looked up as such.
+                let lost = |group: &Group| {
+                    item.in_doubt_since.is_some() && is_of_run(cx, group.description.as_deref())
+                };
+                let same = |group: &&Group| group.name == name && !lost(group);
+                groups.iter().find(same).map(|group| group.id.to_string())
             });
         let mut effects = Vec::new();
         let main = match matched {
@@ -131,7 +137,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Puts a user into a group; nothing when he is there already.
+/// Puts a user into a group in which he was not when this unit began to look; nothing when he cannot be.
 async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option<Effect>, Error> {
     let part = format!("membership:{user}:{group}");
     let body = json!({"group_membership": {"user_id": user, "group_id": group}});
@@ -142,24 +148,48 @@ async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option
             key,
         )
     };
-    let find = async || {
-        let path = format!("/api/v2/users/{user}/group_memberships");
-        let all: Vec<GroupMembership> = client::list(cx, &path, "group_memberships").await?;
-        Ok(all.into_iter().find(|m| m.group_id == group))
-    };
-    // A membership carries no marker: after doubt it is matched and stays.
+    let find = async || membership(cx, user, group).await;
     Ok(
         match create(cx, "group_membership", None, request, find, |_| false).await? {
-            Creation::There(membership, proof, key) => Some(made(
-                &part,
-                "group_membership",
-                membership.id.to_string(),
-                proof,
-                key,
-            )),
-            Creation::Refused(_) | Creation::Unsettled => None,
+            Creation::There(membership, proof, key) => {
+                // It carries no mark, but it was read as missing right before, in this unit (rule D-4).
+                let proof = proof.or(Some(Proof::AbsentBefore));
+                let id = membership.id.to_string();
+                Some(made(&part, "group_membership", id, proof, key))
+            }
+            Creation::Refused(_) => lost_membership(cx, item, user, group).await?,
+            Creation::Unsettled => None,
         },
     )
+}
+
+async fn membership(cx: &Context, user: u64, group: u64) -> Result<Option<GroupMembership>, Error> {
+    let path = format!("/api/v2/users/{user}/group_memberships");
+    let all: Vec<GroupMembership> = client::list(cx, &path, "group_memberships").await?;
+    Ok(all.into_iter().find(|m| m.group_id == group))
+}
+
+/// A membership that is there although this item has not made it: by an earlier attempt, where the item is in doubt and the
+/// group is one of this run's, which had nobody in it before.
+async fn lost_membership(
+    cx: &Context,
+    item: &Item,
+    user: u64,
+    group: u64,
+) -> Result<Option<Effect>, Error> {
+    if item.in_doubt_since.is_none() {
+        return Ok(None);
+    }
+    let path = format!("/api/v2/groups/{group}");
+    let found: Option<Group> = client::find_member(cx, &path, "group").await?;
+    if !found.is_some_and(|group| is_of_run(cx, group.description.as_deref())) {
+        return Ok(None);
+    }
+    let part = format!("membership:{user}:{group}");
+    let key = key(&item.key, part.clone(), "create");
+    let proof = Some(Proof::Marker(cx.run().to_owned()));
+    let there = membership(cx, user, group).await?;
+    Ok(there.map(|m| made(&part, "group_membership", m.id.to_string(), proof, key)))
 }
 
 /// Who is in which group.
@@ -200,6 +230,11 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     } else {
         BTreeSet::new()
     };
+    let options = if schema::has_choices(items) {
+        schema::options(cx, &FieldOwner::User).await?
+    } else {
+        BTreeMap::new()
+    };
     for item in items {
         let Entity::Agent(agent) = &item.entry().data else {
             reject(cx, item, Error::Bug("no agent".to_owned())).await?;
@@ -229,10 +264,31 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 .as_ref()
                 .and_then(|email| by_email.get(email).copied())
         });
+        let fields = agent_fields(item, &options, &mut losses);
         let main = match found {
-            Some(id) => effect("main", "user", id.to_string(), Action::Matched),
+            Some(id) => {
+                let matched = effect("main", "user", id.to_string(), Action::Matched);
+                let user = staff.iter().find(|user| user.id == Some(id));
+                let put = match user {
+                    Some(user) => fill_agent(cx, item, user, fields, matched).await?,
+                    None => Changed::Done(matched, key(&item.key, "main", "update")),
+                };
+                match put {
+                    Changed::Done(main, _) => main,
+                    Changed::Refused(refusal) => {
+                        reject(cx, item, client::rejection(&refusal)).await?;
+                        continue;
+                    }
+                    Changed::Unknown => {
+                        let why = "a change of an agent that was not answered".to_owned();
+                        report(cx, item, Status::Unsettled(why), Vec::new(), losses).await?;
+                        continue;
+                    }
+                }
+            }
             None if config.create_agents && email.is_some() => {
-                match make_agent(cx, item, &agent.name, email.as_deref().unwrap_or("")).await? {
+                let email = email.as_deref().unwrap_or("");
+                match make_agent(cx, item, &agent.name, email, fields).await? {
                     Ok(main) => main,
                     Err(status) => {
                         report(cx, item, status, Vec::new(), losses).await?;
@@ -244,6 +300,18 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 let note =
                     "no user with this address: a stand-in writes for him and texts name him";
                 losses.push(loss("agent", Fidelity::Converted, note));
+                let nobody = "the agent has no user that could hold it";
+                let own = &item.entry().head.fields;
+                let lost = own
+                    .iter()
+                    .filter(|field| {
+                        losses
+                            .iter()
+                            .all(|l| l.field != format!("fields.{}", field.name))
+                    })
+                    .map(|field| loss(format!("fields.{}", field.name), Fidelity::Lost, nobody));
+                let lost: Vec<Loss> = lost.collect();
+                losses.extend(lost);
                 let name = if agent.name.is_empty() {
                     item.entry().head.id.as_str()
                 } else {
@@ -262,6 +330,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
             for group in agent.teams.iter().filter_map(map::numeric_target) {
                 if members.insert((user, group)) {
                     effects.extend(join(cx, item, user, group).await?);
+                } else {
+                    effects.extend(lost_membership(cx, item, user, group).await?);
                 }
             }
         }
@@ -272,15 +342,99 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The custom attributes of an agent as user fields. An agent has no source card: what has no field is lost, and said so.
+fn agent_fields(
+    item: &Item,
+    options: &BTreeMap<String, Vec<(String, String)>>,
+    losses: &mut Vec<Loss>,
+) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut misfits = Vec::new();
+    let own = &item.entry().head.fields;
+    keyed_fields(
+        own,
+        options,
+        &mut fields,
+        &mut Card::default(),
+        &mut misfits,
+    );
+    let lost = |misfit: Loss| loss(misfit.field, Fidelity::Lost, "has no field that takes it");
+    losses.extend(misfits.into_iter().map(lost));
+    fields
+}
+
+/// Gives a matched agent's user its custom attributes, as the policy allows; rights, name and looks stay the account's own.
+async fn fill_agent(
+    cx: &Context,
+    item: &Item,
+    before: &User,
+    fields: Map<String, Value>,
+    main: Effect,
+) -> Result<Changed<Effect>, Error> {
+    let was = serde_json::to_value(before).unwrap_or_default();
+    let mut wanted = Map::new();
+    wanted.insert("user_fields".to_owned(), Value::Object(fields));
+    let (now, old) = changes(item.policy, &wanted, &was, &[], "user_fields");
+    if now.is_empty() {
+        let key = key(&item.key, "main", "update");
+        return Ok(Changed::Done(main, key));
+    }
+    let path = format!("/api/v2/users/{}", main.target_id);
+    put_user(cx, item, path, now, old, main).await
+}
+
+/// Changes a user: `now` is what becomes of it, `old` what was there.
+async fn put_user(
+    cx: &Context,
+    item: &Item,
+    path: String,
+    now: Map<String, Value>,
+    old: Map<String, Value>,
+    main: Effect,
+) -> Result<Changed<Effect>, Error> {
+    let mut body = now.clone();
+    body.insert("skip_verify_email".to_owned(), json!(true));
+    let body = json!({"user": body});
+    let request = |step: &str| {
+        let key = key(&item.key, "main", step);
+        (
+            Write::idempotent("PUT", path.clone(), key.clone()).json(&body),
+            key,
+        )
+    };
+    let read = async || client::find_member::<User>(cx, &path, "user").await;
+    let is_done = |user: &User| holds(&serde_json::to_value(user).unwrap_or_default(), &now);
+    let changed = change(cx, "user", request, read, is_done).await?;
+    Ok(match changed {
+        Changed::Done(user, key) => {
+            let sent = Value::Object(now.clone());
+            let facets = sent_facets(user_facets(&user), &sent, "user_fields");
+            let done = Effect {
+                action: Action::Updated,
+                key: Some(key.clone()),
+                before: Some(Value::Object(old).to_string()),
+                fingerprint: Some(map::print(&facets)),
+                updated_at: user.updated_at.as_deref().and_then(map::parse_iso),
+                ..main
+            };
+            Changed::Done(done, key)
+        }
+        Changed::Refused(refusal) => Changed::Refused(refusal),
+        Changed::Unknown => Changed::Unknown,
+    })
+}
+
 async fn make_agent(
     cx: &Context,
     item: &Item,
     name: &str,
     email: &str,
+    mut fields: Map<String, Value>,
 ) -> Result<Result<Effect, Status>, Error> {
+    fields.insert(own_field::RUN.to_owned(), json!(cx.run()));
     let body = json!({"user": {
         "name": name, "email": email, "role": "agent", "external_id": item.marker, "verified": true,
-        "skip_verify_email": true, "user_fields": {own_field::RUN: cx.run()},
+        "skip_verify_email": true, "user_fields": fields,
     }});
     Ok(match make_user(cx, item, "create", &body).await? {
         Creation::There(user, proof, key) => Ok(user_effect(&user, proof, key, &body)),
@@ -740,6 +894,14 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                 if refusal.duplicate_of("external_id").is_some()
                     && let Some(user) = by_marker(cx, &item.marker).await?
                 {
+                    if run_matches(cx, &user.user_fields) {
+                        // A request of this run whose answer was not seen made it.
+                        let proof = Proof::Marker(cx.run().to_owned());
+                        let key = key(&item.key, "main", &format!("{step}:create"));
+                        let main = user_effect(&user, Some(proof), key, &body);
+                        let made = status_of(main.action);
+                        return report(cx, item, made, vec![main], draft.losses).await;
+                    }
                     return matched_user(cx, item, &user, draft).await;
                 }
                 let Some(taken) = taken(&refusal, &draft) else {
@@ -747,7 +909,7 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                 };
                 if let Taken::Email(email) = &taken
                     && draft.emails.first() == Some(email)
-                    && let Some(owner) = by_email(cx, email).await?
+                    && let Some(owner) = matching::by_email(cx, email).await?
                     && may_be(cx, item, &owner)
                 {
                     return matched_user(cx, item, &owner, draft).await;
@@ -775,18 +937,6 @@ fn may_be(cx: &Context, item: &Item, owner: &User) -> bool {
     let external = owner.external_id.as_deref().unwrap_or("").to_lowercase();
     let of_source = external.starts_with(&cx.marker_prefix().to_lowercase());
     owner.role == "end-user" && !of_source && !doubtful
-}
-
-async fn by_email(cx: &Context, email: &str) -> Result<Option<User>, Error> {
-    let path = format!(
-        "/api/v2/users/search?query={}",
-        query(&format!("email:\"{email}\""))
-    );
-    let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
-    Ok(found
-        .unwrap_or_default()
-        .into_iter()
-        .find(|u| u.active != Some(false)))
 }
 
 /// A user found while writing, treated as one that was matched before.
@@ -897,31 +1047,16 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Res
     let (now, old) = changes(policy, &wanted, &was, &names, "user_fields");
     let mut main = effect("main", "user", candidate.target_id.clone(), Action::Matched);
     if !now.is_empty() {
-        let key = key(&item.key, "main", "update");
-        let mut body = now.clone();
-        body.insert("skip_verify_email".to_owned(), json!(true));
-        let write =
-            Write::idempotent("PUT", path.clone(), key.clone()).json(&json!({"user": body}));
-        match client::write(cx, write).await? {
-            Sent::Done(answer) => {
-                let user: User = answer.take("user")?;
-                main.action = Action::Updated;
-                main.key = Some(key);
-                main.before = Some(Value::Object(old).to_string());
-                let sent = Value::Object(now);
-                main.fingerprint = Some(map::print(&sent_facets(
-                    user_facets(&user),
-                    &sent,
-                    "user_fields",
-                )));
-                main.updated_at = user.updated_at.as_deref().and_then(map::parse_iso);
+        main = match put_user(cx, item, path.clone(), now, old, main).await? {
+            Changed::Done(main, _) => main,
+            Changed::Refused(refusal) => {
+                return reject(cx, item, client::rejection(&refusal)).await;
             }
-            Sent::Refused(refusal) => return reject(cx, item, client::rejection(&refusal)).await,
-            Sent::Doubt => {
+            Changed::Unknown => {
                 let why = "a change of a user that was not answered".to_owned();
                 return report(cx, item, Status::Unsettled(why), effects, draft.losses).await;
             }
-        }
+        };
     }
     if policy != MatchPolicy::Leave {
         let known: Vec<Identity> =
@@ -1037,6 +1172,7 @@ async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft<'_>)]) -> Result<
     };
     if rows.is_none() {
         cx.sleep(SETTLE_JOB_MS).await;
+        tickets::wait_for_jobs(cx).await?;
     }
     let markers = query_list(batch.iter().map(|(item, _)| item.marker.as_str()));
     let path = format!("/api/v2/users/show_many?external_ids={markers}");
@@ -1205,7 +1341,7 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
             name => name.to_owned(),
         };
         body.insert("name".to_owned(), json!(name));
-        match &item.existing {
+        match item.existing.as_ref().filter(|c| c.doubtful.is_none()) {
             Some(candidate) => {
                 update_organization(cx, item, &candidate.target_id, body, losses).await?
             }
@@ -1277,10 +1413,12 @@ async fn one_organization(
                 }
                 let holder = organization_by(cx, "name", &wanted).await?;
                 let prefix = cx.marker_prefix().to_lowercase();
+                // Another company of the source is that one already.
+                let taken = item.existing.as_ref().filter(|c| c.doubtful.is_some());
                 let other = |o: &Organization| {
-                    o.external_id
-                        .as_deref()
-                        .is_some_and(|id| id.to_lowercase().starts_with(&prefix))
+                    let id = o.external_id.as_deref().unwrap_or("").to_lowercase();
+                    id.starts_with(&prefix)
+                        || taken.is_some_and(|c| c.target_id == o.id.to_string())
                 };
                 if let Some(found) = holder.filter(|o| !other(o)) {
                     return update_organization(cx, item, &found.id.to_string(), body, losses)
@@ -1318,13 +1456,19 @@ async fn update_organization(
     let (now, old) = changes(item.policy, &wanted, &was, &names, "organization_fields");
     let mut main = effect("main", "organization", id, Action::Matched);
     if !now.is_empty() {
-        let key = key(&item.key, "main", "update");
-        let sent = Value::Object(now);
-        let write =
-            Write::idempotent("PUT", path, key.clone()).json(&json!({"organization": sent}));
-        match client::write(cx, write).await? {
-            Sent::Done(answer) => {
-                let changed: Organization = answer.take("organization")?;
+        let sent = Value::Object(now.clone());
+        let body = json!({"organization": sent});
+        let request = |step: &str| {
+            let key = key(&item.key, "main", step);
+            (
+                Write::idempotent("PUT", path.clone(), key.clone()).json(&body),
+                key,
+            )
+        };
+        let read = async || client::find_member::<Organization>(cx, &path, "organization").await;
+        let is_done = |o: &Organization| holds(&serde_json::to_value(o).unwrap_or_default(), &now);
+        match change(cx, "organization", request, read, is_done).await? {
+            Changed::Done(changed, key) => {
                 main.action = Action::Updated;
                 main.key = Some(key);
                 main.before = Some(Value::Object(old).to_string());
@@ -1333,223 +1477,14 @@ async fn update_organization(
                 main.fingerprint = Some(map::print(&facets));
                 main.updated_at = changed.updated_at.as_deref().and_then(map::parse_iso);
             }
-            Sent::Refused(refusal) => return reject(cx, item, client::rejection(&refusal)).await,
-            Sent::Doubt => {
+            Changed::Refused(refusal) => {
+                return reject(cx, item, client::rejection(&refusal)).await;
+            }
+            Changed::Unknown => {
                 let why = "a change of an organization that was not answered".to_owned();
                 return report(cx, item, Status::Unsettled(why), Vec::new(), losses).await;
             }
         }
     }
     report(cx, item, status_of(main.action), vec![main], losses).await
-}
-
-// ---- matching
-
-/// Which items are there already.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn match_items(
-    cx: &Context,
-    kind: &Kind,
-    items: &[Item],
-) -> Result<Vec<MatchResult>, Error> {
-    let candidates = match kind {
-        Kind::Customer => match_customers(cx, items).await?,
-        Kind::Company => match_companies(cx, items).await?,
-        Kind::Agent => match_agents(cx, items).await?,
-        _ => BTreeMap::new(),
-    };
-    let result = |item: &Item| MatchResult {
-        item: item.key.clone(),
-        candidates: candidates.get(&item.key).cloned().unwrap_or_default(),
-    };
-    Ok(items.iter().map(result).collect())
-}
-
-fn candidate(user: &User, by: MatchKey, doubtful: Option<String>) -> Candidate {
-    Candidate {
-        target_id: user.id.unwrap_or_default().to_string(),
-        by,
-        before: serde_json::to_string(user).unwrap_or_default(),
-        doubtful,
-    }
-}
-
-async fn match_agents(
-    cx: &Context,
-    items: &[Item],
-) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
-    let staff = staff(cx).await?;
-    let mut found = BTreeMap::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
-        let Some(email) = agent.email.as_deref().and_then(map::email) else {
-            continue;
-        };
-        let same = staff
-            .iter()
-            .find(|user| user.email.as_deref().and_then(map::email).as_ref() == Some(&email));
-        if let Some(user) = same {
-            found.insert(
-                item.key.clone(),
-                vec![candidate(user, MatchKey::Email, None)],
-            );
-        }
-    }
-    Ok(found)
-}
-
-async fn match_customers(
-    cx: &Context,
-    items: &[Item],
-) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
-    let mut found: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-    for chunk in items.chunks(BULK) {
-        let markers = query_list(chunk.iter().map(|item| item.marker.as_str()));
-        let path = format!("/api/v2/users/show_many?external_ids={markers}");
-        let users: Vec<User> = client::find_member(cx, &path, "users")
-            .await?
-            .unwrap_or_default();
-        for item in chunk {
-            let same = |u: &&User| {
-                u.external_id
-                    .as_deref()
-                    .is_some_and(|id| id.eq_ignore_ascii_case(&item.marker))
-            };
-            if let Some(user) = users.iter().find(same) {
-                found.entry(item.key.clone()).or_default().push(candidate(
-                    user,
-                    MatchKey::Marker,
-                    None,
-                ));
-            }
-        }
-    }
-    let wanted: Vec<(&Item, Vec<String>)> = items
-        .iter()
-        .filter(|item| !found.contains_key(&item.key))
-        .filter_map(|item| match &item.entry().data {
-            Entity::Customer(customer) => {
-                let emails = customer
-                    .addresses
-                    .iter()
-                    .filter(|a| !a.shared && a.channel == AddressChannel::Email);
-                Some((
-                    item,
-                    emails
-                        .filter_map(|a| map::email(&a.value))
-                        .collect::<Vec<_>>(),
-                ))
-            }
-            _ => None,
-        })
-        .filter(|(_, emails)| !emails.is_empty())
-        .collect();
-    let searches: usize = wanted.iter().map(|(_, emails)| emails.len()).sum();
-    if searches == 0 {
-        return Ok(found);
-    }
-    // Listing everybody is cheaper than a search an address while the account is small; primary addresses suffice then
-    // for all but second identities, which a refused creation tells.
-    let everybody = count(cx, "/api/v2/users/count").await?;
-    let pages = everybody.map(|n| n.div_ceil(client::PAGE as u64));
-    if pages.is_some_and(|pages| pages <= searches as u64) {
-        let users: Vec<User> = client::list(cx, "/api/v2/users", "users").await?;
-        let by_email: BTreeMap<String, &User> = users
-            .iter()
-            .filter_map(|u| Some((u.email.as_deref().and_then(map::email)?, u)))
-            .collect();
-        for (item, emails) in &wanted {
-            for user in emails.iter().filter_map(|email| by_email.get(email)) {
-                add_by_email(cx, &mut found, item, user);
-            }
-        }
-        return Ok(found);
-    }
-    for (item, emails) in &wanted {
-        for email in emails {
-            if let Some(user) = by_email(cx, email).await? {
-                add_by_email(cx, &mut found, item, &user);
-            }
-        }
-    }
-    Ok(found)
-}
-
-fn add_by_email(
-    cx: &Context,
-    found: &mut BTreeMap<String, Vec<Candidate>>,
-    item: &Item,
-    user: &User,
-) {
-    let prefix = cx.marker_prefix().to_lowercase();
-    let other = user.external_id.as_deref().unwrap_or("").to_lowercase();
-    let list = found.entry(item.key.clone()).or_default();
-    if list
-        .iter()
-        .any(|c| Some(&c.target_id) == user.id.map(|id| id.to_string()).as_ref())
-    {
-        return;
-    }
-    let doubtful = if user.role != "end-user" {
-        Some(format!("a customer with the address of an {}", user.role))
-    } else if other.starts_with(&prefix) && other != item.marker.to_lowercase() {
-        Some("the user is another record of the source".to_owned())
-    } else if !list.is_empty() {
-        Some("the customer's addresses belong to several users".to_owned())
-    } else {
-        None
-    };
-    list.push(candidate(user, MatchKey::Email, doubtful));
-}
-
-/// A count of the account's; `None` where it says none.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn count(cx: &Context, path: &str) -> Result<Option<u64>, Error> {
-    let body = client::get(cx, path).await?;
-    Ok(body.and_then(|b| b.pointer("/count/value").and_then(Value::as_u64)))
-}
-
-async fn match_companies(
-    cx: &Context,
-    items: &[Item],
-) -> Result<BTreeMap<String, Vec<Candidate>>, Error> {
-    let mut found: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-    let all: Vec<Organization> = client::list(cx, "/api/v2/organizations", "organizations").await?;
-    let prefix = cx.marker_prefix().to_lowercase();
-    for item in items {
-        let Entity::Company(company) = &item.entry().data else {
-            continue;
-        };
-        let name = company.name.trim().to_lowercase();
-        let marker = item.marker.to_lowercase();
-        for organization in &all {
-            let external = organization
-                .external_id
-                .as_deref()
-                .unwrap_or("")
-                .to_lowercase();
-            let by = if external == marker {
-                MatchKey::Marker
-            } else if organization.name.trim().to_lowercase() == name
-                && !external.starts_with(&prefix)
-            {
-                MatchKey::Name
-            } else {
-                continue;
-            };
-            found.entry(item.key.clone()).or_default().push(Candidate {
-                target_id: organization.id.to_string(),
-                by,
-                before: serde_json::to_string(organization).unwrap_or_default(),
-                doubtful: None,
-            });
-        }
-    }
-    Ok(found)
 }

@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{
-    Entity, Error, Fidelity, FieldDefinition as Definition, Kind, Loss, Value as Ours,
+    ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss,
+    Value as Ours,
 };
 use transload_sdk::{Context, Level};
 
 use super::{
-    Creation, create, description_marker, effect, exported_as, is_of_run, made, reject, report,
+    Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, reject,
+    report,
 };
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
 use crate::card::Card;
@@ -83,6 +85,22 @@ pub struct Wanted<'a> {
     pub marker: &'a str,
 }
 
+impl<'a> Wanted<'a> {
+    /// A field of the connector's own.
+    pub fn own(owner: FieldOwner, (key, kind, title): (&str, &str, &str), marker: &'a str) -> Self {
+        Self {
+            owner,
+            key: key.to_owned(),
+            title: title.to_owned(),
+            kind: kind.to_owned(),
+            description: None,
+            options: Vec::new(),
+            lookup: None,
+            marker,
+        }
+    }
+}
+
 /// Finds or makes a field. `known` is the owner's list and is kept up to date. `Err` inside is a refusal.
 ///
 /// # Errors
@@ -100,6 +118,7 @@ pub async fn field(
             field.title == wanted.title
                 && field.kind == wanted.kind
                 && field.removable != Some(false)
+                && !is_of_another(field.agent_description.as_deref(), wanted.marker)
         }
         _ => field.key.as_deref() == Some(wanted.key.as_str()),
     };
@@ -172,11 +191,25 @@ pub async fn field(
     }
 }
 
+/// Whether a description is that of a field made for another record: two fields of the source may have one title and type,
+/// and their values must not meet in one field.
+fn is_of_another(description: Option<&str>, marker: &str) -> bool {
+    let migrated = description.and_then(|text| text.rsplit_once(DESCRIBED));
+    migrated.is_some_and(|(_, of)| of.split(" (run ").next() != Some(marker))
+}
+
 /// What of a field is compared before an undo.
 pub fn field_facets(field: &FieldDefinition) -> Vec<(String, String)> {
+    let mut options: Vec<&str> = field
+        .custom_field_options
+        .iter()
+        .map(|option| option.value.as_str())
+        .collect();
+    options.sort_unstable();
     vec![
         ("title".to_owned(), field.title.clone()),
         ("type".to_owned(), field.kind.clone()),
+        ("options".to_owned(), options.join(",")),
     ]
 }
 
@@ -236,9 +269,7 @@ async fn one_field(
     );
     let options = option_list(definition, &kind, &mut losses);
     let lookup = match &definition.field_type {
-        transload_sdk::types::FieldType::Reference(reference) if kind == "lookup" => {
-            map::lookup_target(reference)
-        }
+        FieldType::Reference(reference) if kind == "lookup" => map::lookup_target(reference),
         _ => None,
     };
     let wanted = Wanted {
@@ -324,15 +355,32 @@ fn option_list(definition: &Definition, kind: &str, losses: &mut Vec<Loss>) -> V
         .take(OPTIONS)
         .map(|option| FieldOption {
             id: None,
-            // A path `a::b::c` is shown as a tree.
-            name: if option.label.is_empty() {
-                option.value.clone()
-            } else {
-                option.label.clone()
-            },
+            name: option_name(definition, option),
             value: map::option_value(&definition.name, &option.value),
         });
     made.collect()
+}
+
+/// What people read. Of a tree it is the labels from the root down, `Shipping::Late`, which Zendesk shows as a tree (Zendesk
+/// facts §9).
+fn option_name(definition: &Definition, option: &ChoiceOption) -> String {
+    let own = |option: &ChoiceOption| match option.label.as_str() {
+        "" => option.value.clone(),
+        label => label.to_owned(),
+    };
+    if definition.field_type != FieldType::Tree {
+        return own(option);
+    }
+    let ends = option.value.match_indices(map::PATH_SEPARATOR);
+    let above = ends.filter_map(|(end, _)| option.value.get(..end));
+    let mut names: Vec<String> = Vec::new();
+    for path in above {
+        let node = definition.options.iter().find(|o| o.value == path);
+        let last = path.rsplit(map::PATH_SEPARATOR).next().unwrap_or(path);
+        names.push(node.map_or_else(|| last.to_owned(), own));
+    }
+    names.push(own(option));
+    names.join("::")
 }
 
 async fn add_option(
@@ -476,14 +524,8 @@ async fn own_object_fields(
     let mut known = all_fields(cx, &owner).await?;
     for (key, kind, title, lookup) in own_field::OBJECT {
         let wanted = Wanted {
-            owner: owner.clone(),
-            key: key.to_owned(),
-            title: title.to_owned(),
-            kind: kind.to_owned(),
-            description: None,
-            options: Vec::new(),
             lookup: lookup.map(str::to_owned),
-            marker: &item.marker,
+            ..Wanted::own(owner.clone(), (key, kind, title), &item.marker)
         };
         match field(
             cx,

@@ -3,18 +3,21 @@
 //! Default is jobs of up to 100 tickets, which makes one request and a poll for a hundred threads. A job's rows are read
 //! one by one, since a completed job can hold refused rows. When an answer was not seen, nothing is sent again before
 //! every open import job has ended and a look-up by external id has missed (rule D-3); what is found must carry this
-//! run's tag to count as ours (rule D-4), because external ids of tickets are not unique.
+//! run's tag to count as ours (rule D-4), because external ids of tickets are not unique. For the same reason a thread that
+//! an earlier run loaded is not loaded again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::OperationKey;
-use transload_sdk::ledger::{Effect, Proof, Status};
-use transload_sdk::types::{AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Kind, Text};
+use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::types::{AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Text};
 use transload_sdk::{Context, Level};
 
-use super::{SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS, made, people, reject, report, schema, wait_out};
+use super::{
+    SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS, effect, made, people, reject, report, schema, wait_out,
+};
 use crate::api::{ImportTicket, JobRow, JobStatus, Refusal, Ticket, Upload};
 use crate::client::{self, Sent, Write, key, query};
 use crate::map::{self, FieldOwner};
@@ -27,21 +30,19 @@ const BULK: usize = 100;
 const BULK_BYTES: usize = 5_000_000;
 /// Tokens of uploads live for 60 minutes (Zendesk facts §8); some are kept back for the import itself.
 const UPLOAD_LIFE_MS: u64 = 50 * 60_000;
+/// Files that wait for one import: at 100 calls a minute, half of the smallest plan's, they take 5 of those minutes …
+const UPLOADS: usize = 500;
+/// … and their bytes at one megabyte a second another 15.
+const UPLOAD_BYTES: u64 = 1_000_000_000;
 /// Results of a job are kept for about an hour (Zendesk facts §12).
 const JOB_LIFE_MS: u64 = 50 * 60_000;
-
-struct Ready<'a> {
-    item: &'a Item,
-    mapped: Mapped,
-}
 
 /// Writes threads, and notes on customers that belong to none.
 ///
 /// # Errors
 /// What ends the unit.
 pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let state: State = cx.state()?;
-    let config: Config = cx.config()?;
+    let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let mut threads: Vec<(&Item, Thread)> = Vec::new();
     for item in items {
         match as_thread(item) {
@@ -63,82 +64,42 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     } else {
         None
     };
-    let mut ready = Vec::new();
+    let importer = Importer {
+        cx,
+        state: &state,
+        config: &config,
+        options: &options,
+        members: members.as_ref(),
+    };
+    let loaded = importer.loaded_before(&threads).await?;
+    let mut batch = Batch::default();
     for (item, thread) in &threads {
-        // An earlier attempt may have made it: its files must not be sent again before that is known.
-        if let Some(since) = item.in_doubt_since {
-            let settle = if config.archive_immediately {
-                SETTLE_BY_INDEX_MS
-            } else {
-                SETTLE_BY_KEY_MS
-            };
-            wait_for_jobs(cx).await?;
-            wait_out(cx, since, settle).await;
-            let found = find(cx, &config, &item.marker).await?;
-            if !found.is_empty() {
-                let mapped = map_one(
-                    cx,
-                    &state,
-                    &config,
-                    &options,
-                    members.as_ref(),
-                    item,
-                    thread,
-                )
-                .await?;
-                match mapped {
-                    Ok(mapped) => {
-                        adopt(
-                            cx,
-                            &state,
-                            item,
-                            mapped,
-                            &found,
-                            key(&item.key, "main", "create"),
-                        )
-                        .await?
-                    }
-                    Err(error) => reject(cx, item, error).await?,
-                }
-                continue;
-            }
+        if importer.is_settled(item, thread, &loaded).await? {
+            continue;
         }
-        match map_one(
-            cx,
-            &state,
-            &config,
-            &options,
-            members.as_ref(),
-            item,
-            thread,
-        )
-        .await?
-        {
-            Ok(mapped) => ready.push(Ready { item, mapped }),
-            Err(error) => reject(cx, item, error).await?,
+        // What waits is sent before further files are: their tokens age.
+        let weight = Weight::before_uploading(thread);
+        if !batch.takes(&weight) {
+            importer.load(std::mem::take(&mut batch)).await?;
         }
+        let files = importer.upload_all(item, thread).await?;
+        let mapped = importer.map(item, thread, &files)?;
+        let weight = weight.with_ticket(&mapped);
+        if !batch.takes(&weight) {
+            importer.load(std::mem::take(&mut batch)).await?;
+        }
+        batch.add(Ready { item, mapped }, weight);
     }
-    match config.import_mode {
-        ImportMode::Bulk if ready.len() > 1 => {
-            for batch in batches(ready) {
-                by_job(cx, &state, &config, batch).await?;
-            }
-        }
-        _ => {
-            for one in ready {
-                single(cx, &state, &config, one, "create").await?;
-            }
-        }
-    }
-    Ok(())
+    importer.load(batch).await
 }
 
 fn as_thread(item: &Item) -> Result<Thread, Error> {
-    let entry = item.entry();
-    if entry.head.kind == Kind::Message {
-        return thread::lone_note(item);
+    let thread = item.thread()?;
+    match &item.entry().data {
+        Entity::Message(_) => thread::lone_note(item.entry(), thread),
+        Entity::Conversation(_) => Ok(thread),
+        _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
     }
-    item.thread()
 }
 
 fn thread_is_spam(thread: &Thread) -> bool {
@@ -149,58 +110,105 @@ fn is_assigned(thread: &Thread) -> bool {
     matches!(&thread.conversation.data, Entity::Conversation(c) if !c.teams.is_empty())
 }
 
-/// Reads long texts, uploads files, maps. The inner error rejects the item.
-async fn map_one(
-    cx: &Context,
-    state: &State,
-    config: &Config,
-    options: &BTreeMap<String, Vec<(String, String)>>,
-    members: Option<&BTreeSet<(u64, u64)>>,
-    item: &Item,
-    thread: &Thread,
-) -> Result<Result<Mapped, Error>, Error> {
-    let texts = long_texts(cx, thread)?;
-    let files = upload_all(cx, config, item, thread).await?;
-    let around = surroundings(cx, state, config, options, members);
-    Ok(thread::map_thread(
-        item,
-        thread,
-        &around.with(&texts, &files),
-    ))
+fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
+    thread.parts.iter().flat_map(|part| &part.attachments)
 }
 
-/// [`Surroundings`] but for what belongs to one thread.
-struct Frame<'a> {
-    cx: &'a Context,
-    state: &'a State,
-    config: &'a Config,
-    options: &'a BTreeMap<String, Vec<(String, String)>>,
-    members: Option<&'a BTreeSet<(u64, u64)>>,
+// ---- batches
+
+/// A thread, mapped, its files uploaded.
+struct Ready<'a> {
+    item: &'a Item,
+    mapped: Mapped,
 }
 
-fn surroundings<'a>(
-    cx: &'a Context,
-    state: &'a State,
-    config: &'a Config,
-    options: &'a BTreeMap<String, Vec<(String, String)>>,
-    members: Option<&'a BTreeSet<(u64, u64)>>,
-) -> Frame<'a> {
-    Frame {
-        cx,
-        state,
-        config,
-        options,
-        members,
+/// What a thread adds to a batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Weight {
+    tickets: usize,
+    bytes: usize,
+    files: usize,
+    file_bytes: u64,
+}
+
+impl Weight {
+    fn before_uploading(thread: &Thread) -> Self {
+        let size = |entry: &Entry| match &entry.data {
+            Entity::Attachment(file) => file.content.as_ref().map_or(0, |content| content.size),
+            _ => 0,
+        };
+        Self {
+            tickets: 1,
+            bytes: 0,
+            files: files_of(thread).count(),
+            file_bytes: files_of(thread).map(size).sum(),
+        }
+    }
+
+    fn with_ticket(self, mapped: &Mapped) -> Self {
+        let first = mapped.tickets.first();
+        Self {
+            bytes: first.map_or(0, |ticket| json!(ticket).to_string().len()),
+            ..self
+        }
+    }
+
+    fn and(self, other: &Self) -> Self {
+        Self {
+            tickets: self.tickets + other.tickets,
+            bytes: self.bytes + other.bytes,
+            files: self.files + other.files,
+            file_bytes: self.file_bytes + other.file_bytes,
+        }
+    }
+
+    fn fits(&self) -> bool {
+        self.tickets <= BULK
+            && self.bytes <= BULK_BYTES
+            && self.files <= UPLOADS
+            && self.file_bytes <= UPLOAD_BYTES
     }
 }
 
-impl<'a> Frame<'a> {
-    fn with(
+/// Threads for one job.
+#[derive(Default)]
+struct Batch<'a> {
+    ready: Vec<Ready<'a>>,
+    weight: Weight,
+}
+
+impl<'a> Batch<'a> {
+    /// Whether another one fits; into an empty batch anything does.
+    fn takes(&self, weight: &Weight) -> bool {
+        self.ready.is_empty() || self.weight.and(weight).fits()
+    }
+
+    fn add(&mut self, one: Ready<'a>, weight: Weight) {
+        self.ready.push(one);
+        self.weight = self.weight.and(&weight);
+    }
+}
+
+// ---- one unit
+
+/// What the threads of a unit have in common.
+struct Importer<'a> {
+    cx: &'a Context,
+    state: &'a State,
+    config: &'a Config,
+    options: &'a BTreeMap<String, Vec<(String, String)>>,
+    members: Option<&'a BTreeSet<(u64, u64)>>,
+}
+
+impl Importer<'_> {
+    fn map(
         &self,
-        texts: &'a BTreeMap<String, String>,
-        files: &'a BTreeMap<String, File>,
-    ) -> Surroundings<'a> {
-        Surroundings {
+        item: &Item,
+        thread: &Thread,
+        files: &BTreeMap<String, File>,
+    ) -> Result<Mapped, Error> {
+        let texts = self.long_texts(thread)?;
+        let around = Surroundings {
             state: self.state,
             config: self.config,
             platform: self.cx.platform(),
@@ -208,326 +216,526 @@ impl<'a> Frame<'a> {
             now: self.cx.now(),
             options: self.options,
             members: self.members,
-            texts,
+            texts: &texts,
             files,
-        }
-    }
-}
-
-fn long_texts(cx: &Context, thread: &Thread) -> Result<BTreeMap<String, String>, Error> {
-    let mut texts = BTreeMap::new();
-    for part in &thread.parts {
-        let Entity::Message(message) = &part.message.data else {
-            continue;
         };
-        for text in [&message.text, &message.html].into_iter().flatten() {
-            if let Text::Stored(blob) = text {
-                texts.insert(blob.sha256.clone(), cx.blobs().read_text(text)?);
+        thread::map_thread(item, thread, &around)
+    }
+
+    fn long_texts(&self, thread: &Thread) -> Result<BTreeMap<String, String>, Error> {
+        let mut texts = BTreeMap::new();
+        for part in &thread.parts {
+            let Entity::Message(message) = &part.message.data else {
+                continue;
+            };
+            for text in [&message.text, &message.html].into_iter().flatten() {
+                if let Text::Stored(blob) = text {
+                    texts.insert(blob.sha256.clone(), self.cx.blobs().read_text(text)?);
+                }
             }
         }
+        Ok(texts)
     }
-    Ok(texts)
-}
 
-async fn upload_all(
-    cx: &Context,
-    config: &Config,
-    item: &Item,
-    thread: &Thread,
-) -> Result<BTreeMap<String, File>, Error> {
-    let mut files = BTreeMap::new();
-    for entry in thread.parts.iter().flat_map(|part| &part.attachments) {
-        let file = upload(cx, config, item, entry).await?;
-        files.insert(entry.head.id.clone(), file);
+    // ---- files
+
+    async fn upload_all(
+        &self,
+        item: &Item,
+        thread: &Thread,
+    ) -> Result<BTreeMap<String, File>, Error> {
+        let mut files = BTreeMap::new();
+        for entry in files_of(thread) {
+            let file = match self.to_be_sent(entry) {
+                Ok((name, content)) => self.upload(item, entry, name, content).await?,
+                Err(refused) => refused,
+            };
+            files.insert(entry.head.id.clone(), file);
+        }
+        Ok(files)
     }
-    Ok(files)
-}
 
-async fn upload(cx: &Context, config: &Config, item: &Item, entry: &Entry) -> Result<File, Error> {
-    let refused = |cause, words: &str| Ok(File::Refused(cause, words.to_owned()));
-    let Entity::Attachment(attachment) = &entry.data else {
-        return refused("no file: named in the thread", "no file");
-    };
-    let Some(content) = &attachment.content else {
-        return match &attachment.state {
-            AttachmentState::Available => refused(
-                "its bytes could not be read: named in the thread",
-                "its bytes could not be read",
-            ),
-            AttachmentState::External(url) => refused(
-                "kept at a host that was not granted: its address is in the thread",
-                &format!("kept elsewhere: {url}"),
-            ),
-            AttachmentState::Redacted => refused(
-                "redacted in the source: named in the thread",
-                "redacted in the source",
-            ),
-            AttachmentState::Unavailable(why) => {
-                refused("the source could not give it: named in the thread", why)
-            }
+    /// The files as they are once uploaded, for comparing with what was loaded: a comparison minds no tokens.
+    fn assumed(&self, thread: &Thread) -> BTreeMap<String, File> {
+        let uploaded = |entry: &Entry| match self.to_be_sent(entry) {
+            Ok(_) => File::Uploaded {
+                token: String::new(),
+                content_url: String::new(),
+            },
+            Err(refused) => refused,
         };
-    };
-    if content.size > config.max_attachment_bytes {
-        let words = format!("{} bytes are more than Zendesk takes", content.size);
-        return refused("larger than Zendesk takes: named in the thread", &words);
+        files_of(thread)
+            .map(|entry| (entry.head.id.clone(), uploaded(entry)))
+            .collect()
     }
-    let name = match attachment.name.trim() {
-        "" => "file",
-        name => name,
-    };
-    let path = format!("/api/v2/uploads?filename={}", query(name));
-    let media_type = attachment
-        .media_type
-        .clone()
-        .unwrap_or_else(|| content.media_type.clone());
-    let part = format!("upload:{}", entry.head.id);
-    // Sent again it makes another file that expires unused, so it may be repeated.
-    let write = Write::idempotent("POST", path, key(&item.key, part, "create"))
-        .blob(BlobRef {
-            media_type,
+
+    /// Name and bytes of a file that can be sent; else what stands for it.
+    fn to_be_sent<'e>(&self, entry: &'e Entry) -> Result<(&'e str, BlobRef), File> {
+        let refused = |cause, words: &str| Err(File::Refused(cause, words.to_owned()));
+        let Entity::Attachment(attachment) = &entry.data else {
+            return refused("no file: named in the thread", "no file");
+        };
+        let Some(content) = &attachment.content else {
+            return match &attachment.state {
+                AttachmentState::Available => refused(
+                    "its bytes could not be read: named in the thread",
+                    "its bytes could not be read",
+                ),
+                AttachmentState::External(url) => refused(
+                    "kept at a host that was not granted: its address is in the thread",
+                    &format!("kept elsewhere: {url}"),
+                ),
+                AttachmentState::Redacted => refused(
+                    "redacted in the source: named in the thread",
+                    "redacted in the source",
+                ),
+                AttachmentState::Unavailable(why) => {
+                    refused("the source could not give it: named in the thread", why)
+                }
+            };
+        };
+        if content.size > self.config.max_attachment_bytes {
+            let words = format!("{} bytes are more than Zendesk takes", content.size);
+            return refused("larger than Zendesk takes: named in the thread", &words);
+        }
+        let name = match attachment.name.trim() {
+            "" => "file",
+            name => name,
+        };
+        let media_type = attachment.media_type.as_ref();
+        let content = BlobRef {
+            media_type: media_type.unwrap_or(&content.media_type).clone(),
             ..content.clone()
-        })
-        .lifetime(UPLOAD_LIFE_MS)
-        .passing();
-    Ok(match client::write(cx, write).await? {
-        Sent::Done(answer) => {
-            let upload: Upload = answer.take("upload")?;
-            File::Uploaded {
-                token: upload.token,
-                content_url: upload.attachment.content_url,
-            }
-        }
-        Sent::Refused(refusal) => File::Refused(
-            "refused by Zendesk: named in the thread",
-            format!("Zendesk refuses it: {}", refusal.message),
-        ),
-        Sent::Doubt => return Err(Error::Transient("an upload was not answered".to_owned())),
-    })
-}
+        };
+        Ok((name, content))
+    }
 
-fn batches(ready: Vec<Ready<'_>>) -> Vec<Vec<Ready<'_>>> {
-    let mut batches: Vec<Vec<Ready<'_>>> = Vec::new();
-    let mut bytes = 0;
-    for one in ready {
-        let size = one
-            .mapped
-            .tickets
-            .first()
-            .map_or(0, |t| json!(t).to_string().len());
-        match batches.last_mut() {
-            Some(batch) if batch.len() < BULK && bytes + size <= BULK_BYTES => {
-                bytes += size;
-                batch.push(one);
+    async fn upload(
+        &self,
+        item: &Item,
+        entry: &Entry,
+        name: &str,
+        content: BlobRef,
+    ) -> Result<File, Error> {
+        let path = format!("/api/v2/uploads?filename={}", query(name));
+        let part = format!("upload:{}", entry.head.id);
+        // Sent again it makes another file that expires unused, so it may be repeated.
+        let write = Write::idempotent("POST", path, key(&item.key, part, "create"))
+            .blob(content)
+            .lifetime(UPLOAD_LIFE_MS)
+            .passing();
+        Ok(match client::write(self.cx, write).await? {
+            Sent::Done(answer) => {
+                let upload: Upload = answer.take("upload")?;
+                File::Uploaded {
+                    token: upload.token,
+                    content_url: upload.attachment.content_url,
+                }
             }
-            _ => {
-                bytes = size;
-                batches.push(vec![one]);
-            }
+            Sent::Refused(refusal) => File::Refused(
+                "refused by Zendesk: named in the thread",
+                format!("Zendesk refuses it: {}", refusal.message),
+            ),
+            Sent::Doubt => return Err(Error::Transient("an upload was not answered".to_owned())),
+        })
+    }
+
+    // ---- what is there already
+
+    /// Tickets that earlier runs made of these threads, as far as they are there still.
+    async fn loaded_before(
+        &self,
+        threads: &[(&Item, Thread)],
+    ) -> Result<BTreeMap<u64, Ticket>, Error> {
+        let ids: Vec<&str> = threads
+            .iter()
+            .filter_map(|(item, _)| prior(item))
+            .map(|effect| effect.target_id.as_str())
+            .collect();
+        let mut found = BTreeMap::new();
+        for ids in ids.chunks(BULK) {
+            let path = format!("/api/v2/tickets/show_many?ids={}", ids.join(","));
+            let tickets: Option<Vec<Ticket>> =
+                client::find_member(self.cx, &path, "tickets").await?;
+            let tickets = tickets.unwrap_or_default().into_iter();
+            found.extend(tickets.map(|ticket| (ticket.id, ticket)));
+        }
+        Ok(found)
+    }
+
+    /// Whether a thread has its outcome without being sent: an earlier run loaded it, or an attempt whose answers are lost.
+    /// Its files must not be sent again before that is known.
+    async fn is_settled(
+        &self,
+        item: &Item,
+        thread: &Thread,
+        loaded: &BTreeMap<u64, Ticket>,
+    ) -> Result<bool, Error> {
+        let before = prior(item).and_then(|effect| {
+            let id: u64 = effect.target_id.parse().ok()?;
+            loaded.contains_key(&id).then_some((id, effect))
+        });
+        if let Some((id, effect)) = before {
+            self.keep(item, thread, id, effect).await?;
+            return Ok(true);
+        }
+        let Some(since) = item.in_doubt_since else {
+            return Ok(false);
+        };
+        wait_for_jobs(self.cx).await?;
+        wait_out(self.cx, since, self.settle_ms()).await;
+        let found = self.find(&item.marker).await?;
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let mapped = self.map(item, thread, &self.assumed(thread))?;
+        self.adopt(item, mapped, &found, key(&item.key, "main", "create"))
+            .await?;
+        Ok(true)
+    }
+
+    /// A thread that an earlier run loaded stays as it is: a change would wake triggers, and loading it again would double it
+    /// (rule M-9). What the source changed since is a loss of this run.
+    async fn keep(
+        &self,
+        item: &Item,
+        thread: &Thread,
+        id: u64,
+        before: &Effect,
+    ) -> Result<(), Error> {
+        let mapped = self.map(item, thread, &self.assumed(thread))?;
+        let first = mapped.tickets.first();
+        let updated = first.and_then(|ticket| map::parse_iso(&ticket.updated_at));
+        let mut losses = Vec::new();
+        if updated != before.updated_at {
+            let note = "changed since an earlier run loaded it: left as it was loaded";
+            losses.push(map::loss("conversation", Fidelity::Lost, note));
+        }
+        let mut main = effect("main", "ticket", id.to_string(), Action::Matched);
+        main.url = Some(format!("/agent/tickets/{id}"));
+        report(self.cx, item, Status::Matched, vec![main], losses).await
+    }
+
+    fn settle_ms(&self) -> u64 {
+        if self.config.archive_immediately {
+            SETTLE_BY_INDEX_MS
+        } else {
+            SETTLE_BY_KEY_MS
         }
     }
-    batches
-}
 
-fn import_path(config: &Config, tail: &str) -> String {
-    let archive = if config.archive_immediately {
-        "?archive_immediately=true"
-    } else {
-        ""
-    };
-    format!("/api/v2/imports/tickets{tail}{archive}")
-}
+    /// The tickets of a marker, oldest first.
+    async fn find(&self, marker: &str) -> Result<Vec<Ticket>, Error> {
+        let path = format!("/api/v2/tickets?external_id={}", query(marker));
+        let mut found: Vec<Ticket> = client::list(self.cx, &path, "tickets").await?;
+        if found.is_empty() && self.config.archive_immediately {
+            // Archived tickets are in no list (Zendesk facts §12).
+            let words = format!("type:ticket external_id:\"{marker}\"");
+            let path = format!("/api/v2/search?query={}", query(&words));
+            found = client::find_member(self.cx, &path, "results")
+                .await?
+                .unwrap_or_default();
+        }
+        found.retain(|ticket| ticket.external_id.as_deref() == Some(marker));
+        found.sort_by_key(|ticket| ticket.id);
+        Ok(found)
+    }
 
-/// One job for a batch.
-async fn by_job(
-    cx: &Context,
-    state: &State,
-    config: &Config,
-    batch: Vec<Ready<'_>>,
-) -> Result<(), Error> {
-    let tickets: Vec<&ImportTicket> = batch
-        .iter()
-        .filter_map(|one| one.mapped.tickets.first())
-        .collect();
-    let perishable = batch
-        .iter()
-        .flat_map(|one| one.mapped.perishable.iter().cloned())
-        .collect();
-    let first = batch
-        .first()
-        .map(|one| one.item.key.as_str())
-        .unwrap_or_default();
-    let key = key("*", format!("import:{first}"), "create");
-    let write = Write::once("POST", import_path(config, "/create_many"), key.clone())
-        .json(&json!({"tickets": tickets}))
-        .perishable(perishable)
-        .lifetime(JOB_LIFE_MS);
-    let (rows, attempted_before) = match client::write(cx, write).await? {
-        Sent::Done(answer) => {
-            let job: JobStatus = answer.take("job_status")?;
-            let ended = client::job(cx, &job.id).await?;
-            if ended.as_ref().is_some_and(JobStatus::is_open) {
+    /// Why a ticket that was found counts as made by this run.
+    fn proof(&self, found: &Ticket) -> Option<Proof> {
+        let ours = found.tags.contains(&State::run_tag(self.cx.run()));
+        ours.then(|| Proof::Marker(self.cx.run().to_owned()))
+    }
+
+    // ---- sending
+
+    fn import_path(&self, tail: &str) -> String {
+        let archive = if self.config.archive_immediately {
+            "?archive_immediately=true"
+        } else {
+            ""
+        };
+        format!("/api/v2/imports/tickets{tail}{archive}")
+    }
+
+    /// Sends what is ready.
+    async fn load(&self, batch: Batch<'_>) -> Result<(), Error> {
+        let ready = batch.ready;
+        if self.config.import_mode == ImportMode::Bulk && ready.len() > 1 {
+            return self.by_job(ready).await;
+        }
+        for one in ready {
+            self.single(one, "create").await?;
+        }
+        Ok(())
+    }
+
+    /// One job for a batch.
+    async fn by_job(&self, batch: Vec<Ready<'_>>) -> Result<(), Error> {
+        let tickets: Vec<&ImportTicket> = batch
+            .iter()
+            .filter_map(|one| one.mapped.tickets.first())
+            .collect();
+        let perishable = batch
+            .iter()
+            .flat_map(|one| one.mapped.perishable.iter().cloned())
+            .collect();
+        let first = batch
+            .first()
+            .map(|one| one.item.key.as_str())
+            .unwrap_or_default();
+        let key = key("*", format!("import:{first}"), "create");
+        let write = Write::once("POST", self.import_path("/create_many"), key.clone())
+            .json(&json!({"tickets": tickets}))
+            .perishable(perishable)
+            .lifetime(JOB_LIFE_MS);
+        let (rows, attempted_before) = match client::write(self.cx, write).await? {
+            Sent::Done(answer) => {
+                let job: JobStatus = answer.take("job_status")?;
+                let ended = client::job(self.cx, &job.id).await?;
+                if ended.as_ref().is_some_and(JobStatus::is_open) {
+                    for one in batch {
+                        let why = Status::Unsettled("an import job that has not ended".to_owned());
+                        report(self.cx, one.item, why, Vec::new(), one.mapped.losses).await?;
+                    }
+                    return Ok(());
+                }
+                let rows = ended
+                    .filter(|job| job.status == "completed")
+                    .and_then(|job| job.results);
+                (rows, answer.attempted_before)
+            }
+            Sent::Refused(_) => {
+                // One malformed ticket spoils a whole request (Zendesk facts §9): each on its own shows which.
                 for one in batch {
-                    let why = "an import job that has not ended".to_owned();
-                    report(
-                        cx,
-                        one.item,
-                        Status::Unsettled(why),
-                        Vec::new(),
-                        one.mapped.losses,
-                    )
-                    .await?;
+                    self.single(one, "create").await?;
                 }
                 return Ok(());
             }
-            let rows = ended
-                .filter(|job| job.status == "completed")
-                .and_then(|job| job.results);
-            (rows, answer.attempted_before)
-        }
-        Sent::Refused(_) => {
-            // One malformed ticket spoils a whole request (Zendesk facts §9): each on its own shows which.
-            for one in batch {
-                single(cx, state, config, one, "create").await?;
-            }
-            return Ok(());
-        }
-        Sent::Doubt => (None, true),
-    };
-    let Some(rows) = rows else {
-        return looked_up(cx, state, config, batch, key).await;
-    };
-    if attempted_before {
-        return looked_up(cx, state, config, batch, key).await;
-    }
-    let by_index = rows_by_index(rows, batch.len());
-    for (index, one) in batch.into_iter().enumerate() {
-        match by_index.get(&index) {
-            Some(row) => match (row.refusal(), row.id.as_u64()) {
-                (Some(why), _) => {
+            Sent::Doubt => (None, true),
+        };
+        let Some(rows) = rows.filter(|_| !attempted_before) else {
+            return self.looked_up(batch, key).await;
+        };
+        let by_index = rows_by_index(rows, batch.len());
+        for (index, one) in batch.into_iter().enumerate() {
+            let row = by_index.get(&index);
+            let refused = row.and_then(JobRow::refusal);
+            match (refused, row.and_then(|row| row.id.as_u64())) {
+                (Some(message), _) => {
                     let refusal = Refusal {
                         status: 422,
-                        message: why,
+                        message,
                         ..Refusal::default()
                     };
-                    reject(cx, one.item, client::rejection(&refusal)).await?;
+                    reject(self.cx, one.item, client::rejection(&refusal)).await?;
                 }
                 (None, Some(id)) => {
-                    arrived(cx, state, config, one, id, Some(Proof::Fresh), key.clone()).await?;
+                    self.arrived(one, id, Some(Proof::Fresh), key.clone())
+                        .await?;
                 }
-                (None, None) => looked_up(cx, state, config, vec![one], key.clone()).await?,
-            },
-            None => looked_up(cx, state, config, vec![one], key.clone()).await?,
+                (None, None) => self.looked_up(vec![one], key.clone()).await?,
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// Rows by the place of their ticket: by `index` where they have it, else by their own place (Zendesk facts §12).
-pub fn rows_by_index(rows: Vec<JobRow>, count: usize) -> BTreeMap<usize, JobRow> {
-    let in_place = rows.len() == count;
-    let mut by_index = BTreeMap::new();
-    for (place, row) in rows.into_iter().enumerate() {
-        if let Some(index) = row.index.or(in_place.then_some(place)) {
-            by_index.insert(index, row);
+    /// Looks up a batch whose answer was not seen, and sends singly what is surely not there.
+    async fn looked_up(&self, batch: Vec<Ready<'_>>, key: OperationKey) -> Result<(), Error> {
+        self.cx.sleep(self.settle_ms()).await;
+        wait_for_jobs(self.cx).await?;
+        for one in batch {
+            let found = self.find(&one.item.marker).await?;
+            if found.is_empty() {
+                self.single(one, "create-again").await?;
+            } else {
+                self.adopt(one.item, one.mapped, &found, key.clone())
+                    .await?;
+            }
         }
+        Ok(())
     }
-    by_index
-}
 
-/// Waits until no import job is open that could still make what is looked for (rule D-3).
-async fn wait_for_jobs(cx: &Context) -> Result<(), Error> {
-    let jobs: Vec<JobStatus> = client::list(cx, "/api/v2/job_statuses", "job_statuses").await?;
-    for job in jobs.iter().filter(|job| job.is_open()) {
-        if client::job(cx, &job.id)
-            .await?
-            .is_some_and(|job| job.is_open())
-        {
-            return Err(Error::Transient(format!("job {} has not ended", job.id)));
+    /// Takes tickets that a look-up found. Ours are those with this run's tag.
+    async fn adopt(
+        &self,
+        item: &Item,
+        mapped: Mapped,
+        found: &[Ticket],
+        key: OperationKey,
+    ) -> Result<(), Error> {
+        let mut effects = Vec::new();
+        for (index, ticket) in found.iter().enumerate() {
+            let part = if index == 0 {
+                "main".to_owned()
+            } else {
+                format!("duplicate:{index}")
+            };
+            let sent = mapped.tickets.first();
+            let proof = self.proof(ticket);
+            effects.push(ticket_effect(&part, ticket.id, sent, proof, key.clone()));
         }
+        let first = found.first().map_or(0, |ticket| ticket.id);
+        self.conclude(item, mapped, first, effects).await
     }
-    Ok(())
-}
 
-/// The tickets of a marker, oldest first.
-async fn find(cx: &Context, config: &Config, marker: &str) -> Result<Vec<Ticket>, Error> {
-    let path = format!("/api/v2/tickets?external_id={}", query(marker));
-    let mut found: Vec<Ticket> = client::list(cx, &path, "tickets").await?;
-    if found.is_empty() && config.archive_immediately {
-        // Archived tickets are in no list (Zendesk facts §12).
-        let words = format!("type:ticket external_id:\"{marker}\"");
-        let path = format!("/api/v2/search?query={}", query(&words));
-        found = client::find_member(cx, &path, "results")
-            .await?
-            .unwrap_or_default();
+    /// The first ticket of a thread is there.
+    async fn arrived(
+        &self,
+        one: Ready<'_>,
+        id: u64,
+        proof: Option<Proof>,
+        key: OperationKey,
+    ) -> Result<(), Error> {
+        let main = ticket_effect("main", id, one.mapped.tickets.first(), proof, key);
+        self.conclude(one.item, one.mapped, id, vec![main]).await
     }
-    found.retain(|ticket| ticket.external_id.as_deref() == Some(marker));
-    found.sort_by_key(|ticket| ticket.id);
-    Ok(found)
-}
 
-/// Looks up a batch whose answer was not seen, and sends singly what is surely not there.
-async fn looked_up(
-    cx: &Context,
-    state: &State,
-    config: &Config,
-    batch: Vec<Ready<'_>>,
-    key: OperationKey,
-) -> Result<(), Error> {
-    cx.sleep(if config.archive_immediately {
-        SETTLE_BY_INDEX_MS
-    } else {
-        SETTLE_BY_KEY_MS
-    })
-    .await;
-    wait_for_jobs(cx).await?;
-    for one in batch {
-        let found = find(cx, config, &one.item.marker).await?;
-        if found.is_empty() {
-            single(cx, state, config, one, "create-again").await?;
-        } else {
-            adopt(cx, state, one.item, one.mapped, &found, key.clone()).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Takes tickets that a look-up found. Ours are those with this run's tag.
-async fn adopt(
-    cx: &Context,
-    state: &State,
-    item: &Item,
-    mut mapped: Mapped,
-    found: &[Ticket],
-    key: OperationKey,
-) -> Result<(), Error> {
-    let tag = State::run_tag(cx.run());
-    let mut effects = Vec::new();
-    for (index, ticket) in found.iter().enumerate() {
-        let proof = ticket
-            .tags
-            .contains(&tag)
-            .then(|| Proof::Marker(cx.run().to_owned()));
-        let part = if index == 0 {
-            "main".to_owned()
-        } else {
-            format!("duplicate:{index}")
+    /// The further tickets of a thread, then its outcome.
+    async fn conclude(
+        &self,
+        item: &Item,
+        mut mapped: Mapped,
+        first: u64,
+        mut effects: Vec<Effect>,
+    ) -> Result<(), Error> {
+        let ours = effects.first().is_some_and(|main| main.proof.is_some());
+        let unsettled = self
+            .continue_thread(item, &mut mapped, first, &mut effects)
+            .await?;
+        let status = match unsettled {
+            Some(status) => status,
+            None if ours => Status::Created,
+            None => Status::Matched,
         };
-        let sent = mapped.tickets.first();
-        effects.push(ticket_effect(&part, ticket.id, sent, proof, key.clone()));
+        report(self.cx, item, status, effects, mapped.losses).await
     }
-    let config: Config = cx.config()?;
-    let first = found.first().map_or(0, |ticket| ticket.id);
-    match continue_thread(cx, state, &config, item, &mut mapped, first).await? {
-        Ok(more) => effects.extend(more),
-        Err(status) => return report(cx, item, status, effects, mapped.losses).await,
+
+    /// Makes the tickets that continue a thread, each linked to the one before (rule M-16). What it gives is the status of
+    /// an item that could not be finished.
+    async fn continue_thread(
+        &self,
+        item: &Item,
+        mapped: &mut Mapped,
+        first: u64,
+        effects: &mut Vec<Effect>,
+    ) -> Result<Option<Status>, Error> {
+        let mut before = first;
+        let rest: Vec<ImportTicket> = mapped.tickets.iter().skip(1).cloned().collect();
+        for (index, mut ticket) in rest.into_iter().enumerate() {
+            thread::link_back(&mut ticket, self.state.me, before);
+            let part = format!("continued:{}", index + 2);
+            match self
+                .import(item, &part, &ticket, &mapped.perishable, "create")
+                .await?
+            {
+                Import::There(id, proof, key) => {
+                    effects.push(ticket_effect(&part, id, Some(&ticket), proof, key));
+                    before = id;
+                }
+                Import::Refused(refusal) => {
+                    let said = format!("{part} was refused: {} {}", refusal.status, refusal.code);
+                    self.cx.log(Level::Warn, &said);
+                    let note = "a continuation was refused: the comments from there on are missing";
+                    let lost = map::loss("conversation.messages", Fidelity::Lost, note);
+                    mapped.losses.push(lost);
+                    return Ok(None);
+                }
+                Import::Unsettled => {
+                    let why = "a ticket that continues a thread and was not answered";
+                    return Ok(Some(Status::Unsettled(why.to_owned())));
+                }
+            }
+        }
+        Ok(None)
     }
-    let ours = effects.first().is_some_and(|effect| effect.proof.is_some());
-    let status = if ours {
-        Status::Created
-    } else {
-        Status::Matched
-    };
-    report(cx, item, status, effects, mapped.losses).await
+
+    /// One ticket by its own call: sent, looked up if the answer is not seen, sent once more after a miss that counts. Where
+    /// an earlier attempt of the item may have made it, it is looked up first.
+    async fn import(
+        &self,
+        item: &Item,
+        part: &str,
+        ticket: &ImportTicket,
+        perishable: &[String],
+        step: &str,
+    ) -> Result<Import, Error> {
+        let body: Value = json!({"ticket": ticket});
+        let there = |found: &Ticket, key| Import::There(found.id, self.proof(found), key);
+        if item.in_doubt_since.is_some()
+            && let Some(found) = self.find(&ticket.external_id).await?.first()
+        {
+            return Ok(there(found, key(&item.key, part, step)));
+        }
+        for step in [step.to_owned(), format!("{step}-2")] {
+            let key = key(&item.key, part, &step);
+            // Documented for ordinary creation only; where the import ignores it, it does no harm (Zendesk facts §13).
+            let idempotency = format!("{}:{}:{step}", self.cx.run(), ticket.external_id);
+            let idempotency: String = idempotency
+                .chars()
+                .filter(char::is_ascii_graphic)
+                .take(255)
+                .collect();
+            let write = Write::once("POST", self.import_path(""), key.clone())
+                .with_header("idempotency-key", &idempotency)
+                .json(&body)
+                .perishable(perishable.to_vec());
+            match client::write(self.cx, write).await? {
+                Sent::Done(answer) => {
+                    let made: Ticket = answer.take("ticket")?;
+                    let proof = if answer.attempted_before {
+                        self.proof(&made)
+                    } else {
+                        Some(Proof::Fresh)
+                    };
+                    return Ok(Import::There(made.id, proof, key));
+                }
+                Sent::Refused(refusal) if !refusal.code.starts_with("IdempotentRequest") => {
+                    return Ok(Import::Refused(refusal));
+                }
+                Sent::Refused(_) | Sent::Doubt => {
+                    self.cx.sleep(self.settle_ms()).await;
+                    if let Some(found) = self.find(&ticket.external_id).await?.first() {
+                        return Ok(there(found, key));
+                    }
+                }
+            }
+        }
+        Ok(Import::Unsettled)
+    }
+
+    /// One thread by calls of its own.
+    async fn single(&self, one: Ready<'_>, step: &str) -> Result<(), Error> {
+        let Some(ticket) = one.mapped.tickets.first() else {
+            let error = Error::Bug("a thread without a ticket".to_owned());
+            return reject(self.cx, one.item, error).await;
+        };
+        match self
+            .import(one.item, "main", ticket, &one.mapped.perishable, step)
+            .await?
+        {
+            Import::There(id, proof, key) => self.arrived(one, id, proof, key).await,
+            Import::Refused(refusal) => {
+                reject(self.cx, one.item, client::rejection(&refusal)).await
+            }
+            Import::Unsettled => {
+                let why = Status::Unsettled("a ticket whose import was not answered".to_owned());
+                report(self.cx, one.item, why, Vec::new(), one.mapped.losses).await
+            }
+        }
+    }
+}
+
+enum Import {
+    There(u64, Option<Proof>, OperationKey),
+    Refused(Refusal),
+    Unsettled,
+}
+
+/// What an earlier run did to a thread.
+fn prior(item: &Item) -> Option<&Effect> {
+    let is_ticket = |effect: &&Effect| effect.target_kind == "ticket" && effect.part == "main";
+    item.prior.iter().find(is_ticket)
 }
 
 fn ticket_effect(
@@ -544,197 +752,33 @@ fn ticket_effect(
     effect
 }
 
-/// The first ticket of a thread is there: the further ones follow, then the outcome.
-async fn arrived(
-    cx: &Context,
-    state: &State,
-    config: &Config,
-    one: Ready<'_>,
-    id: u64,
-    proof: Option<Proof>,
-    key: OperationKey,
-) -> Result<(), Error> {
-    let Ready { item, mut mapped } = one;
-    let ours = proof.is_some();
-    let mut effects = vec![ticket_effect(
-        "main",
-        id,
-        mapped.tickets.first(),
-        proof,
-        key,
-    )];
-    match continue_thread(cx, state, config, item, &mut mapped, id).await? {
-        Ok(more) => effects.extend(more),
-        Err(status) => return report(cx, item, status, effects, mapped.losses).await,
+/// Rows by the place of their ticket: by `index` where they have it, else by their own place (Zendesk facts §12).
+pub fn rows_by_index(rows: Vec<JobRow>, count: usize) -> BTreeMap<usize, JobRow> {
+    let in_place = rows.len() == count;
+    let mut by_index = BTreeMap::new();
+    for (place, row) in rows.into_iter().enumerate() {
+        if let Some(index) = row.index.or(in_place.then_some(place)) {
+            by_index.insert(index, row);
+        }
     }
-    let status = if ours {
-        Status::Created
-    } else {
-        Status::Matched
-    };
-    report(cx, item, status, effects, mapped.losses).await
+    by_index
 }
 
-/// Makes the tickets that continue a thread, each linked to the one before (rule M-16). The inner error is the status of
-/// an item that could not be finished.
-async fn continue_thread(
-    cx: &Context,
-    state: &State,
-    config: &Config,
-    item: &Item,
-    mapped: &mut Mapped,
-    first: u64,
-) -> Result<Result<Vec<Effect>, Status>, Error> {
-    let mut effects = Vec::new();
-    let mut before = first;
-    for (index, mut ticket) in mapped.tickets.iter().cloned().enumerate().skip(1) {
-        thread::link_back(&mut ticket, state.me, before);
-        let part = format!("continued:{}", index + 1);
-        match import(
-            cx,
-            config,
-            item,
-            &part,
-            &ticket,
-            &mapped.perishable,
-            "create",
-        )
-        .await?
+/// Waits until no job is open that could still make what is looked for (rule D-3).
+///
+/// # Errors
+/// `transient` when one does not end.
+pub async fn wait_for_jobs(cx: &Context) -> Result<(), Error> {
+    let jobs: Vec<JobStatus> = client::list(cx, "/api/v2/job_statuses", "job_statuses").await?;
+    for job in jobs.iter().filter(|job| job.is_open()) {
+        if client::job(cx, &job.id)
+            .await?
+            .is_some_and(|job| job.is_open())
         {
-            Import::There(id, proof, key) => {
-                effects.push(ticket_effect(&part, id, Some(&ticket), proof, key));
-                before = id;
-            }
-            Import::Refused(refusal) => {
-                let said = format!(
-                    "a continuation was refused: {} {}",
-                    refusal.status, refusal.code
-                );
-                cx.log(Level::Warn, &said);
-                let note = "a continuation was refused: the comments from there on are missing";
-                mapped
-                    .losses
-                    .push(map::loss("conversation.messages", Fidelity::Lost, note));
-                return Ok(Ok(effects));
-            }
-            Import::Unsettled => {
-                return Ok(Err(Status::Unsettled(format!("{part} was not answered"))));
-            }
+            return Err(Error::Transient(format!("job {} has not ended", job.id)));
         }
     }
-    Ok(Ok(effects))
-}
-
-enum Import {
-    There(u64, Option<Proof>, OperationKey),
-    Refused(Refusal),
-    Unsettled,
-}
-
-/// One ticket by its own call: sent, looked up if the answer is not seen, sent once more after a miss that counts.
-async fn import(
-    cx: &Context,
-    config: &Config,
-    item: &Item,
-    part: &str,
-    ticket: &ImportTicket,
-    perishable: &[String],
-    step: &str,
-) -> Result<Import, Error> {
-    let body: Value = json!({"ticket": ticket});
-    let run_tag = State::run_tag(cx.run());
-    for step in [step.to_owned(), format!("{step}-2")] {
-        let key = key(&item.key, part, &step);
-        // Documented for ordinary creation only; where the import ignores it, it does no harm (Zendesk facts §13).
-        let idempotency = format!("{}:{}:{step}", cx.run(), ticket.external_id);
-        let idempotency: String = idempotency
-            .chars()
-            .filter(char::is_ascii_graphic)
-            .take(255)
-            .collect();
-        let write = Write::once("POST", import_path(config, ""), key.clone())
-            .with_header("idempotency-key", &idempotency)
-            .json(&body)
-            .perishable(perishable.to_vec());
-        let doubt = match client::write(cx, write).await? {
-            Sent::Done(answer) => {
-                let made: Ticket = answer.take("ticket")?;
-                let marked = || Proof::Marker(cx.run().to_owned());
-                let proof = if answer.attempted_before {
-                    made.tags.contains(&run_tag).then(marked)
-                } else {
-                    Some(Proof::Fresh)
-                };
-                return Ok(Import::There(made.id, proof, key));
-            }
-            Sent::Refused(refusal) => {
-                if !refusal.code.starts_with("IdempotentRequest") {
-                    return Ok(Import::Refused(refusal));
-                }
-                true
-            }
-            Sent::Doubt => true,
-        };
-        if doubt {
-            let settle = if config.archive_immediately {
-                SETTLE_BY_INDEX_MS
-            } else {
-                SETTLE_BY_KEY_MS
-            };
-            cx.sleep(settle).await;
-            if let Some(found) = find(cx, config, &ticket.external_id).await?.first() {
-                let proof = found
-                    .tags
-                    .contains(&run_tag)
-                    .then(|| Proof::Marker(cx.run().to_owned()));
-                return Ok(Import::There(found.id, proof, key));
-            }
-        }
-    }
-    Ok(Import::Unsettled)
-}
-
-/// One thread by calls of its own.
-async fn single(
-    cx: &Context,
-    state: &State,
-    config: &Config,
-    one: Ready<'_>,
-    step: &str,
-) -> Result<(), Error> {
-    let Some(ticket) = one.mapped.tickets.first() else {
-        return reject(
-            cx,
-            one.item,
-            Error::Bug("a thread without a ticket".to_owned()),
-        )
-        .await;
-    };
-    match import(
-        cx,
-        config,
-        one.item,
-        "main",
-        ticket,
-        &one.mapped.perishable,
-        step,
-    )
-    .await?
-    {
-        Import::There(id, proof, key) => arrived(cx, state, config, one, id, proof, key).await,
-        Import::Refused(refusal) => reject(cx, one.item, client::rejection(&refusal)).await,
-        Import::Unsettled => {
-            let why = "a ticket whose import was not answered".to_owned();
-            report(
-                cx,
-                one.item,
-                Status::Unsettled(why),
-                Vec::new(),
-                one.mapped.losses,
-            )
-            .await
-        }
-    }
+    Ok(())
 }
 
 #[cfg(test)]

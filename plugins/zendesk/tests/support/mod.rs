@@ -2,7 +2,11 @@
 //!
 //! [`Account`] plays the part of a host that these tests need: it keeps effects, refuses what a host refuses, and undoes
 //! last things first.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    clippy::panic,
+    reason = "each test file uses its part; what a test cannot read is a failed test"
+)]
 
 use std::cell::RefCell;
 
@@ -17,8 +21,9 @@ use transload_sdk::http::{Body, Header, Request, Response};
 use transload_sdk::ledger::{Action, Effect, Outcome, Status, UndoOutcome, UndoStatus};
 use transload_sdk::testing::{Harness, answer};
 use transload_sdk::types::{
-    Author, Conversation, CustomObject, Customer, Entity, Entry, Field, FieldDefinition, FieldType,
-    Head, Kind, Message, ObjectType, Owner, Reference, Relationship, Text, Value as FieldValue,
+    Agent, AgentState, Attachment, Author, ChoiceOption, Company, Conversation, CustomObject,
+    Customer, Entity, Entry, Error, Field, FieldDefinition, FieldType, Head, Kind, Message,
+    ObjectType, Owner, Reference, Relationship, Team, Text, Value as FieldValue,
 };
 use transload_simulators::zendesk::{Config, Preexisting, Simulator, Snapshot};
 
@@ -103,12 +108,18 @@ impl Account {
     }
 
     pub async fn prepare(&mut self) {
-        let harness = self.harness();
+        self.prepare_on(self.harness()).await;
+    }
+
+    /// The same on a harness of the test's; how many writes it took.
+    pub async fn prepare_on(&mut self, harness: Harness) -> usize {
         let state = Zendesk::prepare(&harness.context()).await.unwrap();
         self.state = Some(state);
+        assert_eq!(harness.unclaimed(), Vec::<String>::new());
         for outcome in harness.outcomes() {
             self.keep(&Kind::Other("own".to_owned()), "", &outcome);
         }
+        writes(&harness)
     }
 
     /// One unit; its outcomes, which a host would have taken.
@@ -116,14 +127,46 @@ impl Account {
         self.write_on(self.harness(), kind, items).await
     }
 
-    /// The same on a harness of the test's.
+    /// The same; how many writes it took.
+    pub async fn write_counted(&self, kind: Kind, items: Vec<Item>) -> usize {
+        let harness = self.harness();
+        self.write_in(&harness, kind, items).await;
+        writes(&harness)
+    }
+
+    /// The same on a harness of the test's. Items that a unit leaves open run singly, in doubt since before it, as a host
+    /// runs them.
     pub async fn write_on(&self, harness: Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        Zendesk::write(&harness.context(), kind.clone(), items.clone())
-            .await
-            .unwrap();
-        let outcomes = harness.outcomes();
+        self.write_in(&harness, kind, items).await
+    }
+
+    async fn write_in(&self, harness: &Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
+        let since = self.now();
+        let ended = Zendesk::write(&harness.context(), kind.clone(), items.clone()).await;
+        let mut outcomes = harness.outcomes();
         assert_eq!(harness.unclaimed(), Vec::<String>::new());
-        assert_eq!(outcomes.len(), items.len(), "one outcome an item");
+        match ended {
+            Ok(()) => assert_eq!(outcomes.len(), items.len(), "one outcome an item"),
+            Err(Error::Transient(_)) => {
+                let done = |item: &&Item| !outcomes.iter().any(|o| o.item == item.key);
+                let open: Vec<Item> = items.iter().filter(done).cloned().collect();
+                for item in open {
+                    let again = Item {
+                        in_doubt_since: Some(since),
+                        ..item
+                    };
+                    let harness = self.harness();
+                    Zendesk::write(&harness.context(), kind.clone(), vec![again])
+                        .await
+                        .unwrap();
+                    outcomes.extend(harness.outcomes());
+                }
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+        // Whatever is written, nobody is mailed (rule M-8).
+        assert_eq!(self.sim.outbox().all(), []);
+        assert_eq!(self.sim.automation_log().all(), []);
         for outcome in &outcomes {
             let item = items.iter().find(|item| item.key == outcome.item).unwrap();
             let unproven = |e: &&Effect| e.action == Action::Created && e.proof.is_none();
@@ -224,17 +267,26 @@ impl Account {
     pub fn snapshot(&self) -> Snapshot {
         self.sim.snapshot()
     }
+}
 
-    /// Whether nothing is in the way of a rollback.
-    pub fn all_undone(outcomes: &[UndoOutcome]) -> bool {
-        let fine = [
-            UndoStatus::Undone,
-            UndoStatus::Restored,
-            UndoStatus::Left,
-            UndoStatus::Gone,
-        ];
-        outcomes.iter().all(|o| fine.contains(&o.status))
-    }
+/// Nothing is in the way of a rollback.
+pub fn assert_undone(outcomes: &[UndoOutcome], case: &str) {
+    let fine = [
+        UndoStatus::Undone,
+        UndoStatus::Restored,
+        UndoStatus::Left,
+        UndoStatus::Gone,
+    ];
+    let bad: Vec<&UndoOutcome> = outcomes
+        .iter()
+        .filter(|o| !fine.contains(&o.status))
+        .collect();
+    assert!(bad.is_empty(), "{case}: {bad:?}");
+}
+
+fn writes(harness: &Harness) -> usize {
+    let exchanges = harness.exchanges();
+    exchanges.iter().filter(|e| e.request.key.is_some()).count()
 }
 
 /// One request to the router; as a host does it, with the credential.
@@ -406,6 +458,69 @@ pub fn object_type(id: &str, label: &str) -> Item {
     ))
 }
 
+/// The same with options: value and label.
+pub fn with_options(item: Item, options: &[(&str, &str)]) -> Item {
+    let mut item = item;
+    if let Some(Entity::FieldDefinition(definition)) =
+        item.body.entries.first_mut().map(|entry| &mut entry.data)
+    {
+        let option = |(value, label): &(&str, &str)| ChoiceOption {
+            value: (*value).to_owned(),
+            label: (*label).to_owned(),
+            active: true,
+        };
+        definition.options = options.iter().map(option).collect();
+    }
+    item
+}
+
+pub fn team(id: &str, name: &str) -> Item {
+    let data = Team {
+        name: name.to_owned(),
+        description: None,
+        members: Vec::new(),
+    };
+    item(entry(Kind::Team, id, Vec::new(), Entity::Team(data)))
+}
+
+pub fn agent(id: &str, name: &str, email: &str, fields: Vec<Field>, teams: Vec<Reference>) -> Item {
+    let data = Agent {
+        name: name.to_owned(),
+        display_name: None,
+        email: Some(email.to_owned()),
+        phone: None,
+        state: AgentState::Active,
+        machine: false,
+        roles: Vec::new(),
+        teams,
+        avatar_url: None,
+        signature: None,
+        locale: None,
+        time_zone: None,
+    };
+    item(entry(Kind::Agent, id, fields, Entity::Agent(data)))
+}
+
+pub fn company(id: &str, fields: Vec<Field>, data: Company) -> Item {
+    item(entry(Kind::Company, id, fields, Entity::Company(data)))
+}
+
+/// A file of so many bytes that the host holds.
+pub fn file(id: &str, name: &str, bytes: u64) -> Entry {
+    let parent = Reference::new(Kind::Message, "m");
+    let content = transload_sdk::types::BlobRef {
+        sha256: format!("sha-of-{id}"),
+        size: bytes,
+        media_type: "text/plain".to_owned(),
+    };
+    let data = Attachment {
+        size: Some(bytes),
+        content: Some(content),
+        ..Attachment::of(parent, name)
+    };
+    entry(Kind::Attachment, id, Vec::new(), Entity::Attachment(data))
+}
+
 pub fn field(name: &str, value: FieldValue, target: Option<String>) -> Field {
     Field {
         name: name.to_owned(),
@@ -416,4 +531,29 @@ pub fn field(name: &str, value: FieldValue, target: Option<String>) -> Field {
 
 pub fn is_created(outcome: &Outcome) -> bool {
     matches!(outcome.status, Status::Created)
+}
+
+/// Two fingerprints of an account are the same; if not, what only one of them has.
+pub fn assert_same(wanted: &Value, found: &Value, case: &str) {
+    let rows = |value: &Value| -> Vec<String> {
+        let lists = value.as_object().unwrap().iter();
+        lists
+            .flat_map(|(name, list)| match list {
+                Value::Array(list) => list.iter().map(|row| format!("{name}: {row}")).collect(),
+                other => vec![format!("{name}: {other}")],
+            })
+            .collect()
+    };
+    let only = |of: &[String], than: &[String]| -> Vec<String> {
+        let extra = of.iter().filter(|row| !than.contains(row));
+        extra.map(|row| row.chars().take(900).collect()).collect()
+    };
+    let (wanted, found) = (rows(wanted), rows(found));
+    let (missing, extra) = (only(&wanted, &found), only(&found, &wanted));
+    assert!(
+        missing.is_empty() && extra.is_empty() && wanted.len() == found.len(),
+        "{case}\nmissing:\n{}\ntoo many:\n{}",
+        missing.join("\n"),
+        extra.join("\n")
+    );
 }
