@@ -5,7 +5,7 @@
 //! journal row may refer to it at once. A crash leaves only files in `tmp/`, removed at the next [`BlobStore::open`] of a
 //! folder that no other process holds open. Equal bytes are kept once.
 //!
-//! Cost: one sync of a file and of a folder per new blob. Calls are blocking: they touch the page cache in pieces of at most
+//! Cost: one sync of a file and of its folder per new blob. Calls are blocking: they touch the page cache in pieces of at most
 //! a few dozen KiB; [`Builder::seal`] moves the final sync off the executor.
 //!
 //! Not here: which unit may read which blob, and which blobs are still referred to (both belong to the store).
@@ -15,8 +15,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -70,6 +70,8 @@ struct Inner {
     dir: PathBuf,
     max_bytes: u64,
     next: AtomicU64,
+    /// Folders of blobs that this process has seen to: that they are there, and that they stay.
+    fans: Mutex<HashSet<PathBuf>>,
     /// Held shared for the life of the store: whoever gets it exclusively may clear `tmp/`.
     lock: File,
 }
@@ -101,6 +103,7 @@ impl BlobStore {
             dir,
             max_bytes,
             next: AtomicU64::new(0),
+            fans: Mutex::default(),
             lock,
         };
         Ok(Self {
@@ -216,6 +219,21 @@ impl BlobStore {
         Ok(freed)
     }
 
+    /// Makes a folder for blobs, durably; once a process is enough.
+    fn fan(&self, fan: &Path) -> Result<(), BlobError> {
+        let mut fans = self
+            .inner
+            .fans
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !fans.contains(fan) {
+            private_dir(fan)?;
+            File::open(&self.inner.dir)?.sync_all()?;
+            fans.insert(fan.to_owned());
+        }
+        Ok(())
+    }
+
     /// The path of a hash; only of a hash, so that a reference made up by a guest cannot leave the folder.
     fn place(&self, sha256: &str) -> Result<PathBuf, BlobError> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
@@ -291,10 +309,9 @@ impl Builder {
         let place = self.store.place(&sha256)?;
         let whole = fs::metadata(&place).is_ok_and(|meta| meta.len() == self.size);
         if let (false, Some(temporary), Some(fan)) = (whole, &self.file, place.parent()) {
-            private_dir(fan)?;
+            self.store.fan(fan)?;
             fs::rename(&temporary.path, &place)?;
             File::open(fan)?.sync_all()?;
-            File::open(&self.store.inner.dir)?.sync_all()?;
         }
         Ok(BlobRef {
             sha256,

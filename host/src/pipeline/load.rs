@@ -36,8 +36,8 @@ use crate::{kinds, sql};
 const RUNS: i64 = 3;
 /// A record that no unit could finish, though nothing was applied, is tried this often.
 const TRIES: u32 = 3;
-/// Records assembled at once.
-const CHUNK: i64 = 200;
+/// Records assembled at once, at most; fewer where a unit takes fewer.
+const CHUNK: u32 = 200;
 /// Files fetched at once, of all threads of a chunk together: each takes an instance of the source's connector, and a reader and
 /// the writers need theirs too.
 const FILES_AT_ONCE: usize = 12;
@@ -61,6 +61,8 @@ pub enum End {
         error: String,
         /// Whether trying the same again could help.
         again: bool,
+        /// An item of it was in doubt from the beginning.
+        doubted: bool,
     },
 }
 
@@ -127,8 +129,8 @@ impl Loader<'_> {
     /// As [`Loader::run`].
     pub async fn settle(&self) -> Result<(), Error> {
         for (unit, frozen, attempts, now) in open_units(&self.around).await? {
-            let end = self.drive(unit, &frozen, attempts, now).await?;
-            self.after(&frozen, end).await?;
+            let (end, records) = self.drive(unit, frozen, attempts, now).await?;
+            self.after(&records, end).await?;
         }
         for row in in_doubt(&self.around).await? {
             let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
@@ -162,7 +164,7 @@ impl Loader<'_> {
                     settle_ms: 0,
                 };
                 let (unit, now) = self.freeze("prepare", "own", &frozen).await?;
-                match self.drive(unit, &frozen, 0, now).await? {
+                match self.drive(unit, frozen, 0, now).await?.0 {
                     End::Done => {}
                     End::Stopped => return Err(stopped()),
                     End::Open { error, .. } => {
@@ -218,6 +220,7 @@ impl Loader<'_> {
             .min(self.config.load.concurrency)
             .max(1) as usize;
         let halted = AtomicBool::new(false);
+        let chunk = i64::from(support.batch_items.clamp(1, CHUNK));
         let start = (Vec::new(), Place::default());
         let batches = stream::try_unfold(start, |(waiting, place): (Vec<Batch>, Place)| {
             let (kind, done, halted) = (&kind, &done, &halted);
@@ -230,7 +233,7 @@ impl Loader<'_> {
                     return Err(stopped());
                 }
                 while waiting.is_empty() {
-                    let fresh = self.assembler.open(kind, &mut place, CHUNK).await?;
+                    let fresh = self.assembler.open(kind, &mut place, chunk).await?;
                     if fresh.is_empty() {
                         return Ok(None);
                     }
@@ -296,8 +299,8 @@ impl Loader<'_> {
         let (unit, now) = self
             .freeze("write", kinds::name(&support.kind), &frozen)
             .await?;
-        let end = self.drive(unit, &frozen, 0, now).await?;
-        self.after(&frozen, end).await?;
+        let (end, records) = self.drive(unit, frozen, 0, now).await?;
+        self.after(&records, end).await?;
         self.watch.look(&self.around, self.config, unit).await
     }
 
@@ -315,10 +318,10 @@ impl Loader<'_> {
     async fn drive(
         &self,
         unit: i64,
-        frozen: &Frozen,
+        frozen: Frozen,
         attempts: i64,
         now: i64,
-    ) -> Result<End, Error> {
+    ) -> Result<(End, Vec<Record>), Error> {
         Box::pin(drive(
             self.destination,
             &self.around,
@@ -331,7 +334,7 @@ impl Loader<'_> {
     }
 
     /// What follows when a unit was taken apart.
-    async fn after(&self, frozen: &Frozen, end: End) -> Result<(), Error> {
+    async fn after(&self, records: &[Record], end: End) -> Result<(), Error> {
         match end {
             End::Done => Ok(()),
             End::Stopped => Err(stopped()),
@@ -340,14 +343,10 @@ impl Loader<'_> {
                 since,
                 error,
                 again,
+                doubted,
             } => {
-                let Call::Write(_, items) = &frozen.call else {
-                    return Ok(());
-                };
-                let was_single_in_doubt =
-                    items.len() == 1 && items.iter().any(|item| item.in_doubt_since.is_some());
-                for record in frozen.records.iter().filter(|r| keys.contains(&r.key)) {
-                    if was_single_in_doubt {
+                for record in records.iter().filter(|r| keys.contains(&r.key)) {
+                    if doubted && records.len() == 1 {
                         let status = crate::contract::ledger::Status::Unsettled(error.clone());
                         self.decide(&[(record.clone(), status)]).await?;
                         continue;
@@ -360,7 +359,7 @@ impl Loader<'_> {
                         *tried += 1;
                         *tried
                     };
-                    if since.is_none() && (!again || tried >= TRIES) && items.len() == 1 {
+                    if since.is_none() && (!again || tried >= TRIES) && records.len() == 1 {
                         let status =
                             crate::contract::ledger::Status::Rejected(Refused::Bug(error.clone()));
                         self.decide(&[(record.clone(), status)]).await?;
@@ -788,7 +787,23 @@ pub async fn freeze(
     Ok((unit, now))
 }
 
-/// Runs a unit until it is done or must be taken apart.
+/// A unit's input as it was frozen.
+async fn stored_input(around: &Surroundings, unit: i64) -> Result<Frozen, Error> {
+    let row = around
+        .store
+        .row("SELECT input FROM units WHERE id = $1", vec![unit.into()])
+        .await?;
+    let input: String = row
+        .map(|row| row.try_get("input"))
+        .transpose()?
+        .unwrap_or_default();
+    Ok(serde_json::from_str(&input)?)
+}
+
+/// Runs a unit until it is done or must be taken apart, and gives the records back that it answers for.
+///
+/// The items are handed over to the connector's instance, and not kept beside it: most units are run once, and those that are
+/// under way together are most of what is in memory. A unit that is run again reads what was stored.
 ///
 /// # Errors
 /// A store error, another owner, or an illegal transition.
@@ -796,10 +811,15 @@ pub async fn drive(
     side: &Side,
     around: &Surroundings,
     unit: i64,
-    frozen: &Frozen,
+    mut frozen: Frozen,
     attempts: i64,
     now: i64,
-) -> Result<End, Error> {
+) -> Result<(End, Vec<Record>), Error> {
+    let doubted = matches!(
+        &frozen.call,
+        Call::Write(_, items) if items.iter().any(|item| item.in_doubt_since.is_some())
+    );
+    let mut handed_over = false;
     let mut attempts = attempts;
     let mut status = if attempts == 0 {
         Status::Ready
@@ -818,9 +838,14 @@ pub async fn drive(
                 attempts
             )])
             .await?;
-        let host = Arc::new(Durable::open(around.clone(), unit, now, frozen).await?);
+        if handed_over {
+            frozen = stored_input(around, unit).await?;
+        }
+        let host = Arc::new(Durable::open(around.clone(), unit, now, &frozen).await?);
         let ctx = frozen.context.clone();
-        let (plugin, call, unit_host) = (side.plugin.clone(), frozen.call.clone(), host.clone());
+        let call = std::mem::replace(&mut frozen.call, Call::Prepare);
+        handed_over = true;
+        let (plugin, unit_host) = (side.plugin.clone(), host.clone());
         let result: Result<Result<Option<String>, Refused>, UnitError> = apart(async move {
             match call {
                 Call::Prepare => plugin
@@ -839,7 +864,7 @@ pub async fn drive(
         })
         .await?;
         if host.stopping() {
-            return Ok(End::Stopped);
+            return Ok((End::Stopped, frozen.records));
         }
         if let Some(hook) = &around.boundary {
             hook(crate::unit::Boundary::Finished).await;
@@ -857,14 +882,14 @@ pub async fn drive(
                     ));
                 }
                 around.store.write(batch).await?;
-                return Ok(End::Done);
+                return Ok((End::Done, frozen.records));
             }
             Ok(Ok(_)) if !left.unclaimed.is_empty() => (
                 format!("a replay did not repeat {}", left.unclaimed.join(", ")),
                 false,
             ),
             Ok(Ok(_)) => ("the connector gave no outcome".to_owned(), true),
-            Ok(Err(Refused::Cancelled)) => return Ok(End::Stopped),
+            Ok(Err(Refused::Cancelled)) => return Ok((End::Stopped, frozen.records)),
             Ok(Err(error)) => {
                 let again = matches!(
                     error,
@@ -903,12 +928,14 @@ pub async fn drive(
             .store
             .write(host.closing(status, Some(&error), since))
             .await?;
-        return Ok(End::Open {
+        let end = End::Open {
             keys: left.open,
             since,
             error,
             again,
-        });
+            doubted,
+        };
+        return Ok((end, frozen.records));
     }
 }
 

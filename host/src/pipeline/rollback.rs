@@ -55,7 +55,10 @@ impl Rollback<'_> {
         let context = self.context().await?;
         if !preview {
             for (unit, frozen, attempts, now) in open_units(&self.around).await? {
-                match drive(self.destination, &self.around, unit, &frozen, attempts, now).await? {
+                match drive(self.destination, &self.around, unit, frozen, attempts, now)
+                    .await?
+                    .0
+                {
                     End::Stopped => return Err(super::load::stopped()),
                     End::Done | End::Open { .. } => {}
                 }
@@ -286,7 +289,10 @@ impl Rollback<'_> {
             settle_ms: 0,
         };
         let (unit, now) = freeze(&self.around, "undo", kind, &frozen).await?;
-        match drive(self.destination, &self.around, unit, &frozen, 0, now).await? {
+        match drive(self.destination, &self.around, unit, frozen, 0, now)
+            .await?
+            .0
+        {
             End::Done => Ok(()),
             End::Stopped => Err(super::load::stopped()),
             End::Open { error, .. } if effects.len() == 1 => {

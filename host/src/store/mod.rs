@@ -737,6 +737,13 @@ fn bind(mut query: Query<'_>, args: Vec<Arg>) -> Query<'_> {
     query
 }
 
+/// The last link of the chain, as its one writer knows it.
+#[derive(Debug, Clone, Default)]
+struct LastLink {
+    seq: i64,
+    hash: String,
+}
+
 /// The one writer. A group that fails is taken apart, so that one caller's mistake is not another's loss.
 ///
 /// A connection on which a transaction failed is replaced: after a full disk the database has rolled back by itself, and what the
@@ -747,9 +754,10 @@ async fn write_loop(
     mut queue: mpsc::Receiver<Job>,
 ) {
     let mut group = Vec::with_capacity(GROUP);
+    let mut last = None;
     while queue.recv_many(&mut group, GROUP).await > 0 {
         let jobs: Vec<Job> = group.drain(..).collect();
-        if jobs.len() > 1 && apply(&mut connection, &jobs).await.is_ok() {
+        if jobs.len() > 1 && apply(&mut connection, &mut last, &jobs).await.is_ok() {
             for job in jobs {
                 let _ = job.done.send(Ok(()));
             }
@@ -759,7 +767,7 @@ async fn write_loop(
             renew(&mut connection, &options).await;
         }
         for job in jobs {
-            let result = apply(&mut connection, std::slice::from_ref(&job)).await;
+            let result = apply(&mut connection, &mut last, std::slice::from_ref(&job)).await;
             if matches!(result, Err(StoreError::Database(_))) {
                 renew(&mut connection, &options).await;
             }
@@ -777,7 +785,14 @@ async fn renew(connection: &mut SqliteConnection, options: &SqliteConnectOptions
     }
 }
 
-async fn apply(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<(), StoreError> {
+/// Writes jobs in one transaction. `last` is what is known of the chain's end: nothing, unless the last transaction was ours and
+/// went well.
+async fn apply(
+    connection: &mut SqliteConnection,
+    last: &mut Option<LastLink>,
+    jobs: &[Job],
+) -> Result<(), StoreError> {
+    let known = last.take();
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
     for statement in jobs.iter().flat_map(|job| &job.statements) {
         let done = bind(sqlx::query(statement.sql), statement.args.clone())
@@ -793,32 +808,49 @@ async fn apply(connection: &mut SqliteConnection, jobs: &[Job]) -> Result<(), St
         .flat_map(|job| &job.ledger)
         .map(|entry| (&entry.run, &entry.record, &entry.digest))
         .collect();
+    let mut end = known;
     if !covered.is_empty() {
-        let last = sqlx::query("SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1")
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let (seq, previous) = match last {
-            Some(row) => (row.try_get::<i64, _>("seq")? + 1, row.try_get("hash")?),
-            None => (1, String::new()),
+        let before = match end {
+            Some(link) => link,
+            None => last_link(&mut transaction).await?,
         };
         let rows_ref = serde_json::to_string(&covered)?;
         let rows_hash = sha256(&rows_ref);
+        let link = LastLink {
+            seq: before.seq + 1,
+            hash: link(&before.hash, &rows_hash),
+        };
         bind(
             sqlx::query(
                 "INSERT INTO chain (seq, rows_hash, rows_ref, hash) VALUES ($1, $2, $3, $4)",
             ),
             vec![
-                seq.into(),
+                link.seq.into(),
                 (&rows_hash).into(),
                 rows_ref.into(),
-                link(&previous, &rows_hash).into(),
+                (&link.hash).into(),
             ],
         )
         .execute(&mut *transaction)
         .await?;
+        end = Some(link);
     }
     transaction.commit().await?;
+    *last = end;
     Ok(())
+}
+
+async fn last_link(connection: &mut SqliteConnection) -> Result<LastLink, StoreError> {
+    let last = sqlx::query("SELECT seq, hash FROM chain ORDER BY seq DESC LIMIT 1")
+        .fetch_optional(connection)
+        .await?;
+    Ok(match last {
+        Some(row) => LastLink {
+            seq: row.try_get("seq")?,
+            hash: row.try_get("hash")?,
+        },
+        None => LastLink::default(),
+    })
 }
 
 #[cfg(test)]

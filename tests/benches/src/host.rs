@@ -24,6 +24,8 @@ use crate::clock::Unpaced;
 pub struct Taken {
     /// From the start of the run to its report.
     pub seconds: f64,
+    /// Of the processor, all threads together: what is left of the time when nobody else wants the machine.
+    pub cpu_seconds: f64,
     /// The most memory that was resident, bytes.
     pub peak: u64,
     /// Bytes of it when the run had ended.
@@ -93,6 +95,7 @@ pub async fn run_here(dir: &Path) -> Result<()> {
     let (peak, resident) = (memory("VmHWM")?, memory("VmRSS")?);
     let taken = Taken {
         seconds,
+        cpu_seconds: cpu_seconds()?,
         peak,
         resident,
         report,
@@ -121,6 +124,20 @@ async fn windows(project: &Project) -> Result<Vec<Windows>> {
             })
         })
         .collect()
+}
+
+/// Seconds that this process has had of the processors so far.
+///
+/// # Errors
+/// No `/proc`.
+pub fn cpu_seconds() -> Result<f64> {
+    /// Of `/proc`, a second; the same on every Linux that a program can meet.
+    const TICKS: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let (_, rest) = stat.rsplit_once(')').context("an odd /proc/self/stat")?;
+    let times = rest.split_whitespace().skip(11).take(2);
+    let ticks = times.map(str::parse::<f64>).sum::<Result<f64, _>>()?;
+    Ok(ticks / TICKS)
 }
 
 /// A line of `/proc/self/status`, in bytes.

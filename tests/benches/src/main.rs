@@ -103,7 +103,6 @@ async fn all(options: &Options) -> Result<()> {
             size: options.budget_size,
         };
         lines.extend(budget::measure(&dir.path().join("project"), shape, options.share).await?);
-        progress(&lines);
     }
     if ["a", "c", "d"].into_iter().any(wants) {
         let mut runs = vec![];
@@ -120,7 +119,6 @@ async fn all(options: &Options) -> Result<()> {
             lines.extend(memory(small, large));
         }
     }
-    lines.sort_by_key(|line| line.target.is_empty().then_some("").is_some());
     print!("{}", table::text(&lines));
     if let Some(path) = &options.json {
         let report = json!({
@@ -145,10 +143,6 @@ fn folder(options: &Options) -> Result<TempDir> {
         }
         None => tempfile::tempdir()?,
     })
-}
-
-fn progress(lines: &[Line]) {
-    eprintln!("{} numbers so far", lines.len());
 }
 
 /// A migration by the host, and what the platforms saw of it.
@@ -283,7 +277,8 @@ async fn throughput(options: &Options, run: &Run) -> Result<Vec<Line>> {
             }
         }
     }
-    let native_rate = taken.records as f64 / taken.seconds;
+    // Of the same records: the host's own count, which has what a straight-line program does not count.
+    let native_rate = run.records() / taken.seconds;
     Ok(vec![
         Line::at_least(
             "c",
@@ -296,6 +291,14 @@ async fn throughput(options: &Options, run: &Run) -> Result<Vec<Line>> {
             native_rate,
             0.8,
         ),
+        Line {
+            baseline: Some(taken.seconds),
+            ..Line::told("  seconds", "s", run.taken.seconds)
+        },
+        Line {
+            baseline: Some(taken.cpu_seconds),
+            ..Line::told("  of the processor", "s", run.taken.cpu_seconds)
+        },
         Line {
             baseline: Some(taken.records as f64),
             ..Line::told("  records", "records", run.records())
@@ -326,6 +329,7 @@ const RESIDENT_MB: f64 = 300.0;
 fn memory(small: &Run, large: &Run) -> Vec<Line> {
     let mb = |run: &Run| run.taken.peak as f64 / f64::from(1 << 20);
     let each = |run: &Run| run.taken.seconds * 1e6 / run.records();
+    let computed = |run: &Run| run.taken.cpu_seconds * 1e6 / run.records();
     let (a, b) = (small.size, large.size);
     vec![
         Line::at_most(
@@ -352,5 +356,10 @@ fn memory(small: &Run, large: &Run) -> Vec<Line> {
             each(small),
             1.1,
         ),
+        Line {
+            baseline: Some(computed(small)),
+            ratio: Some(computed(large) / computed(small)),
+            ..Line::told("  of the processor", "µs", computed(large))
+        },
     ]
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use transload_simulators::common::Clock;
 use transload_simulators::kustomer;
 
-use crate::host::memory;
+use crate::host::{cpu_seconds, memory};
 
 /// Rows of a search, of most lists, of lists of people.
 const ROWS: usize = 500;
@@ -58,6 +58,8 @@ pub struct Taken {
     pub records: u64,
     /// Records refused by the destination.
     pub refused: u64,
+    /// Of the processor.
+    pub cpu_seconds: f64,
     /// The most memory that was resident, bytes.
     pub peak: u64,
 }
@@ -102,6 +104,7 @@ pub async fn run_here(options: &Options) -> Result<()> {
         seconds: begun.elapsed().as_secs_f64(),
         records,
         refused,
+        cpu_seconds: cpu_seconds()?,
         peak: memory("VmHWM")?,
     };
     println!("{}", serde_json::to_string(&taken)?);

@@ -237,6 +237,7 @@ from = "old"
 to = "new"
 store = "transload.db"
 registry = "registry"
+accept = ["triggers", "automations", "automation-mails", "welcome-mails"]
 
 [connections.old]
 plugin = "kustomer"
