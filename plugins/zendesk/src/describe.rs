@@ -384,7 +384,7 @@ fn kinds() -> Vec<KindSupport> {
         // Two units could add to the text of one record.
         one_at_a_time(KindSupport {
             updates: changing(),
-            ..base(Kind::Relationship, 1_000, 5, 100)
+            ..base(Kind::Relationship, 500, 5, 100)
         }),
     ]
 }

@@ -363,3 +363,21 @@ async fn a_limit_that_no_waiting_helped_ends_the_unit_and_rejects_nobody() {
     assert!(matches!(ended, Err(Error::Quota(_))), "{ended:?}");
     assert_eq!(limited.outcomes(), []);
 }
+
+#[tokio::test]
+async fn a_card_that_is_longer_than_notes_is_cut_and_said_so() {
+    let account = Account::new().await;
+    let long = vec![field("lifeTxt", Value::Text("x".repeat(70_000)), None)];
+    let items = vec![customer("c1", long, person("Ana", &[]))];
+    let outcomes = account.write(Kind::Customer, items).await;
+    let cut = outcomes[0]
+        .losses
+        .iter()
+        .filter(|l| l.note.contains("is cut"));
+    assert_eq!(cut.count(), 1, "{:?}", outcomes[0].losses);
+    let snapshot = account.snapshot();
+    let user = snapshot
+        .user_by_external_id("kustomer:org1:customer:c1")
+        .unwrap();
+    assert!(user.notes.len() <= 60_000 && user.notes.contains("field lifeTxt: xxx"));
+}

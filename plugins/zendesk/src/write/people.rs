@@ -30,6 +30,7 @@ use crate::words::Words;
 
 /// Users and organizations a job takes (Zendesk facts §6.1).
 const BULK: usize = 100;
+const CARD_CUT: &str = "the source card is cut: notes hold 60,000 bytes";
 /// Names of organizations tried before a company is refused.
 const NAMES: usize = 3;
 
@@ -612,12 +613,15 @@ impl UserDraft<'_> {
         if !identities.is_empty() {
             user.insert("identities".to_owned(), json!(identities));
         }
-        let entry = self.item.entry();
-        let card = self
-            .card
-            .render(self.platform, self.item, entry, &self.losses)?;
+        let card = self.card_text()?;
         user.insert("notes".to_owned(), json!(fitted(&card, COMMENT_BYTES).0));
         Ok(json!({"user": user}))
+    }
+
+    fn card_text(&self) -> Result<String, Error> {
+        let entry = self.item.entry();
+        self.card
+            .render(self.platform, self.item, entry, &self.losses)
     }
 
     /// Gives up an address that somebody else has.
@@ -681,6 +685,9 @@ fn taken(refusal: &Refusal, draft: &UserDraft) -> Option<Taken> {
 }
 
 /// Maps a customer. Pure.
+///
+/// # Errors
+/// As [`Card::render`].
 pub fn draft<'a>(
     run: &str,
     platform: &'a str,
@@ -688,7 +695,7 @@ pub fn draft<'a>(
     item: &'a Item,
     customer: &Customer,
     options: &BTreeMap<String, Vec<(String, String)>>,
-) -> UserDraft<'a> {
+) -> Result<UserDraft<'a>, Error> {
     let head = &item.entry().head;
     let mut losses = Vec::new();
     let mut card = Card::new(words);
@@ -749,7 +756,12 @@ pub fn draft<'a>(
         card,
     };
     addresses(customer, &mut draft);
-    draft
+    if fitted(&draft.card_text()?, COMMENT_BYTES).1 {
+        draft
+            .losses
+            .push(loss("customer", Fidelity::Lost, CARD_CUT));
+    }
+    Ok(draft)
 }
 
 /// What a person was in the source and a user has no attribute for.
@@ -853,7 +865,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
             continue;
         };
         let words = Words::new(&config.subdomain);
-        let draft = draft(cx.run(), cx.platform(), words, item, customer, &options);
+        let draft = draft(cx.run(), cx.platform(), words, item, customer, &options)?;
         if item.existing.as_ref().is_some_and(|c| c.doubtful.is_none()) {
             update_user(cx, item, draft).await?;
         } else if state.bulk_users
@@ -1300,9 +1312,13 @@ fn organization_body(
         ));
     }
     let notes = card.render(cx.platform(), item, item.entry(), losses)?;
+    let (notes, cut) = fitted(&notes, COMMENT_BYTES);
+    if cut {
+        losses.push(loss("company", Fidelity::Lost, CARD_CUT));
+    }
     let mut body = Map::new();
     body.insert("external_id".to_owned(), json!(item.marker));
-    body.insert("notes".to_owned(), json!(fitted(&notes, COMMENT_BYTES).0));
+    body.insert("notes".to_owned(), json!(notes));
     body.insert("organization_fields".to_owned(), Value::Object(fields));
     let tags: Vec<&String> = company
         .tags
