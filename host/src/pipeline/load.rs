@@ -597,7 +597,7 @@ impl Loader<'_> {
             .store
             .rows(
                 "SELECT DISTINCT s.kind FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
-                 WHERE s.extraction = $1 AND o.source_id IS NULL",
+                 WHERE s.extraction = $1 AND (o.source_id IS NULL OR o.status = 'exported')",
                 vec![(&self.extraction).into(), (&self.around.run).into()],
             )
             .await?;

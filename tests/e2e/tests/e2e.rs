@@ -177,3 +177,43 @@ fn assert_same(wanted: &serde_json::Value, found: &serde_json::Value) {
     }
     assert!(differences.is_empty(), "{} differences", differences.len());
 }
+
+#[test]
+fn the_host_knows_no_vendor() {
+    let vendors = [
+        "zendesk",
+        "kustomer",
+        "intercom",
+        "gorgias",
+        "freshdesk",
+        "hubspot",
+        "salesforce",
+        "zoho",
+    ];
+    let (mut read, mut found) = (0, Vec::new());
+    let mut folders: Vec<std::path::PathBuf> = ["host/src", "registry/src", "sdk/rust/src"]
+        .map(|part| transload_e2e::lab::root().join(part))
+        .to_vec();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                read += 1;
+                let text = std::fs::read_to_string(&path).unwrap();
+                // An example in a comment is none of the program's knowledge.
+                let code = text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
+                let named = code.filter(|line| {
+                    let line = line.to_lowercase();
+                    vendors.iter().any(|vendor| line.contains(vendor))
+                });
+                found.extend(named.map(|line| format!("{}: {line}", path.display())));
+            }
+        }
+    }
+    assert!(read > 50, "only {read} files were read");
+    assert!(found.is_empty(), "{found:#?}");
+}

@@ -72,6 +72,17 @@ async fn a_whole_migration_arrives_field_by_field_and_is_taken_back_whole() {
     assert_eq!((total.unsettled, total.open, total.shortfall), (0, 0, 0));
     assert_eq!((report.duplicates, report.lost), (0, 0));
     assert!(report.chain_ok);
+    // What is said to be exported is in the export folder.
+    let export = lab.dir.join("export").join(&report.run);
+    for sum in report
+        .kinds
+        .iter()
+        .filter(|sum| sum.exported > 0 && sum.kind != "inventory")
+    {
+        let lines = std::fs::read_to_string(export.join(format!("{}.jsonl", sum.kind)));
+        let lines = lines.unwrap_or_default().lines().count() as u64;
+        assert_eq!(lines, sum.exported, "{}", sum.kind);
+    }
     // Nobody was mailed, and nothing ran (rule M-8).
     assert_eq!(lab.destination.outbox().all(), []);
     assert_eq!(lab.destination.automation_log().all(), []);

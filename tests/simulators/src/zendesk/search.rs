@@ -272,7 +272,7 @@ fn ticket_term(state: &State, ticket: &Ticket, term: &Term) -> bool {
     }
 }
 
-/// Whether a custom field has a value; `*` is any [HELP].
+/// Whether a custom field has a value; `*` is any [MEM].
 fn held(have: Option<&Value>, wanted: &str) -> bool {
     match have {
         None | Some(Value::Null) => false,
