@@ -251,6 +251,12 @@ async fn a_folder_that_cannot_be_written_is_named() {
     failed(&lab, &output, 3, &["new", "may write to"]);
     // The files may be written, and no file may be put in another's place.
     rights(0o700);
+    // The store makes files of its own beside it, so it goes where it may.
+    edit(
+        &lab.dir,
+        "store = \"transload.db\"",
+        "store = \".transload/transload.db\"",
+    );
     lab.run(&["plan", "--no-write"], &[0]).await.unwrap();
     let path = lab.dir.join("migration.toml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -259,6 +265,11 @@ async fn a_folder_that_cannot_be_written_is_named() {
     failed(&lab, &output, 3, &["migration.toml", "rights"]);
     rights(0o700);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    edit(
+        &lab.dir,
+        "store = \".transload/transload.db\"",
+        "store = \"transload.db\"",
+    );
     std::fs::remove_dir_all(lab.dir.join(".transload")).unwrap();
     // A file where a folder must be stops everybody.
     std::fs::write(lab.dir.join(".transload"), "").unwrap();
