@@ -490,8 +490,7 @@ pub struct Days {
 impl Days {
     fn has(&self, day: Weekday) -> bool {
         self.days
-            .iter()
-            .nth(day.num_days_from_monday() as usize)
+            .get(day.num_days_from_monday() as usize)
             .copied()
             .unwrap_or(false)
     }
