@@ -660,7 +660,7 @@ mod tests {
         assert_eq!(added.role, Role::Destination);
         assert_eq!(added.contract, Version::new(0, 1, 0));
         assert_eq!(added.sha256, digest(&bytes));
-        assert_eq!(registry.list().expect("list"), [added.clone()]);
+        assert_eq!(registry.list().expect("list"), std::slice::from_ref(&added));
         assert_eq!(
             registry.resolve("acme/helpdesk@2").expect("resolved"),
             added
@@ -773,13 +773,19 @@ mod tests {
         assert!(index.is_file());
         for damage in ["", "{", "{\"packages\":{}}"] {
             fs::write(&index, damage).expect("damaged");
-            assert_eq!(registry.list().expect("list"), [package.clone()]);
+            assert_eq!(
+                registry.list().expect("list"),
+                std::slice::from_ref(&package)
+            );
             let rebuilt: Index =
                 serde_json::from_slice(&fs::read(&index).expect("index")).expect("rebuilt");
             assert_eq!(rebuilt.packages.len(), 1);
         }
         fs::remove_file(&index).expect("removed");
-        assert_eq!(registry.list().expect("list"), [package.clone()]);
+        assert_eq!(
+            registry.list().expect("list"),
+            std::slice::from_ref(&package)
+        );
         // Metadata changed under the index.
         let changed = Package {
             title: "A longer title".to_owned(),

@@ -756,7 +756,7 @@ async fn write_loop(
     let mut group = Vec::with_capacity(GROUP);
     let mut last = None;
     while queue.recv_many(&mut group, GROUP).await > 0 {
-        let jobs: Vec<Job> = group.drain(..).collect();
+        let jobs = std::mem::replace(&mut group, Vec::with_capacity(GROUP));
         if jobs.len() > 1 && apply(&mut connection, &mut last, &jobs).await.is_ok() {
             for job in jobs {
                 let _ = job.done.send(Ok(()));

@@ -1083,7 +1083,7 @@ impl<'s> Side<'s> {
             .find(|o| o.value == shown)
             .map(|o| o.name.clone());
         match value {
-            Value::Bool(_) => found == value || shown == value.to_string(),
+            Value::Bool(_) => found == value || shown == *value,
             Value::Number(number) => {
                 shown == number.to_string()
                     || shown
@@ -1108,7 +1108,7 @@ impl<'s> Side<'s> {
                     || target().is_some_and(|id| id == shown)
                     || option.is_some_and(|o| letters(&o).ends_with(&letters(text)))
             }
-            Value::Object(_) | Value::Null => shown == value.to_string(),
+            Value::Object(_) | Value::Null => shown == *value,
         }
     }
 

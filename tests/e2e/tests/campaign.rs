@@ -3,6 +3,13 @@
 //!
 //! A sample of the boundaries is killed at; `TRANSLOAD_CAMPAIGN=all` kills at every one, `TRANSLOAD_CAMPAIGN=20` at every
 //! twentieth. The seed is printed with each step, and everything follows from it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
 
 use std::sync::Arc;
 

@@ -1,6 +1,13 @@
 //! Every request the connectors sent in a small migration, and every answer, held against the vendors' own descriptions.
 //!
 //! Where a description is not beside the workspace this is said aloud and nothing is checked.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
 
 use transload_e2e::{Lab, LabConfig, Silent};
 use transload_host::pipeline::model::{RollbackOptions, RunOptions};

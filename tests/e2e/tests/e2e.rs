@@ -1,4 +1,11 @@
 //! Whole small migrations in this process: what arrives, what does not happen, what is refused.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
 
 use std::sync::Arc;
 

@@ -1,5 +1,12 @@
 //! Effects stay exact beyond kills and lost answers: what is applied late, what has expired, what moves while it is read, what
 //! others add, what is still going on at the vendor, who owns the run.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
 
 use std::sync::Arc;
 use std::sync::mpsc;

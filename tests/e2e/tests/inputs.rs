@@ -2,6 +2,13 @@
 //!
 //! 2: a file, setting or argument is wrong. 3: the machine, the network, the store or a right is in the way. Never a panic,
 //! never a trace of one; always the file or setting at fault and what to do; and nothing is lost that was done before.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,11 @@
 //! The user's rules in whole small migrations: what `migration.toml` says is what happens, and nothing else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
 
 use std::path::Path;
 use std::time::Duration;
