@@ -648,7 +648,7 @@ impl Source {
             }
         }
         for said in by_conversation.values_mut() {
-            said.sort_by(|a, b| said_at(a).cmp(&said_at(b)));
+            said.sort_by_key(said_at);
         }
         Ok((by_conversation, lone))
     }
@@ -1227,6 +1227,9 @@ impl Destination {
     }
 }
 
+/// Where a file belongs, and its bytes.
+type Fetched = ((usize, usize, usize), Vec<u8>);
+
 /// The bytes of all files of some threads, by place of thread, message and file.
 async fn fetch(
     source: &Source,
@@ -1239,7 +1242,7 @@ async fn fetch(
         })
     });
     let wanted: Vec<((usize, usize, usize), String)> = wanted.collect();
-    let fetched: Vec<Option<((usize, usize, usize), Vec<u8>)>> = stream::iter(wanted)
+    let fetched: Vec<Option<Fetched>> = stream::iter(wanted)
         .map(|(place, link)| async move {
             let response = source.http.get(link).send().await?;
             if !response.status().is_success() {
