@@ -146,20 +146,21 @@ impl UnitHost for ReadingHost {
 
     async fn report(
         &self,
-        _outcome: ledger::Outcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
-        Ok(Err(ledger::Refusal::UnknownItem))
+        outcomes: Vec<ledger::Outcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
+        Ok(vec![Err(ledger::Refusal::UnknownItem); outcomes.len()])
     }
 
     async fn report_undo(
         &self,
-        outcome: ledger::UndoOutcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
+        outcomes: Vec<ledger::UndoOutcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
+        let taken = vec![Ok(()); outcomes.len()];
         self.undone
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(outcome);
-        Ok(Ok(()))
+            .extend(outcomes);
+        Ok(taken)
     }
 
     fn idle(&self) {}

@@ -26,9 +26,9 @@ use crate::blobs::{BlobStore, Builder};
 use crate::clock::SharedClock;
 use crate::contract::{destination, http, ledger, runtime, session, types};
 use crate::gateway::{Exchange, Gateway, IntentLog};
-use crate::sql;
-use crate::store::{LedgerEntry, Statement, Store, StoreError, outcome_digest};
+use crate::store::{AMONG, LedgerEntry, Statement, Store, StoreError, among, outcome_digest};
 use crate::unit_host::{KnownBlobs, UnitAbort, UnitHost};
+use crate::{among, sql};
 
 /// An intent may be sent at most this long after its commit, on a clock that counts suspend (rule D-15).
 pub const SEND_MARGIN: Duration = Duration::from_secs(5);
@@ -272,7 +272,7 @@ enum Answer {
     Response(StoredResponse),
     Download(StoredResponse, types::BlobRef),
     Error(http::Error),
-    Reported(Result<(), ledger::Refusal>),
+    Reported(Vec<Result<(), ledger::Refusal>>),
     Slept,
 }
 
@@ -758,7 +758,7 @@ impl Inner {
                     Again::Within(window) => row
                         .first_sent
                         .is_some_and(|sent| now < sent.saturating_add(window)),
-                    Again::Never => row.passing,
+                    Again::Never => false,
                 };
                 if repeatable {
                     Ok(Start::Live(Live {
@@ -781,6 +781,18 @@ impl Inner {
                     delivery: None,
                 }))
             }
+        }
+    }
+
+    /// What a report was answered, if this is its repetition.
+    async fn said(
+        &self,
+        ident: &str,
+    ) -> Result<Option<Vec<Result<(), ledger::Refusal>>>, UnitAbort> {
+        match self.start(ident, "", Again::Always).await? {
+            Start::Recorded(Answer::Reported(said)) => Ok(Some(said)),
+            Start::Recorded(other) => Err(self.abort(unexpected(&other))),
+            _ => Ok(None),
         }
     }
 
@@ -949,7 +961,14 @@ impl Inner {
             asked: Mutex::default(),
             under_way: Mutex::new(false),
         };
-        let log: Option<&dyn IntentLog> = if mutating { Some(&intent) } else { None };
+        // What leaves nothing behind may be sent twice: no intent is needed, and the answer can wait for the next commit (rule D-17).
+        let lasting = mutating && !passing;
+        let log: Option<&dyn IntentLog> = if lasting { Some(&intent) } else { None };
+        if mutating && passing {
+            let now = self.around.clock.now();
+            locked(&intent.first_sent).get_or_insert(now);
+            *locked(&intent.last_sent) = Some(now);
+        }
         let (answer, attempts) = match how {
             How::Download => match self.for_guest(&intent, gateway.download(request)).await? {
                 Ok((response, blob)) => {
@@ -1012,7 +1031,7 @@ impl Inner {
             expires_at: lifetime
                 .map(|ms| now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX))),
         };
-        let durable = row.mutating;
+        let durable = row.mutating && lasting;
         self.deliver(ident.clone(), row, call.clone(), durable, vec![], vec![])
             .await?;
         if durable {
@@ -1039,8 +1058,27 @@ impl Inner {
         })
     }
 
-    /// Whether an outcome may stand (rules D-4, D-8).
-    fn objection(&self, outcome: &ledger::Outcome) -> Option<ledger::Refusal> {
+    /// What stands against each of some outcomes (rules D-4, D-8).
+    fn objections(&self, outcomes: &[ledger::Outcome]) -> Vec<Option<ledger::Refusal>> {
+        let state = locked(&self.state);
+        let lasting: Vec<(&str, &JournalRow)> = state
+            .rows
+            .iter()
+            .filter(|(_, row)| row.mutating && !row.passing)
+            .map(|(ident, row)| (ident.as_str(), row))
+            .collect();
+        outcomes
+            .iter()
+            .map(|outcome| self.objection(outcome, &lasting))
+            .collect()
+    }
+
+    /// Whether an outcome may stand, by the unit's requests that leave something.
+    fn objection(
+        &self,
+        outcome: &ledger::Outcome,
+        lasting: &[(&str, &JournalRow)],
+    ) -> Option<ledger::Refusal> {
         let known = self.records.contains_key(&outcome.item)
             || (self.prepares && outcome.item.starts_with("own:"));
         if !known {
@@ -1053,41 +1091,32 @@ impl Inner {
                 | ledger::Status::Exported(_)
                 | ledger::Status::Matched
         );
-        let state = locked(&self.state);
         let prefix = format!("w:{}/", outcome.item);
-        for (ident, row) in &state.rows {
+        for (ident, row) in lasting {
             let base = ident.split('#').next().unwrap_or(ident);
             let Some(rest) = base.strip_prefix(&prefix) else {
                 continue;
             };
-            if row.passing || !row.mutating {
-                continue;
-            }
             let (part, step) = rest.rsplit_once('/').unwrap_or((rest, ""));
             let key = http::OperationKey {
                 item: outcome.item.clone(),
                 part: part.to_owned(),
                 step: step.to_owned(),
             };
-            let latest = state
-                .rows
-                .iter()
-                .filter(|(other, _)| family(other) == family(ident))
-                .all(|(_, row)| row.in_doubt());
+            let claimed = || {
+                let mut effects = outcome.effects.iter();
+                effects.any(|effect| effect.key.as_ref() == Some(&key))
+            };
             if row.in_doubt() {
-                let settled = outcome
-                    .effects
+                let mut attempts = lasting
                     .iter()
-                    .any(|effect| effect.key.as_ref() == Some(&key));
-                if gives_up && latest && !settled {
+                    .filter(|(other, _)| family(other) == family(ident));
+                if gives_up && attempts.all(|(_, row)| row.in_doubt()) && !claimed() {
                     return Some(ledger::Refusal::InDoubt(key));
                 }
             } else if row.possibly_applied()
-                && !outcome
-                    .effects
-                    .iter()
-                    .any(|effect| effect.key.as_ref() == Some(&key))
                 && !matches!(outcome.status, ledger::Status::Unsettled(_))
+                && !claimed()
             {
                 return Some(ledger::Refusal::Unclaimed(key));
             }
@@ -1099,28 +1128,98 @@ impl Inner {
             .map(|effect| ledger::Refusal::Unproven(format!("{} has no proof", effect.part)))
     }
 
-    async fn created_elsewhere(
+    /// Refuses outcomes that claim to have created what was created for another record, here or earlier.
+    async fn refuse_created_twice(
         &self,
-        effect: &ledger::Effect,
-        record: &Record,
-    ) -> Result<bool, UnitAbort> {
-        let rows = self
-            .around
-            .store
-            .number(
-                "SELECT count(*) FROM effects WHERE account = $1 AND target_kind = $2 AND target_id = $3 AND action = 'created' \
-                 AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone')) AND NOT (kind = $4 AND source_id = $5)",
-                vec![
-                    (&self.around.account).into(),
-                    (&effect.target_kind).into(),
-                    (&effect.target_id).into(),
-                    (&record.kind).into(),
-                    (&record.id).into(),
-                ],
-            )
-            .await
-            .map_err(|e| self.abort(store_failed(e)))?;
-        Ok(rows > 0)
+        outcomes: &[ledger::Outcome],
+        records: &[&Record],
+        refusals: &mut [Option<ledger::Refusal>],
+    ) -> Result<(), UnitAbort> {
+        let created = |outcome: &ledger::Outcome| {
+            let made = |effect: &&ledger::Effect| effect.action == ledger::Action::Created;
+            outcome
+                .effects
+                .iter()
+                .filter(made)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let targets: Vec<String> = outcomes
+            .iter()
+            .zip(refusals.iter())
+            .filter(|(_, refusal)| refusal.is_none())
+            .flat_map(|(outcome, _)| created(outcome))
+            .map(|effect| effect.target_id)
+            .collect();
+        // Whose each target is: (target kind, target id) to (kind, source id).
+        let mut owners: HashMap<(String, String), (String, String)> = HashMap::new();
+        for some in targets.chunks(AMONG) {
+            let rows = self
+                .around
+                .store
+                .rows(
+                    among!(
+                        "SELECT target_kind, target_id, kind, source_id FROM effects WHERE target_id IN "
+                        " AND account = $65 AND action = 'created' AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone'))"
+                    ),
+                    among(some, [(&self.around.account).into()]),
+                )
+                .await
+                .map_err(|e| self.abort(store_failed(e)))?;
+            for row in rows {
+                let column = |name: &str| {
+                    row.try_get::<String, _>(name)
+                        .map_err(|e| self.abort(store_failed(e.into())))
+                };
+                owners.insert(
+                    (column("target_kind")?, column("target_id")?),
+                    (column("kind")?, column("source_id")?),
+                );
+            }
+        }
+        for ((outcome, record), refusal) in outcomes.iter().zip(records).zip(refusals) {
+            if refusal.is_some() {
+                continue;
+            }
+            let own = (record.kind.clone(), record.id.clone());
+            for effect in created(outcome) {
+                let target = (effect.target_kind, effect.target_id);
+                if owners.get(&target).is_some_and(|owner| *owner != own) {
+                    let (kind, id) = target;
+                    *refusal = Some(ledger::Refusal::Unproven(format!(
+                        "{kind} {id} was created for another record"
+                    )));
+                    break;
+                }
+                owners.insert(target, own.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The statements that forget what earlier outcomes of records said: losses and doubts.
+    fn forget(&self, records: &[&Record]) -> Vec<Statement> {
+        let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for record in records {
+            by_kind.entry(&record.kind).or_default().push(&record.id);
+        }
+        let mut statements = vec![];
+        for (kind, ids) in by_kind {
+            for some in ids.chunks(AMONG) {
+                let args = || among(some, [(&self.around.run).into(), kind.into()]);
+                statements.extend([
+                    Statement::new(
+                        among!("DELETE FROM losses WHERE source_id IN " " AND run = $65 AND kind = $66"),
+                        args(),
+                    ),
+                    Statement::new(
+                        among!("DELETE FROM doubts WHERE source_id IN " " AND run = $65 AND kind = $66"),
+                        args(),
+                    ),
+                ]);
+            }
+        }
+        statements
     }
 
     /// The rows of an outcome: its own, its effects', and those of the records inside it.
@@ -1132,22 +1231,10 @@ impl Inner {
         let around = &self.around;
         let now = around.clock.now();
         let (status, cause, remedy) = status_words(&outcome.status);
-        let mut statements = vec![
-            around.store.fence(),
-            sql!(
-                "DELETE FROM losses WHERE run = $1 AND kind = $2 AND source_id = $3",
-                &around.run,
-                &record.kind,
-                &record.id
-            ),
-        ];
+        let mut statements = vec![];
         let mut texts = vec![];
         for effect in &outcome.effects {
-            let mut effect = effect.clone();
-            if effect.action == ledger::Action::Created && effect.proof.is_none() {
-                effect.action = ledger::Action::Matched;
-            }
-            let text = serde_json::to_string(&effect)
+            let text = serde_json::to_string(effect)
                 .map_err(|e| self.abort(UnitAbort::Store(e.to_string())))?;
             statements.push(sql!(
                 "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, \
@@ -1220,22 +1307,15 @@ impl Inner {
                 digest: outcome_digest(status, with.as_deref().unwrap_or(""), hash, &[]),
             });
         }
-        statements.push(if matches!(outcome.status, ledger::Status::Unsettled(_)) {
-            sql!(
+        if matches!(outcome.status, ledger::Status::Unsettled(_)) {
+            statements.push(sql!(
                 "INSERT INTO doubts (run, kind, source_id, since) VALUES ($1, $2, $3, $4) ON CONFLICT (run, kind, source_id) DO NOTHING",
                 &around.run,
                 &record.kind,
                 &record.id,
                 now
-            )
-        } else {
-            sql!(
-                "DELETE FROM doubts WHERE run = $1 AND kind = $2 AND source_id = $3",
-                &around.run,
-                &record.kind,
-                &record.id
-            )
-        });
+            ));
+        }
         for (kind, id, hash, cause) in &record.missing {
             let (statement, entry) = decided(
                 around,
@@ -1520,110 +1600,124 @@ impl UnitHost for Durable {
 
     async fn report(
         &self,
-        outcome: ledger::Outcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
+        outcomes: Vec<ledger::Outcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
         let inner = &self.inner;
-        let ident = inner.ident(format!("o:{}", outcome.item));
-        if let Start::Recorded(answer) = inner.start(&ident, "", Again::Always).await? {
-            return match answer {
-                Answer::Reported(result) => Ok(result),
-                other => Err(inner.abort(unexpected(&other))),
-            };
+        let ident = inner.ident(report_ident(
+            "o",
+            outcomes.first().map(|o| &o.item),
+            outcomes.len(),
+        ));
+        if let Some(said) = inner.said(&ident).await? {
+            return Ok(said);
         }
-        let mut objection = inner.objection(&outcome);
-        let own = Record {
-            key: outcome.item.clone(),
-            kind: "own".into(),
-            id: outcome.item.clone(),
-            hash: String::new(),
-            marker: String::new(),
-            inside: vec![],
-            missing: vec![],
-            left_out: vec![],
-            losses: vec![],
-        };
-        let record = inner.records.get(&outcome.item).unwrap_or(&own);
-        if objection.is_none() {
-            for effect in &outcome.effects {
-                if effect.action == ledger::Action::Created
-                    && inner.created_elsewhere(effect, record).await?
-                {
-                    objection = Some(ledger::Refusal::Unproven(format!(
-                        "{} {} was created for another record",
-                        effect.target_kind, effect.target_id
-                    )));
-                    break;
-                }
+        let own: Vec<Record> = outcomes
+            .iter()
+            .map(|outcome| Record::own(&outcome.item))
+            .collect();
+        let records: Vec<&Record> = outcomes
+            .iter()
+            .zip(&own)
+            .map(|(outcome, own)| inner.records.get(&outcome.item).unwrap_or(own))
+            .collect();
+        let mut refusals = inner.objections(&outcomes);
+        inner
+            .refuse_created_twice(&outcomes, &records, &mut refusals)
+            .await?;
+        let (mut taken, mut open) = (vec![], vec![]);
+        for ((outcome, record), refusal) in outcomes.iter().zip(&records).zip(&refusals) {
+            match refusal {
+                None => taken.push((outcome, *record)),
+                Some(refusal) => tracing::warn!(
+                    unit = inner.unit,
+                    item = outcome.item,
+                    ?refusal,
+                    "Outcome refused."
+                ),
+            }
+            if refusal.is_none() && !matches!(outcome.status, ledger::Status::Unsettled(_)) {
+                open.push(*record);
             }
         }
-        if let Some(refusal) = objection {
-            tracing::warn!(
-                unit = inner.unit,
-                item = outcome.item,
-                ?refusal,
-                "Outcome refused."
-            );
-            let row = JournalRow::reading(Answer::Reported(Err(refusal.clone())));
-            inner
-                .deliver(ident, row, String::new(), false, vec![], vec![])
-                .await?;
-            return Ok(Err(refusal));
-        }
-        inner.at(Boundary::BeforeOutcome).await;
-        let (statements, ledger) = inner.outcome_rows(&outcome, record)?;
-        let row = JournalRow::reading(Answer::Reported(Ok(())));
-        inner
-            .deliver(ident, row, String::new(), true, statements, ledger)
-            .await?;
-        locked(&inner.state).reported.insert(outcome.item);
-        inner.at(Boundary::Outcome).await;
-        Ok(Ok(()))
-    }
-
-    async fn report_undo(
-        &self,
-        outcome: ledger::UndoOutcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
-        let inner = &self.inner;
-        let ident = inner.ident(format!("u:{}", outcome.effect));
-        if let Start::Recorded(answer) = inner.start(&ident, "", Again::Always).await? {
-            return match answer {
-                Answer::Reported(result) => Ok(result),
-                other => Err(inner.abort(unexpected(&other))),
-            };
-        }
-        let result = if inner.undoing.contains(&outcome.effect) {
-            Ok(())
-        } else {
-            Err(ledger::Refusal::UnknownItem)
-        };
-        let statements = if result.is_ok() {
+        let (mut statements, mut ledger) = (vec![], vec![]);
+        if !taken.is_empty() {
             inner.at(Boundary::BeforeOutcome).await;
-            vec![
-                inner.around.store.fence(),
-                sql!(
-                    "UPDATE effects SET undo_status = $2, undo_reason = $3 WHERE id = $1",
-                    outcome.effect,
-                    undo_word(outcome.status),
-                    outcome.reason.as_deref()
-                ),
-            ]
-        } else {
-            vec![]
-        };
-        let row = JournalRow::reading(Answer::Reported(result.clone()));
+            statements.push(inner.around.store.fence());
+            statements.extend(inner.forget(&open));
+            for (outcome, record) in &taken {
+                let (rows, entries) = inner.outcome_rows(outcome, record)?;
+                statements.extend(rows);
+                ledger.extend(entries);
+            }
+        }
+        let said: Vec<Result<(), ledger::Refusal>> = refusals
+            .into_iter()
+            .map(|refusal| refusal.map_or(Ok(()), Err))
+            .collect();
+        let row = JournalRow::reading(Answer::Reported(said.clone()));
         inner
             .deliver(
                 ident,
                 row,
                 String::new(),
-                result.is_ok(),
+                !taken.is_empty(),
+                statements,
+                ledger,
+            )
+            .await?;
+        if !taken.is_empty() {
+            let items = taken.into_iter().map(|(outcome, _)| outcome.item.clone());
+            locked(&inner.state).reported.extend(items);
+            inner.at(Boundary::Outcome).await;
+        }
+        Ok(said)
+    }
+
+    async fn report_undo(
+        &self,
+        outcomes: Vec<ledger::UndoOutcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
+        let inner = &self.inner;
+        let first = outcomes.first().map(|outcome| outcome.effect.to_string());
+        let ident = inner.ident(report_ident("u", first.as_ref(), outcomes.len()));
+        if let Some(said) = inner.said(&ident).await? {
+            return Ok(said);
+        }
+        let is_ours = |outcome: &ledger::UndoOutcome| inner.undoing.contains(&outcome.effect);
+        let said: Vec<Result<(), ledger::Refusal>> = outcomes
+            .iter()
+            .map(|outcome| {
+                is_ours(outcome)
+                    .then_some(())
+                    .ok_or(ledger::Refusal::UnknownItem)
+            })
+            .collect();
+        let mut statements = vec![];
+        if said.iter().any(Result::is_ok) {
+            inner.at(Boundary::BeforeOutcome).await;
+            statements.push(inner.around.store.fence());
+        }
+        for outcome in outcomes.iter().filter(|outcome| is_ours(outcome)) {
+            statements.push(sql!(
+                "UPDATE effects SET undo_status = $2, undo_reason = $3 WHERE id = $1",
+                outcome.effect,
+                undo_word(outcome.status),
+                outcome.reason.as_deref()
+            ));
+        }
+        let row = JournalRow::reading(Answer::Reported(said.clone()));
+        inner
+            .deliver(
+                ident,
+                row,
+                String::new(),
+                !statements.is_empty(),
                 statements,
                 vec![],
             )
             .await?;
         inner.at(Boundary::Outcome).await;
-        Ok(result)
+        Ok(said)
     }
 
     fn idle(&self) {
@@ -1660,6 +1754,32 @@ impl UnitHost for Durable {
     fn ended(&self) {
         locked(&self.inner.state).ended = true;
         self.inner.changed.notify_waiters();
+    }
+}
+
+/// Names a report of `count` outcomes, of which this is the first.
+fn report_ident(letter: &str, first: Option<&String>, count: usize) -> String {
+    let first = first.map_or("", String::as_str);
+    match count {
+        0 | 1 => format!("{letter}:{first}"),
+        more => format!("{letter}:{first}+{}", more - 1),
+    }
+}
+
+impl Record {
+    /// Something that the connector itself needs, which stands for no record of the source.
+    fn own(item: &str) -> Self {
+        Self {
+            key: item.to_owned(),
+            kind: "own".into(),
+            id: item.to_owned(),
+            hash: String::new(),
+            marker: String::new(),
+            inside: vec![],
+            missing: vec![],
+            left_out: vec![],
+            losses: vec![],
+        }
     }
 }
 

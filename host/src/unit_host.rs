@@ -124,13 +124,13 @@ pub trait UnitHost: Send + Sync + 'static {
     /// `ledger.report`
     async fn report(
         &self,
-        outcome: ledger::Outcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort>;
+        outcomes: Vec<ledger::Outcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort>;
     /// `ledger.report-undo`
     async fn report_undo(
         &self,
-        outcome: ledger::UndoOutcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort>;
+        outcomes: Vec<ledger::UndoOutcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort>;
     /// Called after each poll of the guest that left it waiting: lets a replay notice that nobody will come for the next
     /// recorded answer. Must not block.
     fn idle(&self);

@@ -215,8 +215,8 @@ fn download_weight(answer: &Answered<(http::Response, types::BlobRef)>) -> usize
         .map_or(0, |(response, _)| response_weight(response))
 }
 
-/// An outcome's length as it is stored.
-fn outcome_weight<O: serde::Serialize>(outcome: &O) -> usize {
+/// The length of outcomes as they are stored.
+fn stored_length<O: serde::Serialize>(outcomes: &[O]) -> usize {
     struct Length(usize);
     impl std::io::Write for Length {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -229,7 +229,7 @@ fn outcome_weight<O: serde::Serialize>(outcome: &O) -> usize {
     }
     let mut length = Length(0);
     // Neither the types nor the writer can fail.
-    let _ = serde_json::to_writer(&mut length, outcome);
+    let _ = serde_json::to_writer(&mut length, outcomes);
     length.0
 }
 
@@ -284,22 +284,22 @@ impl http::HostWithStore<UnitState> for Imports {
 impl ledger::HostWithStore<UnitState> for Imports {
     async fn report(
         accessor: &Accessor<UnitState, Self>,
-        outcome: ledger::Outcome,
-    ) -> wasmtime::Result<Result<(), ledger::Refusal>> {
-        let cost = Cost::Bytes(outcome_weight(&outcome));
+        outcomes: Vec<ledger::Outcome>,
+    ) -> wasmtime::Result<Vec<Result<(), ledger::Refusal>>> {
+        let cost = Cost::Bytes(stored_length(&outcomes));
         call(accessor, Abandoned::Continues, cost, weightless, |host| {
-            Box::pin(async move { host.report(outcome).await })
+            Box::pin(async move { host.report(outcomes).await })
         })
         .await
     }
 
     async fn report_undo(
         accessor: &Accessor<UnitState, Self>,
-        outcome: ledger::UndoOutcome,
-    ) -> wasmtime::Result<Result<(), ledger::Refusal>> {
-        let cost = Cost::Bytes(outcome_weight(&outcome));
+        outcomes: Vec<ledger::UndoOutcome>,
+    ) -> wasmtime::Result<Vec<Result<(), ledger::Refusal>>> {
+        let cost = Cost::Bytes(stored_length(&outcomes));
         call(accessor, Abandoned::Continues, cost, weightless, |host| {
-            Box::pin(async move { host.report_undo(outcome).await })
+            Box::pin(async move { host.report_undo(outcomes).await })
         })
         .await
     }

@@ -504,14 +504,14 @@ impl UnitHost for NoHost {
     }
     async fn report(
         &self,
-        _outcome: ledger::Outcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
+        _outcomes: Vec<ledger::Outcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
         pure()
     }
     async fn report_undo(
         &self,
-        _outcome: ledger::UndoOutcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
+        _outcomes: Vec<ledger::UndoOutcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
         pure()
     }
     fn idle(&self) {}

@@ -402,14 +402,13 @@ async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error
     } else {
         Status::Matched
     };
-    Ok(cx
-        .report(Outcome {
-            item: item.to_owned(),
-            status,
-            effects,
-            losses: Vec::new(),
-        })
-        .await?)
+    cx.report(Outcome {
+        item: item.to_owned(),
+        status,
+        effects,
+        losses: Vec::new(),
+    });
+    Ok(cx.reported().await?)
 }
 
 /// Makes or finds the connector's own fields and finds ids that all later calls need.

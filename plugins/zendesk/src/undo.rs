@@ -86,7 +86,7 @@ pub async fn undo(
             }
         }
     }
-    Ok(())
+    Ok(cx.reported().await?)
 }
 
 impl Undo<'_> {
@@ -96,14 +96,12 @@ impl Undo<'_> {
         status: UndoStatus,
         reason: Option<String>,
     ) -> Result<(), Error> {
-        Ok(self
-            .cx
-            .report_undo(UndoOutcome {
-                effect: one.effect_id,
-                status,
-                reason,
-            })
-            .await?)
+        self.cx.report_undo(UndoOutcome {
+            effect: one.effect_id,
+            status,
+            reason,
+        });
+        Ok(())
     }
 
     fn is_ours(&self, kind: &str, id: &str) -> bool {

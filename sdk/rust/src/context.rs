@@ -1,6 +1,8 @@
 //! What a call may know and do. The [`Context`] is the only way out of a connector, and behind it is either the host's imports
 //! (in a component) or the test harness (natively): a connector cannot tell which.
 
+use std::cell::RefCell;
+use std::mem::take;
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
@@ -45,14 +47,27 @@ pub(crate) trait BlobBuilder {
 
 /// What a host does for a destination besides. Apart from [`Host`] so that a source's component does not import the ledger.
 pub(crate) trait Ledger {
-    fn report(&self, outcome: Outcome) -> LocalBoxFuture<'_, Result<(), Refusal>>;
-    fn report_undo(&self, outcome: UndoOutcome) -> LocalBoxFuture<'_, Result<(), Refusal>>;
+    fn report(&self, outcomes: Vec<Outcome>) -> LocalBoxFuture<'_, Vec<Result<(), Refusal>>>;
+    fn report_undo(
+        &self,
+        outcomes: Vec<UndoOutcome>,
+    ) -> LocalBoxFuture<'_, Vec<Result<(), Refusal>>>;
 }
 
 struct Inner {
     session: session::Context,
     host: Rc<dyn Host>,
     ledger: Option<Rc<dyn Ledger>>,
+    /// Outcomes that are reported before the next request.
+    kept: RefCell<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    outcomes: Vec<Outcome>,
+    undone: Vec<UndoOutcome>,
+    /// The first that the host did not take.
+    refused: Option<Refusal>,
 }
 
 /// What a call is made for, and all it can do. Clones are the same context.
@@ -87,12 +102,20 @@ impl Context {
                 session,
                 host,
                 ledger,
+                kept: RefCell::default(),
             }),
         }
     }
 
+    /// For what cannot ask anybody: no outcome has to be reported first.
     pub(crate) fn host(&self) -> &dyn Host {
         self.inner.host.as_ref()
+    }
+
+    /// For what can: whatever is known by now is reported first.
+    pub(crate) async fn asking(&self) -> &dyn Host {
+        self.hand_over().await;
+        self.host()
     }
 
     /// The connection's settings, without secrets.
@@ -142,7 +165,7 @@ impl Context {
     /// Waits in the host; recorded, so that a replay does not wait again.
     pub async fn sleep(&self, ms: u64) {
         if ms > 0 {
-            self.host().sleep(ms).await;
+            self.asking().await.sleep(ms).await;
         }
     }
 
@@ -166,26 +189,64 @@ impl Context {
         Blobs::new(self.clone())
     }
 
-    /// Says what became of an item; durable when it returns. For destinations; a source's reports are refused.
+    /// Says what became of an item. It is durable before the connector's next request leaves: outcomes that become known
+    /// without a request between them, the rows of a job, are handed over together. For destinations; a source's are refused.
+    ///
+    /// A host that does not take one says so in [`Context::reported`]; its item stays open.
+    pub fn report(&self, outcome: Outcome) {
+        self.inner.kept.borrow_mut().outcomes.push(outcome);
+    }
+
+    /// Says what became of an effect that was to be undone; as [`Context::report`].
+    pub fn report_undo(&self, outcome: UndoOutcome) {
+        self.inner.kept.borrow_mut().undone.push(outcome);
+    }
+
+    /// Hands over what was reported since the last request, and waits until it is durable. What is left when a call of a
+    /// connector ends is handed over then; a connector calls this where it wants to know what the host makes of its outcomes.
     ///
     /// # Errors
-    /// Why the host does not believe it. The item stays open; `?` makes a `bug` of it.
-    pub async fn report(&self, outcome: Outcome) -> Result<(), Refusal> {
+    /// Why the host did not take the first that it refused since this was called last. Its item stays open; `?` makes a `bug` of
+    /// it.
+    pub async fn reported(&self) -> Result<(), Refusal> {
+        self.hand_over().await;
+        self.inner
+            .kept
+            .borrow_mut()
+            .refused
+            .take()
+            .map_or(Ok(()), Err)
+    }
+
+    async fn hand_over(&self) {
+        let (outcomes, undone) = {
+            let mut kept = self.inner.kept.borrow_mut();
+            (take(&mut kept.outcomes), take(&mut kept.undone))
+        };
+        let mut said = vec![];
         match &self.inner.ledger {
-            Some(ledger) => ledger.report(outcome).await,
-            None => Err(Refusal::UnknownItem),
+            Some(ledger) => {
+                if !outcomes.is_empty() {
+                    said.extend(ledger.report(outcomes).await);
+                }
+                if !undone.is_empty() {
+                    said.extend(ledger.report_undo(undone).await);
+                }
+            }
+            None => said.extend(outcomes.first().map(|_| Err(Refusal::UnknownItem))),
+        }
+        if let Some(refusal) = said.into_iter().find_map(Result::err) {
+            self.inner.kept.borrow_mut().refused.get_or_insert(refusal);
         }
     }
 
-    /// Says what became of an effect that was to be undone.
-    ///
-    /// # Errors
-    /// As [`Context::report`].
-    pub async fn report_undo(&self, outcome: UndoOutcome) -> Result<(), Refusal> {
-        match &self.inner.ledger {
-            Some(ledger) => ledger.report_undo(outcome).await,
-            None => Err(Refusal::UnknownItem),
-        }
+    /// Ends a call: what is known is reported, whatever the call returned.
+    #[cfg(all(target_arch = "wasm32", feature = "destination"))]
+    pub(crate) async fn ended<T>(&self, result: crate::Result<T>) -> crate::Result<T> {
+        let refused = self.reported().await;
+        let value = result?;
+        refused?;
+        Ok(value)
     }
 
     /// The beginning of the marker of everything this source organisation gives: `platform:organisation:`.

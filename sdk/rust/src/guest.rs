@@ -96,12 +96,15 @@ struct ImportedLedger;
 
 #[cfg(feature = "destination")]
 impl Ledger for ImportedLedger {
-    fn report(&self, outcome: Outcome) -> LocalBoxFuture<'_, Result<(), Refusal>> {
-        ledger_imports::report(outcome).boxed_local()
+    fn report(&self, outcomes: Vec<Outcome>) -> LocalBoxFuture<'_, Vec<Result<(), Refusal>>> {
+        ledger_imports::report(outcomes).boxed_local()
     }
 
-    fn report_undo(&self, outcome: UndoOutcome) -> LocalBoxFuture<'_, Result<(), Refusal>> {
-        ledger_imports::report_undo(outcome).boxed_local()
+    fn report_undo(
+        &self,
+        outcomes: Vec<UndoOutcome>,
+    ) -> LocalBoxFuture<'_, Vec<Result<(), Refusal>>> {
+        ledger_imports::report_undo(outcomes).boxed_local()
     }
 }
 
@@ -201,7 +204,11 @@ impl<T: Destination> destination::exports::transload::connector::destination::Gu
     }
 
     fn prepare(ctx: session::Context) -> Result<String> {
-        run(async { T::prepare(&writing(ctx)).await })
+        run(async {
+            let cx = writing(ctx);
+            let result = T::prepare(&cx).await;
+            cx.ended(result).await
+        })
     }
 
     fn match_items(
@@ -215,7 +222,11 @@ impl<T: Destination> destination::exports::transload::connector::destination::Gu
 
     fn write(ctx: session::Context, kind: Kind, items: Vec<Item>) -> Result<()> {
         whole(&items)?;
-        run(async { T::write(&writing(ctx), kind, items).await })
+        run(async {
+            let cx = writing(ctx);
+            let result = T::write(&cx, kind, items).await;
+            cx.ended(result).await
+        })
     }
 
     fn read_back(ctx: session::Context, written: Vec<Written>) -> Result<Vec<Observed>> {
@@ -228,6 +239,10 @@ impl<T: Destination> destination::exports::transload::connector::destination::Gu
         effects: Vec<Undoing>,
         ours: Vec<(String, String)>,
     ) -> Result<()> {
-        run(async { T::undo(&writing(ctx), mode, effects, ours).await })
+        run(async {
+            let cx = writing(ctx);
+            let result = T::undo(&cx, mode, effects, ours).await;
+            cx.ended(result).await
+        })
     }
 }

@@ -60,7 +60,7 @@ pub trait Destination: 'static {
     /// Finds out which items are already there. Reads only.
     async fn match_items(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<Vec<MatchResult>>;
     /// Writes items of one kind and reports an outcome for each with [`Context::report`]. An error means that the unit could
-    /// not go on; items without an outcome stay open.
+    /// not go on; what was reported by then counts, items without an outcome stay open.
     async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<()>;
     /// Reads back what was written. Reads only.
     async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>>;

@@ -551,17 +551,21 @@ impl Host for Played {
 }
 
 impl Ledger for Played {
-    fn report(&self, outcome: Outcome) -> LocalBoxFuture<'_, Result<(), Refusal>> {
-        self.record.steps.borrow_mut().push(Step::Report(outcome));
-        std::future::ready(Ok(())).boxed_local()
+    fn report(&self, outcomes: Vec<Outcome>) -> LocalBoxFuture<'_, Vec<Result<(), Refusal>>> {
+        let taken = vec![Ok(()); outcomes.len()];
+        let steps = outcomes.into_iter().map(Step::Report);
+        self.record.steps.borrow_mut().extend(steps);
+        std::future::ready(taken).boxed_local()
     }
 
-    fn report_undo(&self, outcome: UndoOutcome) -> LocalBoxFuture<'_, Result<(), Refusal>> {
-        self.record
-            .steps
-            .borrow_mut()
-            .push(Step::ReportUndo(outcome));
-        std::future::ready(Ok(())).boxed_local()
+    fn report_undo(
+        &self,
+        outcomes: Vec<UndoOutcome>,
+    ) -> LocalBoxFuture<'_, Vec<Result<(), Refusal>>> {
+        let taken = vec![Ok(()); outcomes.len()];
+        let steps = outcomes.into_iter().map(Step::ReportUndo);
+        self.record.steps.borrow_mut().extend(steps);
+        std::future::ready(taken).boxed_local()
     }
 }
 

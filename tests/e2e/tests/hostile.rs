@@ -654,15 +654,15 @@ impl UnitHost for Counting {
     }
     async fn report(
         &self,
-        _outcome: ledger::Outcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
-        Ok(Err(ledger::Refusal::UnknownItem))
+        outcomes: Vec<ledger::Outcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
+        Ok(vec![Err(ledger::Refusal::UnknownItem); outcomes.len()])
     }
     async fn report_undo(
         &self,
-        _outcome: ledger::UndoOutcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
-        Ok(Err(ledger::Refusal::UnknownItem))
+        outcomes: Vec<ledger::UndoOutcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
+        Ok(vec![Err(ledger::Refusal::UnknownItem); outcomes.len()])
     }
     fn idle(&self) {}
     fn ended(&self) {

@@ -64,21 +64,24 @@ impl Destination for HostileDestination {
             Some(Misdeed::AsTheyCome) => return as_they_come(cx, &items).await,
             Some(Misdeed::UnknownOutcome) => {
                 let outcome = outcome("customer:nobody", Status::Matched, vec![]);
-                cx.report(outcome).await?;
+                cx.report(outcome);
+                cx.reported().await?;
             }
             Some(Misdeed::CreatedWithoutProof) => {
                 for item in &items {
                     let row = sent(post(cx, item)?).await?;
                     let effect = effect(&row.id, Action::Created, None, Some(key(item)));
                     let created = outcome(&item.key, Status::Created, vec![effect]);
-                    cx.report(created).await?;
+                    cx.report(created);
+                    cx.reported().await?;
                 }
             }
             Some(Misdeed::Unclaimed) => {
                 for item in &items {
                     sent(post(cx, item)?).await?;
                     let why = Status::Skipped("as if nothing had been sent".to_owned());
-                    cx.report(outcome(&item.key, why, vec![])).await?;
+                    cx.report(outcome(&item.key, why, vec![]));
+                    cx.reported().await?;
                 }
             }
             Some(misdeed) => misdeed::commit(cx, misdeed).await?,
@@ -115,8 +118,7 @@ impl Destination for HostileDestination {
                 effect: one.effect_id,
                 status: UndoStatus::Undone,
                 reason: None,
-            })
-            .await?;
+            });
         }
         Ok(())
     }
@@ -156,7 +158,8 @@ async fn one(cx: &Context, item: &Item) -> Result<()> {
         Made::Refused(reply) => (Status::Rejected(reply.error(|_| None)), vec![]),
         Made::Unsettled(why) => (Status::Unsettled(why), vec![]),
     };
-    Ok(cx.report(outcome(&item.key, status, effects)).await?)
+    cx.report(outcome(&item.key, status, effects));
+    Ok(())
 }
 
 /// Has every request of the unit on its way, and falls over before any answer is there.
@@ -191,7 +194,7 @@ async fn as_they_come(cx: &Context, items: &[Item]) -> Result<()> {
         let proof = Some(Proof::Fresh);
         let effect = effect(&row.id, Action::Created, proof, Some(key(item)));
         let created = outcome(&item.key, Status::Created, vec![effect]);
-        cx.report(created).await?;
+        cx.report(created);
     }
     Ok(())
 }

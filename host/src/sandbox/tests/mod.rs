@@ -132,15 +132,15 @@ impl UnitHost for Quiet {
     }
     async fn report(
         &self,
-        _outcome: ledger::Outcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
-        Ok(Ok(()))
+        outcomes: Vec<ledger::Outcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
+        Ok(vec![Ok(()); outcomes.len()])
     }
     async fn report_undo(
         &self,
-        _outcome: ledger::UndoOutcome,
-    ) -> Result<Result<(), ledger::Refusal>, UnitAbort> {
-        Ok(Ok(()))
+        outcomes: Vec<ledger::UndoOutcome>,
+    ) -> Result<Vec<Result<(), ledger::Refusal>>, UnitAbort> {
+        Ok(vec![Ok(()); outcomes.len()])
     }
     fn idle(&self) {}
     fn ended(&self) {

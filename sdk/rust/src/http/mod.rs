@@ -229,7 +229,8 @@ impl RequestBuilder {
     pub async fn send(self) -> Result<Reply, HttpError> {
         let (cx, request) = self.ready()?;
         let what = name(&request);
-        cx.host()
+        cx.asking()
+            .await
             .send(request)
             .await
             .map(|response| Reply::new(what, response))
@@ -255,7 +256,8 @@ impl RequestBuilder {
             pointer: pointer.to_owned(),
             until: until.iter().map(|&value| value.to_owned()).collect(),
         };
-        cx.host()
+        cx.asking()
+            .await
             .poll(request, options)
             .await
             .map(|response| Reply::new(what, response))
@@ -268,7 +270,7 @@ impl RequestBuilder {
     pub async fn download(self) -> Result<(Reply, BlobRef), HttpError> {
         let (cx, request) = self.ready()?;
         let what = name(&request);
-        let (response, blob) = cx.host().download(request).await?;
+        let (response, blob) = cx.asking().await.download(request).await?;
         Ok((Reply::new(what, response), blob))
     }
 
