@@ -13,7 +13,8 @@ use sqlx::Row as _;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::{Assembled, Assembler, Place, wants_bytes};
+use super::assemble::{Assembled, Assembler, Place, wants_bytes, with_its};
+use super::export::Export;
 use super::extract::unsigned;
 use super::model::Events;
 use super::side::{Side, apart};
@@ -41,8 +42,6 @@ const CHUNK: u32 = 200;
 /// Files fetched at once, of all threads of a chunk together: each takes an instance of the source's connector, and a reader and
 /// the writers need theirs too.
 const FILES_AT_ONCE: usize = 12;
-/// Rows of an export that are written, and given their outcome, at once.
-const EXPORTED_AT_ONCE: i64 = 500;
 
 /// How a unit ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +119,13 @@ impl Loader<'_> {
         for support in &order {
             Box::pin(self.load_kind(support, &context)).await?;
         }
-        self.export_rest().await
+        let export = Export {
+            around: &self.around,
+            assembler: &self.assembler,
+            extraction: &self.extraction,
+            dir: &self.export_dir,
+        };
+        Box::pin(export.run()).await
     }
 
     /// Drives every unit that was begun to an end before anything new is begun (rule D-9), then looks up what is unsettled.
@@ -426,9 +431,7 @@ impl Loader<'_> {
                 ledger.push(entry);
             };
             add(&record.kind, &record.id, &record.hash, cause.as_deref());
-            let with = cause
-                .as_deref()
-                .map(|cause| format!("with its {}: {cause}", record.kind));
+            let with = cause.as_deref().map(|cause| with_its(&record.kind, cause));
             for (kind, id, hash) in &record.inside {
                 add(kind, id, hash, with.as_deref());
             }
@@ -588,118 +591,6 @@ impl Loader<'_> {
         }
         Ok(())
     }
-
-    /// What the destination has no place for goes to the export folder, one file a kind, and is counted as exported.
-    async fn export_rest(&self) -> Result<(), Error> {
-        use std::io::Write as _;
-        let kinds = self
-            .around
-            .store
-            .rows(
-                "SELECT DISTINCT s.kind FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
-                 WHERE s.extraction = $1 AND (o.source_id IS NULL OR o.status = 'exported')",
-                vec![(&self.extraction).into(), (&self.around.run).into()],
-            )
-            .await?;
-        for row in kinds {
-            let kind: String = row.try_get("kind")?;
-            create_private_dir(&self.export_dir)?;
-            let name = format!("{kind}.jsonl");
-            let path = self.export_dir.join(&name);
-            let partial = self.export_dir.join(format!("{name}.partial"));
-            let io = |error| Error::io("write the export", &partial, error);
-            let mut file = std::io::BufWriter::new(private_file(&partial).map_err(io)?);
-            let mut after = String::new();
-            loop {
-                let rows = self
-                    .around
-                    .store
-                    .rows(
-                        "SELECT s.id, s.payload FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
-                         AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 \
-                         AND (o.source_id IS NULL OR o.status = 'exported') ORDER BY s.id LIMIT $5",
-                        vec![
-                            (&self.extraction).into(),
-                            (&self.around.run).into(),
-                            (&kind).into(),
-                            (&after).into(),
-                            EXPORTED_AT_ONCE.into(),
-                        ],
-                    )
-                    .await?;
-                let Some(last) = rows.last() else {
-                    break;
-                };
-                after = last.try_get("id")?;
-                for row in &rows {
-                    writeln!(file, "{}", row.try_get::<String, _>("payload")?).map_err(io)?;
-                }
-            }
-            file.into_inner()
-                .map_err(|e| io(e.into_error()))?
-                .sync_all()
-                .map_err(io)?;
-            std::fs::rename(&partial, &path).map_err(io)?;
-            self.exported(&kind, &name).await?;
-        }
-        Ok(())
-    }
-
-    /// The outcomes of a kind's records that are in an export file.
-    async fn exported(&self, kind: &str, file: &str) -> Result<(), Error> {
-        let mut after = String::new();
-        loop {
-            let rows = self
-                .around
-                .store
-                .rows(
-                    "SELECT s.id, s.hash FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
-                     AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 AND o.source_id IS NULL \
-                     ORDER BY s.id LIMIT $5",
-                    vec![
-                        (&self.extraction).into(),
-                        (&self.around.run).into(),
-                        kind.into(),
-                        (&after).into(),
-                        EXPORTED_AT_ONCE.into(),
-                    ],
-                )
-                .await?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            after = last.try_get("id")?;
-            let (mut batch, mut ledger) = (vec![], vec![]);
-            for row in rows {
-                let (id, hash): (String, String) = (row.try_get("id")?, row.try_get("hash")?);
-                let record = [kind, id.as_str(), hash.as_str()];
-                let (statement, entry) =
-                    decided(&self.around, &record, "exported", Some(file), None);
-                batch.push(statement);
-                ledger.push(entry);
-            }
-            self.around.store.write_ledger(batch, ledger).await?;
-        }
-    }
-}
-
-pub(super) fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|e| Error::io("create the export folder", dir, e))
-}
-
-pub(super) fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
 }
 
 pub(super) fn stopped() -> Error {

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod errors;
+mod export;
 mod extract;
 #[cfg(test)]
 mod fixtures;
