@@ -501,6 +501,12 @@ impl Loader<'_> {
             return Err(stopped());
         }
         let side = self.source;
+        // One cause for all files of a host, before anything is asked of the connector.
+        if let AttachmentState::External(link) = &attachment.state
+            && let Some(host) = side.gateway.foreign_host(link)
+        {
+            return Ok(Some((id, not_allowed(&host, &side.name))));
+        }
         let fetched = side
             .ask("open an attachment", |host| {
                 let (plugin, ctx, entry) =
@@ -591,6 +597,13 @@ impl Loader<'_> {
         }
         Ok(())
     }
+}
+
+/// Why files of a host are not fetched, and the setting that would allow it (rule M-16).
+fn not_allowed(host: &str, connection: &str) -> String {
+    format!(
+        "files at {host} are fetched only if the host is allowed: add it to allow_hosts of [connections.{connection}] before the run"
+    )
 }
 
 pub(super) fn stopped() -> Error {

@@ -454,3 +454,62 @@ async fn a_run_that_stops_tells_why_and_is_stopped() {
         RunState::Stopped
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_at_a_host_that_nobody_allowed_are_one_cause_that_names_the_setting() {
+    let lab = Lab::new(LabConfig {
+        size: 30,
+        longest_thread: 4,
+        largest_file: 512,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let host = lab.base_urls.0.trim_start_matches("http://").to_owned();
+    let (_, report) = migrate(&lab).await;
+    let about = report
+        .rejects
+        .iter()
+        .filter(|group| group.cause.contains(&host) || group.cause.contains("granted"));
+    let about: Vec<_> = about.collect();
+    let [group] = about.as_slice() else {
+        panic!("{about:?}");
+    };
+    assert_eq!(
+        group.cause,
+        format!(
+            "files at {host} are fetched only if the host is allowed: add it to allow_hosts of [connections.old] before the run"
+        )
+    );
+    assert!(group.count > 1, "{group:?}");
+
+    // Allowed, they are fetched.
+    let lab = Lab::new(LabConfig {
+        size: 30,
+        longest_thread: 4,
+        largest_file: 512,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let host = lab.base_urls.0.trim_start_matches("http://").to_owned();
+    let path = lab.dir.join("migration.toml");
+    let org = "org = \"acme\"";
+    let allowed = read(&path).replace(org, &format!("{org}\nallow_hosts = [\"{host}\"]"));
+    std::fs::write(&path, allowed).unwrap();
+    let (_, allowed) = migrate(&lab).await;
+    let said = |report: &RunReport| -> u64 {
+        let groups = report.rejects.iter();
+        groups
+            .filter(|group| group.kind == "attachment")
+            .map(|group| group.count)
+            .sum()
+    };
+    assert!(
+        !allowed
+            .rejects
+            .iter()
+            .any(|g| g.cause.contains("allow_hosts"))
+    );
+    assert!(said(&allowed) < said(&report), "{:?}", allowed.rejects);
+}
