@@ -4,6 +4,7 @@
 //! and `report`. Progress is told through [`Events`].
 
 mod assemble;
+mod dangers;
 mod errors;
 mod export;
 mod extract;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembler;
+use self::dangers::Dangers;
 use self::extract::Extractor;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
@@ -202,6 +204,7 @@ struct Gathered {
     survey: SurveyReport,
     schema: Vec<Entry>,
     met: mapping::Met,
+    read: Vec<model::Notice>,
 }
 
 impl Gathered {
@@ -214,6 +217,7 @@ impl Gathered {
             survey: &self.survey,
             schema: &self.schema,
             met: &self.met,
+            read: &self.read,
         }
     }
 
@@ -251,8 +255,10 @@ async fn ask_both(
         until,
         events,
         stop: project.stop.clone(),
+        dangers: None,
     };
     extractor.schema(&SCHEMA).await?;
+    let read = dangers::kept(&project.store, &extraction).await?;
     let mut schema = vec![];
     for row in project
         .store
@@ -275,6 +281,7 @@ async fn ask_both(
         survey,
         schema,
         met,
+        read,
     })
 }
 
@@ -365,6 +372,7 @@ async fn run_owned(
         until: begun.until,
         events,
         stop: stop.clone(),
+        dangers: Some(&begun.dangers),
     };
     let loader = loader(
         project,
@@ -532,6 +540,7 @@ struct Begun {
     extraction: String,
     until: i64,
     survey: SurveyReport,
+    dangers: Dangers,
 }
 
 fn surroundings(project: &Project, begun: &Begun) -> Surroundings {
@@ -565,7 +574,7 @@ async fn begin(
         if let Some(row) = row {
             let state: String = row.try_get("state")?;
             if ["running", "stopped", "paused", "complete"].contains(&state.as_str()) {
-                return resume(project, run, &row, events).await;
+                return resume(project, run, &row, options, events).await;
             }
             if state == "rolling-back" {
                 return Err(Error::input(
@@ -626,16 +635,8 @@ async fn begin(
         now
     )];
     // What was taken on is part of the record (rule M-10).
-    for danger in plan.dangers {
-        batch.push(sql!(
-            "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
-            &run,
-            &danger.notice.code,
-            serde_json::to_string(&model::Notice {
-                remedy: Some("taken on when the run was approved".into()),
-                ..danger.notice.clone()
-            })?
-        ));
+    for danger in &plan.dangers {
+        batch.push(dangers::taken_on(&run, &danger.notice)?);
     }
     for (role, side) in [("source", &ends.source), ("destination", &ends.destination)] {
         let description = side.description();
@@ -649,12 +650,14 @@ async fn begin(
         ));
     }
     project.store.write(batch).await?;
+    let dangers = Dangers::open(&project.store, &run, &project.config, options).await?;
     let mut begun = Begun {
         ends,
         run,
         extraction,
         until,
         survey,
+        dangers,
     };
     begun.name_run();
     Ok(begun)
@@ -671,6 +674,7 @@ async fn resume(
     project: &Project,
     run: String,
     row: &sqlx::sqlite::SqliteRow,
+    options: &RunOptions,
     events: &dyn Events,
 ) -> Result<Begun, Error> {
     let pinned = pinned(project, &run).await?;
@@ -700,6 +704,11 @@ async fn resume(
         )
         .with_hint("put it back to go on, or roll the run back and begin anew"));
     }
+    // A credential may see less than it did.
+    let dangers = Dangers::open(&project.store, &run, &project.config, options).await?;
+    for connection in ends.check(project).connections {
+        dangers.look(&connection.notices).await?;
+    }
     let discovery: Discovery = serde_json::from_str(&row.try_get::<String, _>("discovery")?)?;
     ends.source.context.state = Some(discovery.state);
     project
@@ -715,6 +724,7 @@ async fn resume(
         extraction: row.try_get("extraction")?,
         until: row.try_get("until_ms")?,
         survey: serde_json::from_str(&row.try_get::<String, _>("survey")?)?,
+        dangers,
     };
     begun.name_run();
     Ok(begun)

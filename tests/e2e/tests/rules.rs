@@ -13,12 +13,12 @@ use std::time::Duration;
 use serde_json::Value;
 use transload_e2e::{Lab, LabConfig, Silent};
 use transload_host::error::Error;
-use transload_host::pipeline::model::{RunOptions, RunReport, RunState};
+use transload_host::pipeline::model::{Events, Notice, RunOptions, RunReport, RunState};
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{plan, propose, run, status};
 use transload_host::report::adds_up;
 use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
-use transload_simulators::kustomer::Kind;
+use transload_simulators::kustomer::{ApiKey, Kind};
 use transload_simulators::zendesk::model::Role;
 
 /// The line by which the lab takes dangers on.
@@ -51,6 +51,18 @@ async fn migrate(lab: &Lab) -> (Project, RunReport) {
         assert!(adds_up(sum), "{sum:?}");
     }
     (project, report)
+}
+
+/// Does something when a phase begins.
+struct At<F: Fn(&str) + Send + Sync>(F);
+
+impl<F: Fn(&str) + Send + Sync> Events for At<F> {
+    fn phase(&self, name: &str) {
+        (self.0)(name);
+    }
+    fn progress(&self, _: &str, _: u64, _: Option<u64>) {}
+    fn paused(&self, _: &str, _: Option<&str>) {}
+    fn notice(&self, _: &Notice) {}
 }
 
 /// Until a customer of the source has arrived.
@@ -453,6 +465,62 @@ async fn a_run_that_stops_tells_why_and_is_stopped() {
         status(&project, None).await.unwrap().state,
         RunState::Stopped
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_danger_that_shows_while_reading_stops_the_run_until_it_is_taken_on() {
+    let lab = lab("").await;
+    // Once it is being read, the key sees less than it did when the plan was made.
+    let less = |phase: &str| {
+        if phase == "extract" {
+            lab.source
+                .switch(|switches| switches.sensitive = vec!["customer.name".into()]);
+            lab.source.set_keys(vec![ApiKey {
+                reads_sensitive: false,
+                ..ApiKey::full()
+            }]);
+        }
+    };
+    let project = lab.project().await.unwrap();
+    let refused = run(&project, yes(), &At(less)).await.unwrap_err();
+    let words = refused.to_string();
+    assert_eq!(
+        (refused.code(), refused.exit_code()),
+        ("danger-not-accepted", 2),
+        "{words}"
+    );
+    assert!(words.contains("kustomer.masked (old: "), "{words}");
+    let hint = refused.hint().unwrap();
+    assert!(hint.contains("--accept-danger kustomer.masked"), "{hint}");
+    let stopped = status(&project, None).await.unwrap();
+    assert_eq!(stopped.state, RunState::Stopped);
+    assert!(stopped.reason.unwrap().contains("kustomer.masked"));
+    assert!(
+        !stopped.kinds.iter().any(|sum| sum.kind == "customer"),
+        "customers of such a page were staged"
+    );
+
+    // A yes to the plan is none to this.
+    let project = lab.project().await.unwrap();
+    let again = run(&project, yes(), &Silent).await.unwrap_err();
+    assert_eq!(again.code(), "danger-not-accepted");
+
+    let taken_on = RunOptions {
+        accept_dangers: vec!["kustomer.masked".into()],
+        ..yes()
+    };
+    let project = lab.project().await.unwrap();
+    let report = run(&project, taken_on, &Silent).await.unwrap();
+    assert_eq!(report.state, RunState::Complete);
+    let notices = report.notices.iter();
+    let masked: Vec<_> = notices
+        .filter(|notice| notice.code == "kustomer.masked")
+        .map(|notice| notice.remedy.as_deref().unwrap())
+        .collect();
+    assert_eq!(masked, ["taken on for this run"]);
+    // It stays taken on.
+    let (_, same) = migrate(&lab).await;
+    assert_eq!(same.run, report.run);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
