@@ -24,7 +24,7 @@ mod side;
 mod sums;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::Row as _;
 use tokio::sync::watch;
@@ -383,19 +383,32 @@ async fn run_owned(
         events,
     );
     let kinds_wanted = wanted(&project.config);
+    // Whichever side fails first says why the run stops; the other goes to its next safe point and no further. A page and its
+    // cursor, and a unit and its journal, are stored together, so that both go on from there.
+    let failed = Mutex::new(None);
+    let ended = |result: Result<(), Error>| {
+        let Err(error) = result else {
+            return;
+        };
+        stop.cancel();
+        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*failed {
+            None => *failed = Some(error),
+            Some(_) => tracing::debug!(%error, "The other side stopped too."),
+        }
+    };
     let reading = async {
-        let result = match extractor.run(&kinds_wanted, &ready).await {
+        ended(match extractor.run(&kinds_wanted, &ready).await {
             Ok(()) => inventory::take(&begun.ends.source, &around, &export_dir, events).await,
             Err(error) => Err(error),
-        };
-        if result.is_err() {
-            // The loader must not wait for kinds that will not come.
-            stop.cancel();
-        }
+        });
+        // The loader must not wait for kinds that will not come.
         drop(ready);
-        result
     };
-    let both = async { tokio::join!(Box::pin(reading), Box::pin(loader.run(seen))) };
+    let loading = async { ended(loader.run(seen).await) };
+    let both = async {
+        tokio::join!(Box::pin(reading), Box::pin(loading));
+    };
     // A killed process must not take its counts along.
     let counting = async {
         loop {
@@ -415,7 +428,7 @@ async fn run_owned(
     let pace = Pace::new(&project.config, project.clock.now());
     let working = async {
         tokio::select! {
-            result = both => result,
+            () = both => (),
             never = counting => never,
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
@@ -426,8 +439,9 @@ async fn run_owned(
         run: &begun.run,
         person: &person,
     };
-    let (read, loaded) = telling(&sides, events, Some(&keeper), working).await;
-    let outcome = read.and(loaded);
+    telling(&sides, events, Some(&keeper), working).await;
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcome = failed.map_or(Ok(()), Err);
     let closed = close(project, &begun, &outcome).await;
     let outcome = outcome.and(closed);
     match &outcome {

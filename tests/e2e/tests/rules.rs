@@ -17,7 +17,7 @@ use transload_host::pipeline::model::{Events, Notice, RunOptions, RunReport, Run
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{plan, propose, run, status};
 use transload_host::report::adds_up;
-use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
+use transload_simulators::common::{Action, Fault, Faults, Occurrence, PathPattern};
 use transload_simulators::kustomer::{ApiKey, Kind};
 use transload_simulators::zendesk::model::Role;
 
@@ -63,6 +63,19 @@ impl<F: Fn(&str) + Send + Sync> Events for At<F> {
     fn progress(&self, _: &str, _: u64, _: Option<u64>) {}
     fn paused(&self, _: &str, _: Option<&str>) {}
     fn notice(&self, _: &Notice) {}
+}
+
+/// Everything is refused from now on.
+fn refuse(faults: &Faults, status: u16, retry_after_s: Option<u64>) {
+    faults.add(Fault {
+        method: None,
+        path: PathPattern::new("**"),
+        occurrence: Occurrence::All,
+        action: Action::Status {
+            status,
+            retry_after_s,
+        },
+    });
 }
 
 /// Until a customer of the source has arrived.
@@ -521,6 +534,47 @@ async fn a_danger_that_shows_while_reading_stops_the_run_until_it_is_taken_on() 
     // It stays taken on.
     let (_, same) = migrate(&lab).await;
     assert_eq!(same.run, report.run);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destination_that_fails_stops_the_reading_too_and_is_what_is_reported() {
+    let lab = lab("").await;
+    // The source would hold the reading up for ever.
+    let fail = |phase: &str| match phase {
+        "extract" => refuse(&lab.source.harness().faults, 429, Some(1)),
+        "load" => refuse(&lab.destination.harness().faults, 422, None),
+        _ => {}
+    };
+    let project = lab.project().await.unwrap();
+    // Else it would be read for ever.
+    let failed = tokio::time::timeout(Duration::from_secs(120), run(&project, yes(), &At(fail)));
+    let failed = failed.await.unwrap().unwrap_err();
+    assert_eq!(failed.code(), "prepare-failed", "{failed}");
+    let stopped = status(&project, None).await.unwrap();
+    assert_eq!(stopped.state, RunState::Stopped);
+    assert_eq!(stopped.reason, Some(failed.to_string()));
+    lab.source.harness().faults.clear();
+    lab.destination.harness().faults.clear();
+    let (_, report) = migrate(&lab).await;
+    assert_eq!((report.duplicates, report.lost), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_fails_stops_the_loading_too_and_is_what_is_reported() {
+    let lab = lab("").await;
+    let fail = |phase: &str| {
+        if phase == "extract" {
+            refuse(&lab.source.harness().faults, 403, None);
+        }
+    };
+    let project = lab.project().await.unwrap();
+    let failed = run(&project, yes(), &At(fail)).await.unwrap_err();
+    assert_eq!(failed.code(), "permission", "{failed}");
+    let stopped = status(&project, None).await.unwrap();
+    assert_eq!(stopped.reason, Some(failed.to_string()));
+    lab.source.harness().faults.clear();
+    let (_, report) = migrate(&lab).await;
+    assert_eq!((report.duplicates, report.lost), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
