@@ -27,10 +27,10 @@ use crate::contract::types::{
 use crate::error::Error;
 use crate::sandbox::UnitError;
 use crate::unit::{
-    Call, Durable, Event, Frozen, Record, Status, Surroundings, decided, error_words, next,
-    status_words,
+    Call, Durable, Event, Frozen, Record, Status, Surroundings, blobs_of, decided, error_words,
+    next, status_words,
 };
-use crate::unit_host::UnitAbort;
+use crate::unit_host::{KnownBlobs, UnitAbort};
 use crate::{kinds, sql};
 
 /// A unit that traps is run again this often before it is taken apart; one that went over a limit is not.
@@ -556,7 +556,7 @@ impl Loader<'_> {
         for chunk in items.chunks_mut(size) {
             let asked: Vec<Item> = chunk.iter().map(|(item, _)| item.clone()).collect();
             let results = side
-                .ask("look for existing records", |host| {
+                .ask_about(known, "look for existing records", |host| {
                     let (plugin, ctx) = (side.plugin.clone(), context.clone());
                     let (kind, items) = (support.kind.clone(), asked.clone());
                     async move { plugin.match_items(host, ctx, kind, items).await }
