@@ -35,7 +35,7 @@ use self::dangers::Dangers;
 use self::extract::Extractor;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
-    CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
+    CheckReport, Events, KindSum, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
@@ -433,7 +433,12 @@ async fn run_owned(
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
-    let person = Notifier::new(&project.config, &project.dir, &begun.run);
+    let person = Notifier::new(
+        &project.config,
+        &project.dir,
+        &begun.run,
+        project.transport.clone(),
+    );
     let keeper = Keeper {
         store: &project.store,
         run: &begun.run,
@@ -443,21 +448,23 @@ async fn run_owned(
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let outcome = failed.map_or(Ok(()), Err);
     let closed = close(project, &begun, &outcome).await;
-    let outcome = outcome.and(closed);
-    match &outcome {
-        Ok(Left {
-            unsettled: 0,
-            rejected,
-        }) => person.tell(
-            Happening::End,
-            &format!("the run is complete; {rejected} records were rejected"),
-        ),
-        Ok(Left { unsettled, .. }) => person.tell(
+    let sum = closed.as_ref().ok();
+    let (what, words) = match (&outcome, &closed) {
+        (Err(error), _) | (Ok(()), Err(error)) => (Happening::Stop, stopped_words(error)),
+        (Ok(()), Ok(sum)) if sum.unsettled > 0 => (
             Happening::Stop,
-            &format!("the run stopped: {unsettled} records are unsettled"),
+            format!("the run stopped: {} records are unsettled", sum.unsettled),
         ),
-        Err(error) => person.tell(Happening::Stop, &stopped_words(error)),
-    }
+        (Ok(()), Ok(sum)) => (
+            Happening::End,
+            format!(
+                "the run is complete; {} records were rejected",
+                sum.rejected
+            ),
+        ),
+    };
+    person.tell(what, &words, sum);
+    let outcome = outcome.and(closed);
     for problem in person.finish().await {
         events.notice(&problem);
     }
@@ -465,33 +472,24 @@ async fn run_owned(
     sums::report(&around).await
 }
 
-/// What a run left to a person.
-struct Left {
-    unsettled: u64,
-    rejected: u64,
-}
-
-/// Stores how a run ended.
+/// Stores how a run ended; returns its sum.
 async fn close(
     project: &Project,
     begun: &Begun,
     outcome: &Result<(), Error>,
-) -> Result<Left, Error> {
+) -> Result<KindSum, Error> {
     project
         .count_requests(&begun.extraction, &begun.ends.source)
         .await?;
     project
         .count_requests(&begun.run, &begun.ends.destination)
         .await?;
-    let sums = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
-    let left = Left {
-        unsettled: sums.iter().map(|sum| sum.unsettled).sum(),
-        rejected: sums.iter().map(|sum| sum.rejected).sum(),
-    };
+    let kinds = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
+    let sum = sums::total(&kinds);
     let (state, reason) = match outcome {
-        Ok(()) if left.unsettled > 0 => (
+        Ok(()) if sum.unsettled > 0 => (
             "stopped",
-            Some(format!("{} records are unsettled", left.unsettled)),
+            Some(format!("{} records are unsettled", sum.unsettled)),
         ),
         Ok(()) => ("complete", None),
         Err(error) => ("stopped", Some(error.to_string())),

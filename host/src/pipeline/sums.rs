@@ -48,13 +48,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         })?;
     let extraction: String = row.try_get("extraction")?;
     let kinds = kind_sums(store, run, &extraction).await?;
-    let mut total = KindSum {
-        kind: "all".into(),
-        ..KindSum::default()
-    };
-    for sum in &kinds {
-        add(&mut total, sum);
-    }
+    let total = total(&kinds);
     let duplicates = duplicates(store, run).await?;
     let state = state_of(&row.try_get::<String, _>("state")?);
     let lost = if state == RunState::Complete {
@@ -246,6 +240,19 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
     }
     ordered.extend(sums.into_values());
     Ok(ordered)
+}
+
+/// All kinds together.
+#[must_use]
+pub fn total(kinds: &[KindSum]) -> KindSum {
+    let mut total = KindSum {
+        kind: "all".into(),
+        ..KindSum::default()
+    };
+    for sum in kinds {
+        add(&mut total, sum);
+    }
+    total
 }
 
 fn add(total: &mut KindSum, sum: &KindSum) {
