@@ -547,8 +547,9 @@ async fn a_destination_that_fails_stops_the_reading_too_and_is_what_is_reported(
     };
     let project = lab.project().await.unwrap();
     // Else it would be read for ever.
-    let failed = tokio::time::timeout(Duration::from_secs(120), run(&project, yes(), &At(fail)));
-    let failed = failed.await.unwrap().unwrap_err();
+    let (events, patience) = (At(fail), Duration::from_secs(120));
+    let ended = tokio::time::timeout(patience, run(&project, yes(), &events)).await;
+    let failed = ended.unwrap().unwrap_err();
     assert_eq!(failed.code(), "prepare-failed", "{failed}");
     let stopped = status(&project, None).await.unwrap();
     assert_eq!(stopped.state, RunState::Stopped);
