@@ -504,7 +504,7 @@ async fn close(
             project.clock.now()
         )])
         .await?;
-    Ok(left)
+    Ok(sum)
 }
 
 fn loader<'a>(
