@@ -3,15 +3,18 @@
 //! The rules come first: what a filter leaves out is skipped here as it is in loading, so that the export is no way round a
 //! filter (rules M-12, M-13). A file is complete before any record is said to be in it; a run that is killed in between writes
 //! it again.
+//!
+//! Files that the destination does not take are there as bytes too, in the folder `files`.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sqlx::Row as _;
 
 use super::assemble::Assembler;
-use crate::contract::types::Entry;
+use crate::contract::types::{BlobRef, Entry};
 use crate::error::Error;
+use crate::store::sha256;
 use crate::unit::{Surroundings, decided};
 
 /// Rows that are written, and given their outcome, at once.
@@ -167,6 +170,71 @@ impl Export<'_> {
             self.around.store.write_ledger(batch, ledger).await?;
         }
     }
+}
+
+/// A record whose bytes are exported: an attachment's id and hash, its name and its bytes.
+pub struct Oversized {
+    /// The record's id.
+    pub id: String,
+    /// Hash of the staged row.
+    pub hash: String,
+    /// The file's name.
+    pub name: String,
+    /// Its bytes.
+    pub blob: BlobRef,
+}
+
+/// Exports files that are larger than the destination takes (rule M-16), and says so of their records. They are complete before
+/// anything is said; done again, it comes to the same.
+///
+/// # Errors
+/// A store error, a folder that cannot be written, bytes that are no longer there.
+pub async fn files(around: &Surroundings, dir: &Path, all: &[Oversized]) -> Result<(), Error> {
+    let (mut batch, mut ledger) = (vec![], vec![]);
+    for file in all {
+        let name = format!("files/{}", file_name(&file.id, &file.name));
+        let (from, to) = (around.blobs.path(&file.blob), dir.join(&name));
+        let from = from.map_err(|e| Error::environment("blobs", e.to_string()))?;
+        // A large file takes its time.
+        tokio::task::spawn_blocking(move || copy(&from, &to))
+            .await
+            .map_err(|_| Error::Interrupted)??;
+        let record = ["attachment", file.id.as_str(), file.hash.as_str()];
+        let (statement, entry) = decided(around, &record, "exported", Some(&name), None);
+        batch.push(statement);
+        ledger.push(entry);
+    }
+    around.store.write_ledger(batch, ledger).await?;
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Error> {
+    let folder = to.parent().unwrap_or(to);
+    create_private_dir(folder)?;
+    let partial = PathBuf::from(format!("{}.partial", to.display()));
+    let write = || {
+        let mut file = private_file(&partial)?;
+        std::io::copy(&mut std::fs::File::open(from)?, &mut file)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, to)
+    };
+    write().map_err(|error| Error::io("export a file to", to, error))
+}
+
+/// A name that says whose file it is and leads nowhere else, whatever the source calls both.
+fn file_name(id: &str, name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let id = match (1..=80).contains(&id.len()) && id.chars().all(plain) {
+        true => id.to_owned(),
+        false => sha256(id),
+    };
+    let name: Vec<char> = name
+        .chars()
+        .map(|c| if plain(c) || c == '.' { c } else { '_' })
+        .collect();
+    // The end of a name says what it is.
+    let name: String = name.iter().skip(name.len().saturating_sub(100)).collect();
+    format!("{id}-{name}")
 }
 
 pub(super) fn create_private_dir(dir: &Path) -> Result<(), Error> {
@@ -356,6 +424,57 @@ mod tests {
         for (name, text) in &files {
             assert_eq!(text.lines().count(), 1, "{name}: {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_exported_as_it_is_under_its_records_id() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let (dir, around) = surroundings("r1").await;
+        run(&around.store, "r1", "running").await;
+        let folder = dir.path().join("export");
+        let bytes = vec![7_u8; 300_000];
+        let file = |id: &str, name: &str| Oversized {
+            id: id.into(),
+            hash: "h".into(),
+            name: name.into(),
+            blob: around.blobs.put_bytes(&bytes, "video/mp4").unwrap(),
+        };
+        let all = [
+            file("a1", "film.mp4"),
+            file("../../a2", "../a b\u{202e}.mp4"),
+        ];
+        for _ in 0..2 {
+            files(&around, &folder, &all).await.unwrap();
+        }
+        let strange = format!("files/{}-.._a_b_.mp4", sha256("../../a2"));
+        let causes = around
+            .store
+            .map(
+                "SELECT source_id, cause FROM outcomes WHERE kind = 'attachment' AND status = 'exported'",
+                vec![],
+            )
+            .await
+            .unwrap();
+        assert_eq!(causes.len(), 2);
+        assert_eq!(causes["a1"], "files/a1-film.mp4");
+        assert_eq!(causes["../../a2"], strange);
+        for name in causes.values() {
+            let path = folder.join(name);
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert_eq!(std::fs::read_dir(folder.join("files")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_end_and_records_never_share_one() {
+        let long = format!("{}.pdf", "x".repeat(300));
+        let name = file_name("a1", &long);
+        assert!(name.len() < 110 && name.ends_with("x.pdf"), "{name}");
+        assert_ne!(file_name("a/1", "f"), file_name("a_1", "f"));
+        assert_ne!(file_name("", "f"), file_name("a", "f"));
     }
 
     #[tokio::test]

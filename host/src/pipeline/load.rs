@@ -14,7 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::{Assembled, Assembler, Place, wants_bytes, with_its};
-use super::export::Export;
+use super::export::{self, Export, Oversized};
 use super::extract::unsigned;
 use super::model::Events;
 use super::side::{Side, apart};
@@ -81,6 +81,8 @@ pub struct Loader<'a> {
     pub extraction: String,
     /// Where what has no home is written.
     pub export_dir: std::path::PathBuf,
+    /// Bytes of the largest file that the destination takes, where it says so.
+    pub largest_file: Option<u64>,
     /// Told what goes on.
     pub events: &'a dyn Events,
     /// Stops at the next safe point.
@@ -481,7 +483,40 @@ impl Loader<'_> {
                 record.missing.push((kind, id, hash, cause));
             }
         }
-        Ok(())
+        Box::pin(self.export_files(items)).await
+    }
+
+    /// Exports files that the destination does not take. They stay in the thread too, where the connector names them.
+    async fn export_files(&self, items: &mut [(Item, Record)]) -> Result<(), Error> {
+        let Some(largest) = self.largest_file else {
+            return Ok(());
+        };
+        let mut all = vec![];
+        for (item, record) in items {
+            for entry in &item.body.entries {
+                let Entity::Attachment(file) = &entry.data else {
+                    continue;
+                };
+                let Some(blob) = file.content.as_ref().filter(|blob| blob.size > largest) else {
+                    continue;
+                };
+                let id = &entry.head.id;
+                let inside = &mut record.inside;
+                let own = |(kind, other, _): &(String, String, String)| {
+                    kind == "attachment" && other == id
+                };
+                if let Some(at) = inside.iter().position(own) {
+                    let (_, id, hash) = inside.remove(at);
+                    all.push(Oversized {
+                        id,
+                        hash,
+                        name: file.name.clone(),
+                        blob: blob.clone(),
+                    });
+                }
+            }
+        }
+        export::files(&self.around, &self.export_dir, &all).await
     }
 
     async fn fetch_file(&self, entry: &mut Entry) -> Result<Option<(String, String)>, Error> {
@@ -555,6 +590,9 @@ impl Loader<'_> {
         let size = usize::try_from(support.batch_items.max(1)).unwrap_or(1);
         for chunk in items.chunks_mut(size) {
             let asked: Vec<Item> = chunk.iter().map(|(item, _)| item.clone()).collect();
+            // A long text is a blob, and may be what a record is known by.
+            let mut known = KnownBlobs::default();
+            blobs_of(&asked, &mut known);
             let results = side
                 .ask_about(known, "look for existing records", |host| {
                     let (plugin, ctx) = (side.plugin.clone(), context.clone());

@@ -64,6 +64,9 @@ const SCHEMA: [Kind; 6] = [
     Kind::FieldDefinition,
 ];
 
+/// The allowance by which a destination says how many bytes a file may have.
+const LARGEST_FILE: &str = "file-bytes";
+
 /// How often the requests that were sent are added to the stored counts.
 const COUNTING: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -532,6 +535,11 @@ fn loader<'a>(
         config: &project.config,
         extraction: extraction.to_owned(),
         export_dir: export_dir(project, &around.run),
+        largest_file: survey
+            .allowances
+            .iter()
+            .find(|allowance| allowance.name == LARGEST_FILE)
+            .and_then(|allowance| allowance.limit),
         events,
         stop: project.stop.clone(),
         locks: Locks::default(),

@@ -636,3 +636,54 @@ async fn files_at_a_host_that_nobody_allowed_are_one_cause_that_names_the_settin
     );
     assert!(said(&allowed) < said(&report), "{:?}", allowed.rejects);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_too_large_for_the_destination_are_exported_under_their_records_ids() {
+    let lab = Lab::new(LabConfig {
+        size: 12,
+        longest_thread: 4,
+        largest_file: 512,
+        destination: "max_attachment_bytes = 300".into(),
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let (project, report) = migrate(&lab).await;
+    let sum = report.kinds.iter().find(|sum| sum.kind == "attachment");
+    let sum = sum.unwrap();
+    let sql = "SELECT source_id, cause FROM outcomes WHERE kind = 'attachment' AND status = $1";
+    let exported = project
+        .store
+        .map(sql, vec!["exported".into()])
+        .await
+        .unwrap();
+    assert!(sum.exported > 0 && sum.created > 0, "{sum:?}");
+    assert_eq!(exported.len() as u64, sum.exported);
+    let folder = lab.dir.join("export").join(&report.run);
+    let listed = read(&folder.join("attachment.jsonl"));
+    for (id, name) in &exported {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        assert!(bytes.len() > 300, "{name}");
+        assert!(
+            name.contains(id.as_str()) && listed.contains(id.as_str()),
+            "{name}"
+        );
+        let own = lab.source.world().file_bytes(id).unwrap();
+        assert_eq!(bytes, own, "{name}");
+    }
+    assert_eq!(listed.lines().count(), exported.len());
+    let uploaded = lab.destination.snapshot();
+    let largest = uploaded.tickets.iter().flat_map(|ticket| &ticket.comments);
+    let largest = largest
+        .flat_map(|comment| &comment.attachments)
+        .map(|file| file.size);
+    assert!(largest.max().unwrap() <= 300);
+    assert!(
+        report
+            .losses
+            .iter()
+            .any(|loss| loss.note.contains("larger")),
+        "{:?}",
+        report.losses
+    );
+}
