@@ -51,7 +51,7 @@ use crate::contract::source::Discovery;
 use crate::contract::types::{Entry, Kind};
 use crate::error::Error;
 use crate::sql;
-use crate::store::sha256;
+use crate::store::{Store, sha256};
 use crate::unit::Surroundings;
 
 /// Kinds that are cheap to read and that a plan needs.
@@ -761,6 +761,32 @@ async fn pinned(project: &Project, run: &str) -> Result<(String, String), Error>
         .await?;
     let digest = |role: &str| by_role.get(role).cloned().unwrap_or_default();
     Ok((digest("source"), digest("destination")))
+}
+
+/// The run that needs a plugin, in words: one of the configuration's store that was begun with it, by digest, and is not rolled
+/// back. Nothing is made where there is no store.
+///
+/// # Errors
+/// A store that cannot be read.
+pub async fn run_that_needs(config: &Config, digest: &str) -> Result<Option<String>, Error> {
+    let path = config.store_path();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let row = Store::open(&path)
+        .await?
+        .row(
+            "SELECT r.id, r.state FROM run_plugins p JOIN runs r ON r.id = p.run WHERE p.digest = $1 AND r.state <> 'rolled-back' \
+             ORDER BY r.started_at DESC, r.id DESC LIMIT 1",
+            vec![digest.into()],
+        )
+        .await?;
+    row.map(|row| {
+        let (run, state): (String, String) = (row.try_get("id")?, row.try_get("state")?);
+        let store = path.display();
+        Ok(format!("run {run} of {store} ({state}) was begun with it"))
+    })
+    .transpose()
 }
 
 /// Where a run stands; the newest if none is named. Nothing is asked of either platform.
