@@ -842,7 +842,7 @@ pub async fn drive(
             Err(UnitError::Abort(UnitAbort::Store(why))) => {
                 return Err(
                     Error::environment("store", format!("the store failed: {why}"))
-                        .with_hint("free some disk space or mend the file system, then run again"),
+                        .with_hint("make room on the disk or mend the file system, then run again"),
                 );
             }
             Err(UnitError::Abort(UnitAbort::Fenced)) => {
