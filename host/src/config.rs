@@ -571,6 +571,14 @@ pub struct Notify {
     /// Run by the shell with `TRANSLOAD_EVENT` (`pause`, `stop`, `end`), `TRANSLOAD_RUN` and `TRANSLOAD_MESSAGE` set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+    /// Sent the same as JSON, with the run's sum: an address, or where it is kept as a secret, `env:NAME` or `file:PATH`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+}
+
+/// Whether a value says where a secret is kept.
+fn is_secret(value: &str) -> bool {
+    value.starts_with("env:") || value.starts_with("file:")
 }
 
 impl Config {
@@ -677,11 +685,7 @@ impl Config {
             registry: _,
         } = &self.migration;
         // A secret may move from a variable to a file; what it opens is told apart by the account (rule D-12).
-        let is_secret = |value: &serde_json::Value| {
-            value
-                .as_str()
-                .is_some_and(|v| v.starts_with("env:") || v.starts_with("file:"))
-        };
+        let is_secret = |value: &serde_json::Value| value.as_str().is_some_and(is_secret);
         let connection = |name: &str| {
             self.connections.get(name).map(|connection| {
                 let settings: BTreeMap<_, _> = connection
@@ -742,6 +746,20 @@ impl Config {
                     ));
                 }
             }
+        }
+        if let Some(webhook) = &self.notify.webhook
+            && !is_secret(webhook)
+            && !url::Url::parse(webhook)
+                .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        {
+            return Err(self.wrong(
+                &["notify", "webhook"],
+                "this is no address",
+                Some(
+                    "write \"https://…\", or where it is kept: \"env:NAME\" or \"file:PATH\""
+                        .to_owned(),
+                ),
+            ));
         }
         for kind in self.people.matching.keys() {
             self.kind(&["people", "match", kind], kind)?;

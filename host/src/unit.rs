@@ -581,6 +581,12 @@ impl JournalRow {
 }
 
 fn collect_blobs(call: &Call, into: &mut KnownBlobs) {
+    let Call::Write(_, items) = call else { return };
+    blobs_of(items, into);
+}
+
+/// The blobs that items carry: texts beyond what is kept inline, and files.
+pub(crate) fn blobs_of(items: &[destination::Item], into: &mut KnownBlobs) {
     fn entry(entry: &types::Entry, into: &mut KnownBlobs) {
         let mut text = |text: &types::Text| {
             if let types::Text::Stored(blob) = text {
@@ -610,7 +616,6 @@ fn collect_blobs(call: &Call, into: &mut KnownBlobs) {
             _ => {}
         }
     }
-    let Call::Write(_, items) = call else { return };
     for item in items {
         for one in &item.body.entries {
             entry(one, into);

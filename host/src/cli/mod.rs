@@ -140,6 +140,15 @@ impl Cli {
         Project::open(&self.project, self.config(ends)?).await
     }
 
+    /// Why a plugin must stay: a run of this project. Without a project, or before its first run, there is none.
+    async fn needs(&self, digest: &str) -> Result<Option<String>, Error> {
+        let path = self.project.join(FILE_NAME);
+        match path.exists() {
+            true => crate::pipeline::run_that_needs(&Config::load(&path)?, digest).await,
+            false => Ok(None),
+        }
+    }
+
     fn registry_root(&self) -> Result<PathBuf, Error> {
         if let Some(registry) = &self.registry {
             return Ok(registry.clone());

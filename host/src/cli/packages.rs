@@ -107,12 +107,17 @@ pub(super) async fn add(root: &Path, bytes: Vec<u8>, shown: &Shown) -> Result<Pa
     Ok(open(root)?.add(&bytes, new)?.into())
 }
 
-/// Removes one version.
-pub(super) async fn remove(root: &Path, package: &Package) -> Result<(), Error> {
+/// The newest installed version that will do, without a look into it: one that was changed can be removed too.
+pub(super) fn find(root: &Path, request: &PluginRequest) -> Result<Package, Error> {
+    Ok(open(root)?.resolve(&request.to_string())?.into())
+}
+
+/// Removes one version, unless it is needed, for the reason given.
+pub(super) fn remove(root: &Path, package: &Package, needed: Option<String>) -> Result<(), Error> {
     let version = package.version.parse().map_err(|e: semver::Error| {
         Error::failed("registry", "the registry holds a version that is none").with_source(e)
     })?;
-    open(root)?.remove(&package.name, &version, |_| None)?;
+    open(root)?.remove(&package.name, &version, |_| needed)?;
     Ok(())
 }
 

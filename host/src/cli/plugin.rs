@@ -39,13 +39,16 @@ enum Action {
         #[arg(long)]
         yes: bool,
     },
-    /// Remove one version; runs that used it can no longer be rolled back
+    /// Remove one version, unless a run of this project needs it
     Remove {
         /// As in acme-desk@=0.1.0
         plugin: PluginRequest,
         /// Do not ask
         #[arg(long)]
         yes: bool,
+        /// Though a run needs it, which can then neither go on nor be rolled back
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -84,23 +87,25 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
                 format!("{} {} is installed\n", clean(&added.name), added.version)
             })?;
         }
-        Action::Remove { plugin, yes } => {
-            let package = packages::show(&root, plugin).await?.package;
+        Action::Remove { plugin, yes, force } => {
+            let package = packages::find(&root, plugin)?;
+            let needed = match force {
+                true => None,
+                false => cli.needs(&package.digest).await?,
+            };
             let text = format!(
                 "{} {} sha256:{}",
                 clean(&package.name),
                 package.version,
                 package.digest
             );
-            if !yes
-                && !console.ask(
-                    &text,
-                    "Remove it? Runs that used it can then not be rolled back.",
-                )?
-            {
+            // Of other projects nothing is known here.
+            let question =
+                "Remove it? Runs of other projects that used it can then not be rolled back.";
+            if needed.is_none() && !yes && !console.ask(&text, question)? {
                 return Err(refused(console, &text));
             }
-            packages::remove(&root, &package).await?;
+            packages::remove(&root, &package, needed)?;
             console.answer(&package, |_| format!("{text} is removed\n"))?;
         }
     }

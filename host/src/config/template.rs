@@ -221,6 +221,8 @@ const REST: &str = "\
 # Run by the shell on pause, stop and end, with TRANSLOAD_EVENT, TRANSLOAD_RUN and TRANSLOAD_MESSAGE set.
 [notify]
 # command = \"logger -t transload \\\"$TRANSLOAD_EVENT $TRANSLOAD_MESSAGE\\\"\"
+# Sent the same as JSON, with the run's sum; an address may be a secret: \"env:NAME\" or \"file:PATH\".
+# webhook = \"https://hooks.example.com/transload\"
 
 # What a value or a custom field becomes. `transload plan` adds what is missing and never changes what stands here.
 #   [map.conversation.status]

@@ -150,6 +150,23 @@ fn an_unknown_key_is_named_with_its_line_and_the_nearest_known_key() {
 }
 
 #[test]
+fn a_web_hook_is_an_address_or_where_one_is_kept() {
+    for good in [
+        "https://hooks.example/x",
+        "http://10.0.0.7:80",
+        "env:HOOK",
+        "file:hook",
+    ] {
+        let text = format!("{GOOD}\n[notify]\nwebhook = \"{good}\"\n");
+        assert_eq!(parse(&text).unwrap().notify.webhook.as_deref(), Some(good));
+    }
+    for bad in ["hooks.example/x", "ftp://hooks.example", "https://", ""] {
+        let message = wrong(&format!("{GOOD}\n[notify]\nwebhook = \"{bad}\"\n"));
+        assert!(message.contains("notify.webhook"), "{message}");
+    }
+}
+
+#[test]
 fn a_value_that_cannot_be_is_named_with_its_key() {
     for (from, to, expect) in [
         (
@@ -509,7 +526,7 @@ fn the_digest_changes_with_what_is_written_and_with_nothing_else() {
     for same in [
         GOOD.replace("# mine", "# yours"),
         GOOD.replace("share = 0.25", "share = 0.5"),
-        format!("{GOOD}\n[notify]\ncommand = \"true\"\n"),
+        format!("{GOOD}\n[notify]\ncommand = \"true\"\nwebhook = \"env:HOOK\"\n"),
         format!("{GOOD}\n[load]\nconcurrency = 2\n"),
         GOOD.replace("env:TRANSLOAD_TEST_NOT_SET", "env:OTHER"),
     ] {

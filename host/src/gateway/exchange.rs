@@ -248,6 +248,13 @@ impl Gateway {
         target.map_or_else(|_| "(not granted)".into(), |t| t.grant)
     }
 
+    /// The name under which the user would have to allow the host of a link (`allow_hosts`) before it could be read; `None` if it
+    /// can be read, or if something other than its host is in the way.
+    #[must_use]
+    pub fn foreign_host(&self, link: &str) -> Option<String> {
+        self.inner.wire.grants.foreign_host(link)
+    }
+
     /// What a replay compares (rule D-1): hex of a sha-256 over method, URL, logical parts and blob hashes.
     #[must_use]
     pub fn digest(&self, request: &Request) -> String {

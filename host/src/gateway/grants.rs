@@ -181,6 +181,25 @@ impl Grants {
         })
     }
 
+    /// The name by which the user would have to allow the host of a link before it could be read; `None` if it can be, or if
+    /// something else is wrong with it.
+    pub fn foreign_host(&self, link: &str) -> Option<String> {
+        if self.resolve("GET", link).is_ok() {
+            return None;
+        }
+        let url = Url::parse(link).ok()?;
+        let name = url.host_str().filter(|name| !name.is_empty())?;
+        let name = match (url.scheme(), url.port()) {
+            ("https", None) => name.to_owned(),
+            // Plain text and other ports are granted by the port.
+            ("https" | "http", _) => format!("{name}:{}", url.port_or_known_default()?),
+            _ => return None,
+        };
+        let reaches = url.scheme() == "https" || self.plain_allowed(&url);
+        let granted = reaches && self.hosts.iter().any(|h| self.host_matches(h, &url));
+        (!granted).then(|| shown(&name))
+    }
+
     /// Scheme, user, path: what holds for every URL, granted or not.
     pub fn check_form(&self, url: &Url) -> Result<(), String> {
         match url.scheme() {

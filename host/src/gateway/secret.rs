@@ -72,7 +72,8 @@ impl std::str::FromStr for SecretSource {
 }
 
 impl SecretSource {
-    fn read(&self, name: &str) -> Result<Secret, SecretError> {
+    /// Reads it now; `name` is what it is called where it is missing.
+    pub(crate) fn read(&self, name: &str) -> Result<Secret, SecretError> {
         let text = match self {
             Self::Env(variable) => std::env::var(variable).ok(),
             Self::File(path) => std::fs::read_to_string(path).ok(),

@@ -403,10 +403,7 @@ impl Assembler {
         if let Entity::Attachment(attachment) = &mut entry.data {
             attachment.content = own.blob;
         }
-        let status = match left_out(&self.config, &entry) {
-            Some(status) => Some(status),
-            None => self.hangs_on_excluded(&entry).await?,
-        };
+        let rule = self.own_rule(&entry).await?;
         let mut body = Body {
             entries: vec![entry.clone()],
             parts: vec![],
@@ -420,7 +417,7 @@ impl Assembler {
         }
         let (mut here, mut without) = (0_u64, 0_u64);
         for (message, files) in hanging.messages {
-            if status.is_none() && self.is_by_excluded(&message.entry).await? {
+            if rule.is_none() && self.is_by_excluded(&message.entry).await? {
                 leave_out(&message, &files, &mut record);
                 without += 1;
                 continue;
@@ -438,8 +435,8 @@ impl Assembler {
                 attachments,
             });
         }
-        if let Some(status) = status {
-            return Ok(Err((record, status)));
+        if let Some(rule) = rule {
+            return Ok(Err((record, ledger::Status::Skipped(rule.to_owned()))));
         }
         record.hash = sha256(
             &record
@@ -563,8 +560,40 @@ impl Assembler {
         }
     }
 
-    /// What hangs on a person who is left out is left out with them (rule M-13).
-    async fn hangs_on_excluded(&self, entry: &Entry) -> Result<Option<ledger::Status>, Error> {
+    /// The rule by which a record is not taken along, if there is one: its own, or that of the record it hangs on, which hangs on
+    /// another in turn (rules M-3, M-13). A thread is put together from its head, so this is for records that come alone.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn rule_against(&self, entry: &Entry) -> Result<Option<String>, Error> {
+        let carrier = match &entry.data {
+            Entity::Message(message) => message.conversation.as_ref(),
+            Entity::Attachment(file) => Some(&file.parent),
+            _ => None,
+        };
+        let carrier = match carrier {
+            Some(carrier) => self.staged(kinds::name(&carrier.kind), &carrier.id).await?,
+            None => None,
+        };
+        let Some(carrier) = carrier else {
+            return Ok(self.own_rule(entry).await?.map(ToOwned::to_owned));
+        };
+        // A file goes where its carrier goes, whatever `[filter] kinds` says of files.
+        if !matches!(entry.data, Entity::Attachment(_))
+            && let Some(rule) = self.own_rule(entry).await?
+        {
+            return Ok(Some(rule.to_owned()));
+        }
+        let rule = Box::pin(self.rule_against(&carrier.entry)).await?;
+        let kind = kinds::name(&carrier.entry.head.kind);
+        Ok(rule.map(|rule| with_its(kind, &rule)))
+    }
+
+    /// The rule that leaves a record out by itself, or for a person it belongs to.
+    async fn own_rule(&self, entry: &Entry) -> Result<Option<&'static str>, Error> {
+        if let Some(rule) = left_out(&self.config, entry) {
+            return Ok(Some(rule));
+        }
         let (people, why): (Vec<&Reference>, _) = match &entry.data {
             Entity::Conversation(c) => (c.customer.iter().collect(), EXCLUDED_OWNER),
             Entity::Message(m) => (m.customer.iter().collect(), EXCLUDED_OWNER),
@@ -574,13 +603,11 @@ impl Assembler {
         };
         for person in people {
             if self.is_excluded(person).await? {
-                return Ok(Some(ledger::Status::Skipped(why.to_owned())));
+                return Ok(Some(why));
             }
         }
-        Ok(match self.is_by_excluded(entry).await? {
-            true => Some(ledger::Status::Skipped(EXCLUDED_OWNER.to_owned())),
-            false => None,
-        })
+        let by_them = self.is_by_excluded(entry).await?;
+        Ok(by_them.then_some(EXCLUDED_OWNER))
     }
 
     /// The record that an id lives on in, which is mostly its own.
@@ -823,19 +850,18 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
 
 /// Rules by which a record is not loaded (rules M-3, M-13).
 #[must_use]
-pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
-    let skipped = |why: &str| Some(ledger::Status::Skipped(why.to_owned()));
+pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
     let filter = &config.filter;
     if !filter.wants(kinds::name(&entry.head.kind)) {
-        return skipped("its kind is not in [filter] kinds");
+        return Some("its kind is not in [filter] kinds");
     }
     let zone = config.migration.time_zone;
     if let Entity::Conversation(conversation) = &entry.data {
         if entry.head.deleted {
-            return skipped("deleted in the source");
+            return Some("deleted in the source");
         }
         if conversation.spam {
-            return skipped("marked as spam in the source");
+            return Some("marked as spam in the source");
         }
         if let Some(since) = filter.created_since
             && entry
@@ -843,7 +869,7 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
                 .created_at
                 .is_some_and(|at| at < since.to_ms(zone))
         {
-            return skipped("created before [filter] created_since");
+            return Some("created before [filter] created_since");
         }
         if let Some(since) = filter.updated_since
             && entry
@@ -851,21 +877,21 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<ledger::Status> {
                 .updated_at
                 .is_some_and(|at| at < since.to_ms(zone))
         {
-            return skipped("updated before [filter] updated_since");
+            return Some("updated before [filter] updated_since");
         }
     }
     if matches!(entry.data, Entity::FieldDefinition(_)) && is_unwanted(config, &entry.head.id) {
-        return skipped(UNWANTED);
+        return Some(UNWANTED);
     }
     if let Entity::Customer(customer) = &entry.data {
         if customer.merged_into.is_some() {
-            return skipped("merged into another customer, who carries its id");
+            return Some("merged into another customer, who carries its id");
         }
         if entry.head.deleted {
-            return skipped("deleted in the source");
+            return Some("deleted in the source");
         }
         if is_named(config, entry) {
-            return skipped("named in [filter] exclude_people");
+            return Some("named in [filter] exclude_people");
         }
     }
     None
@@ -909,6 +935,12 @@ fn is_named(config: &Config, entry: &Entry) -> bool {
                 .iter()
                 .any(|address| same(&address.value, named))
     })
+}
+
+/// Why a record shares the fate of the one it hangs on.
+#[must_use]
+pub fn with_its(kind: &str, cause: &str) -> String {
+    format!("with its {kind}: {cause}")
 }
 
 /// Why what hangs on somebody is not loaded.

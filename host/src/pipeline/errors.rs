@@ -67,12 +67,15 @@ impl From<RegistryError> for Error {
             }
             RegistryError::UnknownDigest(_) => "`transload plugin add FILE` installs it",
             RegistryError::AlreadyThere { .. } => "give the new build another version",
-            RegistryError::InUse { .. } => "it goes once nothing uses it any more",
+            RegistryError::InUse { .. } => {
+                "finish the run with `transload run`, or take it back with `transload rollback`; `--force` removes the plugin all \
+                 the same, and the run can then neither go on nor be rolled back"
+            }
             RegistryError::NotAPlugin(_) => {
                 "name a component that was built for `transload:connector`"
             }
             RegistryError::Digest { .. } | RegistryError::Broken { .. } => {
-                "`transload plugin remove` it and install it again"
+                "remove it with `transload plugin remove --force`, and install it again"
             }
             RegistryError::Io { .. } => "see to the folder's owner, rights and room",
         };

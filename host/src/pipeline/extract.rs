@@ -15,7 +15,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::{display_name, is_closed};
-use super::model::Events;
+use super::dangers::Dangers;
+use super::model::{Events, Notice};
+use super::planning;
 use super::side::Side;
 use crate::contract::source::{Page, Partition};
 use crate::contract::types::{Entity, Entry, Kind};
@@ -51,6 +53,8 @@ pub struct Extractor<'a> {
     pub events: &'a dyn Events,
     /// Stops at the next page.
     pub stop: CancellationToken,
+    /// Stops at dangers that nobody has taken on; without, they are kept for the plan to show.
+    pub dangers: Option<&'a Dangers>,
 }
 
 impl Extractor<'_> {
@@ -371,10 +375,16 @@ impl Extractor<'_> {
                     async move { plugin.read(host, ctx, part, cursor).await }
                 })
                 .await?;
-            for notice in &page.notices {
-                self.store
-                    .write(vec![notice_row(&self.extraction, &side.name, notice)?])
-                    .await?;
+            if !page.notices.is_empty() {
+                let notices = page.notices.iter();
+                let notices: Vec<Notice> = notices
+                    .map(|said| planning::notice(&side.name, said))
+                    .collect();
+                self.keep(&notices).await?;
+                // Before anything of the page is staged: it is read again by a run that may go on.
+                if let Some(dangers) = self.dangers {
+                    dangers.look(&notices).await?;
+                }
             }
             if !page.retry {
                 return Ok(page);
@@ -394,6 +404,21 @@ impl Extractor<'_> {
             ),
         )
         .with_hint("the source is overloaded; run again later"))
+    }
+
+    /// Keeps what the connector said, each once.
+    async fn keep(&self, notices: &[Notice]) -> Result<(), Error> {
+        let mut batch: Vec<Statement> = vec![];
+        for notice in notices {
+            batch.push(sql!(
+                "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
+                &self.extraction,
+                &notice.code,
+                serde_json::to_string(notice)?
+            ));
+        }
+        self.store.write(batch).await?;
+        Ok(())
     }
 
     fn stage(&self, entry: &Entry, walk: &Walk, batch: &mut Vec<Statement>) -> Result<(), Error> {
@@ -506,20 +531,6 @@ fn mark(ready: &Ready, kind: &Kind) {
     ready.send_modify(|done| {
         done.insert(kinds::name(kind).to_owned());
     });
-}
-
-/// A connector's notice as a stored row.
-pub(super) fn notice_row(
-    run: &str,
-    from: &str,
-    notice: &crate::contract::session::Notice,
-) -> Result<Statement, Error> {
-    Ok(sql!(
-        "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
-        run,
-        &notice.code,
-        serde_json::to_string(&super::planning::notice(from, notice))?
-    ))
 }
 
 pub(super) fn signed(n: u64) -> i64 {

@@ -1,14 +1,23 @@
 //! Small records and a store of them, for this module's tests.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use super::assemble::{display_name, is_closed};
+use crate::blobs::BlobStore;
+use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::contract::description::{Description, Role};
 use crate::contract::types::Entry;
+use crate::gateway::{ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport};
 use crate::kinds;
 use crate::sql;
 use crate::store::{Store, sha256};
+use crate::unit::Surroundings;
 
 /// The extraction that staged rows belong to.
 pub const EXTRACTION: &str = "x1";
@@ -27,6 +36,59 @@ pub async fn store() -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&dir.path().join("s.db")).await.unwrap();
     (dir, store)
+}
+
+/// What units need, for a run that asks nobody anything: its way out leads nowhere.
+pub async fn surroundings(run: &str) -> (TempDir, Surroundings) {
+    let (dir, store) = store().await;
+    let blobs = BlobStore::open(dir.path().join("blobs"), 1 << 20).unwrap();
+    let clock = Arc::new(SystemClock);
+    let base_url = "https://acme-desk.invalid";
+    let spec = ConnectionSpec {
+        name: "new".into(),
+        base_url: base_url.into(),
+        settings: json!({}),
+        secrets: Default::default(),
+        auth: None,
+        description: Description {
+            name: "acme-desk".into(),
+            version: "1.0.0".into(),
+            title: "Acme".into(),
+            role: Role::Destination,
+            config_schema: "{}".into(),
+            auth: vec![],
+            base_url: base_url.into(),
+            hosts: vec![],
+            requests: vec![],
+            refusals: vec![],
+            rate_rules: vec![],
+            kinds: vec![],
+            fidelity: vec![],
+            side_effects: vec![],
+            by_products: vec![],
+            system_changes: vec![],
+            notes: vec![],
+        },
+        grants: vec![],
+        allow_private: vec![],
+        budget_share: 1.0,
+        limits: GatewayLimits::default(),
+        credential_store: None,
+    };
+    let transport = Arc::new(ReqwestTransport::new(Duration::from_secs(1)).unwrap());
+    let stop = CancellationToken::new();
+    let gateway = Gateway::new(spec, transport, clock.clone(), blobs.clone(), stop).unwrap();
+    let around = Surroundings {
+        store,
+        blobs,
+        gateway,
+        clock,
+        run: run.to_owned(),
+        account: "a2".into(),
+        digest: "d".into(),
+        boundary: None,
+    };
+    (dir, around)
 }
 
 /// Stages records as a reading does.

@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::load::{create_private_dir, private_file};
+use super::export::{create_private_dir, private_file};
 use super::model::{Events, Notice, Severity};
 use super::side::Side;
 use crate::contract::source::InventoryItem;

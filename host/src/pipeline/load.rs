@@ -13,7 +13,8 @@ use sqlx::Row as _;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::{Assembled, Assembler, Place, wants_bytes};
+use super::assemble::{Assembled, Assembler, Place, wants_bytes, with_its};
+use super::export::{self, Export, Oversized};
 use super::extract::unsigned;
 use super::model::Events;
 use super::side::{Side, apart};
@@ -26,10 +27,10 @@ use crate::contract::types::{
 use crate::error::Error;
 use crate::sandbox::UnitError;
 use crate::unit::{
-    Call, Durable, Event, Frozen, Record, Status, Surroundings, decided, error_words, next,
-    status_words,
+    Call, Durable, Event, Frozen, Record, Status, Surroundings, blobs_of, decided, error_words,
+    next, status_words,
 };
-use crate::unit_host::UnitAbort;
+use crate::unit_host::{KnownBlobs, UnitAbort};
 use crate::{kinds, sql};
 
 /// A unit that traps is run again this often before it is taken apart; one that went over a limit is not.
@@ -41,8 +42,6 @@ const CHUNK: u32 = 200;
 /// Files fetched at once, of all threads of a chunk together: each takes an instance of the source's connector, and a reader and
 /// the writers need theirs too.
 const FILES_AT_ONCE: usize = 12;
-/// Rows of an export that are written, and given their outcome, at once.
-const EXPORTED_AT_ONCE: i64 = 500;
 
 /// How a unit ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +81,8 @@ pub struct Loader<'a> {
     pub extraction: String,
     /// Where what has no home is written.
     pub export_dir: std::path::PathBuf,
+    /// Bytes of the largest file that the destination takes, where it says so.
+    pub largest_file: Option<u64>,
     /// Told what goes on.
     pub events: &'a dyn Events,
     /// Stops at the next safe point.
@@ -120,7 +121,13 @@ impl Loader<'_> {
         for support in &order {
             Box::pin(self.load_kind(support, &context)).await?;
         }
-        self.export_rest().await
+        let export = Export {
+            around: &self.around,
+            assembler: &self.assembler,
+            extraction: &self.extraction,
+            dir: &self.export_dir,
+        };
+        Box::pin(export.run()).await
     }
 
     /// Drives every unit that was begun to an end before anything new is begun (rule D-9), then looks up what is unsettled.
@@ -426,9 +433,7 @@ impl Loader<'_> {
                 ledger.push(entry);
             };
             add(&record.kind, &record.id, &record.hash, cause.as_deref());
-            let with = cause
-                .as_deref()
-                .map(|cause| format!("with its {}: {cause}", record.kind));
+            let with = cause.as_deref().map(|cause| with_its(&record.kind, cause));
             for (kind, id, hash) in &record.inside {
                 add(kind, id, hash, with.as_deref());
             }
@@ -478,7 +483,40 @@ impl Loader<'_> {
                 record.missing.push((kind, id, hash, cause));
             }
         }
-        Ok(())
+        Box::pin(self.export_files(items)).await
+    }
+
+    /// Exports files that the destination does not take. They stay in the thread too, where the connector names them.
+    async fn export_files(&self, items: &mut [(Item, Record)]) -> Result<(), Error> {
+        let Some(largest) = self.largest_file else {
+            return Ok(());
+        };
+        let mut all = vec![];
+        for (item, record) in items {
+            for entry in &item.body.entries {
+                let Entity::Attachment(file) = &entry.data else {
+                    continue;
+                };
+                let Some(blob) = file.content.as_ref().filter(|blob| blob.size > largest) else {
+                    continue;
+                };
+                let id = &entry.head.id;
+                let inside = &mut record.inside;
+                let own = |(kind, other, _): &(String, String, String)| {
+                    kind == "attachment" && other == id
+                };
+                if let Some(at) = inside.iter().position(own) {
+                    let (_, id, hash) = inside.remove(at);
+                    all.push(Oversized {
+                        id,
+                        hash,
+                        name: file.name.clone(),
+                        blob: blob.clone(),
+                    });
+                }
+            }
+        }
+        export::files(&self.around, &self.export_dir, &all).await
     }
 
     async fn fetch_file(&self, entry: &mut Entry) -> Result<Option<(String, String)>, Error> {
@@ -498,6 +536,12 @@ impl Loader<'_> {
             return Err(stopped());
         }
         let side = self.source;
+        // One cause for all files of a host, before anything is asked of the connector.
+        if let AttachmentState::External(link) = &attachment.state
+            && let Some(host) = side.gateway.foreign_host(link)
+        {
+            return Ok(Some((id, not_allowed(&host, &side.name))));
+        }
         let fetched = side
             .ask("open an attachment", |host| {
                 let (plugin, ctx, entry) =
@@ -546,8 +590,11 @@ impl Loader<'_> {
         let size = usize::try_from(support.batch_items.max(1)).unwrap_or(1);
         for chunk in items.chunks_mut(size) {
             let asked: Vec<Item> = chunk.iter().map(|(item, _)| item.clone()).collect();
+            // A long text is a blob, and may be what a record is known by.
+            let mut known = KnownBlobs::default();
+            blobs_of(&asked, &mut known);
             let results = side
-                .ask("look for existing records", |host| {
+                .ask_about(known, "look for existing records", |host| {
                     let (plugin, ctx) = (side.plugin.clone(), context.clone());
                     let (kind, items) = (support.kind.clone(), asked.clone());
                     async move { plugin.match_items(host, ctx, kind, items).await }
@@ -588,118 +635,13 @@ impl Loader<'_> {
         }
         Ok(())
     }
-
-    /// What the destination has no place for goes to the export folder, one file a kind, and is counted as exported.
-    async fn export_rest(&self) -> Result<(), Error> {
-        use std::io::Write as _;
-        let kinds = self
-            .around
-            .store
-            .rows(
-                "SELECT DISTINCT s.kind FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
-                 WHERE s.extraction = $1 AND (o.source_id IS NULL OR o.status = 'exported')",
-                vec![(&self.extraction).into(), (&self.around.run).into()],
-            )
-            .await?;
-        for row in kinds {
-            let kind: String = row.try_get("kind")?;
-            create_private_dir(&self.export_dir)?;
-            let name = format!("{kind}.jsonl");
-            let path = self.export_dir.join(&name);
-            let partial = self.export_dir.join(format!("{name}.partial"));
-            let io = |error| Error::io("write the export", &partial, error);
-            let mut file = std::io::BufWriter::new(private_file(&partial).map_err(io)?);
-            let mut after = String::new();
-            loop {
-                let rows = self
-                    .around
-                    .store
-                    .rows(
-                        "SELECT s.id, s.payload FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
-                         AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 \
-                         AND (o.source_id IS NULL OR o.status = 'exported') ORDER BY s.id LIMIT $5",
-                        vec![
-                            (&self.extraction).into(),
-                            (&self.around.run).into(),
-                            (&kind).into(),
-                            (&after).into(),
-                            EXPORTED_AT_ONCE.into(),
-                        ],
-                    )
-                    .await?;
-                let Some(last) = rows.last() else {
-                    break;
-                };
-                after = last.try_get("id")?;
-                for row in &rows {
-                    writeln!(file, "{}", row.try_get::<String, _>("payload")?).map_err(io)?;
-                }
-            }
-            file.into_inner()
-                .map_err(|e| io(e.into_error()))?
-                .sync_all()
-                .map_err(io)?;
-            std::fs::rename(&partial, &path).map_err(io)?;
-            self.exported(&kind, &name).await?;
-        }
-        Ok(())
-    }
-
-    /// The outcomes of a kind's records that are in an export file.
-    async fn exported(&self, kind: &str, file: &str) -> Result<(), Error> {
-        let mut after = String::new();
-        loop {
-            let rows = self
-                .around
-                .store
-                .rows(
-                    "SELECT s.id, s.hash FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
-                     AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 AND o.source_id IS NULL \
-                     ORDER BY s.id LIMIT $5",
-                    vec![
-                        (&self.extraction).into(),
-                        (&self.around.run).into(),
-                        kind.into(),
-                        (&after).into(),
-                        EXPORTED_AT_ONCE.into(),
-                    ],
-                )
-                .await?;
-            let Some(last) = rows.last() else {
-                return Ok(());
-            };
-            after = last.try_get("id")?;
-            let (mut batch, mut ledger) = (vec![], vec![]);
-            for row in rows {
-                let (id, hash): (String, String) = (row.try_get("id")?, row.try_get("hash")?);
-                let record = [kind, id.as_str(), hash.as_str()];
-                let (statement, entry) =
-                    decided(&self.around, &record, "exported", Some(file), None);
-                batch.push(statement);
-                ledger.push(entry);
-            }
-            self.around.store.write_ledger(batch, ledger).await?;
-        }
-    }
 }
 
-pub(super) fn create_private_dir(dir: &std::path::Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|e| Error::io("create the export folder", dir, e))
-}
-
-pub(super) fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
+/// Why files of a host are not fetched, and the setting that would allow it (rule M-16).
+fn not_allowed(host: &str, connection: &str) -> String {
+    format!(
+        "files at {host} are fetched only if the host is allowed: add it to allow_hosts of [connections.{connection}] before the run"
+    )
 }
 
 pub(super) fn stopped() -> Error {
@@ -900,7 +842,7 @@ pub async fn drive(
             Err(UnitError::Abort(UnitAbort::Store(why))) => {
                 return Err(
                     Error::environment("store", format!("the store failed: {why}"))
-                        .with_hint("free some disk space or mend the file system, then run again"),
+                        .with_hint("make room on the disk or mend the file system, then run again"),
                 );
             }
             Err(UnitError::Abort(UnitAbort::Fenced)) => {

@@ -414,19 +414,14 @@ fn plain(name: &str) -> String {
         .collect()
 }
 
-/// Whether every value of one type is a value of the other.
+/// Whether both hold the same values. Whether a value of one type can be made one of another is the connector's to say, and one
+/// that cannot would reject the whole field.
 fn fits(from: &FieldType, to: &FieldType) -> bool {
     match (from, to) {
-        (
-            FieldType::Text | FieldType::LongText | FieldType::Link,
-            FieldType::Text | FieldType::LongText,
-        )
-        | (FieldType::Integer, FieldType::Decimal)
-        | (FieldType::Choice, FieldType::Choices) => true,
+        // An object type goes by another name there.
         (FieldType::Reference(a), FieldType::Reference(b)) => {
             a.kind == b.kind && a.multi == b.multi
         }
-        (FieldType::Reference(_), _) | (_, FieldType::Reference(_)) => false,
         (a, b) => a == b,
     }
 }

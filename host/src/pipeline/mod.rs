@@ -4,7 +4,9 @@
 //! and `report`. Progress is told through [`Events`].
 
 mod assemble;
+mod dangers;
 mod errors;
+mod export;
 mod extract;
 #[cfg(test)]
 mod fixtures;
@@ -22,17 +24,18 @@ mod side;
 mod sums;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::Row as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembler;
+use self::dangers::Dangers;
 use self::extract::Extractor;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
-    CheckReport, Events, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
+    CheckReport, Events, KindSum, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
@@ -48,7 +51,7 @@ use crate::contract::source::Discovery;
 use crate::contract::types::{Entry, Kind};
 use crate::error::Error;
 use crate::sql;
-use crate::store::sha256;
+use crate::store::{Store, sha256};
 use crate::unit::Surroundings;
 
 /// Kinds that are cheap to read and that a plan needs.
@@ -60,6 +63,9 @@ const SCHEMA: [Kind; 6] = [
     Kind::ObjectType,
     Kind::FieldDefinition,
 ];
+
+/// The allowance by which a destination says how many bytes a file may have.
+const LARGEST_FILE: &str = "file-bytes";
 
 /// How often the requests that were sent are added to the stored counts.
 const COUNTING: std::time::Duration = std::time::Duration::from_secs(2);
@@ -201,6 +207,7 @@ struct Gathered {
     survey: SurveyReport,
     schema: Vec<Entry>,
     met: mapping::Met,
+    read: Vec<model::Notice>,
 }
 
 impl Gathered {
@@ -213,6 +220,7 @@ impl Gathered {
             survey: &self.survey,
             schema: &self.schema,
             met: &self.met,
+            read: &self.read,
         }
     }
 
@@ -250,8 +258,10 @@ async fn ask_both(
         until,
         events,
         stop: project.stop.clone(),
+        dangers: None,
     };
     extractor.schema(&SCHEMA).await?;
+    let read = dangers::kept(&project.store, &extraction).await?;
     let mut schema = vec![];
     for row in project
         .store
@@ -274,6 +284,7 @@ async fn ask_both(
         survey,
         schema,
         met,
+        read,
     })
 }
 
@@ -364,6 +375,7 @@ async fn run_owned(
         until: begun.until,
         events,
         stop: stop.clone(),
+        dangers: Some(&begun.dangers),
     };
     let loader = loader(
         project,
@@ -374,19 +386,32 @@ async fn run_owned(
         events,
     );
     let kinds_wanted = wanted(&project.config);
+    // Whichever side fails first says why the run stops; the other goes to its next safe point and no further. A page and its
+    // cursor, and a unit and its journal, are stored together, so that both go on from there.
+    let failed = Mutex::new(None);
+    let ended = |result: Result<(), Error>| {
+        let Err(error) = result else {
+            return;
+        };
+        stop.cancel();
+        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*failed {
+            None => *failed = Some(error),
+            Some(_) => tracing::debug!(%error, "The other side stopped too."),
+        }
+    };
     let reading = async {
-        let result = match extractor.run(&kinds_wanted, &ready).await {
+        ended(match extractor.run(&kinds_wanted, &ready).await {
             Ok(()) => inventory::take(&begun.ends.source, &around, &export_dir, events).await,
             Err(error) => Err(error),
-        };
-        if result.is_err() {
-            // The loader must not wait for kinds that will not come.
-            stop.cancel();
-        }
+        });
+        // The loader must not wait for kinds that will not come.
         drop(ready);
-        result
     };
-    let both = async { tokio::join!(Box::pin(reading), Box::pin(loader.run(seen))) };
+    let loading = async { ended(loader.run(seen).await) };
+    let both = async {
+        tokio::join!(Box::pin(reading), Box::pin(loading));
+    };
     // A killed process must not take its counts along.
     let counting = async {
         loop {
@@ -406,35 +431,43 @@ async fn run_owned(
     let pace = Pace::new(&project.config, project.clock.now());
     let working = async {
         tokio::select! {
-            result = both => result,
+            () = both => (),
             never = counting => never,
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
-    let person = Notifier::new(&project.config, &project.dir, &begun.run);
+    let person = Notifier::new(
+        &project.config,
+        &project.dir,
+        &begun.run,
+        project.transport.clone(),
+    );
     let keeper = Keeper {
         store: &project.store,
         run: &begun.run,
         person: &person,
     };
-    let (read, loaded) = telling(&sides, events, Some(&keeper), working).await;
-    let outcome = read.and(loaded);
+    telling(&sides, events, Some(&keeper), working).await;
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcome = failed.map_or(Ok(()), Err);
     let closed = close(project, &begun, &outcome).await;
-    let outcome = outcome.and(closed);
-    match &outcome {
-        Ok(Left {
-            unsettled: 0,
-            rejected,
-        }) => person.tell(
-            Happening::End,
-            &format!("the run is complete; {rejected} records were rejected"),
-        ),
-        Ok(Left { unsettled, .. }) => person.tell(
+    let sum = closed.as_ref().ok();
+    let (what, words) = match (&outcome, &closed) {
+        (Err(error), _) | (Ok(()), Err(error)) => (Happening::Stop, stopped_words(error)),
+        (Ok(()), Ok(sum)) if sum.unsettled > 0 => (
             Happening::Stop,
-            &format!("the run stopped: {unsettled} records are unsettled"),
+            format!("the run stopped: {} records are unsettled", sum.unsettled),
         ),
-        Err(error) => person.tell(Happening::Stop, &stopped_words(error)),
-    }
+        (Ok(()), Ok(sum)) => (
+            Happening::End,
+            format!(
+                "the run is complete; {} records were rejected",
+                sum.rejected
+            ),
+        ),
+    };
+    person.tell(what, &words, sum);
+    let outcome = outcome.and(closed);
     for problem in person.finish().await {
         events.notice(&problem);
     }
@@ -442,33 +475,24 @@ async fn run_owned(
     sums::report(&around).await
 }
 
-/// What a run left to a person.
-struct Left {
-    unsettled: u64,
-    rejected: u64,
-}
-
-/// Stores how a run ended.
+/// Stores how a run ended; returns its sum.
 async fn close(
     project: &Project,
     begun: &Begun,
     outcome: &Result<(), Error>,
-) -> Result<Left, Error> {
+) -> Result<KindSum, Error> {
     project
         .count_requests(&begun.extraction, &begun.ends.source)
         .await?;
     project
         .count_requests(&begun.run, &begun.ends.destination)
         .await?;
-    let sums = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
-    let left = Left {
-        unsettled: sums.iter().map(|sum| sum.unsettled).sum(),
-        rejected: sums.iter().map(|sum| sum.rejected).sum(),
-    };
+    let kinds = sums::kind_sums(&project.store, &begun.run, &begun.extraction).await?;
+    let sum = sums::total(&kinds);
     let (state, reason) = match outcome {
-        Ok(()) if left.unsettled > 0 => (
+        Ok(()) if sum.unsettled > 0 => (
             "stopped",
-            Some(format!("{} records are unsettled", left.unsettled)),
+            Some(format!("{} records are unsettled", sum.unsettled)),
         ),
         Ok(()) => ("complete", None),
         Err(error) => ("stopped", Some(error.to_string())),
@@ -483,7 +507,7 @@ async fn close(
             project.clock.now()
         )])
         .await?;
-    Ok(left)
+    Ok(sum)
 }
 
 fn loader<'a>(
@@ -511,6 +535,11 @@ fn loader<'a>(
         config: &project.config,
         extraction: extraction.to_owned(),
         export_dir: export_dir(project, &around.run),
+        largest_file: survey
+            .allowances
+            .iter()
+            .find(|allowance| allowance.name == LARGEST_FILE)
+            .and_then(|allowance| allowance.limit),
         events,
         stop: project.stop.clone(),
         locks: Locks::default(),
@@ -531,6 +560,7 @@ struct Begun {
     extraction: String,
     until: i64,
     survey: SurveyReport,
+    dangers: Dangers,
 }
 
 fn surroundings(project: &Project, begun: &Begun) -> Surroundings {
@@ -564,7 +594,7 @@ async fn begin(
         if let Some(row) = row {
             let state: String = row.try_get("state")?;
             if ["running", "stopped", "paused", "complete"].contains(&state.as_str()) {
-                return resume(project, run, &row, events).await;
+                return resume(project, run, &row, options, events).await;
             }
             if state == "rolling-back" {
                 return Err(Error::input(
@@ -625,16 +655,8 @@ async fn begin(
         now
     )];
     // What was taken on is part of the record (rule M-10).
-    for danger in plan.dangers {
-        batch.push(sql!(
-            "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
-            &run,
-            &danger.notice.code,
-            serde_json::to_string(&model::Notice {
-                remedy: Some("taken on when the run was approved".into()),
-                ..danger.notice.clone()
-            })?
-        ));
+    for danger in &plan.dangers {
+        batch.push(dangers::taken_on(&run, &danger.notice)?);
     }
     for (role, side) in [("source", &ends.source), ("destination", &ends.destination)] {
         let description = side.description();
@@ -648,12 +670,14 @@ async fn begin(
         ));
     }
     project.store.write(batch).await?;
+    let dangers = Dangers::open(&project.store, &run, &project.config, options).await?;
     let mut begun = Begun {
         ends,
         run,
         extraction,
         until,
         survey,
+        dangers,
     };
     begun.name_run();
     Ok(begun)
@@ -670,6 +694,7 @@ async fn resume(
     project: &Project,
     run: String,
     row: &sqlx::sqlite::SqliteRow,
+    options: &RunOptions,
     events: &dyn Events,
 ) -> Result<Begun, Error> {
     let pinned = pinned(project, &run).await?;
@@ -699,6 +724,11 @@ async fn resume(
         )
         .with_hint("put it back to go on, or roll the run back and begin anew"));
     }
+    // A credential may see less than it did.
+    let dangers = Dangers::open(&project.store, &run, &project.config, options).await?;
+    for connection in ends.check(project).connections {
+        dangers.look(&connection.notices).await?;
+    }
     let discovery: Discovery = serde_json::from_str(&row.try_get::<String, _>("discovery")?)?;
     ends.source.context.state = Some(discovery.state);
     project
@@ -714,6 +744,7 @@ async fn resume(
         extraction: row.try_get("extraction")?,
         until: row.try_get("until_ms")?,
         survey: serde_json::from_str(&row.try_get::<String, _>("survey")?)?,
+        dangers,
     };
     begun.name_run();
     Ok(begun)
@@ -730,6 +761,32 @@ async fn pinned(project: &Project, run: &str) -> Result<(String, String), Error>
         .await?;
     let digest = |role: &str| by_role.get(role).cloned().unwrap_or_default();
     Ok((digest("source"), digest("destination")))
+}
+
+/// The run that needs a plugin, in words: one of the configuration's store that was begun with it, by digest, and is not rolled
+/// back. Nothing is made where there is no store.
+///
+/// # Errors
+/// A store that cannot be read.
+pub async fn run_that_needs(config: &Config, digest: &str) -> Result<Option<String>, Error> {
+    let path = config.store_path();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let row = Store::open(&path)
+        .await?
+        .row(
+            "SELECT r.id, r.state FROM run_plugins p JOIN runs r ON r.id = p.run WHERE p.digest = $1 AND r.state <> 'rolled-back' \
+             ORDER BY r.started_at DESC, r.id DESC LIMIT 1",
+            vec![digest.into()],
+        )
+        .await?;
+    row.map(|row| {
+        let (run, state): (String, String) = (row.try_get("id")?, row.try_get("state")?);
+        let store = path.display();
+        Ok(format!("run {run} of {store} ({state}) was begun with it"))
+    })
+    .transpose()
 }
 
 /// Where a run stands; the newest if none is named. Nothing is asked of either platform.

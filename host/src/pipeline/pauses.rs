@@ -155,7 +155,7 @@ impl Keeper<'_> {
             tracing::warn!(%error, "A pause could not be stored.");
         }
         if let (None, Some(waiting)) = (before, now) {
-            self.person.tell(Happening::Pause, &words(waiting));
+            self.person.tell(Happening::Pause, &words(waiting), None);
         }
     }
 }
@@ -238,7 +238,7 @@ mod tests {
     async fn a_pause_is_stored_while_it_lasts_and_shown_once() {
         let (dir, store) = fixtures::store().await;
         fixtures::run(&store, "r1", "running").await;
-        let person = Notifier::new(&fixtures::config(""), dir.path(), "r1");
+        let person = Notifier::new(&fixtures::config(""), dir.path(), "r1", None);
         let keeper = Keeper {
             store: &store,
             run: "r1",
@@ -299,7 +299,7 @@ mod tests {
         for word in ["rolling-back", "complete", "stopped"] {
             let (dir, store) = fixtures::store().await;
             fixtures::run(&store, "r1", word).await;
-            let person = Notifier::new(&fixtures::config(""), dir.path(), "r1");
+            let person = Notifier::new(&fixtures::config(""), dir.path(), "r1", None);
             let keeper = Keeper {
                 store: &store,
                 run: "r1",

@@ -96,6 +96,8 @@ pub struct Facts<'a> {
     pub schema: &'a [Entry],
     /// Values of the destination's settings met in what is staged.
     pub met: &'a Met,
+    /// What the source's connector said while it was read.
+    pub read: &'a [Notice],
 }
 
 /// Makes the plan by the user's rules.
@@ -111,6 +113,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         survey,
         schema,
         met,
+        read,
     } = *facts;
     let target = destination.description();
     let mut notices: Vec<Notice> = discovery
@@ -118,6 +121,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         .iter()
         .map(|n| notice(&source.name, n))
         .chain(survey.notices.iter().map(|n| notice(&destination.name, n)))
+        .chain(read.iter().cloned())
         .collect();
     for host in &discovery.foreign_hosts {
         notices.push(Notice {
@@ -287,21 +291,35 @@ pub fn approve(plan: &Plan, options: &RunOptions) -> Result<(), Error> {
             digest: plan.digest.clone(),
         });
     }
-    let open: Vec<&Notice> = plan
+    let open = plan
         .dangers
         .iter()
         .filter(|danger| !danger.accepted)
         .map(|danger| &danger.notice)
-        .filter(|notice| !options.accept_dangers.contains(&notice.code))
-        .collect();
-    if open.is_empty() {
+        .filter(|notice| !options.accept_dangers.contains(&notice.code));
+    let also = format!(
+        ", or all that the plan names with `--accept {}`",
+        plan.digest
+    );
+    refuse(open, &also)
+}
+
+/// Refuses to go on with dangers that nobody has taken on.
+///
+/// # Errors
+/// `danger-not-accepted`, which names each and says how it is taken on, if there is any.
+pub fn refuse<'a>(open: impl Iterator<Item = &'a Notice>, also: &str) -> Result<(), Error> {
+    let (mut named, mut codes) = (vec![], vec![]);
+    for notice in open {
+        named.push(format!(
+            "{} ({}: {})",
+            notice.code, notice.from, notice.message
+        ));
+        codes.push(notice.code.as_str());
+    }
+    if named.is_empty() {
         return Ok(());
     }
-    let named: Vec<String> = open
-        .iter()
-        .map(|notice| format!("{} ({}: {})", notice.code, notice.from, notice.message))
-        .collect();
-    let mut codes: Vec<&str> = open.iter().map(|notice| notice.code.as_str()).collect();
     codes.sort_unstable();
     codes.dedup();
     Err(Error::input(
@@ -310,8 +328,7 @@ pub fn approve(plan: &Plan, options: &RunOptions) -> Result<(), Error> {
     )
     .with_hint(format!(
         "mend what can be mended; take on the rest with `--accept-danger {codes}`, for good with `transload plan --accept \
-         {codes}`, or all that the plan names with `--accept {}`",
-        plan.digest,
+         {codes}`{also}",
         codes = codes.join(",")
     )))
 }

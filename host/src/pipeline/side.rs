@@ -49,14 +49,19 @@ impl Side {
         format!("{}@{}", description.name, description.version)
     }
 
-    /// A host for one reading unit.
+    /// A host for one reading unit that is given no bytes.
     #[must_use]
     pub fn reading(&self) -> Arc<ReadingHost> {
+        self.reading_with(KnownBlobs::default())
+    }
+
+    /// A host for one reading unit that is given these bytes.
+    fn reading_with(&self, known: KnownBlobs) -> Arc<ReadingHost> {
         Arc::new(ReadingHost::new(
             self.gateway.clone(),
             self.blobs.clone(),
             Arc::clone(&self.clock),
-            KnownBlobs::default(),
+            known,
         ))
     }
 
@@ -70,10 +75,29 @@ impl Side {
         F: Fn(Arc<ReadingHost>) -> Fut,
         Fut: Future<Output = Result<Result<T, types::Error>, UnitError>> + Send + 'static,
     {
+        self.ask_about(KnownBlobs::default(), what, call).await
+    }
+
+    /// As [`Side::ask`], about records that carry bytes.
+    ///
+    /// # Errors
+    /// As [`Side::ask`].
+    pub async fn ask_about<T, F, Fut>(
+        &self,
+        known: KnownBlobs,
+        what: &'static str,
+        call: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(Arc<ReadingHost>) -> Fut,
+        Fut: Future<Output = Result<Result<T, types::Error>, UnitError>> + Send + 'static,
+    {
         let mut tries = 0;
         loop {
             tries += 1;
-            let problem = match apart(call(self.reading())).await? {
+            let host = self.reading_with(known.clone());
+            let problem = match apart(call(host)).await? {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(types::Error::Transient(why))) if tries < TRIES => why,
                 Ok(Err(error)) => return Err(self.failed(what, &error)),
@@ -166,5 +190,56 @@ pub(super) async fn apart<T: Send + 'static>(
         Some(Ok(answer)) => Ok(answer),
         Some(Err(failed)) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
         Some(Err(_)) | None => Err(Error::Interrupted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{message, surroundings};
+    use super::*;
+    use crate::contract::destination::{Body, Item, MatchPolicy};
+    use crate::contract::types::{Entity, Text};
+    use crate::unit::blobs_of;
+    use crate::unit_host::UnitHost as _;
+
+    #[tokio::test]
+    async fn a_reading_unit_may_read_the_texts_of_the_items_it_is_given_and_no_others() {
+        let (_dir, around) = surroundings("r1").await;
+        let keep = |text: &str| {
+            around
+                .blobs
+                .put_bytes(text.as_bytes(), "text/plain")
+                .unwrap()
+        };
+        let (long, foreign) = (keep("a long text"), keep("somebody else's"));
+        let mut entry = message("m1", None, "ana");
+        if let Entity::Message(message) = &mut entry.data {
+            message.text = Some(Text::Stored(long.clone()));
+        }
+        let item = Item {
+            key: "message:m1".into(),
+            body: Body {
+                entries: vec![entry],
+                parts: vec![],
+            },
+            values: vec![],
+            policy: MatchPolicy::FillEmpty,
+            existing: None,
+            marker: "m".into(),
+            in_doubt_since: None,
+            notes: vec![],
+            prior: vec![],
+        };
+        let mut known = KnownBlobs::default();
+        blobs_of(&[item], &mut known);
+        let host = ReadingHost::new(
+            around.gateway.clone(),
+            around.blobs.clone(),
+            around.clock.clone(),
+            known,
+        );
+        assert_eq!(host.blob_read(&long, 2, 4).unwrap(), b"long");
+        let refused = host.blob_read(&foreign, 0, 4).unwrap_err();
+        assert!(matches!(refused, UnitAbort::UnknownBlob(_)), "{refused:?}");
     }
 }

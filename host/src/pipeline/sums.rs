@@ -9,11 +9,8 @@ use futures::TryStreamExt as _;
 use sqlx::Row as _;
 
 use super::extract::unsigned;
-use super::inventory;
-use super::model::{
-    KindSum, LossGroup, Notice, RejectGroup, RequestCount, RunReport, RunState, SkipGroup,
-};
-use super::rollback;
+use super::model::{KindSum, LossGroup, RejectGroup, RequestCount, RunReport, RunState, SkipGroup};
+use super::{dangers, inventory, rollback};
 use crate::error::Error;
 use crate::kinds;
 use crate::report::form;
@@ -51,13 +48,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         })?;
     let extraction: String = row.try_get("extraction")?;
     let kinds = kind_sums(store, run, &extraction).await?;
-    let mut total = KindSum {
-        kind: "all".into(),
-        ..KindSum::default()
-    };
-    for sum in &kinds {
-        add(&mut total, sum);
-    }
+    let total = total(&kinds);
     let duplicates = duplicates(store, run).await?;
     let state = state_of(&row.try_get::<String, _>("state")?);
     let lost = if state == RunState::Complete {
@@ -70,18 +61,10 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         RunState::RollingBack | RunState::RolledBack => rollback::left(store, run).await?,
         _ => 0,
     };
-    let mut notices = vec![];
-    for row in store
-        .rows(
-            "SELECT body FROM notices WHERE run IN ($1, $2) ORDER BY code, body",
-            vec![run.into(), (&extraction).into()],
-        )
-        .await?
-    {
-        notices.push(serde_json::from_str::<Notice>(
-            &row.try_get::<String, _>("body")?,
-        )?);
-    }
+    let notices = dangers::merged(
+        dangers::kept(store, run).await?,
+        dangers::kept(store, &extraction).await?,
+    );
     let mut plugins = vec![];
     for row in store
         .rows(
@@ -257,6 +240,19 @@ pub async fn kind_sums(store: &Store, run: &str, extraction: &str) -> Result<Vec
     }
     ordered.extend(sums.into_values());
     Ok(ordered)
+}
+
+/// All kinds together.
+#[must_use]
+pub fn total(kinds: &[KindSum]) -> KindSum {
+    let mut total = KindSum {
+        kind: "all".into(),
+        ..KindSum::default()
+    };
+    for sum in kinds {
+        add(&mut total, sum);
+    }
+    total
 }
 
 fn add(total: &mut KindSum, sum: &KindSum) {

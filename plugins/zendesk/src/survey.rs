@@ -318,6 +318,12 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
             limit: number("limit"),
         });
     }
+    let config: Config = cx.config()?;
+    allowances.push(Allowance {
+        name: "file-bytes".to_owned(),
+        used: None,
+        limit: Some(config.max_attachment_bytes),
+    });
     let mut notices = required_fields(&fields);
     notices.extend(automations(cx).await?);
     if objects.is_none() {

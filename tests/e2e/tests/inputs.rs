@@ -192,7 +192,47 @@ async fn a_corrupt_component_is_never_run() {
         }
     }
     assert_eq!(changed, 2);
-    fails(&lab, &["check"], 3, &["sha-256", ".wasm"]).await;
+    let words = ["sha-256", ".wasm", "plugin remove --force"];
+    fails(&lab, &["check"], 3, &words).await;
+    let remove = ["plugin", "remove", "zendesk", "--yes", "--force"];
+    lab.run(&remove, &[0]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_that_a_run_needs_is_removed_only_by_force() {
+    let lab = Lab::new(LabConfig {
+        size: 4,
+        longest_thread: 2,
+        largest_file: 512,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let yes = RunOptions {
+        yes: true,
+        ..RunOptions::default()
+    };
+    let project = lab.project().await.unwrap();
+    let report = run(&project, yes, &Silent).await.unwrap();
+    drop(project);
+    for plugin in ["kustomer", "zendesk"] {
+        let words = [
+            plugin,
+            report.run.as_str(),
+            "(complete)",
+            "`transload rollback`",
+            "--force",
+        ];
+        fails(&lab, &["plugin", "remove", plugin, "--yes"], 2, &words).await;
+    }
+    // What was only read can be taken back without the source's plugin.
+    let forced = ["plugin", "remove", "kustomer", "--yes", "--force"];
+    lab.run(&forced, &[0]).await.unwrap();
+    lab.run(&["rollback", "--yes"], &[0]).await.unwrap();
+    let free = ["plugin", "remove", "zendesk", "--yes"];
+    lab.run(&free, &[0]).await.unwrap();
+    let none = lab.run(&["plugin", "list"], &[0]).await.unwrap();
+    assert!(none.contains("No plugin is installed"), "{none}");
 }
 
 fn walk(dir: &Path) -> Vec<std::path::PathBuf> {

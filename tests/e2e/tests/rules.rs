@@ -13,12 +13,12 @@ use std::time::Duration;
 use serde_json::Value;
 use transload_e2e::{Lab, LabConfig, Silent};
 use transload_host::error::Error;
-use transload_host::pipeline::model::{RunOptions, RunReport, RunState};
+use transload_host::pipeline::model::{Events, Notice, RunOptions, RunReport, RunState};
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{plan, propose, run, status};
 use transload_host::report::adds_up;
-use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
-use transload_simulators::kustomer::Kind;
+use transload_simulators::common::{Action, Fault, Faults, Occurrence, PathPattern};
+use transload_simulators::kustomer::{ApiKey, Kind};
 use transload_simulators::zendesk::model::Role;
 
 /// The line by which the lab takes dangers on.
@@ -51,6 +51,31 @@ async fn migrate(lab: &Lab) -> (Project, RunReport) {
         assert!(adds_up(sum), "{sum:?}");
     }
     (project, report)
+}
+
+/// Does something when a phase begins.
+struct At<F: Fn(&str) + Send + Sync>(F);
+
+impl<F: Fn(&str) + Send + Sync> Events for At<F> {
+    fn phase(&self, name: &str) {
+        (self.0)(name);
+    }
+    fn progress(&self, _: &str, _: u64, _: Option<u64>) {}
+    fn paused(&self, _: &str, _: Option<&str>) {}
+    fn notice(&self, _: &Notice) {}
+}
+
+/// Everything is refused from now on.
+fn refuse(faults: &Faults, status: u16, retry_after_s: Option<u64>) {
+    faults.add(Fault {
+        method: None,
+        path: PathPattern::new("**"),
+        occurrence: Occurrence::All,
+        action: Action::Status {
+            status,
+            retry_after_s,
+        },
+    });
 }
 
 /// Until a customer of the source has arrived.
@@ -452,5 +477,213 @@ async fn a_run_that_stops_tells_why_and_is_stopped() {
     assert_eq!(
         status(&project, None).await.unwrap().state,
         RunState::Stopped
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_danger_that_shows_while_reading_stops_the_run_until_it_is_taken_on() {
+    let lab = lab("").await;
+    // Once it is being read, the key sees less than it did when the plan was made.
+    let less = |phase: &str| {
+        if phase == "extract" {
+            lab.source
+                .switch(|switches| switches.sensitive = vec!["customer.name".into()]);
+            lab.source.set_keys(vec![ApiKey {
+                reads_sensitive: false,
+                ..ApiKey::full()
+            }]);
+        }
+    };
+    let project = lab.project().await.unwrap();
+    let refused = run(&project, yes(), &At(less)).await.unwrap_err();
+    let words = refused.to_string();
+    assert_eq!(
+        (refused.code(), refused.exit_code()),
+        ("danger-not-accepted", 2),
+        "{words}"
+    );
+    assert!(words.contains("kustomer.masked (old: "), "{words}");
+    let hint = refused.hint().unwrap();
+    assert!(hint.contains("--accept-danger kustomer.masked"), "{hint}");
+    let stopped = status(&project, None).await.unwrap();
+    assert_eq!(stopped.state, RunState::Stopped);
+    assert!(stopped.reason.unwrap().contains("kustomer.masked"));
+    assert!(
+        !stopped.kinds.iter().any(|sum| sum.kind == "customer"),
+        "customers of such a page were staged"
+    );
+
+    // A yes to the plan is none to this.
+    let project = lab.project().await.unwrap();
+    let again = run(&project, yes(), &Silent).await.unwrap_err();
+    assert_eq!(again.code(), "danger-not-accepted");
+
+    let taken_on = RunOptions {
+        accept_dangers: vec!["kustomer.masked".into()],
+        ..yes()
+    };
+    let project = lab.project().await.unwrap();
+    let report = run(&project, taken_on, &Silent).await.unwrap();
+    assert_eq!(report.state, RunState::Complete);
+    let notices = report.notices.iter();
+    let masked: Vec<_> = notices
+        .filter(|notice| notice.code == "kustomer.masked")
+        .map(|notice| notice.remedy.as_deref().unwrap())
+        .collect();
+    assert_eq!(masked, ["taken on for this run"]);
+    // It stays taken on.
+    let (_, same) = migrate(&lab).await;
+    assert_eq!(same.run, report.run);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destination_that_fails_stops_the_reading_too_and_is_what_is_reported() {
+    let lab = lab("").await;
+    // The source would hold the reading up for ever.
+    let fail = |phase: &str| match phase {
+        "extract" => refuse(&lab.source.harness().faults, 429, Some(1)),
+        "load" => refuse(&lab.destination.harness().faults, 422, None),
+        _ => {}
+    };
+    let project = lab.project().await.unwrap();
+    // Else it would be read for ever.
+    let (events, patience) = (At(fail), Duration::from_secs(120));
+    let ended = tokio::time::timeout(patience, run(&project, yes(), &events)).await;
+    let failed = ended.unwrap().unwrap_err();
+    assert_eq!(failed.code(), "prepare-failed", "{failed}");
+    let stopped = status(&project, None).await.unwrap();
+    assert_eq!(stopped.state, RunState::Stopped);
+    assert_eq!(stopped.reason, Some(failed.to_string()));
+    lab.source.harness().faults.clear();
+    lab.destination.harness().faults.clear();
+    let (_, report) = migrate(&lab).await;
+    assert_eq!((report.duplicates, report.lost), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_fails_stops_the_loading_too_and_is_what_is_reported() {
+    let lab = lab("").await;
+    let fail = |phase: &str| {
+        if phase == "extract" {
+            refuse(&lab.source.harness().faults, 403, None);
+        }
+    };
+    let project = lab.project().await.unwrap();
+    let failed = run(&project, yes(), &At(fail)).await.unwrap_err();
+    assert_eq!(failed.code(), "permission", "{failed}");
+    let stopped = status(&project, None).await.unwrap();
+    assert_eq!(stopped.reason, Some(failed.to_string()));
+    lab.source.harness().faults.clear();
+    let (_, report) = migrate(&lab).await;
+    assert_eq!((report.duplicates, report.lost), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_at_a_host_that_nobody_allowed_are_one_cause_that_names_the_setting() {
+    let lab = Lab::new(LabConfig {
+        size: 30,
+        longest_thread: 4,
+        largest_file: 512,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let host = lab.base_urls.0.trim_start_matches("http://").to_owned();
+    let (_, report) = migrate(&lab).await;
+    let about = report
+        .rejects
+        .iter()
+        .filter(|group| group.cause.contains(&host) || group.cause.contains("granted"));
+    let about: Vec<_> = about.collect();
+    let [group] = about.as_slice() else {
+        panic!("{about:?}");
+    };
+    assert_eq!(
+        group.cause,
+        format!(
+            "files at {host} are fetched only if the host is allowed: add it to allow_hosts of [connections.old] before the run"
+        )
+    );
+    assert!(group.count > 1, "{group:?}");
+
+    // Allowed, they are fetched.
+    let lab = Lab::new(LabConfig {
+        size: 30,
+        longest_thread: 4,
+        largest_file: 512,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let host = lab.base_urls.0.trim_start_matches("http://").to_owned();
+    let path = lab.dir.join("migration.toml");
+    let org = "org = \"acme\"";
+    let allowed = read(&path).replace(org, &format!("{org}\nallow_hosts = [\"{host}\"]"));
+    std::fs::write(&path, allowed).unwrap();
+    let (_, allowed) = migrate(&lab).await;
+    let said = |report: &RunReport| -> u64 {
+        let groups = report.rejects.iter();
+        groups
+            .filter(|group| group.kind == "attachment")
+            .map(|group| group.count)
+            .sum()
+    };
+    assert!(
+        !allowed
+            .rejects
+            .iter()
+            .any(|g| g.cause.contains("allow_hosts"))
+    );
+    assert!(said(&allowed) < said(&report), "{:?}", allowed.rejects);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_are_too_large_for_the_destination_are_exported_under_their_records_ids() {
+    let lab = Lab::new(LabConfig {
+        size: 12,
+        longest_thread: 4,
+        largest_file: 512,
+        destination: "max_attachment_bytes = 300".into(),
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    let (project, report) = migrate(&lab).await;
+    let sum = report.kinds.iter().find(|sum| sum.kind == "attachment");
+    let sum = sum.unwrap();
+    let sql = "SELECT source_id, cause FROM outcomes WHERE kind = 'attachment' AND status = $1";
+    let exported = project
+        .store
+        .map(sql, vec!["exported".into()])
+        .await
+        .unwrap();
+    assert!(sum.exported > 0 && sum.created > 0, "{sum:?}");
+    assert_eq!(exported.len() as u64, sum.exported);
+    let folder = lab.dir.join("export").join(&report.run);
+    let listed = read(&folder.join("attachment.jsonl"));
+    for (id, name) in &exported {
+        let bytes = std::fs::read(folder.join(name)).unwrap();
+        assert!(bytes.len() > 300, "{name}");
+        assert!(
+            name.contains(id.as_str()) && listed.contains(id.as_str()),
+            "{name}"
+        );
+        let own = lab.source.world().file_bytes(id).unwrap();
+        assert_eq!(bytes, own, "{name}");
+    }
+    assert_eq!(listed.lines().count(), exported.len());
+    let uploaded = lab.destination.snapshot();
+    let largest = uploaded.tickets.iter().flat_map(|ticket| &ticket.comments);
+    let largest = largest
+        .flat_map(|comment| &comment.attachments)
+        .map(|file| file.size);
+    assert!(largest.max().unwrap() <= 300);
+    assert!(
+        report
+            .losses
+            .iter()
+            .any(|loss| loss.note.contains("larger")),
+        "{:?}",
+        report.losses
     );
 }

@@ -194,6 +194,40 @@ async fn only_granted_hosts_schemes_methods_and_paths_pass() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_not_granted_has_the_name_by_which_it_would_be() {
+    let mut bench = Bench::new(Role::Source);
+    bench.spec.description.hosts = vec![host("*.files.example.net", true)];
+    let links = [
+        ("https://a.files.example.net/f", None),
+        ("https://acme.example.com/api/things", None),
+        // Below the base, but nowhere that is granted.
+        ("https://acme.example.com/other", Some("acme.example.com")),
+        ("https://cdn.example.org/1?q=2", Some("cdn.example.org")),
+        ("https://cdn.example.org:444/1", Some("cdn.example.org:444")),
+        ("http://cdn.example.org/1", Some("cdn.example.org:80")),
+        // No host is what is wrong with these.
+        ("https://user:pw@a.files.example.net/f", None),
+        ("https://a.files.example.net/..%2f..%2fadmin", None),
+        ("ftp://cdn.example.org/1", None),
+        ("no link", None),
+    ];
+    let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+    for (link, name) in links {
+        assert_eq!(gateway.foreign_host(link).as_deref(), name, "{link}");
+    }
+    // Allowed by that name, it is read.
+    bench.spec.grants = links
+        .iter()
+        .filter_map(|(_, name)| Some(host(name.as_ref()?, true)))
+        .collect();
+    bench.spec.allow_private = vec!["cdn.example.org:80".parse().unwrap()];
+    let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+    for (link, name) in links {
+        assert_eq!(gateway.foreign_host(link), None, "{link} {name:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_source_sends_nothing_that_is_not_declared_as_reading() {
     let bench = Bench::new(Role::Source);
     assert_eq!(fate(&bench, &post(Replay::Once)).await, "denied");

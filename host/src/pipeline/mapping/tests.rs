@@ -148,13 +148,15 @@ fn a_field_goes_where_the_user_says_else_to_its_namesake_else_it_is_made() {
         field("customer/old", "Customer", "Old", "Text", &[]),
         field("customer/big one", "Customer", "Big one", "Integer", &[]),
         field("customer/new", "Customer", "New", "Text", &[]),
+        field("customer/count", "Customer", "Count", "Integer", &[]),
         field("company/tier", "Company", "Tier", "Choice", &[]),
     ];
     let targets = [
         there(Kind::Customer, "vip", "VIP", FieldType::Choice),
         there(Kind::Customer, "tier", "Tier", FieldType::Choice),
-        there(Kind::Customer, "BigOne", "Something", FieldType::Decimal),
+        there(Kind::Customer, "BigOne", "Something", FieldType::Integer),
         there(Kind::Customer, "new", "New", FieldType::Boolean),
+        there(Kind::Customer, "count", "Count", FieldType::Decimal),
     ];
     let rules = config("[map.fields]\n\"customer/tier\" = \"VIP\"\n\"customer/old\" = false");
     let found = fields(&rules, &schema, &targets, "acme");
@@ -171,6 +173,8 @@ fn a_field_goes_where_the_user_says_else_to_its_namesake_else_it_is_made() {
             ("customer/big one", "Something", Some(0.9)),
             // A yes/no cannot hold a text.
             ("customer/new", "made", None),
+            // A decimal could; whether it does is the connector's, which knows a field by its type too.
+            ("customer/count", "made", None),
             // Another kind's fields are no namesakes.
             ("company/tier", "made", None),
         ]
