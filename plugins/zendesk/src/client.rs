@@ -255,13 +255,26 @@ pub async fn list<T: DeserializeOwned>(
     path: &str,
     member: &str,
 ) -> Result<Vec<T>, Error> {
+    Ok(list_at_most(cx, path, member, usize::MAX).await?.0)
+}
+
+/// The same, but no more than so many pages; whether that was all.
+///
+/// # Errors
+/// As [`list`].
+pub async fn list_at_most<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+    member: &str,
+    pages: usize,
+) -> Result<(Vec<T>, bool), Error> {
     let joint = if path.contains('?') { '&' } else { '?' };
     let base = format!("{path}{joint}page[size]={PAGE}");
     let mut all = Vec::new();
     let mut url = base.clone();
-    loop {
+    for _ in 0..pages {
         let Some(body) = get(cx, &url).await? else {
-            return Ok(all);
+            return Ok((all, true));
         };
         let rows: Vec<T> = read(&body, member)?;
         let empty = rows.is_empty();
@@ -276,9 +289,10 @@ pub async fn list<T: DeserializeOwned>(
             .and_then(Value::as_str);
         match cursor.filter(|_| more && !empty) {
             Some(cursor) => url = format!("{base}&page[after]={}", query(cursor)),
-            None => return Ok(all),
+            None => return Ok((all, true)),
         }
     }
+    Ok((all, false))
 }
 
 /// Waits for a job in the host and gives its last state; `None` when its results are no longer kept.
@@ -320,7 +334,11 @@ pub fn query_list<I: AsRef<str>>(values: impl IntoIterator<Item = I>) -> String 
         .join(",")
 }
 
-fn read<T: DeserializeOwned>(body: &Value, member: &str) -> Result<T, Error> {
+/// One member of an answer.
+///
+/// # Errors
+/// `bug` when it is of another shape.
+pub fn read<T: DeserializeOwned>(body: &Value, member: &str) -> Result<T, Error> {
     let value = body.get(member).cloned().unwrap_or(json!(null));
     serde_json::from_value(value).map_err(|_| Error::Bug(format!("`{member}` has another shape")))
 }

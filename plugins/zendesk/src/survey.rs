@@ -418,7 +418,9 @@ async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error
 /// What ends a unit; `invalid` when a setting names nobody.
 pub async fn prepare(cx: &Context) -> Result<String, Error> {
     let config: Config = cx.config()?;
-    let me = me(cx).await?.id.unwrap_or_default();
+    let owner = me(cx).await?;
+    let me = owner.id.unwrap_or_default();
+    let search_any = matching::search_any(cx, &owner).await?;
     let stand_in = match &config.fallback_agent {
         None => me,
         Some(wanted) => {
@@ -476,6 +478,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         ticket_source_url,
         bulk_users,
         custom_objects: custom_objects.is_some(),
+        search_any,
     };
     serde_json::to_string(&state).map_err(|_| Error::Bug("the state is no JSON".to_owned()))
 }

@@ -203,6 +203,28 @@ pub async fn memberships(cx: &Context) -> Result<BTreeSet<(u64, u64)>, Error> {
     Ok(all.into_iter().map(|m| (m.user_id, m.group_id)).collect())
 }
 
+/// Who is in these groups, and perhaps in others: out of the list of all memberships as long as that takes no more calls than
+/// asking for each of the groups, so that the calls follow the groups and not the account.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn memberships_of(
+    cx: &Context,
+    groups: &BTreeSet<u64>,
+) -> Result<BTreeSet<(u64, u64)>, Error> {
+    let member = "group_memberships";
+    let path = "/api/v2/group_memberships";
+    let (mut all, complete): (Vec<GroupMembership>, bool) =
+        client::list_at_most(cx, path, member, groups.len()).await?;
+    if !complete {
+        for group in groups {
+            let path = format!("/api/v2/groups/{group}/memberships");
+            all.extend(client::list::<GroupMembership>(cx, &path, member).await?);
+        }
+    }
+    Ok(all.into_iter().map(|m| (m.user_id, m.group_id)).collect())
+}
+
 // ---- agents
 
 /// Everybody with a seat.

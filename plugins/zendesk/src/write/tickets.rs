@@ -59,10 +59,14 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     } else {
         BTreeMap::new()
     };
-    let members = if threads.iter().any(|(_, thread)| is_assigned(thread)) {
-        Some(people::memberships(cx).await?)
-    } else {
+    let groups: BTreeSet<u64> = threads
+        .iter()
+        .filter_map(|(_, thread)| group_of(thread))
+        .collect();
+    let members = if groups.is_empty() {
         None
+    } else {
+        Some(people::memberships_of(cx, &groups).await?)
     };
     let importer = Importer {
         cx,
@@ -106,8 +110,12 @@ fn thread_is_spam(thread: &Thread) -> bool {
     matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
 }
 
-fn is_assigned(thread: &Thread) -> bool {
-    matches!(&thread.conversation.data, Entity::Conversation(c) if !c.teams.is_empty())
+/// The group in charge of a thread.
+fn group_of(thread: &Thread) -> Option<u64> {
+    match &thread.conversation.data {
+        Entity::Conversation(c) => c.teams.first().and_then(map::numeric_target),
+        _ => None,
+    }
 }
 
 fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
