@@ -297,7 +297,8 @@ async fn pages<T: DeserializeOwned>(
             break;
         };
         let rows: Vec<T> = client::read(&body, member)?;
-        let more = !rows.is_empty() && body.get("next_page").is_some_and(Value::is_string);
+        let next: Option<String> = client::read(&body, "next_page")?;
+        let more = !rows.is_empty() && next.is_some();
         all.extend(rows);
         if !more {
             break;
@@ -436,8 +437,8 @@ fn doubt(
 /// # Errors
 /// What ends the unit.
 pub async fn count(cx: &Context, path: &str) -> Result<Option<u64>, Error> {
-    let body = client::get(cx, path).await?;
-    Ok(body.and_then(|b| b.pointer("/count/value").and_then(Value::as_u64)))
+    let count: Option<Value> = client::find_member(cx, path, "count").await?;
+    Ok(count.and_then(|count| count.get("value").and_then(Value::as_u64)))
 }
 
 // ---- companies
