@@ -90,6 +90,11 @@ impl Bag {
         self.0.remove(name).filter(|value| value.get() != "null")
     }
 
+    /// The JSON text of an attribute, left in place.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.get())
+    }
+
     /// Whether there is an attribute of this name, null included.
     pub fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)

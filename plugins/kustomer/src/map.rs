@@ -6,6 +6,7 @@
 //!
 //! Not here: custom attributes' types (`schema`), files' links (`files`), anything that asks.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,7 @@ struct Draft<'a> {
     /// The metadata resource its custom attributes are defined in.
     resource: String,
     /// The relationships that have a place.
-    placed: BTreeSet<String>,
+    placed: BTreeSet<Cow<'static, str>>,
     losses: Vec<Loss>,
 }
 
@@ -129,7 +130,7 @@ impl<'a> Draft<'a> {
             id: r.id(),
             r,
             resource: resource.to_owned(),
-            placed: COMMON.map(str::to_owned).into(),
+            placed: COMMON.map(Cow::Borrowed).into(),
             losses: Vec::new(),
         }
     }
@@ -156,20 +157,20 @@ impl<'a> Draft<'a> {
     }
 
     /// What a relationship points to, which has a place now.
-    fn pointers(&mut self, name: &str) -> Vec<Pointer> {
-        self.placed.insert(name.to_owned());
+    fn pointers(&mut self, name: &'static str) -> Vec<Pointer> {
+        self.placed.insert(Cow::Borrowed(name));
         self.r.related(name)
     }
 
-    fn pointer(&mut self, name: &str) -> Option<Pointer> {
+    fn pointer(&mut self, name: &'static str) -> Option<Pointer> {
         self.pointers(name).into_iter().next()
     }
 
-    fn one(&mut self, name: &str) -> Option<Reference> {
+    fn one(&mut self, name: &'static str) -> Option<Reference> {
         self.pointer(name).and_then(point)
     }
 
-    fn many(&mut self, name: &str) -> Vec<Reference> {
+    fn many(&mut self, name: &'static str) -> Vec<Reference> {
         self.pointers(name).into_iter().filter_map(point).collect()
     }
 
@@ -243,7 +244,7 @@ impl<'a> Draft<'a> {
                 let resource = pointer.kind.clone();
                 let Some(to) = point(pointer) else { continue };
                 beside.push(self.linked(self.link(&name, to), Some(&resource)));
-                self.placed.insert(name);
+                self.placed.insert(Cow::Owned(name));
             }
         }
         // What stays of the attributes, and relationships without a place that say more than where to ask.
@@ -253,14 +254,20 @@ impl<'a> Draft<'a> {
             .into_rest()
             .map(|(name, json)| raw(&name, json))
             .collect();
-        for (name, json) in self.r.relationships.iter() {
+        let placed = &self.placed;
+        for (name, json) in self
+            .r
+            .relationships
+            .iter()
+            .filter(|(name, _)| !placed.contains(*name))
+        {
             let value: Json = serde_json::from_str(json).unwrap_or_default();
             let says = match &value {
                 Json::Object(members) => members.get("data").is_some_and(|data| !data.is_null()),
                 Json::Array(items) => !items.is_empty(),
                 _ => false,
             };
-            if says && !self.placed.contains(name) {
+            if says {
                 head.raw
                     .push(raw(&format!("relationships.{name}"), json.to_owned()));
             }
@@ -296,16 +303,20 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// What a masked value is made of (Kustomer facts §2 leaves the look open).
+const MASK: [char; 5] = ['*', '•', '●', '█', '∗'];
+
 /// Whether a value looks like what a key without the right to read sensitive attributes gets: a text of nothing but mask
-/// characters (Kustomer facts §2 leaves the look open).
+/// characters.
 pub fn masked(json: &str) -> bool {
-    let Ok(text) = serde_json::from_str::<String>(json) else {
-        return false;
-    };
-    text.chars().count() >= 3
-        && text
-            .chars()
-            .all(|c| matches!(c, '*' | '•' | '●' | '█' | '∗'))
+    // Nearly no value is: most are told by their first character.
+    let first = json.strip_prefix('"').and_then(|text| text.chars().next());
+    first.is_some_and(|first| first == '\\' || MASK.contains(&first))
+        && serde_json::from_str::<String>(json).is_ok_and(|text| is_mask(&text))
+}
+
+fn is_mask(text: &str) -> bool {
+    text.chars().count() >= 3 && text.chars().all(|c| MASK.contains(&c))
 }
 
 /// The attributes that say who a customer is, and where they are in the contract's words.
@@ -333,17 +344,18 @@ const IDENTITY: [(&str, &str); 17] = [
 pub fn masked_identity(r: &Resource) -> Vec<(&'static str, &'static str)> {
     fn any(value: &Json) -> bool {
         match value {
-            Json::String(_) => masked(&value.to_string()),
+            Json::String(text) => is_mask(text),
             Json::Array(items) => items.iter().any(any),
             Json::Object(members) => members.values().any(any),
             _ => false,
         }
     }
-    let of = |name: &str| r.attributes.peek::<Json>(name);
-    IDENTITY
-        .into_iter()
-        .filter(|(name, _)| of(name).is_some_and(|value| any(&value)))
-        .collect()
+    let may_be = |json: &str| json.contains(MASK) || json.contains("\\u");
+    let is = |name: &str| {
+        r.attributes.raw(name).is_some_and(may_be)
+            && r.attributes.peek::<Json>(name).is_some_and(|v| any(&v))
+    };
+    IDENTITY.into_iter().filter(|(name, _)| is(name)).collect()
 }
 
 /// A user (Kustomer facts §9.7). `pending` where it came from the list of invited ones.

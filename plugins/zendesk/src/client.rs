@@ -4,11 +4,15 @@
 //! unseen answer means is known only to the caller. Refusals of the account as a whole (no credential, no quota) end the
 //! unit and reject nothing (rule M-10). Not here: retries, pacing, credentials; those are the host's.
 
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::http::{HttpError, OperationKey, Reply, RequestBuilder};
-use transload_sdk::types::{BlobRef, Error, Invalid};
+use transload_sdk::types::{Error, Invalid};
 
 use crate::api::{JobStatus, Refusal};
 
@@ -35,8 +39,8 @@ pub enum Sent {
 pub struct Answer {
     /// 200, 201 …
     pub status: u16,
-    /// The body; null where there is none.
-    pub body: Value,
+    /// All of it.
+    pub reply: Reply,
     /// An earlier attempt of this request may have been applied (rule D-4).
     pub attempted_before: bool,
 }
@@ -47,123 +51,41 @@ impl Answer {
     /// # Errors
     /// `bug` when it is not there or not of this shape.
     pub fn take<T: DeserializeOwned>(&self, member: &str) -> Result<T, Error> {
-        read(&self.body, member)
+        read(&self.reply, member)
     }
 }
 
-/// A write to be sent: the request but for its context.
-#[derive(Debug, Clone)]
-pub struct Write {
-    method: &'static str,
-    path: String,
-    headers: Vec<(String, String)>,
-    body: Body,
-    idempotent: bool,
+/// A write that must not be repeated unless it was looked up.
+pub fn once(
+    cx: &Context,
+    method: &str,
+    path: impl Into<String>,
     key: OperationKey,
-    lifetime_ms: Option<u64>,
-    perishable: Vec<String>,
-    passing: bool,
+) -> RequestBuilder {
+    mutating(cx, method, path, key).once()
 }
 
-#[derive(Debug, Clone)]
-enum Body {
-    None,
-    Json(Value),
-    Blob(BlobRef),
+/// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
+pub fn idempotent(
+    cx: &Context,
+    method: &str,
+    path: impl Into<String>,
+    key: OperationKey,
+) -> RequestBuilder {
+    mutating(cx, method, path, key).idempotent(None)
 }
 
-impl Write {
-    /// A write that must not be repeated unless it was looked up.
-    pub fn once(method: &'static str, path: impl Into<String>, key: OperationKey) -> Self {
-        Self {
-            method,
-            path: path.into(),
-            headers: Vec::new(),
-            body: Body::None,
-            idempotent: false,
-            key,
-            lifetime_ms: None,
-            perishable: Vec::new(),
-            passing: false,
-        }
-    }
-
-    /// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
-    pub fn idempotent(method: &'static str, path: impl Into<String>, key: OperationKey) -> Self {
-        Self {
-            idempotent: true,
-            ..Self::once(method, path, key)
-        }
-    }
-
-    /// With a JSON body.
-    pub fn json(mut self, body: &Value) -> Self {
-        self.body = Body::Json(body.clone());
-        self
-    }
-
-    /// With a body of the host's.
-    pub fn blob(mut self, blob: BlobRef) -> Self {
-        self.body = Body::Blob(blob);
-        self
-    }
-
-    /// With one more header.
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// The answer is of use for so long only, ms.
-    pub fn lifetime(mut self, ms: u64) -> Self {
-        self.lifetime_ms = Some(ms);
-        self
-    }
-
-    /// Parts of the request that differ when it is made again.
-    pub fn perishable(mut self, parts: Vec<String>) -> Self {
-        self.perishable = parts;
-        self
-    }
-
-    /// Leaves nothing behind by itself.
-    pub fn passing(mut self) -> Self {
-        self.passing = true;
-        self
-    }
-
-    fn builder(self, cx: &Context) -> RequestBuilder {
-        let OperationKey { item, part, step } = self.key;
-        let mut request = cx
-            .http()
-            .request(self.method, self.path)
-            .header("accept", "application/json")
-            .key(item, part, step);
-        for (name, value) in self.headers {
-            request = request.header(name, value);
-        }
-        request = match self.body {
-            Body::None => request,
-            Body::Json(value) => request.json(&value),
-            Body::Blob(blob) => request.body_blob(blob),
-        };
-        request = if self.idempotent {
-            request.idempotent(None)
-        } else {
-            request.once()
-        };
-        if let Some(ms) = self.lifetime_ms {
-            request = request.lifetime(ms);
-        }
-        for part in self.perishable {
-            request = request.perishable(part);
-        }
-        if self.passing {
-            request.passing()
-        } else {
-            request
-        }
-    }
+fn mutating(
+    cx: &Context,
+    method: &str,
+    path: impl Into<String>,
+    key: OperationKey,
+) -> RequestBuilder {
+    let OperationKey { item, part, step } = key;
+    let request = cx.http().request(method, path);
+    request
+        .header("accept", "application/json")
+        .key(item, part, step)
 }
 
 /// Names a write of one item.
@@ -179,23 +101,29 @@ pub fn key(item: &str, part: impl Into<String>, step: &str) -> OperationKey {
 ///
 /// # Errors
 /// What ends the unit: no credential, no right to the account, no quota, cancelled.
-pub async fn write(cx: &Context, write: Write) -> Result<Sent, Error> {
-    let reply = match write.builder(cx).send().await {
+pub async fn write(request: RequestBuilder) -> Result<Sent, Error> {
+    let reply = match request.send().await {
         Ok(reply) => reply,
         Err(HttpError::InDoubt(_)) => return Ok(Sent::Doubt),
         Err(other) => return Err(other.into()),
     };
     if reply.ok() {
-        let body = serde_json::from_slice(reply.bytes()).unwrap_or(Value::Null);
-        let attempted_before = reply.attempted_before;
         return Ok(Sent::Done(Answer {
             status: reply.status,
-            body,
-            attempted_before,
+            attempted_before: reply.attempted_before,
+            reply,
         }));
     }
-    account_refusal(&reply)?;
-    Ok(Sent::Refused(Refusal::read(reply.status, reply.bytes())))
+    Ok(Sent::Refused(refused(&reply)?))
+}
+
+/// What an answer says that refuses a record.
+///
+/// # Errors
+/// What it says where it refuses the account.
+pub fn refused(reply: &Reply) -> Result<Refusal, Error> {
+    account_refusal(reply)?;
+    Ok(Refusal::read(reply.status, reply.bytes()))
 }
 
 fn read_request(cx: &Context, path: &str) -> RequestBuilder {
@@ -205,12 +133,12 @@ fn read_request(cx: &Context, path: &str) -> RequestBuilder {
 /// Reads; `None` for 404.
 ///
 /// # Errors
-/// Anything but 2xx and 404, or an answer that is no JSON.
-pub async fn get(cx: &Context, path: &str) -> Result<Option<Value>, Error> {
+/// Anything but 2xx and 404.
+pub async fn get(cx: &Context, path: &str) -> Result<Option<Reply>, Error> {
     let reply = read_request(cx, path).send().await?;
     match reply.status {
         404 => Ok(None),
-        200..=299 => reply.json().map(Some),
+        200..=299 => Ok(Some(reply)),
         _ => Err(read_error(&reply)),
     }
 }
@@ -246,6 +174,20 @@ pub async fn find_member<T: DeserializeOwned>(
         .transpose()
 }
 
+/// What a list by cursor says of its next page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Paging {
+    meta: Meta,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Meta {
+    has_more: bool,
+    after_cursor: Option<String>,
+}
+
 /// Reads a whole list by cursor, which has no depth limit (Zendesk facts §3). `path` may have a query.
 ///
 /// # Errors
@@ -255,30 +197,37 @@ pub async fn list<T: DeserializeOwned>(
     path: &str,
     member: &str,
 ) -> Result<Vec<T>, Error> {
+    Ok(list_at_most(cx, path, member, usize::MAX).await?.0)
+}
+
+/// The same, but no more than so many pages; whether that was all.
+///
+/// # Errors
+/// As [`list`].
+pub async fn list_at_most<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+    member: &str,
+    pages: usize,
+) -> Result<(Vec<T>, bool), Error> {
     let joint = if path.contains('?') { '&' } else { '?' };
     let base = format!("{path}{joint}page[size]={PAGE}");
     let mut all = Vec::new();
     let mut url = base.clone();
-    loop {
+    for _ in 0..pages {
         let Some(body) = get(cx, &url).await? else {
-            return Ok(all);
+            return Ok((all, true));
         };
         let rows: Vec<T> = read(&body, member)?;
         let empty = rows.is_empty();
         all.extend(rows);
-        let meta = body.get("meta");
-        let more = meta
-            .and_then(|m| m.get("has_more"))
-            .and_then(Value::as_bool)
-            .unwrap_or(false);
-        let cursor = meta
-            .and_then(|m| m.get("after_cursor"))
-            .and_then(Value::as_str);
-        match cursor.filter(|_| more && !empty) {
-            Some(cursor) => url = format!("{base}&page[after]={}", query(cursor)),
-            None => return Ok(all),
+        let Paging { meta } = body.json()?;
+        match meta.after_cursor.filter(|_| meta.has_more && !empty) {
+            Some(cursor) => url = format!("{base}&page[after]={}", query(&cursor)),
+            None => return Ok((all, true)),
         }
     }
+    Ok((all, false))
 }
 
 /// Waits for a job in the host and gives its last state; `None` when its results are no longer kept.
@@ -293,7 +242,7 @@ pub async fn job(cx: &Context, id: &str) -> Result<Option<JobStatus>, Error> {
         .await?;
     match reply.status {
         404 => Ok(None),
-        200..=299 => read(&reply.json()?, "job_status").map(Some),
+        200..=299 => read(&reply, "job_status").map(Some),
         _ => Err(read_error(&reply)),
     }
 }
@@ -320,9 +269,56 @@ pub fn query_list<I: AsRef<str>>(values: impl IntoIterator<Item = I>) -> String 
         .join(",")
 }
 
-fn read<T: DeserializeOwned>(body: &Value, member: &str) -> Result<T, Error> {
-    let value = body.get(member).cloned().unwrap_or(json!(null));
-    serde_json::from_value(value).map_err(|_| Error::Bug(format!("`{member}` has another shape")))
+/// One member of an answer, without building the others.
+///
+/// # Errors
+/// `bug` when the answer is no JSON, or the member of another shape.
+pub fn read<T: DeserializeOwned>(reply: &Reply, member: &str) -> Result<T, Error> {
+    let mut json = serde_json::Deserializer::from_slice(reply.bytes());
+    let wanted = Member {
+        name: member,
+        of: PhantomData::<T>,
+    };
+    let found = wanted.deserialize(&mut json).and_then(|found| {
+        json.end()?;
+        // What is absent is as good as null.
+        found.map_or_else(|| serde_json::from_value(Value::Null), Ok)
+    });
+    found.map_err(|_| Error::Bug(format!("{}: `{member}` has another shape", reply.what())))
+}
+
+/// Reads one member of a JSON object and passes over the rest.
+struct Member<'m, T> {
+    name: &'m str,
+    of: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Member<'_, T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Member<'_, T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with `{}`", self.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<String>()? {
+            if name == self.name {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// A rejection that is about the account, not about the record.

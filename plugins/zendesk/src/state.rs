@@ -145,6 +145,8 @@ pub struct State {
     pub bulk_users: bool,
     /// Whether the account may have custom objects.
     pub custom_objects: bool,
+    /// Whether a search takes several values of one keyword as alternatives.
+    pub search_any: bool,
 }
 
 impl State {

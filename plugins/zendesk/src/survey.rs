@@ -11,7 +11,7 @@ use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::types::{Error, FieldType, Kind, ReferenceType};
 
 use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
-use crate::client::{self, Sent, Write, key};
+use crate::client::{self, Sent, key};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, State, UserImport, own_field};
 use crate::write::{self, matching, people, schema};
@@ -50,7 +50,7 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
     }
     // A scope that does not exist is granted and then refuses every call (Zendesk facts §1): so a real resource is read.
     let settings = match client::get(cx, "/api/v2/account/settings").await {
-        Ok(settings) => settings.unwrap_or_default(),
+        Ok(settings) => settings.map_or(Ok(Value::Null), |reply| reply.json())?,
         Err(Error::Permission(why)) => {
             missing.push(format!("scope read: {why}"));
             Value::Null
@@ -311,6 +311,7 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     }
     let mut allowances = Vec::new();
     if let Some(limit) = client::get(cx, "/api/v2/custom_objects/limits/object_limit").await? {
+        let limit: Value = limit.json()?;
         let number = |name: &str| limit.get(name).and_then(Value::as_u64);
         allowances.push(Allowance {
             name: "custom objects".to_owned(),
@@ -423,7 +424,9 @@ async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error
 /// What ends a unit; `invalid` when a setting names nobody.
 pub async fn prepare(cx: &Context) -> Result<String, Error> {
     let config: Config = cx.config()?;
-    let me = me(cx).await?.id.unwrap_or_default();
+    let owner = me(cx).await?;
+    let me = owner.id.unwrap_or_default();
+    let search_any = matching::search_any(cx, &owner).await?;
     let stand_in = match &config.fallback_agent {
         None => me,
         Some(wanted) => {
@@ -481,6 +484,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         ticket_source_url,
         bulk_users,
         custom_objects: custom_objects.is_some(),
+        search_any,
     };
     serde_json::to_string(&state).map_err(|_| Error::Bug("the state is no JSON".to_owned()))
 }
@@ -563,14 +567,15 @@ async fn make_own(
 /// import on (Zendesk facts §6.1).
 async fn bulk_users(cx: &Context) -> Result<bool, Error> {
     let item = "own:probe:bulk-users";
-    let write = Write::idempotent(
+    let write = client::idempotent(
+        cx,
         "POST",
         "/api/v2/users/create_many",
         key(item, "main", "probe"),
     )
     .json(&json!({"users": []}))
     .passing();
-    let sent = client::write(cx, write).await?;
+    let sent = client::write(write).await?;
     Ok(match sent {
         Sent::Done(_) => true,
         Sent::Refused(refusal) => refusal.status != 403,

@@ -17,7 +17,7 @@ use crate::api::{
     Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobRow, JobStatus,
     Organization, Record, Ticket, User,
 };
-use crate::client::{self, Sent, Write, key};
+use crate::client::{self, Sent, key};
 use crate::map::{self, FieldOwner, FieldTarget};
 use crate::state::{Config, State};
 use crate::thread;
@@ -208,9 +208,9 @@ impl Undo<'_> {
             .join(",");
         let first = batch.first().map(|u| u.effect_id).unwrap_or_default();
         let key = key("*", format!("tickets:{first}"), step);
-        let write = Write::idempotent("DELETE", format!("{path}?ids={ids}"), key);
+        let write = client::idempotent(self.cx, "DELETE", format!("{path}?ids={ids}"), key);
         let every = || batch.iter().map(|one| one.effect_id).collect();
-        let Sent::Done(answer) = client::write(self.cx, write).await? else {
+        let Sent::Done(answer) = client::write(write).await? else {
             return Ok(every());
         };
         let job: JobStatus = answer.take("job_status")?;
@@ -294,7 +294,7 @@ impl Undo<'_> {
     async fn delete(&self, one: &Undoing, path: String, step: &str) -> Result<Verdict, Error> {
         let key = key(&one.item, format!("undo:{}", one.effect_id), step);
         Ok(
-            match client::write(self.cx, Write::idempotent("DELETE", path, key)).await? {
+            match client::write(client::idempotent(self.cx, "DELETE", path, key)).await? {
                 Sent::Done(_) => (UndoStatus::Undone, None),
                 Sent::Refused(refusal) if refusal.status == 404 => (UndoStatus::Undone, None),
                 Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
@@ -648,8 +648,8 @@ impl Undo<'_> {
         }
         let mut envelope = Map::new();
         envelope.insert(word.to_owned(), Value::Object(body));
-        let write = Write::idempotent(method, path, key).json(&Value::Object(envelope));
-        Ok(match client::write(self.cx, write).await? {
+        let write = client::idempotent(self.cx, method, path, key).json(&Value::Object(envelope));
+        Ok(match client::write(write).await? {
             Sent::Done(_) => (UndoStatus::Restored, None),
             Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
             Sent::Doubt => verdict(UndoStatus::Failed, "the change back was not answered"),

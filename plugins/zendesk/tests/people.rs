@@ -67,6 +67,165 @@ async fn a_matched_user_keeps_the_notes_of_others_and_has_the_source_card_in_a_f
     assert!(user.user_fields.is_empty(), "{:?}", user.user_fields);
 }
 
+/// An account that had so many customers, companies and agents before.
+async fn account_of(size: usize, search_any: bool) -> Account {
+    Account::with(|config| {
+        config.switches.search_any = search_any;
+        config.agent_seats = size + 20;
+        let before = &mut config.preexisting;
+        for n in 0..size {
+            let email = format!("person{n}@elsewhere.example");
+            before.end_users.push((email, format!("Person {n}")));
+            before.organizations.push(format!("Other Partner {n}"));
+            let email = format!("colleague{n}@acme.example");
+            before
+                .agents_by_email
+                .push((email, format!("Colleague {n}")));
+        }
+    })
+    .await
+}
+
+/// A hundred customers, each known by an address, a number and a foreign id; three are there already.
+fn hundred_customers() -> Vec<transload_sdk::destination::Item> {
+    (0..100)
+        .map(|n| {
+            let email = match n {
+                7 => "old.customer@example.com".to_owned(),
+                8 => "second.address@example.com".to_owned(),
+                n => format!("new{n}@example.com"),
+            };
+            let mut data = person(&format!("Customer {n}"), &[&email]);
+            let phone = format!("+1 555 555 {:04}", 1_000 + n);
+            data.addresses
+                .push(Address::new(AddressChannel::Phone, phone));
+            data.external_ids = vec![format!("crm-{n}")];
+            if n == 9 {
+                data.name = Some("By Number".to_owned());
+            }
+            customer(&format!("c{n}"), Vec::new(), data)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn matching_a_hundred_customers_costs_the_same_in_a_large_account_as_in_a_small_one() {
+    let mut calls = Vec::new();
+    for (size, search_any) in [(0, true), (400, true), (400, false)] {
+        let account = account_of(size, search_any).await;
+        let id = |email: &str| account.snapshot().user_by_email(email).unwrap().id;
+        let first = id("old.customer@example.com");
+        let second = id("second.customer@example.com");
+        account
+            .sim
+            .edit_user(first, |user| {
+                let mut further = user.identities[0].clone();
+                further.id = 77;
+                further.primary = false;
+                "second.address@example.com".clone_into(&mut further.value);
+                user.identities.push(further);
+            })
+            .unwrap();
+        account
+            .sim
+            .edit_user(second, |user| {
+                "By Number".clone_into(&mut user.name);
+                user.phone = Some("+15555551009".to_owned());
+            })
+            .unwrap();
+        let harness = account.harness();
+        let found = Zendesk::match_items(&harness.context(), Kind::Customer, hundred_customers())
+            .await
+            .unwrap();
+        let there: Vec<(String, String)> = found
+            .iter()
+            .filter_map(|result| {
+                let candidate = result.candidates.first()?;
+                Some((result.item.clone(), candidate.target_id.clone()))
+            })
+            .collect();
+        let hit = |key: &str, id: u64| (format!("customer:{key}"), id.to_string());
+        // Listing everybody shows first addresses only; the second is told by a refused creation then.
+        let wanted = match search_any {
+            true => vec![hit("c7", first), hit("c8", first), hit("c9", second)],
+            false => vec![hit("c7", first), hit("c9", second)],
+        };
+        assert_eq!(there, wanted, "{size} {search_any}");
+        calls.push(harness.exchanges().len());
+    }
+    // 200 external ids; 100 addresses, and those left of each search; one user's further addresses; 98 numbers and the rest.
+    assert_eq!(calls[0], calls[1]);
+    assert!(calls[1] <= 10, "{calls:?}");
+}
+
+#[tokio::test]
+async fn matching_a_hundred_companies_costs_the_same_in_a_large_account_as_in_a_small_one() {
+    let mut calls = Vec::new();
+    for (size, search_any) in [(0, true), (400, true), (400, false)] {
+        let account = account_of(size, search_any).await;
+        let items = (0..100)
+            .map(|n| {
+                let name = match n {
+                    7 => " old partner".to_owned(),
+                    8 => "The \"Best\"".to_owned(),
+                    9 => "Partner".to_owned(),
+                    n => format!("New Partner {n}"),
+                };
+                company(&format!("k{n}"), Vec::new(), Company::called(name))
+            })
+            .collect();
+        let harness = account.harness();
+        let found = Zendesk::match_items(&harness.context(), Kind::Company, items)
+            .await
+            .unwrap();
+        let there: Vec<(&str, MatchKey)> = found
+            .iter()
+            .filter_map(|result| Some((result.item.as_str(), result.candidates.first()?.by)))
+            .collect();
+        assert_eq!(there, [("company:k7", MatchKey::Name)], "{size}");
+        calls.push(harness.exchanges().len());
+    }
+    assert!(calls[0].abs_diff(calls[1]) <= 1, "{calls:?}");
+    assert!(calls[1] <= 5, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_hundred_conversations_of_one_group_ask_for_its_members_and_not_for_everybodys() {
+    use transload_sdk::ledger::Effect;
+    let account = account_of(400, true).await;
+    let team = support::team("t1", "Shipping");
+    account.write(Kind::Team, vec![team]).await;
+    let effects: Vec<Effect> = account.effects_of("team:t1");
+    let group = effects[0].target_id.clone();
+    let teams = vec![Reference::new(Kind::Team, "t1").at(group.clone())];
+    let items = (0..100)
+        .map(|n| {
+            let conversation = Conversation {
+                subject: Some(format!("Parcel {n}")),
+                teams: teams.clone(),
+                ..Conversation::empty()
+            };
+            let bo = Author::Name("Bo".to_owned());
+            let parts = vec![said(&format!("m{n}"), bo, "Hi!", NOW)];
+            thread(&format!("v{n}"), Vec::new(), conversation, parts)
+        })
+        .collect();
+    let harness = account.harness();
+    Zendesk::write(&harness.context(), Kind::Conversation, items)
+        .await
+        .unwrap();
+    let asked: Vec<String> = harness
+        .exchanges()
+        .into_iter()
+        .map(|e| e.request.url)
+        .filter(|url| url.contains("memberships"))
+        .collect();
+    let of_group = format!("/api/v2/groups/{group}/memberships?page[size]=100");
+    let first_page = "/api/v2/group_memberships?page[size]=100".to_owned();
+    assert_eq!(asked, [first_page, of_group]);
+    assert!(harness.outcomes().iter().all(is_created));
+}
+
 fn of_nobody_here() -> transload_sdk::destination::Item {
     let bo = Reference::new(Kind::Customer, "c9").called("Bo Ng");
     let conversation = Conversation {

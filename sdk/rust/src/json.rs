@@ -12,8 +12,12 @@ pub struct Misread {
     pub why: String,
 }
 
-/// Reads a document.
+/// Reads a document. Where one cannot be read it is read again for the place: keeping that costs a text for every name, and
+/// nearly every document can be read.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Misread> {
+    if let Ok(value) = serde_json::from_slice(bytes) {
+        return Ok(value);
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|e| Misread {
         path: e.path().to_string(),

@@ -21,7 +21,7 @@ use super::{
     Changed, SETTLE_BY_KEY_MS, change, effect, exported_as, holds, objects, reject, report, schema,
 };
 use crate::api::{JobRow, JobStatus, Organization, Record, User};
-use crate::client::{self, Sent, Write, key};
+use crate::client::{self, Sent, key};
 use crate::map::{self, FieldOwner, loss};
 use crate::state::{Config, own_field};
 use crate::thread::canonical;
@@ -362,10 +362,10 @@ impl Desk {
         for chunk in chunks {
             let key = key("*", chunk.part.clone(), step);
             let path = format!("/api/v2/custom_objects/{}/jobs", chunk.kind);
-            let write = Write::idempotent("POST", path, key.clone())
+            let write = client::idempotent(cx, "POST", path, key.clone())
                 .json(&self.job_body(&chunk))
                 .lifetime(objects::JOB_LIFE_MS);
-            let id = match client::write(cx, write).await? {
+            let id = match client::write(write).await? {
                 Sent::Done(answer) => Some(answer.take::<JobStatus>("job_status")?.id),
                 Sent::Doubt => None,
                 Sent::Refused(refusal) => {
@@ -543,11 +543,7 @@ async fn put(cx: &Context, object: &Object, wanted: &Change) -> Result<Written, 
     let body = json!({object.kind: body});
     let request = |step: &str| {
         let part = format!("links:{}:{}", object.kind, object.id);
-        let key = key("*", part, step);
-        (
-            Write::idempotent("PUT", path.clone(), key.clone()).json(&body),
-            key,
-        )
+        client::idempotent(cx, "PUT", path.clone(), key("*", part, step)).json(&body)
     };
     let read = async || client::find_member::<Value>(cx, &path, object.kind).await;
     let is_done = |now: &Value| {

@@ -13,12 +13,12 @@ pub mod tickets;
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
-use transload_sdk::http::OperationKey;
+use transload_sdk::http::{self, Made, OperationKey, RequestBuilder};
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
 use transload_sdk::types::{Error, Kind, Loss};
 
 use crate::api::Refusal;
-use crate::client::{self, Sent, Write};
+use crate::client::{self, Sent, key};
 use crate::map;
 use crate::thread::canonical;
 
@@ -156,8 +156,8 @@ pub enum Creation<T> {
     Unsettled,
 }
 
-/// Makes one object: sends; looks it up when the answer is not seen; sends once more when a look-up that counts finds
-/// nothing. `request` builds the write for a step, `find` looks it up, `ours` says whether what was found carries this run.
+/// Makes one object with the SDK's care for lost answers. `find` looks it up, `ours` says whether what was found carries this
+/// run.
 ///
 /// # Errors
 /// What ends the unit.
@@ -165,46 +165,32 @@ pub async fn create<T: serde::de::DeserializeOwned>(
     cx: &Context,
     member: &str,
     in_doubt_since: Option<i64>,
-    request: impl Fn(&str) -> (Write, OperationKey),
+    request: RequestBuilder,
     find: impl AsyncFn() -> Result<Option<T>, Error>,
     ours: impl Fn(&T) -> bool,
 ) -> Result<Creation<T>, Error> {
     let run_proof = |found: &T| ours(found).then(|| Proof::Marker(cx.run().to_owned()));
-    if let Some(since) = in_doubt_since {
-        wait_out(cx, since, SETTLE_BY_KEY_MS).await;
-        if let Some(found) = find().await? {
-            let proof = run_proof(&found);
-            return Ok(Creation::There(found, proof, request("create").1));
+    let first = request
+        .request()
+        .key
+        .clone()
+        .unwrap_or_else(|| key("", "", ""));
+    let create = http::create(cx, request).in_doubt_since(in_doubt_since);
+    Ok(match create.or_find(find, SETTLE_BY_KEY_MS).await? {
+        Made::Created { reply, proof, key } => {
+            let found: T = client::read(&reply, member)?;
+            // An answer that is no 201 may be about something that was there.
+            let fresh = proof.filter(|_| reply.status == 201);
+            let proof = fresh.or_else(|| run_proof(&found));
+            Creation::There(found, proof, key.unwrap_or(first))
         }
-    }
-    for step in ["create", "create-again"] {
-        let (write, key) = request(step);
-        match client::write(cx, write).await? {
-            Sent::Done(answer) => {
-                let found: T = answer.take(member)?;
-                let proof = if answer.status == 201 && !answer.attempted_before {
-                    Some(Proof::Fresh)
-                } else {
-                    run_proof(&found)
-                };
-                return Ok(Creation::There(found, proof, key));
-            }
-            Sent::Refused(refusal) => return Ok(Creation::Refused(refusal)),
-            Sent::Doubt => {
-                // What is found counts at once; a miss only a settle time later (rule D-3).
-                for wait in [0, SETTLE_BY_KEY_MS] {
-                    if wait > 0 {
-                        cx.sleep(wait).await;
-                    }
-                    if let Some(found) = find().await? {
-                        let proof = run_proof(&found);
-                        return Ok(Creation::There(found, proof, key));
-                    }
-                }
-            }
+        Made::Found { object, key, .. } => {
+            let proof = run_proof(&object);
+            Creation::There(object, proof, key.unwrap_or(first))
         }
-    }
-    Ok(Creation::Unsettled)
+        Made::Refused(reply) => Creation::Refused(client::refused(&reply)?),
+        Made::Unsettled(_) => Creation::Unsettled,
+    })
 }
 
 /// What became of a change.
@@ -226,13 +212,18 @@ pub enum Changed<T> {
 pub async fn change<T: serde::de::DeserializeOwned>(
     cx: &Context,
     member: &str,
-    request: impl Fn(&str) -> (Write, OperationKey),
+    request: impl Fn(&str) -> RequestBuilder,
     read: impl AsyncFn() -> Result<Option<T>, Error>,
     is_done: impl Fn(&T) -> bool,
 ) -> Result<Changed<T>, Error> {
     for step in ["update", "update-again"] {
-        let (write, key) = request(step);
-        match client::write(cx, write).await? {
+        let write = request(step);
+        let key = write
+            .request()
+            .key
+            .clone()
+            .unwrap_or_else(|| key("", "", ""));
+        match client::write(write).await? {
             Sent::Done(answer) => return Ok(Changed::Done(answer.take(member)?, key)),
             Sent::Refused(refusal) => return Ok(Changed::Refused(refusal)),
             Sent::Doubt => {

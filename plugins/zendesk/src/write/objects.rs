@@ -16,7 +16,7 @@ use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Field, Loss};
 use super::{effect, made, reject, report, schema};
 use crate::api::{JobStatus, Record};
 use crate::card::{self, Card, fitted};
-use crate::client::{self, Sent, Write, key, query_list};
+use crate::client::{self, Sent, key, query_list};
 use crate::map::{self, FieldOwner, FieldTarget, Misfit, loss};
 use crate::state::{Config, own_field};
 use crate::thread::canonical;
@@ -259,10 +259,10 @@ async fn begin<'a>(cx: &Context, object: &str, drafts: Vec<Draft<'a>>) -> Result
     let key = key("*", format!("records:{object}:{first}"), "create");
     let items: Vec<&Value> = drafts.iter().map(|draft| &draft.body).collect();
     let path = format!("/api/v2/custom_objects/{object}/jobs");
-    let write = Write::idempotent("POST", path, key.clone())
+    let write = client::idempotent(cx, "POST", path, key.clone())
         .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
         .lifetime(JOB_LIFE_MS);
-    Ok(match client::write(cx, write).await? {
+    Ok(match client::write(write).await? {
         Sent::Done(answer) => Begin::Job(Job {
             id: answer.take::<JobStatus>("job_status")?.id,
             key,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::api::{Group, GroupMembership, Identity, Organization, Refusal, User};
 use crate::card::{self, Card, fitted};
-use crate::client::{self, Sent, Write, key, query, query_list};
+use crate::client::{self, Sent, key, query, query_list};
 use crate::map::{self, COMMENT_BYTES, FieldOwner, loss};
 use crate::state::{Config, State, UserImport, own_field};
 use crate::thread::canonical;
@@ -90,13 +90,13 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     None => marker.clone(),
                 };
                 let body = json!({"group": {"name": name, "description": description}});
-                let request = |step: &str| {
-                    let key = key(&item.key, "main", step);
-                    (
-                        Write::once("POST", "/api/v2/groups", key.clone()).json(&body),
-                        key,
-                    )
-                };
+                let request = client::once(
+                    cx,
+                    "POST",
+                    "/api/v2/groups",
+                    key(&item.key, "main", "create"),
+                )
+                .json(&body);
                 let find = async || {
                     let all: Vec<Group> = client::list(cx, "/api/v2/groups", "groups").await?;
                     let ours =
@@ -142,13 +142,13 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
 async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option<Effect>, Error> {
     let part = format!("membership:{user}:{group}");
     let body = json!({"group_membership": {"user_id": user, "group_id": group}});
-    let request = |step: &str| {
-        let key = key(&item.key, part.clone(), step);
-        (
-            Write::once("POST", "/api/v2/group_memberships", key.clone()).json(&body),
-            key,
-        )
-    };
+    let request = client::once(
+        cx,
+        "POST",
+        "/api/v2/group_memberships",
+        key(&item.key, part.clone(), "create"),
+    )
+    .json(&body);
     let find = async || membership(cx, user, group).await;
     Ok(
         match create(cx, "group_membership", None, request, find, |_| false).await? {
@@ -200,6 +200,28 @@ async fn lost_membership(
 pub async fn memberships(cx: &Context) -> Result<BTreeSet<(u64, u64)>, Error> {
     let all: Vec<GroupMembership> =
         client::list(cx, "/api/v2/group_memberships", "group_memberships").await?;
+    Ok(all.into_iter().map(|m| (m.user_id, m.group_id)).collect())
+}
+
+/// Who is in these groups, and perhaps in others: out of the list of all memberships as long as that takes no more calls than
+/// asking for each of the groups, so that the calls follow the groups and not the account.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn memberships_of(
+    cx: &Context,
+    groups: &BTreeSet<u64>,
+) -> Result<BTreeSet<(u64, u64)>, Error> {
+    let member = "group_memberships";
+    let path = "/api/v2/group_memberships";
+    let (mut all, complete): (Vec<GroupMembership>, bool) =
+        client::list_at_most(cx, path, member, groups.len()).await?;
+    if !complete {
+        for group in groups {
+            let path = format!("/api/v2/groups/{group}/memberships");
+            all.extend(client::list::<GroupMembership>(cx, &path, member).await?);
+        }
+    }
     Ok(all.into_iter().map(|m| (m.user_id, m.group_id)).collect())
 }
 
@@ -397,11 +419,7 @@ async fn put_user(
     body.insert("skip_verify_email".to_owned(), json!(true));
     let body = json!({"user": body});
     let request = |step: &str| {
-        let key = key(&item.key, "main", step);
-        (
-            Write::idempotent("PUT", path.clone(), key.clone()).json(&body),
-            key,
-        )
+        client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&body)
     };
     let read = async || client::find_member::<User>(cx, &path, "user").await;
     let is_done = |user: &User| holds(&serde_json::to_value(user).unwrap_or_default(), &now);
@@ -476,13 +494,13 @@ async fn create_user(
     marker: &str,
     body: &Value,
 ) -> Result<Creation<User>, Error> {
-    let request = |again: &str| {
-        let key = key(item, "main", &format!("{step}:{again}"));
-        (
-            Write::once("POST", "/api/v2/users", key.clone()).json(body),
-            key,
-        )
-    };
+    let request = client::once(
+        cx,
+        "POST",
+        "/api/v2/users",
+        key(item, "main", &format!("{step}:create")),
+    )
+    .json(body);
     let find = async || by_marker(cx, marker).await;
     let ours = |user: &User| run_matches(cx, &user.user_fields);
     create(cx, "user", since, request, find, ours).await
@@ -1128,13 +1146,13 @@ async fn add_identity(
     let part = format!("identity:{kind}:{value}");
     let url = format!("{path}/identities");
     let body = json!({"identity": {"type": kind, "value": value, "verified": true, "skip_verify_email": true}});
-    let request = |step: &str| {
-        let key = key(&item.key, part.clone(), step);
-        (
-            Write::once("POST", url.clone(), key.clone()).json(&body),
-            key,
-        )
-    };
+    let request = client::once(
+        cx,
+        "POST",
+        url.clone(),
+        key(&item.key, part.clone(), "create"),
+    )
+    .json(&body);
     let find = async || {
         let all: Vec<Identity> = client::list(cx, &url, "identities").await?;
         Ok(all
@@ -1171,10 +1189,10 @@ async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft<'_>)]) -> Result<
         .unwrap_or_default();
     let key = key("*", format!("users:{first}"), "create");
     // Results of a job are kept for about an hour (Zendesk facts §12).
-    let write = Write::once("POST", "/api/v2/users/create_many", key.clone())
+    let write = client::once(cx, "POST", "/api/v2/users/create_many", key.clone())
         .json(&json!({"users": bodies}))
         .lifetime(3_000_000);
-    let rows = match client::write(cx, write).await? {
+    let rows = match client::write(write).await? {
         Sent::Done(answer) => {
             let job: crate::api::JobStatus = answer.take("job_status")?;
             client::job(cx, &job.id).await?.and_then(|job| job.results)
@@ -1384,13 +1402,13 @@ async fn one_organization(
         } else {
             format!("create:{attempt}")
         };
-        let request = |again: &str| {
-            let key = key(&item.key, "main", &format!("{step}:{again}"));
-            (
-                Write::once("POST", "/api/v2/organizations", key.clone()).json(&envelope),
-                key,
-            )
-        };
+        let request = client::once(
+            cx,
+            "POST",
+            "/api/v2/organizations",
+            key(&item.key, "main", &format!("{step}:create")),
+        )
+        .json(&envelope);
         let find = async || organization_by(cx, "external_id", &item.marker).await;
         let ours = |o: &Organization| run_matches(cx, &o.organization_fields);
         let since = item.in_doubt_since.filter(|_| attempt == 0);
@@ -1475,11 +1493,7 @@ async fn update_organization(
         let sent = Value::Object(now.clone());
         let body = json!({"organization": sent});
         let request = |step: &str| {
-            let key = key(&item.key, "main", step);
-            (
-                Write::idempotent("PUT", path.clone(), key.clone()).json(&body),
-                key,
-            )
+            client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&body)
         };
         let read = async || client::find_member::<Organization>(cx, &path, "organization").await;
         let is_done = |o: &Organization| holds(&serde_json::to_value(o).unwrap_or_default(), &now);

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
 use crate::card::Card;
-use crate::client::{self, Write, key};
+use crate::client::{self, key};
 use crate::map::{self, FieldOwner, FieldTarget, loss};
 use crate::state::{State, own_field};
 
@@ -160,13 +160,8 @@ pub async fn field(
     }
     let mut envelope = json!({});
     set(&mut envelope, word, body);
-    let request = |step: &str| {
-        let key = key(item, part, step);
-        (
-            Write::once("POST", wanted.owner.path(), key.clone()).json(&envelope),
-            key,
-        )
-    };
+    let request =
+        client::once(cx, "POST", wanted.owner.path(), key(item, part, "create")).json(&envelope);
     let find = async || {
         Ok(all_fields(cx, &wanted.owner)
             .await?
@@ -398,14 +393,13 @@ async fn add_option(
     };
     let path = format!("{}/{}/options", owner.path(), field.id);
     let part = format!("option:{}", option.value);
-    let request = |step: &str| {
-        let key = key(&item.key, part.clone(), step);
-        (
-            Write::once("POST", path.clone(), key.clone())
-                .json(&json!({"custom_field_option": option})),
-            key,
-        )
-    };
+    let request = client::once(
+        cx,
+        "POST",
+        path.clone(),
+        key(&item.key, part.clone(), "create"),
+    )
+    .json(&json!({"custom_field_option": option}));
     let find = async || {
         let fields = all_fields(cx, owner).await?;
         let mut options = fields
@@ -467,13 +461,13 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 "key": object_key, "title": title, "title_pluralized": plural,
                 "description": description, "include_in_list_view": true,
             }});
-            let request = |step: &str| {
-                let key = key(&item.key, "main", step);
-                (
-                    Write::once("POST", "/api/v2/custom_objects", key.clone()).json(&body),
-                    key,
-                )
-            };
+            let request = client::once(
+                cx,
+                "POST",
+                "/api/v2/custom_objects",
+                key(&item.key, "main", "create"),
+            )
+            .json(&body);
             let find =
                 async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
             let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());

@@ -7,10 +7,11 @@
 //! an earlier run loaded is not loaded again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
-use serde_json::{Value, json};
+use serde::Serialize;
 use transload_sdk::destination::{Item, Thread};
-use transload_sdk::http::OperationKey;
+use transload_sdk::http::{OperationKey, RequestBuilder};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Text};
 use transload_sdk::{Context, Level};
@@ -19,7 +20,7 @@ use super::{
     SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS, effect, made, people, reject, report, schema, wait_out,
 };
 use crate::api::{ImportTicket, JobRow, JobStatus, Refusal, Ticket, Upload};
-use crate::client::{self, Sent, Write, key, query};
+use crate::client::{self, Sent, key, query};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, ImportMode, State};
 use crate::thread::{self, File, Mapped, Surroundings};
@@ -59,10 +60,14 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     } else {
         BTreeMap::new()
     };
-    let members = if threads.iter().any(|(_, thread)| is_assigned(thread)) {
-        Some(people::memberships(cx).await?)
-    } else {
+    let groups: BTreeSet<u64> = threads
+        .iter()
+        .filter_map(|(_, thread)| group_of(thread))
+        .collect();
+    let members = if groups.is_empty() {
         None
+    } else {
+        Some(people::memberships_of(cx, &groups).await?)
     };
     let importer = Importer {
         cx,
@@ -106,8 +111,12 @@ fn thread_is_spam(thread: &Thread) -> bool {
     matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
 }
 
-fn is_assigned(thread: &Thread) -> bool {
-    matches!(&thread.conversation.data, Entity::Conversation(c) if !c.teams.is_empty())
+/// The group in charge of a thread.
+fn group_of(thread: &Thread) -> Option<u64> {
+    match &thread.conversation.data {
+        Entity::Conversation(c) => c.teams.first().and_then(map::numeric_target),
+        _ => None,
+    }
 }
 
 fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
@@ -120,6 +129,37 @@ fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
 struct Ready<'a> {
     item: &'a Item,
     mapped: Mapped,
+}
+
+/// Body of a job.
+#[derive(Serialize)]
+struct Tickets<'a> {
+    tickets: Vec<&'a ImportTicket>,
+}
+
+/// Body of a call for one ticket.
+#[derive(Serialize)]
+struct Single<'a> {
+    ticket: &'a ImportTicket,
+}
+
+/// Bytes of a ticket in a body, counted without writing them down.
+fn bytes_of(ticket: &ImportTicket) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // What is no JSON is refused where it is sent.
+    let _ = serde_json::to_writer(&mut count, ticket);
+    count.0
 }
 
 /// What a thread adds to a batch.
@@ -148,7 +188,7 @@ impl Weight {
     fn with_ticket(self, mapped: &Mapped) -> Self {
         let first = mapped.tickets.first();
         Self {
-            bytes: first.map_or(0, |ticket| json!(ticket).to_string().len()),
+            bytes: first.map_or(0, bytes_of),
             ..self
         }
     }
@@ -320,11 +360,11 @@ impl Importer<'_> {
         let path = format!("/api/v2/uploads?filename={}", query(name));
         let part = format!("upload:{}", entry.head.id);
         // Sent again it makes another file that expires unused, so it may be repeated.
-        let write = Write::idempotent("POST", path, key(&item.key, part, "create"))
-            .blob(content)
+        let write = client::idempotent(self.cx, "POST", path, key(&item.key, part, "create"))
+            .body_blob(content)
             .lifetime(UPLOAD_LIFE_MS)
             .passing();
-        Ok(match client::write(self.cx, write).await? {
+        Ok(match client::write(write).await? {
             Sent::Done(answer) => {
                 let upload: Upload = answer.take("upload")?;
                 File::Uploaded {
@@ -472,24 +512,26 @@ impl Importer<'_> {
 
     /// One job for a batch.
     async fn by_job(&self, batch: Vec<Ready<'_>>) -> Result<(), Error> {
-        let tickets: Vec<&ImportTicket> = batch
-            .iter()
-            .filter_map(|one| one.mapped.tickets.first())
-            .collect();
-        let perishable = batch
-            .iter()
-            .flat_map(|one| one.mapped.perishable.iter().cloned())
-            .collect();
+        let tickets = batch.iter().filter_map(|one| one.mapped.tickets.first());
+        let body = Tickets {
+            tickets: tickets.collect(),
+        };
         let first = batch
             .first()
             .map(|one| one.item.key.as_str())
             .unwrap_or_default();
         let key = key("*", format!("import:{first}"), "create");
-        let write = Write::once("POST", self.import_path("/create_many"), key.clone())
-            .json(&json!({"tickets": tickets}))
-            .perishable(perishable)
-            .lifetime(JOB_LIFE_MS);
-        let (rows, attempted_before) = match client::write(self.cx, write).await? {
+        let write = client::once(
+            self.cx,
+            "POST",
+            self.import_path("/create_many"),
+            key.clone(),
+        )
+        .json(&body)
+        .lifetime(JOB_LIFE_MS);
+        let tokens = batch.iter().flat_map(|one| &one.mapped.perishable);
+        let write = tokens.fold(write, RequestBuilder::perishable);
+        let (rows, attempted_before) = match client::write(write).await? {
             Sent::Done(answer) => {
                 let job: JobStatus = answer.take("job_status")?;
                 let ended = client::job(self.cx, &job.id).await?;
@@ -660,7 +702,7 @@ impl Importer<'_> {
         perishable: &[String],
         step: &str,
     ) -> Result<Import, Error> {
-        let body: Value = json!({"ticket": ticket});
+        let body = Single { ticket };
         let there = |found: &Ticket, key| Import::There(found.id, self.proof(found), key);
         if item.in_doubt_since.is_some()
             && let Some(found) = self.find(&ticket.external_id).await?.first()
@@ -676,11 +718,11 @@ impl Importer<'_> {
                 .filter(char::is_ascii_graphic)
                 .take(255)
                 .collect();
-            let write = Write::once("POST", self.import_path(""), key.clone())
-                .with_header("idempotency-key", &idempotency)
-                .json(&body)
-                .perishable(perishable.to_vec());
-            match client::write(self.cx, write).await? {
+            let write = client::once(self.cx, "POST", self.import_path(""), key.clone())
+                .header("idempotency-key", &idempotency)
+                .json(&body);
+            let write = perishable.iter().fold(write, RequestBuilder::perishable);
+            match client::write(write).await? {
                 Sent::Done(answer) => {
                     let made: Ticket = answer.take("ticket")?;
                     let proof = if answer.attempted_before {
@@ -784,6 +826,7 @@ pub async fn wait_for_jobs(cx: &Context) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn rows_find_their_tickets_by_index_and_else_by_place() {

@@ -128,9 +128,7 @@ fn run<'s>(state: &'s State, terms: &[Term]) -> Vec<Found<'s>> {
         };
         let shown = |ticket: &&&Ticket| {
             visible(state, ticket.made_at, ticket.deleted.as_ref().map(|d| d.at))
-                && terms
-                    .iter()
-                    .all(|term| ticket_term(state, ticket, term) != term.negated)
+                && hold(state, &terms, |term| ticket_term(state, ticket, term))
         };
         found.extend(
             candidates
@@ -145,9 +143,7 @@ fn run<'s>(state: &'s State, terms: &[Term]) -> Vec<Found<'s>> {
     if matches!(kind, "" | "organization") {
         let shown = |organization: &&Organization| {
             visible(state, organization.created_at, None)
-                && terms
-                    .iter()
-                    .all(|t| organization_term(organization, t) != t.negated)
+                && hold(state, &terms, |term| organization_term(organization, term))
         };
         found.extend(
             state
@@ -169,11 +165,32 @@ fn run<'s>(state: &'s State, terms: &[Term]) -> Vec<Found<'s>> {
     found
 }
 
+/// Whether all terms hold; several values of one keyword are alternatives where the switch says so.
+fn hold(state: &State, terms: &[&Term], holds: impl Fn(&Term) -> bool) -> bool {
+    let any = |term: &Term| {
+        state.config.switches.search_any
+            && !term.negated
+            && term.operator == ':'
+            && term.key.is_some()
+    };
+    terms.iter().all(|term| {
+        if any(term) {
+            terms
+                .iter()
+                .any(|other| any(other) && other.key == term.key && holds(other))
+        } else {
+            holds(term) != term.negated
+        }
+    })
+}
+
+/// The value of a keyword that has one only.
 fn exact<'t>(terms: &[&'t Term], key: &str) -> Option<&'t str> {
-    let term = terms
+    let mut of_key = terms
         .iter()
-        .find(|t| t.key.as_deref() == Some(key) && !t.negated)?;
-    Some(term.value.as_str())
+        .filter(|t| t.key.as_deref() == Some(key) && !t.negated);
+    let term = of_key.next()?;
+    of_key.next().is_none().then_some(term.value.as_str())
 }
 
 fn compare<T: PartialOrd>(have: &T, operator: char, wanted: &T) -> bool {
@@ -334,16 +351,14 @@ fn user_term(state: &State, user: &User, term: &Term) -> bool {
 }
 
 fn users_matching<'s>(state: &'s State, terms: &[&Term]) -> Vec<&'s User> {
-    // By key without a scan where there is one.
+    // By key without a scan where there is one value of it.
     let by_email =
         exact(terms, "email").and_then(|email| state.user_by_identity(IdentityType::Email, email));
     let by_external =
         exact(terms, "external_id").and_then(|id| state.users_by_external.get(id).copied());
     let shown = |user: &&User| {
         visible(state, user.created_at, user.deleted_at)
-            && terms
-                .iter()
-                .all(|term| user_term(state, user, term) != term.negated)
+            && hold(state, terms, |term| user_term(state, user, term))
     };
     match by_email.or(by_external) {
         Some(id) => state.users.get(&id).into_iter().filter(shown).collect(),

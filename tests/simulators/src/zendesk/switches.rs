@@ -264,6 +264,8 @@ pub struct Switches {
     pub idempotent_imports: bool,
     /// §3, §6.1: time until a new record is found by search; a deleted one is found as long after its deletion.
     pub search_lag: Duration,
+    /// §3 [LIB]: several values of one keyword in a search are alternatives; off, all of them have to hold.
+    pub search_any: bool,
     /// §12 [INF]: time until `GET /tickets?external_id=` shows a new ticket.
     pub ticket_list_lag: Duration,
     /// §12 [INF]: what the hours of automations are counted from on an imported ticket.
@@ -314,6 +316,7 @@ impl Default for Switches {
             job_row_time: Duration::milliseconds(50),
             idempotent_imports: false,
             search_lag: Duration::minutes(3),
+            search_any: true,
             ticket_list_lag: Duration::zero(),
             imported_status_age: StatusAge::Import,
             deletion_frees_keys: true,

@@ -192,3 +192,24 @@ async fn ticket_events_carry_comments_when_asked() {
     let with = client.get(&format!("{path}&include=comment_events")).await;
     assert_eq!(with.at("/ticket_events/0/child_events/0/body"), "x");
 }
+
+#[tokio::test]
+async fn several_values_of_one_keyword_are_alternatives_unless_switched_off() {
+    for (any, found) in [(true, 2), (false, 0)] {
+        let client = Client::new();
+        client
+            .simulator
+            .set_switches(|switches| switches.search_any = any);
+        for name in ["ana", "bo", "cy"] {
+            let email = format!("{name}@example.com");
+            let body = json!({"user": {"name": name, "email": email, "skip_verify_email": true}});
+            client.post("users", body).await.expect(201);
+        }
+        client.wait(180);
+        let two = "users/search?query=email:%22ana@example.com%22%20email:%22bo@example.com%22";
+        assert_eq!(client.get(two).await.at("/count"), found, "{any}");
+        let narrower = format!("{two}%20name:ana");
+        let found = i32::from(any);
+        assert_eq!(client.get(&narrower).await.at("/count"), found, "{any}");
+    }
+}
