@@ -948,7 +948,12 @@ impl Inner {
             }
             Start::Live(live) => live,
         };
-        if mutating && let Some(refusal) = self.too_early(&ident) {
+        // What may be sent twice needs no look-up, and so need not wait until one could count.
+        let repeatable = again == Again::Always || request.passing || live.first_sent.is_some();
+        if mutating
+            && !repeatable
+            && let Some(refusal) = self.too_early(&ident)
+        {
             return Ok(Answer::Error(refusal));
         }
         let call = format!("{} {}", request.method, path_of(&request));

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use transload_sdk::connector::{Description, Role};
 use transload_sdk::session::Account;
 use transload_sdk::source::{Certainty, Discovery, InventoryItem, KindCount, Page, Partition};
-use transload_sdk::types::{BlobRef, Customer, Entity, Entry, Error, Head, Kind, Reference};
+use transload_sdk::types::{BlobRef, Customer, Entity, Entry, Error, Kind, Reference};
 use transload_sdk::{Context, Result, Source};
 
 use crate::misdeed::{self, Misdeed};
@@ -137,49 +137,9 @@ async fn page(cx: &Context, number: &str) -> Result<Rows> {
 }
 
 fn entry(row: Row) -> Entry {
-    Entry {
-        head: Head {
-            kind: Kind::Customer,
-            id: row.id,
-            url: None,
-            external_id: None,
-            created_at: None,
-            updated_at: None,
-            imported_at: None,
-            created_by: None,
-            modified_by: None,
-            deleted: false,
-            fields: vec![],
-            raw: vec![],
-            losses: vec![],
-        },
-        data: Entity::Customer(Customer {
-            name: Some(row.name),
-            display_name: None,
-            first_name: None,
-            last_name: None,
-            username: None,
-            company: None,
-            company_name: None,
-            addresses: vec![],
-            external_ids: vec![],
-            locations: vec![],
-            tags: vec![],
-            locale: None,
-            language: None,
-            time_zone: None,
-            gender: None,
-            birthday: None,
-            avatar_url: None,
-            verified: None,
-            signed_up_at: None,
-            last_seen_at: None,
-            last_activity_at: None,
-            satisfaction: None,
-            merged_from: vec![],
-            merged_into: None,
-            watchers: vec![],
-            conversation_count: None,
-        }),
-    }
+    let customer = Customer {
+        name: Some(row.name),
+        ..Customer::empty()
+    };
+    Entry::new(Kind::Customer, row.id, Entity::Customer(customer))
 }

@@ -309,7 +309,7 @@ impl Names<'_> {
             let end = from.find(|c: char| !c.is_ascii_alphanumeric());
             let (word, after) = from.split_at(end.unwrap_or(from.len()));
             out.push_str(before);
-            let is_ticket = out.ends_with("tickets/") || out.ends_with('#');
+            let is_ticket = out.ends_with("tickets/") || out.ends_with("ticket #");
             match self.of_word(word, is_ticket) {
                 Some(name) => out.push_str(name.as_str().unwrap_or("an object without a name")),
                 None => out.push_str(word),

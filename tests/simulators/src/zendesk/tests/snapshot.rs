@@ -79,7 +79,7 @@ async fn an_id_in_a_text_is_named_where_it_leads_to_a_record_of_the_account() {
         let first = json!({"external_id": "k:1", "comments": [{"body": "x", "public": true}]});
         let first = client.import(first).await;
         let body =
-            format!("continues ticket #{first}; by https://a.example/agent/users/{ana}, not #700");
+            format!("continues ticket #{first}; by https://a.example/agent/users/{ana}, order #1");
         client
             .import(json!({"external_id": "k:2", "comments": [{"body": body, "public": true}]}))
             .await;
@@ -87,7 +87,7 @@ async fn an_id_in_a_text_is_named_where_it_leads_to_a_record_of_the_account() {
     };
     let (one, two) = (made(Client::new(), 1).await, made(Client::new(), 3).await);
     let said =
-        "continues ticket #k:1; by https://a.example/agent/users/email:ana@example.com, not #700";
+        "continues ticket #k:1; by https://a.example/agent/users/email:ana@example.com, order #1";
     assert!(text(&one).contains(said), "{}", text(&one));
     assert!(text(&two).contains(said), "{}", text(&two));
 }
