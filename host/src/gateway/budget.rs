@@ -1,7 +1,9 @@
 //! How fast: token windows per rule, corrected by the platform's own headers, and concurrency that falls and climbs.
 //!
 //! A rule of less than an hour is *paced*: requests leave evenly, at [`PACE`] of our share, so that neither a fixed nor a
-//! sliding window of the platform ever overflows, and never in a burst after idleness. A rule of an hour or more is a *quota*:
+//! sliding window of the platform ever overflows, and never in a burst after idleness. A window so short that the network's
+//! jitter is a good part of it is *exact* besides: with n requests a window, one leaves no earlier than a window after the n-th
+//! before it was answered, and so arrives a whole window after it. A rule of an hour or more is a *quota*:
 //! counted, not paced; when it is used up, callers wait until it refills, which the gateway shows as a pause.
 //!
 //! Order is first come, first served among requests under the same rules. The count starts anew with the process; what an
@@ -20,6 +22,10 @@ use crate::contract::http::Header;
 
 /// Part of the share that is used: the rest absorbs the jitter of the network, up to 1.5 % of a window.
 const PACE: f64 = 0.985;
+/// Below this, the part of a window that pacing leaves does not absorb the jitter of a network.
+const EXACT_MS: u64 = 10_000;
+/// An attempt whose end nobody told is taken to have been on its way for so long, ms.
+const LOST_MS: i64 = 60_000;
 /// From here on a window is a quota: too long to sit out unseen (contract, `rate-rule.per-ms`).
 const QUOTA_MS: u64 = 3_600_000;
 /// A window's use is counted in so many slices.
@@ -66,11 +72,18 @@ struct Rule {
     hold_until: i64,
     sent: u64,
     slices: VecDeque<(i64, u64)>,
+    /// Of the last requests of an exact rule, as many as a window holds: when each was answered, or must have been.
+    answered: VecDeque<i64>,
 }
 
 impl Rule {
     fn is_quota(&self) -> bool {
         self.spec.per_ms >= QUOTA_MS
+    }
+
+    /// How many requests the platform may have to count at once, where that is looked at.
+    fn exact(&self, share: f64) -> Option<usize> {
+        (self.spec.per_ms < EXACT_MS).then(|| ((self.limit * self.share(share)) as usize).max(1))
     }
 
     fn window(&self) -> f64 {
@@ -127,7 +140,11 @@ impl Rule {
                 now
             }
         } else {
-            (self.next - self.slack()).ceil() as i64
+            let paced = (self.next - self.slack()).ceil() as i64;
+            let before = self
+                .exact(share)
+                .and_then(|n| self.answered.iter().rev().nth(n - 1));
+            before.map_or(paced, |at| paced.max(at.saturating_add(self.window_ms())))
         };
         let left = match self.left {
             Some((left, until)) if left < 1.0 => until,
@@ -149,6 +166,12 @@ impl Rule {
             *left -= 1.0;
         }
         self.sent += 1;
+        if let Some(n) = self.exact(share) {
+            self.answered.push_back(now.saturating_add(LOST_MS));
+            while self.answered.len() > n {
+                self.answered.pop_front();
+            }
+        }
         let width = (self.window_ms() / SLICES).max(1);
         let slice = now - now.rem_euclid(width);
         match self.slices.back_mut() {
@@ -156,6 +179,15 @@ impl Rule {
             _ => self.slices.push_back((slice, 1)),
         }
         self.sent
+    }
+
+    /// A request has come to its end, whatever that was: it has arrived by now, or never will.
+    fn ended(&mut self, number: u64, now: i64) {
+        let after = usize::try_from(self.sent.saturating_sub(number)).unwrap_or(usize::MAX);
+        let at = self.answered.len().checked_sub(after.saturating_add(1));
+        if let Some(at) = at.and_then(|at| self.answered.get_mut(at)) {
+            *at = now;
+        }
     }
 
     /// Takes the platform's word for what is left.
@@ -303,6 +335,7 @@ impl Budget {
                 hold_until: 0,
                 sent: 0,
                 slices: VecDeque::new(),
+                answered: VecDeque::new(),
             })
             .collect();
         Self {
@@ -387,6 +420,23 @@ impl Budget {
             }
         }
         Some(taken)
+    }
+
+    /// An attempt has ended: answered, or given up.
+    pub fn ended(&self, taken: &Taken) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let mut exact = false;
+        for (index, number) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(*index) {
+                rule.ended(*number, now);
+                exact |= rule.spec.per_ms < EXACT_MS;
+            }
+        }
+        drop(state);
+        if exact {
+            self.changed.notify_waiters();
+        }
     }
 
     /// Corrects the rules by an answer's headers.

@@ -381,7 +381,9 @@ impl Inner {
             let out = (headers.clone(), body.clone());
             let sent = self
                 .attempt(request, &target, credential.as_deref(), out, sink)
-                .await?;
+                .await;
+            self.budget.ended(&turn.taken);
+            let sent = sent?;
             course.sent_at = self.wire.clock.now();
             self.account(
                 request,

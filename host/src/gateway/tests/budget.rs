@@ -94,6 +94,53 @@ async fn at_least_97_percent_of_a_limit_are_used_and_nothing_is_refused() {
 }
 
 #[tokio::test]
+async fn a_short_window_never_overflows_however_long_requests_are_on_their_way() {
+    for limit in [1, 3] {
+        let mut bench = Bench::new(Role::Source);
+        bench.rule(limit, 1_000);
+        let strict = Strict {
+            limit: limit as usize,
+            per_ms: 1_000,
+            sliding: true,
+            seen: VecDeque::new(),
+        };
+        let strict = Arc::new(Mutex::new((strict, 0u64, 0u64)));
+        let (clock, server) = (bench.clock.clone(), strict.clone());
+        let gateway = bench.open(FnTransport::new(move |_| {
+            let (clock, server) = (clock.clone(), server.clone());
+            async move {
+                let way = Duration::from_millis(rand::random_range(1..=300));
+                clock.sleep(way).await;
+                let admitted = {
+                    let mut server = server.lock().unwrap();
+                    let admitted = server.0.admit(clock.now());
+                    server.1 += u64::from(admitted);
+                    server.2 += u64::from(!admitted);
+                    admitted
+                };
+                if admitted { ok("{}") } else { status(429) }
+            }
+        }));
+        let end = bench.clock.now() + 120_000;
+        let workers = (0..8).map(|_| async {
+            while bench.clock.now() < end {
+                gateway.exchange(&get("/x"), None).await.unwrap();
+            }
+        });
+        futures::future::join_all(workers).await;
+        let server = strict.lock().unwrap();
+        assert_eq!(server.2, 0, "refused, of {limit} a second");
+        // A window and the mean of the ways, for each window's worth.
+        let least = u64::from(limit) * 95;
+        assert!(
+            server.1 >= least,
+            "{} in two minutes, of {limit} a second",
+            server.1
+        );
+    }
+}
+
+#[tokio::test]
 async fn of_a_shared_limit_only_our_share_is_used_and_the_share_can_change_at_once() {
     let mut bench = Bench::new(Role::Source);
     bench.rule(600, 60_000);
