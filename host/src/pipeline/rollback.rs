@@ -453,6 +453,8 @@ impl<'a> Pages<'a> {
 struct Ours {
     /// By the ledger's number.
     there: BTreeMap<u64, (String, String)>,
+    /// So many, and no more.
+    most: usize,
     /// Some are not among them.
     full: bool,
 }
@@ -462,6 +464,7 @@ impl Ours {
     async fn open(store: &Store, run: &str) -> Result<Self, Error> {
         let mut ours = Self {
             there: BTreeMap::new(),
+            most: OURS,
             full: false,
         };
         store
@@ -475,7 +478,7 @@ impl Ours {
     }
 
     fn add(&mut self, id: u64, kind: String, target: String) {
-        if self.there.len() < OURS {
+        if self.there.len() < self.most {
             self.there.insert(id, (kind, target));
         } else {
             self.full = true;
@@ -756,5 +759,9 @@ mod tests {
         ours.extend(&page);
         assert_eq!(ours.beside(&[]).len(), 1 + page.len());
         assert!(!ours.full);
+        ours.most = ours.there.len();
+        // More than can be held: those that are known stay known.
+        ours.add(99, "thing".into(), "99".into());
+        assert_eq!((ours.beside(&[]).len(), ours.full), (4, true));
     }
 }
