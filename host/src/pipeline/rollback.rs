@@ -2,14 +2,16 @@
 //!
 //! Only what this run made is deleted and only what it changed is put back; what was matched is left. An effect below another
 //! run's on the same object is a conflict: the stack is undone from its top.
+//!
+//! Memory: the effects of one unit; up to [`OURS`] objects that stay; and the problems, which are what a person reads in the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
 use super::load::{End, drive, freeze, in_doubt, open_units};
-use super::model::{Events, RollbackReport, UndoProblem};
+use super::model::{Events, Notice, RollbackReport, Severity, UndoProblem};
 use super::side::Side;
 use crate::contract::destination::{UndoMode, Undoing};
 use crate::contract::ledger::{Effect, UndoStatus};
@@ -18,6 +20,9 @@ use crate::store::Store;
 use crate::unit::{Call, Frozen, Surroundings, undo_word};
 use crate::{kinds, sql};
 
+/// Objects that are held in memory, and handed to each unit, because others may have them as dependents. Beyond them more is called
+/// a conflict than need be, and nothing is undone that should not be.
+const OURS: usize = 50_000;
 /// Effects that go into one unit, where the destination names no batch size for the kind.
 const BATCH: usize = 50;
 
@@ -64,12 +69,11 @@ impl Rollback<'_> {
                 }
             }
         }
-        let mut by_kind: BTreeMap<String, Vec<Row>> = BTreeMap::new();
-        let mut total = 0;
-        for row in self.open_effects().await? {
-            total += 1;
-            by_kind.entry(row.kind.clone()).or_default().push(row);
-        }
+        let open = open_by_kind(&self.around.store, &self.around.run).await?;
+        let total: u64 = open.values().sum();
+        // Objects that a preview found in the way.
+        let mut in_the_way: HashSet<(String, String)> = HashSet::new();
+        let mut ours = Ours::open(&self.around.store, &self.around.run).await?;
         let mut done = 0;
         let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
         let mut problems = vec![];
@@ -83,10 +87,10 @@ impl Rollback<'_> {
         order.reverse();
         order.push("own".to_owned());
         for kind in order {
-            if !(self.kinds.is_empty() || self.kinds.contains(&kind)) {
+            let is_wanted = self.kinds.is_empty() || self.kinds.contains(&kind);
+            if !is_wanted || !open.contains_key(&kind) {
                 continue;
             }
-            let rows = by_kind.remove(&kind).unwrap_or_default();
             let size = self
                 .destination
                 .description()
@@ -96,12 +100,17 @@ impl Rollback<'_> {
                 .map_or(BATCH, |support| {
                     usize::try_from(support.batch_items).unwrap_or(BATCH).max(1)
                 });
-            for chunk in rows.chunks(size) {
+            let mut pages = Pages::new(&self.around.store, &self.around.run, &kind, size);
+            loop {
                 if self.stop.is_cancelled() {
                     return Err(super::load::stopped());
                 }
+                let chunk = pages.next_page().await?;
+                if chunk.is_empty() {
+                    break;
+                }
                 let mut effects = vec![];
-                for row in chunk {
+                for row in &chunk {
                     match self.above(row).await? {
                         Some(run) => {
                             let reason =
@@ -110,12 +119,15 @@ impl Rollback<'_> {
                             count(&mut counts, &row.kind, UndoStatus::Conflict);
                             problems.push(problem(row, UndoStatus::Conflict, reason));
                         }
-                        None => effects.push(row.undoing.clone()),
+                        None => effects.push(match preview {
+                            true => self.as_it_will_be(row, &in_the_way).await?,
+                            false => row.undoing.clone(),
+                        }),
                     }
                 }
-                let ours = self.still_ours(chunk).await?;
+                let others = ours.beside(&chunk);
                 if preview {
-                    for outcome in self.preview(&context, effects, ours).await? {
+                    for outcome in self.preview(&context, effects, others).await? {
                         let Some(row) =
                             chunk.iter().find(|r| r.undoing.effect_id == outcome.effect)
                         else {
@@ -123,6 +135,9 @@ impl Rollback<'_> {
                         };
                         count(&mut counts, &row.kind, outcome.status);
                         if is_problem(outcome.status) {
+                            let effect = &row.undoing.effect;
+                            in_the_way
+                                .insert((effect.target_kind.clone(), effect.target_id.clone()));
                             problems.push(problem(
                                 row,
                                 outcome.status,
@@ -131,11 +146,22 @@ impl Rollback<'_> {
                         }
                     }
                 } else if !effects.is_empty() {
-                    self.undo(&context, &kind, effects, ours).await?;
+                    self.undo(&context, &kind, effects, others).await?;
+                }
+                match preview {
+                    // What would be gone by then is no stranger either.
+                    true => ours.extend(&chunk),
+                    false => {
+                        ours.look_again(&self.around.store, &self.around.run, &chunk)
+                            .await?
+                    }
                 }
                 done += chunk.len() as u64;
                 self.events.progress(&kind, done, Some(total));
             }
+        }
+        if ours.full {
+            self.events.notice(&too_many());
         }
         if !preview {
             let (stored, stored_problems) = stored(&self.around.store, &self.around.run).await?;
@@ -203,36 +229,6 @@ impl Rollback<'_> {
         Ok(context)
     }
 
-    /// Effects of this run that are not undone, last first.
-    async fn open_effects(&self) -> Result<Vec<Row>, Error> {
-        self.around
-            .store
-            .rows(
-                "SELECT id, kind, source_id, marker, effect FROM effects WHERE run = $1 AND action <> 'matched' \
-                 AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) ORDER BY id DESC",
-                vec![(&self.around.run).into()],
-            )
-            .await?
-            .iter()
-            .map(|row| {
-                let (kind, source_id): (String, String) =
-                    (row.try_get("kind")?, row.try_get("source_id")?);
-                let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
-                Ok(Row {
-                    undoing: Undoing {
-                        effect_id: super::extract::unsigned(row.try_get("id")?),
-                        kind: kinds::parse(&kind),
-                        item: format!("{kind}:{source_id}"),
-                        marker: row.try_get("marker")?,
-                        effect,
-                    },
-                    kind,
-                    source_id,
-                })
-            })
-            .collect()
-    }
-
     /// A later run's effect on the same object.
     async fn above(&self, row: &Row) -> Result<Option<String>, Error> {
         let effect = &row.undoing.effect;
@@ -254,25 +250,40 @@ impl Rollback<'_> {
         Ok(found.map(|row| row.try_get("run")).transpose()?)
     }
 
-    /// Objects of this run that are still there beside those being undone: they are no strangers (rule D-10).
-    async fn still_ours(&self, chunk: &[Row]) -> Result<Vec<(String, String)>, Error> {
-        let undoing: Vec<u64> = chunk.iter().map(|row| row.undoing.effect_id).collect();
-        Ok(self
+    /// An effect as a preview has to look at it. Where this run changed the object again later, that goes first, so that what is
+    /// there now says nothing of a change by others; unless that later change stays.
+    async fn as_it_will_be(
+        &self,
+        row: &Row,
+        in_the_way: &HashSet<(String, String)>,
+    ) -> Result<Undoing, Error> {
+        let mut undoing = row.undoing.clone();
+        let effect = &mut undoing.effect;
+        let later = self
             .around
             .store
             .rows(
-                "SELECT id, target_kind, target_id FROM effects WHERE run = $1 AND undo_status IN ('conflict', 'cannot', 'failed')",
-                vec![(&self.around.run).into()],
+                "SELECT DISTINCT kind FROM effects WHERE account = $1 AND target_kind = $2 AND target_id = $3 AND id > $4 AND run = $5 \
+                 AND action <> 'matched' AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed'))",
+                vec![
+                    (&self.around.account).into(),
+                    (&effect.target_kind).into(),
+                    (&effect.target_id).into(),
+                    undoing.effect_id.into(),
+                    (&self.around.run).into(),
+                ],
             )
-            .await?
-            .iter()
-            .filter_map(|row| {
-                let id: i64 = row.try_get("id").ok()?;
-                (!undoing.contains(&super::extract::unsigned(id)))
-                    .then(|| Some((row.try_get("target_kind").ok()?, row.try_get("target_id").ok()?)))
-                    .flatten()
-            })
-            .collect())
+            .await?;
+        let mut goes_first = false;
+        for row in &later {
+            let kind: String = row.try_get("kind")?;
+            goes_first |= self.kinds.is_empty() || self.kinds.contains(&kind);
+        }
+        let target = (effect.target_kind.clone(), effect.target_id.clone());
+        if goes_first && !in_the_way.contains(&target) {
+            (effect.fingerprint, effect.version, effect.updated_at) = (None, None, None);
+        }
+        Ok(undoing)
     }
 
     async fn undo(
@@ -358,6 +369,184 @@ impl Rollback<'_> {
     }
 }
 
+/// Effects of a run that are not undone, by kind.
+async fn open_by_kind(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error> {
+    store
+        .rows(
+            "SELECT kind, count(*) AS n FROM effects WHERE run = $1 AND action <> 'matched' \
+             AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) GROUP BY kind",
+            vec![run.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| {
+            let n = super::extract::unsigned(row.try_get("n")?);
+            Ok((row.try_get("kind")?, n))
+        })
+        .collect()
+}
+
+/// The effects of a run on one kind that are not undone, last first, as many at a time as go into a unit: a run has millions.
+///
+/// Each is met once. One that stays (a conflict, say) is passed by, as the next page begins below the last effect of this one,
+/// whatever became of it.
+struct Pages<'a> {
+    store: &'a Store,
+    run: &'a str,
+    kind: &'a str,
+    size: usize,
+    /// Effects from here on were met.
+    below: i64,
+}
+
+impl<'a> Pages<'a> {
+    fn new(store: &'a Store, run: &'a str, kind: &'a str, size: usize) -> Self {
+        Self {
+            store,
+            run,
+            kind,
+            size,
+            below: i64::MAX,
+        }
+    }
+
+    /// None when all were met.
+    async fn next_page(&mut self) -> Result<Vec<Row>, Error> {
+        let rows = self
+            .store
+            .rows(
+                "SELECT id, source_id, marker, effect FROM effects WHERE run = $1 AND kind = $2 AND id < $3 AND action <> 'matched' \
+                 AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) ORDER BY id DESC LIMIT $4",
+                vec![
+                    self.run.into(),
+                    self.kind.into(),
+                    self.below.into(),
+                    i64::try_from(self.size).unwrap_or(i64::MAX).into(),
+                ],
+            )
+            .await?;
+        if let Some(last) = rows.last() {
+            self.below = last.try_get("id")?;
+        }
+        rows.iter()
+            .map(|row| {
+                let source_id: String = row.try_get("source_id")?;
+                let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
+                Ok(Row {
+                    undoing: Undoing {
+                        effect_id: super::extract::unsigned(row.try_get("id")?),
+                        kind: kinds::parse(self.kind),
+                        item: format!("{}:{source_id}", self.kind),
+                        marker: row.try_get("marker")?,
+                        effect,
+                    },
+                    kind: self.kind.to_owned(),
+                    source_id,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Objects of the run that are still there when others are undone: they are no strangers to those (rule D-10). A rollback leaves
+/// few; a preview leaves all that it has met.
+struct Ours {
+    /// By the ledger's number.
+    there: BTreeMap<u64, (String, String)>,
+    /// So many, and no more.
+    most: usize,
+    /// Some are not among them.
+    full: bool,
+}
+
+impl Ours {
+    /// What earlier rollbacks left.
+    async fn open(store: &Store, run: &str) -> Result<Self, Error> {
+        let mut ours = Self {
+            there: BTreeMap::new(),
+            most: OURS,
+            full: false,
+        };
+        store
+            .each(
+                "SELECT id, target_kind, target_id FROM effects WHERE run = $1 AND undo_status IN ('conflict', 'cannot', 'failed')",
+                vec![run.into()],
+                |row| ours.add_row(row),
+            )
+            .await?;
+        Ok(ours)
+    }
+
+    fn add(&mut self, id: u64, kind: String, target: String) {
+        if self.there.len() < self.most {
+            self.there.insert(id, (kind, target));
+        } else {
+            self.full = true;
+        }
+    }
+
+    fn extend(&mut self, chunk: &[Row]) {
+        for row in chunk {
+            let effect = &row.undoing.effect;
+            let target = (effect.target_kind.clone(), effect.target_id.clone());
+            self.add(row.undoing.effect_id, target.0, target.1);
+        }
+    }
+
+    /// All but those that are being undone.
+    fn beside(&self, chunk: &[Row]) -> Vec<(String, String)> {
+        let undoing: HashSet<u64> = chunk.iter().map(|row| row.undoing.effect_id).collect();
+        self.there
+            .iter()
+            .filter(|(id, _)| !undoing.contains(id))
+            .map(|(_, target)| target.clone())
+            .collect()
+    }
+
+    /// What became of a page, by the ledger.
+    async fn look_again(&mut self, store: &Store, run: &str, page: &[Row]) -> Result<(), Error> {
+        let (Some(newest), Some(oldest)) = (page.first(), page.last()) else {
+            return Ok(());
+        };
+        for row in page {
+            self.there.remove(&row.undoing.effect_id);
+        }
+        let args = vec![
+            run.into(),
+            (&oldest.kind).into(),
+            oldest.undoing.effect_id.into(),
+            newest.undoing.effect_id.into(),
+        ];
+        store
+            .each(
+                "SELECT id, target_kind, target_id FROM effects WHERE run = $1 AND kind = $2 AND id BETWEEN $3 AND $4 \
+                 AND undo_status IN ('conflict', 'cannot', 'failed')",
+                args,
+                |row| self.add_row(row),
+            )
+            .await
+    }
+
+    fn add_row(&mut self, row: &sqlx::sqlite::SqliteRow) -> Result<(), Error> {
+        let id = super::extract::unsigned(row.try_get("id")?);
+        self.add(id, row.try_get("target_kind")?, row.try_get("target_id")?);
+        Ok(())
+    }
+}
+
+fn too_many() -> Notice {
+    Notice {
+        from: "rollback".into(),
+        code: "many-left".into(),
+        severity: Severity::Caution,
+        message: format!(
+            "more than {OURS} objects of the run are in the way of others: what they hang on may be called a conflict though nobody \
+             else has to do with it"
+        ),
+        remedy: Some("settle those conflicts, and roll back again".into()),
+    }
+}
+
 fn count(counts: &mut BTreeMap<(String, String), u64>, kind: &str, status: UndoStatus) {
     *counts
         .entry((kind.to_owned(), undo_word(status).to_owned()))
@@ -440,4 +629,139 @@ pub async fn stored(store: &Store, run: &str) -> Result<(Counts, Vec<UndoProblem
         )
         .await?;
     Ok((counts, problems))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures;
+    use super::*;
+
+    /// An effect as the ledger has it.
+    async fn effect(
+        store: &Store,
+        run: &str,
+        kind: &str,
+        id: i64,
+        action: &str,
+        undo: Option<&str>,
+    ) {
+        let effect = serde_json::json!({
+            "part": "main", "target_kind": "thing", "target_id": id.to_string(), "action": "Created",
+        });
+        let row = sql!(
+            "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, unit, \
+             digest, at_ms, undo_status) VALUES ($1, 'a2', $2, $3, $4, 'main', 'thing', $5, $6, 'm', $7, 1, 'd', 1, $8)",
+            id,
+            run,
+            kind,
+            format!("s{id}"),
+            id.to_string(),
+            action,
+            effect.to_string(),
+            undo
+        );
+        store.write(vec![row]).await.unwrap();
+    }
+
+    async fn mark(store: &Store, id: u64, status: &str) {
+        let row = sql!(
+            "UPDATE effects SET undo_status = $2 WHERE id = $1",
+            id,
+            status
+        );
+        store.write(vec![row]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn every_open_effect_is_met_once_last_first_in_pages_of_any_size() {
+        for size in [1, 2, 3, 4, 100] {
+            let (_dir, store) = fixtures::store().await;
+            for id in 1..=20 {
+                // Kinds and runs lie between each other, as units of several kinds run at once.
+                let kind = if id % 3 == 0 { "company" } else { "customer" };
+                effect(&store, "r1", kind, id, "created", None).await;
+                effect(&store, "r2", kind, id + 100, "created", None).await;
+            }
+            effect(&store, "r1", "customer", 31, "matched", None).await;
+            effect(&store, "r1", "customer", 32, "updated", Some("conflict")).await;
+            effect(&store, "r1", "customer", 33, "created", Some("undone")).await;
+            effect(&store, "r1", "customer", 34, "created", Some("gone")).await;
+
+            let open = open_by_kind(&store, "r1").await.unwrap();
+            assert_eq!(
+                open,
+                BTreeMap::from([("company".to_owned(), 6), ("customer".to_owned(), 15)])
+            );
+            for (kind, expected) in [
+                ("company", vec![18, 15, 12, 9, 6, 3]),
+                (
+                    "customer",
+                    vec![32, 20, 19, 17, 16, 14, 13, 11, 10, 8, 7, 5, 4, 2, 1],
+                ),
+            ] {
+                let mut pages = Pages::new(&store, "r1", kind, size);
+                let mut met = vec![];
+                loop {
+                    let page = pages.next_page().await.unwrap();
+                    if page.is_empty() {
+                        break;
+                    }
+                    assert!(page.len() <= size, "{size}");
+                    for row in page {
+                        let id = row.undoing.effect_id;
+                        assert_eq!((row.kind.as_str(), row.source_id), (kind, format!("s{id}")));
+                        // As a unit does it: most are undone, some stay open.
+                        let status = if id % 4 == 0 { "conflict" } else { "undone" };
+                        mark(&store, id, status).await;
+                        met.push(id);
+                    }
+                }
+                assert_eq!(met, expected, "{kind} in pages of {size}");
+            }
+            let left = open_by_kind(&store, "r1").await.unwrap();
+            assert_eq!(
+                left,
+                BTreeMap::from([("company".to_owned(), 1), ("customer".to_owned(), 5)])
+            );
+            assert_eq!(super::left(&store, "r1").await.unwrap(), 6);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_stays_is_known_to_what_is_undone_after_it() {
+        let (_dir, store) = fixtures::store().await;
+        for id in 1..=6 {
+            effect(&store, "r1", "customer", id, "created", None).await;
+        }
+        effect(&store, "r1", "company", 7, "created", Some("conflict")).await;
+        effect(&store, "r2", "company", 8, "created", Some("conflict")).await;
+        let thing = |id: i64| ("thing".to_owned(), id.to_string());
+        let mut ours = Ours::open(&store, "r1").await.unwrap();
+        let mut pages = Pages::new(&store, "r1", "customer", 3);
+        let page = pages.next_page().await.unwrap();
+        assert_eq!(ours.beside(&page), [thing(7)]);
+        for (id, status) in [(6, "undone"), (5, "conflict"), (4, "left")] {
+            mark(&store, id, status).await;
+        }
+        ours.look_again(&store, "r1", &page).await.unwrap();
+        let page = pages.next_page().await.unwrap();
+        assert_eq!(ours.beside(&page), [thing(5), thing(7)]);
+
+        // Again: what was in the way is no longer.
+        let mut ours = Ours::open(&store, "r1").await.unwrap();
+        let mut pages = Pages::new(&store, "r1", "customer", 3);
+        let page = pages.next_page().await.unwrap();
+        assert_eq!(ours.beside(&page), [thing(7)]);
+        mark(&store, 5, "undone").await;
+        ours.look_again(&store, "r1", &page).await.unwrap();
+        assert_eq!(ours.beside(&[]), [thing(7)]);
+        // A preview changes nothing, and knows what would be gone.
+        ours.extend(&page);
+        assert_eq!(ours.beside(&[]).len(), 1 + page.len());
+        assert!(!ours.full);
+        ours.most = ours.there.len();
+        // More than can be held: those that are known stay known.
+        ours.add(99, "thing".into(), "99".into());
+        assert_eq!((ours.beside(&[]).len(), ours.full), (4, true));
+    }
 }

@@ -13,9 +13,11 @@ use std::time::Duration;
 use serde_json::Value;
 use transload_e2e::{Lab, LabConfig, Silent};
 use transload_host::error::Error;
-use transload_host::pipeline::model::{Events, Notice, RunOptions, RunReport, RunState};
+use transload_host::pipeline::model::{
+    Events, Notice, RollbackOptions, RunOptions, RunReport, RunState,
+};
 use transload_host::pipeline::project::Project;
-use transload_host::pipeline::{plan, propose, run, status};
+use transload_host::pipeline::{plan, propose, rollback, run, status};
 use transload_host::report::adds_up;
 use transload_simulators::common::{Action, Fault, Faults, Occurrence, PathPattern};
 use transload_simulators::kustomer::{ApiKey, Kind};
@@ -686,4 +688,28 @@ async fn files_that_are_too_large_for_the_destination_are_exported_under_their_r
         "{:?}",
         report.losses
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preview_says_what_the_rollback_then_does() {
+    let lab = lab("").await;
+    let before = lab.destination.state_fingerprint();
+    let (project, _) = migrate(&lab).await;
+    drop(project);
+    let after = lab.destination.state_fingerprint();
+    let undo = async |preview: bool| {
+        let project = lab.project().await.unwrap();
+        let options = RollbackOptions {
+            preview,
+            ..RollbackOptions::default()
+        };
+        rollback(&project, options, &Silent).await.unwrap()
+    };
+    let shown = undo(true).await;
+    assert_eq!(lab.destination.state_fingerprint(), after);
+    let done = undo(false).await;
+    assert_eq!((done.left, done.problems), (0, vec![]));
+    assert_eq!(shown.problems, []);
+    assert_eq!(shown.counts, done.counts);
+    assert_ne!(before, after);
 }
