@@ -1125,6 +1125,7 @@ fn references(entry: &mut Entry) -> Vec<&mut Reference> {
             }
             all.extend(m.reactions.iter_mut().filter_map(|r| r.author.as_mut()));
             all.extend(&mut m.mentions);
+            all.extend(m.links.iter_mut().map(|link| &mut link.to));
         }
         Entity::Attachment(a) => {
             all.push(&mut a.parent);

@@ -157,7 +157,7 @@ pub fn message(id: &str, conversation: Option<&str>, author: &str) -> Entry {
         json!({"conversation": conversation.map(|id| reference("Conversation", id)), "customer": reference("Customer", author),
             "visibility": "Public", "direction": "Inbound", "author": {"Person": reference("Customer", author)},
             "to": [], "cc": [], "bcc": [], "body_source": "Full", "delivery": {"status": "Received"}, "auto": false,
-            "bulk": false, "redacted": false, "spam": false, "forwarded": false, "reactions": [], "mentions": []}),
+            "bulk": false, "redacted": false, "spam": false, "forwarded": false, "reactions": [], "mentions": [], "links": []}),
     )
 }
 

@@ -5,7 +5,7 @@
 //! page: nothing of a record is kept but the value and how often it was met, so that a plan costs the same memory however
 //! much was read. What is not read yet cannot be known, and the plan says so.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::Row as _;
 
@@ -13,13 +13,17 @@ use super::assemble::{canonical_value, left_out, map_value};
 use super::model::{Notice, PlanAgent, PlanCustomField, PlanValueMap, Severity};
 use crate::config::{Config, FieldTarget, MapProposal, ProposedField, ProposedValue};
 use crate::contract::destination::{Slot, TargetAgent, TargetField};
-use crate::contract::types::{Agent, AgentState, Entity, Entry, FieldDefinition, FieldType, Kind};
+use crate::contract::types::{
+    Agent, AgentState, ChoiceOption, Entity, Entry, FieldDefinition, FieldType, Kind,
+};
 use crate::error::Error;
 use crate::kinds;
 use crate::store::Store;
 
 /// Records looked at in one go.
 const PAGE: i64 = 500;
+/// Choices that a sentence of the plan names.
+const CHOICES_NAMED: usize = 20;
 
 /// What was met in the staged records of the kinds that have settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -299,6 +303,28 @@ fn doubts(
             "name another field in [map.fields], or write true to make one".into(),
         ));
     }
+    if !found.options.is_empty() {
+        let lacking = lacking(field, found);
+        let named = lacking.iter().take(CHOICES_NAMED).cloned();
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = match lacking.len() > CHOICES_NAMED {
+            true => " …",
+            false => "",
+        };
+        return (!lacking.is_empty()).then(|| {
+            caution(
+                "field-choices",
+                format!(
+                    "{id:?} goes into {label:?} at {destination}, which does not have {} of its choices: \
+                     {named}{more}; one that cannot be added there is listed as a loss",
+                    lacking.len()
+                ),
+                format!(
+                    "add them to {label:?}, or write true in [map.fields] to make a field of its own"
+                ),
+            )
+        });
+    }
     let choices = field.options.iter().filter(|option| option.active).count();
     let chosen = matches!(found.field_type, FieldType::Choice | FieldType::Choices);
     (chosen && choices > 0).then(|| {
@@ -311,6 +337,26 @@ fn doubts(
             format!("compare them with those of {label:?}"),
         )
     })
+}
+
+/// The choices of a field, by their labels, that one that is there does not have under their value or their label. One that can
+/// no longer be chosen may still be in records.
+fn lacking(field: &FieldDefinition, found: &TargetField) -> Vec<String> {
+    let there: HashSet<&str> = found
+        .options
+        .iter()
+        .flat_map(|option| [option.value.as_str(), option.label.as_str()])
+        .collect();
+    let lacks = |option: &&ChoiceOption| {
+        ![&option.value, &option.label]
+            .into_iter()
+            .any(|word| there.contains(word.as_str()))
+    };
+    let shown = |option: &ChoiceOption| match option.label.as_str() {
+        "" => format!("{:?}", option.value),
+        label => format!("{label:?}"),
+    };
+    field.options.iter().filter(lacks).map(shown).collect()
 }
 
 /// What becomes of a custom field.

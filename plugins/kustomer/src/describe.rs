@@ -299,6 +299,12 @@ fn fidelity() -> Vec<FieldFidelity> {
             Lost,
             "unless the resource behind the message exists; see `bodies`",
         ),
+        told(
+            Kind::Message,
+            "message.forwarded",
+            Lost,
+            "forwards are left out unless forwards = true, at a request for each conversation",
+        ),
         told(Kind::Message, "message.mentions", Exact, "notes only"),
         told(
             Kind::Attachment,

@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use transload_sdk::types::{
-    Attachment, AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Kind, Loss, Reference,
+    Attachment, AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Head, Kind, Loss,
+    Reference,
 };
 
 use crate::api::Resource;
 use crate::client::{Client, Got, each};
-use crate::map::{head, raw, reference};
+use crate::map::raw;
 
 /// Before its end a link is no longer trusted, ms.
 const MARGIN_MS: i64 = 60_000;
@@ -77,7 +78,7 @@ impl Parent {
             id: r.id(),
             conversation: r
                 .one("conversation")
-                .map(|p| reference(Kind::Conversation, p.id)),
+                .map(|p| Reference::new(Kind::Conversation, p.id)),
             updated: r.time("updatedAt"),
         }
     }
@@ -140,20 +141,16 @@ pub fn entry(parent: &Parent, r: Resource) -> Entry {
             }),
         ),
     };
+    let name = attributes.take("name").unwrap_or_else(|| id.clone());
     let data = Attachment {
-        parent: reference(Kind::Message, parent.id.clone()),
         conversation: parent.conversation.clone(),
-        name: attributes.take("name").unwrap_or_else(|| id.clone()),
         media_type: attributes.take("contentType"),
         size: attributes.take("contentLength"),
-        inline: false,
-        content_id: None,
-        body_url: None,
         state,
-        content: None,
         locator: locator.map(|locator| locator.to_text()),
+        ..Attachment::of(Reference::new(Kind::Message, parent.id.clone()), name)
     };
-    let mut head = head(Kind::Attachment, id);
+    let mut head = Head::new(Kind::Attachment, id);
     head.updated_at = parent.updated;
     head.raw = attributes
         .into_rest()
@@ -176,19 +173,12 @@ fn nameless(parent: &Parent, id: &str, state: AttachmentState, note: &'static st
         .to_text()
     });
     let data = Attachment {
-        parent: reference(Kind::Message, parent.id.clone()),
         conversation: parent.conversation.clone(),
-        name: id.to_owned(),
-        media_type: None,
-        size: None,
-        inline: false,
-        content_id: None,
-        body_url: None,
         state,
-        content: None,
         locator,
+        ..Attachment::of(Reference::new(Kind::Message, parent.id.clone()), id)
     };
-    let mut head = head(Kind::Attachment, id.to_owned());
+    let mut head = Head::new(Kind::Attachment, id.to_owned());
     head.losses.push(Loss {
         field: "attachment.name".to_owned(),
         how: Fidelity::Lost,
@@ -302,7 +292,7 @@ pub async fn of_conversation(
         let parent = Parent {
             path: "messages",
             id: message_of(&file)?,
-            conversation: Some(reference(Kind::Conversation, id.clone())),
+            conversation: Some(Reference::new(Kind::Conversation, id.clone())),
             updated: conversation.time("updatedAt"),
         };
         Some(entry(&parent, file))

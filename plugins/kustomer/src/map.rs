@@ -16,7 +16,8 @@ use transload_sdk::types::{
     AttachmentState, Author, BodySource, Brand, Call, Category, Company, Conversation,
     ConversationStatus, CustomObject, Customer, Delivery, DeliveryStatus, Direction, Entity, Entry,
     Fidelity, Field, Head, Kind, Location, Loss, Message, ObjectType, Priority, RawAttribute,
-    Reaction, Reference, Relationship, Satisfaction, SlaResult, Tag, Team, Text, Visibility,
+    Reaction, Reference, Relationship, Satisfaction, SlaResult, Tag, Team, Text, TextLink,
+    Visibility,
 };
 
 use crate::api::{Bag, Pointer, Resource};
@@ -45,40 +46,11 @@ pub struct Known {
     pub scales: BTreeMap<String, String>,
 }
 
-/// A reference without a target.
-pub fn reference(kind: Kind, id: String) -> Reference {
-    Reference {
-        kind,
-        id,
-        target: None,
-        name: None,
-    }
-}
-
 /// A raw attribute.
 pub fn raw(name: &str, json: String) -> RawAttribute {
     RawAttribute {
         name: name.to_owned(),
         json,
-    }
-}
-
-/// A head with nothing but kind and id.
-pub fn head(kind: Kind, id: String) -> Head {
-    Head {
-        kind,
-        id,
-        url: None,
-        external_id: None,
-        created_at: None,
-        updated_at: None,
-        imported_at: None,
-        created_by: None,
-        modified_by: None,
-        deleted: false,
-        fields: Vec::new(),
-        raw: Vec::new(),
-        losses: Vec::new(),
     }
 }
 
@@ -96,13 +68,13 @@ fn loss(field: &str, how: Fidelity, note: &'static str) -> Loss {
 }
 
 fn point(pointer: Pointer) -> Option<Reference> {
-    schema::kind_of(&pointer.kind).map(|kind| reference(kind, pointer.id))
+    schema::kind_of(&pointer.kind).map(|kind| Reference::new(kind, pointer.id))
 }
 
 fn refs(kind: &Kind, ids: Option<Vec<String>>) -> Vec<Reference> {
     ids.unwrap_or_default()
         .into_iter()
-        .map(|id| reference(kind.clone(), id))
+        .map(|id| Reference::new(kind.clone(), id))
         .collect()
 }
 
@@ -197,7 +169,7 @@ impl<'a> Draft<'a> {
     /// The record with its head; relationships of its reference attributes, and definitions of attributes that have none,
     /// follow it.
     fn finish(mut self, url: Option<String>, data: Entity) -> Vec<Entry> {
-        let mut head = head(self.kind.clone(), self.id.clone());
+        let mut head = Head::new(self.kind.clone(), self.id.clone());
         head.url = url;
         head.external_id = self.word("externalId");
         head.created_at = self.time("createdAt");
@@ -282,7 +254,7 @@ impl<'a> Draft<'a> {
         Relationship {
             name: name.to_owned(),
             label: None,
-            source: reference(self.kind.clone(), self.id.clone()),
+            source: Reference::new(self.kind.clone(), self.id.clone()),
             target: to,
             field: None,
             position: None,
@@ -292,7 +264,7 @@ impl<'a> Draft<'a> {
     /// The record of a relationship to a record of `resource`, of which the klass is kept.
     fn linked(&self, link: Relationship, resource: Option<&str>) -> Entry {
         let id = format!("{}/{}/{}", self.id, link.name, link.target.id);
-        let mut head = head(Kind::Relationship, id);
+        let mut head = Head::new(Kind::Relationship, id);
         if let Some(klass) = resource.and_then(|resource| resource.strip_prefix("kobject.")) {
             head.raw.push(raw("target", Json::from(klass).to_string()));
         }
@@ -550,7 +522,7 @@ pub fn company(known: &Known, r: Resource, parent: Option<String>) -> Vec<Entry>
         addresses: addresses(&mut d),
         domains: d.r.attributes.each("domains", |item| item.take("domain")),
         locations: locations(&mut d),
-        parent: parent.map(|id| reference(Kind::Company, id)),
+        parent: parent.map(|id| Reference::new(Kind::Company, id)),
         tags: refs(&Kind::Tag, d.r.attributes.take("tags")),
         employee_count: d.r.attributes.take("employeeCount"),
         language: d.word("defaultLang"),
@@ -616,7 +588,7 @@ pub fn customer(known: &Known, r: Resource) -> Vec<Entry> {
 pub fn merged_away(known: &Known, id: &str, survivor: String) -> Option<Entry> {
     let mut made = customer(known, Resource::only(id)).into_iter().next()?;
     if let Entity::Customer(customer) = &mut made.data {
-        customer.merged_into = Some(reference(Kind::Customer, survivor));
+        customer.merged_into = Some(Reference::new(Kind::Customer, survivor));
     }
     Some(made)
 }
@@ -658,7 +630,7 @@ fn satisfaction(d: &mut Draft<'_>) -> Option<Satisfaction> {
             // The scale is the survey's own (§13 item 16).
             scale: survey.as_ref().and_then(|id| known.scales.get(id)).cloned(),
             channel: level.take("channel"),
-            survey: survey.map(|id| reference(Kind::Other("survey".to_owned()), id)),
+            survey: survey.map(|id| Reference::new(Kind::Other("survey".to_owned()), id)),
             sent_at: level.take_time("sentAt"),
             answered_at: None,
             answers,
@@ -724,7 +696,7 @@ pub fn conversation(known: &Known, r: Resource) -> Vec<Entry> {
     let direction = direction(d.word("direction").as_deref());
     let queue = d
         .pointer("queue")
-        .map(|queue| reference(Kind::Other("queue".to_owned()), queue.id));
+        .map(|queue| Reference::new(Kind::Other("queue".to_owned()), queue.id));
     let customer = d.one("customer");
     let data = Conversation {
         subject: d.text("name"),
@@ -768,44 +740,54 @@ pub fn conversation(known: &Known, r: Resource) -> Vec<Entry> {
     d.finish(url, Entity::Conversation(data))
 }
 
+/// A message of which nothing is known, not even that it has a text.
 fn blank_message() -> Message {
     Message {
-        conversation: None,
-        customer: None,
-        visibility: Visibility::Public,
-        direction: Direction::None,
-        channel: None,
-        app: None,
-        author: Author::System,
-        subject: None,
-        sender: None,
-        to: Vec::new(),
-        cc: Vec::new(),
-        bcc: Vec::new(),
-        message_id: None,
-        in_reply_to: None,
-        text: None,
-        html: None,
         body_source: BodySource::Absent,
-        size: None,
-        sent_at: None,
-        delivery: Delivery {
-            status: DeliveryStatus::Unknown,
-            error: None,
-            failed_at: None,
-        },
-        auto: false,
-        bulk: false,
-        redacted: false,
-        spam: false,
-        forwarded: false,
-        call: None,
-        reactions: Vec::new(),
-        mentions: Vec::new(),
-        read_at: None,
-        language: None,
-        attachment_count: None,
+        ..Message::empty()
     }
+}
+
+/// The links of a message's texts that lead people to records of the account, each once, in their order (rule M-16).
+fn links(known: &Known, m: &Message) -> Vec<TextLink> {
+    let Some(site) = &known.site else {
+        return Vec::new();
+    };
+    let mut made: Vec<TextLink> = Vec::new();
+    for text in [&m.text, &m.html].into_iter().flatten() {
+        let Text::Inline(text) = text else { continue };
+        for (at, _) in text.match_indices(site.as_str()) {
+            let rest = text.get(at..).unwrap_or_default();
+            let end =
+                |c: char| c.is_whitespace() || c.is_control() || "\"'<>()[]{}|\\^`".contains(c);
+            let url = rest.split(end).next().unwrap_or_default();
+            let url = url.trim_end_matches(['.', ',', ';', ':', '!', '?']);
+            let path = url
+                .strip_prefix(site.as_str())
+                .and_then(|p| p.strip_prefix("/app/"));
+            let to = path.and_then(|path| named(path.split(['?', '#']).next().unwrap_or(path)));
+            if let Some(to) = to.filter(|_| made.iter().all(|link| link.url != url)) {
+                let url = url.to_owned();
+                made.push(TextLink { url, to });
+            }
+        }
+    }
+    made
+}
+
+/// The record that a page of the account shows, by its path below `/app/`.
+fn named(path: &str) -> Option<Reference> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let (what, id) = (parts.next()?, parts.next()?);
+    let (kind, id) = match (what, parts.next(), parts.next()) {
+        ("customers", Some("event"), Some(event)) => (Kind::Conversation, event),
+        ("customers", _, _) => (Kind::Customer, id),
+        ("companies", _, _) => (Kind::Company, id),
+        ("conversations", _, _) => (Kind::Conversation, id),
+        _ => return None,
+    };
+    let is_id = id.len() == 24 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    is_id.then(|| Reference::new(kind, id))
 }
 
 /// People of a message: a list of objects, one object, or a bare text (§9.4).
@@ -932,7 +914,8 @@ pub fn message(known: &Known, r: Resource, body: Option<Body>, bodies: Bodies) -
         let kind = item
             .take::<String>("subjectType")
             .and_then(|kind| schema::kind_of(&kind));
-        let author = kind.and_then(|kind| item.take("subjectId").map(|id| reference(kind, id)));
+        let author =
+            kind.and_then(|kind| Some(Reference::new(kind, item.take::<String>("subjectId")?)));
         let at = item.take_time("createdAt");
         Some(Reaction { name, author, at })
     });
@@ -946,6 +929,7 @@ pub fn message(known: &Known, r: Resource, body: Option<Body>, bodies: Bodies) -
         (None, _) => Author::System,
     };
     words(&mut d, &mut m, body, bodies);
+    m.links = links(known, &m);
     let recording = m.call.as_ref().and_then(|call| call.recording_url.clone());
     let (id, conversation) = (d.id.clone(), m.conversation.clone());
     let url = None;
@@ -1080,20 +1064,19 @@ fn recording_of(message: &str, conversation: Option<Reference>, url: String) -> 
         .and_then(|path| path.rsplit('/').next())
         .filter(|name| !name.is_empty());
     let data = Attachment {
-        parent: reference(Kind::Message, message.to_owned()),
         conversation,
-        name: name.unwrap_or("recording").to_owned(),
-        media_type: None,
-        size: None,
-        inline: false,
-        content_id: None,
-        body_url: None,
         state: AttachmentState::External(url.clone()),
-        content: None,
-        locator: Some(Locator::External { url }.to_text()),
+        ..Attachment::of(
+            Reference::new(Kind::Message, message),
+            name.unwrap_or("recording"),
+        )
+    };
+    let data = Attachment {
+        locator: Some(Locator::External { url: url.clone() }.to_text()),
+        ..data
     };
     Entry {
-        head: head(Kind::Attachment, format!("{message}/recording")),
+        head: Head::new(Kind::Attachment, format!("{message}/recording")),
         data: Entity::Attachment(data),
     }
 }
@@ -1118,6 +1101,7 @@ pub fn note(known: &Known, r: Resource) -> Vec<Entry> {
     let files = d.pointers("attachments").len() as u64;
     m.attachment_count = Some(files).filter(|n| *n > 0);
     m.text = body.map(text);
+    m.links = links(known, &m);
     d.finish(None, Entity::Message(m))
 }
 
@@ -1151,6 +1135,7 @@ pub fn forward(known: &Known, r: Resource, conversation: Option<Reference>) -> O
     } else {
         BodySource::Absent
     };
+    m.links = links(known, &m);
     let files = d.pointers("attachments").len() as u64;
     m.attachment_count = Some(files).filter(|n| *n > 0);
     Some(d.finish(None, Entity::Message(m)))
@@ -1187,8 +1172,8 @@ pub fn custom_object(known: &Known, r: Resource, klass: &str, data: Option<Strin
         company: d.one("company"),
         conversation: d.one("conversation"),
         status: d.word("status"),
-        assignee: assignee.map(|id| reference(Kind::Agent, id)),
-        queue: queue.map(|id| reference(Kind::Other("queue".to_owned()), id)),
+        assignee: assignee.map(|id| Reference::new(Kind::Agent, id)),
+        queue: queue.map(|id| Reference::new(Kind::Other("queue".to_owned()), id)),
         tags: refs(&Kind::Tag, d.r.attributes.take("tags")),
         // There is no documented way to list comments (§14).
         comments: Vec::new(),
@@ -1223,7 +1208,7 @@ pub fn category(known: &Known, r: Resource) -> Vec<Entry> {
         name,
         parent: d
             .pointer("parent")
-            .map(|parent| reference(Kind::Category, parent.id)),
+            .map(|parent| Reference::new(Kind::Category, parent.id)),
         position: None,
         published: d.flag("published"),
         names,

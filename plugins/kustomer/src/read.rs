@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use transload_sdk::session::{Notice, Severity};
 use transload_sdk::source::{Page, Partition};
-use transload_sdk::types::{Entity, Entry, Error, Kind, Text};
+use transload_sdk::types::{Entity, Entry, Error, Kind, Reference, Text};
 
 use crate::api::{Answer, Resource};
 use crate::client::{Client, Got, each};
@@ -923,7 +923,7 @@ impl Reader<'_> {
     ) -> Result<(), Error> {
         for r in forwards {
             let mut parent = Parent::of("forwards", &r);
-            let known = || conversation.map(|id| map::reference(Kind::Conversation, id.to_owned()));
+            let known = || conversation.map(|id| Reference::new(Kind::Conversation, id.to_owned()));
             parent.conversation = parent.conversation.or_else(known);
             match map::forward(&self.state.known, r, parent.conversation.clone()) {
                 Some(entries) => {

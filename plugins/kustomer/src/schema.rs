@@ -9,12 +9,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use transload_sdk::types::{
-    ChoiceOption, Entity, Entry, FieldDefinition, FieldType, Kind, Owner, Reference, ReferenceType,
-    Value,
+    ChoiceOption, Entity, Entry, FieldDefinition, FieldType, Head, Kind, Owner, Reference,
+    ReferenceType, Value,
 };
 
 use crate::api::{Bag, Resource};
-use crate::map::{head, reference};
 use crate::time;
 
 /// The record that carries an attribute: a resource of the metadata, as in paths (`customer`, `kobject.order`).
@@ -141,12 +140,12 @@ pub fn value(name: &str, json: &str, definition: Option<&Definition>) -> Option<
         Suffix::Url => text().map(Value::Link),
         Suffix::Id => match definition.target.as_deref().and_then(kind_of) {
             Some(kind) => text()
-                .map(|id| Value::Reference(reference(kind.clone(), id)))
+                .map(|id| Value::Reference(Reference::new(kind.clone(), id)))
                 .or_else(|| {
                     texts().map(|ids| {
                         Value::References(
                             ids.into_iter()
-                                .map(|id| reference(kind.clone(), id))
+                                .map(|id| Reference::new(kind.clone(), id))
                                 .collect(),
                         )
                     })
@@ -243,7 +242,7 @@ pub fn entries(resource: &str, metadata: &Resource) -> Vec<Entry> {
                 retired: bag.has("deletedAt") && bag.peek::<String>("deletedAt").is_some(),
                 used: None,
             };
-            let mut head = head(
+            let mut head = Head::new(
                 Kind::FieldDefinition,
                 format!("{}/{}", owner_name(resource), property.name),
             );
@@ -278,7 +277,7 @@ pub fn undefined(resource: &str, name: &str) -> Entry {
         retired: true,
         used: None,
     };
-    let head = head(
+    let head = Head::new(
         Kind::FieldDefinition,
         format!("{}/{name}", owner_name(resource)),
     );
@@ -456,7 +455,7 @@ mod tests {
             Value::Json(r#""tin""#.into()),
             "not among the options"
         );
-        let order = |id: &str| reference(Kind::CustomObject, id.to_owned());
+        let order = |id: &str| Reference::new(Kind::CustomObject, id.to_owned());
         assert_eq!(
             of("ordersId", r#"["1","2"]"#),
             Value::References(vec![order("1"), order("2")])

@@ -12,8 +12,8 @@ use transload_plugin_kustomer::api::{Answer, Resource};
 use transload_plugin_kustomer::map::{self, Bodies, Body, Known};
 use transload_plugin_kustomer::schema;
 use transload_sdk::types::{
-    Author, BodySource, DeliveryStatus, Entity, Entry, Kind, Message, Text, Value as Field,
-    Visibility,
+    Author, BodySource, DeliveryStatus, Entity, Entry, Kind, Message, Reference, Text,
+    Value as Field, Visibility,
 };
 
 fn resource(value: Value) -> Resource {
@@ -270,7 +270,7 @@ fn forwards_are_internal_and_drafts_are_none() {
         )
     };
     assert!(map::forward(&Known::default(), forward("draft"), None).is_none());
-    let thread = map::reference(Kind::Conversation, "v".to_owned());
+    let thread = Reference::new(Kind::Conversation, "v".to_owned());
     let made = map::forward(&Known::default(), forward("sent"), Some(thread.clone())).unwrap();
     let message = message_of(&made);
     assert_eq!(
@@ -447,4 +447,46 @@ fn an_attribute_without_a_place_travels_raw() {
             ("usage", r#"{"n":1.50}"#)
         ]
     );
+}
+
+#[test]
+fn links_in_texts_to_records_of_the_account_name_them_once_and_other_links_do_not() {
+    let site = "https://acme.kustomerapp.com";
+    let (a, b) = ("6717c2b1e5b1f00012ab3511", "66f0aa10c1d2e300127b0001");
+    let thread = format!("{site}/app/customers/{b}/event/{a}");
+    let body = format!(
+        "As in {thread}. Again ({thread}), [her]({site}/app/customers/{b}?tab=1), {site}/app/companies/{a}, \
+         {site}/app/conversations/{a}#x, {site}/app/customers/me, {site}/app/settings/{a}, https://other.example/app/customers/{b}"
+    );
+    let note = json!({"type":"note","id":"6717c2b1e5b1f00012ab3520","attributes":{"body": body}});
+    let known = Known {
+        site: Some(site.to_owned()),
+        ..Known::default()
+    };
+    let of = |known: &Known| {
+        let made = map::note(known, resource(note.clone()));
+        let Entity::Message(message) = &made[0].data else {
+            panic!("no note")
+        };
+        let links = message.links.iter();
+        links
+            .map(|link| {
+                let path = link.url.strip_prefix(site).unwrap().to_owned();
+                (path, link.to.kind.clone(), link.to.id.clone())
+            })
+            .collect::<Vec<_>>()
+    };
+    let wanted = [
+        (
+            format!("/app/customers/{b}/event/{a}"),
+            Kind::Conversation,
+            a,
+        ),
+        (format!("/app/customers/{b}?tab=1"), Kind::Customer, b),
+        (format!("/app/companies/{a}"), Kind::Company, a),
+        (format!("/app/conversations/{a}#x"), Kind::Conversation, a),
+    ]
+    .map(|(path, kind, id)| (path, kind, id.to_owned()));
+    assert_eq!(of(&known), wanted);
+    assert_eq!(of(&Known::default()), []);
 }

@@ -622,6 +622,16 @@ async fn discovery_is_cheap_and_counts_what_there_is() {
     );
     let codes: Vec<&str> = found.notices.iter().map(|n| n.code.as_str()).collect();
     assert!(codes.contains(&"kustomer.forwards-left-out"), "{codes:?}");
+    // What it would cost not to leave them out is said in numbers.
+    for (code, kind) in [
+        ("kustomer.forwards-left-out", Kind::Conversation),
+        ("kustomer.merges-recent", Kind::Customer),
+    ] {
+        let notice = found.notices.iter().find(|n| n.code == code).unwrap();
+        let price = format!("{} requests as of now", count(&kind));
+        let remedy = notice.remedy.as_deref().unwrap();
+        assert!(remedy.contains(&price), "{remedy}, not {price}");
+    }
     assert!(
         found.state.len() < 64 * 1024,
         "{} bytes of state",

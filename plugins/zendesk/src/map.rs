@@ -14,6 +14,7 @@ use transload_sdk::types::{
     Reference, Value,
 };
 
+use crate::client::query;
 use crate::words::{self, Words};
 
 /// Zendesk stores a comment's text up to about 64 KB (Zendesk facts §12 [MEM]); what is longer continues in a further
@@ -280,6 +281,8 @@ pub struct FieldTarget {
     pub kind: String,
     /// Address of the text field beside it.
     pub companion: Option<String>,
+    /// Choices of the source by their stored value, and the stored value here, where only what people read is the same.
+    pub choices: Vec<(String, String)>,
 }
 
 impl FieldTarget {
@@ -296,11 +299,17 @@ impl FieldTarget {
         let address = parts.next().filter(|a| !a.is_empty())?.to_owned();
         let kind = parts.next().filter(|k| !k.is_empty())?.to_owned();
         let companion = parts.next().filter(|c| !c.is_empty()).map(str::to_owned);
+        let pairs = parts.next().unwrap_or_default().split(',');
+        let choices = pairs
+            .filter_map(|pair| pair.split_once('='))
+            .filter_map(|(from, to)| Some((unquery(from)?, unquery(to)?)))
+            .collect();
         Some(Self {
             owner,
             address,
             kind,
             companion,
+            choices,
         })
     }
 }
@@ -312,10 +321,33 @@ impl fmt::Display for FieldTarget {
             write!(f, "{key}:")?;
         }
         write!(f, "{}:{}", self.address, self.kind)?;
-        self.companion
-            .as_ref()
-            .map_or(Ok(()), |companion| write!(f, ":{companion}"))
+        let companion = self.companion.as_deref();
+        if self.choices.is_empty() {
+            return companion.map_or(Ok(()), |companion| write!(f, ":{companion}"));
+        }
+        let pairs: Vec<String> = self
+            .choices
+            .iter()
+            .map(|(from, to)| format!("{}={}", query(from), query(to)))
+            .collect();
+        write!(f, ":{}:{}", companion.unwrap_or_default(), pairs.join(","))
     }
+}
+
+/// What [`query`] encoded.
+fn unquery(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        let digits = std::str::from_utf8(&digits).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// Zendesk's type for a field of ours, and whether a text field beside it is wanted.
@@ -465,7 +497,13 @@ pub fn field_value(
         json,
         companion: None,
     };
-    let stored = |wanted: &str| stored_option(&field.name, wanted, options).ok_or(NO_OPTION);
+    let stored = |wanted: &str| {
+        let paired = target.choices.iter().find(|(from, _)| from == wanted);
+        match paired {
+            Some((_, to)) => Ok(to.clone()),
+            None => stored_option(&field.name, wanted, options).ok_or(NO_OPTION),
+        }
+    };
     Ok(match target.kind.as_str() {
         "text" | "regexp" => {
             let text = words.value(value);
@@ -498,10 +536,8 @@ pub fn field_value(
         "date" => match value {
             Value::Date(day) if calendar_day(day) => plain(json!(day)),
             Value::Moment(moment) => {
-                let day = iso(moment.at).chars().take(10).collect::<String>();
-                if !calendar_day(&day) {
-                    return Err(OTHER_TYPE);
-                }
+                let day = words.day(moment.at);
+                let day = day.filter(|day| calendar_day(day)).ok_or(OTHER_TYPE)?;
                 let companion = target.companion.is_some().then(|| moment_text(moment));
                 FieldValue {
                     json: json!(day),
@@ -743,7 +779,7 @@ mod tests {
             value,
             target: None,
         };
-        field_value(&target(text), &field, options, &Words::new("acme"))
+        field_value(&target(text), &field, options, &Words::new("acme", "UTC"))
     }
 
     #[test]
@@ -779,6 +815,46 @@ mod tests {
         assert_eq!(
             value.companion.as_deref(),
             Some("2023-11-14T23:13:20.123+01:00")
+        );
+    }
+
+    #[test]
+    fn a_moment_is_the_day_that_it_is_at_the_place_which_the_migration_names() {
+        let field = Field {
+            name: "tier".to_owned(),
+            value: Value::Moment(Moment {
+                at: 1_700_000_000_123,
+                offset_minutes: Some(60),
+            }),
+            target: None,
+        };
+        // 22:13 in UTC.
+        for (zone, day) in [
+            ("UTC", "2023-11-14"),
+            ("Europe/Berlin", "2023-11-14"),
+            ("Asia/Tokyo", "2023-11-15"),
+            ("America/Los_Angeles", "2023-11-14"),
+            ("nowhere", "2023-11-14"),
+        ] {
+            let words = Words::new("acme", zone);
+            let value = field_value(&target("user_field:seen:date"), &field, None, &words);
+            assert_eq!(value.unwrap().json, json!(day), "{zone}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_a_field_keeps_its_choices_whatever_letters_they_have() {
+        let written = FieldTarget {
+            choices: vec![("a:b,c=d %".to_owned(), "größe".to_owned())],
+            ..target("custom_object_field:order:size:dropdown")
+        };
+        assert_eq!(
+            FieldTarget::parse(&written.to_string()),
+            Some(written.clone())
+        );
+        assert_eq!(
+            written.to_string(),
+            "custom_object_field:order:size:dropdown::a%3Ab%2Cc%3Dd%20%25=gr%C3%B6%C3%9Fe"
         );
     }
 

@@ -8,7 +8,7 @@ use transload_sdk::destination::{
 };
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
 use transload_sdk::session::{Account, Notice, Severity};
-use transload_sdk::types::{Error, FieldType, Kind, ReferenceType};
+use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind, ReferenceType};
 
 use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
 use crate::client::{self, Sent, key};
@@ -182,6 +182,7 @@ async fn target_fields(
                 address,
                 kind: field.kind.clone(),
                 companion: None,
+                choices: Vec::new(),
             };
             TargetField {
                 kind: kind.clone(),
@@ -191,6 +192,15 @@ async fn target_fields(
                 label: field.title.clone(),
                 field_type: target_type(&field),
                 required: field.required,
+                options: field
+                    .custom_field_options
+                    .into_iter()
+                    .map(|option| ChoiceOption {
+                        value: option.value,
+                        label: option.name,
+                        active: true,
+                    })
+                    .collect(),
             }
         })
         .collect())

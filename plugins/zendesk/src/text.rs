@@ -165,10 +165,12 @@ pub fn of_html(html: &str) -> String {
 
 /// The letters of a body, which survive sanitising, re-wrapping and rendering. What is compared before an undo.
 pub fn letters_of(html: &str) -> String {
-    of_html(html)
-        .chars()
-        .filter(|c| c.is_alphabetic())
-        .collect()
+    letters(&of_html(html))
+}
+
+/// The letters of plain text.
+pub fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphabetic()).collect()
 }
 
 #[cfg(test)]
@@ -232,6 +234,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_text_has_the_letters_of_its_html(text in "(?s)([a-z<>&;\"]|&nbsp;|&amp;lt;|\\PC){0,60}") {
+            prop_assert_eq!(letters(&text), letters_of(&escape(&text)));
+        }
+
         #[test]
         fn pieces_joined_are_the_text(text in "(?s).{0,400}", limit in 4_usize..60) {
             let pieces = pieces(&text, limit);

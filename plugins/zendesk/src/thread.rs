@@ -44,6 +44,8 @@ pub struct Surroundings<'a> {
     pub config: &'a Config,
     /// Name of the source platform.
     pub platform: &'a str,
+    /// IANA name of the place whose days are meant.
+    pub zone: &'a str,
     /// Id of the run.
     pub run: &'a str,
     /// The unit's time.
@@ -92,7 +94,7 @@ pub fn map_thread(
         return Err(Error::Bug("a thread without a conversation".to_owned()));
     };
     let mut losses = Vec::new();
-    let mut card = Card::new(Words::new(&around.config.subdomain));
+    let mut card = Card::new(Words::new(&around.config.subdomain, around.zone));
     let requester = Requester::of(conversation, around, &mut card, &mut losses);
     card::conversation(&thread.conversation, conversation, &mut card);
 
@@ -786,6 +788,20 @@ impl Part<'_, '_> {
             "mentions",
             Some(self.card.words().references(&message.mentions)),
         );
+        for link in &message.links {
+            let words = self.card.words().reference(&link.to);
+            add("link", Some(format!("{} is {words}", link.url)));
+            let note = match self.card.words().link(&link.to) {
+                Some(_) => {
+                    "a link in the text leads to the source; the source card says where its record is now"
+                }
+                None => {
+                    "a link in the text leads to a record of the source that is not here, or not here yet; the source card names it"
+                }
+            };
+            self.losses
+                .push(loss("message.links", Fidelity::Converted, note));
+        }
         for field in &head.fields {
             add(
                 &format!("field {}", field.name),
@@ -894,7 +910,7 @@ pub fn ticket_facets(ticket: &ImportTicket) -> Vec<(String, String)> {
     let comments = ticket.comments.iter().map(|comment| {
         let body = match (&comment.html_body, &comment.body) {
             (Some(html), _) => text::letters_of(html),
-            (None, Some(plain)) => text::letters_of(&text::escape(plain)),
+            (None, Some(plain)) => text::letters(plain),
             (None, None) => String::new(),
         };
         comment_facet(

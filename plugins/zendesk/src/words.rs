@@ -4,21 +4,30 @@
 //! they are always known and can be searched; then what a person calls it; then where it is in Zendesk, when it is there
 //! already. What was not migrated is named all the same.
 
+use transload_sdk::time;
 use transload_sdk::types::{Author, Kind, Reference, Value};
 
 use crate::map::{kind_name, moment_text, placeholder_name};
 
-/// Says references and values. Knows the account's address, so that what is there is linked.
+/// Says references and values. Knows the account's address, so that what is there is linked, and the place whose days are
+/// meant where Zendesk knows days only (rule M-17).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Words {
     site: Option<String>,
+    zone: String,
 }
 
 impl Words {
     /// For the account `https://{subdomain}.zendesk.com`; without links where the subdomain is not known.
-    pub fn new(subdomain: &str) -> Self {
+    pub fn new(subdomain: &str, zone: &str) -> Self {
         let site = (!subdomain.is_empty()).then(|| format!("https://{subdomain}.zendesk.com"));
-        Self { site }
+        let zone = zone.to_owned();
+        Self { site, zone }
+    }
+
+    /// The day of a moment at that place, by its IANA name; in UTC where that names none.
+    pub fn day(&self, at: i64) -> Option<String> {
+        time::date_in(at, &self.zone).or_else(|| time::date_utc(at))
     }
 
     /// A reference.
@@ -111,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_reference_is_named_by_kind_id_name_and_place_as_far_as_they_are_known() {
-        let words = Words::new("acme");
+        let words = Words::new("acme", "UTC");
         let bo = || Reference::new(Kind::Customer, "c9");
         assert_eq!(words.reference(&bo()), "customer c9");
         assert_eq!(
@@ -131,7 +140,7 @@ mod tests {
     #[test]
     fn who_has_no_user_is_named_and_never_linked_to_the_stand_in() {
         let former = Reference::new(Kind::Agent, "a9").at(placeholder(7, "Ana: Ruiz"));
-        let words = Words::new("acme");
+        let words = Words::new("acme", "UTC");
         assert_eq!(words.reference(&former), "agent a9 (Ana: Ruiz)");
         assert_eq!(author(&Author::Person(former)), "Ana: Ruiz (agent a9)");
         assert_eq!(author(&Author::Name("Bot".to_owned())), "Bot");

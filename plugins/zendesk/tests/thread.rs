@@ -156,6 +156,7 @@ impl Bench {
             state: &self.state,
             config: &self.config,
             platform: "kustomer",
+            zone: "UTC",
             run: "r1",
             now: START + 86_400_000,
             options: &options,
@@ -533,4 +534,45 @@ fn the_print_of_what_was_sent_equals_the_print_of_what_comes_back() {
         map::changed(&recorded, &thread::read_facets(&read, fewer))
             .contains(&"comments".to_owned())
     );
+}
+
+#[test]
+fn a_link_to_a_record_of_the_source_stays_and_the_source_card_names_the_record_and_its_place() {
+    use transload_sdk::types::TextLink;
+    let link = |id: &str, to: Reference| TextLink {
+        url: format!("https://old.example/{id}"),
+        to,
+    };
+    let text = "See https://old.example/v7 and https://old.example/c3";
+    let links = vec![
+        link(
+            "v7",
+            reference(Kind::Conversation, "v7", Some("77")).called("Broken cup"),
+        ),
+        link("c3", reference(Kind::Customer, "c3", None)),
+    ];
+    let said = Message {
+        links,
+        ..message(agent(), Visibility::Internal, text, 0)
+    };
+    let mapped = Bench::new()
+        .map(conversation(), Vec::new(), vec![part("m1", said)])
+        .unwrap();
+    let bodies = bodies(&mapped);
+    assert_eq!(bodies[0].2, text);
+    let card = &bodies[1].2;
+    for words in [
+        "link https://old.example/v7 is conversation v7 (Broken cup, https://acme.zendesk.com/agent/tickets/77)",
+        "link https://old.example/c3 is customer c3",
+    ] {
+        assert!(card.contains(words), "{card}");
+    }
+    let losses = mapped.losses.iter().filter(|l| l.field == "message.links");
+    let notes: Vec<&str> = losses.map(|l| l.note.as_str()).collect();
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(
+        notes[0].ends_with("says where its record is now"),
+        "{notes:?}"
+    );
+    assert!(notes[1].ends_with("the source card names it"), "{notes:?}");
 }

@@ -10,8 +10,14 @@ use std::rc::Rc;
 
 use futures::future::{FutureExt, LocalBoxFuture};
 
+#[cfg(feature = "destination")]
+use crate::Destination;
+#[cfg(feature = "source")]
+use crate::Source;
+#[cfg(feature = "destination")]
+use crate::bindings::common::transload::connector::ledger as ledger_imports;
 use crate::bindings::common::transload::connector::{
-    blobs as blob_imports, http as http_imports, ledger as ledger_imports, runtime, session,
+    blobs as blob_imports, http as http_imports, runtime, session,
 };
 use crate::bindings::describe;
 #[cfg(feature = "destination")]
@@ -19,14 +25,21 @@ use crate::bindings::destination;
 #[cfg(feature = "source")]
 use crate::bindings::source;
 use crate::connector::Description;
-use crate::context::{BlobBuilder, Host, Ledger, Level};
+#[cfg(feature = "destination")]
+use crate::context::Ledger;
+use crate::context::{BlobBuilder, Host, Level};
+#[cfg(feature = "destination")]
 use crate::destination::{Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written};
 use crate::http::{HttpError, PollOptions, Request, Response};
+#[cfg(feature = "destination")]
 use crate::ledger::{Outcome, Refusal, UndoOutcome};
 use crate::session::Account;
+#[cfg(feature = "source")]
 use crate::source::{Discovery, InventoryItem, Page, Partition};
-use crate::types::{BlobRef, Entry, Kind, Reference};
-use crate::{Context, Destination, Result, Source};
+use crate::types::{BlobRef, Kind};
+#[cfg(feature = "source")]
+use crate::types::{Entry, Reference};
+use crate::{Context, Result};
 
 struct Imports;
 

@@ -217,6 +217,7 @@ impl Message {
             call: None,
             reactions: Vec::new(),
             mentions: Vec::new(),
+            links: Vec::new(),
             read_at: None,
             language: None,
             attachment_count: None,

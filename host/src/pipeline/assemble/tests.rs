@@ -218,6 +218,42 @@ async fn a_link_to_somebody_who_is_left_out_stays_as_text_and_is_counted() {
 }
 
 #[tokio::test]
+async fn a_record_that_a_link_in_a_text_leads_to_has_its_target_and_its_name() {
+    let (_dir, store) = people().await;
+    let effect = crate::sql!(
+        "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, unit, \
+         digest, at_ms) VALUES ($1, 'a2', 'r0', 'customer', 'bob', 'main', 'user', '42', 'created', 'm', '{}', 1, 'd', 1)",
+        store.new_id()
+    );
+    store.write(vec![effect]).await.unwrap();
+    let mut note = message("n1", None, "ana");
+    let Entity::Message(said) = &mut note.data else {
+        panic!("no message");
+    };
+    let to = Reference {
+        kind: Kind::Customer,
+        id: "bob".into(),
+        target: None,
+        name: None,
+    };
+    let url = "https://old.example/bob".into();
+    said.links = vec![types::TextLink { url, to }];
+    stage(&store, &[note]).await;
+    let assembled = assembler(&store, "").assemble("message", "n1").await;
+    let Assembled::Item(item, _) = assembled.unwrap().unwrap() else {
+        panic!("it is not written");
+    };
+    let Entity::Message(said) = &item.body.entries[0].data else {
+        panic!("no message");
+    };
+    let to = &said.links[0].to;
+    assert_eq!(
+        (to.target.as_deref(), to.name.as_deref()),
+        (Some("42"), Some("name of bob"))
+    );
+}
+
+#[tokio::test]
 async fn an_agent_whom_the_user_paired_is_that_agent() {
     let (_dir, store) = store().await;
     stage(
@@ -318,6 +354,7 @@ async fn a_field_that_goes_into_another_goes_by_its_name_and_keeps_its_id() {
         label: label.into(),
         field_type,
         required: false,
+        options: vec![],
     };
     let assembler = Assembler {
         fields: vec![

@@ -44,6 +44,7 @@ fn there(kind: Kind, name: &str, label: &str, field_type: FieldType) -> TargetFi
         label: label.into(),
         field_type,
         required: false,
+        options: vec![],
     }
 }
 
@@ -182,6 +183,41 @@ fn a_field_goes_where_the_user_says_else_to_its_namesake_else_it_is_made() {
     assert_eq!(found.errors, Vec::<String>::new());
     let codes: Vec<&str> = found.notices.iter().map(|n| n.code.as_str()).collect();
     assert_eq!(codes, ["field-choices"], "{:?}", found.notices);
+}
+
+#[test]
+fn choices_that_a_field_which_is_there_does_not_have_are_named_in_the_plan() {
+    let choices = ["gold", "Silver", "tin"];
+    let schema = [field(
+        "customer/tier",
+        "Customer",
+        "Tier",
+        "Choice",
+        &choices,
+    )];
+    let option = |value: &str, label: &str| ChoiceOption {
+        value: value.into(),
+        label: label.into(),
+        active: true,
+    };
+    let with = |options| TargetField {
+        options,
+        ..there(Kind::Customer, "tier", "Tier", FieldType::Choice)
+    };
+    let some = [with(vec![
+        option("gold", "The first"),
+        option("s", "Silver"),
+    ])];
+    let found = fields(&config(""), &schema, &some, "acme");
+    assert_eq!(found.notices.len(), 1, "{:?}", found.notices);
+    let said = &found.notices[0].message;
+    assert!(
+        said.contains("does not have 1 of its choices: \"tin\";"),
+        "{said}"
+    );
+    let all = [with(choices.map(|c| option(c, c)).to_vec())];
+    let found = fields(&config(""), &schema, &all, "acme");
+    assert_eq!(found.notices.len(), 0, "{:?}", found.notices);
 }
 
 #[test]

@@ -50,7 +50,7 @@ const NO_ROOM: &str = "more links than the text of a record holds: this one is i
 /// What ends the unit.
 pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
-    let words = Words::new(&config.subdomain);
+    let words = Words::new(&config.subdomain, cx.time_zone());
     let mut links = Vec::new();
     for item in items {
         match &item.entry().data {

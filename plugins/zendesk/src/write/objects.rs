@@ -46,7 +46,7 @@ struct Draft<'a> {
 /// What ends the unit.
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
-    let words = Words::new(&config.subdomain);
+    let words = Words::new(&config.subdomain, cx.time_zone());
     let mut by_object: BTreeMap<String, Vec<&Item>> = BTreeMap::new();
     for item in items {
         match &item.entry().data {

@@ -882,7 +882,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
             reject(cx, item, Error::Bug("no customer".to_owned())).await?;
             continue;
         };
-        let words = Words::new(&config.subdomain);
+        let words = Words::new(&config.subdomain, cx.time_zone());
         let draft = draft(cx.run(), cx.platform(), words, item, customer, &options)?;
         if item.existing.as_ref().is_some_and(|c| c.doubtful.is_none()) {
             update_user(cx, item, draft).await?;
@@ -1287,7 +1287,7 @@ fn organization_body(
     losses: &mut Vec<Loss>,
 ) -> Result<Map<String, Value>, Error> {
     let head = &item.entry().head;
-    let mut card = Card::new(Words::new(&config.subdomain));
+    let mut card = Card::new(Words::new(&config.subdomain, cx.time_zone()));
     card::head(head, &mut card);
     let mut fields = Map::new();
     keyed_fields(&head.fields, options, &mut fields, &mut card, losses);

@@ -128,6 +128,7 @@ pub async fn field(
         address: address(&wanted.owner, field),
         kind: field.kind.clone(),
         companion: None,
+        choices: Vec::new(),
     };
     if in_doubt_since.is_none()
         && let Some(found) = known.iter().find(|field| same(field))
@@ -288,11 +289,21 @@ async fn one_field(
         address: address(&owner, &found),
         kind: found.kind.clone(),
         companion: None,
+        choices: Vec::new(),
     };
     if main.action == Action::Matched {
-        for option in &options {
-            let there = |o: &FieldOption| o.value == option.value || o.name == option.name;
-            if !found.custom_field_options.iter().any(there) {
+        for (option, of_source) in options.iter().zip(&definition.options) {
+            let there = &found.custom_field_options;
+            let by_value = |o: &&FieldOption| {
+                o.value == option.value || o.value == of_source.value || o.name == of_source.value
+            };
+            if there.iter().any(|o| by_value(&o)) {
+                continue;
+            }
+            if let Some(same) = there.iter().find(|o| o.name == option.name) {
+                let pair = (of_source.value.clone(), same.value.clone());
+                target.choices.push(pair);
+            } else {
                 match add_option(cx, item, &owner, &found, option).await? {
                     Ok(effect) => effects.push(effect),
                     Err(note) => {

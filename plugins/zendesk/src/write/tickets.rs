@@ -252,6 +252,7 @@ impl Importer<'_> {
             state: self.state,
             config: self.config,
             platform: self.cx.platform(),
+            zone: self.cx.time_zone(),
             run: self.cx.run(),
             now: self.cx.now(),
             options: self.options,
