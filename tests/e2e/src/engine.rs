@@ -8,8 +8,9 @@
     reason = "assertions of tests, kept where several suites can use them"
 )]
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -17,13 +18,19 @@ use tokio::sync::mpsc;
 use transload_host::pipeline::model::{
     RollbackOptions, RollbackReport, RunOptions, RunReport, RunState,
 };
+use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{rollback, run};
+use transload_simulators::common::Clock;
+use transload_simulators::kustomer::{self, Kind, State};
 
 use crate::compare::differences;
 use crate::{Lab, LabConfig, Silent, compare};
 
 /// 2026-03-02T09:00:00Z, in every lab: what is compared must not depend on when it was made.
 const BEGINS: i64 = 1_772_442_000_000;
+
+/// The seed of [`tiny`]'s organisation.
+const TINY: u64 = 1603;
 
 /// A small migration that is the same whenever and however often it is made.
 #[must_use]
@@ -33,9 +40,54 @@ pub fn small(seed: u64) -> LabConfig {
         size: 8,
         longest_thread: 4,
         largest_file: 512,
+        in_memory: true,
         begins: Some(BEGINS),
         ..LabConfig::default()
     }
+}
+
+/// The smallest migration in which every kind occurs: a conversation with a message, a note and a file, two custom objects of
+/// which one refers to the other, customers of whom one belongs to a company, and two or three of everything around them.
+///
+/// # Panics
+/// When the organisation of this seed is another one.
+#[must_use]
+pub fn tiny() -> LabConfig {
+    let config = LabConfig {
+        seed: TINY,
+        size: 1,
+        few: true,
+        longest_thread: 3,
+        largest_file: 256,
+        in_memory: true,
+        begins: Some(BEGINS),
+        ..LabConfig::default()
+    };
+    assert!(has_every_kind(&config), "another seed is needed");
+    config
+}
+
+/// Whether an organisation with few records has all that [`tiny`] promises.
+#[must_use]
+pub fn has_every_kind(config: &LabConfig) -> bool {
+    let source = kustomer::Simulator::new(config.source(Clock::at(BEGINS)));
+    let world = source.world();
+    let refers = |id: &String, pointer: &str| {
+        let record = world.json(id).unwrap_or_default();
+        let other = record.pointer(pointer).and_then(Value::as_str);
+        other.is_some_and(|other| world.state(other) == Some(State::Live))
+    };
+    let any = |kind: Kind, pointer: &str| world.ids(kind).iter().any(|id| refers(id, pointer));
+    let conversation = world.ids(Kind::Conversation).remove(0);
+    let about = world.json(&conversation).unwrap_or_default();
+    let messages = world.message_ids(&conversation);
+    let is_no = |name: &str| about["attributes"][name] == false;
+    is_no("deleted")
+        && is_no("spam")
+        && messages.iter().any(|id| !world.files(id).is_empty())
+        && world.note_ids(&conversation).len() == 1
+        && any(Kind::KObject, "/attributes/custom/orderId")
+        && any(Kind::Customer, "/relationships/company/data/id")
 }
 
 /// What drives tests from outside of the runs they kill.
@@ -117,17 +169,16 @@ pub fn killed_when(
     dies: impl Fn(u64, &str) -> bool + Send + Sync + 'static,
 ) -> Option<String> {
     let mut project = outside.block_on(lab.project()).unwrap();
-    let (reached, mut dead) = mpsc::unbounded_channel();
+    let (death, dead) = mpsc::unbounded_channel();
     let passed = AtomicU64::new(0);
-    let signal = reached.clone();
-    let is_dead = AtomicU64::new(0);
+    let is_dead = AtomicBool::new(false);
     project.boundary = Some(Arc::new(move |boundary| {
         let name = format!("{boundary:?}");
-        let is_it = is_dead.load(Ordering::SeqCst) > 0
+        let is_it = is_dead.load(Ordering::SeqCst)
             || dies(passed.fetch_add(1, Ordering::SeqCst) + 1, &name);
         if is_it {
-            is_dead.store(1, Ordering::SeqCst);
-            let _ = signal.send(Some(name));
+            is_dead.store(true, Ordering::SeqCst);
+            let _ = death.send(name);
         }
         Box::pin(async move {
             if is_it {
@@ -135,7 +186,19 @@ pub fn killed_when(
             }
         })
     }));
+    dies_by(outside, project, work, dead)
+}
+
+/// Works until something says where it is to die; nothing that was going on is polled again then. `None` when the work ended
+/// before.
+pub fn dies_by(
+    outside: &Runtime,
+    project: Project,
+    work: Work,
+    mut death: mpsc::UnboundedReceiver<String>,
+) -> Option<String> {
     // A thread of its own: the future is not `Send`, and what it spawned dies with its runtime.
+    let (ended, has_ended) = tokio::sync::oneshot::channel::<()>();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let thread = std::thread::spawn(move || {
         let inside = runtime();
@@ -154,17 +217,66 @@ pub fn killed_when(
             };
             tokio::select! {
                 () = working => {
-                    let _ = reached.send(None);
+                    let _ = ended.send(());
                 }
                 _ = stopped => {}
             }
         });
         inside.shutdown_background();
     });
-    let where_to = outside.block_on(dead.recv()).flatten();
+    let place = outside.block_on(async {
+        tokio::select! {
+            biased;
+            Some(place) = death.recv() => Some(place),
+            _ = has_ended => None,
+        }
+    });
     let _ = stop.send(());
     thread.join().unwrap();
-    where_to
+    place
+}
+
+/// Numbers that follow from a seed.
+#[derive(Debug)]
+pub struct Draw(u64);
+
+impl Draw {
+    /// From a seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number in a range (splitmix64).
+    pub fn between(&mut self, range: RangeInclusive<u64>) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        range.start() + mixed % (range.end() - range.start() + 1)
+    }
+}
+
+/// Kills the work again and again, each time a few boundaries further, until one of its processes comes to the end. A process
+/// that only does again what the one before did passes boundaries too, so each is killed at another number of them. How often
+/// it was killed.
+///
+/// # Panics
+/// When it gets nowhere.
+pub fn killed_again_and_again(
+    outside: &Runtime,
+    lab: &Lab,
+    work: Work,
+    draw: &mut Draw,
+    steps: RangeInclusive<u64>,
+) -> u64 {
+    let mut kills = 0;
+    while killed_at(outside, lab, work, draw.between(steps.clone())).is_some() {
+        kills += 1;
+        assert!(kills < 2_000, "killed {kills} times, and it gets nowhere");
+    }
+    kills
 }
 
 /// How a run ends that nothing happens to.
@@ -200,6 +312,7 @@ pub async fn undisturbed(config: LabConfig) -> Undisturbed {
 /// When it is not so.
 pub fn assert_arrived(lab: &Lab, wanted: &Value, report: &RunReport, what: &str) {
     assert_eq!(report.state, RunState::Complete, "{what}");
+    assert_eq!(report.rejects, [], "{what}");
     assert_eq!(
         (report.duplicates, report.lost, report.total.unsettled),
         (0, 0, 0),

@@ -29,12 +29,17 @@ pub struct LabConfig {
     pub seed: u64,
     /// Conversations.
     pub size: usize,
+    /// Of everything but conversations as little as keeps every kind.
+    pub few: bool,
     /// Messages of the longest thread.
     pub longest_thread: u32,
     /// Bytes of the largest file.
     pub largest_file: u64,
     /// Whether the platforms' rate limits are on.
     pub limits: bool,
+    /// In a folder without a disk behind it, where the machine has one: a process that is killed loses nothing it has written, and
+    /// many labs need not wait for a disk.
+    pub in_memory: bool,
     /// When all of it begins, ms since 1970: two labs that begin at one time are alike to the byte. Their time moves only when
     /// something waits, so the command as a process of its own cannot work with them. None: now, and time runs.
     pub begins: Option<i64>,
@@ -49,12 +54,31 @@ impl Default for LabConfig {
         Self {
             seed: 7,
             size: 24,
+            few: false,
             longest_thread: 12,
             largest_file: 8 * 1024,
             limits: false,
+            in_memory: false,
             begins: None,
             extra: String::new(),
             destination: String::new(),
+        }
+    }
+}
+
+impl LabConfig {
+    /// The source, as it is in that time.
+    #[must_use]
+    pub fn source(&self, clock: Clock) -> kustomer::Config {
+        kustomer::Config {
+            seed: self.seed,
+            size: self.size,
+            few: self.few,
+            clock,
+            longest_thread: self.longest_thread,
+            attachment_cap: self.largest_file,
+            ties: (self.size / 8).min(1_500),
+            ..kustomer::Config::default()
         }
     }
 }
@@ -117,7 +141,12 @@ impl Lab {
     /// # Errors
     /// A plugin that was not built, a port that cannot be had.
     pub async fn new(config: LabConfig) -> Result<Self> {
-        let temp = tempfile::tempdir()?;
+        let memory = Path::new("/dev/shm");
+        let temp = if config.in_memory && memory.is_dir() {
+            tempfile::tempdir_in(memory)?
+        } else {
+            tempfile::tempdir()?
+        };
         let dir = temp.path().join("project");
         let mut lab = Self::simulators(&config, dir).await?;
         lab.temp(temp);
@@ -146,21 +175,13 @@ impl Lab {
     /// A port that cannot be had, a folder that cannot be made.
     pub async fn simulators(config: &LabConfig, dir: PathBuf) -> Result<Self> {
         let clock = config.begins.map_or_else(Clock::real, Clock::at);
-        let source = kustomer::Simulator::new(kustomer::Config {
-            seed: config.seed,
-            size: config.size,
-            clock: clock.clone(),
-            longest_thread: config.longest_thread,
-            attachment_cap: config.largest_file,
-            ties: (config.size / 8).min(1_500),
-            ..kustomer::Config::default()
-        });
+        let source = kustomer::Simulator::new(config.source(clock.clone()));
         let destination = zendesk::Simulator::new(zendesk::Config {
             seed: config.seed,
             clock: clock.clone(),
             high_volume: true,
             rate_limits: config.limits,
-            preexisting: account(),
+            preexisting: account(config.few),
             ..zendesk::Config::default()
         });
         source.harness().limits.set_off(!config.limits);
@@ -288,15 +309,23 @@ share = 1.0
 }
 
 /// The account that is migrated to: some of the source's agents are there, and customers of its own.
-fn account() -> Preexisting {
+fn account(few: bool) -> Preexisting {
     // The source gives some customers the addresses of its agents 1, 2, …; those agents have no user here.
-    let agents = [7, 8, 9, 10, 13, 14, 15, 16, 17];
+    let agents: &[u8] = if few {
+        &[2]
+    } else {
+        &[7, 8, 9, 10, 13, 14, 15, 16, 17]
+    };
+    let usual = Preexisting::default();
     Preexisting {
         agents: 0,
         agents_by_email: agents
+            .iter()
             .map(|n| (format!("agent{n}@acme.example"), format!("Agent {n}")))
-            .to_vec(),
-        ..Preexisting::default()
+            .collect(),
+        // So that one of the source's teams is there, and one is not.
+        groups: if few { vec![] } else { usual.groups.clone() },
+        ..usual
     }
 }
 

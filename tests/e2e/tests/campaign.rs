@@ -1,8 +1,10 @@
-//! The fault campaign: killed at every boundary of the journal, answers lost, requests turned away. However often and
-//! wherever it happens, the end state is that of the undisturbed run, nothing is there twice, and rollback leaves nothing.
+//! The fault campaign: killed at every boundary of the journal, killed again and again, answers lost, requests turned away.
+//! However often and wherever it happens, the end state is that of the undisturbed run, nothing is there twice, and rollback
+//! leaves nothing.
 //!
-//! A sample of the boundaries is killed at; `TRANSLOAD_CAMPAIGN=all` kills at every one, `TRANSLOAD_CAMPAIGN=20` at every
-//! twentieth. The seed is printed with each step, and everything follows from it.
+//! Every boundary of the tiny migration is killed at; in the larger one each process dies a few boundaries after the one before.
+//! `TRANSLOAD_CAMPAIGN=all` kills the larger one at every boundary, too, each time from its beginning, which takes an hour;
+//! `TRANSLOAD_CAMPAIGN=20` at every twentieth. The seed is printed with each step, and everything follows from it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,62 +13,139 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use transload_e2e::Lab;
 use transload_e2e::engine::{
-    Work, assert_arrived, assert_taken_back, killed_at, runtime, small, sorted, to_the_end,
-    undisturbed,
+    Draw, Undisturbed, Work, assert_arrived, assert_taken_back, killed_again_and_again, killed_at,
+    runtime, small, sorted, tiny, to_the_end, undisturbed,
 };
+use transload_e2e::{Lab, LabConfig};
 use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
 
-/// Kills in a sampled campaign.
-const SAMPLE: u64 = 6;
+/// So many runs of the tiny migration go to one that is taken back, too: most boundaries come in fives (intended, arrived,
+/// answered, before the outcome, outcome), so that each kind of them has its turn.
+const UNDONE: u64 = 7;
+/// Of the larger migration.
+const SEED: u64 = 11;
+
+/// The larger migration, undisturbed.
+fn whole() -> &'static Undisturbed {
+    static WHOLE: OnceLock<Undisturbed> = OnceLock::new();
+    WHOLE.get_or_init(|| runtime().block_on(undisturbed(small(SEED))))
+}
+
+/// How often what was killed.
+#[derive(Debug, Default)]
+struct Kills {
+    runs: u64,
+    rollbacks: u64,
+    /// Of the boundaries.
+    names: BTreeSet<String>,
+}
+
+/// Kills a run at one boundary after the other, each in a lab of its own: at `first`, then at every `stride`th. It goes on and
+/// must end as the undisturbed one does. Every `undone`th is taken back then: the rollback is killed at the same number, goes on,
+/// and must leave nothing. Ends when a run has no such boundary.
+fn killed_at_each(
+    config: &LabConfig,
+    whole: &Undisturbed,
+    [first, stride, undone]: [u64; 3],
+) -> Kills {
+    let next = AtomicU64::new(first);
+    let kills = Mutex::new(Kills::default());
+    let note = |name: Option<String>, count: fn(&mut Kills) -> &mut u64| {
+        let mut kills = kills.lock().unwrap();
+        *count(&mut kills) += u64::from(name.is_some());
+        kills.names.extend(name);
+    };
+    // What a killed process has left takes time, and no processor, to settle.
+    let workers = std::thread::available_parallelism().map_or(2, |n| n.get() + 1);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                let outside = runtime();
+                loop {
+                    let n = next.fetch_add(stride, Ordering::SeqCst);
+                    let lab = outside.block_on(Lab::new(config.clone())).unwrap();
+                    let before = sorted(lab.destination.state_fingerprint());
+                    let boundary = killed_at(&outside, &lab, Work::Run, n);
+                    let what = format!("seed {}, killed at {n} ({boundary:?})", config.seed);
+                    let report = outside.block_on(to_the_end(&lab, &Arc::default()));
+                    assert_arrived(&lab, &whole.fingerprint, &report, &what);
+                    let is_last = boundary.is_none();
+                    note(boundary, |kills| &mut kills.runs);
+                    if (n - first) / stride % undone == 0 {
+                        let boundary = killed_at(&outside, &lab, Work::Rollback, n);
+                        let what = format!("{what}, the rollback, too ({boundary:?})");
+                        outside.block_on(assert_taken_back(&lab, &before, &what));
+                        note(boundary, |kills| &mut kills.rollbacks);
+                    }
+                    if is_last {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    kills.into_inner().unwrap()
+}
 
 #[test]
-fn killed_at_any_boundary_a_run_ends_as_if_nothing_had_happened() {
-    let seed = 11;
+fn killed_at_every_boundary_a_run_ends_as_if_nothing_had_happened() {
+    let whole = runtime().block_on(undisturbed(tiny()));
+    let kills = killed_at_each(&tiny(), &whole, [1, 1, UNDONE]);
+    println!("{kills:?}, of {} boundaries", whole.boundaries);
+    // Units run side by side, so that the number differs a little from run to run.
+    assert!(kills.runs + 10 > whole.boundaries && kills.runs > 200);
+    assert!(kills.rollbacks > 200 / UNDONE);
+    let wanted = [
+        "Answered",
+        "Arrived",
+        "BeforeOutcome",
+        "Finished",
+        "Intended",
+        "Outcome",
+    ];
+    assert!(kills.names.iter().eq(&wanted));
+}
+
+#[test]
+fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
     let outside = runtime();
-    let whole = outside.block_on(undisturbed(small(seed)));
+    let lab = outside.block_on(Lab::new(small(SEED))).unwrap();
+    let before = sorted(lab.destination.state_fingerprint());
+    let mut draw = Draw::new(SEED);
+    let runs = killed_again_and_again(&outside, &lab, Work::Run, &mut draw, 2..=12);
+    let what = format!("seed {SEED}, killed {runs} times");
+    let report = outside.block_on(to_the_end(&lab, &Arc::default()));
+    assert_arrived(&lab, &whole().fingerprint, &report, &what);
+    let rollbacks = killed_again_and_again(&outside, &lab, Work::Rollback, &mut draw, 2..=12);
+    let what = format!("{what}, the rollback {rollbacks} times");
+    println!("{what}");
+    outside.block_on(assert_taken_back(&lab, &before, &what));
+    assert!(runs > 50 && rollbacks > 50, "{what}");
+}
+
+#[test]
+fn killed_at_a_boundary_of_the_larger_run_it_ends_as_if_nothing_had_happened() {
     let stride = match std::env::var("TRANSLOAD_CAMPAIGN").as_deref() {
         Ok("all") => 1,
         Ok(stride) => stride
             .parse()
             .expect("TRANSLOAD_CAMPAIGN is `all` or a number"),
-        Err(_) => (whole.boundaries / SAMPLE).max(1),
+        Err(_) => whole().boundaries / 2,
     };
-    println!(
-        "seed {seed}, {} boundaries, killed at every {stride}th",
-        whole.boundaries
-    );
-    let mut kills = 0;
     // The first is in the middle of a stride: whole strides tend to fall on one kind of boundary.
-    for n in (stride.div_ceil(2)..=whole.boundaries).step_by(usize::try_from(stride).unwrap()) {
-        let lab = outside.block_on(Lab::new(small(seed))).unwrap();
-        let before = sorted(lab.destination.state_fingerprint());
-        let Some(boundary) = killed_at(&outside, &lab, Work::Run, n) else {
-            // Units run side by side, so that the number of boundaries differs a little.
-            println!("boundary {n} was not reached");
-            continue;
-        };
-        let what = format!("seed {seed}, killed at boundary {n} ({boundary})");
-        println!("{what}");
-        outside.block_on(async {
-            let report = to_the_end(&lab, &Arc::default()).await;
-            assert_arrived(&lab, &whole.fingerprint, &report, &what);
-            assert_taken_back(&lab, &before, &what).await;
-        });
-        kills += 1;
-    }
-    assert!(kills > 0, "nothing was killed");
+    let kills = killed_at_each(&small(SEED), whole(), [stride.div_ceil(2), stride, 1]);
+    println!("seed {SEED}: {kills:?} kills, at every {stride}th boundary");
 }
 
 fn disturbed(what: &str, faults: &[(&str, &str, Action)]) {
-    let seed = 12;
-    let outside = runtime();
-    let whole = outside.block_on(undisturbed(small(seed)));
-    outside.block_on(async {
-        let lab = Lab::new(small(seed)).await.unwrap();
+    let whole = whole();
+    runtime().block_on(async {
+        let lab = Lab::new(small(SEED)).await.unwrap();
         let before = sorted(lab.destination.state_fingerprint());
         for (method, path, action) in faults {
             lab.destination.harness().faults.add(Fault {
@@ -82,7 +161,7 @@ fn disturbed(what: &str, faults: &[(&str, &str, Action)]) {
             .iter()
             .filter(|record| record.fault.is_some())
             .count();
-        println!("seed {seed}: {what}, {played} times");
+        println!("seed {SEED}: {what}, {played} times");
         assert!(played > 2, "{what}: hardly any fault was played");
         lab.destination.harness().faults.clear();
         assert_arrived(&lab, &whole.fingerprint, &report, what);

@@ -3,6 +3,7 @@
 //! A cut connection is an ordinary response that carries the mark [`ConnectionCut`]: the server turns it into a closed
 //! socket, and an in-process caller asks [`was_cut`]. So one router serves both ways of calling.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ pub type ErrorBody = fn(StatusCode, &str) -> serde_json::Value;
 
 type Hook = Box<dyn FnOnce() + Send>;
 
+/// What a shuffled request waits, at most, before it is handled and before it is answered.
+const LONGEST_MS: u64 = 8;
+
 struct Late {
     due_ms: i64,
     request: Request,
@@ -58,6 +62,7 @@ pub struct Harness {
     error_body: ErrorBody,
     late: Arc<Mutex<Vec<Late>>>,
     hooks: Arc<Mutex<Vec<(u64, Hook)>>>,
+    shuffled: Arc<Mutex<Option<u64>>>,
     inner: Arc<Mutex<Option<Router>>>,
 }
 
@@ -74,6 +79,7 @@ impl Harness {
             error_body,
             late: Arc::default(),
             hooks: Arc::default(),
+            shuffled: Arc::default(),
             inner: Arc::default(),
         }
     }
@@ -102,6 +108,21 @@ impl Harness {
     /// Runs `hook` after the request with this number has been answered, before the next is handled.
     pub fn after_request(&self, number: u64, hook: impl FnOnce() + Send + 'static) {
         self.before_request(number + 1, hook);
+    }
+
+    /// From now on requests that are under way together are handled and answered in another order than they came: each waits for
+    /// some milliseconds before and after, of real time, drawn from the seed and its number.
+    pub fn shuffle(&self, seed: u64) {
+        *self.shuffled.lock().unwrap_or_else(PoisonError::into_inner) = Some(seed);
+    }
+
+    async fn linger(&self, number: u64, answered: bool) {
+        let seed = *self.shuffled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seed) = seed {
+            let mut hasher = DefaultHasher::new();
+            (seed, number, answered).hash(&mut hasher);
+            tokio::time::sleep(Duration::from_millis(hasher.finish() % LONGEST_MS)).await;
+        }
     }
 
     /// How many requests were received and are still to be applied late.
@@ -173,6 +194,7 @@ fn cut() -> Response<Body> {
 
 async fn record(State(harness): State<Harness>, request: Request, next: Next) -> Response<Body> {
     let number = harness.recorder.next_number();
+    harness.linger(number, false).await;
     harness.run_hooks(number);
     harness.apply_due().await;
     if !harness.recorder.is_on() {
@@ -193,6 +215,7 @@ async fn record(State(harness): State<Harness>, request: Request, next: Next) ->
         fault: None,
     };
     let response = next.run(Request::from_parts(parts, body)).await;
+    harness.linger(number, true).await;
     entry.fault = response
         .extensions()
         .get::<Played>()
@@ -489,6 +512,27 @@ mod tests {
             (harness.recorder.all().len(), harness.recorder.count()),
             (1, 2)
         );
+    }
+
+    #[tokio::test]
+    async fn shuffled_requests_are_answered_in_another_order_than_they_came() {
+        let mut orders = vec![];
+        for seed in 1..=5 {
+            let (harness, applied, router) = harness();
+            harness.shuffle(seed);
+            let answered = Mutex::new(vec![]);
+            let calls = (0..6).map(|number| {
+                let (router, answered) = (&router, &answered);
+                async move {
+                    call(router).await;
+                    answered.lock().unwrap().push(number);
+                }
+            });
+            futures::future::join_all(calls).await;
+            assert_eq!(applied.load(Ordering::SeqCst), 6);
+            orders.push(answered.into_inner().unwrap());
+        }
+        assert!(orders.iter().any(|order| !order.is_sorted()), "{orders:?}");
     }
 
     #[tokio::test]

@@ -1149,7 +1149,7 @@ impl Call<'_> {
     fn written(&self, customer: u32, conversation: u32) -> Map<String, Value> {
         let world = self.world;
         let mut related = with_org(world);
-        let author = world.id(Kind::User, 1 + customer % 8);
+        let author = world.user_id(u64::from(1 + customer % 8));
         related.insert(
             "customer".into(),
             one("customer", "customers", &world.id(Kind::Customer, customer)),
@@ -1636,7 +1636,8 @@ impl Call<'_> {
         self.only(&[])?;
         let attributes = custom::attributes(resource).ok_or_else(Fail::not_found)?;
         let user = self.world.id(Kind::User, 1);
-        let properties = custom::properties(attributes, &user, |name| {
+        let attributes = custom::chosen(attributes, self.world.few);
+        let properties = custom::properties(&attributes, &user, |name| {
             self.world
                 .sensitive
                 .contains(&format!("{resource}.custom.{name}"))

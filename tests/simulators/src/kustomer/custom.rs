@@ -3,6 +3,8 @@
 //! The suffix of a name is its type. Records hold values that the metadata does not cover, values of deleted
 //! attributes, and values that do not fit their type, because real organisations do.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
 use super::draw::Draw;
@@ -280,6 +282,32 @@ pub const KLASSES: &[KlassDef] = &[
         attributes: &[plain("answerTxt", "Answer"), plain("scoreNum", "Score")],
     },
 ];
+
+/// The klasses of an organisation, all or a few: orders and shipments refer to each other.
+pub(super) fn klasses(few: bool) -> &'static [KlassDef] {
+    let (few_of_them, _) = KLASSES.split_at(2);
+    if few { few_of_them } else { KLASSES }
+}
+
+/// The attributes of an organisation that has a few.
+const FEW: &[&str] = &[
+    "loyaltyTierStr",
+    "referredById",
+    "planStr",
+    "contactReasonTree",
+    "orderId",
+    "orderStatusStr",
+    "shipmentsId",
+];
+
+/// Of a resource's attributes, all or a few.
+pub(super) fn chosen(attributes: &'static [Attribute], few: bool) -> Cow<'static, [Attribute]> {
+    if !few {
+        return Cow::Borrowed(attributes);
+    }
+    let chosen = attributes.iter().filter(|a| FEW.contains(&a.name));
+    chosen.copied().collect()
+}
 
 /// The attributes that `GET /v1/metadata/{resource}` describes; `None` for an unknown resource.
 pub fn attributes(resource: &str) -> Option<&'static [Attribute]> {

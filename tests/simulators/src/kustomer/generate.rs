@@ -5,7 +5,7 @@
 //! records at once, so that they share one `updatedAt`. Extremes are few on purpose: one thread in twenty thousand is
 //! of [`Shape::longest_thread`] messages, everything else stays below two hundred.
 
-use super::custom::KLASSES;
+use super::custom::{KlassDef, klasses};
 use super::draw::Draw;
 use super::model::{Company, Conversation, Customer, KObject, Message, NONE, Note, User, flag};
 use super::text;
@@ -34,6 +34,8 @@ pub(super) mod purpose {
 pub struct Shape {
     /// Conversations.
     pub conversations: usize,
+    /// Of everything else as little as there can be.
+    pub few: bool,
     /// Messages of the longest threads.
     pub longest_thread: u32,
     /// Records of one kind that share one `updatedAt`, as far as the size allows: a quarter at most.
@@ -54,14 +56,20 @@ pub(super) struct Records {
 /// Makes everything. `now` is the moment the world is looked at first; nothing in it is younger than an hour.
 pub(super) fn generate(seed: u64, shape: &Shape, now: i64) -> Records {
     let limit = now - HOUR;
-    let users = users(seed, shape.conversations, now);
-    let companies = companies(seed, shape.conversations / 20 + 4, now);
-    let mut customers = customers(
-        seed,
-        (shape.conversations * 3 / 5).max(12),
-        companies.len(),
-        now,
-    );
+    let size = shape.conversations;
+    let [agents, firms, people, things] = if shape.few {
+        [3, 1, 2, 2]
+    } else {
+        [
+            (14 + size / 400).min(400),
+            size / 20 + 4,
+            (size * 3 / 5).max(12),
+            size / 2 + 40,
+        ]
+    };
+    let users = users(seed, agents, now);
+    let companies = companies(seed, firms, now);
+    let mut customers = customers(seed, people, companies.len(), now);
     let mut made = Threads::default();
     threads(seed, shape, now, &mut customers, &mut made);
     let Threads {
@@ -70,13 +78,8 @@ pub(super) fn generate(seed: u64, shape: &Shape, now: i64) -> Records {
         mut notes,
     } = made;
     loose_notes(seed, &customers, limit, &mut notes);
-    let kobjects = kobjects(
-        seed,
-        shape.conversations / 2 + 40,
-        &customers,
-        companies.len(),
-        now,
-    );
+    let klasses = klasses(shape.few);
+    let kobjects = kobjects(seed, things, klasses, &customers, companies.len(), now);
 
     // Bulk edits: many records of one kind on one `updatedAt` (Kustomer facts §13 item 3).
     let tie = |most: usize| shape.ties.min(most / 4);
@@ -114,8 +117,7 @@ pub(super) fn generate(seed: u64, shape: &Shape, now: i64) -> Records {
     }
 }
 
-fn users(seed: u64, size: usize, now: i64) -> Vec<User> {
-    let count = (14 + size / 400).min(400);
+fn users(seed: u64, count: usize, now: i64) -> Vec<User> {
     (0..count)
         .map(|number| {
             let mut draw = Draw::new(seed, purpose::USER_MAKE, number as u64);
@@ -427,6 +429,7 @@ fn loose_notes(seed: u64, customers: &[Customer], limit: i64, notes: &mut Vec<No
 fn kobjects(
     seed: u64,
     count: usize,
+    klasses: &[KlassDef],
     customers: &[Customer],
     companies: usize,
     now: i64,
@@ -435,11 +438,11 @@ fn kobjects(
         .map(|number| {
             let mut draw = Draw::new(seed, purpose::KOBJECT_MAKE, number as u64);
             // The first few records give every klass at least three.
-            let klass = if number < KLASSES.len() * 3 {
-                number % KLASSES.len()
+            let klass = if number < klasses.len() * 3 {
+                number % klasses.len()
             } else {
                 let mut left = draw.below(1000);
-                KLASSES
+                klasses
                     .iter()
                     .position(|klass| {
                         let here = left < klass.share;
@@ -448,7 +451,7 @@ fn kobjects(
                     })
                     .unwrap_or(0)
             };
-            let owner = match KLASSES.get(klass).and_then(|klass| klass.owner) {
+            let owner = match klasses.get(klass).and_then(|klass| klass.owner) {
                 Some("customer") if !draw.chance(80) => {
                     let customer = draw.below(customers.len() as u64) as u32;
                     customers

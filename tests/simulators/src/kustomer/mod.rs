@@ -63,6 +63,9 @@ pub struct Config {
     pub seed: u64,
     /// Conversations.
     pub size: usize,
+    /// Of every list as little as keeps each kind of record: two klasses, two teams and tags, an object of a klass, a handful
+    /// of custom attributes. For tests that do everything again for each step of a migration.
+    pub few: bool,
     /// Its time. Data reaches back eight years from the moment the simulator is made.
     pub clock: Clock,
     /// The keys it knows.
@@ -88,6 +91,7 @@ impl Default for Config {
         Self {
             seed: 1,
             size: 200,
+            few: false,
             clock: Clock::at(DEFAULT_NOW_MS),
             keys: vec![ApiKey::full()],
             switches: Switches::default(),
@@ -128,6 +132,7 @@ impl Simulator {
             seed: config.seed,
             shape: generate::Shape {
                 conversations: config.size,
+                few: config.few,
                 longest_thread: config.longest_thread,
                 ties: config.ties,
             },

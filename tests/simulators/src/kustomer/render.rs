@@ -69,7 +69,8 @@ impl World {
         self.oid(Kind::Org, 0).to_string()
     }
 
-    fn user_id(&self, number: u64) -> String {
+    /// The id of a user; numbers go around.
+    pub(super) fn user_id(&self, number: u64) -> String {
         self.id(Kind::User, (number % self.users.len().max(1) as u64) as u32)
     }
 
@@ -126,11 +127,12 @@ impl World {
         &self,
         kind: Kind,
         number: u32,
-        attributes: &[custom::Attribute],
+        attributes: &'static [custom::Attribute],
         around: i64,
     ) -> Map<String, Value> {
         let mut draw = self.draw(purpose::CUSTOM, kind, number);
-        custom::values(attributes, &mut draw, around, |target, draw| {
+        let attributes = custom::chosen(attributes, self.few);
+        custom::values(&attributes, &mut draw, around, |target, draw| {
             self.refer(target, draw)
         })
     }
@@ -144,6 +146,7 @@ impl World {
         let first = draw.below(1000);
         // A step that shares no divisor with the number of tags, so that none comes twice.
         (0..count)
+            .take(self.tag_count())
             .map(|n| self.tag_id(first + n as u64 * 3))
             .collect::<Vec<_>>()
             .into()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::custom::KLASSES;
+use super::custom::klasses as klasses_of;
 use super::ids::Kind;
 use super::render::{one, with_org};
 use super::world::World;
@@ -67,6 +67,8 @@ const TAGS: &[&str] = &[
     "deleted tag",
     "merged-away",
 ];
+/// What is left of tags and teams, of articles and their like, where there are few.
+const FEW: usize = 2;
 /// From this tag on they are deleted.
 const FIRST_DELETED_TAG: usize = 50;
 
@@ -111,6 +113,14 @@ impl Settings {
             "kb/routes",
         ] {
             lists.insert(empty, Vec::new());
+        }
+        if world.few {
+            // What others refer to by number stays whole.
+            for path in ["kb/articles", "kb/categories", "shortcuts", "workflows"] {
+                if let Some(list) = lists.get_mut(path) {
+                    list.truncate(FEW);
+                }
+            }
         }
         Self { lists }
     }
@@ -168,11 +178,18 @@ impl<'a> Maker<'a> {
 impl World {
     /// The id of a tag; numbers go around.
     pub(super) fn tag_id(&self, number: u64) -> String {
-        self.id(Kind::Tag, (number % TAGS.len() as u64) as u32)
+        self.id(Kind::Tag, (number % self.tag_count() as u64) as u32)
+    }
+    /// How many tags there are.
+    pub(super) fn tag_count(&self) -> usize {
+        if self.few { FEW } else { TAGS.len() }
+    }
+    fn team_count(&self) -> usize {
+        if self.few { FEW } else { TEAMS.len() }
     }
     /// The id of a team; numbers go around.
     pub(super) fn team_id(&self, number: u64) -> String {
-        self.id(Kind::Team, (number % TEAMS.len() as u64) as u32)
+        self.id(Kind::Team, (number % self.team_count() as u64) as u32)
     }
     /// The id of a brand; numbers go around.
     pub(super) fn brand_id(&self, number: u64) -> String {
@@ -236,6 +253,7 @@ fn teams(world: &World) -> Vec<Value> {
     };
     TEAMS
         .iter()
+        .take(world.team_count())
         .enumerate()
         .map(|(number, name)| {
             let deleted = number + 1 == TEAMS.len();
@@ -256,6 +274,7 @@ fn teams(world: &World) -> Vec<Value> {
 
 fn tags(world: &World) -> Vec<Value> {
     TAGS.iter()
+        .take(world.tag_count())
         .enumerate()
         .map(|(number, name)| {
             let deleted = number >= FIRST_DELETED_TAG;
@@ -272,7 +291,7 @@ fn tags(world: &World) -> Vec<Value> {
 }
 
 fn klasses(world: &World) -> Vec<Value> {
-    KLASSES
+    klasses_of(world.few)
         .iter()
         .enumerate()
         .map(|(number, klass)| {

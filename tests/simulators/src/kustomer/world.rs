@@ -6,7 +6,7 @@
 //! # Memory
 //! A conversation takes 56 bytes, a message 32, a note 32; with ids and indexes a world of 200,000 conversations (1.2
 //! million messages, 176,000 notes, 120,000 customers, 100,000 custom objects) was measured at 105 MB, that is 540
-//! bytes a conversation (`tests/scale.rs`). Everything else is drawn when it is asked for.
+//! bytes a conversation; `tests/scale.rs` holds it below twice that. Everything else is drawn when it is asked for.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};
@@ -105,6 +105,7 @@ pub struct NewMessage {
 /// All data of one organisation.
 pub struct World {
     pub(super) seed: u64,
+    pub(super) few: bool,
     pub(super) clock: Clock,
     pub(super) salt: u16,
     /// When the organisation was made; all settings carry this time.
@@ -200,6 +201,7 @@ impl World {
         }
         let mut world = Self {
             seed,
+            few: shape.few,
             clock,
             salt: Draw::new(seed, 0, 0).below(1 << 16) as u16,
             founded: now - 8 * 365 * 86_400_000,
