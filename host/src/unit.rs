@@ -1286,8 +1286,8 @@ impl Inner {
             sql!(
                 "INSERT INTO outcomes (account, run, kind, source_id, status, cause, remedy, hash, unit, at_ms) \
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-                 ON CONFLICT (run, kind, source_id) DO UPDATE SET status = $5, cause = $6, remedy = $7, hash = $8, unit = $9, \
-                 at_ms = $10",
+                 ON CONFLICT (run, kind, source_id) DO UPDATE SET status = excluded.status, cause = excluded.cause, \
+                 remedy = excluded.remedy, hash = excluded.hash, unit = excluded.unit, at_ms = excluded.at_ms",
                 &around.account,
                 &around.run,
                 kind,
@@ -1364,7 +1364,8 @@ pub fn decided(
     let statement = sql!(
         "INSERT INTO outcomes (account, run, kind, source_id, status, cause, remedy, hash, unit, at_ms) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, $9) \
-         ON CONFLICT (run, kind, source_id) DO UPDATE SET status = $5, cause = $6, remedy = $7, hash = $8, unit = NULL, at_ms = $9",
+         ON CONFLICT (run, kind, source_id) DO UPDATE SET status = excluded.status, cause = excluded.cause, \
+         remedy = excluded.remedy, hash = excluded.hash, unit = NULL, at_ms = excluded.at_ms",
         &around.account,
         &around.run,
         kind,
@@ -1654,11 +1655,14 @@ impl UnitHost for Durable {
             inner.at(Boundary::BeforeOutcome).await;
             statements.push(inner.around.store.fence());
             statements.extend(inner.forget(&open));
+            let mut rows = vec![];
             for (outcome, record) in &taken {
-                let (rows, entries) = inner.outcome_rows(outcome, record)?;
-                statements.extend(rows);
+                let (more, entries) = inner.outcome_rows(outcome, record)?;
+                rows.extend(more);
                 ledger.extend(entries);
             }
+            rows.sort_by_key(Statement::text);
+            statements.extend(rows);
         }
         let said: Vec<Result<(), ledger::Refusal>> = refusals
             .into_iter()

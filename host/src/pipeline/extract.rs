@@ -427,8 +427,9 @@ impl Extractor<'_> {
         batch.push(sql!(
             "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, closed, name, part, walk, payload, hash) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-             ON CONFLICT (extraction, kind, id) DO UPDATE SET parent = $4, updated_at = $5, sort_at = $6, closed = $7, name = $8, \
-             payload = $11, hash = $12 WHERE excluded.updated_at > staged.updated_at",
+             ON CONFLICT (extraction, kind, id) DO UPDATE SET parent = excluded.parent, updated_at = excluded.updated_at, \
+             sort_at = excluded.sort_at, closed = excluded.closed, name = excluded.name, payload = excluded.payload, \
+             hash = excluded.hash WHERE excluded.updated_at > staged.updated_at",
             &self.extraction,
             kinds::name(&entry.head.kind),
             &entry.head.id,

@@ -10,6 +10,8 @@
 //! Memory does not grow with the database: each connection's page cache is bounded, [`Store::each`] hands rows over one by
 //! one, and what is asked of many records is asked for [`AMONG`] at a time.
 
+mod joined;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,8 +24,10 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::sync::{mpsc, oneshot};
+
+use joined::Joined;
 
 /// A failure of the store. Nothing is sent any more once one was met.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -175,6 +179,12 @@ impl Statement {
             args,
             fenced: false,
         }
+    }
+
+    /// The statement itself: batches whose order does not matter are sorted by it, so that rows of one table are joined.
+    #[must_use]
+    pub fn text(&self) -> &'static str {
+        self.sql
     }
 
     /// If this changes no row, the batch fails as [`StoreError::Fenced`] and nothing of it is kept.
@@ -755,9 +765,14 @@ async fn write_loop(
 ) {
     let mut group = Vec::with_capacity(GROUP);
     let mut last = None;
+    let mut joined = Joined::default();
     while queue.recv_many(&mut group, GROUP).await > 0 {
         let jobs = std::mem::replace(&mut group, Vec::with_capacity(GROUP));
-        if jobs.len() > 1 && apply(&mut connection, &mut last, &jobs).await.is_ok() {
+        if jobs.len() > 1
+            && apply(&mut connection, &mut joined, &mut last, &jobs)
+                .await
+                .is_ok()
+        {
             for job in jobs {
                 let _ = job.done.send(Ok(()));
             }
@@ -767,7 +782,13 @@ async fn write_loop(
             renew(&mut connection, &options).await;
         }
         for job in jobs {
-            let result = apply(&mut connection, &mut last, std::slice::from_ref(&job)).await;
+            let result = apply(
+                &mut connection,
+                &mut joined,
+                &mut last,
+                std::slice::from_ref(&job),
+            )
+            .await;
             if matches!(result, Err(StoreError::Database(_))) {
                 renew(&mut connection, &options).await;
             }
@@ -789,16 +810,29 @@ async fn renew(connection: &mut SqliteConnection, options: &SqliteConnectOptions
 /// went well.
 async fn apply(
     connection: &mut SqliteConnection,
+    joined: &mut Joined,
     last: &mut Option<LastLink>,
     jobs: &[Job],
 ) -> Result<(), StoreError> {
     let known = last.take();
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    for statement in jobs.iter().flat_map(|job| &job.statements) {
-        let done = bind(sqlx::query(statement.sql), statement.args.clone())
-            .execute(&mut *transaction)
-            .await?;
-        if statement.fenced && done.rows_affected() == 0 {
+    let statements: Vec<&Statement> = jobs.iter().flat_map(|job| &job.statements).collect();
+    let mut rest = statements.as_slice();
+    while let Some(first) = rest.first() {
+        let (count, text) = joined.next(rest);
+        let (now, later) = rest.split_at(count.max(1).min(rest.len()));
+        rest = later;
+        let args = now
+            .iter()
+            .flat_map(|one| one.args.iter().cloned())
+            .collect();
+        let query = match text {
+            // Made of texts that are in the program, and of numbers.
+            Some(text) => sqlx::query(AssertSqlSafe(text)),
+            None => sqlx::query(first.sql),
+        };
+        let done = bind(query, args).execute(&mut *transaction).await?;
+        if first.fenced && done.rows_affected() == 0 {
             transaction.rollback().await?;
             return Err(StoreError::Fenced);
         }
