@@ -334,6 +334,20 @@ impl runtime::Host for UnitState {
         self.host.progress(done, total);
         Ok(())
     }
+
+    fn utc_offset(
+        &mut self,
+        at: types::Timestamp,
+        zone: String,
+    ) -> wasmtime::Result<Option<i32>> {
+        use chrono::Offset as _;
+        let offset = || {
+            let zone: chrono_tz::Tz = zone.parse().ok()?;
+            let moment = chrono::DateTime::from_timestamp_millis(at)?;
+            Some(moment.with_timezone(&zone).offset().fix().local_minus_utc() / 60)
+        };
+        Ok(offset())
+    }
 }
 
 impl blobs::Host for UnitState {
