@@ -60,7 +60,7 @@ async fn extract(account: &Account) -> Cost {
                 .values()
                 .filter(|entry| entry.head.kind == Kind::Message && !is_note(entry))
                 .count() as u64;
-            let key = (support::kind_name(&kind), page_size(&part.id));
+            let key = (kind.word().to_owned(), page_size(&part.id));
             *rows.entry(key).or_default() += of_part;
         }
     }

@@ -13,7 +13,6 @@ use std::collections::BTreeSet;
 
 use support::{Account, KINDS};
 use transload_plugin_kustomer::Kustomer;
-use transload_plugin_kustomer::map::reference;
 use transload_sdk::Source;
 use transload_sdk::types::{Entity, Entry, Kind, Reference};
 use transload_simulators::kustomer::{ApiKey, Config, Gone, Kind as Sim, State, Switches};
@@ -32,7 +31,7 @@ fn live(account: &Account, kind: Sim, count: usize) -> Vec<String> {
 
 fn refs(kind: Kind, ids: &[String]) -> Vec<Reference> {
     ids.iter()
-        .map(|id| reference(kind.clone(), id.clone()))
+        .map(|id| Reference::new(kind.clone(), id.clone()))
         .collect()
 }
 
@@ -41,7 +40,7 @@ async fn a_record_of_each_kind_is_fetched_as_reading_gave_it() {
     let mut account = Account::new(Account::config(200, Switches::default())).await;
     account.set("forwards", true);
     for kind in KINDS {
-        let word = support::kind_name(&kind);
+        let word = kind.word().to_owned();
         let read = account.drain(&kind, None).await;
         // What is deleted is no longer given one by one; what nobody defined is in no metadata.
         let wanted: Vec<&Entry> = read
@@ -91,7 +90,7 @@ async fn what_is_gone_is_left_out_and_costs_no_error() {
         Kind::Relationship,
         Kind::Article,
     ] {
-        wanted.push(reference(kind, nothing.clone()));
+        wanted.push(Reference::new(kind, nothing.clone()));
     }
     let found = Kustomer::fetch(&account.cx(), wanted).await.unwrap();
     // Its relationships come along.

@@ -11,7 +11,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use support::{Account, Entries, KINDS, kind_name};
+use support::{Account, Entries, KINDS};
 use transload_plugin_kustomer::Kustomer;
 use transload_sdk::Source;
 use transload_sdk::session::Severity;
@@ -25,7 +25,7 @@ use transload_simulators::kustomer::{
 fn ids(entries: &Entries, kind: &Kind) -> BTreeSet<String> {
     entries
         .keys()
-        .filter(|(k, _)| *k == kind_name(kind))
+        .filter(|(k, _)| k == kind.word())
         .map(|(_, id)| id.clone())
         .collect()
 }
@@ -790,7 +790,7 @@ async fn what_a_key_may_not_see_does_not_hide_the_rest_from_discovery() {
     };
     assert!(count(Kind::Conversation) > 150 && count(Kind::Tag) > 10);
     let unknown = found.counts.iter().filter(|c| c.count.is_none());
-    let unknown: BTreeSet<String> = unknown.map(|c| kind_name(&c.kind)).collect();
+    let unknown: BTreeSet<String> = unknown.map(|c| c.kind.word().to_owned()).collect();
     assert_eq!(
         unknown,
         ["article", "category", "team"].map(str::to_owned).into()

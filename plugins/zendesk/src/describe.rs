@@ -9,7 +9,6 @@ use transload_sdk::connector::{
 };
 use transload_sdk::types::{Fidelity, Kind};
 
-use crate::map;
 use crate::state::SCHEMA;
 use crate::write::{SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS};
 
@@ -434,7 +433,7 @@ fn kind_called(name: &str) -> Option<Kind> {
         Kind::Category,
         Kind::Article,
     ];
-    all.into_iter().find(|kind| map::kind_name(kind) == name)
+    all.into_iter().find(|kind| kind.word() == name)
 }
 
 fn side_effects() -> Vec<SideEffect> {

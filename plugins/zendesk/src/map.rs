@@ -31,28 +31,6 @@ pub const TEXT_FIELD_CHARS: usize = 1_024;
 /// A comment's time must not be in the future of Zendesk's clock (Zendesk facts §12).
 const CLOCK_SKEW_MS: i64 = 60_000;
 
-/// A stable name of a kind, for markers, cards and messages.
-pub fn kind_name(kind: &Kind) -> &str {
-    match kind {
-        Kind::Team => "team",
-        Kind::Agent => "agent",
-        Kind::Tag => "tag",
-        Kind::Brand => "brand",
-        Kind::Company => "company",
-        Kind::Customer => "customer",
-        Kind::Conversation => "conversation",
-        Kind::Message => "message",
-        Kind::Attachment => "attachment",
-        Kind::FieldDefinition => "field-definition",
-        Kind::ObjectType => "object-type",
-        Kind::CustomObject => "custom-object",
-        Kind::Relationship => "relationship",
-        Kind::Category => "category",
-        Kind::Article => "article",
-        Kind::Other(word) => word,
-    }
-}
-
 /// A short digest of text, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
 pub fn short_hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;

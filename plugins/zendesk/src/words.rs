@@ -7,7 +7,7 @@
 use transload_sdk::time;
 use transload_sdk::types::{Author, Kind, Reference, Value};
 
-use crate::map::{kind_name, moment_text, placeholder_name};
+use crate::map::{moment_text, placeholder_name};
 
 /// Says references and values. Knows the account's address, so that what is there is linked, and the place whose days are
 /// meant where Zendesk knows days only (rule M-17).
@@ -93,7 +93,7 @@ pub fn called(reference: &Reference) -> Option<&str> {
 
 /// Kind and source id.
 fn bare(reference: &Reference) -> String {
-    format!("{} {}", kind_name(&reference.kind), reference.id)
+    format!("{} {}", reference.kind.word(), reference.id)
 }
 
 /// Somebody who is not here: name first, then who that is in the source.

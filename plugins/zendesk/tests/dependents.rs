@@ -120,7 +120,7 @@ async fn a_group_with_a_ticket_of_others_stays() {
 async fn a_field_in_which_others_wrote_stays() {
     for kind in [Kind::Conversation, Kind::Customer, Kind::Company] {
         let account = account().await;
-        let owner = transload_plugin_zendesk::map::kind_name(&kind);
+        let owner = kind.word();
         let target = account.field_at(owner, "colour").unwrap();
         let address = FieldTarget::parse(&target).unwrap().address;
         let old = foreign_user(&account);

@@ -11,6 +11,30 @@ use crate::types::{
     Entity, Entry, Head, Kind, Message, Reference, Visibility,
 };
 
+impl Kind {
+    /// What the host calls it, in markers and keys: `custom-object`; of a further kind its own word.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Team => "team",
+            Self::Agent => "agent",
+            Self::Tag => "tag",
+            Self::Brand => "brand",
+            Self::Company => "company",
+            Self::Customer => "customer",
+            Self::Conversation => "conversation",
+            Self::Message => "message",
+            Self::Attachment => "attachment",
+            Self::FieldDefinition => "field-definition",
+            Self::ObjectType => "object-type",
+            Self::CustomObject => "custom-object",
+            Self::Relationship => "relationship",
+            Self::Category => "category",
+            Self::Article => "article",
+            Self::Other(word) => word,
+        }
+    }
+}
+
 impl Head {
     /// A head with nothing but what every record has.
     pub const fn new(kind: Kind, id: String) -> Self {

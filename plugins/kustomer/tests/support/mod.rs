@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Router;
 use serde_json::{Map, Value, json};
-use tower::ServiceExt;
 use transload_plugin_kustomer::Kustomer;
 use transload_sdk::http::{Body, Header, Request, Response};
 use transload_sdk::session::Notice;
@@ -14,6 +13,7 @@ use transload_sdk::source::Partition;
 use transload_sdk::testing::{Harness, answer};
 use transload_sdk::types::{Entity, Entry, Kind, Visibility};
 use transload_sdk::{Context, Source};
+use transload_simulators::common::ask;
 use transload_simulators::kustomer::{Config, FULL_KEY, Simulator, Switches};
 
 /// Kinds that have parts of their own.
@@ -33,29 +33,6 @@ pub const KINDS: [Kind; 13] = [
     Kind::Article,
 ];
 
-/// What a kind is called in these tests.
-pub fn kind_name(kind: &Kind) -> String {
-    let word = match kind {
-        Kind::Team => "team",
-        Kind::Agent => "agent",
-        Kind::Tag => "tag",
-        Kind::Brand => "brand",
-        Kind::Company => "company",
-        Kind::Customer => "customer",
-        Kind::Conversation => "conversation",
-        Kind::Message => "message",
-        Kind::Attachment => "attachment",
-        Kind::FieldDefinition => "field-definition",
-        Kind::ObjectType => "object-type",
-        Kind::CustomObject => "custom-object",
-        Kind::Relationship => "relationship",
-        Kind::Category => "category",
-        Kind::Article => "article",
-        Kind::Other(word) => word,
-    };
-    word.to_owned()
-}
-
 /// Records by kind and id.
 pub type Entries = BTreeMap<(String, String), Entry>;
 
@@ -73,7 +50,7 @@ pub struct ReadPart {
 
 /// Keeps a record as a host does: a newer one takes the place of an older one, no other does.
 pub fn stage(into: &mut Entries, entry: Entry) {
-    let key = (kind_name(&entry.head.kind), entry.head.id.clone());
+    let key = (entry.head.kind.word().to_owned(), entry.head.id.clone());
     let older = into
         .get(&key)
         .is_none_or(|staged| entry.head.updated_at > staged.head.updated_at);
@@ -210,7 +187,7 @@ impl Account {
 
     /// Reads a partition and all that it is split into.
     async fn whole(&self, part: Partition) -> ReadPart {
-        let kind = kind_name(&part.kind);
+        let kind = part.kind.word().to_owned();
         let mut whole = ReadPart {
             id: part.id.clone(),
             rows: 0,
@@ -271,41 +248,21 @@ impl Account {
 
 /// One request to the router; as a host does it, with the key unless it is anonymous.
 async fn send(router: Router, token: String, request: Request) -> Response {
-    let mut asked = axum::http::Request::builder()
-        .method(request.method.as_str())
-        .uri(&request.url);
-    for header in &request.headers {
-        asked = asked.header(&header.name, &header.value);
-    }
-    if !request.anonymous {
-        asked = asked.header("authorization", format!("Bearer {token}"));
-    }
+    let bearer = (!request.anonymous).then_some(token.as_str());
+    let headers = request.headers.into_iter().map(|h| (h.name, h.value));
     let body = match request.body {
-        Body::Bytes(bytes) => axum::body::Body::from(bytes),
-        _ => axum::body::Body::empty(),
+        Body::Bytes(bytes) => bytes,
+        _ => Vec::new(),
     };
-    let Ok(asked) = asked.body(body) else {
+    let (method, url) = (request.method.as_str(), request.url.as_str());
+    let Some(got) = ask(router, method, url, headers, bearer, body).await else {
         return answer(400, "not a request");
     };
-    let got = router.oneshot(asked).await.unwrap();
-    let status = got.status().as_u16();
-    let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    let headers = got
-        .headers()
-        .iter()
-        .map(|(name, value)| Header {
-            name: name.to_string(),
-            value: text(value),
-        })
-        .collect();
-    let body = axum::body::to_bytes(got.into_body(), usize::MAX)
-        .await
-        .unwrap()
-        .to_vec();
+    let header = |(name, value)| Header { name, value };
     Response {
-        status,
-        headers,
-        body,
+        status: got.status,
+        headers: got.headers.into_iter().map(header).collect(),
+        body: got.body,
         attempted_before: false,
     }
 }

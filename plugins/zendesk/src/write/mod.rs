@@ -19,7 +19,6 @@ use transload_sdk::types::{Error, Kind, Loss};
 
 use crate::api::Refusal;
 use crate::client::{self, Sent, key};
-use crate::map;
 use crate::thread::canonical;
 
 /// After an answer that was not seen, a look-up by key that finds nothing is believed this long later, ms (rule D-3).
@@ -63,7 +62,7 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
 
 /// The file of the export folder that holds records of a kind.
 pub fn exported_as(kind: &Kind) -> String {
-    format!("{}.jsonl", map::kind_name(kind))
+    format!("{}.jsonl", kind.word())
 }
 
 /// Says what became of an item.

@@ -12,9 +12,7 @@ use std::cell::RefCell;
 
 use axum::Router;
 use serde_json::{Map, Value, json};
-use tower::ServiceExt;
 use transload_plugin_zendesk::Zendesk;
-use transload_plugin_zendesk::map::kind_name;
 use transload_sdk::Destination;
 use transload_sdk::destination::{Candidate, Item, Part, Thread, UndoMode, Undoing};
 use transload_sdk::http::{Body, Header, Request, Response};
@@ -25,6 +23,7 @@ use transload_sdk::types::{
     Customer, Entity, Entry, Error, Field, FieldDefinition, FieldType, Head, Kind, Message,
     ObjectType, Owner, Reference, Relationship, Team, Text, Value as FieldValue,
 };
+use transload_simulators::common::ask;
 use transload_simulators::zendesk::{Config, Preexisting, Simulator, Snapshot};
 
 /// What passes at the account with every request, ms: a job is done after a few.
@@ -291,40 +290,23 @@ fn writes(harness: &Harness) -> usize {
 
 /// One request to the router; as a host does it, with the credential.
 async fn send(router: Router, token: String, request: Request) -> Response {
-    let mut asked = axum::http::Request::builder()
-        .method(request.method.as_str())
-        .uri(request.url.replace(' ', "%20"))
-        .header("authorization", format!("Bearer {token}"));
-    for header in &request.headers {
-        asked = asked.header(&header.name, &header.value);
-    }
+    let bearer = Some(token.as_str());
+    let headers = request.headers.into_iter().map(|h| (h.name, h.value));
     let body = match request.body {
-        Body::Bytes(bytes) => axum::body::Body::from(bytes),
+        Body::Bytes(bytes) => bytes,
         // What a blob holds does not matter here; that it was sent does.
-        Body::Blob(blob) => axum::body::Body::from(vec![b'x'; usize::try_from(blob.size).unwrap()]),
-        _ => axum::body::Body::empty(),
+        Body::Blob(blob) => vec![b'x'; usize::try_from(blob.size).unwrap()],
+        _ => Vec::new(),
     };
-    let Ok(asked) = asked.body(body) else {
+    let (method, url) = (request.method.as_str(), request.url.as_str());
+    let Some(got) = ask(router, method, url, headers, bearer, body).await else {
         return answer(400, "not a request");
     };
-    let got = router.oneshot(asked).await.unwrap();
-    let status = got.status().as_u16();
-    let headers = got
-        .headers()
-        .iter()
-        .map(|(name, value)| Header {
-            name: name.to_string(),
-            value: value.to_str().unwrap_or_default().to_owned(),
-        })
-        .collect();
-    let body = axum::body::to_bytes(got.into_body(), usize::MAX)
-        .await
-        .unwrap()
-        .to_vec();
+    let header = |(name, value)| Header { name, value };
     Response {
-        status,
-        headers,
-        body,
+        status: got.status,
+        headers: got.headers.into_iter().map(header).collect(),
+        body: got.body,
         attempted_before: false,
     }
 }
@@ -332,13 +314,13 @@ async fn send(router: Router, token: String, request: Request) -> Response {
 // ---- records
 
 pub fn key(kind: &Kind, id: &str) -> String {
-    format!("{}:{id}", kind_name(kind))
+    format!("{}:{id}", kind.word())
 }
 
 /// An item with its key and marker as a host makes them.
 pub fn item(entry: Entry) -> Item {
     let head = &entry.head;
-    let marker = format!("kustomer:org1:{}:{}", kind_name(&head.kind), head.id);
+    let marker = format!("kustomer:org1:{}:{}", head.kind.word(), head.id);
     Item::new(key(&head.kind, &head.id), marker, entry)
 }
 
@@ -418,7 +400,7 @@ pub fn link(field: &str, source: Reference, target: Reference, position: Option<
 pub fn definition(owner: Owner, name: &str, label: &str, field_type: FieldType) -> Item {
     let word = match &owner.object_type {
         Some(object) => format!("custom-object:{object}"),
-        None => kind_name(&owner.kind).to_owned(),
+        None => owner.kind.word().to_owned(),
     };
     let data = FieldDefinition {
         owner,

@@ -31,6 +31,49 @@ pub fn was_cut<B>(response: &Response<B>) -> bool {
     response.extensions().get::<ConnectionCut>().is_some()
 }
 
+/// What a platform answered.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The status.
+    pub status: u16,
+    /// Names and values; a value that is no text is empty.
+    pub headers: Vec<(String, String)>,
+    /// All of it.
+    pub body: Vec<u8>,
+}
+
+/// Asks a platform's router without a socket, as a host does: with the credential where one is given. `None` for what is no
+/// request, or where the answer breaks off.
+pub async fn ask(
+    router: Router,
+    method: &str,
+    url: &str,
+    headers: impl IntoIterator<Item = (String, String)>,
+    bearer: Option<&str>,
+    body: Vec<u8>,
+) -> Option<Asked> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(url.replace(' ', "%20"));
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    if let Some(token) = bearer {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request = request.body(Body::from(body)).ok()?;
+    let Ok(got) = router.oneshot(request).await;
+    let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    let headers = got.headers().iter();
+    Some(Asked {
+        status: got.status().as_u16(),
+        headers: headers
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
+        body: to_bytes(got.into_body(), usize::MAX).await.ok()?.to_vec(),
+    })
+}
+
 /// How an error body looks on the platform: status and message to body.
 pub type ErrorBody = fn(StatusCode, &str) -> serde_json::Value;
 
