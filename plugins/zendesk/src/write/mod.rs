@@ -15,10 +15,12 @@ use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{self, Made, OperationKey, RequestBuilder};
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::types::{Error, Kind, Loss};
+use transload_sdk::types::{Error, Head, Kind, Loss};
 
 use crate::api::Refusal;
 use crate::client::{self, Sent, key};
+use crate::map;
+use crate::state::own_field;
 use crate::thread::canonical;
 
 /// After an answer that was not seen, a look-up by key that finds nothing is believed this long later, ms (rule D-3).
@@ -137,6 +139,16 @@ pub const DESCRIBED: &str = "Migrated: ";
 /// What is written into descriptions, so that an object without external id can be known as ours.
 pub fn description_marker(cx: &Context, marker: &str) -> String {
     format!("{DESCRIBED}{marker} (run {})", cx.run())
+}
+
+/// Says in a record's own fields which record of the source it is, when that was made, and which run made it.
+pub fn own_values(run: &str, head: &Head, fields: &mut Map<String, Value>) {
+    let mut set = |name: &str, value: &str| fields.insert(name.to_owned(), Value::from(value));
+    set(own_field::SOURCE_ID, &head.id);
+    set(own_field::RUN, run);
+    if let Some(at) = head.created_at {
+        set(own_field::CREATED_AT, &map::iso_exact(at));
+    }
 }
 
 /// Whether a description is ours of this run.

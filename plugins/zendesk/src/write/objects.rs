@@ -13,7 +13,7 @@ use transload_sdk::http::OperationKey;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Field, Loss};
 
-use super::{effect, made, reject, report, schema};
+use super::{effect, made, own_values, reject, report, schema};
 use crate::api::{JobStatus, Record};
 use crate::card::{self, Card, fitted};
 use crate::client::{self, Sent, key, query_list};
@@ -126,11 +126,7 @@ fn draft<'a>(
     card::head(head, &mut card);
     let mut fields = Map::new();
     schema::keyed_fields(&head.fields, options, &mut fields, &mut card, &mut losses);
-    fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
-    fields.insert(own_field::RUN.to_owned(), json!(cx.run()));
-    if let Some(at) = head.created_at {
-        fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
-    }
+    own_values(cx.run(), head, &mut fields);
     let links = [
         (
             "transload_customer",

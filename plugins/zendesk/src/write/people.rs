@@ -17,8 +17,8 @@ use transload_sdk::types::{
 use super::matching;
 use super::schema::{self, keyed_fields};
 use super::{
-    Changed, Creation, change, create, description_marker, effect, holds, is_of_run, made, reject,
-    report, tickets,
+    Changed, Creation, change, create, description_marker, effect, holds, is_of_run, made,
+    own_values, reject, report, tickets,
 };
 use crate::api::{Group, GroupMembership, Identity, Organization, Refusal, User};
 use crate::card::{self, Card, fitted};
@@ -723,11 +723,7 @@ pub fn draft<'a>(
     let mut fields = Map::new();
     keyed_fields(&head.fields, options, &mut fields, &mut card, &mut losses);
     card.lists(&head.fields, &mut losses);
-    fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
-    fields.insert(own_field::RUN.to_owned(), json!(run));
-    if let Some(at) = head.created_at {
-        fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
-    }
+    own_values(run, head, &mut fields);
     if !customer.merged_from.is_empty() {
         fields.insert(
             own_field::MERGED_IDS.to_owned(),
@@ -1292,11 +1288,7 @@ fn organization_body(
     let mut fields = Map::new();
     keyed_fields(&head.fields, options, &mut fields, &mut card, losses);
     card.lists(&head.fields, losses);
-    fields.insert(own_field::SOURCE_ID.to_owned(), json!(head.id));
-    fields.insert(own_field::RUN.to_owned(), json!(cx.run()));
-    if let Some(at) = head.created_at {
-        fields.insert(own_field::CREATED_AT.to_owned(), json!(map::iso_exact(at)));
-    }
+    own_values(cx.run(), head, &mut fields);
     card.add("domains", company.domains.join(", "));
     for address in &company.addresses {
         card.add("address", &address.value);
