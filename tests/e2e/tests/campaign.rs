@@ -74,6 +74,7 @@ fn killed_at_each(
                     let before = sorted(lab.destination.state_fingerprint());
                     let boundary = killed_at(&outside, &lab, Work::Run, n);
                     let what = format!("seed {}, killed at {n} ({boundary:?})", config.seed);
+                    println!("{what}");
                     let report = outside.block_on(to_the_end(&lab, &Arc::default()));
                     assert_arrived(&lab, &whole.fingerprint, &report, &what);
                     let is_last = boundary.is_none();
