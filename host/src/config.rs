@@ -371,7 +371,7 @@ impl Filter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LoadOrder {
-    /// By the time of the last change, newest first.
+    /// By when they began, newest first.
     #[default]
     NewestFirst,
     /// Those that are not closed before the others.

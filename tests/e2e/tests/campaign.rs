@@ -14,14 +14,16 @@
 )]
 
 use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use transload_e2e::engine::{
-    Draw, Undisturbed, Work, assert_arrived, assert_taken_back, killed_again_and_again, killed_at,
-    runtime, small, sorted, tiny, to_the_end, undisturbed,
+    Draw, Undisturbed, Work, assert_arrived, assert_same, assert_taken_back,
+    killed_again_and_again, killed_at, runtime, small, sorted, tiny, to_the_end, undisturbed,
 };
-use transload_e2e::{Lab, LabConfig};
+use transload_e2e::{Lab, LabConfig, compare};
 use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
 
 /// So many runs of the tiny migration go to one that is taken back, too: most boundaries come in fives (intended, arrived,
@@ -72,6 +74,7 @@ fn killed_at_each(
                     let before = sorted(lab.destination.state_fingerprint());
                     let boundary = killed_at(&outside, &lab, Work::Run, n);
                     let what = format!("seed {}, killed at {n} ({boundary:?})", config.seed);
+                    println!("{what}");
                     let report = outside.block_on(to_the_end(&lab, &Arc::default()));
                     assert_arrived(&lab, &whole.fingerprint, &report, &what);
                     let is_last = boundary.is_none();
@@ -140,6 +143,72 @@ fn killed_at_a_boundary_of_the_larger_run_it_ends_as_if_nothing_had_happened() {
     // The first is in the middle of a stride: whole strides tend to fall on one kind of boundary.
     let kills = killed_at_each(&small(SEED), whole(), [stride.div_ceil(2), stride, 1]);
     println!("seed {SEED}: {kills:?} kills, at every {stride}th boundary");
+}
+
+/// The real command, really killed, each time while a request of it is with the destination: it will be applied, and nobody
+/// hears of it. One unit at a time, so that no other request stands between its intent and its first byte: that one could not
+/// be sent again before its settle time, which is real here.
+#[test]
+fn a_process_that_is_killed_is_gone_on_with_by_the_next() {
+    let outside = runtime();
+    let config = LabConfig {
+        begins: None,
+        extra: "[load]\nconcurrency = 1\n".to_owned(),
+        ..tiny()
+    };
+    let lab = outside.block_on(Lab::new(config)).unwrap();
+    let before = sorted(lab.destination.state_fingerprint());
+    let harness = lab.destination.harness();
+    let mut kills = vec![];
+    for further in [30, 26, 30, 26] {
+        let mut command = lab.command(&["run", "--yes"]);
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        let pid = child.id().to_string();
+        let number = harness.recorder.count() + further;
+        harness.before_request(number, move || {
+            let killed = Command::new("kill").args(["-9", &pid]).status();
+            assert!(killed.unwrap().success());
+        });
+        let ended = child.wait().unwrap();
+        assert_eq!(
+            ended.signal(),
+            Some(9),
+            "killed at request {number}: {ended}"
+        );
+        kills.push(number);
+    }
+    let sent = harness.recorder.all();
+    for number in &kills {
+        let at = sent.iter().find(|record| record.number == *number).unwrap();
+        println!("killed at request {number}, {} {}", at.method, at.path);
+    }
+    outside.block_on(async {
+        lab.run(&["run", "--yes"], &[0]).await.unwrap();
+        let report = lab
+            .run(&["report", "--format", "json"], &[0])
+            .await
+            .unwrap();
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        for name in [
+            "/duplicates",
+            "/lost",
+            "/total/rejected",
+            "/total/unsettled",
+            "/total/open",
+        ] {
+            assert_eq!(report.pointer(name), Some(&0.into()), "{name}");
+        }
+        let found = compare(&lab.source, &lab.destination).await.unwrap();
+        assert!(found.is_equal(), "{:#?}", found.differences);
+        assert_eq!((found.duplicates, found.lost), (0, 0));
+        lab.run(&["rollback", "--yes"], &[0]).await.unwrap();
+        assert_same(
+            &before,
+            &sorted(lab.destination.state_fingerprint()),
+            "taken back",
+        );
+        assert_eq!(lab.destination.outbox().all(), []);
+    });
 }
 
 fn disturbed(what: &str, faults: &[(&str, &str, Action)]) {

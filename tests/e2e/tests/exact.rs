@@ -1,5 +1,6 @@
 //! Effects stay exact beyond kills and lost answers: what is applied late, what has expired, what moves while it is read, what
-//! others add, what is still going on at the vendor, who owns the run.
+//! others add, what is still going on at the vendor, who owns the run, what a disk or a token did not keep, what comes in
+//! another order.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,16 +9,26 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use tokio::runtime::Runtime;
+use tower::ServiceExt as _;
 use transload_e2e::engine::{
-    Work, assert_arrived, assert_same, assert_taken_back, fingerprint, killed_at, killed_when,
-    runtime, small, sorted, to_the_end, undisturbed, yes,
+    Draw, Work, assert_arrived, assert_same, assert_taken_back, dies_by, fingerprint,
+    killed_again_and_again, killed_at, killed_when, runtime, small, sorted, tiny, to_the_end,
+    undisturbed, yes,
 };
-use transload_e2e::{Lab, Silent, compare};
+use transload_e2e::{Lab, LabConfig, Silent, compare};
 use transload_host::error::Error;
+use transload_host::gateway::{
+    InResponse, OutRequest, ReqwestTransport, Transport, TransportError,
+};
 use transload_host::pipeline::model::{RollbackOptions, RunState};
 use transload_host::pipeline::{rollback, run};
 use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
@@ -256,4 +267,279 @@ fn an_owner_that_stood_still_sends_nothing_after_it_was_replaced() {
     assert!(changing.is_empty(), "{changing:?}");
     assert_same(&there, &fingerprint(&lab, &report.run), &what);
     outside.block_on(assert_taken_back(&lab, &before, &what));
+}
+
+/// The files of a store, as they are at one moment.
+struct Kept {
+    store: Vec<u8>,
+    log: Vec<u8>,
+}
+
+impl Kept {
+    /// Both files belong together if the first did not change while the second was read.
+    fn of(dir: &Path) -> Self {
+        let store = || std::fs::read(dir.join("transload.db")).unwrap();
+        let mut before = store();
+        loop {
+            let log = std::fs::read(dir.join("transload.db-wal")).unwrap();
+            let after = store();
+            if before == after {
+                return Self { store: after, log };
+            }
+            before = after;
+        }
+    }
+
+    /// Puts them in a store's place: in other files, in a folder of another name, since what is left of the killed process has
+    /// its own open still, and tidies them up by their path.
+    fn restore(self, lab: &mut Lab) {
+        let dir = lab.dir.with_file_name("restored");
+        std::fs::rename(&lab.dir, &dir).unwrap();
+        lab.dir = dir;
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(lab.dir.join(format!("transload.db{end}")));
+        }
+        std::fs::write(lab.dir.join("transload.db"), self.store).unwrap();
+        std::fs::write(lab.dir.join("transload.db-wal"), self.log).unwrap();
+    }
+}
+
+/// Runs until boundary `dies`, keeping the store as it is at the last boundary before of which `keeps` says so, and then puts
+/// that in its place: all that came later was not on the disk.
+fn without_the_last_commits(
+    outside: &Runtime,
+    lab: &mut Lab,
+    dies: u64,
+    keeps: impl Fn(u64, &str) -> bool + Send + Sync + 'static,
+) -> String {
+    let copy = Arc::new(Mutex::new(None));
+    let (keep, dir) = (Arc::clone(&copy), lab.dir.clone());
+    let boundary = killed_when(outside, lab, Work::Run, move |passed, name| {
+        if keeps(passed, name) {
+            *keep.lock().unwrap() = Some((passed, Kept::of(&dir)));
+        }
+        passed >= dies
+    });
+    let (kept, copy) = copy.lock().unwrap().take().unwrap();
+    copy.restore(lab);
+    format!("killed at {dies} ({boundary:?}), the store as it was at {kept}")
+}
+
+#[test]
+fn what_a_store_lost_since_its_newest_intent_is_made_up_for() {
+    let outside = runtime();
+    let whole = outside.block_on(undisturbed(tiny()));
+    for dies in (5..whole.boundaries).step_by(23) {
+        let mut lab = outside.block_on(Lab::new(tiny())).unwrap();
+        let before = sorted(lab.destination.state_fingerprint());
+        let what = without_the_last_commits(&outside, &mut lab, dies, |_, name| name == "Intended");
+        println!("{what}");
+        let report = outside.block_on(to_the_end(&lab, &Arc::default()));
+        assert_arrived(&lab, &whole.fingerprint, &report, &what);
+        outside.block_on(assert_taken_back(&lab, &before, &what));
+    }
+}
+
+/// No store with `synchronous=FULL` forgets an intent that it said was durable; a disk that lies about it does. What was made
+/// under such an intent is found again by its marker, or it is refused by the platform and named: it is never there twice.
+#[test]
+fn a_disk_that_forgets_intents_leaves_nothing_there_twice() {
+    let outside = runtime();
+    let whole = outside.block_on(undisturbed(tiny()));
+    for (kept, lost) in [(40, 40), (90, 12), (150, 40), (190, 30), (229, 14)] {
+        let mut lab = outside.block_on(Lab::new(tiny())).unwrap();
+        let keeps = move |passed, _: &str| passed == kept;
+        let what = without_the_last_commits(&outside, &mut lab, kept + lost, keeps);
+        let report = outside.block_on(to_the_end(&lab, &Arc::default()));
+        println!("{what}: {} rejected", report.total.rejected);
+        assert_eq!(report.state, RunState::Complete, "{what}");
+        assert_eq!((report.duplicates, report.lost), (0, 0), "{what}");
+        let found = outside.block_on(compare(&lab.source, &lab.destination));
+        assert_eq!(found.unwrap().duplicates, 0, "{what}");
+        if report.rejects.is_empty() {
+            assert_arrived(&lab, &whole.fingerprint, &report, &what);
+        }
+        assert_eq!(lab.destination.outbox().all(), [], "{what}");
+    }
+}
+
+#[test]
+fn answers_in_another_order_lead_to_the_same_end() {
+    let outside = runtime();
+    let config = small(29);
+    let whole = outside.block_on(undisturbed(config.clone()));
+    for seed in [1, 2] {
+        let lab = outside.block_on(Lab::new(config.clone())).unwrap();
+        let before = sorted(lab.destination.state_fingerprint());
+        lab.source.harness().shuffle(seed);
+        lab.destination.harness().shuffle(seed);
+        // So that journals are replayed against another order, too.
+        let mut draw = Draw::new(seed);
+        let kills = killed_again_and_again(&outside, &lab, Work::Run, &mut draw, 100..=400);
+        let what = format!(
+            "seed {}, shuffled by {seed}, killed {kills} times",
+            config.seed
+        );
+        println!("{what}");
+        let report = outside.block_on(to_the_end(&lab, &Arc::default()));
+        assert_arrived(&lab, &whole.fingerprint, &report, &what);
+        outside.block_on(assert_taken_back(&lab, &before, &what));
+    }
+}
+
+const TOKENS: &str = "/oauth/tokens";
+
+/// The wire, on which the process dies when the n-th answer of the token endpoint is there and nobody has read it.
+struct Dying {
+    wire: ReqwestTransport,
+    left: Mutex<u32>,
+    death: tokio::sync::mpsc::UnboundedSender<String>,
+}
+
+#[async_trait]
+impl Transport for Dying {
+    async fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<std::net::SocketAddr>, TransportError> {
+        self.wire.resolve(host, port).await
+    }
+
+    async fn round_trip(&self, request: OutRequest) -> Result<InResponse, TransportError> {
+        let is_token = request.url.path() == TOKENS;
+        let answer = self.wire.round_trip(request).await;
+        let dies = is_token && {
+            let mut left = self.left.lock().unwrap();
+            *left = left.saturating_sub(1);
+            *left == 0
+        };
+        if dies {
+            let _ = self
+                .death
+                .send("a new token that nobody has saved".to_owned());
+            std::future::pending::<()>().await;
+        }
+        answer
+    }
+}
+
+/// A refresh token that was not used yet.
+async fn refresh_token(lab: &Lab) -> String {
+    let asked = serde_json::json!({"grant_type": "client_credentials", "client_id": "transload",
+        "client_secret": "simulated-client-secret", "scope": "read write"});
+    let request = Request::post(TOKENS)
+        .header("content-type", "application/json")
+        .body(Body::from(asked.to_string()))
+        .unwrap();
+    let answer = lab.destination.router().oneshot(request).await.unwrap();
+    let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    body["refresh_token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_token_that_was_renewed_and_not_saved_costs_another_and_nothing_else() {
+    let outside = runtime();
+    let whole = outside.block_on(undisturbed(tiny()));
+    let config = LabConfig {
+        destination: "client_id = \"transload\"\nclient_secret = \"file:client.secret\"\n\
+                      refresh_token = \"file:destination.token\""
+            .to_owned(),
+        ..tiny()
+    };
+    let lab = outside.block_on(Lab::new(config)).unwrap();
+    let before = sorted(lab.destination.state_fingerprint());
+    let toml = lab.dir.join("migration.toml");
+    let text = std::fs::read_to_string(&toml).unwrap();
+    let text = text
+        .replace("auth = \"access-token\"", "auth = \"oauth-refresh\"")
+        .replace("access_token = \"file:destination.token\"\n", "");
+    std::fs::write(&toml, text).unwrap();
+    let token = lab.dir.join("destination.token");
+    std::fs::copy(&token, lab.dir.join("client.secret")).unwrap();
+    std::fs::write(lab.dir.join("client.secret"), "simulated-client-secret").unwrap();
+    std::fs::write(&token, outside.block_on(refresh_token(&lab))).unwrap();
+    let another = outside.block_on(refresh_token(&lab));
+
+    // The first token serves for a while; the platform gives the second, and takes the old one's refresh token away.
+    let (death, dead) = tokio::sync::mpsc::unbounded_channel();
+    let mut project = outside.block_on(lab.project()).unwrap();
+    project.transport = Some(Arc::new(Dying {
+        wire: ReqwestTransport::new(Duration::from_secs(30)).unwrap(),
+        left: Mutex::new(2),
+        death,
+    }));
+    let passed = std::sync::atomic::AtomicU64::new(0);
+    let clock = lab.time.shown.clone();
+    project.boundary = Some(Arc::new(move |_| {
+        if passed.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 100 {
+            clock.advance(48 * HOUR_MS);
+        }
+        Box::pin(async {})
+    }));
+    let died = dies_by(&outside, project, Work::Run, dead);
+    assert!(died.is_some(), "no token was renewed");
+
+    // The old one is refused at the door: nothing is tried with it, and a person is asked for another.
+    let project = outside.block_on(lab.project()).unwrap();
+    let sent = lab.destination.harness().recorder.count();
+    let refused = outside.block_on(run(&project, yes(), &Silent)).unwrap_err();
+    assert_eq!(refused.code(), "auth", "{refused}");
+    assert!(refused.to_string().contains("invalid_grant"), "{refused}");
+    let tried = lab.destination.harness().recorder.all();
+    let mut tried = tried.iter().filter(|record| record.number > sent);
+    assert!(tried.all(|record| record.path == TOKENS));
+    std::fs::write(&token, another).unwrap();
+    let what = "killed before a token was saved";
+    let report = outside.block_on(to_the_end(&lab, &Arc::default()));
+    assert_arrived(&lab, &whole.fingerprint, &report, what);
+    outside.block_on(assert_taken_back(&lab, &before, what));
+}
+
+#[test]
+fn a_share_that_is_changed_while_a_run_goes_on_counts_from_the_next_minute() {
+    const PERMILLE: usize = 4;
+    const MINUTE_MS: i64 = 60_000;
+    let outside = runtime();
+    let config = LabConfig {
+        limits: true,
+        ..tiny()
+    };
+    let lab = outside.block_on(Lab::new(config)).unwrap();
+    let harness = lab.destination.harness().clone();
+    let (toml, clock) = (lab.dir.join("migration.toml"), lab.time.shown.clone());
+    let changed = Arc::new(Mutex::new(0));
+    let when = Arc::clone(&changed);
+    harness.before_request(40, move || {
+        let text = std::fs::read_to_string(&toml).unwrap();
+        let text = text.replace("share = 1.0", &format!("share = 0.00{PERMILLE}"));
+        std::fs::write(&toml, text).unwrap();
+        clock.advance(MINUTE_MS);
+        *when.lock().unwrap() = clock.now_ms();
+    });
+    let report = outside.block_on(to_the_end(&lab, &Arc::default()));
+    assert_eq!(report.state, RunState::Complete);
+    let sent = harness.recorder.all();
+    let limit = sent.iter().find_map(|record| {
+        let headers = &record.answer.as_ref()?.headers;
+        let (_, limit) = headers.iter().find(|(name, _)| name == "x-rate-limit")?;
+        limit.parse::<usize>().ok()
+    });
+    let allowed = limit.unwrap() * PERMILLE / 1_000;
+    let changed = *changed.lock().unwrap();
+    let from = |at: i64| sent.iter().filter(move |record| record.at_ms >= at);
+    let a_minute = |at: i64| from(at).filter(|r| r.at_ms < at + MINUTE_MS).count();
+    // What was sent before counts in its own minute.
+    let slow = from(changed + MINUTE_MS).map(|record| a_minute(record.at_ms));
+    let most = slow.max().expect("requests at the changed share");
+    println!(
+        "{allowed} in a minute were allowed, {most} sent, {} in all",
+        sent.len()
+    );
+    assert!(
+        most <= allowed,
+        "{most} in a minute, and {allowed} were allowed"
+    );
+    assert!(sent[..39].iter().all(|record| record.at_ms < changed) && allowed < 39);
 }

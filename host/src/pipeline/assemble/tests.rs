@@ -381,3 +381,104 @@ async fn a_field_that_goes_into_another_goes_by_its_name_and_keeps_its_id() {
         assert_eq!((entry.head.id.as_str(), record.id.as_str()), (id, id));
     }
 }
+
+/// A conversation that began at a time.
+fn begun(id: &str, at: i64, status: &str) -> Entry {
+    let mut entry = conversation(id, "ana", json!(status));
+    entry.head.created_at = Some(at);
+    entry
+}
+
+/// What a pass takes of a kind, chunk by chunk of two, from a place to its end.
+async fn pass(assembler: &Assembler, kind: &str, place: &mut Place) -> Vec<Vec<String>> {
+    let mut chunks = vec![];
+    loop {
+        let rows = assembler.open(kind, place, 2).await.unwrap();
+        if rows.is_empty() {
+            return chunks;
+        }
+        chunks.push(rows.into_iter().map(|row| row.entry.head.id).collect());
+    }
+}
+
+#[tokio::test]
+async fn open_conversations_go_before_closed_ones_where_the_user_says_so_the_newest_of_each_first()
+{
+    let (_dir, store) = store().await;
+    let records = [
+        begun("closed-5", 5, "Closed"),
+        begun("open-1", 1, "Open"),
+        begun("closed-3", 3, "Closed"),
+        begun("held-4", 4, "Snoozed"),
+        begun("open-2", 2, "Open"),
+        customer("ana", &[]),
+        customer("bob", &[]),
+        customer("eve", &[]),
+    ];
+    stage(&store, &records).await;
+    let open_first = assembler(&store, "[load]\norder = \"open-first\"");
+    // A chunk holds no closed conversation beside one that is open.
+    assert_eq!(
+        pass(&open_first, "conversation", &mut Place::default()).await,
+        [
+            vec!["held-4", "open-2"],
+            vec!["open-1"],
+            vec!["closed-5", "closed-3"]
+        ]
+    );
+    let newest_first = assembler(&store, "");
+    assert_eq!(
+        pass(&newest_first, "conversation", &mut Place::default()).await,
+        [
+            vec!["closed-5", "held-4"],
+            vec!["closed-3", "open-2"],
+            vec!["open-1"]
+        ]
+    );
+    for each in [open_first, newest_first] {
+        let customers = pass(&each, "customer", &mut Place::default()).await;
+        assert_eq!(customers, [vec!["eve", "bob"], vec!["ana"]]);
+    }
+}
+
+#[tokio::test]
+async fn a_pass_goes_on_behind_what_it_took_and_another_takes_what_is_left() {
+    for order in ["newest-first", "open-first"] {
+        let (_dir, store) = store().await;
+        // Many records of one moment: the id goes on where the time does not.
+        let ids: Vec<String> = (0..7).map(|n| format!("c{n}")).collect();
+        let records: Vec<Entry> = ids.iter().map(|id| begun(id, 9, "Closed")).collect();
+        stage(&store, &records).await;
+        let assembler = assembler(&store, &format!("[load]\norder = \"{order}\""));
+        let mut place = Place::default();
+        let first = assembler.open("conversation", &mut place, 3).await.unwrap();
+        let first: Vec<&str> = first.iter().map(|row| row.entry.head.id.as_str()).collect();
+        assert_eq!(first, ["c6", "c5", "c4"], "{order}");
+
+        // The process ends here: one has its outcome, one is in a unit that was begun, one was only looked at.
+        let outcome = crate::sql!(
+            "INSERT INTO outcomes (account, run, kind, source_id, status, hash, at_ms) \
+             VALUES ('a2', 'r1', 'conversation', 'c6', 'created', 'h', 1)"
+        );
+        let unit = crate::sql!(
+            "INSERT INTO unit_items (unit, run, kind, source_id) VALUES (1, 'r1', 'conversation', 'c5')"
+        );
+        // Another run's outcome is none of this one's.
+        let other = crate::sql!(
+            "INSERT INTO outcomes (account, run, kind, source_id, status, hash, at_ms) \
+             VALUES ('a2', 'r0', 'conversation', 'c2', 'created', 'h', 1)"
+        );
+        store.write(vec![outcome, unit, other]).await.unwrap();
+        // Meanwhile something came that belongs in front of all this.
+        stage(&store, &[begun("newer", 10, "Closed")]).await;
+
+        let rest = pass(&assembler, "conversation", &mut place).await;
+        assert_eq!(rest, [vec!["c3", "c2"], vec!["c1", "c0"]], "{order}");
+        let resumed = pass(&assembler, "conversation", &mut Place::default()).await;
+        assert_eq!(
+            resumed,
+            [vec!["newer", "c4"], vec!["c3", "c2"], vec!["c1", "c0"]],
+            "{order}"
+        );
+    }
+}
