@@ -335,11 +335,7 @@ impl runtime::Host for UnitState {
         Ok(())
     }
 
-    fn utc_offset(
-        &mut self,
-        at: types::Timestamp,
-        zone: String,
-    ) -> wasmtime::Result<Option<i32>> {
+    fn utc_offset(&mut self, at: types::Timestamp, zone: String) -> wasmtime::Result<Option<i32>> {
         use chrono::Offset as _;
         let offset = || {
             let zone: chrono_tz::Tz = zone.parse().ok()?;

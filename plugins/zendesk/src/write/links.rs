@@ -55,7 +55,7 @@ pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
     for item in items {
         match &item.entry().data {
             Entity::Relationship(link) => links.push((item, link)),
-            _ => reject(cx, item, Error::Bug("no relationship".to_owned())).await?,
+            _ => reject(cx, item, Error::Bug("no relationship".to_owned())),
         }
     }
     let lookups = lookups(cx, &links).await?;
@@ -66,7 +66,7 @@ pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
     }
     let written = desk.write(cx, &links).await?;
     for (at, ((item, _), fate)) in links.iter().zip(fates).enumerate() {
-        conclude(cx, at, item, fate, &desk, &written).await?;
+        conclude(cx, at, item, fate, &desk, &written);
     }
     Ok(())
 }
@@ -581,26 +581,30 @@ fn effect_of(at: usize, object: &Object, desk: &Desk, written: &Written) -> Effe
     }
 }
 
-async fn conclude(
+fn conclude(
     cx: &Context,
     at: usize,
     item: &Item,
     fate: Fate,
     desk: &Desk,
     written: &BTreeMap<Object, Written>,
-) -> Result<(), Error> {
+) {
     let unknown = |object: &&Object| matches!(written.get(*object), Some(Written::Unknown));
     let unsettled = || Status::Unsettled("a link that was not answered".to_owned());
     match fate {
         Fate::Gone => {
             let gone = "the record that holds the link is gone".to_owned();
-            reject(cx, item, Error::Conflict(gone)).await
+            reject(cx, item, Error::Conflict(gone));
         }
         Fate::Looked(object) => {
             let effects = match written.get(&object) {
-                Some(Written::Refused(error)) => return reject(cx, item, error.clone()).await,
+                Some(Written::Refused(error)) => {
+                    reject(cx, item, error.clone());
+                    return;
+                }
                 Some(Written::Unknown) => {
-                    return report(cx, item, unsettled(), Vec::new(), Vec::new()).await;
+                    report(cx, item, unsettled(), Vec::new(), Vec::new());
+                    return;
                 }
                 Some(done) => effect_of(at, &object, desk, done),
                 None => effect("links", object.kind, object.id, Action::Matched),
@@ -609,10 +613,10 @@ async fn conclude(
                 Action::Updated => Status::Updated,
                 _ => Status::Matched,
             };
-            report(cx, item, status, vec![effects], Vec::new()).await
+            report(cx, item, status, vec![effects], Vec::new());
         }
         Fate::Said(objects, _) if objects.iter().any(|object| unknown(&object)) => {
-            report(cx, item, unsettled(), Vec::new(), Vec::new()).await
+            report(cx, item, unsettled(), Vec::new(), Vec::new());
         }
         Fate::Said(objects, note) => {
             let mut losses: Vec<Loss> = vec![loss("relationship", Fidelity::Converted, note)];
@@ -634,7 +638,7 @@ async fn conclude(
                 }
             }
             let status = Status::Exported(exported_as(&Kind::Relationship));
-            report(cx, item, status, effects, losses).await
+            report(cx, item, status, effects, losses);
         }
     }
 }

@@ -55,7 +55,7 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
         Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
             for item in &items {
                 let status = Status::Exported(exported_as(&kind));
-                report(cx, item, status, Vec::new(), Vec::new()).await?;
+                report(cx, item, status, Vec::new(), Vec::new());
             }
             Ok(())
         }
@@ -67,32 +67,19 @@ pub fn exported_as(kind: &Kind) -> String {
     format!("{}.jsonl", kind.word())
 }
 
-/// Says what became of an item.
-///
-/// # Errors
-/// `bug` when the host does not take the outcome.
-pub async fn report(
-    cx: &Context,
-    item: &Item,
-    status: Status,
-    effects: Vec<Effect>,
-    losses: Vec<Loss>,
-) -> Result<(), Error> {
+/// Says what became of an item; durable before the next request leaves.
+pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, losses: Vec<Loss>) {
     cx.report(Outcome {
         item: item.key.clone(),
         status,
         effects,
         losses,
     });
-    Ok(())
 }
 
 /// Says that an item was refused.
-///
-/// # Errors
-/// As [`report`].
-pub async fn reject(cx: &Context, item: &Item, error: Error) -> Result<(), Error> {
-    report(cx, item, Status::Rejected(error), Vec::new(), Vec::new()).await
+pub fn reject(cx: &Context, item: &Item, error: Error) {
+    report(cx, item, Status::Rejected(error), Vec::new(), Vec::new());
 }
 
 /// An effect without what only some have.

@@ -56,7 +56,7 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     .or_default()
                     .push(item);
             }
-            _ => reject(cx, item, Error::Bug("no custom object".to_owned())).await?,
+            _ => reject(cx, item, Error::Bug("no custom object".to_owned())),
         }
     }
     // All jobs are begun before the first is waited for.
@@ -268,7 +268,7 @@ async fn begin<'a>(cx: &Context, object: &str, drafts: Vec<Draft<'a>>) -> Result
         }),
         Sent::Refused(refusal) => {
             for draft in drafts {
-                reject(cx, draft.item, client::rejection(&refusal)).await?;
+                reject(cx, draft.item, client::rejection(&refusal));
             }
             Begin::Refused
         }
@@ -334,7 +334,7 @@ async fn finish(cx: &Context, job: Job<'_>) -> Result<(), Error> {
                 } else {
                     Status::Updated
                 };
-                report(cx, draft.item, status, vec![main], draft.losses).await?;
+                report(cx, draft.item, status, vec![main], draft.losses);
             }
             None => match refused {
                 Some(reason) => {
@@ -342,7 +342,7 @@ async fn finish(cx: &Context, job: Job<'_>) -> Result<(), Error> {
                         field: None,
                         reason,
                     };
-                    reject(cx, draft.item, Error::Invalid(invalid)).await?;
+                    reject(cx, draft.item, Error::Invalid(invalid));
                 }
                 None => {
                     let why = "a record that its job neither made nor refused".to_owned();
@@ -352,8 +352,7 @@ async fn finish(cx: &Context, job: Job<'_>) -> Result<(), Error> {
                         Status::Unsettled(why),
                         Vec::new(),
                         draft.losses,
-                    )
-                    .await?;
+                    );
                 }
             },
         }

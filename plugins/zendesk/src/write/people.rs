@@ -60,7 +60,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     groups.retain(|group| !group.deleted);
     for item in items {
         let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned())).await?;
+            reject(cx, item, Error::Bug("no team".to_owned()));
             continue;
         };
         let name = if team.name.trim().is_empty() {
@@ -113,12 +113,12 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                         main
                     }
                     Creation::Refused(refusal) => {
-                        reject(cx, item, client::rejection(&refusal)).await?;
+                        reject(cx, item, client::rejection(&refusal));
                         continue;
                     }
                     Creation::Unsettled => {
                         let why = "a group whose creation was not answered".to_owned();
-                        report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new()).await?;
+                        report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new());
                         continue;
                     }
                 }
@@ -133,7 +133,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
         }
         let status = status_of(main.action);
         effects.insert(0, main);
-        report(cx, item, status, effects, Vec::new()).await?;
+        report(cx, item, status, effects, Vec::new());
     }
     Ok(())
 }
@@ -260,7 +260,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     };
     for item in items {
         let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned())).await?;
+            reject(cx, item, Error::Bug("no agent".to_owned()));
             continue;
         };
         let mut losses = Vec::new();
@@ -299,12 +299,12 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 match put {
                     Changed::Done(main, _) => main,
                     Changed::Refused(refusal) => {
-                        reject(cx, item, client::rejection(&refusal)).await?;
+                        reject(cx, item, client::rejection(&refusal));
                         continue;
                     }
                     Changed::Unknown => {
                         let why = "a change of an agent that was not answered".to_owned();
-                        report(cx, item, Status::Unsettled(why), Vec::new(), losses).await?;
+                        report(cx, item, Status::Unsettled(why), Vec::new(), losses);
                         continue;
                     }
                 }
@@ -314,7 +314,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 match make_agent(cx, item, &agent.name, email, fields).await? {
                     Ok(main) => main,
                     Err(status) => {
-                        report(cx, item, status, Vec::new(), losses).await?;
+                        report(cx, item, status, Vec::new(), losses);
                         continue;
                     }
                 }
@@ -360,7 +360,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
         }
         let status = status_of(main.action);
         effects.insert(0, main);
-        report(cx, item, status, effects, losses).await?;
+        report(cx, item, status, effects, losses);
     }
     Ok(())
 }
@@ -875,7 +875,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut bulk = Vec::new();
     for item in items {
         let Entity::Customer(customer) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no customer".to_owned())).await?;
+            reject(cx, item, Error::Bug("no customer".to_owned()));
             continue;
         };
         let words = Words::new(&config.subdomain, cx.time_zone());
@@ -910,11 +910,13 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
         match make_user(cx, item, &step, &body).await? {
             Creation::There(user, proof, key) => {
                 let main = user_effect(&user, proof, key, &body);
-                return report(cx, item, status_of(main.action), vec![main], draft.losses).await;
+                report(cx, item, status_of(main.action), vec![main], draft.losses);
+                return Ok(());
             }
             Creation::Unsettled => {
                 let why = "a user whose creation was not answered".to_owned();
-                return report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses).await;
+                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                return Ok(());
             }
             Creation::Refused(refusal) => {
                 if refusal.duplicate_of("external_id").is_some()
@@ -926,12 +928,14 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                         let key = key(&item.key, "main", &format!("{step}:create"));
                         let main = user_effect(&user, Some(proof), key, &body);
                         let made = status_of(main.action);
-                        return report(cx, item, made, vec![main], draft.losses).await;
+                        report(cx, item, made, vec![main], draft.losses);
+                        return Ok(());
                     }
                     return matched_user(cx, item, &user, draft).await;
                 }
                 let Some(taken) = taken(&refusal, &draft) else {
-                    return reject(cx, item, client::rejection(&refusal)).await;
+                    reject(cx, item, client::rejection(&refusal));
+                    return Ok(());
                 };
                 if let Taken::Email(email) = &taken
                     && draft.emails.first() == Some(email)
@@ -948,8 +952,8 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
         cx,
         item,
         Error::Conflict("every address of the customer belongs to others".to_owned()),
-    )
-    .await
+    );
+    Ok(())
 }
 
 /// Whether the owner of a customer's address may be that customer. Staff never is, nor another record of the source, nor who
@@ -1048,12 +1052,12 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Res
     };
     let path = format!("/api/v2/users/{}", candidate.target_id);
     let Some(before) = client::find_member::<User>(cx, &path, "user").await? else {
-        return reject(
+        reject(
             cx,
             item,
             Error::Conflict("the user that was matched is gone".to_owned()),
-        )
-        .await;
+        );
+        return Ok(());
     };
     let mut effects = Vec::new();
     // Staff is never changed on behalf of a customer.
@@ -1076,11 +1080,13 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Res
         main = match put_user(cx, item, path.clone(), now, old, main).await? {
             Changed::Done(main, _) => main,
             Changed::Refused(refusal) => {
-                return reject(cx, item, client::rejection(&refusal)).await;
+                reject(cx, item, client::rejection(&refusal));
+                return Ok(());
             }
             Changed::Unknown => {
                 let why = "a change of a user that was not answered".to_owned();
-                return report(cx, item, Status::Unsettled(why), effects, draft.losses).await;
+                report(cx, item, Status::Unsettled(why), effects, draft.losses);
+                return Ok(());
             }
         };
     }
@@ -1128,7 +1134,8 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Res
         Status::Updated
     };
     effects.insert(0, main);
-    report(cx, item, status, effects, draft.losses).await
+    report(cx, item, status, effects, draft.losses);
+    Ok(())
 }
 
 async fn add_identity(
@@ -1222,8 +1229,7 @@ async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft<'_>)]) -> Result<
                     status_of(main.action),
                     vec![main],
                     draft.losses.clone(),
-                )
-                .await?;
+                );
             }
             None => one_user(cx, item, draft.clone()).await?,
         }
@@ -1357,7 +1363,7 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
     };
     for item in items {
         let Entity::Company(company) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no company".to_owned())).await?;
+            reject(cx, item, Error::Bug("no company".to_owned()));
             continue;
         };
         let mut losses = Vec::new();
@@ -1421,11 +1427,13 @@ async fn one_organization(
                 );
                 main.fingerprint = Some(map::print(&facets));
                 main.updated_at = organization.updated_at.as_deref().and_then(map::parse_iso);
-                return report(cx, item, status_of(main.action), vec![main], losses).await;
+                report(cx, item, status_of(main.action), vec![main], losses);
+                return Ok(());
             }
             Creation::Unsettled => {
                 let why = "an organization whose creation was not answered".to_owned();
-                return report(cx, item, Status::Unsettled(why), Vec::new(), losses).await;
+                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                return Ok(());
             }
             Creation::Refused(refusal) => {
                 if refusal.duplicate_of("external_id").is_some()
@@ -1435,7 +1443,8 @@ async fn one_organization(
                         .await;
                 }
                 if refusal.duplicate_of("name").is_none() {
-                    return reject(cx, item, client::rejection(&refusal)).await;
+                    reject(cx, item, client::rejection(&refusal));
+                    return Ok(());
                 }
                 let holder = organization_by(cx, "name", &wanted).await?;
                 let prefix = cx.marker_prefix().to_lowercase();
@@ -1461,8 +1470,8 @@ async fn one_organization(
         cx,
         item,
         Error::Conflict("no free name for the company".to_owned()),
-    )
-    .await
+    );
+    Ok(())
 }
 
 async fn update_organization(
@@ -1475,7 +1484,8 @@ async fn update_organization(
     let path = format!("/api/v2/organizations/{id}");
     let Some(before) = client::find_member::<Organization>(cx, &path, "organization").await? else {
         let gone = "the organization that was matched is gone".to_owned();
-        return reject(cx, item, Error::Conflict(gone)).await;
+        reject(cx, item, Error::Conflict(gone));
+        return Ok(());
     };
     let was = serde_json::to_value(&before).unwrap_or_default();
     let names = ["external_id", "notes"];
@@ -1500,13 +1510,16 @@ async fn update_organization(
                 main.updated_at = changed.updated_at.as_deref().and_then(map::parse_iso);
             }
             Changed::Refused(refusal) => {
-                return reject(cx, item, client::rejection(&refusal)).await;
+                reject(cx, item, client::rejection(&refusal));
+                return Ok(());
             }
             Changed::Unknown => {
                 let why = "a change of an organization that was not answered".to_owned();
-                return report(cx, item, Status::Unsettled(why), Vec::new(), losses).await;
+                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                return Ok(());
             }
         }
     }
-    report(cx, item, status_of(main.action), vec![main], losses).await
+    report(cx, item, status_of(main.action), vec![main], losses);
+    Ok(())
 }

@@ -224,7 +224,7 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     for item in items {
         let entry = item.entry();
         let Entity::FieldDefinition(definition) = &entry.data else {
-            reject(cx, item, Error::Bug("no field definition".to_owned())).await?;
+            reject(cx, item, Error::Bug("no field definition".to_owned()));
             continue;
         };
         let object_type = definition.owner.object_type.as_deref();
@@ -233,7 +233,7 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let note = "Zendesk has no fields there; values stand on the source card";
             let losses = vec![loss("field-definition.owner", Fidelity::Converted, note)];
             let status = Status::Exported(exported_as(&item.entry().head.kind));
-            report(cx, item, status, Vec::new(), losses).await?;
+            report(cx, item, status, Vec::new(), losses);
             continue;
         };
         let at = match known.iter().position(|(of, _)| *of == owner) {
@@ -281,7 +281,10 @@ async fn one_field(
     let (found, mut main) =
         match field(cx, &item.key, "main", item.in_doubt_since, &wanted, known).await? {
             Ok(there) => there,
-            Err(status) => return report(cx, item, status, Vec::new(), losses).await,
+            Err(status) => {
+                report(cx, item, status, Vec::new(), losses);
+                return Ok(());
+            }
         };
     let mut effects = Vec::new();
     let mut target = FieldTarget {
@@ -344,7 +347,8 @@ async fn one_field(
         Status::Matched
     };
     effects.insert(0, main);
-    report(cx, item, status, effects, losses).await
+    report(cx, item, status, effects, losses);
+    Ok(())
 }
 
 fn option_list(definition: &Definition, kind: &str, losses: &mut Vec<Loss>) -> Vec<FieldOption> {
@@ -444,7 +448,7 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
             .unwrap_or_default();
     for item in items {
         let Entity::ObjectType(object) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no object type".to_owned())).await?;
+            reject(cx, item, Error::Bug("no object type".to_owned()));
             continue;
         };
         let object_key = map::key(&item.entry().head.id);
@@ -496,12 +500,12 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     made("main", "custom_object", object_key.clone(), proof, key)
                 }
                 Creation::Refused(refusal) => {
-                    reject(cx, item, client::rejection(&refusal)).await?;
+                    reject(cx, item, client::rejection(&refusal));
                     continue;
                 }
                 Creation::Unsettled => {
                     let why = "an object whose creation was not answered".to_owned();
-                    report(cx, item, Status::Unsettled(why), Vec::new(), losses).await?;
+                    report(cx, item, Status::Unsettled(why), Vec::new(), losses);
                     continue;
                 }
             }
@@ -513,7 +517,7 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         let mut effects = vec![main];
         own_object_fields(cx, item, &object_key, &mut effects, &mut losses).await?;
-        report(cx, item, status, effects, losses).await?;
+        report(cx, item, status, effects, losses);
     }
     Ok(())
 }
@@ -562,7 +566,7 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut first: BTreeMap<String, String> = BTreeMap::new();
     for item in items {
         let Entity::Tag(tag) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no tag".to_owned())).await?;
+            reject(cx, item, Error::Bug("no tag".to_owned()));
             continue;
         };
         let mut losses = Vec::new();
@@ -595,7 +599,7 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             }
         }
         let main = effect("main", "tag", target, Action::Matched);
-        report(cx, item, Status::Matched, vec![main], losses).await?;
+        report(cx, item, Status::Matched, vec![main], losses);
     }
     Ok(())
 }
@@ -608,7 +612,7 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     for item in items {
         let Entity::Brand(brand) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no brand".to_owned())).await?;
+            reject(cx, item, Error::Bug("no brand".to_owned()));
             continue;
         };
         let mut losses = Vec::new();
@@ -620,11 +624,11 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
         match found.or(state.brand) {
             Some(id) => {
                 let main = effect("main", "brand", id.to_string(), Action::Matched);
-                report(cx, item, Status::Matched, vec![main], losses).await?;
+                report(cx, item, Status::Matched, vec![main], losses);
             }
             None => {
                 let error = Error::NotFound("the account shows no brand".to_owned());
-                reject(cx, item, error).await?;
+                reject(cx, item, error);
             }
         }
     }

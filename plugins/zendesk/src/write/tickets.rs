@@ -49,10 +49,10 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
         match as_thread(item) {
             Ok(thread) if thread_is_spam(&thread) && !config.spam => {
                 let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new()).await?;
+                report(cx, item, why, Vec::new(), Vec::new());
             }
             Ok(thread) => threads.push((item, thread)),
-            Err(error) => reject(cx, item, error).await?,
+            Err(error) => reject(cx, item, error),
         }
     }
     let options = if schema::has_choices(items) {
@@ -454,7 +454,8 @@ impl Importer<'_> {
         }
         let mut main = effect("main", "ticket", id.to_string(), Action::Matched);
         main.url = Some(format!("/agent/tickets/{id}"));
-        report(self.cx, item, Status::Matched, vec![main], losses).await
+        report(self.cx, item, Status::Matched, vec![main], losses);
+        Ok(())
     }
 
     fn settle_ms(&self) -> u64 {
@@ -539,7 +540,7 @@ impl Importer<'_> {
                 if ended.as_ref().is_some_and(JobStatus::is_open) {
                     for one in batch {
                         let why = Status::Unsettled("an import job that has not ended".to_owned());
-                        report(self.cx, one.item, why, Vec::new(), one.mapped.losses).await?;
+                        report(self.cx, one.item, why, Vec::new(), one.mapped.losses);
                     }
                     return Ok(());
                 }
@@ -571,7 +572,7 @@ impl Importer<'_> {
                         message,
                         ..Refusal::default()
                     };
-                    reject(self.cx, one.item, client::rejection(&refusal)).await?;
+                    reject(self.cx, one.item, client::rejection(&refusal));
                 }
                 (None, Some(id)) => {
                     self.arrived(one, id, Some(Proof::Fresh), key.clone())
@@ -651,7 +652,8 @@ impl Importer<'_> {
             None if ours => Status::Created,
             None => Status::Matched,
         };
-        report(self.cx, item, status, effects, mapped.losses).await
+        report(self.cx, item, status, effects, mapped.losses);
+        Ok(())
     }
 
     /// Makes the tickets that continue a thread, each linked to the one before (rule M-16). What it gives is the status of
@@ -751,7 +753,8 @@ impl Importer<'_> {
     async fn single(&self, one: Ready<'_>, step: &str) -> Result<(), Error> {
         let Some(ticket) = one.mapped.tickets.first() else {
             let error = Error::Bug("a thread without a ticket".to_owned());
-            return reject(self.cx, one.item, error).await;
+            reject(self.cx, one.item, error);
+            return Ok(());
         };
         match self
             .import(one.item, "main", ticket, &one.mapped.perishable, step)
@@ -759,11 +762,13 @@ impl Importer<'_> {
         {
             Import::There(id, proof, key) => self.arrived(one, id, proof, key).await,
             Import::Refused(refusal) => {
-                reject(self.cx, one.item, client::rejection(&refusal)).await
+                reject(self.cx, one.item, client::rejection(&refusal));
+                Ok(())
             }
             Import::Unsettled => {
                 let why = Status::Unsettled("a ticket whose import was not answered".to_owned());
-                report(self.cx, one.item, why, Vec::new(), one.mapped.losses).await
+                report(self.cx, one.item, why, Vec::new(), one.mapped.losses);
+                Ok(())
             }
         }
     }
