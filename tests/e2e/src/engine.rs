@@ -81,9 +81,9 @@ pub fn has_every_kind(config: &LabConfig) -> bool {
     let conversation = world.ids(Kind::Conversation).remove(0);
     let about = world.json(&conversation).unwrap_or_default();
     let messages = world.message_ids(&conversation);
-    let is_no = |name: &str| about["attributes"][name] == false;
-    is_no("deleted")
-        && is_no("spam")
+    let is_no = |pointer: &str| about.pointer(pointer) == Some(&Value::Bool(false));
+    is_no("/attributes/deleted")
+        && is_no("/attributes/spam")
         && messages.iter().any(|id| !world.files(id).is_empty())
         && world.note_ids(&conversation).len() == 1
         && any(Kind::KObject, "/attributes/custom/orderId")

@@ -79,7 +79,7 @@ fn killed_at_each(
                     assert_arrived(&lab, &whole.fingerprint, &report, &what);
                     let is_last = boundary.is_none();
                     note(boundary, |kills| &mut kills.runs);
-                    if (n - first) / stride % undone == 0 {
+                    if ((n - first) / stride).is_multiple_of(undone) {
                         let boundary = killed_at(&outside, &lab, Work::Rollback, n);
                         let what = format!("{what}, the rollback, too ({boundary:?})");
                         outside.block_on(assert_taken_back(&lab, &before, &what));
