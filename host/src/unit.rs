@@ -971,14 +971,7 @@ impl Inner {
             asked: Mutex::default(),
             under_way: Mutex::new(false),
         };
-        // What leaves nothing behind may be sent twice: no intent is needed, and the answer can wait for the next commit (rule D-17).
-        let lasting = mutating && !passing;
-        let log: Option<&dyn IntentLog> = if lasting { Some(&intent) } else { None };
-        if mutating && passing {
-            let now = self.around.clock.now();
-            locked(&intent.first_sent).get_or_insert(now);
-            *locked(&intent.last_sent) = Some(now);
-        }
+        let log: Option<&dyn IntentLog> = if mutating { Some(&intent) } else { None };
         let (answer, attempts) = match how {
             How::Download => match self.for_guest(&intent, gateway.download(request)).await? {
                 Ok((response, blob)) => {
@@ -1041,7 +1034,7 @@ impl Inner {
             expires_at: lifetime
                 .map(|ms| now.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX))),
         };
-        let durable = row.mutating && lasting;
+        let durable = row.mutating && !passing;
         self.deliver(ident.clone(), row, call.clone(), durable, vec![], vec![])
             .await?;
         if durable {
@@ -1454,6 +1447,11 @@ impl IntentLog for Intent<'_> {
         let now = inner.around.clock.now();
         let first = *locked(&self.first_sent).get_or_insert(now);
         *locked(&self.last_sent) = Some(now);
+        if self.passing {
+            // What leaves nothing behind may be sent twice: it needs no commit, and its answer waits for the next (rule D-17).
+            *locked(&self.asked) = inner.around.clock.steady();
+            return Ok(());
+        }
         let batch = {
             let mut state = locked(&inner.state);
             let mut batch = vec![inner.around.store.fence()];
@@ -1506,6 +1504,11 @@ impl IntentLog for Intent<'_> {
 
     async fn refused(&self, attempt: u32) -> Result<(), UnitAbort> {
         let inner = self.inner;
+        if self.passing {
+            *locked(&self.under_way) = false;
+            inner.changed.notify_waiters();
+            return Ok(());
+        }
         if let Some(row) = locked(&inner.state).rows.get_mut(self.ident) {
             row.state = RowState::Refused;
         }

@@ -20,7 +20,7 @@ pub struct Arguments {
 /// Builds and runs it.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     plugins::run(&plugins::Arguments::all())?;
-    let mut command = vec!["run", "--quiet", "--package", "transload-benches"];
+    let mut command = vec!["run", "--quiet", "--workspace"];
     if !arguments.dev {
         command.push("--release");
     }
