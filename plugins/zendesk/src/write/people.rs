@@ -11,7 +11,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    AddressChannel, Company, Customer, Entity, Error, Fidelity, Head, Loss,
+    self, AddressChannel, Company, Customer, Entity, Error, Fidelity, Field, Head, Kind, Loss,
 };
 
 use super::matching;
@@ -124,7 +124,10 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 }
             }
         };
-        if main.action == Action::Created
+        let ours = |group: &Group| {
+            group.id.to_string() == main.target_id && is_of_run(cx, group.description.as_deref())
+        };
+        if (main.action == Action::Created || groups.iter().any(ours))
             && config.group_memberships
             && let Ok(group) = main.target_id.parse()
         {
@@ -721,8 +724,9 @@ pub fn draft<'a>(
     person_card(head, &name, customer, &mut card);
 
     let mut fields = Map::new();
-    keyed_fields(&head.fields, options, &mut fields, &mut card, &mut losses);
-    card.lists(&head.fields, &mut losses);
+    let own = without_each_other(&head.fields);
+    keyed_fields(&own, options, &mut fields, &mut card, &mut losses);
+    card.lists(&own, &mut losses);
     own_values(run, head, &mut fields);
     if !customer.merged_from.is_empty() {
         fields.insert(
@@ -805,6 +809,20 @@ fn person_card(head: &Head, name: &str, customer: &Customer, card: &mut Card) {
     if let Some(judged) = &customer.satisfaction {
         card::satisfaction(judged, card);
     }
+}
+
+/// Custom fields, with a customer that one of them names as if he were not here yet. Customers are made in an order that differs
+/// from run to run: who names whom before he is there must not decide what stands on a card. Links set the lookups afterwards.
+fn without_each_other(fields: &[Field]) -> Vec<Field> {
+    let mut fields = fields.to_vec();
+    for field in &mut fields {
+        if let types::Value::Reference(one) = &mut field.value
+            && one.kind == Kind::Customer
+        {
+            one.target = None;
+        }
+    }
+    fields
 }
 
 /// Sorts addresses into those that are the person's own and those that only stand on the card.
