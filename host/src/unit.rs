@@ -11,6 +11,7 @@
 //!
 //! What units are made of and when they run is the business of `pipeline`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -1135,24 +1136,19 @@ impl Inner {
     async fn refuse_created_twice(
         &self,
         outcomes: &[ledger::Outcome],
-        records: &[&Record],
+        records: &[Cow<'_, Record>],
         refusals: &mut [Option<ledger::Refusal>],
     ) -> Result<(), UnitAbort> {
-        let created = |outcome: &ledger::Outcome| {
+        fn created(outcome: &ledger::Outcome) -> impl Iterator<Item = &ledger::Effect> {
             let made = |effect: &&ledger::Effect| effect.action == ledger::Action::Created;
-            outcome
-                .effects
-                .iter()
-                .filter(made)
-                .cloned()
-                .collect::<Vec<_>>()
-        };
-        let targets: Vec<String> = outcomes
+            outcome.effects.iter().filter(made)
+        }
+        let targets: Vec<&str> = outcomes
             .iter()
             .zip(refusals.iter())
             .filter(|(_, refusal)| refusal.is_none())
             .flat_map(|(outcome, _)| created(outcome))
-            .map(|effect| effect.target_id)
+            .map(|effect| effect.target_id.as_str())
             .collect();
         // Whose each target is: (target kind, target id) to (kind, source id).
         let mut owners: HashMap<(String, String), (String, String)> = HashMap::new();
@@ -1186,7 +1182,7 @@ impl Inner {
             }
             let own = (record.kind.clone(), record.id.clone());
             for effect in created(outcome) {
-                let target = (effect.target_kind, effect.target_id);
+                let target = (effect.target_kind.clone(), effect.target_id.clone());
                 if owners.get(&target).is_some_and(|owner| *owner != own) {
                     let (kind, id) = target;
                     *refusal = Some(ledger::Refusal::Unproven(format!(
@@ -1200,8 +1196,28 @@ impl Inner {
         Ok(())
     }
 
-    /// The statements that forget what earlier outcomes of records said: losses and doubts.
-    fn forget(&self, records: &[&Record]) -> Vec<Statement> {
+    /// The statements that forget what earlier outcomes of records said: losses, and doubts of those that are settled now.
+    fn forget(&self, taken: &[(&ledger::Outcome, &Record)]) -> Vec<Statement> {
+        let settled =
+            |outcome: &ledger::Outcome| !matches!(outcome.status, ledger::Status::Unsettled(_));
+        let all = taken.iter().map(|(_, record)| *record);
+        let of_settled = taken.iter().filter(|(outcome, _)| settled(outcome));
+        let mut statements = self.delete_of(
+            among!("DELETE FROM losses WHERE source_id IN " " AND run = $65 AND kind = $66"),
+            all,
+        );
+        statements.extend(self.delete_of(
+            among!("DELETE FROM doubts WHERE source_id IN " " AND run = $65 AND kind = $66"),
+            of_settled.map(|(_, record)| *record),
+        ));
+        statements
+    }
+
+    fn delete_of<'r>(
+        &self,
+        sql: &'static str,
+        records: impl Iterator<Item = &'r Record>,
+    ) -> Vec<Statement> {
         let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for record in records {
             by_kind.entry(&record.kind).or_default().push(&record.id);
@@ -1209,17 +1225,8 @@ impl Inner {
         let mut statements = vec![];
         for (kind, ids) in by_kind {
             for some in ids.chunks(AMONG) {
-                let args = || among(some, [(&self.around.run).into(), kind.into()]);
-                statements.extend([
-                    Statement::new(
-                        among!("DELETE FROM losses WHERE source_id IN " " AND run = $65 AND kind = $66"),
-                        args(),
-                    ),
-                    Statement::new(
-                        among!("DELETE FROM doubts WHERE source_id IN " " AND run = $65 AND kind = $66"),
-                        args(),
-                    ),
-                ]);
+                let args = among(some, [(&self.around.run).into(), kind.into()]);
+                statements.push(Statement::new(sql, args));
             }
         }
         statements
@@ -1625,23 +1632,21 @@ impl UnitHost for Durable {
         if let Some(said) = inner.said(&ident).await? {
             return Ok(said);
         }
-        let own: Vec<Record> = outcomes
+        let records: Vec<Cow<'_, Record>> = outcomes
             .iter()
-            .map(|outcome| Record::own(&outcome.item))
-            .collect();
-        let records: Vec<&Record> = outcomes
-            .iter()
-            .zip(&own)
-            .map(|(outcome, own)| inner.records.get(&outcome.item).unwrap_or(own))
+            .map(|outcome| match inner.records.get(&outcome.item) {
+                Some(record) => Cow::Borrowed(record),
+                None => Cow::Owned(Record::own(&outcome.item)),
+            })
             .collect();
         let mut refusals = inner.objections(&outcomes);
         inner
             .refuse_created_twice(&outcomes, &records, &mut refusals)
             .await?;
-        let (mut taken, mut open) = (vec![], vec![]);
+        let mut taken: Vec<(&ledger::Outcome, &Record)> = vec![];
         for ((outcome, record), refusal) in outcomes.iter().zip(&records).zip(&refusals) {
             match refusal {
-                None => taken.push((outcome, *record)),
+                None => taken.push((outcome, record)),
                 Some(refusal) => tracing::warn!(
                     unit = inner.unit,
                     item = outcome.item,
@@ -1649,15 +1654,12 @@ impl UnitHost for Durable {
                     "Outcome refused."
                 ),
             }
-            if refusal.is_none() && !matches!(outcome.status, ledger::Status::Unsettled(_)) {
-                open.push(*record);
-            }
         }
         let (mut statements, mut ledger) = (vec![], vec![]);
         if !taken.is_empty() {
             inner.at(Boundary::BeforeOutcome).await;
             statements.push(inner.around.store.fence());
-            statements.extend(inner.forget(&open));
+            statements.extend(inner.forget(&taken));
             let mut rows = vec![];
             for (outcome, record) in &taken {
                 let (more, entries) = inner.outcome_rows(outcome, record)?;
