@@ -81,9 +81,14 @@ impl Rule {
         self.spec.per_ms >= QUOTA_MS
     }
 
+    fn is_exact(&self) -> bool {
+        self.spec.per_ms < EXACT_MS
+    }
+
     /// How many requests the platform may have to count at once, where that is looked at.
     fn exact(&self, share: f64) -> Option<usize> {
-        (self.spec.per_ms < EXACT_MS).then(|| ((self.limit * self.share(share)) as usize).max(1))
+        self.is_exact()
+            .then(|| ((self.limit * self.share(share)) as usize).max(1))
     }
 
     fn window(&self) -> f64 {
@@ -430,7 +435,7 @@ impl Budget {
         for (index, number) in &taken.rules {
             if let Some(rule) = state.rules.get_mut(*index) {
                 rule.ended(*number, now);
-                exact |= rule.spec.per_ms < EXACT_MS;
+                exact |= rule.is_exact();
             }
         }
         drop(state);

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use super::assemble::Assembler;
 use crate::contract::types::{BlobRef, Entry};
@@ -59,19 +60,12 @@ impl Export<'_> {
             let mut after = String::new();
             loop {
                 let rows = self
-                    .around
-                    .store
-                    .rows(
+                    .page(
                         "SELECT s.id, s.payload FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
                          AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 \
                          AND (o.source_id IS NULL OR o.status = 'exported') ORDER BY s.id LIMIT $5",
-                        vec![
-                            self.extraction.into(),
-                            (&self.around.run).into(),
-                            (&kind).into(),
-                            (&after).into(),
-                            AT_ONCE.into(),
-                        ],
+                        &kind,
+                        &after,
                     )
                     .await?;
                 let Some(last) = rows.last() else {
@@ -98,19 +92,12 @@ impl Export<'_> {
         let mut after = (String::new(), String::new());
         loop {
             let rows = self
-                .around
-                .store
-                .rows(
+                .page(
                     "SELECT s.kind, s.id, s.hash, s.payload FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
                      AND o.source_id = s.id WHERE s.extraction = $1 AND (s.kind, s.id) > ($3, $4) AND o.source_id IS NULL \
                      ORDER BY s.kind, s.id LIMIT $5",
-                    vec![
-                        self.extraction.into(),
-                        (&self.around.run).into(),
-                        (&after.0).into(),
-                        (&after.1).into(),
-                        AT_ONCE.into(),
-                    ],
+                    &after.0,
+                    &after.1,
                 )
                 .await?;
             let Some(last) = rows.last() else {
@@ -134,24 +121,34 @@ impl Export<'_> {
         }
     }
 
+    /// The next rows after an id of a kind: `$1` and `$2` are the reading and the run, `$3` and `$4` the place, `$5` how many.
+    async fn page(
+        &self,
+        sql: &'static str,
+        kind: &str,
+        after: &str,
+    ) -> Result<Vec<SqliteRow>, Error> {
+        let args = vec![
+            self.extraction.into(),
+            (&self.around.run).into(),
+            kind.into(),
+            after.into(),
+            AT_ONCE.into(),
+        ];
+        Ok(self.around.store.rows(sql, args).await?)
+    }
+
     /// The outcomes of a kind's records that are in an export file.
     async fn exported(&self, kind: &str, file: &str) -> Result<(), Error> {
         let mut after = String::new();
         loop {
             let rows = self
-                .around
-                .store
-                .rows(
+                .page(
                     "SELECT s.id, s.hash FROM staged s LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind \
                      AND o.source_id = s.id WHERE s.extraction = $1 AND s.kind = $3 AND s.id > $4 AND o.source_id IS NULL \
                      ORDER BY s.id LIMIT $5",
-                    vec![
-                        self.extraction.into(),
-                        (&self.around.run).into(),
-                        kind.into(),
-                        (&after).into(),
-                        AT_ONCE.into(),
-                    ],
+                    kind,
+                    &after,
                 )
                 .await?;
             let Some(last) = rows.last() else {

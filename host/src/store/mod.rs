@@ -820,7 +820,7 @@ async fn apply(
     let mut rest = statements.as_slice();
     while let Some(first) = rest.first() {
         let (count, text) = joined.next(rest);
-        let (now, later) = rest.split_at(count.max(1).min(rest.len()));
+        let (now, later) = rest.split_at(count);
         rest = later;
         let args = now
             .iter()

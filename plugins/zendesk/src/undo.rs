@@ -82,7 +82,7 @@ pub async fn undo(
         } else {
             for one in now {
                 let (status, reason) = undo.one(one).await?;
-                undo.say(one, status, reason).await?;
+                undo.say(one, status, reason);
             }
         }
     }
@@ -90,18 +90,12 @@ pub async fn undo(
 }
 
 impl Undo<'_> {
-    async fn say(
-        &self,
-        one: &Undoing,
-        status: UndoStatus,
-        reason: Option<String>,
-    ) -> Result<(), Error> {
+    fn say(&self, one: &Undoing, status: UndoStatus, reason: Option<String>) {
         self.cx.report_undo(UndoOutcome {
             effect: one.effect_id,
             status,
             reason,
         });
-        Ok(())
     }
 
     fn is_ours(&self, kind: &str, id: &str) -> bool {
@@ -139,17 +133,17 @@ impl Undo<'_> {
             };
             let conflict = self.ticket_conflict(one, ticket).await?;
             if self.blocks(&conflict) {
-                self.say(one, UndoStatus::Conflict, conflict).await?;
+                self.say(one, UndoStatus::Conflict, conflict);
             } else {
                 doomed.push(one);
             }
         }
         if self.previews() {
             for one in doomed {
-                self.say(one, UndoStatus::Undone, None).await?;
+                self.say(one, UndoStatus::Undone, None);
             }
             for one in absent {
-                self.say(one, UndoStatus::Gone, None).await?;
+                self.say(one, UndoStatus::Gone, None);
             }
             return Ok(());
         }
@@ -179,14 +173,13 @@ impl Undo<'_> {
             };
             match wrong {
                 Some(why) => {
-                    self.say(one, UndoStatus::Failed, Some(why.to_owned()))
-                        .await?;
+                    self.say(one, UndoStatus::Failed, Some(why.to_owned()));
                 }
-                None => self.say(one, UndoStatus::Undone, None).await?,
+                None => self.say(one, UndoStatus::Undone, None),
             }
         }
         for one in absent {
-            self.say(one, UndoStatus::Gone, None).await?;
+            self.say(one, UndoStatus::Gone, None);
         }
         Ok(())
     }

@@ -582,14 +582,13 @@ async fn a_source_that_fails_stops_the_loading_too_and_is_what_is_reported() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_at_a_host_that_nobody_allowed_are_one_cause_that_names_the_setting() {
-    let lab = Lab::new(LabConfig {
+    let config = LabConfig {
         size: 30,
         longest_thread: 4,
         largest_file: 512,
         ..LabConfig::default()
-    })
-    .await
-    .unwrap();
+    };
+    let lab = Lab::new(config.clone()).await.unwrap();
     let host = lab.base_urls.0.trim_start_matches("http://").to_owned();
     let (_, report) = migrate(&lab).await;
     let about = report
@@ -609,14 +608,7 @@ async fn files_at_a_host_that_nobody_allowed_are_one_cause_that_names_the_settin
     assert!(group.count > 1, "{group:?}");
 
     // Allowed, they are fetched.
-    let lab = Lab::new(LabConfig {
-        size: 30,
-        longest_thread: 4,
-        largest_file: 512,
-        ..LabConfig::default()
-    })
-    .await
-    .unwrap();
+    let lab = Lab::new(config).await.unwrap();
     let host = lab.base_urls.0.trim_start_matches("http://").to_owned();
     let path = lab.dir.join("migration.toml");
     let org = "org = \"acme\"";
