@@ -1954,3 +1954,6 @@ pub fn undo_word(status: ledger::UndoStatus) -> &'static str {
         ledger::UndoStatus::Failed => "failed",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ mod errors;
 mod export;
 mod extract;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod inventory;
 mod load;
 mod mapping;
