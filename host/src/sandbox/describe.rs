@@ -106,6 +106,15 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
                 rule.name
             ),
         );
+        for header in &rule.headers {
+            check(
+                !header.numbers.is_empty(),
+                format!(
+                    "rate-rules: {:?} says nothing of the numbers in {:?}",
+                    rule.name, header.name
+                ),
+            );
+        }
     }
     unique(
         "rate-rules",
