@@ -61,7 +61,7 @@ pub mod destination {
 /// What became of items and effects.
 pub mod ledger {
     pub use crate::bindings::common::transload::connector::ledger::{
-        Action, Effect, Outcome, Proof, Refusal, Status, UndoOutcome, UndoStatus,
+        Action, Effect, Outcome, Proof, Refusal, RefusedEntry, Status, UndoOutcome, UndoStatus,
     };
 }
 
