@@ -792,7 +792,7 @@ mod tests {
         let app = seen(header, &[("sforce-limit-info", app, both)]);
         assert_eq!(app, of(Some(250.0), None, Some(17.0)));
         // Two numbers and nothing else (Gorgias facts, rate limits).
-        let name = "x-gorgias-account-api-call-limit";
+        let name = "x-account-api-call-limit";
         let bucket = seen(
             &[(name, "10/40"), ("retry-after", "5")],
             &[(name, None, both), ("retry-after", None, &[RetryAfter])],
@@ -828,7 +828,7 @@ mod tests {
         );
         assert_eq!(reset.reset, Some((1_010_000, true)));
         // Pairs, a number each (Zendesk facts, rate limits).
-        let name = "zendesk-ratelimit-tickets-index";
+        let name = "ratelimit-tickets-index";
         let pairs = seen(
             &[(name, "total=100; remaining=99; resets=41")],
             &[
