@@ -444,6 +444,7 @@ async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error
         status,
         effects,
         losses: Vec::new(),
+        refused: Vec::new(),
     });
     Ok(cx.reported().await?)
 }

@@ -74,6 +74,7 @@ pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, l
         status,
         effects,
         losses,
+        refused: Vec::new(),
     });
 }
 

@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::*;
+use super::super::*;
 use crate::contract::ledger::{Action, Effect, Outcome, Proof, Refusal, Status as Said};
 use crate::contract::types::{Fidelity, Kind, Loss};
 use crate::pipeline::fixtures;
@@ -58,6 +58,7 @@ fn outcome(id: &str, status: Said) -> Outcome {
         status,
         effects: vec![],
         losses: vec![],
+        refused: vec![],
     }
 }
 
