@@ -24,8 +24,9 @@ use crate::contract::http::Header;
 
 /// Part of the share of a long window that is used: the rest absorbs the jitter of the network, up to 1.5 % of it.
 const PACE: f64 = 0.985;
-/// Up to here a window is exact, ms.
+/// Up to here a window is exact, ms, and if it holds no more than so many: each is remembered.
 const EXACT_MS: u64 = 60_000;
+const EXACT_LIMIT: f64 = 50_000.0;
 /// A request that has not come to its end has arrived by then, ms: a long upload or a lost attempt holds nobody up for longer.
 const ARRIVED_MS: i64 = 5_000;
 /// From here on a window is a quota: too long to sit out unseen (contract, `rate-rule.per-ms`).
@@ -97,7 +98,7 @@ impl Rule {
     }
 
     fn is_exact(&self) -> bool {
-        self.spec.per_ms <= EXACT_MS
+        self.spec.per_ms <= EXACT_MS && self.limit <= EXACT_LIMIT
     }
 
     /// How many requests the platform may have to count at once, where that is looked at.
