@@ -96,6 +96,106 @@ async fn nearly_all_of_a_limit_is_used_and_nothing_is_refused() {
     }
 }
 
+/// A window that opens with the first request after the last one's end, and what it says of itself.
+struct Window {
+    limit: u64,
+    per_ms: i64,
+    start: i64,
+    used: u64,
+}
+
+impl Window {
+    /// Whether it takes one more, what is left, and the second in which it ends.
+    fn take(&mut self, now: i64) -> (bool, u64, i64) {
+        if now >= self.start + self.per_ms {
+            (self.start, self.used) = (now, 0);
+        }
+        let admitted = self.used < self.limit;
+        self.used += u64::from(admitted);
+        let reset = (self.start + self.per_ms + 999) / 1_000;
+        (admitted, self.limit - self.used, reset)
+    }
+}
+
+#[tokio::test]
+async fn a_platform_that_says_what_is_left_of_a_smaller_limit_is_used_as_fully() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(1_000, 60_000);
+    bench.rule(100, 60_000);
+    let rules = &mut bench.spec.description.rate_rules;
+    rules[1].path = "/search".into();
+    rules[0].headers = [
+        ("x-limit", LimitMeaning::Limit),
+        ("x-remaining", LimitMeaning::Remaining),
+        ("x-reset", LimitMeaning::ResetEpochS),
+    ]
+    .map(|(name, meaning)| LimitHeader {
+        name: name.into(),
+        key: None,
+        numbers: vec![meaning],
+    })
+    .to_vec();
+    let per_ms = 60_000;
+    let window = |limit| Window {
+        limit,
+        per_ms,
+        start: 0,
+        used: 0,
+    };
+    let platform = Arc::new(Mutex::new((window(300), window(100), vec![], 0)));
+    let (clock, server) = (bench.clock.clone(), platform.clone());
+    let gateway = bench.open(FnTransport::new(move |request| {
+        let (clock, server) = (clock.clone(), server.clone());
+        async move {
+            let way = Duration::from_millis(rand::random_range(40..=120));
+            clock.sleep(way).await;
+            let now = clock.now();
+            let (admitted, left, reset) = {
+                let mut server = server.lock().unwrap();
+                let (mut admitted, left, reset) = server.0.take(now);
+                if request.url.path().ends_with("/search") {
+                    admitted &= server.1.take(now).0;
+                }
+                server.2.push(now);
+                server.3 += u64::from(!admitted);
+                (admitted, left, reset)
+            };
+            clock.sleep(way).await;
+            let headers = [
+                ("x-limit", "300".to_owned()),
+                ("x-remaining", left.to_string()),
+                ("x-reset", reset.to_string()),
+            ];
+            let headers = headers.each_ref().map(|(n, v)| (*n, v.as_str()));
+            let status = if admitted { 200 } else { 429 };
+            Ok(InResponse::whole(status, &headers, "{}"))
+        }
+    }));
+    let (start, minutes) = (bench.clock.now(), 12);
+    let end = start + minutes * per_ms;
+    let workers = (0..12).map(|n| {
+        let (gateway, clock) = (gateway.clone(), bench.clock.clone());
+        async move {
+            let path = if n < 4 { "/search" } else { "/x" };
+            while clock.now() < end {
+                gateway.exchange(&get(path), None).await.unwrap();
+            }
+        }
+    });
+    futures::future::join_all(workers).await;
+    let platform = platform.lock().unwrap();
+    let by_minute: Vec<usize> = (0..minutes)
+        .map(|minute| {
+            let from = start + minute * per_ms;
+            let within = |at: &&i64| (from..from + per_ms).contains(*at);
+            platform.2.iter().filter(within).count()
+        })
+        .collect();
+    assert_eq!(platform.3, 0, "refused; {by_minute:?}");
+    let used = by_minute.iter().sum::<usize>() as f64;
+    assert!(used >= 0.98 * 300.0 * minutes as f64, "{by_minute:?}");
+}
+
 #[tokio::test]
 async fn a_short_window_never_overflows_however_long_requests_are_on_their_way() {
     for limit in [1, 3] {
