@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use transload_sdk::destination::{self, Item, Thread};
+use transload_sdk::policy::canonical;
 use transload_sdk::types::{
     self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Direction, Entity, Entry,
     Error, Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
@@ -94,7 +95,7 @@ pub fn map_thread(
         return Err(Error::Bug("a thread without a conversation".to_owned()));
     };
     let mut losses = Vec::new();
-    let mut card = Card::new(Words::new(&around.config.subdomain, around.zone));
+    let mut card = Card::new(words::of_account(&around.config.subdomain, around.zone));
     let requester = Requester::of(conversation, around, &mut card, &mut losses);
     card::conversation(&thread.conversation, conversation, &mut card);
 
@@ -981,22 +982,5 @@ fn progress(status: &str) -> &str {
         "new" | "open" => "open",
         "solved" | "closed" => "finished",
         other => other,
-    }
-}
-
-/// A field's value without the differences between what is sent and what comes back.
-pub fn canonical(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        Json::String(text) => match text.parse::<f64>() {
-            Ok(number) if text.contains('.') => number.to_string(),
-            _ => text.strip_suffix("T00:00:00Z").unwrap_or(text).to_owned(),
-        },
-        Json::Array(list) => {
-            let mut list: Vec<String> = list.iter().map(canonical).collect();
-            list.sort();
-            list.join(",")
-        }
-        other => other.to_string(),
     }
 }

@@ -17,9 +17,13 @@
 mod blobs;
 pub mod card;
 mod context;
+pub mod effects;
 mod error;
+mod fidelity;
 mod item;
 mod json;
+pub mod people;
+pub mod policy;
 mod records;
 mod role;
 
@@ -30,6 +34,7 @@ pub mod http;
 pub mod testing;
 pub mod text;
 pub mod time;
+pub mod words;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;
@@ -46,6 +51,7 @@ pub mod connector {
         RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle, SideEffect,
         SideEffectSeverity, SignedJwt, SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
     };
+    pub use crate::fidelity::fidelity_table;
 }
 
 /// What a destination is given and answers.
