@@ -1,0 +1,1 @@
+//! Custom objects by the Metadata API.

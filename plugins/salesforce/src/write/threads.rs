@@ -1,0 +1,14 @@
+//! Conversations as cases with their messages and files.
+
+use transload_sdk::Context;
+use transload_sdk::destination::Item;
+use transload_sdk::types::Error;
+
+/// Writes them.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn threads(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let _ = (cx, items);
+    Err(Error::Unsupported("not written yet".to_owned()))
+}
