@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{
-    Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
+    AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
 use transload_sdk::effects::{found, own};
 use transload_sdk::ledger::{Action, Status};
@@ -13,6 +13,7 @@ use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind, ReferenceType};
 
 use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
 use crate::client::{self, Sent, key};
+use crate::describe;
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, State, UserImport, own_field};
 use crate::write::{self, matching, people, schema};
@@ -360,7 +361,26 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         allowances,
         notices,
         counts,
+        support: objects.is_none().then(without_objects),
     })
+}
+
+/// What an account without custom objects takes: their records, and what links them, have no place in it.
+fn without_objects() -> AccountSupport {
+    let described = describe::description();
+    let lacking = |kind: &Kind| matches!(kind, Kind::ObjectType | Kind::CustomObject);
+    AccountSupport {
+        kinds: described
+            .kinds
+            .into_iter()
+            .filter(|support| !lacking(&support.kind))
+            .collect(),
+        fidelity: described
+            .fidelity
+            .into_iter()
+            .filter(|field| !lacking(&field.kind))
+            .collect(),
+    }
 }
 
 /// Fields that a finished ticket must have refuse imports (Zendesk facts §9).
