@@ -7,13 +7,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{
-    Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
+    AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
 use transload_sdk::session::{Account, Notice, Severity};
-use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind, ReferenceType};
+use transload_sdk::types::{ChoiceOption, Error, Fidelity, FieldType, Kind, ReferenceType};
 
 use crate::api::{Describe, FieldDescribe, Record, id_of, id18, text};
 use crate::client::{self, VERSION, literal, path};
+use crate::describe;
 use crate::map::{FieldKind, FieldTarget};
 use crate::state::{AuditFields, Config};
 
@@ -221,7 +222,7 @@ async fn rights(cx: &Context, user: &str) -> Result<(Vec<String>, Vec<String>, b
 
 /// Two switches must be on before an org takes original times (Salesforce facts §0.2).
 fn audit_notice(config: &Config, case: &Describe) -> Option<Notice> {
-    if config.audit_fields == AuditFields::Off || case.takes("CreatedDate") {
+    if config.audit_fields == AuditFields::Off || keeps_times(config, case) {
         return None;
     }
     Some(notice(
@@ -565,7 +566,34 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         allowances,
         notices,
         counts,
+        support: (!keeps_times(&config, &case)).then(without_times),
     })
+}
+
+/// Whether original times are set.
+fn keeps_times(config: &Config, case: &Describe) -> bool {
+    config.audit_fields == AuditFields::Auto && case.takes("CreatedDate")
+}
+
+/// What an org keeps that takes no original times: those of e-mails, which have a field of their own; all others stand in fields
+/// of the connector's and above texts.
+fn without_times() -> AccountSupport {
+    let mut described = describe::description();
+    for support in &mut described.kinds {
+        if support.kind != Kind::Message {
+            support.keeps_created_at = false;
+        }
+    }
+    for row in &mut described.fidelity {
+        if row.field == "created-at" {
+            row.how = Fidelity::Converted;
+            row.note = Some("in a field: the org takes no original times".to_owned());
+        }
+    }
+    AccountSupport {
+        kinds: described.kinds,
+        fidelity: described.fidelity,
+    }
 }
 
 async fn users(cx: &Context) -> Result<Vec<TargetAgent>, Error> {

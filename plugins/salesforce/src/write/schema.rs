@@ -178,6 +178,8 @@ fn metadata(cx: &Context, wanted: &Wanted<'_>) -> Map<String, Value> {
 struct ToolingField {
     #[serde(rename = "Id")]
     id: String,
+    #[serde(rename = "FullName")]
+    full_name: String,
     #[serde(rename = "Metadata")]
     metadata: Map<String, Value>,
 }
@@ -188,27 +190,42 @@ impl ToolingField {
     }
 }
 
-/// The id of a field that is there, whoever may see it.
+/// A field that is there, whoever may see it. Queries know a field's object by its name where it is a standard one and by an id
+/// where it is custom; its whole name is read from the field itself.
+async fn tooling_field(
+    cx: &Context,
+    object: &str,
+    name: &str,
+) -> Result<Option<ToolingField>, Error> {
+    let developer = name.strip_suffix("__c").unwrap_or(name);
+    let soql = format!(
+        "SELECT Id, TableEnumOrId FROM CustomField WHERE DeveloperName = {}",
+        literal(developer),
+    );
+    let on = fields::made_on(object);
+    let full = format!("{on}.{name}");
+    for row in client::tooling_query(cx, &soql).await? {
+        let table = text(&row, "TableEnumOrId");
+        if table != on && !object.ends_with("__c") {
+            continue;
+        }
+        let url = path(&format!("/tooling/sobjects/CustomField/{}", id_of(&row)));
+        let field: Option<ToolingField> = client::find(cx, &url).await?;
+        let same = |field: &ToolingField| field.full_name.eq_ignore_ascii_case(&full);
+        if let Some(field) = field.filter(same) {
+            return Ok(Some(field));
+        }
+    }
+    Ok(None)
+}
+
+/// The id of a field that is there, whoever may see it: what deletes it.
 ///
 /// # Errors
 /// What ends the unit.
 pub async fn field_id(cx: &Context, object: &str, name: &str) -> Result<Option<String>, Error> {
-    let developer = name.strip_suffix("__c").unwrap_or(name);
-    let soql = format!(
-        "SELECT Id FROM CustomField WHERE DeveloperName = {} AND EntityDefinition.QualifiedApiName = {}",
-        literal(developer),
-        literal(fields::made_on(object)),
-    );
-    let rows = client::tooling_query(cx, &soql).await?;
-    Ok(rows.first().map(id_of))
-}
-
-async fn tooling_field(cx: &Context, wanted: &Wanted<'_>) -> Result<Option<ToolingField>, Error> {
-    let Some(id) = field_id(cx, &wanted.object, &wanted.name).await? else {
-        return Ok(None);
-    };
-    let url = path(&format!("/tooling/sobjects/CustomField/{id}"));
-    client::find(cx, &url).await
+    let field = tooling_field(cx, object, name).await?;
+    Ok(field.map(|field| id18(&field.id)))
 }
 
 /// Makes a field that is not shown by `describe`. `Err` inside is a refusal.
@@ -228,7 +245,7 @@ pub async fn make_field(
     });
     let url = path("/tooling/sobjects/CustomField");
     let request = client::once(cx, "POST", url, key(item, part, "create")).json(&body);
-    let find = async || tooling_field(cx, wanted).await;
+    let find = async || tooling_field(cx, &wanted.object, &wanted.name).await;
     let target = wanted.target().to_string();
     let there = |field: &ToolingField, proof: Option<Proof>, key| {
         let ours = is_of_run(cx, field.description());
@@ -256,7 +273,7 @@ pub async fn make_field(
         Made::Refused(reply) => {
             let fault = client::refused(&reply)?;
             let known = fault.is("DUPLICATE_DEVELOPER_NAME");
-            match known.then_some(tooling_field(cx, wanted)) {
+            match known.then_some(tooling_field(cx, &wanted.object, &wanted.name)) {
                 // It was there, and nobody showed it to us.
                 Some(found) => match found.await? {
                     Some(field) => Ok(Effect {
@@ -735,11 +752,7 @@ pub fn target_of_own(object: &str, name: &str) -> String {
 /// # Errors
 /// What ends the unit.
 pub async fn is_own_of_run(cx: &Context, object: &str, name: &str) -> Result<bool, Error> {
-    let Some(id) = field_id(cx, object, name).await? else {
-        return Ok(false);
-    };
-    let url = path(&format!("/tooling/sobjects/CustomField/{id}"));
-    let field: Option<ToolingField> = client::find(cx, &url).await?;
+    let field = tooling_field(cx, object, name).await?;
     Ok(field.is_some_and(|field| is_of_run(cx, field.description())))
 }
 
