@@ -4,10 +4,11 @@
 //! sliding window of the platform ever overflows, and never in a burst after idleness. A window so short that the network's
 //! jitter is a good part of it is *exact* besides: with n requests a window, one leaves no earlier than a window after the n-th
 //! before it was answered, and so arrives a whole window after it. A rule of an hour or more is a *quota*:
-//! counted, not paced; when it is used up, callers wait until it refills, which the gateway shows as a pause.
+//! counted, not paced; when it is used up, callers wait until it refills, which the gateway shows as a pause. Our share of it is
+//! one of what others leave: where the platform says how much is used, what is beyond our own count is theirs (rule M-11).
 //!
 //! Order is first come, first served among requests under the same rules. The count starts anew with the process; what an
-//! earlier process used is learned from the platform's headers or its refusal.
+//! earlier process used is learned from the platform's headers or its refusal, as if others had used it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,8 @@ const EXACT_MS: u64 = 10_000;
 const LOST_MS: i64 = 60_000;
 /// From here on a window is a quota: too long to sit out unseen (contract, `rate-rule.per-ms`).
 const QUOTA_MS: u64 = 3_600_000;
+/// A quota that others have used up is asked for anew this often: no answer tells that it has refilled while nothing is sent.
+const PROBE_MS: i64 = 900_000;
 /// A window's use is counted in so many slices.
 const SLICES: i64 = 100;
 
@@ -49,7 +52,7 @@ pub struct RuleUse {
     pub rule: String,
     /// Requests in the last window.
     pub used: u64,
-    /// What may be used of it: the limit as the platform last stated it, times our share.
+    /// What may be used of it: the limit as the platform last stated it, of a quota less what others have used, times our share.
     pub allowed: f64,
 }
 
@@ -69,6 +72,8 @@ struct Rule {
     slow: Option<(f64, i64)>,
     /// What the platform said is left, until then.
     left: Option<(f64, i64)>,
+    /// Of a quota: what is used by the platform's count and not by ours, and when it said so.
+    others: Option<(f64, i64)>,
     hold_until: i64,
     sent: u64,
     slices: VecDeque<(i64, u64)>,
@@ -137,13 +142,7 @@ impl Rule {
     fn wait(&mut self, share: f64, now: i64) -> Wait {
         self.forget(now);
         let due = if self.is_quota() {
-            let full = self.used() as f64 + 1.0 > (self.limit * self.share(share)).max(1.0);
-            let first = self.slices.front().map_or(now, |(start, _)| *start);
-            if full {
-                first.saturating_add(self.window_ms())
-            } else {
-                now
-            }
+            self.quota_due(share, now)
         } else {
             let paced = (self.next - self.slack()).ceil() as i64;
             let before = self
@@ -165,7 +164,31 @@ impl Rule {
         }
     }
 
+    /// What we may use in a window.
+    fn allowed(&self, share: f64) -> f64 {
+        let others = self.others.map_or(0.0, |(others, _)| others);
+        (self.limit - others).max(0.0) * self.share(share)
+    }
+
+    /// When a quota has room for one more.
+    fn quota_due(&self, share: f64, now: i64) -> i64 {
+        let ours = self.used() as f64 + 1.0;
+        if ours > (self.limit * self.share(share)).max(1.0) {
+            let first = self.slices.front().map_or(now, |(start, _)| *start);
+            return first.saturating_add(self.window_ms());
+        }
+        match self.others {
+            Some((_, told)) if ours > self.allowed(share) => told.saturating_add(PROBE_MS),
+            _ => now,
+        }
+    }
+
     fn take(&mut self, share: f64, now: i64) -> u64 {
+        // One asks how things stand; the next waits for its answer, or for its own time.
+        let over = self.used() as f64 + 1.0 > self.allowed(share);
+        if let Some((_, told)) = self.others.as_mut().filter(|_| over) {
+            *told = now;
+        }
         self.next = self.next.max(now as f64) + self.interval(share, now);
         if let Some((left, _)) = &mut self.left {
             *left -= 1.0;
@@ -201,11 +224,16 @@ impl Rule {
         if let Some(limit) = seen.limit.filter(|l| *l >= 1.0) {
             self.limit = limit;
         }
-        let Some(remaining) = seen.remaining.or_else(|| Some(self.limit - seen.used?)) else {
+        let Some(remaining) = seen.left_of(self.limit) else {
             return;
         };
         // Requests that left after this one may not be in the platform's count yet.
         let after = self.sent.saturating_sub(number) as f64;
+        if self.is_quota() {
+            self.forget(now);
+            let ours = (self.used() as f64 - after).max(0.0);
+            self.others = Some(((self.limit - remaining - ours).max(0.0), now));
+        }
         let left = (remaining * self.share(share) - after).max(0.0);
         let window = self.window_ms();
         let reset = seen
@@ -217,6 +245,9 @@ impl Rule {
                 let soon = if coarse { (at - 999).max(now + 1) } else { at };
                 let until = if window < 10_000 { soon } else { at };
                 self.left = Some((left, until));
+                if let Some((_, told)) = &mut self.others {
+                    *told = (*told).min(at - PROBE_MS);
+                }
                 let rate = left.max(0.001) / (soon - now) as f64;
                 let usual = self.limit * self.share(share) * PACE / self.window();
                 let scarce = !self.is_quota() && rate < usual * 0.9;
@@ -224,7 +255,7 @@ impl Rule {
             }
             None if remaining < 1.0 => {
                 let probe = if self.is_quota() {
-                    900_000
+                    PROBE_MS
                 } else {
                     (window / 20).clamp(50, 10_000)
                 };
@@ -236,7 +267,7 @@ impl Rule {
 }
 
 /// Numbers in an answer's headers.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Seen {
     limit: Option<f64>,
     remaining: Option<f64>,
@@ -253,41 +284,60 @@ impl Seen {
             let named = headers
                 .iter()
                 .filter(|h| h.name.eq_ignore_ascii_case(&wanted.name));
-            let Some(n) = named
-                .filter_map(|h| number(&h.value, wanted.key.as_deref()))
-                .next()
-            else {
-                continue;
-            };
-            let (seconds, now_f) = (n * 1000.0, now as f64);
-            match wanted.meaning {
-                LimitMeaning::Limit => seen.limit = Some(n),
-                LimitMeaning::Remaining => seen.remaining = Some(n),
-                LimitMeaning::Used => seen.used = Some(n),
-                LimitMeaning::ResetEpochS => seen.reset = Some((seconds as i64, true)),
-                LimitMeaning::ResetEpochMs => seen.reset = Some((n as i64, false)),
-                LimitMeaning::ResetSeconds => seen.reset = Some(((now_f + seconds) as i64, true)),
-                LimitMeaning::RetryAfter => seen.retry_at = Some((now_f + seconds) as i64),
+            let found = named
+                .filter_map(|h| numbers(&h.value, wanted.key.as_deref()))
+                .find(|found| found.len() >= wanted.numbers.len());
+            for (meaning, n) in wanted.numbers.iter().zip(found.into_iter().flatten()) {
+                seen.take(*meaning, n, now);
             }
         }
         seen
     }
+
+    fn take(&mut self, meaning: LimitMeaning, n: f64, now: i64) {
+        let (seconds, now) = (n * 1000.0, now as f64);
+        match meaning {
+            LimitMeaning::Limit => self.limit = Some(n),
+            LimitMeaning::Remaining => self.remaining = Some(n),
+            LimitMeaning::Used => self.used = Some(n),
+            LimitMeaning::ResetEpochS => self.reset = Some((seconds as i64, true)),
+            LimitMeaning::ResetEpochMs => self.reset = Some((n as i64, false)),
+            LimitMeaning::ResetSeconds => self.reset = Some(((now + seconds) as i64, true)),
+            LimitMeaning::RetryAfter => self.retry_at = Some((now + seconds) as i64),
+        }
+    }
+
+    /// What is left of a limit, unless the headers state another one.
+    fn left_of(&self, limit: f64) -> Option<f64> {
+        self.remaining
+            .or_else(|| Some(self.limit.unwrap_or(limit) - self.used?))
+    }
 }
 
-/// The number in a header's value: all of it, or after `<key>=` in a list of pairs.
-fn number(value: &str, key: Option<&str>) -> Option<f64> {
+/// The numbers in a header's value, divided by `/`: in all of it, or after `<key>=` in a list of pairs. None if one is no number.
+fn numbers(value: &str, key: Option<&str>) -> Option<Vec<f64>> {
     let text = match key {
         None => value.trim(),
         Some(key) => value.split([',', ';', ' ']).find_map(|pair| {
-            let (name, number) = pair.trim().split_once('=')?;
+            let (name, numbers) = pair.trim().split_once('=')?;
             name.trim()
                 .eq_ignore_ascii_case(key)
-                .then_some(number.trim())
+                .then_some(numbers.trim())
         })?,
     };
-    text.parse::<f64>()
+    text.split('/').map(number).collect()
+}
+
+/// The number that a text begins with.
+fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    text.get(..end)?
+        .parse::<f64>()
         .ok()
-        .filter(|n| n.is_finite() && *n >= 0.0)
+        .filter(|n| n.is_finite())
 }
 
 /// When to come again, by `Retry-After` (seconds or a date) or by what the rules call so.
@@ -337,6 +387,7 @@ impl Budget {
                 next: 0.0,
                 slow: None,
                 left: None,
+                others: None,
                 hold_until: 0,
                 sent: 0,
                 slices: VecDeque::new(),
@@ -465,8 +516,9 @@ impl Budget {
         let now = self.clock.now();
         let mut state = self.state();
         let by_rule = taken.rules.iter().filter_map(|(index, _)| {
-            let seen = Seen::read(&state.rules.get(*index)?.spec, headers, now);
-            let spent = seen.remaining.is_some_and(|r| r < 1.0);
+            let rule = state.rules.get(*index)?;
+            let seen = Seen::read(&rule.spec, headers, now);
+            let spent = seen.left_of(rule.limit).is_some_and(|r| r < 1.0);
             seen.retry_at
                 .or_else(|| seen.reset.filter(|_| spent).map(|(at, _)| at))
         });
@@ -503,11 +555,10 @@ impl Budget {
         let share = state.share;
         let of = |rule: &mut Rule| {
             rule.forget(now);
-            let allowed = rule.limit * rule.share(share);
             RuleUse {
                 rule: rule.spec.name.clone(),
                 used: rule.used(),
-                allowed,
+                allowed: rule.allowed(share),
             }
         };
         state.rules.iter_mut().map(of).collect()
@@ -634,5 +685,108 @@ impl Concurrency {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .target()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::description::LimitHeader;
+
+    /// What is read from an answer with these headers, by these words on them.
+    fn seen(headers: &[(&str, &str)], words: &[(&str, Option<&str>, &[LimitMeaning])]) -> Seen {
+        let rule = RateRule {
+            name: "all".into(),
+            method: "*".into(),
+            path: "/**".into(),
+            limit: 1,
+            per_ms: 1000,
+            headers: words
+                .iter()
+                .map(|(name, key, numbers)| LimitHeader {
+                    name: (*name).into(),
+                    key: key.map(Into::into),
+                    numbers: numbers.to_vec(),
+                })
+                .collect(),
+            shared: false,
+        };
+        let headers: Vec<Header> = headers
+            .iter()
+            .map(|(name, value)| Header {
+                name: (*name).into(),
+                value: (*value).into(),
+            })
+            .collect();
+        Seen::read(&rule, &headers, 1_000_000)
+    }
+
+    #[test]
+    fn what_platforms_say_of_their_limits_can_be_said_as_data() {
+        use LimitMeaning::{Limit, Remaining, ResetEpochS, ResetSeconds, RetryAfter, Used};
+        let of = |limit, remaining, used| Seen {
+            limit,
+            remaining,
+            used,
+            ..Seen::default()
+        };
+        // Two numbers after a key, beside another pair (Salesforce facts, limits).
+        let both: &[LimitMeaning] = &[Used, Limit];
+        let pairs = "api-usage=18/5000; per-app-api-usage=17/250(appName=x)";
+        let header = &[("Sforce-Limit-Info", pairs)];
+        let org = seen(header, &[("sforce-limit-info", Some("api-usage"), both)]);
+        assert_eq!(org, of(Some(5000.0), None, Some(18.0)));
+        let app = Some("per-app-api-usage");
+        let app = seen(header, &[("sforce-limit-info", app, both)]);
+        assert_eq!(app, of(Some(250.0), None, Some(17.0)));
+        // Two numbers and nothing else (Gorgias facts, rate limits).
+        let name = "x-gorgias-account-api-call-limit";
+        let bucket = seen(
+            &[(name, "10/40"), ("retry-after", "5")],
+            &[(name, None, both), ("retry-after", None, &[RetryAfter])],
+        );
+        assert_eq!(bucket.retry_at, Some(1_005_000));
+        assert_eq!((bucket.used, bucket.limit), (Some(10.0), Some(40.0)));
+        assert_eq!(bucket.left_of(1.0), Some(30.0));
+        // A header for each, with a fraction (Freshdesk facts, rate limits).
+        let each = seen(
+            &[
+                ("x-ratelimit-total", "100.0"),
+                ("x-ratelimit-remaining", "99"),
+            ],
+            &[
+                ("x-ratelimit-total", None, &[Limit]),
+                ("x-ratelimit-remaining", None, &[Remaining]),
+            ],
+        );
+        assert_eq!(each, of(Some(100.0), Some(99.0), None));
+        // An end of the window in seconds since 1970 (Intercom facts, rate limits).
+        let reset = seen(
+            &[("x-ratelimit-reset", "1010")],
+            &[("x-ratelimit-reset", None, &[ResetEpochS])],
+        );
+        assert_eq!(reset.reset, Some((1_010_000, true)));
+        // Pairs, a number each (Zendesk facts, rate limits).
+        let name = "zendesk-ratelimit-tickets-index";
+        let pairs = seen(
+            &[(name, "total=100; remaining=99; resets=41")],
+            &[
+                (name, Some("total"), &[Limit]),
+                (name, Some("remaining"), &[Remaining]),
+                (name, Some("resets"), &[ResetSeconds]),
+            ],
+        );
+        assert_eq!(pairs.reset, Some((1_041_000, true)));
+        assert_eq!((pairs.limit, pairs.remaining), (Some(100.0), Some(99.0)));
+    }
+
+    #[test]
+    fn a_header_that_holds_other_than_it_should_says_nothing() {
+        let both: &[LimitMeaning] = &[LimitMeaning::Used, LimitMeaning::Limit];
+        for value in ["18", "", "/", "x/5000", "18/", "-1/40", "other=1/2"] {
+            let key = value.contains('=').then_some("api-usage");
+            let found = seen(&[("limits", value)], &[("limits", key, both)]);
+            assert_eq!(found, Seen::default(), "{value:?}");
+        }
     }
 }

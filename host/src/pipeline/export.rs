@@ -274,6 +274,7 @@ mod tests {
             allowances: vec![],
             notices: vec![],
             counts: vec![],
+            support: None,
         };
         let assembler = Assembler::new(
             around.store.clone(),

@@ -243,14 +243,7 @@ async fn ask_both(
     events: &dyn Events,
 ) -> Result<Gathered, Error> {
     let (extraction, until, discovery) = open_extraction(project, &mut ends).await?;
-    let survey = {
-        let side = &ends.destination;
-        side.ask("be surveyed", |host| {
-            let (plugin, ctx) = (side.plugin.clone(), side.context.clone());
-            async move { plugin.survey(host, ctx).await }
-        })
-        .await?
-    };
+    let survey = ends.destination.survey().await?;
     let extractor = Extractor {
         side: &ends.source,
         store: &project.store,
@@ -532,6 +525,7 @@ fn loader<'a>(
             &destination.context.organisation,
             survey,
         ),
+        kinds: destination.support(survey).kinds,
         config: &project.config,
         extraction: extraction.to_owned(),
         export_dir: export_dir(project, &around.run),
@@ -843,7 +837,7 @@ async fn rollback_owned(
     let row = project
         .store
         .row(
-            "SELECT account, platform, organisation, destination FROM runs WHERE id = $1",
+            "SELECT account, platform, organisation, destination, survey FROM runs WHERE id = $1",
             vec![(&run).into()],
         )
         .await?
@@ -894,8 +888,10 @@ async fn rollback_owned(
     if !options.preview {
         Box::pin(settle_first(project, &destination, &around, events)).await?;
     }
+    let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
     let work = rollback::Rollback {
         destination: &destination,
+        supported: destination.support(&survey).kinds,
         around,
         kinds: options.kinds.unwrap_or_default(),
         mode: match (options.preview, options.force) {

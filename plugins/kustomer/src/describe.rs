@@ -133,7 +133,7 @@ fn rate_rules() -> Vec<RateRule> {
     let header = |name: &str, meaning| LimitHeader {
         name: name.to_owned(),
         key: None,
-        meaning,
+        numbers: vec![meaning],
     };
     vec![
         RateRule {

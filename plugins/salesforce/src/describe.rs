@@ -159,10 +159,11 @@ fn refusals() -> Vec<RefusedAnswer> {
 }
 
 fn rate_rules() -> Vec<RateRule> {
-    let header = |meaning| LimitHeader {
+    // `api-usage=18/5000` (Salesforce facts §2).
+    let header = LimitHeader {
         name: "sforce-limit-info".to_owned(),
         key: Some("api-usage".to_owned()),
-        meaning,
+        numbers: vec![LimitMeaning::Used, LimitMeaning::Limit],
     };
     vec![RateRule {
         name: "daily".to_owned(),
@@ -171,7 +172,7 @@ fn rate_rules() -> Vec<RateRule> {
         // That of a developer org; the header raises it (Salesforce facts §2).
         limit: 15_000,
         per_ms: DAY,
-        headers: vec![header(LimitMeaning::Used)],
+        headers: vec![header],
         shared: true,
     }]
 }

@@ -447,9 +447,9 @@ pub fn field_value(
             _ => return Err(OTHER_TYPE),
         },
         FieldKind::Date => match value {
-            Value::Date(day) if calendar_day(day) => json!(day),
+            Value::Date(day) if is_day(day) => json!(day),
             Value::Moment(moment) => {
-                let day = words.day(moment.at).filter(|day| calendar_day(day));
+                let day = words.day(moment.at).filter(|day| is_day(day));
                 json!(day.ok_or(OTHER_TYPE)?)
             }
             _ => return Err(OTHER_TYPE),
@@ -572,7 +572,8 @@ fn number_value(digits: &str, precision: u32, scale: u32) -> Result<Json, Misfit
     })
 }
 
-fn calendar_day(text: &str) -> bool {
+/// Whether a text is a day that a date field takes.
+pub fn is_day(text: &str) -> bool {
     use chrono::Datelike as _;
     chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .is_ok_and(|day| text.len() == 10 && (1_700..=4_000).contains(&day.year()))
@@ -580,7 +581,7 @@ fn calendar_day(text: &str) -> bool {
 
 /// From 1700 to 4000, which is what Salesforce's times hold.
 fn in_calendar(ms: i64) -> bool {
-    datetime(ms).get(..10).is_some_and(calendar_day)
+    datetime(ms).get(..10).is_some_and(is_day)
 }
 
 // ---- where a record is
@@ -649,11 +650,16 @@ pub fn priority_words(priority: &Priority) -> String {
     )
 }
 
+/// A tag as its field has it, where `;` stands between two.
+pub fn tag(name: &str) -> String {
+    name.trim().replace(';', ",")
+}
+
 /// Tags as their field has them, `;a;b;`, as many as fit; and whether all did.
 pub fn tag_list<'t>(names: impl IntoIterator<Item = &'t str>, chars: usize) -> (String, bool) {
     let mut list = String::new();
     for name in names {
-        let name = name.replace(';', ",");
+        let name = tag(name);
         let added = name.chars().count() + 2;
         if list.chars().count() + added > chars {
             return (list, false);

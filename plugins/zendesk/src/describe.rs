@@ -156,7 +156,7 @@ fn header(name: &str, key: Option<&str>, meaning: LimitMeaning) -> LimitHeader {
     LimitHeader {
         name: name.to_owned(),
         key: key.map(str::to_owned),
-        meaning,
+        numbers: vec![meaning],
     }
 }
 

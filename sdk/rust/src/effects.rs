@@ -71,6 +71,41 @@ pub fn made(
     }
 }
 
+/// Something of the connector's own that is there: of an earlier run, or of an attempt of this one whose outcome was lost.
+pub fn found(cx: &Context, kind: &str, id: impl Into<String>, of_this_run: bool) -> Effect {
+    let matched = effect("main", kind, id, Action::Matched);
+    if !of_this_run {
+        return matched;
+    }
+    Effect {
+        action: Action::Created,
+        proof: Some(Proof::Marker(cx.run().to_owned())),
+        ..matched
+    }
+}
+
+/// Reports something of the connector's own, under an item key that begins with `own:`.
+///
+/// # Errors
+/// What the host makes of it.
+pub async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error> {
+    let made = effects
+        .iter()
+        .any(|effect| effect.action == Action::Created);
+    let status = if made {
+        Status::Created
+    } else {
+        Status::Matched
+    };
+    cx.report(Outcome {
+        item: item.to_owned(),
+        status,
+        effects,
+        losses: Vec::new(),
+    });
+    Ok(cx.reported().await?)
+}
+
 /// A short digest of text, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
 pub fn short_hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;

@@ -58,9 +58,9 @@ pub mod connector {
 /// What a destination is given and answers.
 pub mod destination {
     pub use crate::bindings::common::transload::connector::destination_types::{
-        Allowance, Body, Candidate, Item, MatchKey, MatchPolicy, MatchResult, Observed, Presence,
-        Slot, SlotOption, SlotValue, SurveyReport, TargetAgent, TargetField, UndoMode, Undoing,
-        Written,
+        AccountSupport, Allowance, Body, Candidate, Item, MatchKey, MatchPolicy, MatchResult,
+        Observed, Presence, Slot, SlotOption, SlotValue, SurveyReport, TargetAgent, TargetField,
+        UndoMode, Undoing, Written,
     };
     pub use crate::item::{Part, Thread};
 }

@@ -3,8 +3,46 @@
 
 use serde_json::{Map, Value};
 
-use crate::destination::MatchPolicy;
-use crate::time;
+use crate::destination::{Item, MatchKey, MatchPolicy};
+use crate::types::Entity;
+use crate::{Context, people, time};
+
+/// A record that an item may be, as far as it tells whose it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found<'a> {
+    /// The marker that it carries, or another external id; empty where it has none.
+    pub marker: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it is, or shares its address with, one of the staff.
+    pub staff: bool,
+    /// Whether another candidate of the item was found before.
+    pub several: bool,
+    /// By what it was found.
+    pub by: MatchKey,
+}
+
+/// Why a record that was found may be somebody else; nobody is fused with such a one (rule M-7).
+pub fn doubt(cx: &Context, item: &Item, found: &Found<'_>) -> Option<&'static str> {
+    let same = |one: &str, other: &str| one.trim().to_lowercase() == other.trim().to_lowercase();
+    let other = found.marker.to_lowercase();
+    let of_source = other.starts_with(&cx.marker_prefix().to_lowercase());
+    let name = match &item.entry().data {
+        Entity::Customer(customer) => people::customer_name(item.entry(), customer),
+        _ => String::new(),
+    };
+    if found.staff {
+        Some("a customer with what belongs to one of the staff")
+    } else if of_source && other != item.marker.to_lowercase() {
+        Some("it is another record of the source")
+    } else if found.several {
+        Some("several records may be it")
+    } else if found.by == MatchKey::Phone && !same(found.name, &name) {
+        Some("the same number, and another name")
+    } else {
+        None
+    }
+}
 
 /// A change to a record that was there.
 #[derive(Debug, Clone, PartialEq, Default)]

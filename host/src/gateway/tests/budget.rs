@@ -1,6 +1,7 @@
 //! Rate limits against a platform that is strict about them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::*;
 use crate::contract::description::{LimitHeader, LimitMeaning};
@@ -193,7 +194,7 @@ async fn what_the_platform_says_is_left_is_obeyed() {
     let meaning = |name: &str, meaning| LimitHeader {
         name: name.into(),
         key: None,
-        meaning,
+        numbers: vec![meaning],
     };
     bench.spec.description.rate_rules[0].headers = vec![
         meaning("x-remaining", LimitMeaning::Remaining),
@@ -214,6 +215,75 @@ async fn what_the_platform_says_is_left_is_obeyed() {
     gateway.exchange(&get("/x"), None).await.unwrap();
     gateway.exchange(&get("/x"), None).await.unwrap();
     assert!(bench.clock.now() - start >= 40_000);
+}
+
+/// A quota of 5,000 a day, of which the platform says after each answer how much is used: by others, and by us.
+fn shared_quota(bench: &mut Bench, others: &'static AtomicU64) -> FnTransport {
+    bench.rule(1_000_000, 86_400_000);
+    let rule = &mut bench.spec.description.rate_rules[0];
+    rule.shared = true;
+    rule.headers = vec![LimitHeader {
+        name: "x-limit-info".into(),
+        key: Some("api-usage".into()),
+        numbers: vec![LimitMeaning::Used, LimitMeaning::Limit],
+    }];
+    let ours = Arc::new(AtomicU64::new(0));
+    FnTransport::new(move |_| {
+        let used = ours.fetch_add(1, Relaxed) + 1 + others.load(Relaxed);
+        async move {
+            let info = format!("api-usage={used}/5000");
+            Ok(InResponse::whole(200, &[("x-limit-info", &info)], "{}"))
+        }
+    })
+}
+
+#[tokio::test]
+async fn used_and_limit_in_one_header_give_our_share_of_what_others_leave() {
+    static OTHERS: AtomicU64 = AtomicU64::new(4_000);
+    let mut bench = Bench::new(Role::Source);
+    let transport = shared_quota(&mut bench, &OTHERS);
+    let gateway = bench.open(transport);
+    gateway.set_budget_share(0.5);
+    let start = bench.clock.now();
+    for _ in 0..500 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    let state = gateway.state();
+    assert_eq!(
+        bench.clock.now(),
+        start,
+        "500 of the 1,000 that are free are ours"
+    );
+    assert_eq!(
+        (state.utilisation[0].used, state.utilisation[0].allowed),
+        (500, 500.0)
+    );
+    // The rest is left to the others: we look a quarter of an hour later, once, and then again.
+    let mut pauses = gateway.pauses();
+    let (first, second) = tokio::join!(
+        async {
+            gateway.exchange(&get("/x"), None).await.unwrap();
+            bench.clock.now() - start
+        },
+        async {
+            bench.soon(pauses.changed()).await.unwrap();
+            let pause = pauses.borrow_and_update().clone().unwrap();
+            assert_eq!(pause.reason, PauseReason::Quota("all".into()));
+            gateway.exchange(&get("/x"), None).await.unwrap();
+            bench.clock.now() - start
+        }
+    );
+    assert_eq!((first, second), (900_000, 1_800_000));
+    // What others used has left the window: there is more for us as well.
+    OTHERS.store(0, Relaxed);
+    gateway.exchange(&get("/x"), None).await.unwrap();
+    let again = bench.clock.now();
+    assert_eq!(again - start, 2_700_000);
+    for _ in 0..1_000 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    assert_eq!(bench.clock.now(), again);
+    assert_eq!(gateway.state().utilisation[0].allowed, 2_500.0);
 }
 
 #[tokio::test]
