@@ -997,6 +997,47 @@ impl Said<'_, '_> {
     }
 }
 
+/// Where an e-mail names people: by address, and by id.
+const NAMED: [(&str, &str); 3] = [
+    ("ToAddress", "ToIds"),
+    ("CcAddress", "CcIds"),
+    ("BccAddress", "BccIds"),
+];
+
+/// The addresses that an e-mail names, in lower case.
+pub fn addresses_of(child: &Child) -> Vec<String> {
+    let lists = NAMED.iter().filter_map(|(name, _)| child.fields.get(*name));
+    let each = lists
+        .filter_map(Json::as_str)
+        .flat_map(|list| list.split("; "));
+    each.map(str::to_lowercase).collect()
+}
+
+/// Names people by their ids instead of their addresses, those that are known (Salesforce facts §9.3).
+pub fn by_ids(child: &mut Child, people: &BTreeMap<String, String>) {
+    for (by_address, by_id) in NAMED {
+        let list = child.fields.get(by_address).and_then(Json::as_str);
+        let list = list.unwrap_or_default().to_owned();
+        let all = list.split("; ").filter(|one| !one.is_empty());
+        let (known, others): (Vec<&str>, Vec<&str>) =
+            all.partition(|one| people.contains_key(&one.to_lowercase()));
+        if known.is_empty() {
+            continue;
+        }
+        let ids: Vec<&String> = known
+            .iter()
+            .filter_map(|one| people.get(&one.to_lowercase()))
+            .collect();
+        child.fields.insert(by_id.to_owned(), json!(ids));
+        if others.is_empty() {
+            child.fields.shift_remove(by_address);
+        } else {
+            let rest = others.join("; ");
+            child.fields.insert(by_address.to_owned(), json!(rest));
+        }
+    }
+}
+
 /// What stands for an e-mail that Salesforce does not take: comments with the same text, that say whose it was.
 pub fn as_comments(child: &Child, code: &str, audits: bool) -> Vec<Child> {
     let field = |name: &str| child.fields.get(name).and_then(Json::as_str);

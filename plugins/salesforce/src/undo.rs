@@ -17,11 +17,13 @@ use transload_sdk::types::Error;
 
 use crate::api::{Record, id_of, id18, text};
 use crate::client::{self, ChangeRow, Changed, Deleted};
-use crate::map;
+use crate::deploy::{self, Deployed};
+use crate::map::{self, FieldKind, FieldTarget};
 use crate::thread::{CASE, COMMENT, MAIL, comment_facets};
 use crate::write::cases::TOPIC;
 use crate::write::facet;
 use crate::write::files::{self, DOCUMENT, VERSION};
+use crate::write::schema::{self, FIELD, OBJECT};
 
 type Verdict = (UndoStatus, Option<String>);
 
@@ -47,16 +49,27 @@ pub async fn undo(
             .map(|(_, id)| map::record_id(id).to_owned())
             .collect(),
     };
-    let (mut updated, mut created) = (Vec::new(), Vec::new());
+    let (mut updated, mut created, mut metadata) = (Vec::new(), Vec::new(), Vec::new());
     for one in &effects {
         match one.effect.action {
             Action::Matched => undo.say(one, (UndoStatus::Left, None)),
             Action::Updated => updated.push(one),
+            Action::Created if matches!(one.effect.target_kind.as_str(), FIELD | OBJECT) => {
+                metadata.push(one);
+            }
             Action::Created => created.push(one),
         }
     }
     undo.restore(&updated).await?;
     undo.delete(&created).await?;
+    for one in metadata {
+        let verdict = if one.effect.target_kind == FIELD {
+            undo.field(one).await?
+        } else {
+            undo.object(one).await?
+        };
+        undo.say(one, verdict);
+    }
     Ok(cx.reported().await?)
 }
 
@@ -343,6 +356,89 @@ impl Undo<'_> {
             .into_iter()
             .map(|(parent, counts)| (parent, said(counts)))
             .collect())
+    }
+
+    // ---- fields and objects
+
+    /// A field goes with what stands in it: values of others are in the way.
+    async fn field(&self, one: &Undoing) -> Result<Verdict, Error> {
+        let Some(target) = FieldTarget::parse(&one.effect.target_id) else {
+            return Ok(verdict(UndoStatus::Cannot, "not a field's address"));
+        };
+        // An object that went took its fields with it.
+        let (object, name) = (target.object.as_str(), target.name.as_str());
+        let Some(id) = schema::field_id(self.cx, object, name).await? else {
+            return Ok((UndoStatus::Gone, None));
+        };
+        let used = self.used(&target).await?;
+        let conflict = (used > 0).then(|| format!("{used} records of others have a value in it"));
+        if self.blocks(&conflict) {
+            return Ok((UndoStatus::Conflict, conflict));
+        }
+        if self.previews() {
+            return Ok((UndoStatus::Undone, None));
+        }
+        let url = client::path(&format!("/tooling/sobjects/CustomField/{id}"));
+        let key = client::key(&one.item, format!("undo:{}", one.effect_id), "delete");
+        Ok(match client::delete_at(self.cx, &url, key).await? {
+            Deleted::Done => (UndoStatus::Undone, None),
+            Deleted::Gone => (UndoStatus::Gone, None),
+            Deleted::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
+            Deleted::Unsettled => verdict(UndoStatus::Failed, "the deletion was not answered"),
+        })
+    }
+
+    /// How many records have a value in a field that this run did not give them. Long texts cannot be asked for (Salesforce
+    /// facts §7), nor what nobody is shown any more.
+    async fn used(&self, target: &FieldTarget) -> Result<usize, Error> {
+        let condition = match target.kind {
+            FieldKind::LongText(_) | FieldKind::Multipicklist(_) | FieldKind::Other(_) => {
+                return Ok(0);
+            }
+            // One that nobody has ticked is false.
+            FieldKind::Checkbox => format!("{} = true", target.name),
+            _ => format!("{} != null", target.name),
+        };
+        let described = client::describe(self.cx, &target.object).await?;
+        if !described.is_some_and(|object| object.field(&target.name).is_some()) {
+            return Ok(0);
+        }
+        let soql = format!(
+            "SELECT Id FROM {} WHERE {condition} LIMIT 2000",
+            target.object
+        );
+        let rows = client::query(self.cx, &soql).await?;
+        Ok(rows
+            .iter()
+            .filter(|row| !self.ours.contains(&id_of(row)))
+            .count())
+    }
+
+    /// An object goes with its records: those of others are in the way.
+    async fn object(&self, one: &Undoing) -> Result<Verdict, Error> {
+        let object = one.effect.target_id.as_str();
+        if client::describe(self.cx, object).await?.is_none() {
+            return Ok((UndoStatus::Gone, None));
+        }
+        let rows = client::query(self.cx, &format!("SELECT Id FROM {object} LIMIT 2000")).await?;
+        let foreign = rows
+            .iter()
+            .filter(|row| !self.ours.contains(&id_of(row)))
+            .count();
+        let conflict = (foreign > 0)
+            .then(|| format!("{foreign} records are in it that this run did not make"));
+        if self.blocks(&conflict) {
+            return Ok((UndoStatus::Conflict, conflict));
+        }
+        if self.previews() {
+            return Ok((UndoStatus::Undone, None));
+        }
+        let key = client::key(&one.item, format!("undo:{}", one.effect_id), "delete");
+        Ok(match deploy::delete_object(self.cx, key, object).await? {
+            Deployed::Done(_) => (UndoStatus::Undone, None),
+            Deployed::Refused(why) => verdict(UndoStatus::Failed, why),
+            Deployed::Unsettled => verdict(UndoStatus::Failed, "the deletion was not answered"),
+        })
     }
 
     async fn still_there(&self, open: &[&Undoing]) -> Result<BTreeSet<String>, Error> {

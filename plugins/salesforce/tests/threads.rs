@@ -93,9 +93,13 @@ fn by(person: Reference) -> Author {
 }
 
 fn part(id: &str, message: Message) -> Part {
+    let head = Head {
+        created_at: message.sent_at,
+        ..head(Kind::Message, id)
+    };
     Part {
         message: Entry {
-            head: head(Kind::Message, id),
+            head,
             data: Entity::Message(message),
         },
         attachments: Vec::new(),
@@ -549,7 +553,8 @@ fn a_thread_of_one_more_than_a_case_holds_continues_in_a_linked_case() {
     let bench = Bench::new();
     let parts = |n: usize| -> Vec<Part> {
         let one = |n: usize| {
-            let after = i64::try_from(n).unwrap() * 1_000;
+            // Whole seconds: a fraction would stand on the card.
+            let after = i64::try_from(n).unwrap() * 1_000 - 250;
             part(
                 &format!("m{n}"),
                 message(by(ana()), &format!("text {n}"), after),

@@ -27,7 +27,7 @@ use transload_sdk::words::Words;
 
 use super::files::{self, Fate, Wanted};
 use super::looked::{self, Looked, Want};
-use crate::api::{Fault, text};
+use crate::api::{Fault, id_of, text};
 use crate::client::{self, ROWS, Row, Saved};
 use crate::map::Choices;
 use crate::state::{Config, State};
@@ -428,41 +428,109 @@ impl Loader<'_> {
             }
         }
         let mut comments = Vec::new();
+        let mut known = Vec::new();
         for (number, pack) in packs.all().into_iter().enumerate() {
-            let row = |(at, case, child): &(usize, String, Child)| {
-                let item = loads.get(*at).map(|load| load.item.key.clone());
-                child_row(item.unwrap_or_default(), MAIL, case, child)
-            };
-            let rows: Vec<Row> = pack.iter().map(row).collect();
             let batch = format!("{}:{number}", named("mails", loads));
-            let saved = client::insert(self.cx, &batch, &rows).await?;
-            for ((at, case, child), saved) in pack.into_iter().zip(saved) {
-                let Some(load) = loads.get_mut(at) else {
-                    continue;
-                };
-                match saved {
-                    Saved::Made { id, proof, key } => {
-                        let mut mail = made(&child.part, MAIL, id, Some(proof), key);
-                        mail.fingerprint = Some(thread::child_print(&child));
-                        load.effects.push(mail);
-                    }
-                    Saved::There { id, key } => {
-                        let note = "an e-mail of an earlier load is there: left as it is";
-                        load.losses.push(loss("message", Fidelity::Lost, note));
-                        load.effects.push(made(&child.part, MAIL, id, None, key));
-                    }
-                    Saved::Refused(fault) => {
-                        let note = "refused as an e-mail: a comment";
-                        load.losses.push(loss("message", Fidelity::Converted, note));
-                        let audits = self.state.audits(COMMENT);
-                        let instead = thread::as_comments(&child, &fault.code, audits);
-                        comments.extend(instead.into_iter().map(|one| (at, case.clone(), one)));
-                    }
-                    Saved::Unsettled => load.open = Some("an e-mail"),
+            let back = self.mail_pack(loads, &batch, pack).await?;
+            for (at, case, mut child, fault) in back {
+                if names_people(&fault) {
+                    known.push((at, case, child, fault));
+                } else {
+                    comments.extend(self.instead(loads, at, &case, &mut child, &fault));
                 }
             }
         }
+        // Addresses of people who are here are to be given by their ids (Salesforce facts §9.3).
+        let people = self
+            .people(known.iter().map(|(_, _, child, _)| child))
+            .await?;
+        let mut packs = Packs::default();
+        for (at, case, mut child, _) in known {
+            thread::by_ids(&mut child, &people);
+            packs.add(std::iter::once((at, case, child)));
+        }
+        for (number, pack) in packs.all().into_iter().enumerate() {
+            let batch = format!("{}:{number}", named("mails-by-id", loads));
+            for (at, case, mut child, fault) in self.mail_pack(loads, &batch, pack).await? {
+                comments.extend(self.instead(loads, at, &case, &mut child, &fault));
+            }
+        }
         Ok(comments)
+    }
+
+    /// One request for e-mails; gives those that were refused.
+    async fn mail_pack(
+        &self,
+        loads: &mut [Load<'_>],
+        batch: &str,
+        pack: Vec<(usize, String, Child)>,
+    ) -> Result<Vec<(usize, String, Child, Fault)>, Error> {
+        let row = |(at, case, child): &(usize, String, Child)| {
+            let item = loads.get(*at).map(|load| load.item.key.clone());
+            child_row(item.unwrap_or_default(), MAIL, case, child)
+        };
+        let rows: Vec<Row> = pack.iter().map(row).collect();
+        let saved = client::insert(self.cx, batch, &rows).await?;
+        let mut refused = Vec::new();
+        for ((at, case, child), saved) in pack.into_iter().zip(saved) {
+            let Some(load) = loads.get_mut(at) else {
+                continue;
+            };
+            match saved {
+                Saved::Made { id, proof, key } => {
+                    let mut mail = made(&child.part, MAIL, id, Some(proof), key);
+                    mail.fingerprint = Some(thread::child_print(&child));
+                    load.effects.push(mail);
+                }
+                Saved::There { id, key } => {
+                    let note = "an e-mail of an earlier load is there: left as it is";
+                    load.losses.push(loss("message", Fidelity::Lost, note));
+                    load.effects.push(made(&child.part, MAIL, id, None, key));
+                }
+                Saved::Refused(fault) => refused.push((at, case, child, fault)),
+                Saved::Unsettled => load.open = Some("an e-mail"),
+            }
+        }
+        Ok(refused)
+    }
+
+    /// What stands for an e-mail that was refused.
+    fn instead(
+        &self,
+        loads: &mut [Load<'_>],
+        at: usize,
+        case: &str,
+        child: &mut Child,
+        fault: &Fault,
+    ) -> Vec<(usize, String, Child)> {
+        if let Some(load) = loads.get_mut(at) {
+            let note = "refused as an e-mail: a comment";
+            load.losses.push(loss("message", Fidelity::Converted, note));
+        }
+        let comments = thread::as_comments(child, &fault.code, self.state.audits(COMMENT));
+        let comments = comments.into_iter();
+        comments.map(|one| (at, case.to_owned(), one)).collect()
+    }
+
+    /// Contacts, leads and users by their addresses, of those that e-mails name.
+    async fn people<'c>(
+        &self,
+        mails: impl Iterator<Item = &'c Child>,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let addresses: BTreeSet<String> = mails.flat_map(thread::addresses_of).collect();
+        let mut people = BTreeMap::new();
+        if addresses.is_empty() {
+            return Ok(people);
+        }
+        for object in ["Contact", "User", "Lead"] {
+            let select = format!("SELECT Id, Email FROM {object}");
+            let found = client::query_in(self.cx, &select, "Email", &addresses, None).await?;
+            for person in found {
+                let address = text(&person, "Email").to_lowercase();
+                people.entry(address).or_insert_with(|| id_of(&person));
+            }
+        }
+        Ok(people)
     }
 
     async fn comments(
@@ -644,6 +712,13 @@ fn is_of_owner(fault: &Fault) -> bool {
     fault.is("INACTIVE_OWNER_OR_USER")
         || fault.is("OP_WITH_INVALID_USER_TYPE_EXCEPTION")
         || fault.fields.iter().any(|field| field == "OwnerId")
+}
+
+/// Whether an e-mail was refused because it names people who are here by their addresses (Salesforce facts §9.3).
+fn names_people(fault: &Fault) -> bool {
+    let fields = ["ToAddress", "CcAddress", "BccAddress"];
+    let named = |field: &String| fields.contains(&field.as_str());
+    !fault.is("INVALID_EMAIL_ADDRESS") && fault.fields.iter().any(named)
 }
 
 /// When the source changed a thread last, as far as its Case says it.
