@@ -8,6 +8,8 @@
 //! Cases, files and e-mails carry a unique external id, so their requests may be repeated (Salesforce facts §12). Comments have
 //! none: one that may be there is looked for under its Case by what it says, and only what is not there is made again.
 //!
+//! A thread that an earlier run loaded and that changed since is changed: fields of its Case, and what was said since.
+//!
 //! Calls at best for a thousand threads of ten parts, eight of them e-mails: 5 for the Cases, 40 for the e-mails, 10 for the
 //! comments; files are one call and one look for two hundred. Bulk API 2.0 takes four calls and some polls for each kind of a
 //! job, but gives its results without order, cannot carry files, and has no external id for comments to know rows by; at
@@ -18,22 +20,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
-use transload_sdk::destination::{Item, Thread};
-use transload_sdk::effects::{effect, made, reject, report};
+use transload_sdk::destination::{Item, MatchPolicy, Thread};
+use transload_sdk::effects::{changed, effect, made, reject, report};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::policy::{Change, changes};
 use transload_sdk::thread::lone_note;
 use transload_sdk::types::{Entity, Entry, Error, Fidelity, Loss, Text};
 use transload_sdk::words::Words;
 
+use super::facet;
 use super::files::{self, Fate, Wanted};
 use super::looked::{self, Looked, Want};
-use crate::api::{Fault, id_of, text};
-use crate::client::{self, ROWS, Row, Saved};
+use crate::api::{Fault, Record, id_of, id18, text};
+use crate::client::{self, ChangeRow, Changed, ROWS, Row, Saved};
+use crate::fields::{RUN, SOURCE_ID};
 use crate::map::Choices;
 use crate::state::{Config, State};
 use crate::thread::{
     self, CASE, CHILDREN_PER_CASE, COMMENT, Child, File, MAIL, Mapped, Surroundings,
 };
+use crate::undo::facets_now;
 
 /// Links of Cases to topics.
 pub const TOPIC: &str = "TopicAssignment";
@@ -65,15 +71,17 @@ pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
         prefix: cx.marker_prefix(),
     };
     let loaded = loader.loaded_before(&threads).await?;
-    let mut loads = Vec::new();
+    let (mut loads, mut changed) = (Vec::new(), Vec::new());
     for (item, thread) in threads {
         let before = before(item).filter(|case| loaded.contains(*case));
         let load = loader.begin(item, thread)?;
-        match before {
-            Some(case) => loader.keep(&load, case),
-            None => loads.push(load),
+        match (before, prior(item)) {
+            (None, _) => loads.push(load),
+            (Some(_), Some(main)) if main.updated_at != updated_at(&load) => changed.push(load),
+            (Some(case), _) => loader.keep(&load, case),
         }
     }
+    loader.update(changed).await?;
     loader.load(loads).await
 }
 
@@ -96,12 +104,15 @@ fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
 
 /// The Case that an earlier run made of a thread, or that a look-up by the marker found.
 fn before(item: &Item) -> Option<&str> {
-    let prior = item
-        .prior
-        .iter()
-        .find(|effect| effect.target_kind == CASE && effect.part == "main");
+    let prior = prior(item);
     let existing = item.existing.as_ref().map(|found| found.target_id.as_str());
     prior.map(|effect| effect.target_id.as_str()).or(existing)
+}
+
+/// What an earlier run did to a thread's Case last.
+fn prior(item: &Item) -> Option<&Effect> {
+    let is_case = |effect: &&Effect| effect.target_kind == CASE && effect.part == "main";
+    item.prior.iter().find(is_case)
 }
 
 /// A thread on its way.
@@ -118,6 +129,20 @@ struct Load<'a> {
     is_old: bool,
     /// What is not known of it.
     open: Option<&'static str>,
+    /// The external ids of its e-mails that are there, where an earlier run loaded it.
+    known: BTreeSet<String>,
+}
+
+impl Load<'_> {
+    /// Gives every list of children a Case: what has none stands under the last.
+    fn spread(&mut self) {
+        while self.cases.len() < self.mapped.children.len() {
+            let Some(last) = self.cases.last().cloned() else {
+                return;
+            };
+            self.cases.push(last);
+        }
+    }
 }
 
 struct Loader<'a> {
@@ -150,6 +175,7 @@ impl Loader<'_> {
             cases: Vec::new(),
             is_old: item.in_doubt_since.is_some(),
             open: None,
+            known: BTreeSet::new(),
         })
     }
 
@@ -207,10 +233,9 @@ impl Loader<'_> {
         Ok(found.into_keys().collect())
     }
 
-    /// A thread that is there stays as it is: a change would wake automation, and loading it again would double it (rule M-9).
-    /// What the source changed since is a loss of this run.
+    /// A thread that is there and did not change stays as it is; so does one that another project loaded.
     fn keep(&self, load: &Load<'_>, case: &str) {
-        let prior = load.item.prior.iter().find(|effect| effect.part == "main");
+        let prior = prior(load.item);
         let mut losses = load.mapped.losses.clone();
         if prior.is_none_or(|prior| prior.updated_at != updated_at(load)) {
             let note = "there already, from an earlier load: left as it is";
@@ -230,6 +255,11 @@ impl Loader<'_> {
         }
         let mut loads = self.first_cases(loads).await?;
         self.further_cases(&mut loads).await?;
+        self.children(loads).await
+    }
+
+    /// What stands under the Cases: files, e-mails, comments, topics.
+    async fn children(&self, mut loads: Vec<Load<'_>>) -> Result<(), Error> {
         self.send_files(&mut loads).await?;
         for load in &mut loads {
             // What became of the files is known now, and the threads say it.
@@ -238,6 +268,7 @@ impl Loader<'_> {
                 load.mapped.children = mapped.children;
                 load.mapped.losses = mapped.losses;
             }
+            load.spread();
         }
         let comments = self.mails(&mut loads).await?;
         self.comments(&mut loads, comments).await?;
@@ -248,15 +279,143 @@ impl Loader<'_> {
         Ok(())
     }
 
+    // ---- what changed since an earlier run
+
+    /// Threads that an earlier run loaded and that changed since (rule M-9): the Case's fields are set anew, but for those that
+    /// somebody changed here; what was said since is added. E-mails and comments that are there stay as they are.
+    async fn update(&self, mut loads: Vec<Load<'_>>) -> Result<(), Error> {
+        if loads.is_empty() {
+            return Ok(());
+        }
+        for load in &mut loads {
+            let of_part = |number: usize| {
+                let part = case_part(number);
+                let mut prior = load.item.prior.iter();
+                let case = prior.find(|e| e.target_kind == CASE && e.part == part)?;
+                Some(id18(&case.target_id))
+            };
+            load.cases = (0..).map_while(of_part).collect();
+            load.is_old = true;
+        }
+        self.change_cases(&mut loads).await?;
+        self.known_children(&mut loads).await?;
+        self.children(loads).await
+    }
+
+    async fn change_cases(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let ids: BTreeSet<String> = loads
+            .iter()
+            .filter_map(|l| l.cases.first().cloned())
+            .collect();
+        let drafts = loads.iter().filter_map(|load| load.mapped.cases.first());
+        let names: BTreeSet<String> = drafts
+            .flat_map(|draft| draft.fields.keys().cloned())
+            .collect();
+        let fields: Vec<&str> = std::iter::once("Id")
+            .chain(
+                names
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| !is_of_birth(name)),
+            )
+            .collect();
+        let now = client::retrieve(self.cx, CASE, &ids, &fields).await?;
+        let mut rows = Vec::new();
+        let mut waiting = Vec::new();
+        for (at, load) in loads.iter_mut().enumerate() {
+            let case = load.cases.first().cloned().unwrap_or_default();
+            let change = now.get(&case).map(|record| change_of(load, record));
+            let Some(change) = change.filter(|change| !change.wanted.is_empty()) else {
+                let main = effect("main", CASE, case.as_str(), Action::Matched);
+                load.effects.push(about(main, load));
+                continue;
+            };
+            rows.push(ChangeRow {
+                item: load.item.key.clone(),
+                part: "main".to_owned(),
+                object: CASE.to_owned(),
+                id: case.clone(),
+                values: change.wanted.clone(),
+            });
+            waiting.push((at, case, change));
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let done = client::change(self.cx, &named("cases", loads), &rows).await?;
+        for ((at, case, change), done) in waiting.into_iter().zip(done) {
+            let Some(load) = loads.get_mut(at) else {
+                continue;
+            };
+            let mut main = effect("main", CASE, case, Action::Matched);
+            match done {
+                Changed::Done(key) => {
+                    main.action = Action::Updated;
+                    main.key = Some(key);
+                    main.before = Some(Value::Object(change.before).to_string());
+                    main.fingerprint = Some(super::sent_print(&change.wanted));
+                }
+                Changed::Refused(_) => {
+                    let note = "the change of its Case was refused: left as it is";
+                    load.losses.push(loss("conversation", Fidelity::Lost, note));
+                }
+                Changed::Unsettled => load.open = Some("a change of its Case"),
+            }
+            let main = about(main, load);
+            load.effects.push(main);
+        }
+        Ok(())
+    }
+
+    /// What is there of e-mails and files.
+    async fn known_children(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let cases: BTreeSet<String> = loads.iter().flat_map(|l| l.cases.iter().cloned()).collect();
+        let select = format!("SELECT Id, ParentId, {SOURCE_ID} FROM {MAIL}");
+        let mut mails = Vec::new();
+        if self.state.has(MAIL, SOURCE_ID) {
+            mails = client::query_in(self.cx, &select, "ParentId", &cases, None).await?;
+        }
+        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for mail in mails {
+            let case = id18(text(&mail, "ParentId"));
+            known
+                .entry(case)
+                .or_default()
+                .insert(text(&mail, SOURCE_ID).to_owned());
+        }
+        for load in loads.iter_mut() {
+            let of_cases = load.cases.iter().filter_map(|case| known.get(case));
+            load.known = of_cases.flatten().cloned().collect();
+            // The card is a field; what did not fit there was said once.
+            for children in &mut load.mapped.children {
+                children.retain(|child| !child.part.starts_with("card:"));
+            }
+        }
+        let ids = loads.iter().flat_map(|load| files_of(&load.thread));
+        let ids: BTreeSet<&str> = ids.map(|entry| entry.head.id.as_str()).collect();
+        let there = files::there(self.cx, self.state, &ids).await?;
+        for load in loads.iter_mut() {
+            for (id, file) in &mut load.files {
+                if let Some(found) = there.get(id) {
+                    *file = self.at_site(found.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn conclude(&self, load: Load<'_>) {
-        let ours = load
+        let first = load.effects.first().map(|main| main.action);
+        let added = load
             .effects
-            .first()
-            .is_some_and(|main| main.proof.is_some());
-        let status = match load.open {
-            Some(what) => Status::Unsettled(format!("{what} was not answered")),
-            None if ours => Status::Created,
-            None => Status::Matched,
+            .iter()
+            .any(|effect| effect.action == Action::Created);
+        let status = match (load.open, first) {
+            (Some(what), _) => Status::Unsettled(format!("{what} was not answered")),
+            (None, Some(Action::Created)) => Status::Created,
+            (None, Some(Action::Updated)) => Status::Updated,
+            (None, _) if added => Status::Updated,
+            (None, _) => Status::Matched,
         };
         let mut losses = load.mapped.losses;
         losses.extend(load.losses);
@@ -358,6 +517,17 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// A file with its whole address.
+    fn at_site(&self, file: File) -> File {
+        match file {
+            File::There { document, url } => File::There {
+                document,
+                url: format!("{}{url}", self.config.site()),
+            },
+            other => other,
+        }
+    }
+
     async fn send_files(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
         let mut fates = Vec::new();
         {
@@ -368,6 +538,10 @@ impl Loader<'_> {
                     continue;
                 };
                 for entry in files_of(&load.thread) {
+                    let file = load.files.get(&entry.head.id);
+                    if matches!(file, Some(File::There { .. })) {
+                        continue;
+                    }
                     if let Ok((name, content)) = files::to_be_sent(entry, self.config) {
                         places.push((at, entry.head.id.clone()));
                         wanted.push(Wanted {
@@ -390,13 +564,7 @@ impl Loader<'_> {
             };
             match fate {
                 Fate::There(file, effect) => {
-                    let file = match file {
-                        File::There { document, url } => File::There {
-                            document,
-                            url: format!("{}{url}", self.config.site()),
-                        },
-                        other => other,
-                    };
+                    let file = self.at_site(file);
                     load.files.insert(id, file);
                     load.effects.push(*effect);
                 }
@@ -419,7 +587,11 @@ impl Loader<'_> {
             .filter(|(_, load)| load.open.is_none())
         {
             for (case, children) in load.cases.iter().zip(&load.mapped.children) {
-                let mails: Vec<&Child> = children.iter().filter(|child| child.mail).collect();
+                let is_new = |child: &&Child| {
+                    let marker = child.fields.get(SOURCE_ID).and_then(Value::as_str);
+                    child.mail && !marker.is_some_and(|marker| load.known.contains(marker))
+                };
+                let mails: Vec<&Child> = children.iter().filter(is_new).collect();
                 packs.add(
                     mails
                         .into_iter()
@@ -612,7 +784,7 @@ impl Loader<'_> {
             object: TOPIC,
             select: "SELECT Id, TopicId, EntityId FROM TopicAssignment",
             parent: "EntityId",
-            identity: |record| crate::api::id18(text(record, "TopicId")),
+            identity: |record| id18(text(record, "TopicId")),
         };
         let made = look.insert(&named("topics", loads), wants).await?;
         take(loads, made, "a topic");
@@ -683,16 +855,66 @@ fn case_row(load: &Load<'_>, number: usize, parent: Option<&String>) -> Row {
     if let Some(parent) = parent {
         values.insert("ParentId".to_owned(), json!(parent));
     }
-    let part = match number {
-        0 => "main".to_owned(),
-        n => format!("continued:{}", n + 1),
-    };
     Row {
         item: load.item.key.clone(),
-        part,
+        part: case_part(number),
         object: CASE.to_owned(),
         values,
     }
+}
+
+/// Which part of its item a Case is, by its place.
+fn case_part(number: usize) -> String {
+    match number {
+        0 => "main".to_owned(),
+        n => format!("continued:{}", n + 1),
+    }
+}
+
+/// A Case's effect with what is said of every one.
+fn about(main: Effect, load: &Load<'_>) -> Effect {
+    Effect {
+        updated_at: updated_at(load),
+        url: Some(url(&main.target_id)),
+        ..main
+    }
+}
+
+/// What a Case is given once, when it is made.
+fn is_of_birth(name: &str) -> bool {
+    matches!(
+        name,
+        "CreatedDate"
+            | "CreatedById"
+            | "LastModifiedDate"
+            | "ClosedDate"
+            | "RecordTypeId"
+            | SOURCE_ID
+            | RUN
+    )
+}
+
+/// What becomes of a Case that is there: what differs, but for what somebody changed here since we wrote it (rule D-11).
+fn change_of(load: &mut Load<'_>, record: &Record) -> Change {
+    let draft = load.mapped.cases.first();
+    let mut wanted = draft.map(|draft| draft.fields.clone()).unwrap_or_default();
+    let recorded = prior(load.item).and_then(|main| main.fingerprint.as_deref());
+    let theirs = changed(recorded.unwrap_or_default(), &facets_now(CASE, record));
+    wanted.retain(|name, value| {
+        let now = record.get(name).unwrap_or(&Value::Null);
+        !is_of_birth(name) && facet(now) != facet(value)
+    });
+    let before = wanted.len();
+    wanted.retain(|name, _| !theirs.contains(name));
+    if wanted.len() < before {
+        let note = "changed here since it was loaded: left as it is";
+        load.losses.push(loss("conversation", Fidelity::Lost, note));
+    }
+    changes(
+        MatchPolicy::SourceWins,
+        &wanted,
+        &Value::Object(record.clone()),
+    )
 }
 
 fn child_row(item: String, object: &str, case: &str, child: &Child) -> Row {

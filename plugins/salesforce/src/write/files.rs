@@ -127,6 +127,44 @@ pub async fn send(
     sender.look(wanted, met).await
 }
 
+/// The files of these attachments that are there already, from an earlier run.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn there(
+    cx: &Context,
+    state: &State,
+    ids: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, File>, Error> {
+    let mut found = BTreeMap::new();
+    if ids.is_empty() || !state.has(VERSION, SOURCE_ID) {
+        return Ok(found);
+    }
+    let by_marker: BTreeMap<String, &str> = ids.iter().map(|id| (marker(cx, id), *id)).collect();
+    let markers: BTreeSet<String> = by_marker.keys().cloned().collect();
+    let select = format!("SELECT Id, ContentDocumentId, {SOURCE_ID} FROM {VERSION}");
+    for version in client::query_in(cx, &select, SOURCE_ID, &markers, None).await? {
+        if let Some(id) = by_marker.get(text(&version, SOURCE_ID)) {
+            let file = File::There {
+                document: id18(text(&version, "ContentDocumentId")),
+                url: url(text(&version, "Id")),
+            };
+            found.insert((*id).to_owned(), file);
+        }
+    }
+    Ok(found)
+}
+
+/// What the file of an attachment is known by.
+fn marker(cx: &Context, id: &str) -> String {
+    source_id(&format!("{}attachment:{id}", cx.marker_prefix()))
+}
+
+/// Where HTML finds a version, below the org's own address (Salesforce facts §9.6).
+fn url(version: &str) -> String {
+    format!("/sfc/servlet.shepherd/version/download/{version}")
+}
+
 /// As many files as one request takes, by number and by bytes.
 fn groups<'w, 'a>(wanted: &'w [Wanted<'a>]) -> Vec<&'w [Wanted<'a>]> {
     let mut all = Vec::new();
@@ -156,11 +194,6 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    fn marker(&self, one: &Wanted<'_>) -> String {
-        let prefix = self.cx.marker_prefix();
-        source_id(&format!("{prefix}attachment:{}", one.entry.head.id))
-    }
-
     fn record(&self, one: &Wanted<'_>) -> Map<String, Value> {
         let mut record = Map::new();
         let mut set = |name: &str, value: Value| record.insert(name.to_owned(), value);
@@ -173,7 +206,7 @@ impl Sender<'_> {
             set("ContentModifiedDate", json!(map::datetime(at)));
         }
         for (field, value) in [
-            (SOURCE_ID, self.marker(one)),
+            (SOURCE_ID, marker(self.cx, &one.entry.head.id)),
             (RUN, self.cx.run().to_owned()),
         ] {
             if self.state.has(VERSION, field) {
@@ -321,11 +354,9 @@ impl Sender<'_> {
         let is_whole = size == Some(one.content.size)
             && text(version, "Checksum") == md5_of(self.cx, &one.content);
         let file = if is_whole {
-            let id = text(version, "Id");
             File::There {
                 document,
-                // Below the org's own address, as its pages are (Salesforce facts §9.6).
-                url: format!("/sfc/servlet.shepherd/version/download/{id}"),
+                url: url(text(version, "Id")),
             }
         } else {
             let words = "other bytes have arrived than were sent".to_owned();
