@@ -142,7 +142,7 @@ pub fn refused(reply: &Reply) -> Result<Fault, Error> {
 }
 
 /// A refusal that is about the org, not about the record.
-fn org_refusal(fault: &Fault) -> Result<(), Error> {
+pub(crate) fn org_refusal(fault: &Fault) -> Result<(), Error> {
     match fault.code.as_str() {
         "INVALID_SESSION_ID" | "INVALID_LOGIN" => Err(Error::Auth(fault.said())),
         "REQUEST_LIMIT_EXCEEDED" | "STORAGE_LIMIT_EXCEEDED" => Err(Error::Quota(None)),
@@ -538,7 +538,7 @@ async fn rows_met(
 }
 
 /// The results of a collections request, one for each row.
-fn results(reply: &Reply, rows: usize) -> Result<Vec<RowResult>, Error> {
+pub(crate) fn results(reply: &Reply, rows: usize) -> Result<Vec<RowResult>, Error> {
     let results: Vec<RowResult> = reply.json()?;
     if results.len() != rows {
         let text = format!("{}: {} results of {rows} rows", reply.what(), results.len());

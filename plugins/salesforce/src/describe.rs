@@ -435,7 +435,7 @@ fn by_products() -> Vec<ByProduct> {
         made(
             Kind::Message,
             "a task beside an e-mail message, with the time of the load (Enhanced Email)",
-            "EmailMessage.ActivityId; it is recorded as an effect of the conversation",
+            "EmailMessage.ActivityId; it is deleted with its e-mail",
         ),
         made(
             Kind::Message,

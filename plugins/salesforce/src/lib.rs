@@ -14,6 +14,8 @@ pub mod map;
 pub mod prepare;
 pub mod state;
 pub mod survey;
+pub mod text;
+pub mod thread;
 pub mod undo;
 pub mod verify;
 pub mod write;

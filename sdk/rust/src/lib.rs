@@ -33,6 +33,7 @@ pub mod http;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod text;
+pub mod thread;
 pub mod time;
 pub mod words;
 

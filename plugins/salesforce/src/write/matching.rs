@@ -18,6 +18,7 @@ use crate::client;
 use crate::fields;
 use crate::map;
 use crate::state::{Config, Leads};
+use crate::thread::CASE;
 
 type Found = BTreeMap<String, Vec<Candidate>>;
 
@@ -34,6 +35,8 @@ pub async fn match_items(
         Kind::Customer => customers(cx, items).await?,
         Kind::Company => companies(cx, items).await?,
         Kind::Agent => agents(cx, items).await?,
+        Kind::Conversation | Kind::Message => by_marker(cx, CASE, items).await?,
+        Kind::CustomObject => records(cx, items).await?,
         _ => Found::new(),
     };
     let result = |item: &Item| MatchResult {
@@ -66,6 +69,48 @@ async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
                 vec![candidate(user, MatchKey::Email, None)],
             );
         }
+    }
+    Ok(found)
+}
+
+/// Records of one object by our marker: Cases, records of custom objects.
+async fn by_marker(cx: &Context, object: &str, items: &[Item]) -> Result<Found, Error> {
+    let keys: BTreeMap<String, &Item> = items
+        .iter()
+        .map(|item| (fields::source_id(&item.marker), item))
+        .collect();
+    let markers: BTreeSet<String> = keys.keys().cloned().collect();
+    let select = format!(
+        "SELECT Id, {}, {} FROM {object}",
+        fields::SOURCE_ID,
+        fields::RUN
+    );
+    let rows = client::query_in(cx, &select, fields::SOURCE_ID, &markers, None).await?;
+    let mut found = Found::new();
+    for row in rows {
+        let Some(item) = keys.get(text(&row, fields::SOURCE_ID)) else {
+            continue;
+        };
+        let mut candidate = candidate(&row, MatchKey::Marker, None);
+        if object.ends_with("__c") {
+            candidate.target_id = map::record_target(object, &candidate.target_id);
+        }
+        found.entry(item.key.clone()).or_default().push(candidate);
+    }
+    Ok(found)
+}
+
+async fn records(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+    let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+    for item in items {
+        if let Entity::CustomObject(data) = &item.entry().data {
+            let object = map::object_name(&data.object_type);
+            by_object.entry(object).or_default().push(item.clone());
+        }
+    }
+    let mut found = Found::new();
+    for (object, items) in by_object {
+        found.extend(by_marker(cx, &object, &items).await?);
     }
     Ok(found)
 }

@@ -3,13 +3,15 @@
 //! An item's outcome is reported as soon as it is known (rule D-8). `created` is claimed only with proof (rule D-4): the
 //! answer of an insert, or our run read back from the record.
 
+pub mod cases;
+pub mod files;
 pub mod links;
+pub mod looked;
 pub mod matching;
 pub mod objects;
 pub mod people;
 pub mod schema;
 pub mod teams;
-pub mod threads;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +52,7 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
         Kind::Brand => schema::brands(cx, &items).await,
         Kind::Company => people::companies(cx, &items).await,
         Kind::Customer => people::customers(cx, &items).await,
-        Kind::Conversation | Kind::Message => threads::threads(cx, &items).await,
+        Kind::Conversation | Kind::Message => cases::cases(cx, &items).await,
         Kind::CustomObject => objects::records(cx, &items).await,
         Kind::Relationship => links::relationships(cx, &items).await,
         Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
@@ -86,12 +88,22 @@ pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
 pub fn facets(sent: &Map<String, Value>, now: &Map<String, Value>) -> Vec<(String, String)> {
     let held = |name: &String| {
         let value = now.get(name).unwrap_or(&Value::Null);
-        (name.clone(), canonical(value))
+        (name.clone(), facet(value))
     };
     sent.keys()
         .filter(|name| is_compared(name))
         .map(held)
         .collect()
+}
+
+/// A value as two readings of it are compared: long text by its letters and digits, which survive trimming and other line ends;
+/// else as [`canonical`] has it.
+pub fn facet(value: &Value) -> String {
+    match value.as_str() {
+        Some(text) if text.len() > 255 || text.contains(['\n', '\r']) => crate::text::letters(text),
+        Some(text) if text.trim() != text => canonical(&json!(text.trim())),
+        _ => canonical(value),
+    }
 }
 
 /// What becomes of these by itself is no change of anybody's (rule D-11).
@@ -103,7 +115,7 @@ fn is_compared(name: &str) -> bool {
 }
 
 /// The fingerprint of what was sent. Salesforce gives no record back when it takes one, so this is of the values sent; how they
-/// come back is made equal by [`canonical`].
+/// come back is made equal by [`facet`].
 pub fn sent_print(sent: &Map<String, Value>) -> String {
     map::print(&facets(sent, sent))
 }
