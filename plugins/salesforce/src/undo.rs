@@ -18,12 +18,16 @@ use transload_sdk::types::Error;
 use crate::api::{Record, id_of, id18, text};
 use crate::client::{self, ChangeRow, Changed, Deleted};
 use crate::deploy::{self, Deployed};
+use crate::fields::SOURCE_ID;
 use crate::map::{self, FieldKind, FieldTarget};
 use crate::thread::{CASE, COMMENT, MAIL, comment_facets};
 use crate::write::cases::TOPIC;
 use crate::write::facet;
 use crate::write::files::{self, DOCUMENT, VERSION};
 use crate::write::schema::{self, FIELD, OBJECT};
+
+/// What shows a field.
+const SHOWN: &str = "FieldPermissions";
 
 type Verdict = (UndoStatus, Option<String>);
 
@@ -242,7 +246,10 @@ impl Undo<'_> {
                 continue;
             };
             let conflict = changes(one, &facets_now(object, record));
-            let conflict = conflict.or_else(|| foreign.get(&id).cloned());
+            let mut conflict = conflict.or_else(|| foreign.get(&id).cloned());
+            if object == SHOWN && conflict.is_none() {
+                conflict = self.shows_values(record).await?;
+            }
             if self.blocks(&conflict) {
                 self.say(one, (UndoStatus::Conflict, conflict));
                 continue;
@@ -281,7 +288,11 @@ impl Undo<'_> {
             let of = |row: Record| (id18(text(&row, "ContentDocumentId")), row);
             return Ok(rows.into_iter().map(of).collect());
         }
-        let extra = (object == MAIL).then_some("ActivityId");
+        let extra: &[&str] = match object {
+            MAIL => &["ActivityId"],
+            SHOWN => &["Field"],
+            _ => &[],
+        };
         let mut fields: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         fields.extend(extra);
         fields.remove("Id");
@@ -360,7 +371,7 @@ impl Undo<'_> {
 
     // ---- fields and objects
 
-    /// A field goes with what stands in it: values of others are in the way.
+    /// A field goes with what stands in it: values that stay are in the way.
     async fn field(&self, one: &Undoing) -> Result<Verdict, Error> {
         let Some(target) = FieldTarget::parse(&one.effect.target_id) else {
             return Ok(verdict(UndoStatus::Cannot, "not a field's address"));
@@ -370,8 +381,7 @@ impl Undo<'_> {
         let Some(id) = schema::field_id(self.cx, object, name).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let used = self.used(&target).await?;
-        let conflict = (used > 0).then(|| format!("{used} records of others have a value in it"));
+        let conflict = self.used(object, name).await?;
         if self.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
@@ -388,30 +398,44 @@ impl Undo<'_> {
         })
     }
 
-    /// How many records have a value in a field that this run did not give them. Long texts cannot be asked for (Salesforce
-    /// facts §7), nor what nobody is shown any more.
-    async fn used(&self, target: &FieldTarget) -> Result<usize, Error> {
-        let condition = match target.kind {
-            FieldKind::LongText(_) | FieldKind::Multipicklist(_) | FieldKind::Other(_) => {
-                return Ok(0);
+    /// Whether records have a value in a field: those of others, and those of this run that stay. Long texts cannot be asked for
+    /// (Salesforce facts §7) and are read, of what we have loaded; a field that nobody is shown any more has none to show.
+    async fn used(&self, object: &str, name: &str) -> Result<Option<String>, Error> {
+        let Some(described) = client::describe(self.cx, object).await? else {
+            return Ok(None);
+        };
+        let Some(field) = described.field(name) else {
+            return Ok(None);
+        };
+        let kind = FieldKind::of(field);
+        let long = matches!(
+            kind,
+            FieldKind::LongText(_) | FieldKind::Multipicklist(_) | FieldKind::Other(_)
+        );
+        let soql = match kind {
+            _ if long && described.field(SOURCE_ID).is_none() => return Ok(None),
+            _ if long => {
+                format!("SELECT Id, {name} FROM {object} WHERE {SOURCE_ID} != null LIMIT 2000")
             }
             // One that nobody has ticked is false.
-            FieldKind::Checkbox => format!("{} = true", target.name),
-            _ => format!("{} != null", target.name),
+            FieldKind::Checkbox => {
+                format!("SELECT Id FROM {object} WHERE {name} = true LIMIT 2000")
+            }
+            _ => format!("SELECT Id FROM {object} WHERE {name} != null LIMIT 2000"),
         };
-        let described = client::describe(self.cx, &target.object).await?;
-        if !described.is_some_and(|object| object.field(&target.name).is_some()) {
-            return Ok(0);
-        }
-        let soql = format!(
-            "SELECT Id FROM {} WHERE {condition} LIMIT 2000",
-            target.object
-        );
         let rows = client::query(self.cx, &soql).await?;
-        Ok(rows
-            .iter()
-            .filter(|row| !self.ours.contains(&id_of(row)))
-            .count())
+        let has_value =
+            |row: &&Record| !long || row.get(name).is_some_and(|value| !value.is_null());
+        let used = rows.iter().filter(has_value).count();
+        Ok((used > 0).then(|| format!("{used} records that stay have a value in {object}.{name}")))
+    }
+
+    /// A field that nobody is shown any more could not be asked for its values: as long as it has some, it stays shown.
+    async fn shows_values(&self, permission: &Record) -> Result<Option<String>, Error> {
+        match text(permission, "Field").split_once('.') {
+            Some((object, name)) => self.used(object, name).await,
+            None => Ok(None),
+        }
     }
 
     /// An object goes with its records: those of others are in the way.

@@ -792,6 +792,14 @@ impl Loader<'_> {
     }
 }
 
+/// Whether an earlier run made what an effect names.
+fn is_prior(item: &Item, effect: &Effect) -> bool {
+    let same = |prior: &Effect| {
+        (&prior.target_kind, &prior.target_id) == (&effect.target_kind, &effect.target_id)
+    };
+    item.prior.iter().any(same)
+}
+
 /// Puts what became of rows where it belongs.
 fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static str) {
     for (at, fate) in made {
@@ -799,6 +807,8 @@ fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static
             continue;
         };
         match fate {
+            // An earlier run has it in its own effects.
+            looked::Fate::There(effect) if is_prior(load.item, &effect) => {}
             looked::Fate::There(effect) => load.effects.push(effect),
             looked::Fate::Refused(row, _) if row.object == TOPIC => {
                 let note = "a topic was refused: the tag is in its field, or on the source card";

@@ -85,6 +85,7 @@ impl Org {
                 clock.advance(STEP_MS);
                 send(router.clone(), token.clone(), request)
             })
+            .holding(bytes_of)
             .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
         };
         let mut trial = Trial::new(plays, move || time.now_ms());
