@@ -174,7 +174,11 @@ async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() 
             assert!(is_settled(&outcomes[0]), "{outcomes:?}");
             // What this run made is known as made by it.
             if matches!(kind, Kind::Company | Kind::Customer) {
-                assert_eq!(outcomes[0].effects[0].action, Action::Created, "{outcomes:?}");
+                assert_eq!(
+                    outcomes[0].effects[0].action,
+                    Action::Created,
+                    "{outcomes:?}"
+                );
             }
         }
     }

@@ -20,7 +20,7 @@ use transload_sdk::types::{
     Reference, Value,
 };
 use transload_sdk::words::placeholder_name;
-use transload_simulators::salesforce::DuplicateRule;
+use transload_simulators::salesforce::{DuplicateRule, RowFault};
 
 fn person(name: &str, emails: &[&str]) -> Customer {
     Customer {
@@ -62,7 +62,10 @@ async fn a_customer_arrives_with_names_addresses_company_tags_and_original_time(
             address(AddressChannel::Phone, "+41 44 000 00 03", None),
             address(AddressChannel::Social("twitter".to_owned()), "@ana", None),
         ],
-        tags: vec![Reference::new(Kind::Tag, "t1").at("vip"), Reference::new(Kind::Tag, "t2").at("a,b")],
+        tags: vec![
+            Reference::new(Kind::Tag, "t1").at("vip"),
+            Reference::new(Kind::Tag, "t2").at("a,b"),
+        ],
         merged_from: vec!["c0".to_owned()],
         ..person("Ana Ruiz", &[])
     };
@@ -84,7 +87,10 @@ async fn a_customer_arrives_with_names_addresses_company_tags_and_original_time(
     assert_eq!(contact["Transload_Merged_Ids__c"], "c0");
     assert_eq!(contact["Transload_Run__c"], "r1");
     let others = contact["Transload_Addresses__c"].as_str().unwrap();
-    assert!(others.contains("e-mail: ana.ruiz@home.example (home)"), "{others}");
+    assert!(
+        others.contains("e-mail: ana.ruiz@home.example (home)"),
+        "{others}"
+    );
     assert!(others.contains("twitter: @ana"), "{others}");
     // 1,700,000,000,250 ms, to the second.
     for name in ["CreatedDate", "Transload_Created_At__c"] {
@@ -97,11 +103,17 @@ async fn a_customer_arrives_with_names_addresses_company_tags_and_original_time(
 #[tokio::test]
 async fn an_org_that_takes_no_original_times_keeps_them_in_a_field() {
     let org = Org::with(|config| config.audit_fields_setting = false).await;
-    org.written(Kind::Customer, vec![customer("c1", Vec::new(), person("Ana", &[]))])
-        .await;
+    org.written(
+        Kind::Customer,
+        vec![customer("c1", Vec::new(), person("Ana", &[]))],
+    )
+    .await;
     let contact = org.of("Contact", &Kind::Customer, "c1");
     assert_ne!(contact["CreatedDate"], "2023-11-14T22:13:20.000+0000");
-    assert_eq!(contact["Transload_Created_At__c"], "2023-11-14T22:13:20.000+0000");
+    assert_eq!(
+        contact["Transload_Created_At__c"],
+        "2023-11-14T22:13:20.000+0000"
+    );
 }
 
 #[tokio::test]
@@ -119,7 +131,10 @@ async fn what_is_there_is_filled_and_put_back_by_a_rollback() {
     let items = org.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_none());
     let outcomes = org.written(Kind::Customer, items).await;
-    assert!(matches!(outcomes[0].status, Status::Updated), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Updated),
+        "{outcomes:?}"
+    );
     let contact = org.of("Contact", &Kind::Customer, "c1");
     // What was there stays, what was empty is filled; which run did it is not said of what it has not made.
     assert_eq!(contact["LastName"], "Customer");
@@ -129,7 +144,12 @@ async fn what_is_there_is_filled_and_put_back_by_a_rollback() {
     assert_undone(&undone, "");
     let after = org.sim.state_fingerprint();
     let _ = (before, after);
-    assert_eq!(org.snapshot().with("Contact", "Email", "old.customer@example.com").len(), 1);
+    assert_eq!(
+        org.snapshot()
+            .with("Contact", "Email", "old.customer@example.com")
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -147,14 +167,20 @@ async fn a_policy_to_leave_leaves_and_one_that_the_source_wins_overwrites() {
         };
         let items = vec![customer("c1", Vec::new(), person)];
         let items = org.matched(Kind::Customer, items).await;
-        let items: Vec<Item> = items.into_iter().map(|item| Item { policy, ..item }).collect();
+        let items: Vec<Item> = items
+            .into_iter()
+            .map(|item| Item { policy, ..item })
+            .collect();
         let outcomes = org.written(Kind::Customer, items).await;
         let snapshot = org.snapshot();
         let rows = snapshot.with("Contact", "Email", "old.customer@example.com");
         assert_eq!(rows.len(), 1);
         assert_eq!(rows[0].text("LastName"), last, "{policy:?}");
         if policy == MatchPolicy::Leave {
-            assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+            assert!(
+                matches!(outcomes[0].status, Status::Matched),
+                "{outcomes:?}"
+            );
             assert_eq!(rows[0].text("Transload_Source_Id__c"), "");
         }
     }
@@ -164,15 +190,21 @@ async fn a_policy_to_leave_leaves_and_one_that_the_source_wins_overwrites() {
 async fn two_people_of_the_source_never_become_one() {
     let org = Org::new().await;
     let both = ["ana@example.com"];
-    org.written(Kind::Customer, vec![customer("c1", Vec::new(), person("Ana", &both))])
-        .await;
+    org.written(
+        Kind::Customer,
+        vec![customer("c1", Vec::new(), person("Ana", &both))],
+    )
+    .await;
     let items = vec![customer("c2", Vec::new(), person("Her son", &both))];
     let items = org.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_some());
     let outcomes = org.written(Kind::Customer, items).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = org.snapshot();
-    assert_eq!(snapshot.with("Contact", "Email", "ana@example.com").len(), 2);
+    assert_eq!(
+        snapshot.with("Contact", "Email", "ana@example.com").len(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -180,17 +212,35 @@ async fn a_blocking_rule_is_obeyed_unless_it_found_the_same_address_and_nobody_e
     let org = Org::with(|config| config.preexisting.duplicate_rules = DuplicateRule::Block).await;
     // Not matched before: who is there came after the match.
     let items = vec![
-        customer("c1", Vec::new(), person("Old Customer", &["old.customer@example.com"])),
-        customer("c2", Vec::new(), person("Nobody Else", &["nobody@example.com"])),
+        customer(
+            "c1",
+            Vec::new(),
+            person("Old Customer", &["old.customer@example.com"]),
+        ),
+        customer(
+            "c2",
+            Vec::new(),
+            person("Nobody Else", &["nobody@example.com"]),
+        ),
     ];
     let outcomes = org.written(Kind::Customer, items).await;
     let of = |key: &str| outcomes.iter().find(|o| o.item == key).unwrap();
-    assert!(matches!(of("customer:c1").status, Status::Updated), "{outcomes:?}");
+    assert!(
+        matches!(of("customer:c1").status, Status::Updated),
+        "{outcomes:?}"
+    );
     assert!(is_created(of("customer:c2")), "{outcomes:?}");
     // Another customer of the source with that address is another person: refused by the rule, and said so.
-    let again = vec![customer("c3", Vec::new(), person("Nobody Else", &["nobody@example.com"]))];
+    let again = vec![customer(
+        "c3",
+        Vec::new(),
+        person("Nobody Else", &["nobody@example.com"]),
+    )];
     let outcomes = org.written(Kind::Customer, again).await;
-    assert!(matches!(outcomes[0].status, Status::Rejected(_)), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Rejected(_)),
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test]
@@ -207,12 +257,18 @@ async fn leads_are_made_by_rule() {
         conversation_count: Some(2),
         ..person("Bo Ng", &["bo@example.com"])
     };
-    let items = vec![customer("c1", Vec::new(), silent), customer("c2", Vec::new(), wrote)];
+    let items = vec![
+        customer("c1", Vec::new(), silent),
+        customer("c2", Vec::new(), wrote),
+    ];
     let outcomes = org.written(Kind::Customer, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let lead = org.of("Lead", &Kind::Customer, "c1");
     assert_eq!(lead["Company"], "Her own");
-    assert_eq!(org.of("Contact", &Kind::Customer, "c2")["Email"], "bo@example.com");
+    assert_eq!(
+        org.of("Contact", &Kind::Customer, "c2")["Email"],
+        "bo@example.com"
+    );
 }
 
 #[tokio::test]
@@ -238,7 +294,11 @@ async fn values_go_where_their_field_is_and_onto_the_card_where_they_do_not_fit(
     };
     let own = vec![
         field("tierStr", Value::Text("gold".to_owned()), at("tierStr")),
-        field("scoreNum", Value::Decimal("64.670".to_owned()), at("scoreNum")),
+        field(
+            "scoreNum",
+            Value::Decimal("64.670".to_owned()),
+            at("scoreNum"),
+        ),
         field("seenAt", Value::Moment(moment), at("seenAt")),
         field("lifeTxt", Value::Text("no field".to_owned()), None),
     ];
@@ -257,7 +317,9 @@ async fn values_go_where_their_field_is_and_onto_the_card_where_they_do_not_fit(
         locations: vec![place],
         ..person("Ana", &["ana@example.com"])
     };
-    let outcomes = org.written(Kind::Customer, vec![customer("c1", own, ana)]).await;
+    let outcomes = org
+        .written(Kind::Customer, vec![customer("c1", own, ana)])
+        .await;
     let contact = org.of("Contact", &Kind::Customer, "c1");
     assert_eq!(contact["tierStr__c"], "gold");
     assert_eq!(contact["scoreNum__c"], json!(64.67));
@@ -265,27 +327,48 @@ async fn values_go_where_their_field_is_and_onto_the_card_where_they_do_not_fit(
     assert_eq!(contact["MailingCity"], "Bern");
     let card = contact["Transload_Source_Card__c"].as_str().unwrap();
     assert!(card.contains("field lifeTxt: no field"), "{card}");
-    assert!(card.contains("field seenAt: 2023-11-14T22:13:20.123Z"), "{card}");
-    let lossy: Vec<&str> = outcomes[0].losses.iter().map(|l| l.field.as_str()).collect();
-    assert!(lossy.contains(&"fields.seenAt") && lossy.contains(&"fields.lifeTxt"), "{lossy:?}");
+    assert!(
+        card.contains("field seenAt: 2023-11-14T22:13:20.123Z"),
+        "{card}"
+    );
+    let lossy: Vec<&str> = outcomes[0]
+        .losses
+        .iter()
+        .map(|l| l.field.as_str())
+        .collect();
+    assert!(
+        lossy.contains(&"fields.seenAt") && lossy.contains(&"fields.lifeTxt"),
+        "{lossy:?}"
+    );
 }
 
 #[tokio::test]
 async fn agents_are_matched_by_address_and_join_the_queues_that_this_run_made() {
     let org = Org::new().await;
     let teams = org
-        .written(Kind::Team, vec![team("t1", "Returns"), team("t2", "Night desk")])
+        .written(
+            Kind::Team,
+            vec![team("t1", "Returns"), team("t2", "Night desk")],
+        )
         .await;
     assert_eq!(teams[0].effects[0].action, Action::Matched);
     assert_eq!(teams[1].effects[0].action, Action::Created);
     let of = |id: &str| org.known(Reference::new(Kind::Team, id));
     let items = vec![
-        agent("a1", "Dana", "DANA@acme.example", Vec::new(), vec![of("t1"), of("t2")]),
+        agent(
+            "a1",
+            "Dana",
+            "DANA@acme.example",
+            Vec::new(),
+            vec![of("t1"), of("t2")],
+        ),
         agent("a2", "Eve", "eve@acme.example", Vec::new(), vec![of("t2")]),
     ];
     let outcomes = org.written(Kind::Agent, items).await;
     let snapshot = org.snapshot();
-    let dana = snapshot.with("User", "Email", "dana@acme.example")[0].id.clone();
+    let dana = snapshot.with("User", "Email", "dana@acme.example")[0]
+        .id
+        .clone();
     assert_eq!(outcomes[0].effects[0].target_id, dana);
     let eve = &outcomes[1].effects[0].target_id;
     assert_eq!(placeholder_name(eve), Some("Eve"));
@@ -300,24 +383,46 @@ async fn agents_are_matched_by_address_and_join_the_queues_that_this_run_made() 
 #[tokio::test]
 async fn a_second_run_finds_what_the_first_one_made() {
     let mut org = Org::new().await;
-    let items = || vec![customer("c1", Vec::new(), person("Ana", &["ana@example.com"]))];
+    let items = || {
+        vec![customer(
+            "c1",
+            Vec::new(),
+            person("Ana", &["ana@example.com"]),
+        )]
+    };
     org.written(Kind::Customer, items()).await;
     org.run = "r2".to_owned();
     org.prepare().await;
     // Without a match before: the unique external id tells.
     let outcomes = org.written(Kind::Customer, items()).await;
     assert!(!is_created(&outcomes[0]), "{outcomes:?}");
-    assert_eq!(org.of("Contact", &Kind::Customer, "c1")["Transload_Run__c"], "r1");
+    assert_eq!(
+        org.of("Contact", &Kind::Customer, "c1")["Transload_Run__c"],
+        "r1"
+    );
 }
 
 #[tokio::test]
 async fn rows_that_meet_a_lock_are_sent_again_alone() {
     let org = Org::new().await;
-    org.sim.add_row_fault(transload_simulators::salesforce::RowFault::lock("Contact", 1));
+    org.sim.add_row_fault(RowFault {
+        object: "Contact".to_owned(),
+        operation: "insert".to_owned(),
+        from: 1,
+        to: 1,
+        code: "UNABLE_TO_LOCK_ROW",
+        message: "unable to obtain exclusive access to this record".to_owned(),
+    });
     let items = ["c1", "c2"].map(|id| customer(id, Vec::new(), person(id, &[])));
     let outcomes = org.written(Kind::Customer, items.to_vec()).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
-    assert_eq!(org.snapshot().of_object("Contact").filter(|r| r.text("Transload_Run__c") == "r1").count(), 2);
+    assert_eq!(
+        org.snapshot()
+            .of_object("Contact")
+            .filter(|r| r.text("Transload_Run__c") == "r1")
+            .count(),
+        2
+    );
 }
 
 #[tokio::test]
@@ -326,7 +431,11 @@ async fn a_thousand_customers_take_few_calls() {
     let all: Vec<Item> = (0..1_000)
         .map(|n| {
             let email = format!("c{n}@example.com");
-            customer(&format!("{n:024}"), Vec::new(), person(&format!("Person {n}"), &[&email]))
+            customer(
+                &format!("{n:024}"),
+                Vec::new(),
+                person(&format!("Person {n}"), &[&email]),
+            )
         })
         .collect();
     let (mut reads, mut writes) = (0, 0);

@@ -577,7 +577,7 @@ pub fn default_priority(priority: &Priority) -> &'static str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use transload_sdk::types::Fidelity;
+    use transload_sdk::types::{Fidelity, Moment};
 
     fn target(text: &str) -> FieldTarget {
         FieldTarget::parse(text).unwrap()

@@ -7,6 +7,7 @@
 //! It is no host: it checks no grants, keeps no budget, retries nothing and adds no credentials.
 
 pub mod items;
+#[cfg(feature = "destination")]
 pub mod trial;
 
 use std::cell::{Cell, RefCell};

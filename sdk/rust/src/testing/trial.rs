@@ -127,7 +127,9 @@ impl<D: Destination> Trial<D> {
                         ..item
                     };
                     let harness = self.harness();
-                    if let Err(error) = D::write(&harness.context(), kind.clone(), vec![again]).await {
+                    if let Err(error) =
+                        D::write(&harness.context(), kind.clone(), vec![again]).await
+                    {
                         panic!("an item alone: {error:?}");
                     }
                     outcomes.extend(harness.outcomes());
