@@ -28,6 +28,8 @@ use crate::write::schema::{self, FIELD, OBJECT};
 
 /// What shows a field.
 const SHOWN: &str = "FieldPermissions";
+/// What opens an object.
+const OPENED: &str = "ObjectPermissions";
 
 type Verdict = (UndoStatus, Option<String>);
 
@@ -247,8 +249,12 @@ impl Undo<'_> {
             };
             let conflict = changes(one, &facets_now(object, record));
             let mut conflict = conflict.or_else(|| foreign.get(&id).cloned());
-            if object == SHOWN && conflict.is_none() {
-                conflict = self.shows_values(record).await?;
+            if conflict.is_none() {
+                conflict = match object {
+                    SHOWN => self.shows_values(record).await?,
+                    OPENED => self.holds_records(text(record, "SobjectType")).await?,
+                    _ => None,
+                };
             }
             if self.blocks(&conflict) {
                 self.say(one, (UndoStatus::Conflict, conflict));
@@ -291,6 +297,7 @@ impl Undo<'_> {
         let extra: &[&str] = match object {
             MAIL => &["ActivityId"],
             SHOWN => &["Field"],
+            OPENED => &["SobjectType"],
             _ => &[],
         };
         let mut fields: BTreeSet<&str> = names.iter().map(String::as_str).collect();
@@ -438,19 +445,26 @@ impl Undo<'_> {
         }
     }
 
-    /// An object goes with its records: those of others are in the way.
-    async fn object(&self, one: &Undoing) -> Result<Verdict, Error> {
-        let object = one.effect.target_id.as_str();
-        if client::describe(self.cx, object).await?.is_none() {
-            return Ok((UndoStatus::Gone, None));
+    /// Whether records are in a custom object, whoever made them: they would go with it.
+    async fn holds_records(&self, object: &str) -> Result<Option<String>, Error> {
+        if !object.ends_with("__c") || client::describe(self.cx, object).await?.is_none() {
+            return Ok(None);
         }
         let rows = client::query(self.cx, &format!("SELECT Id FROM {object} LIMIT 2000")).await?;
-        let foreign = rows
-            .iter()
-            .filter(|row| !self.ours.contains(&id_of(row)))
-            .count();
-        let conflict = (foreign > 0)
-            .then(|| format!("{foreign} records are in it that this run did not make"));
+        let stay = rows.len();
+        Ok((stay > 0).then(|| format!("{stay} records that stay are in {object}")))
+    }
+
+    /// An object goes with its records: those that stay are in the way. One that nobody is shown any more had none, or it would
+    /// still be shown.
+    async fn object(&self, one: &Undoing) -> Result<Verdict, Error> {
+        let object = one.effect.target_id.as_str();
+        let word = client::literal(object.trim_end_matches("__c"));
+        let soql = format!("SELECT Id FROM CustomObject WHERE DeveloperName = {word}");
+        if client::tooling_query(self.cx, &soql).await?.is_empty() {
+            return Ok((UndoStatus::Gone, None));
+        }
+        let conflict = self.holds_records(object).await?;
         if self.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
