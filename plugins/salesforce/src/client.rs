@@ -591,8 +591,10 @@ async fn prove(cx: &Context, rows: &[Row], met: Vec<Met>) -> Result<Vec<Saved>, 
         of_object.insert(id.clone());
     }
     let mut ours: BTreeSet<String> = BTreeSet::new();
+    let mut there: BTreeSet<String> = BTreeSet::new();
     for (object, ids) in doubtful {
         let found = retrieve(cx, object, &ids, &["Id", fields::RUN]).await?;
+        there.extend(found.keys().cloned());
         let of_run = |record: &Record| crate::api::text(record, fields::RUN) == cx.run();
         ours.extend(
             found
@@ -617,6 +619,15 @@ async fn prove(cx: &Context, rows: &[Row], met: Vec<Met>) -> Result<Vec<Saved>, 
                 proof: Proof::Fresh,
                 key,
             },
+            // Salesforce facts §13 [MEM]: a deleted record may keep its external id while it is in the recycle bin.
+            Met::Holder { id, .. } if !there.contains(&id) => Saved::Refused(Fault {
+                code: "DUPLICATE_VALUE".to_owned(),
+                message: format!(
+                    "{id} has its external id and is not to be read: a deleted record, which has to leave the recycle bin first"
+                ),
+                status: 200,
+                ..Fault::default()
+            }),
             Met::Success { id, key, .. } | Met::Holder { id, key } => match of_run(&id) {
                 Some(proof) => Saved::Made { id, proof, key },
                 None => Saved::There { id, key },

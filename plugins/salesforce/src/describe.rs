@@ -246,9 +246,8 @@ fn kinds() -> Vec<KindSupport> {
             )],
             ..base(Kind::Agent, 1_000, 5, 1_000)
         }),
+        // Made only where they become topics.
         KindSupport {
-            can_create: false,
-            can_delete: false,
             updates: fixed("a tag is what its carriers have"),
             max_concurrency: Some(1),
             ..base(Kind::Tag, 20_000, 0, 1)

@@ -30,6 +30,8 @@ pub struct Config {
     pub account_record_type: Option<String>,
     /// The same of contacts.
     pub contact_record_type: Option<String>,
+    /// What tags of cases become besides the text in their field.
+    pub tags: Tags,
     /// Carries events ("assigned to …") as private comments.
     pub events: bool,
     /// Loads conversations and messages that the source marked as spam.
@@ -51,6 +53,7 @@ impl Default for Config {
             case_record_type: None,
             account_record_type: None,
             contact_record_type: None,
+            tags: Tags::Field,
             events: false,
             spam: false,
             // Salesforce facts §9.6.
@@ -139,6 +142,16 @@ pub enum OtherMessages {
     Comment,
     /// E-mail messages with what addresses there are: no limit of 4,000 bytes, and found again by their external id.
     Email,
+}
+
+/// What tags of cases become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tags {
+    /// Text in a field of ours.
+    Field,
+    /// Topics as well; topics have to be enabled for cases (Salesforce facts §9.5).
+    Topics,
 }
 
 /// Whether original times are set.

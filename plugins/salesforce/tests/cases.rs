@@ -10,7 +10,8 @@ mod support;
 
 use serde_json::{Value as Json, json};
 use support::{
-    Org, agent, assert_same, assert_undone, customer, file, is_created, said, team, thread,
+    Org, agent, assert_same, assert_undone, customer, entry, file, is_created, item, said, team,
+    thread,
 };
 use transload_plugin_salesforce::Salesforce;
 use transload_sdk::Destination;
@@ -18,9 +19,9 @@ use transload_sdk::destination::{Item, Part, Presence, UndoMode, Written};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
 use transload_sdk::types::{
     Address, AddressChannel, Author, Conversation, ConversationStatus, Customer, Direction, Entity,
-    Kind, Message, Reference, Text, Visibility,
+    Error, Kind, Message, Reference, Tag, Text, Visibility,
 };
-use transload_simulators::salesforce::{Config, RowFault};
+use transload_simulators::salesforce::{Config, RowFault, Switches};
 
 const NOW: i64 = 1_795_000_000_000;
 
@@ -401,6 +402,227 @@ async fn a_locked_row_goes_again_alone_and_holds_nobody_up() {
     let outcomes = org.written(Kind::Conversation, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     assert_eq!(org.snapshot().of_object("EmailMessage").count(), 3);
+}
+
+#[tokio::test]
+async fn tags_are_topics_where_the_settings_ask_for_it_and_all_of_them_are_in_their_field() {
+    let org = Org::unprepared(quiet);
+    let before = org.sim.state_fingerprint();
+    org.sim.make("Topic", &json!({"Name": "vip"})).unwrap();
+    let whole = org.sim.state_fingerprint();
+    assert_ne!(before, whole);
+    let mut org = org;
+    org.set("tags", "topics");
+    org.prepare().await;
+    let org = with_people(org).await;
+    let names = (0..29)
+        .map(|n| format!("tag {n}"))
+        .chain(["VIP".to_owned()]);
+    let tags: Vec<Item> = names
+        .enumerate()
+        .map(|(n, name)| {
+            let data = Tag { name, color: None };
+            item(entry(
+                Kind::Tag,
+                &format!("g{n}"),
+                Vec::new(),
+                Entity::Tag(data),
+            ))
+        })
+        .collect();
+    let outcomes = org.written(Kind::Tag, tags).await;
+    let created = outcomes.iter().filter(|outcome| is_created(outcome));
+    assert_eq!(created.count(), 29);
+    let tags = (0..30).map(|n| {
+        let name = if n == 29 {
+            "VIP".to_owned()
+        } else {
+            format!("tag {n}")
+        };
+        org.known(Reference::new(Kind::Tag, format!("g{n}")).called(name))
+    });
+    let data = Conversation {
+        tags: tags.collect(),
+        ..conversation(&org, "Tags")
+    };
+    let parts = vec![mail(&org, "m1", "Hi", NOW)];
+    org.written(
+        Kind::Conversation,
+        vec![thread("v1", Vec::new(), data, parts)],
+    )
+    .await;
+    let list = text(&case(&org, "v1"), "Transload_Tags__c");
+    assert!(
+        list.starts_with(";tag 0;tag 1;") && list.ends_with(";tag 28;VIP;"),
+        "{list}"
+    );
+    let id = case_id(&org, "v1");
+    assert_eq!(
+        org.snapshot()
+            .with("TopicAssignment", "EntityId", &id)
+            .len(),
+        30
+    );
+    let undone = org.rollback(UndoMode::Careful).await;
+    assert_undone(&undone, "rollback");
+    assert_same(&whole, &org.sim.state_fingerprint(), "rollback");
+}
+
+#[tokio::test]
+async fn an_email_that_is_refused_is_a_comment_that_says_whose_it_was() {
+    let org = org().await;
+    org.sim.add_row_fault(RowFault {
+        object: "EmailMessage".to_owned(),
+        operation: "insert".to_owned(),
+        from: 1,
+        to: 1,
+        code: "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+        message: "no e-mails on Tuesdays".to_owned(),
+    });
+    let parts = vec![
+        mail(&org, "m1", "Where is it?", NOW),
+        mail(&org, "m2", "And now?", NOW + 60_000),
+    ];
+    let item = thread("v1", Vec::new(), conversation(&org, "x"), parts);
+    let outcomes = org.written(Kind::Conversation, vec![item]).await;
+    assert!(is_created(&outcomes[0]), "{outcomes:?}");
+    let id = case_id(&org, "v1");
+    assert_eq!(under(&org, "EmailMessage", &id).len(), 1);
+    let comments = under(&org, "CaseComment", &id);
+    assert_eq!(
+        text(&comments[0], "CommentBody"),
+        "[Migrated: an e-mail that Salesforce does not take (FIELD_CUSTOM_VALIDATION_EXCEPTION); from Ana Ruiz; \
+         from ana@example.com; to help@acme.example; subject Hello]\n\nWhere is it?"
+    );
+    assert_eq!(comments[0]["IsPublished"], json!(true));
+    assert!(text(&comments[0], "CreatedDate").starts_with("2026-11-18T"));
+    let undone = org.rollback(UndoMode::Careful).await;
+    assert_undone(&undone, "rollback");
+}
+
+#[tokio::test]
+async fn a_note_on_a_customer_without_a_conversation_is_a_closed_case_of_its_own() {
+    let org = org().await;
+    let part = note(&org, "n1", "Likes tea.", NOW);
+    let mut lone = part.message;
+    if let Entity::Message(message) = &mut lone.data {
+        message.customer = Some(ana(&org));
+    }
+    let outcomes = org.written(Kind::Message, vec![item(lone)]).await;
+    assert!(is_created(&outcomes[0]), "{outcomes:?}");
+    let row = org.of("Case", &Kind::Message, "n1");
+    assert_eq!(row["IsClosed"], json!(true));
+    assert_eq!(text(&row, "Subject"), "Note on the customer");
+    assert_eq!(Some(text(&row, "ContactId")), ana(&org).target);
+    // Its own marker and that of the note in it are one, and only one of them is a Case's.
+    assert_eq!(org.snapshot().of_object("CaseComment").count(), 1);
+}
+
+#[tokio::test]
+async fn a_thread_that_another_project_loaded_is_found_and_not_doubled() {
+    let org = org().await;
+    org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    let harness = org.harness().run("r2", "kustomer", "org1");
+    let cx = harness.context();
+    let found = Salesforce::match_items(&cx, Kind::Conversation, vec![of(&org, "v1")])
+        .await
+        .unwrap();
+    assert_eq!(found[0].candidates[0].target_id, case_id(&org, "v1"));
+    Salesforce::write(&cx, Kind::Conversation, vec![of(&org, "v1")])
+        .await
+        .unwrap();
+    assert_eq!(harness.outcomes()[0].status, Status::Matched);
+    assert_eq!(under(&org, "EmailMessage", &case_id(&org, "v1")).len(), 1);
+}
+
+#[tokio::test]
+async fn whatever_the_open_questions_are_a_thread_arrives_and_goes() {
+    let switches: [fn(&mut Switches); 8] = [
+        |s| s.short_id_in_duplicate = false,
+        |s| s.closed_date_createable = true,
+        |s| {
+            s.email_task = false;
+            s.email_feed_item = false;
+        },
+        |s| s.email_delete_takes_task = true,
+        |s| s.addresses_of_strangers_only = true,
+        |s| s.email_body_length = 32_000,
+        |s| s.texts_trimmed = false,
+        |s| s.unknown_field_fails_call = true,
+    ];
+    for (at, switch) in switches.into_iter().enumerate() {
+        let org = Org::unprepared(|config| {
+            quiet(config);
+            switch(&mut config.switches);
+        });
+        let before = org.sim.state_fingerprint();
+        let mut org = org;
+        org.prepare().await;
+        let org = with_people(org).await;
+        let mut long = note(&org, "m9", &"A long note. ".repeat(700), NOW + 90_000);
+        long.attachments = vec![file("f9", "more.txt", 5)];
+        let parts = vec![mail(&org, "m8", &"A long mail.\n".repeat(3_000), NOW), long];
+        let second = thread("v2", Vec::new(), conversation(&org, "Second"), parts);
+        let items = vec![of(&org, "v1"), second];
+        let outcomes = org.written(Kind::Conversation, items).await;
+        assert!(outcomes.iter().all(is_created), "{at}: {outcomes:?}");
+        let undone = org.rollback(UndoMode::Careful).await;
+        assert_undone(&undone, &at.to_string());
+        assert_same(&before, &org.sim.state_fingerprint(), &at.to_string());
+    }
+}
+
+#[tokio::test]
+async fn what_is_deleted_and_keeps_its_id_is_said_and_not_taken_for_there() {
+    let org = org().await;
+    org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    org.sim.remove(&case_id(&org, "v1")).unwrap();
+    org.sim.set_switches(|s| s.deleted_blocks_unique = true);
+    let outcomes = org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    assert!(
+        matches!(&outcomes[0].status, Status::Rejected(Error::Conflict(why)) if why.contains("recycle bin")),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_preview_changes_nothing_and_says_what_a_rollback_would_do() {
+    let org = org().await;
+    org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    let whole = org.sim.state_fingerprint();
+    let would = org.rollback(UndoMode::Preview).await;
+    assert_undone(
+        &would
+            .iter()
+            .filter(|o| o.status != UndoStatus::Conflict)
+            .cloned()
+            .collect::<Vec<_>>(),
+        "preview",
+    );
+    assert_same(&whole, &org.sim.state_fingerprint(), "preview");
+}
+
+#[tokio::test]
+async fn a_file_of_20_megabytes_arrives_whole() {
+    let org = org().await;
+    let mut part = mail(&org, "m1", "See", NOW);
+    part.attachments = vec![file("f1", "film.bin", 20_000_000)];
+    let item = thread("v1", Vec::new(), conversation(&org, "Film"), vec![part]);
+    let outcomes = org.written(Kind::Conversation, vec![item]).await;
+    assert!(is_created(&outcomes[0]));
+    assert_eq!(
+        outcomes[0]
+            .losses
+            .iter()
+            .filter(|l| l.field == "attachment")
+            .count(),
+        0
+    );
+    let snapshot = org.snapshot();
+    assert_eq!(
+        snapshot.files_on(&case_id(&org, "v1"))[0].1.bytes.len(),
+        20_000_000
+    );
 }
 
 #[tokio::test]

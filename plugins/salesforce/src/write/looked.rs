@@ -190,7 +190,7 @@ impl<I: Fn(&Record) -> String> Looked<'_, I> {
         }
         let mut missing = Vec::new();
         for want in wants {
-            let which = (want.parent.clone(), (self.identity)(&want.row.values));
+            let which = (id18(&want.parent), (self.identity)(&want.row.values));
             let id = there.get_mut(&which).and_then(Vec::pop);
             match id {
                 Some(id) => {

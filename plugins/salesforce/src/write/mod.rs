@@ -12,6 +12,7 @@ pub mod objects;
 pub mod people;
 pub mod schema;
 pub mod teams;
+pub mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 

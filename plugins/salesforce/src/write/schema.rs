@@ -16,13 +16,15 @@ use transload_sdk::types::{
     ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Invalid, Loss,
 };
 
-use super::{description_marker, effect, exported_as, is_of_run, made, reject, report, status_of};
+use super::{
+    description_marker, effect, exported_as, is_of_run, made, reject, report, status_of, topics,
+};
 use crate::api::{Describe, Fault, FieldDescribe, RowResult, id_of, id18, text};
 use crate::client::{self, Row, SETTLE_MS, SavedOnce, key, literal, path};
 use crate::deploy::{self, Deployed};
 use crate::fields::{self, Own, OwnType};
 use crate::map::{self, FieldKind, FieldTarget, loss};
-use crate::state::State;
+use crate::state::{Config, State, Tags};
 
 /// Values of a picklist that we make (Salesforce facts §10.4 [MEM]).
 const VALUES: usize = 500;
@@ -843,6 +845,10 @@ async fn equip_object(
 /// # Errors
 /// What ends the unit.
 pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let config: Config = cx.config()?;
+    if config.tags == Tags::Topics {
+        return topics::topics(cx, items).await;
+    }
     for item in items {
         let Entity::Tag(tag) = &item.entry().data else {
             reject(cx, item, Error::Bug("no tag".to_owned()));
