@@ -50,16 +50,23 @@ pub(super) enum Wait {
 pub struct RuleUse {
     /// The rule's name.
     pub rule: String,
-    /// Requests in the last window.
+    /// Requests in the last window, or what they cost.
     pub used: u64,
     /// What may be used of it: the limit as the platform last stated it, of a quota less what others have used, times our share.
     pub allowed: f64,
 }
 
-/// The rules that a request falls under, and its number under each.
+/// A rule that a request falls under, and what it costs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    rule: usize,
+    cost: u32,
+}
+
+/// What a request has taken of the rules that it falls under, and what each had given in all by then.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Taken {
-    rules: Vec<(usize, u64)>,
+    rules: Vec<(Due, u64)>,
 }
 
 struct Rule {
@@ -75,9 +82,11 @@ struct Rule {
     /// Of a quota: what is used by the platform's count and not by ours, and when it said so.
     others: Option<(f64, i64)>,
     hold_until: i64,
+    /// What all requests so far have taken.
     sent: u64,
     slices: VecDeque<(i64, u64)>,
-    /// Of the last requests of an exact rule, as many as a window holds: when each was answered, or must have been.
+    /// Of the last requests of an exact rule, as many as a window holds (one that costs more is there more often): when each was
+    /// answered, or must have been.
     answered: VecDeque<i64>,
 }
 
@@ -139,19 +148,25 @@ impl Rule {
         self.slices.iter().map(|(_, n)| n).sum()
     }
 
-    fn wait(&mut self, share: f64, now: i64) -> Wait {
+    fn wait(&mut self, cost: u32, share: f64, now: i64) -> Wait {
         self.forget(now);
-        let due = if self.is_quota() {
-            self.quota_due(share, now)
+        let due = if cost == 0 {
+            now
+        } else if self.is_quota() {
+            self.quota_due(cost, share, now)
         } else {
             let paced = (self.next - self.slack()).ceil() as i64;
-            let before = self
-                .exact(share)
-                .and_then(|n| self.answered.iter().rev().nth(n - 1));
+            // What must have left the window when this is added to it.
+            let before = self.exact(share).and_then(|n| {
+                self.answered
+                    .iter()
+                    .rev()
+                    .nth(n.saturating_sub(cost as usize))
+            });
             before.map_or(paced, |at| paced.max(at.saturating_add(self.window_ms())))
         };
         let left = match self.left {
-            Some((left, until)) if left < 1.0 => until,
+            Some((left, until)) if left < 1.0_f64.min(cost.into()) => until,
             _ => now,
         };
         let until = due.max(left).max(self.hold_until);
@@ -170,10 +185,11 @@ impl Rule {
         (self.limit - others).max(0.0) * self.share(share)
     }
 
-    /// When a quota has room for one more.
-    fn quota_due(&self, share: f64, now: i64) -> i64 {
-        let ours = self.used() as f64 + 1.0;
-        if ours > (self.limit * self.share(share)).max(1.0) {
+    /// When a quota has room for so much more.
+    fn quota_due(&self, cost: u32, share: f64, now: i64) -> i64 {
+        let ours = self.used() as f64 + f64::from(cost);
+        // What costs more than our share goes when nothing else does.
+        if ours > (self.limit * self.share(share)).max(cost.into()) {
             let first = self.slices.front().map_or(now, |(start, _)| *start);
             return first.saturating_add(self.window_ms());
         }
@@ -183,44 +199,67 @@ impl Rule {
         }
     }
 
-    fn take(&mut self, share: f64, now: i64) -> u64 {
+    fn take(&mut self, cost: u32, share: f64, now: i64) -> u64 {
         // One asks how things stand; the next waits for its answer, or for its own time.
-        let over = self.used() as f64 + 1.0 > self.allowed(share);
+        let over = self.used() as f64 + f64::from(cost) > self.allowed(share);
         if let Some((_, told)) = self.others.as_mut().filter(|_| over) {
             *told = now;
         }
-        self.next = self.next.max(now as f64) + self.interval(share, now);
-        if let Some((left, _)) = &mut self.left {
-            *left -= 1.0;
+        if cost > 0 {
+            self.count(cost.into(), share, now);
         }
-        self.sent += 1;
+        self.sent += u64::from(cost);
         if let Some(n) = self.exact(share) {
-            self.answered.push_back(now.saturating_add(LOST_MS));
+            let lost = now.saturating_add(LOST_MS);
+            self.answered.extend((0..cost).map(|_| lost));
             while self.answered.len() > n {
                 self.answered.pop_front();
             }
         }
-        let width = (self.window_ms() / SLICES).max(1);
-        let slice = now - now.rem_euclid(width);
-        match self.slices.back_mut() {
-            Some((start, n)) if *start == slice => *n += 1,
-            _ => self.slices.push_back((slice, 1)),
-        }
         self.sent
     }
 
-    /// A request has come to its end, whatever that was: it has arrived by now, or never will.
-    fn ended(&mut self, number: u64, now: i64) {
-        let after = usize::try_from(self.sent.saturating_sub(number)).unwrap_or(usize::MAX);
-        let at = self.answered.len().checked_sub(after.saturating_add(1));
-        if let Some(at) = at.and_then(|at| self.answered.get_mut(at)) {
-            *at = now;
+    fn count(&mut self, cost: u64, share: f64, now: i64) {
+        self.next = self.next.max(now as f64) + self.interval(share, now) * cost as f64;
+        if let Some((left, _)) = &mut self.left {
+            *left -= cost as f64;
+        }
+        let width = (self.window_ms() / SLICES).max(1);
+        let slice = now - now.rem_euclid(width);
+        match self.slices.back_mut() {
+            Some((start, n)) if *start == slice => *n += cost,
+            _ => self.slices.push_back((slice, cost)),
         }
     }
 
-    /// Takes the platform's word for what is left.
-    fn learn(&mut self, headers: &[Header], number: u64, share: f64, now: i64) {
+    /// A request cost less than was thought.
+    fn give_back(&mut self, mut cost: u64, share: f64, now: i64) {
+        self.next -= self.interval(share, now) * cost as f64;
+        for (_, n) in self.slices.iter_mut().rev() {
+            let of_this = cost.min(*n);
+            *n -= of_this;
+            cost -= of_this;
+        }
+    }
+
+    /// A request has come to its end, whatever that was: it has arrived by now, or never will.
+    fn ended(&mut self, cost: u32, number: u64, now: i64) {
+        let after = usize::try_from(self.sent.saturating_sub(number)).unwrap_or(usize::MAX);
+        let own = self.answered.iter_mut().rev().skip(after);
+        own.take(cost as usize).for_each(|at| *at = now);
+    }
+
+    /// Takes the platform's word for what the request cost and what is left.
+    fn learn(&mut self, cost: u32, number: u64, headers: &[Header], share: f64, now: i64) {
         let seen = Seen::read(&self.spec, headers, now);
+        if let Some(truly) = seen.cost {
+            let (truly, thought) = (truly.ceil() as u64, u64::from(cost));
+            if truly > thought {
+                self.count(truly - thought, share, now);
+            } else {
+                self.give_back(thought - truly, share, now);
+            }
+        }
         if let Some(limit) = seen.limit.filter(|l| *l >= 1.0) {
             self.limit = limit;
         }
@@ -272,6 +311,7 @@ struct Seen {
     limit: Option<f64>,
     remaining: Option<f64>,
     used: Option<f64>,
+    cost: Option<f64>,
     /// When the window ends, and whether that is in whole seconds.
     reset: Option<(i64, bool)>,
     retry_at: Option<i64>,
@@ -300,6 +340,7 @@ impl Seen {
             LimitMeaning::Limit => self.limit = Some(n),
             LimitMeaning::Remaining => self.remaining = Some(n),
             LimitMeaning::Used => self.used = Some(n),
+            LimitMeaning::Cost => self.cost = Some(n),
             LimitMeaning::ResetEpochS => self.reset = Some((seconds as i64, true)),
             LimitMeaning::ResetEpochMs => self.reset = Some((n as i64, false)),
             LimitMeaning::ResetSeconds => self.reset = Some(((now + seconds) as i64, true)),
@@ -411,17 +452,26 @@ impl Budget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which rules a request falls under.
-    pub fn matching(&self, method: &str, path: &str) -> Vec<usize> {
+    /// Which rules a request falls under, and what it costs there.
+    pub fn matching(&self, method: &str, path: &str) -> Vec<Due> {
         let state = self.state();
         let fits =
-            |r: &Rule| method_matches(&r.spec.method, method) && path_matches(&r.spec.path, path);
+            |of: &str, pattern: &str| method_matches(of, method) && path_matches(pattern, path);
+        let cost = |rule: &RateRule| {
+            let mut costs = rule.costs.iter();
+            costs
+                .find(|one| fits(&one.method, &one.path))
+                .map_or(1, |one| one.cost)
+        };
         state
             .rules
             .iter()
             .enumerate()
-            .filter(|(_, r)| fits(r))
-            .map(|(i, _)| i)
+            .filter(|(_, r)| fits(&r.spec.method, &r.spec.path))
+            .map(|(rule, r)| Due {
+                rule,
+                cost: cost(&r.spec),
+            })
             .collect()
     }
 
@@ -429,10 +479,11 @@ impl Budget {
     ///
     /// # Cancel safety
     /// Dropping the future gives the place in the queue up and takes nothing.
-    pub async fn turn(&self, rules: &[usize], mut waiting: impl FnMut(&Wait)) -> Turn {
+    pub async fn turn(&self, rules: &[Due], mut waiting: impl FnMut(&Wait)) -> Turn {
         let lane = {
             let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            lanes.entry(rules.to_vec()).or_default().clone()
+            let lane = rules.iter().map(|due| due.rule).collect();
+            lanes.entry(lane).or_default().clone()
         };
         let _first_in_line = lane.lock().await;
         loop {
@@ -457,12 +508,12 @@ impl Budget {
         }
     }
 
-    fn wait(&self, rules: &[usize]) -> Wait {
+    fn wait(&self, rules: &[Due]) -> Wait {
         let now = self.clock.now();
         self.state().wait(rules, now)
     }
 
-    fn take(&self, rules: &[usize]) -> Option<Taken> {
+    fn take(&self, rules: &[Due]) -> Option<Taken> {
         let now = self.clock.now();
         let mut state = self.state();
         if state.wait(rules, now) != Wait::Go {
@@ -470,9 +521,9 @@ impl Budget {
         }
         let share = state.share;
         let mut taken = Taken::default();
-        for index in rules {
-            if let Some(rule) = state.rules.get_mut(*index) {
-                taken.rules.push((*index, rule.take(share, now)));
+        for due in rules {
+            if let Some(rule) = state.rules.get_mut(due.rule) {
+                taken.rules.push((*due, rule.take(due.cost, share, now)));
             }
         }
         Some(taken)
@@ -483,9 +534,9 @@ impl Budget {
         let now = self.clock.now();
         let mut state = self.state();
         let mut exact = false;
-        for (index, number) in &taken.rules {
-            if let Some(rule) = state.rules.get_mut(*index) {
-                rule.ended(*number, now);
+        for (due, number) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(due.rule) {
+                rule.ended(due.cost, *number, now);
                 exact |= rule.is_exact();
             }
         }
@@ -503,9 +554,9 @@ impl Budget {
         let now = self.clock.now();
         let mut state = self.state();
         let share = state.share;
-        for (index, number) in &taken.rules {
-            if let Some(rule) = state.rules.get_mut(*index) {
-                rule.learn(headers, *number, share, now);
+        for (due, number) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(due.rule) {
+                rule.learn(due.cost, *number, headers, share, now);
             }
         }
     }
@@ -515,8 +566,8 @@ impl Budget {
     pub fn hold(&self, taken: &Taken, headers: &[Header], quota: bool, fallback: Duration) -> i64 {
         let now = self.clock.now();
         let mut state = self.state();
-        let by_rule = taken.rules.iter().filter_map(|(index, _)| {
-            let rule = state.rules.get(*index)?;
+        let by_rule = taken.rules.iter().filter_map(|(due, _)| {
+            let rule = state.rules.get(due.rule)?;
             let seen = Seen::read(&rule.spec, headers, now);
             let spent = seen.left_of(rule.limit).is_some_and(|r| r < 1.0);
             seen.retry_at
@@ -528,8 +579,8 @@ impl Budget {
             .filter(|at| *at > now);
         let until = stated.unwrap_or(fallback);
         let mut held = false;
-        for (index, _) in &taken.rules {
-            if let Some(rule) = state.rules.get_mut(*index)
+        for (due, _) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(due.rule)
                 && rule.is_quota() == quota
             {
                 rule.hold_until = rule.hold_until.max(until);
@@ -566,17 +617,17 @@ impl Budget {
 }
 
 impl State {
-    fn wait(&mut self, rules: &[usize], now: i64) -> Wait {
+    fn wait(&mut self, rules: &[Due], now: i64) -> Wait {
         let mut longest = if self.hold_until > now {
             Wait::Until(self.hold_until)
         } else {
             Wait::Go
         };
-        for index in rules {
-            let Some(rule) = self.rules.get_mut(*index) else {
+        for due in rules {
+            let Some(rule) = self.rules.get_mut(due.rule) else {
                 continue;
             };
-            let wait = rule.wait(self.share, now);
+            let wait = rule.wait(due.cost, self.share, now);
             if end(&wait) > end(&longest) {
                 longest = wait;
             }
@@ -699,6 +750,7 @@ mod tests {
             name: "all".into(),
             method: "*".into(),
             path: "/**".into(),
+            costs: vec![],
             limit: 1,
             per_ms: 1000,
             headers: words
@@ -723,7 +775,7 @@ mod tests {
 
     #[test]
     fn what_platforms_say_of_their_limits_can_be_said_as_data() {
-        use LimitMeaning::{Limit, Remaining, ResetEpochS, ResetSeconds, RetryAfter, Used};
+        use LimitMeaning::{Cost, Limit, Remaining, ResetEpochS, ResetSeconds, RetryAfter, Used};
         let of = |limit, remaining, used| Seen {
             limit,
             remaining,
@@ -740,7 +792,7 @@ mod tests {
         let app = seen(header, &[("sforce-limit-info", app, both)]);
         assert_eq!(app, of(Some(250.0), None, Some(17.0)));
         // Two numbers and nothing else (Gorgias facts, rate limits).
-        let name = "x-gorgias-account-api-call-limit";
+        let name = "x-account-api-call-limit";
         let bucket = seen(
             &[(name, "10/40"), ("retry-after", "5")],
             &[(name, None, both), ("retry-after", None, &[RetryAfter])],
@@ -748,18 +800,27 @@ mod tests {
         assert_eq!(bucket.retry_at, Some(1_005_000));
         assert_eq!((bucket.used, bucket.limit), (Some(10.0), Some(40.0)));
         assert_eq!(bucket.left_of(1.0), Some(30.0));
-        // A header for each, with a fraction (Freshdesk facts, rate limits).
+        // A header for each, with a fraction, and one for the request's own weight (Freshdesk, Zoho Desk facts, rate limits).
         let each = seen(
             &[
                 ("x-ratelimit-total", "100.0"),
-                ("x-ratelimit-remaining", "99"),
+                ("x-ratelimit-remaining", "93"),
+                ("x-ratelimit-used-currentrequest", "7"),
             ],
             &[
                 ("x-ratelimit-total", None, &[Limit]),
                 ("x-ratelimit-remaining", None, &[Remaining]),
+                ("x-ratelimit-used-currentrequest", None, &[Cost]),
             ],
         );
-        assert_eq!(each, of(Some(100.0), Some(99.0), None));
+        let cost = Some(7.0);
+        assert_eq!(
+            each,
+            Seen {
+                cost,
+                ..of(Some(100.0), Some(93.0), None)
+            }
+        );
         // An end of the window in seconds since 1970 (Intercom facts, rate limits).
         let reset = seen(
             &[("x-ratelimit-reset", "1010")],
@@ -767,7 +828,7 @@ mod tests {
         );
         assert_eq!(reset.reset, Some((1_010_000, true)));
         // Pairs, a number each (Zendesk facts, rate limits).
-        let name = "zendesk-ratelimit-tickets-index";
+        let name = "ratelimit-tickets-index";
         let pairs = seen(
             &[(name, "total=100; remaining=99; resets=41")],
             &[

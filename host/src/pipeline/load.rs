@@ -81,8 +81,6 @@ pub struct Loader<'a> {
     pub config: &'a Config,
     /// Which reading is loaded.
     pub extraction: String,
-    /// Where what has no home is written.
-    pub export_dir: std::path::PathBuf,
     /// Bytes of the largest file that the destination takes, where it says so.
     pub largest_file: Option<u64>,
     /// Told what goes on.
@@ -126,7 +124,7 @@ impl Loader<'_> {
             around: &self.around,
             assembler: &self.assembler,
             extraction: &self.extraction,
-            dir: &self.export_dir,
+            dir: &self.around.export_dir,
         };
         Box::pin(export.run()).await
     }
@@ -510,7 +508,7 @@ impl Loader<'_> {
                 }
             }
         }
-        export::files(&self.around, &self.export_dir, &all).await
+        export::files(&self.around, &self.around.export_dir, &all).await
     }
 
     async fn fetch_file(&self, entry: &mut Entry) -> Result<Option<(String, String)>, Error> {

@@ -9,7 +9,7 @@ mod errors;
 mod export;
 mod extract;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod inventory;
 mod load;
 mod mapping;
@@ -360,7 +360,6 @@ async fn run_owned(
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
-    let export_dir = export_dir(project, &begun.run);
     let extractor = Extractor {
         side: &begun.ends.source,
         store: &project.store,
@@ -395,7 +394,9 @@ async fn run_owned(
     };
     let reading = async {
         ended(match extractor.run(&kinds_wanted, &ready).await {
-            Ok(()) => inventory::take(&begun.ends.source, &around, &export_dir, events).await,
+            Ok(()) => {
+                inventory::take(&begun.ends.source, &around, &around.export_dir, events).await
+            }
             Err(error) => Err(error),
         });
         // The loader must not wait for kinds that will not come.
@@ -528,7 +529,6 @@ fn loader<'a>(
         kinds: destination.support(survey).kinds,
         config: &project.config,
         extraction: extraction.to_owned(),
-        export_dir: export_dir(project, &around.run),
         largest_file: survey
             .allowances
             .iter()
@@ -566,6 +566,7 @@ fn surroundings(project: &Project, begun: &Begun) -> Surroundings {
         run: begun.run.clone(),
         account: begun.ends.destination_account.id.clone(),
         digest: begun.ends.destination.plugin.digest().to_owned(),
+        export_dir: export_dir(project, &begun.run),
         boundary: project.boundary.clone(),
     }
 }
@@ -874,6 +875,7 @@ async fn rollback_owned(
         run: run.clone(),
         account,
         digest: digests.1,
+        export_dir: export_dir(project, &run),
         boundary: project.boundary.clone(),
     };
     if !options.preview {

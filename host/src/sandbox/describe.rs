@@ -83,6 +83,12 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
                 .iter()
                 .map(|r| ("rate-rules", &r.method, &r.path)),
         )
+        .chain(
+            d.rate_rules
+                .iter()
+                .flat_map(|r| &r.costs)
+                .map(|c| ("rate-rules", &c.method, &c.path)),
+        )
     {
         check(
             is_method(method),
@@ -107,6 +113,15 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
                 rule.name
             ),
         );
+        for cost in rule.costs.iter().filter(|cost| cost.cost > rule.limit) {
+            check(
+                false,
+                format!(
+                    "rate-rules: {:?} has less than {} {} costs",
+                    rule.name, cost.method, cost.path
+                ),
+            );
+        }
         for header in &rule.headers {
             check(
                 !header.numbers.is_empty(),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use transload_sdk::card::{self, Facts, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::effects::print;
+use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::email;
 use transload_sdk::thread::{
     self, Holds, continued_marker, first_time, html_with_lead, image_names, lead, message_card,
@@ -63,8 +64,10 @@ pub enum File {
         /// Where HTML refers to it.
         url: String,
     },
-    /// Not taken: the cause, for the report, and what the thread says of it.
+    /// Not to be had or too large, which the host knows: the cause, for the report, and what the thread says of it.
     Refused(&'static str, String),
+    /// Not taken by Salesforce, and why: the host exports it.
+    NotTaken(String),
 }
 
 /// What the mapping of one thread hangs on beside the thread.
@@ -159,6 +162,8 @@ pub struct Mapped {
     pub topics: Vec<String>,
     /// What does not arrive as it was.
     pub losses: Vec<Loss>,
+    /// Files that Salesforce does not take.
+    pub refused: Vec<RefusedEntry>,
 }
 
 /// Maps a thread. Files that are not sent yet count as taken; a second call, with what became of them, gives the same Cases
@@ -176,6 +181,7 @@ pub fn map_thread(
         return Err(Error::Bug("a thread without a conversation".to_owned()));
     };
     let mut losses = Vec::new();
+    let mut refused = Vec::new();
     let mut card = Facts::new(around.words.clone());
     card::conversation(&thread.conversation, conversation, &mut card);
     let created = head
@@ -185,6 +191,8 @@ pub fn map_thread(
 
     let mut said = Said {
         around,
+        item,
+        refused: &mut refused,
         subject: conversation.subject.as_deref(),
         case_subject: conversation.subject.as_deref().unwrap_or_default(),
         clock: Clock::default(),
@@ -246,6 +254,7 @@ pub fn map_thread(
         children,
         topics,
         losses,
+        refused,
     })
 }
 
@@ -644,6 +653,8 @@ impl Clock {
 
 struct Said<'a, 's> {
     around: &'a Surroundings<'s>,
+    item: &'a Item,
+    refused: &'a mut Vec<RefusedEntry>,
     subject: Option<&'a str>,
     case_subject: &'a str,
     clock: Clock,
@@ -701,6 +712,10 @@ impl Said<'_, '_> {
             Some(File::Refused(cause, words)) => {
                 facts.push(format!("file {name} is missing here: {words}"));
                 self.losses.push(loss("attachment", Fidelity::Lost, cause));
+            }
+            Some(File::NotTaken(why)) => {
+                facts.push(format!("file {name} is missing here: {why}"));
+                self.refused.extend(self.item.refused(&entry.head, why));
             }
             None => {
                 facts.push(format!("file {name} is missing here"));

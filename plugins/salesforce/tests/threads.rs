@@ -638,7 +638,7 @@ fn what_of_the_card_its_field_does_not_hold_stands_in_private_comments() {
 fn files_of_a_note_are_named_in_it_and_those_that_are_missing_say_why() {
     let mut bench = Bench::new();
     bench.files.insert("f1".to_owned(), File::Expected);
-    let refused = File::Refused("refused: named", "Salesforce refuses it: no svg".to_owned());
+    let refused = File::Refused("too large: named", "it is too large".to_owned());
     bench.files.insert("f2".to_owned(), refused);
     let mut part = part("m1", note(by(dana()), "See", 0));
     part.attachments = vec![attachment("f1", None), attachment("f2", None)];
@@ -646,9 +646,9 @@ fn files_of_a_note_are_named_in_it_and_those_that_are_missing_say_why() {
     let body = text(&mapped.children[0][0], "CommentBody");
     assert_eq!(
         body,
-        "[Migrated: with naïve \u{202e}name.png; file naïve \u{202e}name.png is missing here: Salesforce refuses it: no svg]\n\nSee"
+        "[Migrated: with naïve \u{202e}name.png; file naïve \u{202e}name.png is missing here: it is too large]\n\nSee"
     );
-    assert!(notes(&mapped).contains(&"attachment: refused: named".to_owned()));
+    assert!(notes(&mapped).contains(&"attachment: too large: named".to_owned()));
 }
 
 #[test]

@@ -174,6 +174,7 @@ fn rate_rules() -> Vec<RateRule> {
         name: name.to_owned(),
         method: method.to_owned(),
         path: path.to_owned(),
+        costs: Vec::new(),
         limit,
         per_ms,
         headers,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use transload_sdk::destination::{self, Item, Thread};
+use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
     Holds, continued_marker, first_time, image_names, message_card, message_facts, skip, skipped,
@@ -34,8 +35,10 @@ pub enum File {
         /// Where HTML refers to it.
         content_url: String,
     },
-    /// Not taken: the cause, for the report, and what the thread says of it.
+    /// Not to be had or too large, which the host knows: the cause, for the report, and what the thread says of it.
     Refused(&'static str, String),
+    /// Not taken by Zendesk, and why: the host exports it.
+    NotTaken(String),
 }
 
 /// What the mapping of one thread hangs on beside the thread.
@@ -79,6 +82,8 @@ pub struct Mapped {
     pub tickets: Vec<ImportTicket>,
     /// What does not arrive as it was.
     pub losses: Vec<Loss>,
+    /// Files that Zendesk did not take.
+    pub refused: Vec<RefusedEntry>,
     /// Tokens and URLs of files, which differ when they are uploaded again.
     pub perishable: Vec<String>,
 }
@@ -102,6 +107,7 @@ pub fn map_thread(
     card::conversation(&thread.conversation, conversation, &mut card);
 
     let mut comments = Vec::new();
+    let mut refused = Vec::new();
     let mut perishable = Vec::new();
     let mut last = head.created_at.unwrap_or(0);
     for part in &thread.parts {
@@ -118,7 +124,9 @@ pub fn map_thread(
         let mut context = Part {
             around,
             card: &mut card,
+            item,
             losses: &mut losses,
+            refused: &mut refused,
             perishable: &mut perishable,
             requester: &requester,
         };
@@ -218,6 +226,7 @@ pub fn map_thread(
     Ok(Mapped {
         tickets,
         losses,
+        refused,
         perishable,
     })
 }
@@ -489,7 +498,9 @@ fn fields_and_tags(
 struct Part<'a, 's> {
     around: &'a Surroundings<'s>,
     card: &'a mut Card,
+    item: &'a Item,
     losses: &'a mut Vec<Loss>,
+    refused: &'a mut Vec<RefusedEntry>,
     perishable: &'a mut Vec<String>,
     requester: &'a Requester,
 }
@@ -635,6 +646,11 @@ impl Part<'_, '_> {
             Some(File::Refused(cause, words)) => {
                 facts.push(format!("file {} is missing here: {words}", attachment.name));
                 self.losses.push(loss("attachment", Fidelity::Lost, cause));
+            }
+            Some(File::NotTaken(why)) => {
+                let why = format!("Zendesk refuses it: {why}");
+                facts.push(format!("file {} is missing here: {why}", attachment.name));
+                self.refused.extend(self.item.refused(&entry.head, why));
             }
             None => {
                 facts.push(format!("file {} is missing here", attachment.name));

@@ -16,6 +16,7 @@ pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, l
         status,
         effects,
         losses,
+        refused: Vec::new(),
     });
 }
 
@@ -102,6 +103,7 @@ pub async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), E
         status,
         effects,
         losses: Vec::new(),
+        refused: Vec::new(),
     });
     Ok(cx.reported().await?)
 }

@@ -49,7 +49,7 @@ pub mod connector {
     pub use crate::bindings::common::transload::connector::description_types::{
         Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, FieldFidelity,
         HostGrant, KindSupport, LimitHeader, LimitMeaning, Lookup, Normalisation, Oauth2, RateRule,
-        RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle, SideEffect,
+        RefusalMeaning, RefusedAnswer, RequestCost, RequestPattern, Role, Settle, SideEffect,
         SideEffectSeverity, SignedJwt, SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
     };
     pub use crate::fidelity::fidelity_table;
@@ -68,7 +68,7 @@ pub mod destination {
 /// What became of items and effects.
 pub mod ledger {
     pub use crate::bindings::common::transload::connector::ledger::{
-        Action, Effect, Outcome, Proof, Refusal, Status, UndoOutcome, UndoStatus,
+        Action, Effect, Outcome, Proof, Refusal, RefusedEntry, Status, UndoOutcome, UndoStatus,
     };
 }
 

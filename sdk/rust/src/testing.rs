@@ -15,13 +15,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::future::{FutureExt, LocalBoxFuture};
 
 use crate::bindings::common::transload::connector::session;
 use crate::context::{BlobBuilder, Host, Ledger, Level};
 use crate::fingerprint::sha256;
 use crate::http::{
-    Body, Doubt, Header, HttpError, OperationKey, PartBody, PollOptions, Request, Response,
+    Body, Doubt, Header, HttpError, OperationKey, PartBody, Piece, PollOptions, Request, Response,
 };
 use crate::ledger::{Outcome, Refusal, UndoOutcome};
 use crate::types::BlobRef;
@@ -318,7 +320,7 @@ impl Harness {
         self.blobs.borrow().get(&blob.sha256).cloned()
     }
 
-    /// A request's body as bytes, blobs included; of a form, its parts' bodies one after another.
+    /// A request's body as bytes, blobs included and encoded where they are to be; of a form, its parts' bodies one after another.
     pub fn body(&self, request: &Request) -> Vec<u8> {
         match &request.body {
             Body::None => Vec::new(),
@@ -329,6 +331,16 @@ impl Harness {
                 .flat_map(|part| match &part.body {
                     PartBody::Bytes(bytes) => bytes.clone(),
                     PartBody::Blob(blob) => self.blob(blob).unwrap_or_default(),
+                })
+                .collect(),
+            Body::Pieces(pieces) => pieces
+                .iter()
+                .flat_map(|piece| match piece {
+                    Piece::Bytes(bytes) => bytes.clone(),
+                    Piece::Blob(blob) => self.blob(blob).unwrap_or_default(),
+                    Piece::Base64(blob) => STANDARD
+                        .encode(self.blob(blob).unwrap_or_default())
+                        .into_bytes(),
                 })
                 .collect(),
         }

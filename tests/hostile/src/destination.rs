@@ -271,6 +271,7 @@ fn outcome(item: &str, status: Status, effects: Vec<Effect>) -> Outcome {
         status,
         effects,
         losses: vec![],
+        refused: vec![],
     }
 }
 

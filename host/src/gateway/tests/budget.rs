@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::*;
-use crate::contract::description::{LimitHeader, LimitMeaning};
+use crate::contract::description::{LimitHeader, LimitMeaning, RequestCost};
 
 /// Refuses what goes beyond `limit` in `per_ms`: in any such window, or in fixed ones.
 struct Strict {
@@ -284,6 +284,136 @@ async fn used_and_limit_in_one_header_give_our_share_of_what_others_leave() {
     }
     assert_eq!(bench.clock.now(), again);
     assert_eq!(gateway.state().utilisation[0].allowed, 2_500.0);
+}
+
+fn cost(method: &str, path: &str, cost: u32) -> RequestCost {
+    RequestCost {
+        method: method.into(),
+        path: path.into(),
+        cost,
+    }
+}
+
+#[tokio::test]
+async fn a_request_counts_as_what_it_costs_by_the_first_pattern_that_fits() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(20, 86_400_000);
+    bench.spec.description.rate_rules[0].costs = vec![
+        cost("GET", "/free/**", 0),
+        cost("GET", "/list/*", 6),
+        cost("*", "/list/**", 3),
+    ];
+    let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+    let start = bench.clock.now();
+    let used = || gateway.state().utilisation[0].used;
+    for (path, sum) in [
+        ("/one", 1),
+        ("/list/a", 7),
+        ("/list/a/b", 10),
+        ("/free/x", 10),
+    ] {
+        gateway.exchange(&get(path), None).await.unwrap();
+        assert_eq!(used(), sum, "{path}");
+    }
+    gateway.exchange(&get("/list/b"), None).await.unwrap();
+    assert_eq!((used(), bench.clock.now()), (16, start));
+    // Six do not fit any more; what is free and what costs less still does.
+    let mut pauses = gateway.pauses();
+    let waiting = {
+        let g = gateway.clone();
+        tokio::spawn(async move { g.exchange(&get("/list/c"), None).await })
+    };
+    bench.soon(pauses.changed()).await.unwrap();
+    assert!(pauses.borrow_and_update().is_some());
+    assert_eq!(used(), 16);
+    assert_eq!(short(&waiting.await.unwrap().unwrap()), "answered 200");
+    assert!(bench.clock.now() - start > 80_000_000);
+}
+
+#[tokio::test]
+async fn what_costs_more_takes_more_of_a_paced_and_of_an_exact_window() {
+    for (limit, per_ms, cost_of_one, windows) in [(100, 60_000, 10, 4), (10, 1_000, 5, 4)] {
+        let mut bench = Bench::new(Role::Source);
+        bench.rule(limit, per_ms);
+        bench.spec.description.rate_rules[0].costs = vec![cost("*", "/**", cost_of_one)];
+        let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+        let start = bench.clock.now();
+        for _ in 0..=limit * windows / cost_of_one {
+            gateway.exchange(&get("/x"), None).await.unwrap();
+        }
+        let took = bench.clock.now() - start;
+        let whole = i64::from(windows) * per_ms as i64;
+        assert!((whole..whole * 11 / 10).contains(&took), "{limit}: {took}");
+    }
+}
+
+#[tokio::test]
+async fn a_weight_that_an_answer_states_corrects_what_was_counted() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(100, 86_400_000);
+    let rule = &mut bench.spec.description.rate_rules[0];
+    rule.costs = vec![cost("GET", "/list", 3)];
+    rule.headers = vec![LimitHeader {
+        name: "x-weight".into(),
+        key: None,
+        numbers: vec![LimitMeaning::Cost],
+    }];
+    let (transport, _) = script(vec![
+        || Ok(InResponse::whole(200, &[("x-weight", "50")], "{}")),
+        || Ok(InResponse::whole(200, &[("x-weight", "1")], "{}")),
+        || Ok(InResponse::whole(200, &[("x-weight", "3")], "{}")),
+        || ok("{}"),
+    ]);
+    let gateway = bench.open(transport);
+    for sum in [50, 51, 54, 57] {
+        gateway.exchange(&get("/list"), None).await.unwrap();
+        assert_eq!(gateway.state().utilisation[0].used, sum);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_of_ten_seconds_and_one_of_a_day_hold_together() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(100, 10_000);
+    bench.rule(250, 86_400_000);
+    for (rule, name, header) in [
+        (0, "burst", "x-remaining"),
+        (1, "daily", "x-daily-remaining"),
+    ] {
+        let rule = &mut bench.spec.description.rate_rules[rule];
+        rule.name = name.into();
+        rule.headers = vec![LimitHeader {
+            name: header.into(),
+            key: None,
+            numbers: vec![LimitMeaning::Remaining],
+        }];
+    }
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&sent);
+    let gateway = bench.open(FnTransport::new(move |_| {
+        let sent = count.fetch_add(1, Relaxed) + 1;
+        async move {
+            let daily = 250_u64.saturating_sub(sent).to_string();
+            let headers = [("x-remaining", "50"), ("x-daily-remaining", &daily)];
+            Ok(InResponse::whole(200, &headers, "{}"))
+        }
+    }));
+    let start = bench.clock.now();
+    for _ in 0..250 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    let paced = bench.clock.now() - start;
+    assert!((24_000..26_500).contains(&paced), "{paced}");
+    let mut pauses = gateway.pauses();
+    let waiting = {
+        let g = gateway.clone();
+        tokio::spawn(async move { g.exchange(&get("/x"), None).await })
+    };
+    bench.soon(pauses.changed()).await.unwrap();
+    let pause = pauses.borrow_and_update().clone().unwrap();
+    assert_eq!(pause.reason, PauseReason::Quota("daily".into()));
+    waiting.await.unwrap().unwrap();
+    assert_eq!(sent.load(Relaxed), 251);
 }
 
 #[tokio::test]

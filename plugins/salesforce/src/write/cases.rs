@@ -22,10 +22,10 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
 use transload_sdk::effects::{changed, effect, made, reject, report};
-use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
 use transload_sdk::thread::lone_note;
-use transload_sdk::types::{Entity, Entry, Error, Fidelity, Loss, Text};
+use transload_sdk::types::{Entity, Entry, Error, Fidelity, Head, Kind, Loss, Text};
 use transload_sdk::words::Words;
 
 use super::facet;
@@ -129,6 +129,8 @@ struct Load<'a> {
     is_old: bool,
     /// What is not known of it.
     open: Option<&'static str>,
+    /// What of its messages Salesforce does not take.
+    refused: Vec<RefusedEntry>,
     /// The external ids of its e-mails that are there, where an earlier run loaded it.
     known: BTreeSet<String>,
 }
@@ -175,6 +177,7 @@ impl Loader<'_> {
             cases: Vec::new(),
             is_old: item.in_doubt_since.is_some(),
             open: None,
+            refused: Vec::new(),
             known: BTreeSet::new(),
         })
     }
@@ -267,6 +270,7 @@ impl Loader<'_> {
                 let mapped = self.map(load.item, &load.thread, &load.files)?;
                 load.mapped.children = mapped.children;
                 load.mapped.losses = mapped.losses;
+                load.mapped.refused = mapped.refused;
             }
             load.spread();
         }
@@ -419,7 +423,19 @@ impl Loader<'_> {
         };
         let mut losses = load.mapped.losses;
         losses.extend(load.losses);
-        report(self.cx, load.item, status, load.effects, losses);
+        let mut refused = load.mapped.refused;
+        refused.extend(load.refused);
+        // What is not known of a record is not known of its entries.
+        if load.open.is_some() {
+            refused.clear();
+        }
+        self.cx.report(Outcome {
+            item: load.item.key.clone(),
+            status,
+            effects: load.effects,
+            losses,
+            refused,
+        });
     }
 
     /// The first Case of each thread. Gives the threads that go on; the others have their outcome.
@@ -792,6 +808,16 @@ impl Loader<'_> {
     }
 }
 
+/// The message that a part stands for: `message:<id>`, `message:<id>#2`.
+fn message_of<'i>(item: &'i Item, part: &str) -> Option<&'i Head> {
+    let id = part.strip_prefix("message:")?;
+    let whole = id.strip_suffix("/comment").unwrap_or(id);
+    let bare = whole.rsplit_once('#').map_or(whole, |(id, _)| id);
+    let heads = item.body.entries.iter().map(|entry| &entry.head);
+    let mut messages = heads.filter(|head| head.kind == Kind::Message);
+    messages.find(|head| head.id == whole || head.id == bare)
+}
+
 /// Whether an earlier run made what an effect names.
 fn is_prior(item: &Item, effect: &Effect) -> bool {
     let same = |prior: &Effect| {
@@ -815,10 +841,22 @@ fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static
                 load.losses
                     .push(loss("conversation.tags", Fidelity::Converted, note));
             }
-            looked::Fate::Refused(..) => {
-                let note = "refused by Salesforce: missing here";
-                load.losses.push(loss("message", Fidelity::Lost, note));
-            }
+            looked::Fate::Refused(row, fault) => match message_of(load.item, &row.part) {
+                Some(head) => {
+                    let known = |one: &RefusedEntry| {
+                        load.item
+                            .refused(head, "")
+                            .is_some_and(|r| r.place == one.place)
+                    };
+                    if !load.refused.iter().any(known) {
+                        load.refused.extend(load.item.refused(head, fault.said()));
+                    }
+                }
+                None => {
+                    let note = "a comment of ours was refused: a part of the source card, or a link, is missing";
+                    load.losses.push(loss("conversation", Fidelity::Lost, note));
+                }
+            },
             looked::Fate::Unsettled => load.open = Some(what),
         }
     }

@@ -91,10 +91,7 @@ pub fn to_be_sent<'e>(entry: &'e Entry, config: &Config) -> Result<(&'e str, Blo
     // Salesforce facts §9.6 [MEM].
     if content.size == 0 {
         let words = "it is empty, which Salesforce does not take".to_owned();
-        return refused(
-            "empty, which Salesforce does not take: named in the thread",
-            words,
-        );
+        return Err(File::NotTaken(words));
     }
     let name = match attachment.name.trim() {
         "" => "file",
@@ -327,10 +324,10 @@ impl Sender<'_> {
             client::retrieve(self.cx, VERSION, &ids, &fields).await?
         };
         let fate = |(one, met): (&Wanted<'_>, Met)| match met {
-            Met::Refused(fault) => Fate::Refused(File::Refused(
-                "refused by Salesforce: named in the thread",
-                format!("Salesforce refuses it: {}", fault.said()),
-            )),
+            Met::Refused(fault) => Fate::Refused(File::NotTaken(format!(
+                "Salesforce refuses it: {}",
+                fault.said()
+            ))),
             Met::Unsettled => Fate::Unsettled,
             Met::Version(id, fresh, key) => match versions.get(&id) {
                 Some(version) => self.there(one, version, fresh, key),
@@ -359,8 +356,7 @@ impl Sender<'_> {
                 url: url(text(version, "Id")),
             }
         } else {
-            let words = "other bytes have arrived than were sent".to_owned();
-            File::Refused("arrived with other bytes: named in the thread", words)
+            File::NotTaken("other bytes have arrived than were sent".to_owned())
         };
         Fate::There(file, Box::new(effect))
     }

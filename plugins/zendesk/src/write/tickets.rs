@@ -12,7 +12,7 @@ use std::io;
 use serde::Serialize;
 use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::{OperationKey, RequestBuilder};
-use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
 use transload_sdk::thread::{lone_note, no_bytes};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error, Fidelity, Text};
 use transload_sdk::{Context, Level};
@@ -359,10 +359,7 @@ impl Importer<'_> {
                     content_url: upload.attachment.content_url,
                 }
             }
-            Sent::Refused(refusal) => File::Refused(
-                "refused by Zendesk: named in the thread",
-                format!("Zendesk refuses it: {}", refusal.message),
-            ),
+            Sent::Refused(refusal) => File::NotTaken(refusal.message),
             Sent::Doubt => return Err(Error::Transient("an upload was not answered".to_owned())),
         })
     }
@@ -638,7 +635,13 @@ impl Importer<'_> {
             None if ours => Status::Created,
             None => Status::Matched,
         };
-        report(self.cx, item, status, effects, mapped.losses);
+        self.cx.report(Outcome {
+            item: item.key.clone(),
+            status,
+            effects,
+            losses: mapped.losses,
+            refused: mapped.refused,
+        });
         Ok(())
     }
 
