@@ -10,6 +10,7 @@ pub mod clock;
 pub mod config;
 pub mod contract;
 pub mod error;
+mod exported;
 pub mod gateway;
 pub mod kinds;
 pub mod pipeline;

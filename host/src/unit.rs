@@ -13,6 +13,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -26,10 +27,11 @@ use tokio::sync::Notify;
 use crate::blobs::{BlobStore, Builder};
 use crate::clock::SharedClock;
 use crate::contract::{destination, http, ledger, runtime, session, types};
+use crate::error::Error;
 use crate::gateway::{Exchange, Gateway, IntentLog};
 use crate::store::{AMONG, LedgerEntry, Statement, Store, StoreError, among, outcome_digest};
 use crate::unit_host::{KnownBlobs, UnitAbort, UnitHost};
-use crate::{among, sql};
+use crate::{among, exported, kinds, sql};
 
 /// An intent may be sent at most this long after its commit, on a clock that counts suspend (rule D-15).
 pub const SEND_MARGIN: Duration = Duration::from_secs(5);
@@ -196,6 +198,8 @@ pub struct Surroundings {
     pub account: String,
     /// Digest of the plugin that runs.
     pub digest: String,
+    /// Where the run writes what the destination does not take.
+    pub export_dir: PathBuf,
     /// Fault injection.
     pub boundary: Option<BoundaryHook>,
 }
@@ -212,10 +216,29 @@ struct Inner {
     now: i64,
     settle_ms: i64,
     records: HashMap<String, Record>,
+    /// What stands at each place of an item's body, by its key; of those with more than the record itself.
+    carried: HashMap<String, Vec<Carried>>,
     undoing: HashSet<u64>,
     prepares: bool,
     state: Mutex<State>,
     changed: Notify,
+}
+
+/// An entry of a body, as far as an outcome may speak of it.
+struct Carried {
+    kind: String,
+    id: String,
+    /// A file's name and bytes.
+    file: Option<(String, types::BlobRef)>,
+}
+
+/// What becomes of an entry that the destination refused.
+struct RefusedEntry<'a> {
+    kind: &'a str,
+    id: &'a str,
+    reason: &'a str,
+    /// The name in the export folder, of a file with bytes.
+    exported: Option<String>,
 }
 
 #[derive(Default)]
@@ -469,6 +492,7 @@ impl Durable {
                     .iter()
                     .map(|record| (record.key.clone(), record.clone()))
                     .collect(),
+                carried: carried(&frozen.call),
                 undoing,
                 prepares: matches!(frozen.call, Call::Prepare),
                 state: Mutex::new(state),
@@ -1095,6 +1119,13 @@ impl Inner {
                 | ledger::Status::Exported(_)
                 | ledger::Status::Matched
         );
+        let entries = self.carried.get(&outcome.item).map_or(0, Vec::len);
+        let unknown = |refused: &&ledger::RefusedEntry| {
+            refused.place == 0 || refused.place as usize >= entries
+        };
+        if let Some(refused) = outcome.refused.iter().find(unknown) {
+            return Some(ledger::Refusal::UnknownEntry(refused.place));
+        }
         let prefix = format!("w:{}/", outcome.item);
         for (ident, row) in lasting {
             let base = ident.split('#').next().unwrap_or(ident);
@@ -1196,19 +1227,66 @@ impl Inner {
         Ok(())
     }
 
-    /// The statements that forget what earlier outcomes of records said: losses, and doubts of those that are settled now.
+    /// What becomes of the entries that an outcome calls refused; files are exported when this returns. What was accounted for
+    /// before, a file without bytes or one that is too large, stays so.
+    async fn refused<'a>(
+        &'a self,
+        outcome: &'a ledger::Outcome,
+        record: &Record,
+    ) -> Result<Vec<RefusedEntry<'a>>, UnitAbort> {
+        let arrived = matches!(
+            outcome.status,
+            ledger::Status::Created | ledger::Status::Updated | ledger::Status::Matched
+        );
+        let mut all = vec![];
+        for refused in outcome.refused.iter().filter(|_| arrived) {
+            let body = self.carried.get(&outcome.item);
+            let Some(entry) = body.and_then(|body| body.get(refused.place as usize)) else {
+                continue;
+            };
+            let mut open = record.inside.iter();
+            if !open.any(|(kind, id, _)| *kind == entry.kind && *id == entry.id) {
+                continue;
+            }
+            let exported = match &entry.file {
+                Some((name, blob)) => {
+                    let file = (entry.id.as_str(), name.as_str());
+                    let written =
+                        exported::file(&self.around.blobs, &self.around.export_dir, file, blob);
+                    let failed = |error: Error| self.abort(UnitAbort::Store(error.to_string()));
+                    Some(written.await.map_err(failed)?)
+                }
+                None => None,
+            };
+            all.push(RefusedEntry {
+                kind: &entry.kind,
+                id: &entry.id,
+                reason: &refused.reason,
+                exported,
+            });
+        }
+        Ok(all)
+    }
+
+    /// The statements that forget what earlier outcomes of records said: losses, also of files inside them, and doubts of those
+    /// that are settled now.
     fn forget(&self, taken: &[(&ledger::Outcome, &Record)]) -> Vec<Statement> {
         let settled =
             |outcome: &ledger::Outcome| !matches!(outcome.status, ledger::Status::Unsettled(_));
-        let all = taken.iter().map(|(_, record)| *record);
+        fn own(record: &Record) -> (&str, &str) {
+            (&record.kind, &record.id)
+        }
+        let files = taken.iter().flat_map(|(_, record)| &record.inside);
+        let files = files.filter(|(kind, ..)| kind == "attachment");
+        let all = taken.iter().map(|(_, record)| own(record));
         let of_settled = taken.iter().filter(|(outcome, _)| settled(outcome));
         let mut statements = self.delete_of(
             among!("DELETE FROM losses WHERE source_id IN " " AND run = $65 AND kind = $66"),
-            all,
+            all.chain(files.map(|(kind, id, _)| (kind.as_str(), id.as_str()))),
         );
         statements.extend(self.delete_of(
             among!("DELETE FROM doubts WHERE source_id IN " " AND run = $65 AND kind = $66"),
-            of_settled.map(|(_, record)| *record),
+            of_settled.map(|(_, record)| own(record)),
         ));
         statements
     }
@@ -1216,11 +1294,11 @@ impl Inner {
     fn delete_of<'r>(
         &self,
         sql: &'static str,
-        records: impl Iterator<Item = &'r Record>,
+        records: impl Iterator<Item = (&'r str, &'r str)>,
     ) -> Vec<Statement> {
         let mut by_kind: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for record in records {
-            by_kind.entry(&record.kind).or_default().push(&record.id);
+        for (kind, id) in records {
+            by_kind.entry(kind).or_default().push(id);
         }
         let mut statements = vec![];
         for (kind, ids) in by_kind {
@@ -1237,6 +1315,7 @@ impl Inner {
         &self,
         outcome: &ledger::Outcome,
         record: &Record,
+        refused: &[RefusedEntry<'_>],
     ) -> Result<(Vec<Statement>, Vec<LedgerEntry>), UnitAbort> {
         let around = &self.around;
         let now = around.clock.now();
@@ -1266,16 +1345,20 @@ impl Inner {
             ));
             texts.push(text);
         }
-        for loss in outcome.losses.iter().chain(&record.losses) {
-            statements.push(sql!(
+        let lost = |kind: &str, id: &str, field: &str, how: types::Fidelity, note: &str| {
+            sql!(
                 "INSERT INTO losses (run, kind, source_id, field, how, note) VALUES ($1, $2, $3, $4, $5, $6)",
                 &around.run,
-                &record.kind,
-                &record.id,
-                &loss.field,
-                fidelity_word(loss.how),
-                &loss.note
-            ));
+                kind,
+                id,
+                field,
+                fidelity_word(how),
+                note
+            )
+        };
+        for loss in outcome.losses.iter().chain(&record.losses) {
+            let (kind, id) = (&record.kind, &record.id);
+            statements.push(lost(kind, id, &loss.field, loss.how, &loss.note));
         }
         let mut ledger = vec![LedgerEntry {
             run: around.run.clone(),
@@ -1310,6 +1393,21 @@ impl Inner {
             .as_deref()
             .map(|cause| format!("with its {}: {cause}", record.kind));
         for (kind, id, hash) in &record.inside {
+            let mut refused = refused.iter();
+            if let Some(entry) = refused.find(|entry| entry.kind == kind && entry.id == id) {
+                let (status, cause, remedy) = match &entry.exported {
+                    Some(name) => ("exported", name.as_str(), None),
+                    None => ("rejected", entry.reason, Some(REFUSED_REMEDY)),
+                };
+                let said = decided(around, &[kind, id, hash], status, Some(cause), remedy);
+                statements.push(said.0);
+                ledger.push(said.1);
+                if entry.exported.is_some() {
+                    let how = types::Fidelity::Lost;
+                    statements.push(lost(kind, id, "attachment.content", how, entry.reason));
+                }
+                continue;
+            }
             statements.push(outcome_row(kind, id, hash, with.as_deref()));
             ledger.push(LedgerEntry {
                 run: around.run.clone(),
@@ -1347,6 +1445,8 @@ impl Inner {
     }
 }
 
+/// What to do about a part of a record that the destination did not take.
+const REFUSED_REMEDY: &str = "the rest of its record is there; add it by hand if it matters";
 /// What to do about a file that did not arrive.
 const MISSING_REMEDY: &str =
     "fetch the file by hand from the link in the thread, if it still exists";
@@ -1662,7 +1762,8 @@ impl UnitHost for Durable {
             statements.extend(inner.forget(&taken));
             let mut rows = vec![];
             for (outcome, record) in &taken {
-                let (more, entries) = inner.outcome_rows(outcome, record)?;
+                let refused = inner.refused(outcome, record).await?;
+                let (more, entries) = inner.outcome_rows(outcome, record, &refused)?;
                 rows.extend(more);
                 ledger.extend(entries);
             }
@@ -1774,6 +1875,29 @@ impl UnitHost for Durable {
         locked(&self.inner.state).ended = true;
         self.inner.changed.notify_waiters();
     }
+}
+
+/// What items carry beside their record.
+fn carried(call: &Call) -> HashMap<String, Vec<Carried>> {
+    let Call::Write(_, items) = call else {
+        return HashMap::new();
+    };
+    let entry = |entry: &types::Entry| Carried {
+        kind: kinds::name(&entry.head.kind).to_owned(),
+        id: entry.head.id.clone(),
+        file: match &entry.data {
+            types::Entity::Attachment(file) => {
+                file.content.clone().map(|blob| (file.name.clone(), blob))
+            }
+            _ => None,
+        },
+    };
+    let of = |item: &destination::Item| {
+        let entries = item.body.entries.iter().map(entry);
+        (item.key.clone(), entries.collect())
+    };
+    let more = |item: &&destination::Item| item.body.entries.len() > 1;
+    items.iter().filter(more).map(of).collect()
 }
 
 /// Names a report of `count` outcomes, of which this is the first.
@@ -1954,3 +2078,6 @@ pub fn undo_word(status: ledger::UndoStatus) -> &'static str {
         ledger::UndoStatus::Failed => "failed",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -80,6 +80,10 @@ impl KnownBlobs {
                 http::PartBody::Bytes(_) => Ok(()),
                 http::PartBody::Blob(blob) => self.check(blob),
             }),
+            http::Body::Pieces(pieces) => pieces.iter().try_for_each(|piece| match piece {
+                http::Piece::Bytes(_) => Ok(()),
+                http::Piece::Blob(blob) | http::Piece::Base64(blob) => self.check(blob),
+            }),
         }
     }
 }

@@ -621,6 +621,7 @@ pub(crate) fn description(name: &str) -> wit::Description {
             name: "all".into(),
             method: "*".into(),
             path: "**".into(),
+            costs: vec![],
             limit: 700,
             per_ms: 60_000,
             headers: vec![],

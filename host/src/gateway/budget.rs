@@ -4,10 +4,11 @@
 //! sliding window of the platform ever overflows, and never in a burst after idleness. A window so short that the network's
 //! jitter is a good part of it is *exact* besides: with n requests a window, one leaves no earlier than a window after the n-th
 //! before it was answered, and so arrives a whole window after it. A rule of an hour or more is a *quota*:
-//! counted, not paced; when it is used up, callers wait until it refills, which the gateway shows as a pause.
+//! counted, not paced; when it is used up, callers wait until it refills, which the gateway shows as a pause. Our share of it is
+//! one of what others leave: where the platform says how much is used, what is beyond our own count is theirs (rule M-11).
 //!
 //! Order is first come, first served among requests under the same rules. The count starts anew with the process; what an
-//! earlier process used is learned from the platform's headers or its refusal.
+//! earlier process used is learned from the platform's headers or its refusal, as if others had used it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +29,8 @@ const EXACT_MS: u64 = 10_000;
 const LOST_MS: i64 = 60_000;
 /// From here on a window is a quota: too long to sit out unseen (contract, `rate-rule.per-ms`).
 const QUOTA_MS: u64 = 3_600_000;
+/// A quota that others have used up is asked for anew this often: no answer tells that it has refilled while nothing is sent.
+const PROBE_MS: i64 = 900_000;
 /// A window's use is counted in so many slices.
 const SLICES: i64 = 100;
 
@@ -47,16 +50,23 @@ pub(super) enum Wait {
 pub struct RuleUse {
     /// The rule's name.
     pub rule: String,
-    /// Requests in the last window.
+    /// Requests in the last window, or what they cost.
     pub used: u64,
-    /// What may be used of it: the limit as the platform last stated it, times our share.
+    /// What may be used of it: the limit as the platform last stated it, of a quota less what others have used, times our share.
     pub allowed: f64,
 }
 
-/// The rules that a request falls under, and its number under each.
+/// A rule that a request falls under, and what it costs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    rule: usize,
+    cost: u32,
+}
+
+/// What a request has taken of the rules that it falls under, and what each had given in all by then.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Taken {
-    rules: Vec<(usize, u64)>,
+    rules: Vec<(Due, u64)>,
 }
 
 struct Rule {
@@ -69,10 +79,14 @@ struct Rule {
     slow: Option<(f64, i64)>,
     /// What the platform said is left, until then.
     left: Option<(f64, i64)>,
+    /// Of a quota: what is used by the platform's count and not by ours, and when it said so.
+    others: Option<(f64, i64)>,
     hold_until: i64,
+    /// What all requests so far have taken.
     sent: u64,
     slices: VecDeque<(i64, u64)>,
-    /// Of the last requests of an exact rule, as many as a window holds: when each was answered, or must have been.
+    /// Of the last requests of an exact rule, as many as a window holds (one that costs more is there more often): when each was
+    /// answered, or must have been.
     answered: VecDeque<i64>,
 }
 
@@ -134,25 +148,25 @@ impl Rule {
         self.slices.iter().map(|(_, n)| n).sum()
     }
 
-    fn wait(&mut self, share: f64, now: i64) -> Wait {
+    fn wait(&mut self, cost: u32, share: f64, now: i64) -> Wait {
         self.forget(now);
-        let due = if self.is_quota() {
-            let full = self.used() as f64 + 1.0 > (self.limit * self.share(share)).max(1.0);
-            let first = self.slices.front().map_or(now, |(start, _)| *start);
-            if full {
-                first.saturating_add(self.window_ms())
-            } else {
-                now
-            }
+        let due = if cost == 0 {
+            now
+        } else if self.is_quota() {
+            self.quota_due(cost, share, now)
         } else {
             let paced = (self.next - self.slack()).ceil() as i64;
-            let before = self
-                .exact(share)
-                .and_then(|n| self.answered.iter().rev().nth(n - 1));
+            // What must have left the window when this is added to it.
+            let before = self.exact(share).and_then(|n| {
+                self.answered
+                    .iter()
+                    .rev()
+                    .nth(n.saturating_sub(cost as usize))
+            });
             before.map_or(paced, |at| paced.max(at.saturating_add(self.window_ms())))
         };
         let left = match self.left {
-            Some((left, until)) if left < 1.0 => until,
+            Some((left, until)) if left < 1.0_f64.min(cost.into()) => until,
             _ => now,
         };
         let until = due.max(left).max(self.hold_until);
@@ -165,47 +179,100 @@ impl Rule {
         }
     }
 
-    fn take(&mut self, share: f64, now: i64) -> u64 {
-        self.next = self.next.max(now as f64) + self.interval(share, now);
-        if let Some((left, _)) = &mut self.left {
-            *left -= 1.0;
+    /// What we may use in a window.
+    fn allowed(&self, share: f64) -> f64 {
+        let others = self.others.map_or(0.0, |(others, _)| others);
+        (self.limit - others).max(0.0) * self.share(share)
+    }
+
+    /// When a quota has room for so much more.
+    fn quota_due(&self, cost: u32, share: f64, now: i64) -> i64 {
+        let ours = self.used() as f64 + f64::from(cost);
+        // What costs more than our share goes when nothing else does.
+        if ours > (self.limit * self.share(share)).max(cost.into()) {
+            let first = self.slices.front().map_or(now, |(start, _)| *start);
+            return first.saturating_add(self.window_ms());
         }
-        self.sent += 1;
+        match self.others {
+            Some((_, told)) if ours > self.allowed(share) => told.saturating_add(PROBE_MS),
+            _ => now,
+        }
+    }
+
+    fn take(&mut self, cost: u32, share: f64, now: i64) -> u64 {
+        // One asks how things stand; the next waits for its answer, or for its own time.
+        let over = self.used() as f64 + f64::from(cost) > self.allowed(share);
+        if let Some((_, told)) = self.others.as_mut().filter(|_| over) {
+            *told = now;
+        }
+        if cost > 0 {
+            self.count(cost.into(), share, now);
+        }
+        self.sent += u64::from(cost);
         if let Some(n) = self.exact(share) {
-            self.answered.push_back(now.saturating_add(LOST_MS));
+            let lost = now.saturating_add(LOST_MS);
+            self.answered.extend((0..cost).map(|_| lost));
             while self.answered.len() > n {
                 self.answered.pop_front();
             }
         }
-        let width = (self.window_ms() / SLICES).max(1);
-        let slice = now - now.rem_euclid(width);
-        match self.slices.back_mut() {
-            Some((start, n)) if *start == slice => *n += 1,
-            _ => self.slices.push_back((slice, 1)),
-        }
         self.sent
     }
 
-    /// A request has come to its end, whatever that was: it has arrived by now, or never will.
-    fn ended(&mut self, number: u64, now: i64) {
-        let after = usize::try_from(self.sent.saturating_sub(number)).unwrap_or(usize::MAX);
-        let at = self.answered.len().checked_sub(after.saturating_add(1));
-        if let Some(at) = at.and_then(|at| self.answered.get_mut(at)) {
-            *at = now;
+    fn count(&mut self, cost: u64, share: f64, now: i64) {
+        self.next = self.next.max(now as f64) + self.interval(share, now) * cost as f64;
+        if let Some((left, _)) = &mut self.left {
+            *left -= cost as f64;
+        }
+        let width = (self.window_ms() / SLICES).max(1);
+        let slice = now - now.rem_euclid(width);
+        match self.slices.back_mut() {
+            Some((start, n)) if *start == slice => *n += cost,
+            _ => self.slices.push_back((slice, cost)),
         }
     }
 
-    /// Takes the platform's word for what is left.
-    fn learn(&mut self, headers: &[Header], number: u64, share: f64, now: i64) {
+    /// A request cost less than was thought.
+    fn give_back(&mut self, mut cost: u64, share: f64, now: i64) {
+        self.next -= self.interval(share, now) * cost as f64;
+        for (_, n) in self.slices.iter_mut().rev() {
+            let of_this = cost.min(*n);
+            *n -= of_this;
+            cost -= of_this;
+        }
+    }
+
+    /// A request has come to its end, whatever that was: it has arrived by now, or never will.
+    fn ended(&mut self, cost: u32, number: u64, now: i64) {
+        let after = usize::try_from(self.sent.saturating_sub(number)).unwrap_or(usize::MAX);
+        let own = self.answered.iter_mut().rev().skip(after);
+        own.take(cost as usize).for_each(|at| *at = now);
+    }
+
+    /// Takes the platform's word for what the request cost and what is left.
+    fn learn(&mut self, cost: u32, number: u64, headers: &[Header], share: f64, now: i64) {
         let seen = Seen::read(&self.spec, headers, now);
+        if let Some(truly) = seen.cost {
+            let (truly, thought) = (truly.ceil() as u64, u64::from(cost));
+            if truly > thought {
+                self.count(truly - thought, share, now);
+            } else {
+                self.give_back(thought - truly, share, now);
+            }
+        }
         if let Some(limit) = seen.limit.filter(|l| *l >= 1.0) {
             self.limit = limit;
         }
-        let Some(remaining) = seen.remaining.or_else(|| Some(self.limit - seen.used?)) else {
+        let Some(remaining) = seen.left_of(self.limit) else {
             return;
         };
         // Requests that left after this one may not be in the platform's count yet.
         let after = self.sent.saturating_sub(number) as f64;
+        if self.is_quota() {
+            self.forget(now);
+            let ours = (self.used() as f64 - after).max(0.0);
+            self.others = Some(((self.limit - remaining - ours).max(0.0), now));
+        }
         let left = (remaining * self.share(share) - after).max(0.0);
         let window = self.window_ms();
         let reset = seen
@@ -217,6 +284,9 @@ impl Rule {
                 let soon = if coarse { (at - 999).max(now + 1) } else { at };
                 let until = if window < 10_000 { soon } else { at };
                 self.left = Some((left, until));
+                if let Some((_, told)) = &mut self.others {
+                    *told = (*told).min(at - PROBE_MS);
+                }
                 let rate = left.max(0.001) / (soon - now) as f64;
                 let usual = self.limit * self.share(share) * PACE / self.window();
                 let scarce = !self.is_quota() && rate < usual * 0.9;
@@ -224,7 +294,7 @@ impl Rule {
             }
             None if remaining < 1.0 => {
                 let probe = if self.is_quota() {
-                    900_000
+                    PROBE_MS
                 } else {
                     (window / 20).clamp(50, 10_000)
                 };
@@ -236,11 +306,12 @@ impl Rule {
 }
 
 /// Numbers in an answer's headers.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Seen {
     limit: Option<f64>,
     remaining: Option<f64>,
     used: Option<f64>,
+    cost: Option<f64>,
     /// When the window ends, and whether that is in whole seconds.
     reset: Option<(i64, bool)>,
     retry_at: Option<i64>,
@@ -253,41 +324,61 @@ impl Seen {
             let named = headers
                 .iter()
                 .filter(|h| h.name.eq_ignore_ascii_case(&wanted.name));
-            let Some(n) = named
-                .filter_map(|h| number(&h.value, wanted.key.as_deref()))
-                .next()
-            else {
-                continue;
-            };
-            let (seconds, now_f) = (n * 1000.0, now as f64);
-            match wanted.meaning {
-                LimitMeaning::Limit => seen.limit = Some(n),
-                LimitMeaning::Remaining => seen.remaining = Some(n),
-                LimitMeaning::Used => seen.used = Some(n),
-                LimitMeaning::ResetEpochS => seen.reset = Some((seconds as i64, true)),
-                LimitMeaning::ResetEpochMs => seen.reset = Some((n as i64, false)),
-                LimitMeaning::ResetSeconds => seen.reset = Some(((now_f + seconds) as i64, true)),
-                LimitMeaning::RetryAfter => seen.retry_at = Some((now_f + seconds) as i64),
+            let found = named
+                .filter_map(|h| numbers(&h.value, wanted.key.as_deref()))
+                .find(|found| found.len() >= wanted.numbers.len());
+            for (meaning, n) in wanted.numbers.iter().zip(found.into_iter().flatten()) {
+                seen.take(*meaning, n, now);
             }
         }
         seen
     }
+
+    fn take(&mut self, meaning: LimitMeaning, n: f64, now: i64) {
+        let (seconds, now) = (n * 1000.0, now as f64);
+        match meaning {
+            LimitMeaning::Limit => self.limit = Some(n),
+            LimitMeaning::Remaining => self.remaining = Some(n),
+            LimitMeaning::Used => self.used = Some(n),
+            LimitMeaning::Cost => self.cost = Some(n),
+            LimitMeaning::ResetEpochS => self.reset = Some((seconds as i64, true)),
+            LimitMeaning::ResetEpochMs => self.reset = Some((n as i64, false)),
+            LimitMeaning::ResetSeconds => self.reset = Some(((now + seconds) as i64, true)),
+            LimitMeaning::RetryAfter => self.retry_at = Some((now + seconds) as i64),
+        }
+    }
+
+    /// What is left of a limit, unless the headers state another one.
+    fn left_of(&self, limit: f64) -> Option<f64> {
+        self.remaining
+            .or_else(|| Some(self.limit.unwrap_or(limit) - self.used?))
+    }
 }
 
-/// The number in a header's value: all of it, or after `<key>=` in a list of pairs.
-fn number(value: &str, key: Option<&str>) -> Option<f64> {
+/// The numbers in a header's value, divided by `/`: in all of it, or after `<key>=` in a list of pairs. None if one is no number.
+fn numbers(value: &str, key: Option<&str>) -> Option<Vec<f64>> {
     let text = match key {
         None => value.trim(),
         Some(key) => value.split([',', ';', ' ']).find_map(|pair| {
-            let (name, number) = pair.trim().split_once('=')?;
+            let (name, numbers) = pair.trim().split_once('=')?;
             name.trim()
                 .eq_ignore_ascii_case(key)
-                .then_some(number.trim())
+                .then_some(numbers.trim())
         })?,
     };
-    text.parse::<f64>()
+    text.split('/').map(number).collect()
+}
+
+/// The number that a text begins with.
+fn number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    text.get(..end)?
+        .parse::<f64>()
         .ok()
-        .filter(|n| n.is_finite() && *n >= 0.0)
+        .filter(|n| n.is_finite())
 }
 
 /// When to come again, by `Retry-After` (seconds or a date) or by what the rules call so.
@@ -337,6 +428,7 @@ impl Budget {
                 next: 0.0,
                 slow: None,
                 left: None,
+                others: None,
                 hold_until: 0,
                 sent: 0,
                 slices: VecDeque::new(),
@@ -360,17 +452,26 @@ impl Budget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which rules a request falls under.
-    pub fn matching(&self, method: &str, path: &str) -> Vec<usize> {
+    /// Which rules a request falls under, and what it costs there.
+    pub fn matching(&self, method: &str, path: &str) -> Vec<Due> {
         let state = self.state();
         let fits =
-            |r: &Rule| method_matches(&r.spec.method, method) && path_matches(&r.spec.path, path);
+            |of: &str, pattern: &str| method_matches(of, method) && path_matches(pattern, path);
+        let cost = |rule: &RateRule| {
+            let mut costs = rule.costs.iter();
+            costs
+                .find(|one| fits(&one.method, &one.path))
+                .map_or(1, |one| one.cost)
+        };
         state
             .rules
             .iter()
             .enumerate()
-            .filter(|(_, r)| fits(r))
-            .map(|(i, _)| i)
+            .filter(|(_, r)| fits(&r.spec.method, &r.spec.path))
+            .map(|(rule, r)| Due {
+                rule,
+                cost: cost(&r.spec),
+            })
             .collect()
     }
 
@@ -378,10 +479,11 @@ impl Budget {
     ///
     /// # Cancel safety
     /// Dropping the future gives the place in the queue up and takes nothing.
-    pub async fn turn(&self, rules: &[usize], mut waiting: impl FnMut(&Wait)) -> Turn {
+    pub async fn turn(&self, rules: &[Due], mut waiting: impl FnMut(&Wait)) -> Turn {
         let lane = {
             let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            lanes.entry(rules.to_vec()).or_default().clone()
+            let lane = rules.iter().map(|due| due.rule).collect();
+            lanes.entry(lane).or_default().clone()
         };
         let _first_in_line = lane.lock().await;
         loop {
@@ -406,12 +508,12 @@ impl Budget {
         }
     }
 
-    fn wait(&self, rules: &[usize]) -> Wait {
+    fn wait(&self, rules: &[Due]) -> Wait {
         let now = self.clock.now();
         self.state().wait(rules, now)
     }
 
-    fn take(&self, rules: &[usize]) -> Option<Taken> {
+    fn take(&self, rules: &[Due]) -> Option<Taken> {
         let now = self.clock.now();
         let mut state = self.state();
         if state.wait(rules, now) != Wait::Go {
@@ -419,9 +521,9 @@ impl Budget {
         }
         let share = state.share;
         let mut taken = Taken::default();
-        for index in rules {
-            if let Some(rule) = state.rules.get_mut(*index) {
-                taken.rules.push((*index, rule.take(share, now)));
+        for due in rules {
+            if let Some(rule) = state.rules.get_mut(due.rule) {
+                taken.rules.push((*due, rule.take(due.cost, share, now)));
             }
         }
         Some(taken)
@@ -432,9 +534,9 @@ impl Budget {
         let now = self.clock.now();
         let mut state = self.state();
         let mut exact = false;
-        for (index, number) in &taken.rules {
-            if let Some(rule) = state.rules.get_mut(*index) {
-                rule.ended(*number, now);
+        for (due, number) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(due.rule) {
+                rule.ended(due.cost, *number, now);
                 exact |= rule.is_exact();
             }
         }
@@ -452,9 +554,9 @@ impl Budget {
         let now = self.clock.now();
         let mut state = self.state();
         let share = state.share;
-        for (index, number) in &taken.rules {
-            if let Some(rule) = state.rules.get_mut(*index) {
-                rule.learn(headers, *number, share, now);
+        for (due, number) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(due.rule) {
+                rule.learn(due.cost, *number, headers, share, now);
             }
         }
     }
@@ -464,9 +566,10 @@ impl Budget {
     pub fn hold(&self, taken: &Taken, headers: &[Header], quota: bool, fallback: Duration) -> i64 {
         let now = self.clock.now();
         let mut state = self.state();
-        let by_rule = taken.rules.iter().filter_map(|(index, _)| {
-            let seen = Seen::read(&state.rules.get(*index)?.spec, headers, now);
-            let spent = seen.remaining.is_some_and(|r| r < 1.0);
+        let by_rule = taken.rules.iter().filter_map(|(due, _)| {
+            let rule = state.rules.get(due.rule)?;
+            let seen = Seen::read(&rule.spec, headers, now);
+            let spent = seen.left_of(rule.limit).is_some_and(|r| r < 1.0);
             seen.retry_at
                 .or_else(|| seen.reset.filter(|_| spent).map(|(at, _)| at))
         });
@@ -476,8 +579,8 @@ impl Budget {
             .filter(|at| *at > now);
         let until = stated.unwrap_or(fallback);
         let mut held = false;
-        for (index, _) in &taken.rules {
-            if let Some(rule) = state.rules.get_mut(*index)
+        for (due, _) in &taken.rules {
+            if let Some(rule) = state.rules.get_mut(due.rule)
                 && rule.is_quota() == quota
             {
                 rule.hold_until = rule.hold_until.max(until);
@@ -503,11 +606,10 @@ impl Budget {
         let share = state.share;
         let of = |rule: &mut Rule| {
             rule.forget(now);
-            let allowed = rule.limit * rule.share(share);
             RuleUse {
                 rule: rule.spec.name.clone(),
                 used: rule.used(),
-                allowed,
+                allowed: rule.allowed(share),
             }
         };
         state.rules.iter_mut().map(of).collect()
@@ -515,17 +617,17 @@ impl Budget {
 }
 
 impl State {
-    fn wait(&mut self, rules: &[usize], now: i64) -> Wait {
+    fn wait(&mut self, rules: &[Due], now: i64) -> Wait {
         let mut longest = if self.hold_until > now {
             Wait::Until(self.hold_until)
         } else {
             Wait::Go
         };
-        for index in rules {
-            let Some(rule) = self.rules.get_mut(*index) else {
+        for due in rules {
+            let Some(rule) = self.rules.get_mut(due.rule) else {
                 continue;
             };
-            let wait = rule.wait(self.share, now);
+            let wait = rule.wait(due.cost, self.share, now);
             if end(&wait) > end(&longest) {
                 longest = wait;
             }
@@ -634,5 +736,118 @@ impl Concurrency {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .target()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::description::LimitHeader;
+
+    /// What is read from an answer with these headers, by these words on them.
+    fn seen(headers: &[(&str, &str)], words: &[(&str, Option<&str>, &[LimitMeaning])]) -> Seen {
+        let rule = RateRule {
+            name: "all".into(),
+            method: "*".into(),
+            path: "/**".into(),
+            costs: vec![],
+            limit: 1,
+            per_ms: 1000,
+            headers: words
+                .iter()
+                .map(|(name, key, numbers)| LimitHeader {
+                    name: (*name).into(),
+                    key: key.map(Into::into),
+                    numbers: numbers.to_vec(),
+                })
+                .collect(),
+            shared: false,
+        };
+        let headers: Vec<Header> = headers
+            .iter()
+            .map(|(name, value)| Header {
+                name: (*name).into(),
+                value: (*value).into(),
+            })
+            .collect();
+        Seen::read(&rule, &headers, 1_000_000)
+    }
+
+    #[test]
+    fn what_platforms_say_of_their_limits_can_be_said_as_data() {
+        use LimitMeaning::{Cost, Limit, Remaining, ResetEpochS, ResetSeconds, RetryAfter, Used};
+        let of = |limit, remaining, used| Seen {
+            limit,
+            remaining,
+            used,
+            ..Seen::default()
+        };
+        // Two numbers after a key, beside another pair (Salesforce facts, limits).
+        let both: &[LimitMeaning] = &[Used, Limit];
+        let pairs = "api-usage=18/5000; per-app-api-usage=17/250(appName=x)";
+        let header = &[("Sforce-Limit-Info", pairs)];
+        let org = seen(header, &[("sforce-limit-info", Some("api-usage"), both)]);
+        assert_eq!(org, of(Some(5000.0), None, Some(18.0)));
+        let app = Some("per-app-api-usage");
+        let app = seen(header, &[("sforce-limit-info", app, both)]);
+        assert_eq!(app, of(Some(250.0), None, Some(17.0)));
+        // Two numbers and nothing else (Gorgias facts, rate limits).
+        let name = "x-account-api-call-limit";
+        let bucket = seen(
+            &[(name, "10/40"), ("retry-after", "5")],
+            &[(name, None, both), ("retry-after", None, &[RetryAfter])],
+        );
+        assert_eq!(bucket.retry_at, Some(1_005_000));
+        assert_eq!((bucket.used, bucket.limit), (Some(10.0), Some(40.0)));
+        assert_eq!(bucket.left_of(1.0), Some(30.0));
+        // A header for each, with a fraction, and one for the request's own weight (Freshdesk, Zoho Desk facts, rate limits).
+        let each = seen(
+            &[
+                ("x-ratelimit-total", "100.0"),
+                ("x-ratelimit-remaining", "93"),
+                ("x-ratelimit-used-currentrequest", "7"),
+            ],
+            &[
+                ("x-ratelimit-total", None, &[Limit]),
+                ("x-ratelimit-remaining", None, &[Remaining]),
+                ("x-ratelimit-used-currentrequest", None, &[Cost]),
+            ],
+        );
+        let cost = Some(7.0);
+        assert_eq!(
+            each,
+            Seen {
+                cost,
+                ..of(Some(100.0), Some(93.0), None)
+            }
+        );
+        // An end of the window in seconds since 1970 (Intercom facts, rate limits).
+        let reset = seen(
+            &[("x-ratelimit-reset", "1010")],
+            &[("x-ratelimit-reset", None, &[ResetEpochS])],
+        );
+        assert_eq!(reset.reset, Some((1_010_000, true)));
+        // Pairs, a number each (Zendesk facts, rate limits).
+        let name = "ratelimit-tickets-index";
+        let pairs = seen(
+            &[(name, "total=100; remaining=99; resets=41")],
+            &[
+                (name, Some("total"), &[Limit]),
+                (name, Some("remaining"), &[Remaining]),
+                (name, Some("resets"), &[ResetSeconds]),
+            ],
+        );
+        assert_eq!(pairs.reset, Some((1_041_000, true)));
+        assert_eq!((pairs.limit, pairs.remaining), (Some(100.0), Some(99.0)));
+    }
+
+    #[test]
+    fn a_header_that_holds_other_than_it_should_says_nothing() {
+        let both: &[LimitMeaning] = &[LimitMeaning::Used, LimitMeaning::Limit];
+        for value in ["18", "", "/", "x/5000", "18/", "-1/40", "other=1/2"] {
+            let key = value.contains('=').then_some("api-usage");
+            let found = seen(&[("limits", value)], &[("limits", key, both)]);
+            assert_eq!(found, Seen::default(), "{value:?}");
+        }
     }
 }

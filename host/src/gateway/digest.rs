@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::transport::{OutBody, Piece};
 use crate::blobs::{BlobError, BlobStore};
-use crate::contract::http::{Body, Part, PartBody, Request};
+use crate::contract::http::{self, Body, Part, PartBody, Request};
 use crate::contract::types::BlobRef;
 
 /// Hex of the sha-256.
@@ -39,6 +39,23 @@ pub(super) fn digest(request: &Request) -> String {
                 match &part.body {
                     PartBody::Bytes(bytes) => hash.text(bytes),
                     PartBody::Blob(blob) => hash.blob(blob),
+                }
+            }
+        }
+        Body::Pieces(pieces) => {
+            hash.tag("pieces");
+            hash.tag(&pieces.len().to_string());
+            for piece in pieces {
+                match piece {
+                    http::Piece::Bytes(bytes) => {
+                        hash.tag("bytes");
+                        hash.text(bytes);
+                    }
+                    http::Piece::Blob(blob) => hash.blob(blob),
+                    http::Piece::Base64(blob) => {
+                        hash.tag("base64");
+                        hash.blob(blob);
+                    }
                 }
             }
         }
@@ -136,6 +153,18 @@ pub(super) fn body(
         Body::None => (OutBody::default(), None),
         Body::Bytes(bytes) => (OutBody(vec![Piece::Bytes(bytes.clone().into())]), None),
         Body::Blob(blob) => (OutBody(vec![file(blob)?]), Some(blob.media_type.clone())),
+        Body::Pieces(pieces) => {
+            let piece = |piece: &http::Piece| match piece {
+                http::Piece::Bytes(bytes) => Ok(Piece::Bytes(bytes.clone().into())),
+                http::Piece::Blob(blob) => file(blob),
+                http::Piece::Base64(blob) => Ok(Piece::Base64 {
+                    path: blobs.path(blob)?,
+                    len: blob.size,
+                }),
+            };
+            let pieces = pieces.iter().map(piece).collect::<Result<_, _>>()?;
+            (OutBody(pieces), None)
+        }
         Body::Multipart(parts) => {
             // A hash of the content cannot occur in it, and is the same in every run.
             let digest = digest(request);

@@ -430,7 +430,7 @@ impl Inner {
     async fn ready<'a>(
         &'a self,
         target: &Target,
-        rules: &[usize],
+        rules: &[super::budget::Due],
         course: &mut Course,
         probing: &mut Option<tokio::sync::MutexGuard<'a, ()>>,
     ) -> Result<(Option<Arc<Credential>>, super::budget::Turn), Stopped> {

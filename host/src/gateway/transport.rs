@@ -11,9 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::io::AsyncReadExt as _;
 use url::Url;
 
 use super::secret::Secret;
@@ -55,7 +58,17 @@ pub enum Piece {
         /// Its length.
         len: u64,
     },
+    /// A blob's file, to be streamed as base64.
+    Base64 {
+        /// Where it is.
+        path: PathBuf,
+        /// Its length, as it lies there.
+        len: u64,
+    },
 }
+
+/// Bytes of a file that are encoded at once: a multiple of three, so that only the last ones need padding.
+const ENCODED_AT_ONCE: u64 = 48 * 1024;
 
 impl OutBody {
     /// All bytes that will be sent.
@@ -64,6 +77,7 @@ impl OutBody {
         let len = |piece: &Piece| match piece {
             Piece::Bytes(bytes) => bytes.len() as u64,
             Piece::File { len, .. } => *len,
+            Piece::Base64 { len, .. } => len.div_ceil(3) * 4,
         };
         self.0.iter().map(len).sum()
     }
@@ -84,6 +98,9 @@ impl OutBody {
             match piece {
                 Piece::Bytes(bytes) => all.extend_from_slice(bytes),
                 Piece::File { path, .. } => all.append(&mut std::fs::read(path)?),
+                Piece::Base64 { path, .. } => {
+                    all.extend_from_slice(STANDARD.encode(std::fs::read(path)?).as_bytes());
+                }
             }
         }
         Ok(all)
@@ -99,10 +116,22 @@ impl OutBody {
                     let file = tokio::fs::File::open(path).await?;
                     tokio_util::io::ReaderStream::with_capacity(file, 64 * 1024).boxed()
                 }
+                Piece::Base64 { path, .. } => base64(tokio::fs::File::open(path).await?).boxed(),
             })
         });
         pieces.try_flatten().boxed()
     }
+}
+
+fn base64(file: tokio::fs::File) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+    stream::try_unfold(file, |mut file| async move {
+        let mut some = Vec::new();
+        (&mut file)
+            .take(ENCODED_AT_ONCE)
+            .read_to_end(&mut some)
+            .await?;
+        Ok((!some.is_empty()).then(|| (Bytes::from(STANDARD.encode(some)), file)))
+    })
 }
 
 /// An answer whose body is still arriving.

@@ -4,10 +4,11 @@
 //! filter (rules M-12, M-13). A file is complete before any record is said to be in it; a run that is killed in between writes
 //! it again.
 //!
-//! Files that the destination does not take are there as bytes too, in the folder `files`.
+//! Files that the destination does not take are there as bytes too, in the folder `files`: those that are too large for it from
+//! here, those that it refused when the connector says so.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -15,7 +16,7 @@ use sqlx::sqlite::SqliteRow;
 use super::assemble::Assembler;
 use crate::contract::types::{BlobRef, Entry};
 use crate::error::Error;
-use crate::store::sha256;
+use crate::exported::{self, create_private_dir, private_file};
 use crate::unit::{Surroundings, decided};
 
 /// Rows that are written, and given their outcome, at once.
@@ -189,13 +190,7 @@ pub struct Oversized {
 pub async fn files(around: &Surroundings, dir: &Path, all: &[Oversized]) -> Result<(), Error> {
     let (mut batch, mut ledger) = (vec![], vec![]);
     for file in all {
-        let name = format!("files/{}", file_name(&file.id, &file.name));
-        let (from, to) = (around.blobs.path(&file.blob), dir.join(&name));
-        let from = from.map_err(|e| Error::environment("blobs", e.to_string()))?;
-        // A large file takes its time.
-        tokio::task::spawn_blocking(move || copy(&from, &to))
-            .await
-            .map_err(|_| Error::Interrupted)??;
+        let name = exported::file(&around.blobs, dir, (&file.id, &file.name), &file.blob).await?;
         let record = ["attachment", file.id.as_str(), file.hash.as_str()];
         let (statement, entry) = decided(around, &record, "exported", Some(&name), None);
         batch.push(statement);
@@ -203,54 +198,6 @@ pub async fn files(around: &Surroundings, dir: &Path, all: &[Oversized]) -> Resu
     }
     around.store.write_ledger(batch, ledger).await?;
     Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), Error> {
-    let folder = to.parent().unwrap_or(to);
-    create_private_dir(folder)?;
-    let partial = PathBuf::from(format!("{}.partial", to.display()));
-    let write = || {
-        let mut file = private_file(&partial)?;
-        std::io::copy(&mut std::fs::File::open(from)?, &mut file)?;
-        file.sync_all()?;
-        std::fs::rename(&partial, to)
-    };
-    write().map_err(|error| Error::io("export a file to", to, error))
-}
-
-/// A name that says whose file it is and leads nowhere else, whatever the source calls both.
-fn file_name(id: &str, name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let id = match (1..=80).contains(&id.len()) && id.chars().all(plain) {
-        true => id.to_owned(),
-        false => sha256(id),
-    };
-    let name: Vec<char> = name
-        .chars()
-        .map(|c| if plain(c) || c == '.' { c } else { '_' })
-        .collect();
-    // The end of a name says what it is.
-    let name: String = name.iter().skip(name.len().saturating_sub(100)).collect();
-    format!("{id}-{name}")
-}
-
-pub(super) fn create_private_dir(dir: &Path) -> Result<(), Error> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|e| Error::io("create the export folder", dir, e))
-}
-
-pub(super) fn private_file(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    std::fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
 }
 
 #[cfg(test)]
@@ -261,6 +208,7 @@ mod tests {
     };
     use super::*;
     use crate::contract::destination::SurveyReport;
+    use crate::store::sha256;
 
     /// Exports what is staged by these rules; the files by name, and each record's outcome.
     async fn exported(records: &[Entry], rules: &str) -> (Vec<(String, String)>, Vec<String>) {
@@ -274,6 +222,7 @@ mod tests {
             allowances: vec![],
             notices: vec![],
             counts: vec![],
+            support: None,
         };
         let assembler = Assembler::new(
             around.store.clone(),
@@ -463,15 +412,6 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         assert_eq!(std::fs::read_dir(folder.join("files")).unwrap().count(), 2);
-    }
-
-    #[test]
-    fn a_long_name_keeps_its_end_and_records_never_share_one() {
-        let long = format!("{}.pdf", "x".repeat(300));
-        let name = file_name("a1", &long);
-        assert!(name.len() < 110 && name.ends_with("x.pdf"), "{name}");
-        assert_ne!(file_name("a/1", "f"), file_name("a_1", "f"));
-        assert_ne!(file_name("", "f"), file_name("a", "f"));
     }
 
     #[tokio::test]

@@ -86,6 +86,7 @@ pub async fn surroundings(run: &str) -> (TempDir, Surroundings) {
         run: run.to_owned(),
         account: "a2".into(),
         digest: "d".into(),
+        export_dir: dir.path().join("export"),
         boundary: None,
     };
     (dir, around)

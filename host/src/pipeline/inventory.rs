@@ -10,11 +10,11 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::export::{create_private_dir, private_file};
 use super::model::{Events, Notice, Severity};
 use super::side::Side;
 use crate::contract::source::InventoryItem;
 use crate::error::Error;
+use crate::exported::{create_private_dir, private_file};
 use crate::sql;
 use crate::store::sha256;
 use crate::unit::{Surroundings, decided};

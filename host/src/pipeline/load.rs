@@ -1,7 +1,7 @@
 //! Writing the destination: items become units, units are driven to an end, what has no home is exported.
 //!
-//! Kinds are loaded in the order the destination declares, each as soon as its reading is complete. Items that could collide
-//! never share a unit nor run at once (rule D-14). A unit that cannot go on is taken apart: what may have been applied runs
+//! Kinds are loaded in the order the destination declares for the account, each as soon as its reading is complete. Items that
+//! could collide never share a unit nor run at once (rule D-14). A unit that cannot go on is taken apart: what may have been applied runs
 //! again singly, look-up first; what surely was not is tried again a few times and then rejected with the reason.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -71,6 +71,8 @@ pub struct Loader<'a> {
     pub source: &'a Side,
     /// The destination.
     pub destination: &'a Side,
+    /// The kinds that the account takes, in their order.
+    pub kinds: Vec<KindSupport>,
     /// What units need.
     pub around: Surroundings,
     /// Puts items together.
@@ -79,8 +81,6 @@ pub struct Loader<'a> {
     pub config: &'a Config,
     /// Which reading is loaded.
     pub extraction: String,
-    /// Where what has no home is written.
-    pub export_dir: std::path::PathBuf,
     /// Bytes of the largest file that the destination takes, where it says so.
     pub largest_file: Option<u64>,
     /// Told what goes on.
@@ -104,8 +104,7 @@ impl Loader<'_> {
         self.events.phase("load");
         Box::pin(self.settle()).await?;
         let context = Box::pin(self.prepare()).await?;
-        let order = self.destination.description().kinds.clone();
-        for support in &order {
+        for support in &self.kinds {
             let word = kinds::name(&support.kind).to_owned();
             ready
                 .wait_for(|done| done.contains(&word))
@@ -118,14 +117,14 @@ impl Loader<'_> {
             .wait_for(|done| done.contains("attachment"))
             .await
             .map_err(|_| stopped())?;
-        for support in &order {
+        for support in &self.kinds {
             Box::pin(self.load_kind(support, &context)).await?;
         }
         let export = Export {
             around: &self.around,
             assembler: &self.assembler,
             extraction: &self.extraction,
-            dir: &self.export_dir,
+            dir: &self.around.export_dir,
         };
         Box::pin(export.run()).await
     }
@@ -382,14 +381,7 @@ impl Loader<'_> {
     /// Runs one record as a unit of its own.
     async fn singly(&self, kind: &str, id: &str) -> Result<(), Error> {
         let parsed = kinds::parse(kind);
-        let Some(support) = self
-            .destination
-            .description()
-            .kinds
-            .iter()
-            .find(|support| support.kind == parsed)
-            .cloned()
-        else {
+        let Some(support) = self.kinds.iter().find(|support| support.kind == parsed) else {
             return Ok(());
         };
         let context = Box::pin(self.prepare()).await?;
@@ -402,10 +394,10 @@ impl Loader<'_> {
                 let mut items = vec![(*item, record)];
                 self.fetch_files(&mut items).await?;
                 if support.matches {
-                    self.find_existing(&support, &mut items, &context).await?;
+                    self.find_existing(support, &mut items, &context).await?;
                 }
-                for batch in batches_of(&support, items) {
-                    Box::pin(self.write_batch(&support, batch, &context)).await?;
+                for batch in batches_of(support, items) {
+                    Box::pin(self.write_batch(support, batch, &context)).await?;
                 }
                 Ok(())
             }
@@ -516,7 +508,7 @@ impl Loader<'_> {
                 }
             }
         }
-        export::files(&self.around, &self.export_dir, &all).await
+        export::files(&self.around, &self.around.export_dir, &all).await
     }
 
     async fn fetch_file(&self, entry: &mut Entry) -> Result<Option<(String, String)>, Error> {

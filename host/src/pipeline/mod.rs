@@ -9,7 +9,7 @@ mod errors;
 mod export;
 mod extract;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod inventory;
 mod load;
 mod mapping;
@@ -243,14 +243,7 @@ async fn ask_both(
     events: &dyn Events,
 ) -> Result<Gathered, Error> {
     let (extraction, until, discovery) = open_extraction(project, &mut ends).await?;
-    let survey = {
-        let side = &ends.destination;
-        side.ask("be surveyed", |host| {
-            let (plugin, ctx) = (side.plugin.clone(), side.context.clone());
-            async move { plugin.survey(host, ctx).await }
-        })
-        .await?
-    };
+    let survey = ends.destination.survey().await?;
     let extractor = Extractor {
         side: &ends.source,
         store: &project.store,
@@ -367,7 +360,6 @@ async fn run_owned(
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
-    let export_dir = export_dir(project, &begun.run);
     let extractor = Extractor {
         side: &begun.ends.source,
         store: &project.store,
@@ -402,7 +394,9 @@ async fn run_owned(
     };
     let reading = async {
         ended(match extractor.run(&kinds_wanted, &ready).await {
-            Ok(()) => inventory::take(&begun.ends.source, &around, &export_dir, events).await,
+            Ok(()) => {
+                inventory::take(&begun.ends.source, &around, &around.export_dir, events).await
+            }
             Err(error) => Err(error),
         });
         // The loader must not wait for kinds that will not come.
@@ -532,9 +526,9 @@ fn loader<'a>(
             &destination.context.organisation,
             survey,
         ),
+        kinds: destination.support(survey).kinds,
         config: &project.config,
         extraction: extraction.to_owned(),
-        export_dir: export_dir(project, &around.run),
         largest_file: survey
             .allowances
             .iter()
@@ -572,6 +566,7 @@ fn surroundings(project: &Project, begun: &Begun) -> Surroundings {
         run: begun.run.clone(),
         account: begun.ends.destination_account.id.clone(),
         digest: begun.ends.destination.plugin.digest().to_owned(),
+        export_dir: export_dir(project, &begun.run),
         boundary: project.boundary.clone(),
     }
 }
@@ -843,7 +838,7 @@ async fn rollback_owned(
     let row = project
         .store
         .row(
-            "SELECT account, platform, organisation, destination FROM runs WHERE id = $1",
+            "SELECT account, platform, organisation, destination, survey FROM runs WHERE id = $1",
             vec![(&run).into()],
         )
         .await?
@@ -880,6 +875,7 @@ async fn rollback_owned(
         run: run.clone(),
         account,
         digest: digests.1,
+        export_dir: export_dir(project, &run),
         boundary: project.boundary.clone(),
     };
     if !options.preview {
@@ -894,8 +890,10 @@ async fn rollback_owned(
     if !options.preview {
         Box::pin(settle_first(project, &destination, &around, events)).await?;
     }
+    let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
     let work = rollback::Rollback {
         destination: &destination,
+        supported: destination.support(&survey).kinds,
         around,
         kinds: options.kinds.unwrap_or_default(),
         mode: match (options.preview, options.force) {

@@ -10,11 +10,11 @@ use super::model::{
 };
 use super::side::Side;
 use crate::config::Config;
-use crate::contract::description::{KindSupport, Role, SideEffectSeverity};
-use crate::contract::destination::SurveyReport;
+use crate::contract::description::{FieldFidelity, KindSupport, Role, SideEffectSeverity};
+use crate::contract::destination::{AccountSupport, SurveyReport};
 use crate::contract::session::{self, Account};
 use crate::contract::source::{Certainty, Discovery};
-use crate::contract::types::{Entry, Fidelity};
+use crate::contract::types::{Entry, Fidelity, Kind};
 use crate::error::Error;
 use crate::kinds;
 use crate::store::sha256;
@@ -115,7 +115,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         met,
         read,
     } = *facts;
-    let target = destination.description();
+    let support = destination.support(survey);
     let mut notices: Vec<Notice> = discovery
         .notices
         .iter()
@@ -157,12 +157,8 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
                 Certainty::Estimate => 2,
                 Certainty::Unknown => 3,
             });
-        let reading = calls(
-            source.description().kinds.iter().find(|s| s.kind == kind),
-            count,
-        );
-        let support = target.kinds.iter().find(|s| s.kind == kind);
-        let writing = calls(support, count);
+        let reading = calls(supported(&source.description().kinds, &kind), count);
+        let writing = calls(supported(&support.kinds, &kind), count);
         source_calls += reading;
         destination_calls += writing;
         plan_kinds.push(PlanKind {
@@ -176,7 +172,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
             }
             .into(),
             arrival: if config.filter.wants(word) {
-                arrival(word, support)
+                arrival(&kind, &support.kinds)
             } else {
                 "left out by [filter] kinds".into()
             },
@@ -192,8 +188,9 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
     let agents = mapping::agents(config, schema, &survey.agents, &destination.name);
     errors.extend(agents.errors);
     notices.extend(agents.notices);
-    let losses = losses(source, destination);
-    let side_effects: Vec<Notice> = target
+    let losses = losses(&source.description().fidelity, &support);
+    let side_effects: Vec<Notice> = destination
+        .description()
         .side_effects
         .iter()
         .map(|effect| Notice {
@@ -242,6 +239,10 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
     };
     plan.digest = sha256(&serde_json::to_string(&(
         &plan.values,
+        plan.kinds
+            .iter()
+            .map(|kind| (&kind.kind, &kind.arrival))
+            .collect::<Vec<_>>(),
         &plan.losses,
         &plan.side_effects,
         &plan.custom_fields,
@@ -340,9 +341,16 @@ fn calls(support: Option<&KindSupport>, count: Option<u64>) -> u64 {
     (count * u64::from(support.calls)).div_ceil(u64::from(support.per_items.max(1)))
 }
 
-fn arrival(kind: &str, support: Option<&KindSupport>) -> String {
-    match support {
-        None if kind == "message" || kind == "attachment" => "inside its conversation".into(),
+fn supported<'a>(kinds: &'a [KindSupport], kind: &Kind) -> Option<&'a KindSupport> {
+    kinds.iter().find(|support| support.kind == *kind)
+}
+
+/// How a kind arrives at an account that takes these.
+fn arrival(kind: &Kind, kinds: &[KindSupport]) -> String {
+    let inside = matches!(kind, Kind::Message | Kind::Attachment)
+        && supported(kinds, &Kind::Conversation).is_some();
+    match supported(kinds, kind) {
+        None if inside => "inside its conversation".into(),
         None => "written to the export folder".into(),
         Some(support) if !support.can_create => "matched with what is there".into(),
         Some(support) if support.matches => "matched, or made where there is none".into(),
@@ -350,22 +358,37 @@ fn arrival(kind: &str, support: Option<&KindSupport>) -> String {
     }
 }
 
-/// Fields that do not travel exactly, by both sides' own words.
-fn losses(source: &Side, destination: &Side) -> Vec<PlanField> {
-    [(source, "source"), (destination, "destination")]
-        .into_iter()
-        .flat_map(|(side, name)| side.description().fidelity.iter().map(move |f| (f, name)))
+/// Fields that do not travel exactly, by both sides' own words; and when a record was made, where that is not kept.
+fn losses(source: &[FieldFidelity], support: &AccountSupport) -> Vec<PlanField> {
+    let not_kept = support.kinds.iter().filter(|kind| {
+        let of_kind = |f: &&FieldFidelity| f.kind == kind.kind;
+        let mut said = support.fidelity.iter().filter(of_kind);
+        kind.can_create
+            && !kind.keeps_created_at
+            && said.all(|f| {
+                !["created-at", "*"].contains(&f.field.as_str()) || f.how == Fidelity::Exact
+            })
+    });
+    let not_kept = not_kept.map(|kind| FieldFidelity {
+        kind: kind.kind.clone(),
+        field: "created-at".into(),
+        how: Fidelity::Lost,
+        note: Some("the account says when it was loaded".into()),
+    });
+    let target = support.fidelity.iter().cloned().chain(not_kept);
+    let both = source.iter().cloned().map(|f| (f, "source"));
+    both.chain(target.map(|f| (f, "destination")))
         .filter(|(fidelity, _)| fidelity.how != Fidelity::Exact)
         .map(|(fidelity, side)| PlanField {
             kind: kinds::name(&fidelity.kind).to_owned(),
-            field: fidelity.field.clone(),
+            field: fidelity.field,
             how: match fidelity.how {
                 Fidelity::Exact => "exact",
                 Fidelity::Converted => "converted",
                 Fidelity::Lost => "lost",
             }
             .into(),
-            note: fidelity.note.clone(),
+            note: fidelity.note,
             side: side.into(),
         })
         .collect()

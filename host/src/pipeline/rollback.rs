@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::load::{End, drive, freeze, in_doubt, open_units};
 use super::model::{Events, Notice, RollbackReport, Severity, UndoProblem};
 use super::side::Side;
+use crate::contract::description::KindSupport;
 use crate::contract::destination::{UndoMode, Undoing};
 use crate::contract::ledger::{Effect, UndoStatus};
 use crate::error::Error;
@@ -30,6 +31,8 @@ const BATCH: usize = 50;
 pub struct Rollback<'a> {
     /// The destination, with the plugin digest that wrote (rule I-10).
     pub destination: &'a Side,
+    /// The kinds that the account takes, in the order of loading.
+    pub supported: Vec<KindSupport>,
     /// What units need.
     pub around: Surroundings,
     /// Only these kinds; all if empty.
@@ -78,9 +81,7 @@ impl Rollback<'_> {
         let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
         let mut problems = vec![];
         let mut order: Vec<String> = self
-            .destination
-            .description()
-            .kinds
+            .supported
             .iter()
             .map(|support| kinds::name(&support.kind).to_owned())
             .collect();
@@ -92,9 +93,7 @@ impl Rollback<'_> {
                 continue;
             }
             let size = self
-                .destination
-                .description()
-                .kinds
+                .supported
                 .iter()
                 .find(|support| kinds::name(&support.kind) == kind)
                 .map_or(BATCH, |support| {

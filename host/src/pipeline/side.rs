@@ -7,11 +7,12 @@ use tokio::task::JoinSet;
 
 use crate::blobs::BlobStore;
 use crate::clock::SharedClock;
+use crate::contract::destination::{AccountSupport, SurveyReport};
 use crate::contract::{description, session, types};
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::reading::ReadingHost;
-use crate::sandbox::{Plugin, UnitError};
+use crate::sandbox::{Plugin, UnitError, support_problems};
 use crate::unit::error_words;
 use crate::unit_host::{KnownBlobs, UnitAbort};
 
@@ -40,6 +41,37 @@ impl Side {
     #[must_use]
     pub fn description(&self) -> &description::Description {
         self.plugin.description()
+    }
+
+    /// What a destination does with kinds and fields: as its survey has them for this account, else as described.
+    #[must_use]
+    pub fn support(&self, survey: &SurveyReport) -> AccountSupport {
+        survey.support.clone().unwrap_or_else(|| AccountSupport {
+            kinds: self.description().kinds.clone(),
+            fidelity: self.description().fidelity.clone(),
+        })
+    }
+
+    /// What there could be at a destination.
+    ///
+    /// # Errors
+    /// As [`Side::ask`]; `connector-bug` for a report that contradicts the description.
+    pub async fn survey(&self) -> Result<SurveyReport, Error> {
+        let survey = self
+            .ask("be surveyed", |host| {
+                let (plugin, ctx) = (self.plugin.clone(), self.context.clone());
+                async move { plugin.survey(host, ctx).await }
+            })
+            .await?;
+        let problems = match &survey.support {
+            Some(support) => support_problems(self.description(), support),
+            None => vec![],
+        };
+        if problems.is_empty() {
+            return Ok(survey);
+        }
+        let problem = types::Error::Bug(problems.join("; "));
+        Err(self.failed("be surveyed", &problem))
     }
 
     /// `name@version`

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 
 use transload_registry::Role;
 
-use crate::contract::description::{self, Description};
+use crate::contract::description::{self, Description, KindSupport};
+use crate::contract::destination::AccountSupport;
 
 /// What is wrong with a description, all of it, in words for the connector's author. Empty if nothing is.
 pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
@@ -82,6 +83,12 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
                 .iter()
                 .map(|r| ("rate-rules", &r.method, &r.path)),
         )
+        .chain(
+            d.rate_rules
+                .iter()
+                .flat_map(|r| &r.costs)
+                .map(|c| ("rate-rules", &c.method, &c.path)),
+        )
     {
         check(
             is_method(method),
@@ -106,13 +113,59 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
                 rule.name
             ),
         );
+        for cost in rule.costs.iter().filter(|cost| cost.cost > rule.limit) {
+            check(
+                false,
+                format!(
+                    "rate-rules: {:?} has less than {} {} costs",
+                    rule.name, cost.method, cost.path
+                ),
+            );
+        }
+        for header in &rule.headers {
+            check(
+                !header.numbers.is_empty(),
+                format!(
+                    "rate-rules: {:?} says nothing of the numbers in {:?}",
+                    rule.name, header.name
+                ),
+            );
+        }
     }
     unique(
         "rate-rules",
         d.rate_rules.iter().map(|r| r.name.as_str()),
         &mut check,
     );
-    for (at, support) in d.kinds.iter().enumerate() {
+    check_kinds(&d.kinds, role, &mut check);
+    unique(
+        "side-effects",
+        d.side_effects.iter().map(|s| s.code.as_str()),
+        &mut check,
+    );
+    found
+}
+
+/// What is wrong with a destination's correction of its description, as [`problems`].
+pub(crate) fn support_problems(described: &Description, support: &AccountSupport) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut check = |holds: bool, problem: String| {
+        if !holds {
+            found.push(problem);
+        }
+    };
+    check_kinds(&support.kinds, Role::Destination, &mut check);
+    for one in &support.kinds {
+        check(
+            described.kinds.iter().any(|known| known.kind == one.kind),
+            format!("kinds: {:?} is not described", one.kind),
+        );
+    }
+    found
+}
+
+fn check_kinds(kinds: &[KindSupport], role: Role, check: &mut impl FnMut(bool, String)) {
+    for (at, support) in kinds.iter().enumerate() {
         check(
             role == Role::Source || support.batch_items > 0 && support.per_items > 0,
             format!(
@@ -120,20 +173,12 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
                 support.kind
             ),
         );
+        let mut earlier = kinds.iter().take(at);
         check(
-            d.kinds
-                .iter()
-                .take(at)
-                .all(|earlier| earlier.kind != support.kind),
+            earlier.all(|earlier| earlier.kind != support.kind),
             format!("kinds: {:?} is there twice", support.kind),
         );
     }
-    unique(
-        "side-effects",
-        d.side_effects.iter().map(|s| s.code.as_str()),
-        &mut check,
-    );
-    found
 }
 
 fn unique<'a>(

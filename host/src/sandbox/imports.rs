@@ -193,6 +193,13 @@ fn request_weight(request: &http::Request) -> usize {
             };
             parts.iter().map(part).sum()
         }
+        http::Body::Pieces(pieces) => {
+            let piece = |piece: &http::Piece| match piece {
+                http::Piece::Bytes(bytes) => bytes.len(),
+                http::Piece::Blob(_) | http::Piece::Base64(_) => 0,
+            };
+            pieces.iter().map(piece).sum()
+        }
     };
     body + request.url.len() + headers_weight(&request.headers)
 }

@@ -34,6 +34,7 @@ use wasmtime::{
     WasmBacktraceDetails,
 };
 
+pub(crate) use describe::support_problems;
 pub use imports::BlobBuilder;
 pub use unit::{Plugin, UnitError};
 

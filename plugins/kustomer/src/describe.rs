@@ -133,13 +133,14 @@ fn rate_rules() -> Vec<RateRule> {
     let header = |name: &str, meaning| LimitHeader {
         name: name.to_owned(),
         key: None,
-        meaning,
+        numbers: vec![meaning],
     };
     vec![
         RateRule {
             name: "organisation".to_owned(),
             method: "*".to_owned(),
             path: "/v1/**".to_owned(),
+            costs: Vec::new(),
             // Professional has 300 a minute, Ultimate 2,000 (Kustomer facts §5); the headers tell.
             limit: 1_000,
             per_ms: 60_000,
@@ -156,6 +157,7 @@ fn rate_rules() -> Vec<RateRule> {
             name: "search".to_owned(),
             method: "POST".to_owned(),
             path: "/v1/customers/**".to_owned(),
+            costs: Vec::new(),
             limit: 100,
             per_ms: 60_000,
             headers: Vec::new(),

@@ -177,7 +177,16 @@ async fn a_file_that_zendesk_does_not_take_is_named_in_the_thread_and_the_rest_i
         .losses
         .iter()
         .filter(|l| l.field == "attachment");
-    assert_eq!(lost.count(), 2);
+    assert_eq!(
+        lost.count(),
+        1,
+        "the host knows of the one over the connector's limit"
+    );
+    // By its place: the conversation, its message, three files.
+    let refused: Vec<u32> = outcomes[0].refused.iter().map(|r| r.place).collect();
+    assert_eq!(refused, [3]);
+    let why = &outcomes[0].refused[0].reason;
+    assert!(why.starts_with("Zendesk refuses it: "), "{why}");
 }
 
 #[tokio::test]

@@ -9,9 +9,12 @@
 mod support;
 
 use support::{Account, definition, field, is_created, object_type, record};
-use transload_plugin_zendesk::map;
+use transload_plugin_zendesk::{Zendesk, map};
+use transload_sdk::Destination as _;
+use transload_sdk::connector::{FieldFidelity, KindSupport};
 use transload_sdk::ledger::Status;
-use transload_sdk::types::{CustomObject, FieldType, Kind, Owner, Value};
+use transload_sdk::types::{CustomObject, Fidelity, FieldType, Kind, Owner, Value};
+use transload_simulators::common::{Action, Fault};
 
 /// An account with an object that has five long texts.
 async fn account() -> Account {
@@ -85,4 +88,40 @@ async fn a_record_with_more_text_than_fits_keeps_what_fits_and_says_what_does_no
     };
     assert!(moved.iter().all(said), "{:?}", outcomes[0].losses);
     assert!(card.contains("field note"), "{card}");
+}
+
+#[tokio::test]
+async fn an_account_without_custom_objects_says_so_and_fields_of_theirs_are_exported() {
+    let account = Account::new().await;
+    let cx = account.harness().context();
+    assert_eq!(Zendesk::survey(&cx).await.unwrap().support, None);
+
+    let gone = Action::Status {
+        status: 404,
+        retry_after_s: None,
+    };
+    let faults = &account.sim.harness().faults;
+    faults.add(Fault::always("*", "/api/v2/custom_objects/**", gone));
+    let support = Zendesk::survey(&cx).await.unwrap().support.unwrap();
+    let described = Zendesk::describe();
+    let kinds = |all: &[KindSupport]| all.iter().map(|s| s.kind.clone()).collect::<Vec<_>>();
+    let mut left = kinds(&described.kinds);
+    left.retain(|kind| !matches!(kind, Kind::ObjectType | Kind::CustomObject));
+    assert_eq!(kinds(&support.kinds), left);
+    let of_objects = |f: &FieldFidelity| f.kind == Kind::CustomObject;
+    assert!(described.fidelity.iter().any(of_objects));
+    assert!(!support.fidelity.iter().any(of_objects));
+
+    let of_order = Owner {
+        kind: Kind::CustomObject,
+        object_type: Some("order".to_owned()),
+    };
+    let field = definition(of_order, "total", "Total", FieldType::Decimal);
+    let [outcome] = account
+        .write(Kind::FieldDefinition, vec![field])
+        .await
+        .try_into()
+        .unwrap();
+    assert!(matches!(outcome.status, Status::Exported(_)), "{outcome:?}");
+    assert_eq!(outcome.losses[0].how, Fidelity::Lost);
 }

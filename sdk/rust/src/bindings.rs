@@ -78,6 +78,8 @@ pub mod destination {
         with: {
             "transload:connector/types@0.1.0": crate::bindings::common::transload::connector::types,
             "transload:connector/session@0.1.0": crate::bindings::common::transload::connector::session,
+            "transload:connector/description-types@0.1.0":
+                crate::bindings::common::transload::connector::description_types,
             "transload:connector/http@0.1.0": crate::bindings::common::transload::connector::http,
             "transload:connector/ledger@0.1.0": crate::bindings::common::transload::connector::ledger,
             "transload:connector/destination-types@0.1.0":

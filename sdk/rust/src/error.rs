@@ -44,6 +44,9 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Error::Bug(match refusal {
             Refusal::UnknownItem => "an outcome for an item that the unit does not have".to_owned(),
+            Refusal::UnknownEntry(place) => {
+                format!("an outcome for entry {place} of a body that has none there")
+            }
             Refusal::Unclaimed(key) => format!(
                 "no effect names the request {}/{}/{}, which was answered as done",
                 key.item, key.part, key.step

@@ -5,6 +5,7 @@
 use crate::Result;
 use crate::bindings::common::transload::connector::destination_types::ThreadPart;
 use crate::destination::{Body, Item};
+use crate::ledger::RefusedEntry;
 use crate::types::{Entity, Entry, Error, Head, Kind};
 
 /// A conversation with its messages in order.
@@ -43,6 +44,17 @@ impl Item {
     /// `bug` for a body whose places lie beyond its entries, which no host makes.
     pub fn thread(&self) -> Result<Thread> {
         self.body.thread()
+    }
+
+    /// Says that the destination does not take one of the item's entries, a file mostly, though it takes the record: for
+    /// [`Outcome::refused`](crate::ledger::Outcome::refused). `None` for what is no entry of it.
+    pub fn refused(&self, entry: &Head, reason: impl Into<String>) -> Option<RefusedEntry> {
+        let is = |one: &Entry| one.head.kind == entry.kind && one.head.id == entry.id;
+        let place = self.body.entries.iter().skip(1).position(is)? + 1;
+        Some(RefusedEntry {
+            place: u32::try_from(place).ok()?,
+            reason: reason.into(),
+        })
     }
 
     /// What a slot is mapped to.

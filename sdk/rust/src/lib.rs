@@ -17,9 +17,13 @@
 mod blobs;
 pub mod card;
 mod context;
+pub mod effects;
 mod error;
+mod fidelity;
 mod item;
 mod json;
+pub mod people;
+pub mod policy;
 mod records;
 mod role;
 
@@ -29,7 +33,9 @@ pub mod http;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod text;
+pub mod thread;
 pub mod time;
+pub mod words;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;
@@ -43,17 +49,18 @@ pub mod connector {
     pub use crate::bindings::common::transload::connector::description_types::{
         Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, FieldFidelity,
         HostGrant, KindSupport, LimitHeader, LimitMeaning, Lookup, Normalisation, Oauth2, RateRule,
-        RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle, SideEffect,
+        RefusalMeaning, RefusedAnswer, RequestCost, RequestPattern, Role, Settle, SideEffect,
         SideEffectSeverity, SignedJwt, SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
     };
+    pub use crate::fidelity::fidelity_table;
 }
 
 /// What a destination is given and answers.
 pub mod destination {
     pub use crate::bindings::common::transload::connector::destination_types::{
-        Allowance, Body, Candidate, Item, MatchKey, MatchPolicy, MatchResult, Observed, Presence,
-        Slot, SlotOption, SlotValue, SurveyReport, TargetAgent, TargetField, UndoMode, Undoing,
-        Written,
+        AccountSupport, Allowance, Body, Candidate, Item, MatchKey, MatchPolicy, MatchResult,
+        Observed, Presence, Slot, SlotOption, SlotValue, SurveyReport, TargetAgent, TargetField,
+        UndoMode, Undoing, Written,
     };
     pub use crate::item::{Part, Thread};
 }
@@ -61,7 +68,7 @@ pub mod destination {
 /// What became of items and effects.
 pub mod ledger {
     pub use crate::bindings::common::transload::connector::ledger::{
-        Action, Effect, Outcome, Proof, Refusal, Status, UndoOutcome, UndoStatus,
+        Action, Effect, Outcome, Proof, Refusal, RefusedEntry, Status, UndoOutcome, UndoStatus,
     };
 }
 

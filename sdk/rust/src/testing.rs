@@ -6,18 +6,24 @@
 //!
 //! It is no host: it checks no grants, keeps no budget, retries nothing and adds no credentials.
 
+pub mod items;
+#[cfg(feature = "destination")]
+pub mod trial;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::rc::Rc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::future::{FutureExt, LocalBoxFuture};
 
 use crate::bindings::common::transload::connector::session;
 use crate::context::{BlobBuilder, Host, Ledger, Level};
 use crate::fingerprint::sha256;
 use crate::http::{
-    Body, Doubt, Header, HttpError, OperationKey, PartBody, PollOptions, Request, Response,
+    Body, Doubt, Header, HttpError, OperationKey, PartBody, Piece, PollOptions, Request, Response,
 };
 use crate::ledger::{Outcome, Refusal, UndoOutcome};
 use crate::types::BlobRef;
@@ -26,6 +32,7 @@ use crate::{Context, Result};
 type Platform = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, Result<Response, HttpError>>>;
 type Answer = Result<(Response, Option<BlobRef>), HttpError>;
 type Sleeper = Rc<dyn Fn(u64)>;
+type Holder = Rc<dyn Fn(&BlobRef) -> Vec<u8>>;
 
 /// A request as the connector made it, and what it got.
 #[derive(Debug, Clone, PartialEq)]
@@ -66,6 +73,7 @@ pub struct Harness {
     record: Rc<Record>,
     lost: Rc<RefCell<Vec<Lost>>>,
     sleeper: Sleeper,
+    holder: Holder,
 }
 
 /// How an answer is lost.
@@ -114,6 +122,7 @@ impl Harness {
             record: Rc::default(),
             lost: Rc::default(),
             sleeper: Rc::new(|_| {}),
+            holder: Rc::new(|_| Vec::new()),
         }
     }
 
@@ -170,6 +179,13 @@ impl Harness {
         self
     }
 
+    /// What blobs hold that nobody kept here: files that a host has fetched.
+    #[must_use]
+    pub fn holding(mut self, holder: impl Fn(&BlobRef) -> Vec<u8> + 'static) -> Self {
+        self.holder = Rc::new(holder);
+        self
+    }
+
     /// Makes the answer to the n-th mutating request (from 1) in-doubt.
     #[must_use]
     pub fn lose_answer(self, nth: usize, how: Loss) -> Self {
@@ -197,6 +213,7 @@ impl Harness {
             record: Rc::default(),
             lost: Rc::default(),
             sleeper: Rc::clone(&self.sleeper),
+            holder: Rc::clone(&self.holder),
         };
         let left = RefCell::new(self.record.exchanges.borrow().clone());
         (again.with_source(Source::Record { left }), again)
@@ -303,7 +320,7 @@ impl Harness {
         self.blobs.borrow().get(&blob.sha256).cloned()
     }
 
-    /// A request's body as bytes, blobs included; of a form, its parts' bodies one after another.
+    /// A request's body as bytes, blobs included and encoded where they are to be; of a form, its parts' bodies one after another.
     pub fn body(&self, request: &Request) -> Vec<u8> {
         match &request.body {
             Body::None => Vec::new(),
@@ -316,6 +333,16 @@ impl Harness {
                     PartBody::Blob(blob) => self.blob(blob).unwrap_or_default(),
                 })
                 .collect(),
+            Body::Pieces(pieces) => pieces
+                .iter()
+                .flat_map(|piece| match piece {
+                    Piece::Bytes(bytes) => bytes.clone(),
+                    Piece::Blob(blob) => self.blob(blob).unwrap_or_default(),
+                    Piece::Base64(blob) => STANDARD
+                        .encode(self.blob(blob).unwrap_or_default())
+                        .into_bytes(),
+                })
+                .collect(),
         }
     }
 
@@ -326,6 +353,7 @@ impl Harness {
             blobs: Rc::clone(&self.blobs),
             record: Rc::clone(&self.record),
             sleeper: Rc::clone(&self.sleeper),
+            holder: Rc::clone(&self.holder),
         });
         Context::new(self.session.clone(), host.clone(), Some(host))
     }
@@ -376,6 +404,7 @@ struct Played {
     blobs: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
     record: Rc<Record>,
     sleeper: Sleeper,
+    holder: Holder,
 }
 
 impl Played {
@@ -538,10 +567,14 @@ impl Host for Played {
 
     fn blob_read(&self, blob: &BlobRef, offset: u64, len: u32) -> Vec<u8> {
         let blobs = self.blobs.borrow();
-        let bytes = blobs
-            .get(&blob.sha256)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let held;
+        let bytes = match blobs.get(&blob.sha256) {
+            Some(bytes) => bytes.as_slice(),
+            None => {
+                held = (self.holder)(blob);
+                held.as_slice()
+            }
+        };
         let from = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(bytes.len());

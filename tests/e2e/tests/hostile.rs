@@ -35,9 +35,9 @@ use transload_host::contract::description::Role;
 use transload_host::contract::session::Context;
 use transload_host::contract::{http, ledger, runtime, types};
 use transload_host::error::Error;
-use transload_host::pipeline::model::{RollbackOptions, RunOptions, RunReport, RunState};
+use transload_host::pipeline::model::{Plan, RollbackOptions, RunOptions, RunReport, RunState};
 use transload_host::pipeline::project::Project;
-use transload_host::pipeline::{rollback, run};
+use transload_host::pipeline::{plan, rollback, run};
 use transload_host::sandbox::{Sandbox, SandboxConfig, UnitError, digest};
 use transload_host::unit::Boundary;
 use transload_host::unit_host::{UnitAbort, UnitHost};
@@ -404,6 +404,81 @@ async fn what_a_unit_had_not_sent_when_it_trapped_is_not_sent_beside_its_next_ru
         .map(|seen| seen.method.as_str())
         .collect();
     assert_eq!(c4[..2], ["GET", "POST"], "{c4:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_account_lacks_is_exported_and_a_run_that_goes_on_sees_the_account_as_it_was() {
+    let stage = Stage::new(8).await;
+    let project = stage.project().await;
+    let described = plan(&project, &Silent).await.unwrap();
+    stage.destination.has_kinds(Some(vec![]));
+    let lacking = plan(&project, &Silent).await.unwrap();
+    let seen = |plan: &Plan| {
+        let losses = plan.losses.iter().map(|loss| {
+            let note = loss.note.as_deref().unwrap_or_default();
+            format!("{} {}: {note}", loss.kind, loss.field)
+        });
+        let kinds = plan.kinds.iter();
+        let kinds = kinds.map(|kind| format!("{}: {}", kind.kind, kind.arrival));
+        (
+            kinds.collect::<Vec<_>>(),
+            losses.collect::<Vec<_>>(),
+            plan.destination_calls,
+        )
+    };
+    let not_kept = "customer created-at: the account says when it was loaded";
+    assert_eq!(
+        seen(&described),
+        (vec!["customer: made".into()], vec![not_kept.into()], 8)
+    );
+    assert_eq!(
+        seen(&lacking),
+        (
+            vec!["customer: written to the export folder".into()],
+            vec!["customer name: as this account has it".into()],
+            0
+        )
+    );
+    assert_ne!(
+        described.digest, lacking.digest,
+        "a yes to one is none to the other"
+    );
+    drop(project);
+
+    // Begun as long as the account lacks customers, and gone on with when it has them.
+    let project = stage.project().await;
+    let options = yes();
+    let stop = options.stop.clone();
+    stage.source.on_request(Arc::new(move |seen: Seen| {
+        if seen.path == "/customers?page=2" {
+            stop.cancel();
+        }
+        Box::pin(async {})
+    }));
+    let error = run(&project, options, &Silent).await.unwrap_err();
+    assert!(matches!(error, Error::Interrupted), "{error:?}");
+    drop(project);
+    stage.destination.has_kinds(None);
+    let (project, report) = stage.run().await;
+    let sum = report.unwrap().total;
+    assert_eq!((sum.read, sum.exported, sum.created), (8, 8, 0), "{sum:?}");
+    assert_eq!(stage.destination.made(), vec![]);
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!((undone.left, undone.counts), (0, vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_survey_with_a_kind_that_is_not_described_is_refused() {
+    let mut stage = Stage::new(1).await;
+    stage.destination_does("undescribed-kind", "survey", None);
+    let (_project, report) = stage.run().await;
+    let error = report.unwrap_err();
+    assert_eq!(error.code(), "connector-bug");
+    let words = error.to_string();
+    assert!(words.contains("Kind::Company is not described"), "{words}");
+    assert_eq!(stage.destination.made(), vec![]);
 }
 
 /// What a source can do, in which call, and the words of the reason that is given for it.

@@ -683,6 +683,70 @@ async fn files_that_are_too_large_for_the_destination_are_exported_under_their_r
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_that_the_destination_refuses_are_exported_and_named_and_their_threads_arrive() {
+    let lab = Lab::new(LabConfig {
+        size: 12,
+        longest_thread: 4,
+        largest_file: 512,
+        ..LabConfig::default()
+    })
+    .await
+    .unwrap();
+    // Nobody was told beforehand.
+    lab.destination
+        .set_switches(|switches| switches.upload_max_bytes = 300);
+    let state = lab.destination.state_fingerprint();
+    let (project, report) = migrate(&lab).await;
+    let of = |kind: &str| {
+        let sum = report.kinds.iter().find(|sum| sum.kind == kind);
+        sum.cloned().unwrap()
+    };
+    let (files, threads) = (of("attachment"), of("conversation"));
+    assert!(files.exported > 0 && files.created > 0, "{files:?}");
+    assert_eq!((threads.exported, threads.rejected), (0, 0), "{threads:?}");
+    let sql = "SELECT source_id, cause FROM outcomes WHERE kind = 'attachment' AND status = $1";
+    let exported = project.store.map(sql, vec!["exported".into()]).await;
+    let exported = exported.unwrap();
+    assert_eq!(exported.len() as u64, files.exported);
+    let folder = lab.dir.join("export").join(&report.run);
+    let listed = read(&folder.join("attachment.jsonl"));
+    assert_eq!(listed.lines().count(), exported.len());
+    let tickets = lab.destination.snapshot().tickets;
+    let texts: Vec<String> = tickets
+        .iter()
+        .flat_map(|ticket| &ticket.comments)
+        .map(|comment| format!("{:?}", comment.text))
+        .collect();
+    for (id, path) in &exported {
+        let bytes = std::fs::read(folder.join(path)).unwrap();
+        assert!(bytes.len() > 300, "{path}");
+        let own = lab.source.world().file_bytes(id).unwrap();
+        assert_eq!(bytes, own, "{path}");
+        assert!(listed.contains(id.as_str()), "{id}");
+    }
+    let named = texts
+        .iter()
+        .filter(|text| text.contains("is missing here: Zendesk refuses it"));
+    assert!(named.count() > 0);
+    let losses =
+        "SELECT source_id, note FROM losses WHERE kind = $1 AND field = 'attachment.content'";
+    let losses = project.store.map(losses, vec!["attachment".into()]).await;
+    let losses = losses.unwrap();
+    assert_eq!(losses.len(), exported.len(), "{losses:?}");
+    assert!(
+        losses.keys().all(|id| exported.contains_key(id)),
+        "{losses:?}"
+    );
+    let group = report.losses.iter().find(|loss| loss.kind == "attachment");
+    let group = group.unwrap();
+    assert!(exported.contains_key(&group.examples[0]), "{group:?}");
+    assert!(group.note.starts_with("Zendesk refuses it"), "{group:?}");
+    let undone = rollback(&project, RollbackOptions::default(), &Silent).await;
+    assert_eq!(undone.unwrap().left, 0);
+    assert_eq!(lab.destination.state_fingerprint(), state);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_preview_says_what_the_rollback_then_does() {
     let lab = lab("").await;
     let before = lab.destination.state_fingerprint();

@@ -2,14 +2,14 @@
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Deserialize;
-use transload_sdk::connector::{Description, Role};
+use transload_sdk::connector::{Description, FieldFidelity, Role};
 use transload_sdk::destination::{
-    Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written,
+    AccountSupport, Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written,
 };
 use transload_sdk::http::{Made, OperationKey, RequestBuilder, create, segment};
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status, UndoOutcome, UndoStatus};
 use transload_sdk::session::Account;
-use transload_sdk::types::{Entity, Error, Kind};
+use transload_sdk::types::{Entity, Error, Fidelity, Kind};
 use transload_sdk::{Context, Destination, Result};
 
 use crate::describe::SETTLE_MS;
@@ -33,7 +33,14 @@ impl Destination for HostileDestination {
     }
 
     async fn survey(cx: &Context) -> Result<SurveyReport> {
-        misdeed::at(cx, "survey").await?;
+        let support = match misdeed::wanted(cx, "survey")? {
+            Some(Misdeed::UndescribedKind) => Some(support(&["company".to_owned()])),
+            Some(misdeed) => {
+                misdeed::commit(cx, misdeed).await?;
+                None
+            }
+            None => kinds(cx).await?.as_deref().map(support),
+        };
         Ok(SurveyReport {
             slots: vec![],
             agents: vec![],
@@ -41,6 +48,7 @@ impl Destination for HostileDestination {
             allowances: vec![],
             notices: vec![],
             counts: vec![],
+            support,
         })
     }
 
@@ -121,6 +129,39 @@ impl Destination for HostileDestination {
             });
         }
         Ok(())
+    }
+}
+
+/// The kinds that the desk says it has; `None` if it says nothing.
+async fn kinds(cx: &Context) -> Result<Option<Vec<String>>> {
+    #[derive(Deserialize)]
+    struct Has {
+        kinds: Option<Vec<String>>,
+    }
+    let reply = signed(cx.http().get("/kinds")).send().await?;
+    let has: Has = reply.or_error(|_| None)?.json()?;
+    Ok(has.kinds)
+}
+
+fn support(names: &[String]) -> AccountSupport {
+    let described = describe::describe(Role::Destination).kinds;
+    let kinds = names.iter().filter_map(|name| {
+        let mut support = described.first()?.clone();
+        support.kind = match name.as_str() {
+            "customer" => Kind::Customer,
+            "company" => Kind::Company,
+            other => Kind::Other(other.to_owned()),
+        };
+        Some(support)
+    });
+    AccountSupport {
+        kinds: kinds.collect(),
+        fidelity: vec![FieldFidelity {
+            kind: Kind::Customer,
+            field: "name".to_owned(),
+            how: Fidelity::Lost,
+            note: Some("as this account has it".to_owned()),
+        }],
     }
 }
 
@@ -230,6 +271,7 @@ fn outcome(item: &str, status: Status, effects: Vec<Effect>) -> Outcome {
         status,
         effects,
         losses: vec![],
+        refused: vec![],
     }
 }
 

@@ -59,6 +59,8 @@ pub enum Misdeed {
     SecretTemplate,
     /// Writes what nobody granted.
     Undeclared,
+    /// A destination: says that the account has a kind of which the description says nothing.
+    UndescribedKind,
     /// A destination: reports what became of a record that its unit does not have.
     UnknownOutcome,
     /// A destination: says `created` and does not say why that may be believed.
@@ -212,6 +214,7 @@ pub async fn commit(cx: &Context, misdeed: Misdeed) -> Result<()> {
         | Misdeed::SamePage
         | Misdeed::EndlessSplits
         | Misdeed::GiantPage
+        | Misdeed::UndescribedKind
         | Misdeed::UnknownOutcome
         | Misdeed::CreatedWithoutProof
         | Misdeed::Unclaimed

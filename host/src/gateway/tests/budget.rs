@@ -1,9 +1,10 @@
 //! Rate limits against a platform that is strict about them.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::*;
-use crate::contract::description::{LimitHeader, LimitMeaning};
+use crate::contract::description::{LimitHeader, LimitMeaning, RequestCost};
 
 /// Refuses what goes beyond `limit` in `per_ms`: in any such window, or in fixed ones.
 struct Strict {
@@ -193,7 +194,7 @@ async fn what_the_platform_says_is_left_is_obeyed() {
     let meaning = |name: &str, meaning| LimitHeader {
         name: name.into(),
         key: None,
-        meaning,
+        numbers: vec![meaning],
     };
     bench.spec.description.rate_rules[0].headers = vec![
         meaning("x-remaining", LimitMeaning::Remaining),
@@ -214,6 +215,205 @@ async fn what_the_platform_says_is_left_is_obeyed() {
     gateway.exchange(&get("/x"), None).await.unwrap();
     gateway.exchange(&get("/x"), None).await.unwrap();
     assert!(bench.clock.now() - start >= 40_000);
+}
+
+/// A quota of 5,000 a day, of which the platform says after each answer how much is used: by others, and by us.
+fn shared_quota(bench: &mut Bench, others: &'static AtomicU64) -> FnTransport {
+    bench.rule(1_000_000, 86_400_000);
+    let rule = &mut bench.spec.description.rate_rules[0];
+    rule.shared = true;
+    rule.headers = vec![LimitHeader {
+        name: "x-limit-info".into(),
+        key: Some("api-usage".into()),
+        numbers: vec![LimitMeaning::Used, LimitMeaning::Limit],
+    }];
+    let ours = Arc::new(AtomicU64::new(0));
+    FnTransport::new(move |_| {
+        let used = ours.fetch_add(1, Relaxed) + 1 + others.load(Relaxed);
+        async move {
+            let info = format!("api-usage={used}/5000");
+            Ok(InResponse::whole(200, &[("x-limit-info", &info)], "{}"))
+        }
+    })
+}
+
+#[tokio::test]
+async fn used_and_limit_in_one_header_give_our_share_of_what_others_leave() {
+    static OTHERS: AtomicU64 = AtomicU64::new(4_000);
+    let mut bench = Bench::new(Role::Source);
+    let transport = shared_quota(&mut bench, &OTHERS);
+    let gateway = bench.open(transport);
+    gateway.set_budget_share(0.5);
+    let start = bench.clock.now();
+    for _ in 0..500 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    let state = gateway.state();
+    assert_eq!(
+        bench.clock.now(),
+        start,
+        "500 of the 1,000 that are free are ours"
+    );
+    assert_eq!(
+        (state.utilisation[0].used, state.utilisation[0].allowed),
+        (500, 500.0)
+    );
+    // The rest is left to the others: we look a quarter of an hour later, once, and then again.
+    let mut pauses = gateway.pauses();
+    let (first, second) = tokio::join!(
+        async {
+            gateway.exchange(&get("/x"), None).await.unwrap();
+            bench.clock.now() - start
+        },
+        async {
+            bench.soon(pauses.changed()).await.unwrap();
+            let pause = pauses.borrow_and_update().clone().unwrap();
+            assert_eq!(pause.reason, PauseReason::Quota("all".into()));
+            gateway.exchange(&get("/x"), None).await.unwrap();
+            bench.clock.now() - start
+        }
+    );
+    assert_eq!((first, second), (900_000, 1_800_000));
+    // What others used has left the window: there is more for us as well.
+    OTHERS.store(0, Relaxed);
+    gateway.exchange(&get("/x"), None).await.unwrap();
+    let again = bench.clock.now();
+    assert_eq!(again - start, 2_700_000);
+    for _ in 0..1_000 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    assert_eq!(bench.clock.now(), again);
+    assert_eq!(gateway.state().utilisation[0].allowed, 2_500.0);
+}
+
+fn cost(method: &str, path: &str, cost: u32) -> RequestCost {
+    RequestCost {
+        method: method.into(),
+        path: path.into(),
+        cost,
+    }
+}
+
+#[tokio::test]
+async fn a_request_counts_as_what_it_costs_by_the_first_pattern_that_fits() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(20, 86_400_000);
+    bench.spec.description.rate_rules[0].costs = vec![
+        cost("GET", "/free/**", 0),
+        cost("GET", "/list/*", 6),
+        cost("*", "/list/**", 3),
+    ];
+    let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+    let start = bench.clock.now();
+    let used = || gateway.state().utilisation[0].used;
+    for (path, sum) in [
+        ("/one", 1),
+        ("/list/a", 7),
+        ("/list/a/b", 10),
+        ("/free/x", 10),
+    ] {
+        gateway.exchange(&get(path), None).await.unwrap();
+        assert_eq!(used(), sum, "{path}");
+    }
+    gateway.exchange(&get("/list/b"), None).await.unwrap();
+    assert_eq!((used(), bench.clock.now()), (16, start));
+    // Six do not fit any more; what is free and what costs less still does.
+    let mut pauses = gateway.pauses();
+    let waiting = {
+        let g = gateway.clone();
+        tokio::spawn(async move { g.exchange(&get("/list/c"), None).await })
+    };
+    bench.soon(pauses.changed()).await.unwrap();
+    assert!(pauses.borrow_and_update().is_some());
+    assert_eq!(used(), 16);
+    assert_eq!(short(&waiting.await.unwrap().unwrap()), "answered 200");
+    assert!(bench.clock.now() - start > 80_000_000);
+}
+
+#[tokio::test]
+async fn what_costs_more_takes_more_of_a_paced_and_of_an_exact_window() {
+    for (limit, per_ms, cost_of_one, windows) in [(100, 60_000, 10, 4), (10, 1_000, 5, 4)] {
+        let mut bench = Bench::new(Role::Source);
+        bench.rule(limit, per_ms);
+        bench.spec.description.rate_rules[0].costs = vec![cost("*", "/**", cost_of_one)];
+        let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+        let start = bench.clock.now();
+        for _ in 0..=limit * windows / cost_of_one {
+            gateway.exchange(&get("/x"), None).await.unwrap();
+        }
+        let took = bench.clock.now() - start;
+        let whole = i64::from(windows) * per_ms as i64;
+        assert!((whole..whole * 11 / 10).contains(&took), "{limit}: {took}");
+    }
+}
+
+#[tokio::test]
+async fn a_weight_that_an_answer_states_corrects_what_was_counted() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(100, 86_400_000);
+    let rule = &mut bench.spec.description.rate_rules[0];
+    rule.costs = vec![cost("GET", "/list", 3)];
+    rule.headers = vec![LimitHeader {
+        name: "x-weight".into(),
+        key: None,
+        numbers: vec![LimitMeaning::Cost],
+    }];
+    let (transport, _) = script(vec![
+        || Ok(InResponse::whole(200, &[("x-weight", "50")], "{}")),
+        || Ok(InResponse::whole(200, &[("x-weight", "1")], "{}")),
+        || Ok(InResponse::whole(200, &[("x-weight", "3")], "{}")),
+        || ok("{}"),
+    ]);
+    let gateway = bench.open(transport);
+    for sum in [50, 51, 54, 57] {
+        gateway.exchange(&get("/list"), None).await.unwrap();
+        assert_eq!(gateway.state().utilisation[0].used, sum);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_of_ten_seconds_and_one_of_a_day_hold_together() {
+    let mut bench = Bench::new(Role::Source);
+    bench.rule(100, 10_000);
+    bench.rule(250, 86_400_000);
+    for (rule, name, header) in [
+        (0, "burst", "x-remaining"),
+        (1, "daily", "x-daily-remaining"),
+    ] {
+        let rule = &mut bench.spec.description.rate_rules[rule];
+        rule.name = name.into();
+        rule.headers = vec![LimitHeader {
+            name: header.into(),
+            key: None,
+            numbers: vec![LimitMeaning::Remaining],
+        }];
+    }
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&sent);
+    let gateway = bench.open(FnTransport::new(move |_| {
+        let sent = count.fetch_add(1, Relaxed) + 1;
+        async move {
+            let daily = 250_u64.saturating_sub(sent).to_string();
+            let headers = [("x-remaining", "50"), ("x-daily-remaining", &daily)];
+            Ok(InResponse::whole(200, &headers, "{}"))
+        }
+    }));
+    let start = bench.clock.now();
+    for _ in 0..250 {
+        gateway.exchange(&get("/x"), None).await.unwrap();
+    }
+    let paced = bench.clock.now() - start;
+    assert!((24_000..26_500).contains(&paced), "{paced}");
+    let mut pauses = gateway.pauses();
+    let waiting = {
+        let g = gateway.clone();
+        tokio::spawn(async move { g.exchange(&get("/x"), None).await })
+    };
+    bench.soon(pauses.changed()).await.unwrap();
+    let pause = pauses.borrow_and_update().clone().unwrap();
+    assert_eq!(pause.reason, PauseReason::Quota("daily".into()));
+    waiting.await.unwrap().unwrap();
+    assert_eq!(sent.load(Relaxed), 251);
 }
 
 #[tokio::test]

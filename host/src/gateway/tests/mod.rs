@@ -202,6 +202,7 @@ impl Bench {
             name: "all".into(),
             method: "*".into(),
             path: "/**".into(),
+            costs: vec![],
             limit,
             per_ms,
             headers: vec![],

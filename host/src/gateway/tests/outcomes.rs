@@ -244,6 +244,44 @@ async fn a_digest_sees_content_and_not_perishable_text() {
 }
 
 #[tokio::test]
+async fn a_digest_of_pieces_has_blobs_by_their_hash_and_each_piece_as_what_it_is() {
+    let bench = Bench::new(Role::Destination);
+    let gateway = bench.open(FnTransport::new(|_| async { ok("{}") }));
+    let blob = |sha256: &str| crate::contract::types::BlobRef {
+        sha256: sha256.into(),
+        size: 3,
+        media_type: "image/png".into(),
+    };
+    let bytes = |text: &str| http::Piece::Bytes(text.into());
+    let (a, b) = (blob("aa"), blob("bb"));
+    let bodies = [
+        vec![bytes("x"), http::Piece::Base64(a.clone())],
+        vec![bytes("x"), http::Piece::Base64(b)],
+        vec![bytes("x"), http::Piece::Blob(a.clone())],
+        vec![bytes("y"), http::Piece::Base64(a.clone())],
+        vec![http::Piece::Base64(a.clone()), bytes("x")],
+        vec![bytes("x"), bytes("aa")],
+        vec![bytes("xaa")],
+    ];
+    let digest = |pieces: &Vec<http::Piece>, perishable: &[&str]| {
+        gateway.digest(&Request {
+            body: Body::Pieces(pieces.clone()),
+            perishable: perishable.iter().map(|p| (*p).to_owned()).collect(),
+            ..post(Replay::Once)
+        })
+    };
+    let digests: std::collections::HashSet<_> = bodies.iter().map(|b| digest(b, &[])).collect();
+    assert_eq!(digests.len(), bodies.len());
+    // A blob that is nowhere has one: its bytes are not looked at.
+    assert_eq!(digest(&bodies[0], &[]), digest(&bodies[0].clone(), &[]));
+    let tokens = ["tok1", "tok22"].map(|t| vec![bytes(t), http::Piece::Base64(a.clone())]);
+    assert_eq!(
+        digest(&tokens[0], &["tok1"]),
+        digest(&tokens[1], &["tok22"])
+    );
+}
+
+#[tokio::test]
 async fn a_multipart_body_streams_blobs_and_is_the_same_every_time() {
     let bench = Bench::new(Role::Destination);
     let mut builder = bench.blobs.builder("image/png");

@@ -219,6 +219,70 @@ async fn a_blob_that_is_gone_when_its_turn_comes_is_no_answer_and_no_short_body(
 }
 
 #[tokio::test]
+async fn a_file_inside_json_leaves_as_base64_with_its_length_whatever_that_is() {
+    use base64::Engine as _;
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    // Nothing, each padding, and on both sides of what is encoded at once.
+    for len in [0, 1, 2, 3, 49_151, 49_152, 49_153, 300_001_usize] {
+        let mut bench = Bench::new(Role::Destination);
+        let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+        let blob = bench.blobs.put_bytes(&bytes, "image/png").unwrap();
+        let server = Server::start(vec![raw("204 No Content", b"")]).await;
+        let request = Request {
+            headers: vec![header("content-type", "application/json")],
+            body: Body::Pieces(vec![
+                http::Piece::Bytes(b"{\"data\":\"".to_vec()),
+                http::Piece::Base64(blob.clone()),
+                http::Piece::Bytes(b"\",\"raw\":\"".to_vec()),
+                http::Piece::Blob(blob),
+                http::Piece::Bytes(b"\"}".to_vec()),
+            ]),
+            ..post(Replay::Once)
+        };
+        let gateway = gateway(&mut bench, &server);
+        let answer = gateway
+            .exchange(&request, Some(&Log::default()))
+            .await
+            .unwrap();
+        assert_eq!(short(&answer), "answered 204");
+        let seen = &server.seen()[0];
+        let text = encode(&bytes);
+        let expected = [
+            b"{\"data\":\"",
+            text.as_bytes(),
+            b"\",\"raw\":\"",
+            &bytes,
+            b"\"}",
+        ]
+        .concat();
+        assert!(seen.body == expected, "{len}: {} bytes", seen.body.len());
+        let length = format!("content-length: {}", expected.len());
+        assert!(seen.head.lines().any(|l| l == length), "{}", seen.head);
+        let json = "content-type: application/json";
+        assert!(seen.head.lines().any(|l| l == json), "{}", seen.head);
+    }
+}
+
+#[tokio::test]
+async fn a_file_inside_json_is_encoded_as_it_leaves_and_never_held_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("blob");
+    let file = std::fs::File::create(&path).unwrap();
+    // A file without blocks on the disk, and far beyond what a host may hold for one request.
+    let len = 200 << 20;
+    file.set_len(len).unwrap();
+    let mut stream = OutBody(vec![Piece::Base64 { path, len }]).into_stream();
+    let (mut sum, mut largest) = (0, 0);
+    while let Some(some) = futures::StreamExt::next(&mut stream).await {
+        let some = some.unwrap();
+        sum += some.len() as u64;
+        largest = largest.max(some.len());
+    }
+    assert_eq!(sum, len.div_ceil(3) * 4);
+    assert!(largest <= 64 * 1024, "{largest}");
+}
+
+#[tokio::test]
 async fn a_multipart_request_of_a_guest_leaves_whole() {
     let mut bench = Bench::new(Role::Destination);
     let blob = bench

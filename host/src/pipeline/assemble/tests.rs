@@ -15,6 +15,7 @@ fn survey() -> SurveyReport {
         allowances: vec![],
         notices: vec![],
         counts: vec![],
+        support: None,
     }
 }
 

@@ -100,3 +100,69 @@ fn a_yes_to_the_plan_is_no_yes_to_its_dangers() {
         assert!(matches!(refused, Error::NotApproved { .. }), "{refused}");
     }
 }
+
+fn support(kinds: Vec<KindSupport>, fidelity: Vec<FieldFidelity>) -> AccountSupport {
+    AccountSupport { kinds, fidelity }
+}
+
+fn takes(kind: Kind, keeps_created_at: bool) -> KindSupport {
+    KindSupport {
+        kind,
+        batch_items: 1,
+        batch_bytes: 1,
+        max_concurrency: None,
+        conflicts: vec![],
+        settle: vec![],
+        updates: vec![],
+        keeps_created_at,
+        can_create: true,
+        can_delete: true,
+        matches: false,
+        calls: 1,
+        per_items: 1,
+    }
+}
+
+fn travels(kind: Kind, field: &str, how: Fidelity) -> FieldFidelity {
+    FieldFidelity {
+        kind,
+        field: field.into(),
+        how,
+        note: None,
+    }
+}
+
+#[test]
+fn when_a_record_was_made_is_a_loss_where_the_account_does_not_keep_it() {
+    let of = |kinds, fidelity| {
+        let losses = losses(&[], &support(kinds, fidelity)).into_iter();
+        let losses = losses.map(|l| format!("{} {} {}", l.kind, l.field, l.how));
+        losses.collect::<Vec<_>>()
+    };
+    let customer = |keeps| takes(Kind::Customer, keeps);
+    assert_eq!(of(vec![customer(true)], vec![]), Vec::<String>::new());
+    let lost = ["customer created-at lost"];
+    assert_eq!(of(vec![customer(false)], vec![]), lost);
+    let exact = |field: &str| travels(Kind::Customer, field, Fidelity::Exact);
+    assert_eq!(of(vec![customer(false)], vec![exact("*")]), lost);
+    // What the connector says of it counts, and is said once.
+    let converted = travels(Kind::Customer, "created-at", Fidelity::Converted);
+    let said = of(vec![customer(false)], vec![exact("*"), converted]);
+    assert_eq!(said, ["customer created-at converted"]);
+    let matched = KindSupport {
+        can_create: false,
+        ..customer(false)
+    };
+    assert_eq!(of(vec![matched], vec![]), Vec::<String>::new());
+}
+
+#[test]
+fn messages_and_files_are_exported_where_the_account_takes_no_conversations() {
+    let full = [takes(Kind::Conversation, true), takes(Kind::Customer, true)];
+    let (_, less) = full.split_at(1);
+    for kind in [Kind::Message, Kind::Attachment] {
+        assert_eq!(arrival(&kind, &full), "inside its conversation");
+        assert_eq!(arrival(&kind, less), "written to the export folder");
+    }
+    assert_eq!(arrival(&Kind::Customer, less), "made");
+}

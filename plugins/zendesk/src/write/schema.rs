@@ -32,10 +32,17 @@ const OPTIONS: usize = 2_000;
 /// # Errors
 /// What ends the unit.
 pub async fn all_fields(cx: &Context, owner: &FieldOwner) -> Result<Vec<FieldDefinition>, Error> {
+    Ok(fields_of(cx, owner).await?.unwrap_or_default())
+}
+
+/// The same; `None` where there is no such owner.
+async fn fields_of(
+    cx: &Context,
+    owner: &FieldOwner,
+) -> Result<Option<Vec<FieldDefinition>>, Error> {
     let member = format!("{}s", owner.word());
     // Not paginated without a page parameter (Zendesk facts §3).
-    let found = client::find_member(cx, &owner.path(), &member).await?;
-    Ok(found.unwrap_or_default())
+    client::find_member(cx, &owner.path(), &member).await
 }
 
 /// Options of an owner's fields: value and label, by the field's address.
@@ -228,18 +235,25 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
             continue;
         };
         let object_type = definition.owner.object_type.as_deref();
+        let export = |how, note| {
+            let losses = vec![loss("field-definition.owner", how, note)];
+            let status = Status::Exported(exported_as(&item.entry().head.kind));
+            report(cx, item, status, Vec::new(), losses);
+        };
         let Some(owner) = FieldOwner::of(&definition.owner.kind, object_type) else {
             // Comments, groups and tags have no fields; their values stand on the source card.
             let note = "Zendesk has no fields there; values stand on the source card";
-            let losses = vec![loss("field-definition.owner", Fidelity::Converted, note)];
-            let status = Status::Exported(exported_as(&item.entry().head.kind));
-            report(cx, item, status, Vec::new(), losses);
+            export(Fidelity::Converted, note);
             continue;
         };
         let at = match known.iter().position(|(of, _)| *of == owner) {
             Some(at) => at,
             None => {
-                known.push((owner.clone(), all_fields(cx, &owner).await?));
+                let Some(there) = fields_of(cx, &owner).await? else {
+                    export(Fidelity::Lost, "the account has no such custom object");
+                    continue;
+                };
+                known.push((owner.clone(), there));
                 known.len() - 1
             }
         };

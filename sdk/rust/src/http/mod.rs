@@ -9,6 +9,7 @@
 
 mod create;
 mod pages;
+mod pieces;
 mod reply;
 
 use std::fmt::Display;
@@ -16,8 +17,8 @@ use std::fmt::Display;
 use serde::Serialize;
 
 pub use crate::bindings::common::transload::connector::http::{
-    Body, Doubt, Error as HttpError, Header, OperationKey, Part, PartBody, PollOptions, Replay,
-    Request, Response,
+    Body, Doubt, Error as HttpError, Header, OperationKey, Part, PartBody, Piece, PollOptions,
+    Replay, Request, Response,
 };
 use crate::types::BlobRef;
 use crate::{Context, Result};
@@ -135,6 +136,39 @@ impl RequestBuilder {
                     crate::json::explain(&error)
                 ));
             }
+        }
+        self.header("content-type", JSON)
+    }
+
+    /// A JSON body with files in it as base64, and its content type: each stands where its JSON pointer leads, in the place of
+    /// whatever `value` has there (`null` will do). The host encodes them as they leave; they never pass through here.
+    ///
+    /// ```
+    /// # use transload_sdk::testing::Harness;
+    /// # let harness = Harness::scripted([]);
+    /// # let (cx, blob) = (harness.context(), harness.put_blob("text/plain", b"abc"));
+    /// let body = serde_json::json!({"attachment_files": [{"name": "a.txt", "data": null}]});
+    /// let request = cx
+    ///     .http()
+    ///     .post("/conversations/7/reply")
+    ///     .json_with_files(&body, [("/attachment_files/0/data", &blob)]);
+    /// # let sent = harness.body(request.request());
+    /// # assert_eq!(sent, br#"{"attachment_files":[{"name":"a.txt","data":"YWJj"}]}"#);
+    /// ```
+    ///
+    /// A pointer that leads nowhere is a mistake of the connector's: the request is not sent, and `send` says so.
+    pub fn json_with_files<'b, T, P>(
+        mut self,
+        value: &T,
+        files: impl IntoIterator<Item = (P, &'b BlobRef)>,
+    ) -> Self
+    where
+        T: Serialize + ?Sized,
+        P: AsRef<str>,
+    {
+        match pieces::json(value, files) {
+            Ok(pieces) => self.request.body = Body::Pieces(pieces),
+            Err(why) => self.unsendable = Some(why),
         }
         self.header("content-type", JSON)
     }

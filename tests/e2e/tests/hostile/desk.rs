@@ -76,6 +76,8 @@ struct Inner {
     answered: watch::Sender<usize>,
     /// A marker whose creation is turned away for two seconds, once.
     busy: Mutex<Option<String>>,
+    /// What the account has, where that is less than all.
+    kinds: Mutex<Option<Vec<&'static str>>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,6 +99,7 @@ impl Desk {
             order: Mutex::default(),
             answered: watch::Sender::new(0),
             busy: Mutex::default(),
+            kinds: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
@@ -145,6 +148,11 @@ impl Desk {
         self.inner.answered.send_replace(0);
     }
 
+    /// The account has these kinds only; all that there are for `None`.
+    pub fn has_kinds(&self, kinds: Option<Vec<&'static str>>) {
+        *locked(&self.inner.kinds) = kinds;
+    }
+
     /// The first creation for this marker is answered with "too fast", to be sent again in two seconds.
     pub fn turn_away_once(&self, marker: &str) {
         *locked(&self.inner.busy) = Some(marker.to_owned());
@@ -186,6 +194,9 @@ impl Inner {
             ("GET", "/account", _) => {
                 Json(json!({"id": format!("desk-{}", self.name), "name": self.name}))
                     .into_response()
+            }
+            ("GET", "/kinds", _) => {
+                Json(json!({"kinds": locked(&self.kinds).clone()})).into_response()
             }
             ("GET", "/customers", ("page", page)) => self.page(page),
             ("GET", "/customers", ("marker", marker)) => self.find(&marker.replace("%3A", ":")),
