@@ -1,6 +1,7 @@
 //! The connector on the SDK's harness, the harness on the simulated org: no socket, and no time but the org's.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
