@@ -174,6 +174,7 @@ fn rate_rules() -> Vec<RateRule> {
         per_ms: DAY,
         headers: vec![header],
         shared: true,
+        costs: Vec::new(),
     }]
 }
 

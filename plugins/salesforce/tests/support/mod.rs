@@ -1,6 +1,7 @@
 //! The connector on the SDK's harness, the harness on the simulated org: no socket, and no time but the org's.
 #![allow(
     dead_code,
+    unused_imports,
     clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -128,7 +129,8 @@ async fn send(router: Router, token: String, request: Request) -> Response {
         .map(|h| (h.name, h.value))
         .collect();
     let body = match request.body {
-        Body::None => Vec::new(),
+        // Bodies of pieces are not sent here: forms carry files.
+        Body::None | Body::Pieces(_) => Vec::new(),
         Body::Bytes(bytes) => bytes,
         Body::Blob(blob) => bytes_of(&blob),
         Body::Multipart(parts) => {

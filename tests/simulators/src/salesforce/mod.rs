@@ -45,7 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRequest as _, Multipart, State as Shared};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, State as Shared};
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -102,7 +102,11 @@ impl Simulator {
             harness: harness.clone(),
             state: Arc::clone(&state),
         };
-        let routes = Router::new().fallback(handle).with_state(service);
+        // A form with files is longer than the framework takes unless it is told to; `BODY_BYTES` bounds it.
+        let routes = Router::new()
+            .fallback(handle)
+            .layer(DefaultBodyLimit::max(BODY_BYTES))
+            .with_state(service);
         let router = harness.wrap(routes);
         Self {
             harness,
