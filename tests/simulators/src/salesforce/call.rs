@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::answer::{Answer, Failure, Outcome};
 use super::dml::Writer;
 use super::state::{Access, State};
-use super::{bulk, composite, rest, tooling};
+use super::{bulk, composite, deploy, rest, tooling};
 
 /// A request as it came, its body read.
 #[derive(Debug, Clone)]
@@ -123,6 +123,7 @@ impl Call<'_> {
             ["composite", ..] => composite::route(self, path),
             ["jobs", ..] => bulk::route(self, path),
             ["tooling", rest @ ..] => tooling::route(self, rest),
+            ["metadata", rest @ ..] => deploy::route(self, rest),
             _ => rest::route(self, path),
         }
     }

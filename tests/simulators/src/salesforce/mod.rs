@@ -22,6 +22,7 @@ mod auth;
 mod bulk;
 mod call;
 mod composite;
+mod deploy;
 mod dml;
 mod ids;
 mod metadata;

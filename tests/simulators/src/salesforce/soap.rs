@@ -44,7 +44,7 @@ pub(super) fn fault(code: &str, message: &str) -> Answer {
 }
 
 /// A node's elements as JSON: texts, objects, and lists where a name comes more than once.
-fn json_of(node: Node<'_, '_>) -> Value {
+pub(super) fn json_of(node: Node<'_, '_>) -> Value {
     let mut map: Map<String, Value> = Map::new();
     for child in node.children().filter(Node::is_element) {
         let value = json_of(child);

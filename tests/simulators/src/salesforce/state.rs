@@ -201,6 +201,8 @@ pub(super) struct State {
     pub sessions: HashMap<String, Session>,
     pub locators: HashMap<String, Locator>,
     pub jobs: BTreeMap<String, Job>,
+    /// Deployments: when they are done, and what failed of them.
+    pub deployments: BTreeMap<String, (DateTime<Utc>, Vec<Value>)>,
     /// Calls by the minute, for the rolling day.
     calls: VecDeque<(i64, u64)>,
     faults: Vec<(RowFault, u64)>,
@@ -259,6 +261,7 @@ impl State {
             sessions: HashMap::new(),
             locators: HashMap::new(),
             jobs: BTreeMap::new(),
+            deployments: BTreeMap::new(),
             calls,
             faults: vec![],
             permissions_version: 0,
