@@ -173,6 +173,7 @@ fn rate_rules() -> Vec<RateRule> {
         limit: 15_000,
         per_ms: DAY,
         headers: vec![header],
+        costs: Vec::new(),
         shared: true,
         costs: Vec::new(),
     }]

@@ -179,44 +179,43 @@ async fn version_notice(cx: &Context) -> Result<Option<Notice>, Error> {
     Ok((!speaks).then(old))
 }
 
-/// What the user's permission sets, the one of his profile included, allow: their names, what is missing, and whether the org
-/// shows it at all.
+/// What the user's profile and permission sets allow: their names, what is missing, and whether the org shows it at all.
 async fn rights(cx: &Context, user: &str) -> Result<(Vec<String>, Vec<String>, bool), Error> {
-    let columns: Vec<String> = RIGHTS
-        .iter()
-        .map(|(field, _)| format!("PermissionSet.{field}"))
-        .collect();
-    let soql = format!(
-        "SELECT PermissionSet.Label, {} FROM PermissionSetAssignment WHERE AssigneeId = {}",
-        columns.join(", "),
-        literal(user)
-    );
-    let Some(rows) = ask(cx, false, &soql).await? else {
-        return Ok((Vec::new(), Vec::new(), false));
-    };
-    let sets: Vec<&Record> = rows
-        .iter()
-        .filter_map(|row| row.get("PermissionSet")?.as_object())
-        .collect();
-    if sets.is_empty() {
-        return Ok((Vec::new(), Vec::new(), false));
+    let id = literal(user);
+    let mut sets: Vec<Record> = Vec::new();
+    for (through, name, from) in [
+        ("Profile", "Name", format!("User WHERE Id = {id}")),
+        (
+            "PermissionSet",
+            "Label",
+            format!("PermissionSetAssignment WHERE AssigneeId = {id}"),
+        ),
+    ] {
+        let columns: Vec<String> = [name]
+            .into_iter()
+            .chain(RIGHTS.iter().map(|(field, _)| *field))
+            .map(|field| format!("{through}.{field}"))
+            .collect();
+        let soql = format!("SELECT {} FROM {from}", columns.join(", "));
+        let rows = ask(cx, false, &soql).await?.unwrap_or_default();
+        let of = rows.iter().filter_map(|row| row.get(through)?.as_object());
+        sets.extend(of.cloned());
     }
     let allowed = |field: &str| {
         sets.iter()
             .any(|set| set.get(field).and_then(Value::as_bool) == Some(true))
     };
-    let missing = RIGHTS.iter().filter(|(field, _)| !allowed(field));
-    let roles: BTreeSet<String> = sets
-        .iter()
-        .map(|set| text(set, "Label").to_owned())
-        .collect();
+    let shown = !sets.is_empty();
+    let missing = RIGHTS.iter().filter(|(field, _)| shown && !allowed(field));
+    let names = |set: &Record| match text(set, "Name") {
+        "" => text(set, "Label").to_owned(),
+        name => name.to_owned(),
+    };
+    let roles: BTreeSet<String> = sets.iter().map(names).collect();
     Ok((
-        roles
-            .into_iter()
-            .filter(|label| !label.is_empty())
-            .collect(),
+        roles.into_iter().filter(|name| !name.is_empty()).collect(),
         missing.map(|(_, name)| (*name).to_owned()).collect(),
-        true,
+        shown,
     ))
 }
 

@@ -10,7 +10,9 @@
 mod support;
 
 use serde_json::json;
-use support::{Org, agent, assert_undone, company, customer, definition, field, is_created, team};
+use support::{
+    Org, agent, assert_same, assert_undone, company, customer, definition, field, is_created, team,
+};
 use transload_plugin_salesforce::Salesforce;
 use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, MatchPolicy, UndoMode};
@@ -118,8 +120,9 @@ async fn an_org_that_takes_no_original_times_keeps_them_in_a_field() {
 
 #[tokio::test]
 async fn what_is_there_is_filled_and_put_back_by_a_rollback() {
-    let org = Org::new().await;
+    let mut org = Org::unprepared(|_| {});
     let before = org.sim.state_fingerprint();
+    org.prepare().await;
     let old = Customer {
         addresses: vec![
             address(AddressChannel::Email, "OLD.customer@example.com", None),
@@ -369,9 +372,12 @@ async fn agents_are_matched_by_address_and_join_the_queues_that_this_run_made() 
     let dana = snapshot.with("User", "Email", "dana@acme.example")[0]
         .id
         .clone();
-    assert_eq!(outcomes[0].effects[0].target_id, dana);
-    let eve = &outcomes[1].effects[0].target_id;
-    assert_eq!(placeholder_name(eve), Some("Eve"));
+    let main = |key: &str| {
+        let of = outcomes.iter().find(|outcome| outcome.item == key).unwrap();
+        of.effects[0].target_id.clone()
+    };
+    assert_eq!(main("agent:a1"), dana);
+    assert_eq!(placeholder_name(&main("agent:a2")), Some("Eve"));
     let night = of("t2").target.unwrap();
     let members = snapshot.with("GroupMember", "GroupId", &night);
     assert_eq!(members.len(), 1);

@@ -11,10 +11,12 @@
 use std::ops::{Deref, DerefMut};
 
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use transload_plugin_salesforce::Salesforce;
 use transload_sdk::destination::Item;
-use transload_sdk::http::{Body, Header, Part, PartBody, Request, Response};
+use transload_sdk::http::{Body, Header, Part, PartBody, Piece, Request, Response};
 use transload_sdk::ledger::Outcome;
 use transload_sdk::testing::trial::Trial;
 use transload_sdk::testing::{Harness, answer};
@@ -23,7 +25,7 @@ use transload_simulators::common::ask;
 use transload_simulators::salesforce::{Config, Simulator, Snapshot};
 
 pub use transload_sdk::testing::items::*;
-pub use transload_sdk::testing::trial::{assert_same, assert_undone, writes};
+pub use transload_sdk::testing::trial::{assert_same, assert_undone};
 
 /// What passes at the org with every request, ms: a deployment is done after a few.
 const STEP_MS: i64 = 2_000;
@@ -133,6 +135,14 @@ async fn send(router: Router, token: String, request: Request) -> Response {
         Body::None | Body::Pieces(_) => Vec::new(),
         Body::Bytes(bytes) => bytes,
         Body::Blob(blob) => bytes_of(&blob),
+        Body::Pieces(pieces) => pieces
+            .into_iter()
+            .flat_map(|piece| match piece {
+                Piece::Bytes(bytes) => bytes,
+                Piece::Blob(blob) => bytes_of(&blob),
+                Piece::Base64(blob) => STANDARD.encode(bytes_of(&blob)).into_bytes(),
+            })
+            .collect(),
         Body::Multipart(parts) => {
             let boundary = "transload-test-boundary";
             let kind = format!("multipart/form-data; boundary={boundary}");
