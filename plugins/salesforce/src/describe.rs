@@ -178,6 +178,7 @@ fn rate_rules() -> Vec<RateRule> {
         headers: vec![header],
         costs: Vec::new(),
         shared: true,
+        costs: Vec::new(),
     }]
 }
 

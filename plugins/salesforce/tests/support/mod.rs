@@ -131,7 +131,8 @@ async fn send(router: Router, token: String, request: Request) -> Response {
         .map(|h| (h.name, h.value))
         .collect();
     let body = match request.body {
-        Body::None => Vec::new(),
+        // Bodies of pieces are not sent here: forms carry files.
+        Body::None | Body::Pieces(_) => Vec::new(),
         Body::Bytes(bytes) => bytes,
         Body::Blob(blob) => bytes_of(&blob),
         Body::Pieces(pieces) => pieces

@@ -28,6 +28,8 @@ pub(super) struct Request {
     pub json: Value,
     /// The name of the form's part with a file.
     pub upload: Option<String>,
+    /// The files of a form for a collection, by the names of their parts.
+    pub files: Vec<(String, Bytes)>,
 }
 
 impl Request {
@@ -123,7 +125,7 @@ impl Call<'_> {
             ["composite", ..] => composite::route(self, path),
             ["jobs", ..] => bulk::route(self, path),
             ["tooling", rest @ ..] => tooling::route(self, rest),
-            ["metadata", rest @ ..] => deploy::route(self, rest),
+            ["metadata", "deployRequest", rest @ ..] => deploy::route(self, rest),
             _ => rest::route(self, path),
         }
     }
@@ -139,6 +141,7 @@ impl Call<'_> {
             body: Bytes::new(),
             json,
             upload: None,
+            files: Vec::new(),
         };
         let key = super::duplicate_key(self.state);
         let parts: Vec<&str> = request.path.iter().map(String::as_str).collect();

@@ -150,10 +150,46 @@ fn is_setup(call: &Call<'_>, object: &str) -> bool {
         .is_some_and(|object| object.has('s'))
 }
 
+/// Puts the files of a form into the records that name them (§9.6); gives the names they are kept under.
+fn with_files(call: &mut Call<'_>, records: &mut [Record]) -> Result<Vec<String>, Failure> {
+    let mut kept = Vec::new();
+    for record in records {
+        let attribute = |name: &str| {
+            record
+                .get("attributes")?
+                .get(name)?
+                .as_str()
+                .map(str::to_owned)
+        };
+        let (Some(part), Some(field)) = (
+            attribute("binaryPartName"),
+            attribute("binaryPartNameAlias"),
+        ) else {
+            continue;
+        };
+        let found = call.request.files.iter().find(|(name, _)| *name == part);
+        let (_, bytes) = found.ok_or_else(|| {
+            let text = format!("Cannot include binaryPartName {part}: there is no such part");
+            Failure::new("INVALID_MULTIPART_REQUEST", text)
+        })?;
+        let blob = super::state::Blob {
+            bytes: bytes.clone(),
+            md5: String::new(),
+            sha256: String::new(),
+        };
+        let name = call.state.draw().to_string();
+        call.state.files.insert(name.clone(), blob);
+        record.insert(field, json!(format!("upload:{name}")));
+        kept.push(name);
+    }
+    Ok(kept)
+}
+
 fn insert(call: &mut Call<'_>) -> Outcome {
-    let (records, all_or_none) = records(call)?;
+    let (mut records, all_or_none) = records(call)?;
+    let kept = with_files(call, &mut records)?;
     let writer = call.writer();
-    rows(
+    let outcome = rows(
         call,
         all_or_none,
         records,
@@ -162,7 +198,11 @@ fn insert(call: &mut Call<'_>) -> Outcome {
             let sort = type_of(record).unwrap_or_default().to_owned();
             dml::insert(call.state, &writer, &sort, record).map(|id| (id, None))
         },
-    )
+    );
+    for name in kept {
+        call.state.files.remove(&name);
+    }
+    outcome
 }
 
 fn update(call: &mut Call<'_>) -> Outcome {

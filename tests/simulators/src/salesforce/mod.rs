@@ -12,7 +12,7 @@
 //! | `dml`, `rules` | writing records; what single objects do besides |
 //! | `soql` | queries |
 //! | `answer`, `call`, `auth` | shapes of answers, one request, sessions |
-//! | `rest`, `composite`, `bulk`, `tooling`, `soap` | the endpoints |
+//! | `rest`, `composite`, `bulk`, `tooling`, `soap`, `deploy` | the endpoints |
 //! | `seed`, `snapshot` | what was there before, looking at it all |
 //!
 //! Not here: SOSL, Chatter's own API, Apex, reports, Knowledge, person accounts, merging, undeleting.
@@ -45,7 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRequest as _, Multipart, State as Shared};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, State as Shared};
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -68,6 +68,8 @@ use crate::common::{AutomationLog, Harness, Outbox, SimError, SimServer, Started
 const BODY_BYTES: usize = 512 * 1024 * 1024;
 /// Largest path, query and headers together (§2).
 const HEAD_BYTES: usize = 16_384;
+/// Bytes of all files of a collection (§9.6).
+const COLLECTION_BYTES: usize = 500_000_000;
 /// The versions the org answers (§1).
 const VERSIONS: std::ops::RangeInclusive<u32> = 46..=68;
 
@@ -100,7 +102,11 @@ impl Simulator {
             harness: harness.clone(),
             state: Arc::clone(&state),
         };
-        let routes = Router::new().fallback(handle).with_state(service);
+        // A form with files is longer than the framework takes unless it is told to; `BODY_BYTES` bounds it.
+        let routes = Router::new()
+            .fallback(handle)
+            .layer(DefaultBodyLimit::max(BODY_BYTES))
+            .with_state(service);
         let router = harness.wrap(routes);
         Self {
             harness,
@@ -327,6 +333,7 @@ async fn read(request: axum::extract::Request) -> Result<Request, Failure> {
         body: Bytes::new(),
         json: Value::Null,
         upload: None,
+        files: Vec::new(),
     };
     let unreadable = |text: &str| Failure::new("JSON_PARSER_ERROR", text);
     if kind.starts_with("multipart/form-data") {
@@ -360,7 +367,7 @@ async fn read(request: axum::extract::Request) -> Result<Request, Failure> {
     Ok(read)
 }
 
-/// The parts of a form: the fields as JSON, then the file (§9.6).
+/// The parts of a form: the fields as JSON, then the file; the records of a collection, then the file of each (§9.6).
 async fn form_parts(form: &mut Multipart, read: &mut Request) -> Result<(), Failure> {
     let unreadable = |text: &str| Failure::new("INVALID_MULTIPART_REQUEST", text);
     let mut next = form
@@ -383,12 +390,11 @@ async fn form_parts(form: &mut Multipart, read: &mut Request) -> Result<(), Fail
         if !has_file && kind.starts_with("application/json") && read.json.is_null() {
             read.json = serde_json::from_slice(&bytes)
                 .map_err(|error| Failure::new("JSON_PARSER_ERROR", error.to_string()))?;
-        } else if has_file && read.upload.is_none() {
-            read.upload = Some(name);
-            read.body = bytes;
+        } else if has_file && !read.files.iter().any(|(known, _)| *known == name) {
+            read.files.push((name, bytes));
         } else {
             return Err(unreadable(
-                "A form has one part with the fields and one with the file",
+                "A form has one part of JSON, and parts with files of different names",
             ));
         }
         next = form
@@ -396,7 +402,21 @@ async fn form_parts(form: &mut Multipart, read: &mut Request) -> Result<(), Fail
             .await
             .map_err(|_| unreadable("The multipart body cannot be read"))?;
     }
-    if read.json.is_null() || read.upload.is_none() {
+    let is_collection = read.json.get("records").is_some();
+    if is_collection {
+        let bytes: usize = read.files.iter().map(|(_, bytes)| bytes.len()).sum();
+        if bytes > COLLECTION_BYTES {
+            return Err(unreadable(
+                "The files of a collection have more than 500 MB",
+            ));
+        }
+    } else if read.files.len() == 1
+        && let Some((name, bytes)) = read.files.pop()
+    {
+        read.upload = Some(name);
+        read.body = bytes;
+    }
+    if read.json.is_null() || !is_collection && read.upload.is_none() {
         return Err(unreadable(
             "A form has one part with the fields and one with the file",
         ));
@@ -419,7 +439,7 @@ fn answer(service: &Service, request: &Request) -> Answer {
             });
             return Answer::json(200, list.collect());
         }
-        ("GET", ["id", _, _]) => {
+        ("GET", ["id", _, _] | ["services", "oauth2", "userinfo"]) => {
             return match auth::authenticate(&mut state, request) {
                 Ok(user) => auth::identity(&state, &user),
                 Err(failure) => failure.answer(""),

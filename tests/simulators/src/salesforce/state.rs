@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::auth::Session;
 use super::bulk::Job;
+use super::deploy::Deployment;
 use super::ids;
 use super::schema::{self, Field, Kind, Object};
 use super::switches::{Config, Deliverability};
@@ -201,8 +202,7 @@ pub(super) struct State {
     pub sessions: HashMap<String, Session>,
     pub locators: HashMap<String, Locator>,
     pub jobs: BTreeMap<String, Job>,
-    /// Deployments: when they are done, and what failed of them.
-    pub deployments: BTreeMap<String, (DateTime<Utc>, Vec<Value>)>,
+    pub deployments: BTreeMap<String, Deployment>,
     /// Calls by the minute, for the rolling day.
     calls: VecDeque<(i64, u64)>,
     faults: Vec<(RowFault, u64)>,
@@ -716,6 +716,7 @@ impl State {
     pub fn run_until(&mut self, now: DateTime<Utc>) {
         self.now = now;
         super::bulk::run_due(self);
+        super::deploy::run_due(self);
         let life = self.config.switches.locator_life;
         self.locators.retain(|_, locator| locator.made + life > now);
         // Fifteen days in the recycle bin (§13), looked through once a day.

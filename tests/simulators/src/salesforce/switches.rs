@@ -260,6 +260,8 @@ pub struct Switches {
     pub job_open_life: Duration,
     /// §6: how long results are kept.
     pub job_result_life: Duration,
+    /// §10.3 [INF]: time until a deployment is applied.
+    pub deploy_time: Duration,
     /// §7 [MEM]: a query locator lives so long.
     pub locator_life: Duration,
     /// §7 [MEM]: pages of records with long texts are shorter than asked for.
@@ -321,6 +323,7 @@ impl Default for Switches {
             job_row_time: Duration::milliseconds(5),
             job_open_life: Duration::hours(24),
             job_result_life: Duration::days(7),
+            deploy_time: Duration::seconds(3),
             locator_life: Duration::minutes(15),
             short_pages: true,
             closed_date_createable: false,

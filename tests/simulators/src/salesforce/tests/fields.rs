@@ -271,3 +271,90 @@ async fn rules_that_would_run_can_be_listed_before() {
         "INVALID_TYPE"
     );
 }
+
+/// A deployment of these files; how it ended.
+async fn deploy(client: &Client, files: &[(&str, &str)]) -> serde_json::Value {
+    use std::io::Write as _;
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    let options = r#"{"deployOptions":{"rollbackOnError":true,"singlePackage":true}}"#;
+    let mut body = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"json\"\r\nContent-Type: application/json\r\n\r\n{options}\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"deploy.zip\"\r\nContent-Type: application/zip\r\n\r\n"
+    )
+    .into_bytes();
+    body.extend(zip.finish().unwrap().into_inner());
+    body.extend_from_slice(b"\r\n--b--\r\n");
+    let request = client
+        .request("POST", "metadata/deployRequest")
+        .header("content-type", "multipart/form-data; boundary=b")
+        .body(axum::body::Body::from(body));
+    let started = client.send(request.unwrap()).await.expect(201);
+    let path = format!(
+        "metadata/deployRequest/{}?includeDetails=true",
+        started.text("/id")
+    );
+    assert_eq!(
+        client.get(&path).await.expect(200).at("/deployResult/done"),
+        false
+    );
+    client.wait(5);
+    client
+        .get(&path)
+        .await
+        .expect(200)
+        .at("/deployResult")
+        .clone()
+}
+
+#[tokio::test]
+async fn a_deployment_makes_an_object_after_a_while_and_again_changes_nothing() {
+    let client = Client::new();
+    let before = client.simulator.state_fingerprint();
+    let package = "<Package xmlns=\"http://soap.sforce.com/2006/04/metadata\"><types><members>Order__c</members>\
+                   <name>CustomObject</name></types><version>67.0</version></Package>";
+    let object = |field: &str| {
+        format!(
+            "<CustomObject xmlns=\"http://soap.sforce.com/2006/04/metadata\"><label>Order</label><pluralLabel>Orders</pluralLabel>\
+             <nameField><label>Name</label><type>Text</type></nameField><deploymentStatus>Deployed</deploymentStatus>\
+             <sharingModel>ReadWrite</sharingModel><fields><fullName>{field}</fullName><label>Total</label><type>Date</type>\
+             </fields></CustomObject>"
+        )
+    };
+    let bad = object("Total");
+    let ended = deploy(
+        &client,
+        &[("package.xml", package), ("objects/Order__c.object", &bad)],
+    )
+    .await;
+    assert_eq!(
+        (&ended["status"], &ended["success"]),
+        (&json!("Failed"), &json!(false))
+    );
+    assert_eq!(before, client.simulator.state_fingerprint());
+    let good = object("Total__c");
+    for _ in 0..2 {
+        let ended = deploy(
+            &client,
+            &[("package.xml", package), ("objects/Order__c.object", &good)],
+        )
+        .await;
+        assert_eq!(ended["success"], true, "{ended}");
+    }
+    assert_ne!(before, client.simulator.state_fingerprint());
+    let nothing = "<Package xmlns=\"http://soap.sforce.com/2006/04/metadata\"><version>67.0</version></Package>";
+    let ended = deploy(
+        &client,
+        &[
+            ("package.xml", nothing),
+            ("destructiveChanges.xml", package),
+        ],
+    )
+    .await;
+    assert_eq!(ended["success"], true, "{ended}");
+    assert_eq!(before, client.simulator.state_fingerprint());
+}

@@ -112,3 +112,42 @@ async fn an_empty_file_and_a_form_of_another_shape_are_refused() {
         .await
         .expect(400);
 }
+
+#[tokio::test]
+async fn a_collection_takes_a_file_for_each_of_its_records() {
+    let client = Client::new();
+    let record = |part: &str| {
+        json!({
+            "attributes": {"type": "ContentVersion", "binaryPartName": part, "binaryPartNameAlias": "VersionData"},
+            "PathOnClient": format!("{part}.txt"),
+        })
+    };
+    let form = async |records: serde_json::Value| {
+        let mut body = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"collection\"\r\nContent-Type: application/json\r\n\r\n{}\r\n",
+            json!({"allOrNone": false, "records": records})
+        );
+        for part in ["a", "b"] {
+            body.push_str(&format!(
+                "--b\r\nContent-Disposition: form-data; name=\"{part}\"; filename=\"{part}.txt\"\r\n\
+                 Content-Type: text/plain\r\n\r\nfile {part}\r\n"
+            ));
+        }
+        body.push_str("--b--\r\n");
+        let request = client
+            .request("POST", "composite/sobjects")
+            .header("content-type", "multipart/form-data; boundary=b")
+            .body(Body::from(body));
+        client.send(request.unwrap()).await
+    };
+    let reply = form(json!([record("b"), record("a")])).await.expect(200);
+    let bytes = client
+        .get(&format!(
+            "sobjects/ContentVersion/{}/VersionData",
+            reply.text("/0/id")
+        ))
+        .await
+        .bytes;
+    assert_eq!(bytes, b"file b");
+    form(json!([record("c")])).await.expect(400);
+}
