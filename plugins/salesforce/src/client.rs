@@ -6,7 +6,7 @@
 //!
 //! **Inserts.** Records go two hundred at a time by `composite/sobjects`, each with a unique external id (see
 //! [`crate::fields`]), so the request may be sent twice: what the first sending made is refused by the second with its id
-//! (Salesforce facts §12). What has no place for such an id goes by [`insert_once`]. A row that met a lock, or the limits of
+//! (Salesforce facts §12); from two thousand of one object on, a bulk job goes before (see [`crate::bulk`]). What has no place for such an id goes by [`insert_once`]. A row that met a lock, or the limits of
 //! code that runs for all rows of a request together, is sent again alone. Upserts are not used: they cannot keep the original
 //! times (Salesforce facts §0.1).
 //!
@@ -21,7 +21,8 @@ use transload_sdk::http::{HttpError, OperationKey, Reply, RequestBuilder};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::{Error, Invalid};
 
-use crate::api::{Describe, Fault, QueryPage, Record, RowResult, id_of, id18};
+use crate::api::{Describe, Fault, QueryPage, Record, RowResult, id_of, id18, text};
+use crate::bulk;
 use crate::fields;
 
 /// The version that is spoken (Salesforce facts §1): every org has it since Summer '26.
@@ -451,14 +452,32 @@ enum Met {
 /// # Errors
 /// What ends the unit.
 pub async fn insert(cx: &Context, batch: &str, rows: &[Row]) -> Result<Vec<Saved>, Error> {
-    let mut met = Vec::with_capacity(rows.len());
-    let mut number = 0;
-    for chunk in chunks(rows) {
+    let loaded = if bulk::suits(rows) {
+        bulk::insert(cx, batch, rows).await?
+    } else {
+        bulk::Loaded::default()
+    };
+    let by_job = |row: &Row| {
+        let id = loaded.ids.get(text(&row.values, fields::SOURCE_ID))?;
+        Some(Met::Success {
+            id: id.clone(),
+            fresh: true,
+            key: loaded.key.clone()?,
+        })
+    };
+    let mut met: Vec<Option<Met>> = rows.iter().map(by_job).collect();
+    let open = |(row, met): (&Row, &Option<Met>)| met.is_none().then(|| row.clone());
+    let left: Vec<Row> = rows.iter().zip(&met).filter_map(open).collect();
+    let mut rest = Vec::with_capacity(left.len());
+    for (number, chunk) in chunks(&left).into_iter().enumerate() {
         let part = format!("{batch}:{number}");
-        met.extend(insert_chunk(cx, &part, chunk).await?);
-        number += 1;
+        rest.extend(insert_chunk(cx, &part, chunk).await?);
     }
-    prove(cx, rows, met).await
+    let mut rest = rest.into_iter();
+    for met in met.iter_mut().filter(|met| met.is_none()) {
+        *met = rest.next();
+    }
+    prove(cx, rows, met.into_iter().flatten().collect()).await
 }
 
 /// As many rows as a request takes.
@@ -595,7 +614,7 @@ async fn prove(cx: &Context, rows: &[Row], met: Vec<Met>) -> Result<Vec<Saved>, 
     for (object, ids) in doubtful {
         let found = retrieve(cx, object, &ids, &["Id", fields::RUN]).await?;
         there.extend(found.keys().cloned());
-        let of_run = |record: &Record| crate::api::text(record, fields::RUN) == cx.run();
+        let of_run = |record: &Record| text(record, fields::RUN) == cx.run();
         ours.extend(
             found
                 .into_iter()

@@ -16,6 +16,9 @@ use crate::state::SCHEMA;
 const DAY: u64 = 86_400_000;
 /// Seconds that a signed assertion lives; three minutes are the most (Salesforce facts §1).
 const ASSERTION_S: u32 = 170;
+/// Items of a batch that goes by a bulk job, and their bytes, which stay well within what a unit may hold.
+const BULK_ITEMS: u32 = 5_000;
+const BULK_BYTES: u64 = 12_000_000;
 /// How each field travels, one a line.
 const FIDELITY: &str = include_str!("fidelity.txt");
 
@@ -291,7 +294,9 @@ fn kinds() -> Vec<KindSupport> {
             ],
             updates: changing(),
             keeps_created_at: true,
-            ..base(Kind::Customer, rows, 1, rows)
+            // A job of the Bulk API, its polls and results; fewer go by collections.
+            batch_bytes: BULK_BYTES,
+            ..base(Kind::Customer, BULK_ITEMS, 12, BULK_ITEMS)
         },
         KindSupport {
             keeps_created_at: true,

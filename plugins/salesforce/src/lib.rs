@@ -6,6 +6,7 @@
 //! facts.
 
 pub mod api;
+pub mod bulk;
 pub mod client;
 pub mod deploy;
 pub mod describe;

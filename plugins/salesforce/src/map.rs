@@ -697,3 +697,206 @@ pub fn names(entry: &Entry, customer: &transload_sdk::types::Customer) -> (Optio
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use transload_sdk::types::{Customer, Entity, Moment};
+
+    fn target(text: &str) -> FieldTarget {
+        FieldTarget::parse(text).unwrap()
+    }
+
+    fn of(text: &str, value: Value) -> Result<Json, Misfit> {
+        field_value(
+            &target(text),
+            &value,
+            None,
+            &Words::new([], "Europe/Berlin"),
+        )
+    }
+
+    #[test]
+    fn field_targets_come_back_as_they_were_written() {
+        for text in [
+            "Case.loyaltyTier__c:Picklist",
+            "Case.Tier__c:Picklist(restricted)",
+            "Contact.Seen__c:DateTime",
+            "Order__c.Total__c:Number(18,6)",
+            "Order__c.Former__c:Lookup(Order__c)",
+            "Account.Note__c:LongTextArea(32768)",
+        ] {
+            assert_eq!(target(text).to_string(), text);
+        }
+        let paired = FieldTarget {
+            choices: vec![("a:b,c=d %".to_owned(), "größe".to_owned())],
+            ..target("Case.Size__c:Picklist")
+        };
+        assert_eq!(FieldTarget::parse(&paired.to_string()), Some(paired));
+        for text in [
+            "Case:Text(1)",
+            "Case.X__c",
+            "Case.X__c:Text",
+            "Case.X__c:Nothing",
+        ] {
+            assert_eq!(FieldTarget::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_kept_where_they_can_be_and_stay_distinct() {
+        assert_eq!(field_name("loyaltyTierStr"), "loyaltyTierStr__c");
+        assert_ne!(field_name("a-b"), field_name("a_b"));
+        assert_ne!(field_name("a__b"), field_name("a_b"));
+        assert_eq!(object_name("order"), "Order__c");
+        assert_ne!(
+            object_name("Order").to_lowercase(),
+            object_name("order").to_lowercase()
+        );
+        assert_ne!(object_name("größe"), object_name("grosse"));
+    }
+
+    #[test]
+    fn values_that_do_not_fit_are_refused_rather_than_bent() {
+        let number = "Case.X__c:Number(18,0)";
+        assert_eq!(of(number, Value::Integer(7)), Ok(json!(7)));
+        assert_eq!(of(number, Value::Text("seven".into())), Err(OTHER_TYPE));
+        assert!(of(number, Value::Decimal("1.5".into())).is_err());
+        assert_eq!(of(number, Value::Decimal("2.0".into())), Ok(json!(2)));
+        let decimal = |digits: &str| of("Case.X__c:Number(18,6)", Value::Decimal(digits.into()));
+        assert_eq!(decimal("64.670"), Ok(json!(64.67)));
+        assert_eq!(decimal("1e9"), Err(OTHER_TYPE));
+        assert!(decimal("1.1234567").is_err());
+        assert!(decimal("1234567890123.456789").is_err());
+        assert!(of("Case.X__c:Text(3)", Value::Text("four".into())).is_err());
+        assert!(of("Case.X__c:Url", Value::Link("x".repeat(256))).is_err());
+    }
+
+    #[test]
+    fn a_moment_is_a_second_or_the_day_that_it_is_at_the_place() {
+        let moment = Value::Moment(Moment {
+            at: 1_700_000_000_123,
+            offset_minutes: None,
+        });
+        assert_eq!(
+            of("Case.X__c:DateTime", moment.clone()),
+            Ok(json!("2023-11-14T22:13:20Z"))
+        );
+        let late = Value::Moment(Moment {
+            at: 1_711_924_200_000,
+            offset_minutes: None,
+        });
+        assert_eq!(of("Case.X__c:Date", late), Ok(json!("2024-04-01")));
+        assert_eq!(
+            parse_datetime("2023-11-14T22:13:20.000+0000"),
+            Some(1_700_000_000_000)
+        );
+        assert_eq!(auditable(-5, 10), 0);
+        assert_eq!(auditable(11, 10), 10);
+    }
+
+    #[test]
+    fn choices_go_by_stored_value_by_label_or_by_their_pair() {
+        let choices = [("gold_level".to_owned(), "Gold".to_owned())];
+        let restricted = target("Case.Tier__c:Picklist(restricted)");
+        let value = |target: &FieldTarget, text: &str| {
+            let value = Value::Choice(text.to_owned());
+            field_value(target, &value, Some(&choices), &Words::new([], "UTC"))
+        };
+        assert_eq!(value(&restricted, "Gold"), Ok(json!("gold_level")));
+        assert_eq!(value(&restricted, "Silver"), Err(NO_OPTION));
+        // A list that takes others takes them.
+        assert_eq!(
+            value(&target("Case.Tier__c:Picklist"), "Silver"),
+            Ok(json!("Silver"))
+        );
+        let several = "Case.Tier__c:MultiselectPicklist";
+        let list = |list: &[&str]| Value::Choices(list.iter().map(|s| (*s).to_owned()).collect());
+        assert_eq!(of(several, list(&["a", "b"])), Ok(json!("a;b")));
+        assert_eq!(of(several, list(&["a;b"])), Err(OTHER_TYPE));
+    }
+
+    #[test]
+    fn a_lookup_holds_one_record_of_its_object_and_never_a_stand_in() {
+        let lookup = |object: &str, target: &str| {
+            let reference = Reference::new(Kind::Agent, "a9").at(target);
+            of(
+                &format!("Case.X__c:Lookup({object})"),
+                Value::Reference(reference),
+            )
+        };
+        assert_eq!(
+            lookup("User", "005000000000001AAA"),
+            Ok(json!("005000000000001AAA"))
+        );
+        assert!(lookup("Contact", "00Q000000000001AAA").is_err());
+        assert!(lookup("User", &placeholder("005000000000001AAA", "Ana")).is_err());
+        assert_eq!(
+            lookup("Order__c", "Order__c/a00000000000001AAA"),
+            Ok(json!("a00000000000001AAA"))
+        );
+    }
+
+    #[test]
+    fn only_users_are_authors() {
+        let customer = Reference::new(Kind::Customer, "c1")
+            .at("003000000000001AAA")
+            .called("Ana");
+        let agent = Reference::new(Kind::Agent, "a1").at("005000000000009AAA");
+        let of = |person: Reference| {
+            let author = Author::Person(person);
+            let (id, named) = super::author(&author, "005000000000001AAA");
+            (id.to_owned(), named)
+        };
+        assert_eq!(of(agent).0, "005000000000009AAA");
+        assert_eq!(of(customer).1.as_deref(), Some("Ana (customer c1)"));
+    }
+
+    #[test]
+    fn a_person_has_a_last_name() {
+        let of = |first: Option<&str>, last: Option<&str>, whole: Option<&str>| {
+            let customer = Customer {
+                first_name: first.map(str::to_owned),
+                last_name: last.map(str::to_owned),
+                name: whole.map(str::to_owned),
+                ..Customer::empty()
+            };
+            let entry = Entry::new(Kind::Customer, "c1", Entity::Customer(customer.clone()));
+            names(&entry, &customer)
+        };
+        let pair = |first: Option<&str>, last: &str| (first.map(str::to_owned), last.to_owned());
+        assert_eq!(
+            of(Some("Ana"), Some("Ruiz"), None),
+            pair(Some("Ana"), "Ruiz")
+        );
+        assert_eq!(
+            of(None, None, Some("Ana María Ruiz")),
+            pair(None, "Ana María Ruiz")
+        );
+        assert_eq!(
+            of(Some("Ana"), None, Some("Ana Ruiz")),
+            pair(Some("Ana"), "Ruiz")
+        );
+        assert_eq!(of(Some("Ana"), None, None), pair(None, "Ana"));
+        assert_eq!(of(None, None, None), pair(None, "Customer c1"));
+    }
+
+    #[test]
+    fn tags_are_found_whole_and_cut_between_two() {
+        assert_eq!(tag_list(["a", "b;c"], 100), (";a;b,c;".to_owned(), true));
+        assert_eq!(tag_list(["aaaa", "bbbb"], 7), (";aaaa;".to_owned(), false));
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_always_one_that_salesforce_takes(name in ".*") {
+            for name in [api_name(&name), object_name(&name).trim_end_matches("__c").to_owned()] {
+                prop_assert!(name.len() <= NAME_CHARS, "{name}");
+                prop_assert!(name.starts_with(|c: char| c.is_ascii_alphabetic()), "{name}");
+                prop_assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
+                prop_assert!(!name.contains("__") && !name.ends_with('_'), "{name}");
+            }
+        }
+    }
+}

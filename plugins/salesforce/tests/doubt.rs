@@ -184,3 +184,29 @@ async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() 
     }
     assert_same(&whole, &org.sim.state_fingerprint(), "the same org");
 }
+
+#[tokio::test]
+async fn a_bulk_job_whose_answers_are_lost_makes_nothing_twice() {
+    let people = || -> Vec<Item> {
+        let person = |n: usize| Customer {
+            last_name: Some(format!("Person {n}")),
+            ..Customer::empty()
+        };
+        (0..2_000)
+            .map(|n| customer(&format!("{n:024}"), Vec::new(), person(n)))
+            .collect()
+    };
+    for nth in 1..=3 {
+        for how in [Loss::AfterApplying, Loss::BeforeArriving] {
+            let org = Org::new().await;
+            let before = org.snapshot().of_object("Contact").count();
+            let harness = org.harness().lose_answer(nth, how);
+            let outcomes = org.write_on(harness, Kind::Customer, people()).await;
+            let case = format!("request {nth}, {how:?}");
+            let made = |o: &&Outcome| matches!(o.status, Status::Created);
+            assert_eq!(outcomes.iter().filter(made).count(), 2_000, "{case}");
+            let after = org.snapshot().of_object("Contact").count();
+            assert_eq!(after, before + 2_000, "{case}");
+        }
+    }
+}

@@ -462,3 +462,34 @@ async fn a_thousand_customers_take_few_calls() {
     assert_eq!(writes, 5);
     assert!(reads <= 60, "{reads}");
 }
+
+#[tokio::test]
+async fn many_customers_go_by_a_bulk_job_and_what_it_refuses_goes_alone() {
+    let org = Org::new().await;
+    let mut all: Vec<Item> = (0..2_500)
+        .map(|n| {
+            let name = format!("Person {n}, \"the {n}th\"");
+            customer(&format!("{n:024}"), Vec::new(), person(&name, &[]))
+        })
+        .collect();
+    // One that an earlier run made.
+    let first = all.remove(0);
+    org.written(Kind::Customer, vec![first.clone()]).await;
+    all.push(first);
+    let harness = org.harness();
+    Salesforce::write(&harness.context(), Kind::Customer, all)
+        .await
+        .unwrap();
+    let outcomes = harness.outcomes();
+    assert_eq!(outcomes.len(), 2_500);
+    assert!(outcomes.iter().all(is_created), "all are of this run");
+    let calls: Vec<String> = harness
+        .exchanges()
+        .iter()
+        .map(|e| format!("{} {}", e.request.method, e.request.url))
+        .collect();
+    assert!(calls.len() <= 12, "{calls:#?}");
+    let contact = org.of("Contact", &Kind::Customer, &format!("{:024}", 7));
+    assert_eq!(contact["LastName"], "Person 7, \"the 7th\"");
+    org.assert_silent();
+}

@@ -200,6 +200,9 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
         .collect();
     let keys: BTreeSet<String> = markers.keys().cloned().collect();
     for object in &objects {
+        if !loaded_before(cx, object).await? {
+            continue;
+        }
         for record in select(cx, object, fields::SOURCE_ID, &keys).await? {
             if let Some(item) = markers.get(text(&record, fields::SOURCE_ID)) {
                 search.add(item, &record, MatchKey::Marker);
@@ -262,6 +265,21 @@ async fn select(
     client::query_in(cx, &select, field, values, and).await
 }
 
+/// Whether the org has records of this source that this run has not made: those of this one are the host's to know, and in a first
+/// run nobody has to be looked up by his marker.
+async fn loaded_before(cx: &Context, object: &str) -> Result<bool, Error> {
+    // An underscore stands for any letter unless it is said not to.
+    let quoted = client::literal(&cx.marker_prefix());
+    let quoted = quoted.replace('%', "\\%").replace('_', "\\_");
+    let begins = quoted.strip_suffix('\'').unwrap_or(&quoted);
+    let (source, run) = (fields::SOURCE_ID, fields::RUN);
+    let run_is = client::literal(cx.run());
+    let soql = format!(
+        "SELECT Id FROM {object} WHERE {source} LIKE {begins}%' AND {run} != {run_is} LIMIT 1"
+    );
+    Ok(!client::query(cx, &soql).await?.is_empty())
+}
+
 /// By an id of Salesforce that the source keeps as its external id.
 async fn by_id(
     cx: &Context,
@@ -321,7 +339,11 @@ async fn companies(cx: &Context, items: &[Item]) -> Result<Found, Error> {
         .iter()
         .map(|item| (fields::source_id(&item.marker), item))
         .collect();
-    let keys: BTreeSet<String> = markers.keys().cloned().collect();
+    let keys: BTreeSet<String> = if loaded_before(cx, "Account").await? {
+        markers.keys().cloned().collect()
+    } else {
+        BTreeSet::new()
+    };
     for record in client::query_in(cx, &select, fields::SOURCE_ID, &keys, None).await? {
         if let Some(item) = markers.get(text(&record, fields::SOURCE_ID)) {
             search.add(item, &record, MatchKey::Marker);

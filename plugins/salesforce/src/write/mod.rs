@@ -150,19 +150,6 @@ pub fn unsettled(object: &str) -> String {
     format!("{object}: the answer to its creation was not seen")
 }
 
-/// Whether a refusal says that a field is not to be written, and which.
-pub fn refused_field(fault: &Fault) -> Option<&str> {
-    let of_field = matches!(
-        fault.code.as_str(),
-        "INVALID_FIELD_FOR_INSERT_UPDATE" | "INVALID_FIELD"
-    );
-    fault
-        .fields
-        .first()
-        .filter(|_| of_field)
-        .map(String::as_str)
-}
-
 /// Puts a record's own fields into the values to be written: by type where they have a field here, else onto the card.
 pub fn custom_fields(
     object: &str,
@@ -298,21 +285,4 @@ pub fn audit(
     if let Some(author) = author {
         set("CreatedById", json!(author));
     }
-}
-
-/// Proof that this run made what carries it.
-pub fn run_proof(cx: &Context, run: &str) -> Option<Proof> {
-    (run == cx.run()).then(|| Proof::Marker(run.to_owned()))
-}
-
-/// Waits until a miss counts that was in doubt since the given time.
-pub async fn wait_out(cx: &Context, since: i64, settle_ms: u64) {
-    let until = since.saturating_add(i64::try_from(settle_ms).unwrap_or(i64::MAX));
-    cx.sleep(u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0))
-        .await;
-}
-
-/// Items by key.
-pub fn by_key(items: &[Item]) -> BTreeMap<&str, &Item> {
-    items.iter().map(|item| (item.key.as_str(), item)).collect()
 }

@@ -71,17 +71,11 @@ fn resources(call: &Call<'_>) -> Outcome {
         "composite",
         "tooling",
         "jobs",
-        "metadata",
     ];
-    let mut list: Map<String, Value> = names
+    let list: Map<String, Value> = names
         .iter()
         .map(|name| ((*name).to_owned(), json!(format!("{base}/{name}"))))
         .collect();
-    let identity = format!(
-        "https://login.salesforce.com/id/{}/{}",
-        call.state.org, call.access.user
-    );
-    list.insert("identity".to_owned(), json!(identity));
     Answer::ok(Value::Object(list))
 }
 
