@@ -109,7 +109,7 @@ pub(super) struct RowError {
     /// The fields it is about.
     pub fields: Vec<String>,
     /// What a duplicate rule found.
-    pub duplicate: Option<Value>,
+    pub duplicate: Option<Box<Value>>,
 }
 
 impl RowError {
@@ -137,7 +137,7 @@ impl RowError {
             json!({"message": self.message, "errorCode": self.code, "fields": self.fields});
         if let (Some(duplicate), Some(map)) = (&self.duplicate, body.as_object_mut()) {
             map.remove("fields");
-            map.insert(duplicate_key.to_owned(), duplicate.clone());
+            map.insert(duplicate_key.to_owned(), (**duplicate).clone());
         }
         body
     }
@@ -147,7 +147,7 @@ impl RowError {
         let mut body =
             json!({"statusCode": self.code, "message": self.message, "fields": self.fields});
         if let (Some(duplicate), Some(map)) = (&self.duplicate, body.as_object_mut()) {
-            map.insert(duplicate_key.to_owned(), duplicate.clone());
+            map.insert(duplicate_key.to_owned(), (**duplicate).clone());
         }
         body
     }

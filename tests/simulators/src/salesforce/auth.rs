@@ -78,6 +78,10 @@ fn refused(error: &str, description: &str) -> Answer {
     )
 }
 
+fn boxed(error: &str, description: &str) -> Box<Answer> {
+    Box::new(refused(error, description))
+}
+
 /// `POST /services/oauth2/token`.
 pub(super) fn token(state: &mut State, request: &Request, base: &str) -> Answer {
     let form: Vec<(String, String)> = url::form_urlencoded::parse(&request.body)
@@ -106,18 +110,18 @@ pub(super) fn token(state: &mut State, request: &Request, base: &str) -> Answer 
         .is_some_and(|host| matches!(host, "login.salesforce.com" | "test.salesforce.com"));
     let known = |secret_too: bool| match (&id, &secret) {
         (Some(id), _) if *id != app.client_id => {
-            Err(refused("invalid_client_id", "client identifier invalid"))
+            Err(boxed("invalid_client_id", "client identifier invalid"))
         }
-        (None, _) => Err(refused("invalid_client_id", "client identifier invalid")),
+        (None, _) => Err(boxed("invalid_client_id", "client identifier invalid")),
         (_, found) if secret_too && found.as_deref() != Some(app.client_secret.as_str()) => {
-            Err(refused("invalid_client", "invalid client credentials"))
+            Err(boxed("invalid_client", "invalid client credentials"))
         }
         _ => Ok(()),
     };
     let user = match field("grant_type") {
         Some("client_credentials") => {
             if let Err(answer) = known(true) {
-                return answer;
+                return *answer;
             }
             if login_host {
                 return refused("invalid_grant", "request not supported on this domain");
@@ -130,12 +134,12 @@ pub(super) fn token(state: &mut State, request: &Request, base: &str) -> Answer 
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
             match assertion(state, field("assertion").unwrap_or_default(), base) {
                 Ok(user) => user,
-                Err(answer) => return answer,
+                Err(answer) => return *answer,
             }
         }
         Some("refresh_token") => {
             if let Err(answer) = known(false) {
-                return answer;
+                return *answer;
             }
             if field("refresh_token") != Some(app.refresh_token.as_str()) {
                 return refused("invalid_grant", "expired access/refresh token");
@@ -165,8 +169,8 @@ pub(super) fn token(state: &mut State, request: &Request, base: &str) -> Answer 
 }
 
 /// The user that a signed assertion speaks for.
-fn assertion(state: &State, jwt: &str, base: &str) -> Result<String, Answer> {
-    let invalid = |text: &str| refused("invalid_grant", text);
+fn assertion(state: &State, jwt: &str, base: &str) -> Result<String, Box<Answer>> {
+    let invalid = |text: &str| boxed("invalid_grant", text);
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
     // Time is the simulator's; it is looked at below.
     rules.validate_exp = false;
@@ -179,7 +183,7 @@ fn assertion(state: &State, jwt: &str, base: &str) -> Result<String, Answer> {
         .claims;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("iss") != state.config.app.client_id {
-        return Err(refused("invalid_client_id", "client identifier invalid"));
+        return Err(boxed("invalid_client_id", "client identifier invalid"));
     }
     let audiences = [
         "https://login.salesforce.com",

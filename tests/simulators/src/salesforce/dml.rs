@@ -540,7 +540,7 @@ fn check_duplicates(state: &State, writer: &Writer, object: &Object, row: &Row) 
         }],
     });
     one(RowError {
-        duplicate: Some(duplicate),
+        duplicate: Some(Box::new(duplicate)),
         ..RowError::new("DUPLICATES_DETECTED", text)
     })
 }
@@ -892,7 +892,7 @@ fn remove(
         }
     }
     if let Some(mut row) = state.live(id).cloned() {
-        if object.has('r') && !for_good || object.custom && !for_good {
+        if (object.has('r') || object.custom) && !for_good {
             row.deleted = true;
             row.set("SystemModstamp", json!(stamp(state.now)));
             state.put(row);

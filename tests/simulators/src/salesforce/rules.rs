@@ -88,10 +88,8 @@ pub(super) fn before_insert(
         }
         "QueueSobject" => {
             let sort = row.text("SobjectType").to_owned();
-            if !state
-                .live(row.text("QueueId"))
-                .is_some_and(|queue| queue.text("Type") == "Queue")
-            {
+            let queue = state.live(row.text("QueueId"));
+            if queue.is_none_or(|queue| queue.text("Type") != "Queue") {
                 return refuse(
                     "FIELD_INTEGRITY_EXCEPTION",
                     "Queue ID: id value of incorrect type",
