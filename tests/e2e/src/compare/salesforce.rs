@@ -171,7 +171,7 @@ impl<'s> Side<'s> {
                 full.join(" ").trim(),
             ]
             .into_iter()
-            .map(|name| letters(name))
+            .map(letters)
             .find(|name| !name.is_empty());
             let card = letters(contact.text(CARD));
             if let Some(wanted) = wanted
