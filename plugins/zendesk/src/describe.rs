@@ -2,12 +2,12 @@
 //! survey, and the gateway lets out nothing that is not declared here.
 
 use transload_sdk::connector::{
-    Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, FieldFidelity,
-    KindSupport, LimitHeader, LimitMeaning, Lookup, Normalisation, Oauth2, RateRule,
-    RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle, SideEffect, SideEffectSeverity,
-    SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
+    Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, KindSupport, LimitHeader,
+    LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning, RefusedAnswer,
+    RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SystemChange, TokenRequestFormat,
+    UpdateMode, UpdateSupport, fidelity_table,
 };
-use transload_sdk::types::{Fidelity, Kind};
+use transload_sdk::types::Kind;
 
 use crate::state::SCHEMA;
 use crate::write::{SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS};
@@ -30,7 +30,7 @@ pub fn description() -> Description {
         refusals: refusals(),
         rate_rules: rate_rules(),
         kinds: kinds(),
-        fidelity: fidelity(),
+        fidelity: fidelity_table(FIDELITY),
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
@@ -392,51 +392,6 @@ fn kinds() -> Vec<KindSupport> {
 /// How each field travels, one a line.
 const FIDELITY: &str = include_str!("fidelity.txt");
 
-fn fidelity() -> Vec<FieldFidelity> {
-    FIDELITY.lines().filter_map(fidelity_row).collect()
-}
-
-/// A row of the table; `None` for what is none.
-fn fidelity_row(line: &str) -> Option<FieldFidelity> {
-    let mut columns = line.split('|').map(str::trim);
-    let kind = kind_called(columns.next()?)?;
-    let field = columns.next()?.to_owned();
-    let how = match columns.next()? {
-        "exact" => Fidelity::Exact,
-        "converted" => Fidelity::Converted,
-        "lost" => Fidelity::Lost,
-        _ => return None,
-    };
-    let note = columns.next().filter(|note| !note.is_empty());
-    Some(FieldFidelity {
-        kind,
-        field,
-        how,
-        note: note.map(str::to_owned),
-    })
-}
-
-fn kind_called(name: &str) -> Option<Kind> {
-    let all = [
-        Kind::Team,
-        Kind::Agent,
-        Kind::Tag,
-        Kind::Brand,
-        Kind::Company,
-        Kind::Customer,
-        Kind::Conversation,
-        Kind::Message,
-        Kind::Attachment,
-        Kind::FieldDefinition,
-        Kind::ObjectType,
-        Kind::CustomObject,
-        Kind::Relationship,
-        Kind::Category,
-        Kind::Article,
-    ];
-    all.into_iter().find(|kind| kind.word() == name)
-}
-
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
     let effect =
@@ -611,9 +566,6 @@ mod tests {
         let lines = FIDELITY
             .lines()
             .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        for line in lines {
-            assert!(fidelity_row(line).is_some(), "{line}");
-        }
-        assert!(FIDELITY.lines().any(|line| fidelity_row(line).is_some()));
+        assert_eq!(fidelity_table(FIDELITY).len(), lines.count());
     }
 }

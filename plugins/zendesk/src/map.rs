@@ -10,9 +10,13 @@ use std::fmt;
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde_json::{Value as Json, json};
 use transload_sdk::types::{
-    self, Author, ConversationStatus, Entry, Field, FieldType, Kind, Loss, Moment, Priority,
-    Reference, Value,
+    self, Author, ConversationStatus, Field, FieldType, Kind, Priority, Reference, Value,
 };
+
+pub use transload_sdk::card::{Misfit, loss};
+pub use transload_sdk::effects::{changed, print, short_hash};
+pub use transload_sdk::people::{customer_name, e164, email};
+pub use transload_sdk::words::{moment_text, placeholder, placeholder_name};
 
 use crate::client::query;
 use crate::words::{self, Words};
@@ -30,37 +34,6 @@ pub const RECORD_TEXT_BYTES: usize = 8_000;
 pub const TEXT_FIELD_CHARS: usize = 1_024;
 /// A comment's time must not be in the future of Zendesk's clock (Zendesk facts §12).
 const CLOCK_SKEW_MS: i64 = 60_000;
-
-/// A short digest of text, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
-pub fn short_hash(text: &str) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for byte in text.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
-    format!("{:08x}", (hash >> 32) ^ (hash & 0xffff_ffff))
-}
-
-/// Facets of an object as one line of digests, `subject=1f…;status=…`: so a later comparison can say what differs.
-pub fn print(facets: &[(String, String)]) -> String {
-    let facet = |(name, value): &(String, String)| format!("{name}={}", short_hash(value));
-    facets.iter().map(facet).collect::<Vec<_>>().join(";")
-}
-
-/// The names of the facets that a recorded [`print()`] has and that differ now; what is not known now is not compared.
-pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
-    let facets = recorded
-        .split(';')
-        .filter_map(|facet| facet.rsplit_once('='));
-    let differs = |name: &str, digest: &str| {
-        now.iter()
-            .find(|(known, _)| known == name)
-            .is_some_and(|(_, value)| short_hash(value) != digest)
-    };
-    facets
-        .filter(|(name, digest)| differs(name, digest))
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
 
 // ---- times
 
@@ -80,24 +53,6 @@ pub fn iso_exact(ms: i64) -> String {
         SecondsFormat::Millis
     };
     time.to_rfc3339_opts(format, true)
-}
-
-/// The moment with the offset it was written with.
-pub fn moment_text(moment: &Moment) -> String {
-    match moment.offset_minutes {
-        None => iso_exact(moment.at),
-        Some(minutes) => {
-            let offset = chrono::FixedOffset::east_opt(i32::from(minutes) * 60);
-            let time = DateTime::from_timestamp_millis(moment.at).unwrap_or_default();
-            offset.map_or_else(
-                || iso_exact(moment.at),
-                |offset| {
-                    time.with_timezone(&offset)
-                        .to_rfc3339_opts(SecondsFormat::AutoSi, false)
-                },
-            )
-        }
-    }
 }
 
 /// Milliseconds of a time that Zendesk wrote.
@@ -390,19 +345,6 @@ pub fn numeric_target(reference: &Reference) -> Option<u64> {
         .and_then(|target| target_id(target).parse().ok())
 }
 
-/// How an agent who has no user of his own is reported: the user that stands in, and his name.
-pub fn placeholder(stand_in: u64, name: &str) -> String {
-    format!("placeholder:{stand_in}:{name}")
-}
-
-/// The name behind a placeholder's target.
-pub fn placeholder_name(target: &str) -> Option<&str> {
-    target
-        .strip_prefix("placeholder:")
-        .and_then(|rest| rest.split_once(':'))
-        .map(|(_, name)| name)
-}
-
 /// A custom object record as effects name it.
 pub fn record_target(object: &str, id: &str) -> String {
     format!("{object}/{id}")
@@ -433,10 +375,6 @@ pub struct FieldValue {
     /// For the text field beside it.
     pub companion: Option<String>,
 }
-
-/// Why a value cannot go into its field, and where it goes instead; a sentence per cause, so that a report can group by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Misfit(pub &'static str);
 
 /// The type cannot hold the value.
 const OTHER_TYPE: Misfit = Misfit("does not fit the type of its field: on the source card");
@@ -635,72 +573,11 @@ pub fn default_priority(priority: &Priority) -> &'static str {
     }
 }
 
-// ---- people
-
-/// A name that Zendesk accepts, out of whatever the record has.
-pub fn customer_name(entry: &Entry, customer: &types::Customer) -> String {
-    let whole = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
-    let both = [&customer.first_name, &customer.last_name]
-        .into_iter()
-        .flatten()
-        .map(|part| part.trim())
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    whole(&customer.name)
-        .or_else(|| whole(&customer.display_name))
-        .or_else(|| (!both.is_empty()).then_some(both))
-        .or_else(|| whole(&customer.username))
-        .or_else(|| {
-            customer
-                .addresses
-                .first()
-                .map(|a| a.value.clone())
-                .filter(|v| !v.trim().is_empty())
-        })
-        .unwrap_or_else(|| format!("Customer {}", entry.head.id))
-}
-
-/// An e-mail address in the form in which Zendesk compares them; `None` for what it would refuse.
-pub fn email(text: &str) -> Option<String> {
-    let text = text.trim().to_lowercase();
-    let (local, domain) = text.split_once('@')?;
-    let proper = !local.is_empty()
-        && domain.contains('.')
-        && !domain.contains('@')
-        && !domain.starts_with('.')
-        && !domain.ends_with('.')
-        && !text
-            .chars()
-            .any(|c| c.is_whitespace() || c == '"' || c == ',');
-    proper.then_some(text)
-}
-
-/// A phone number as E.164; `None` for what is not certainly one.
-pub fn e164(text: &str) -> Option<String> {
-    let kept: String = text
-        .chars()
-        .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/'))
-        .collect();
-    let digits = kept.strip_prefix('+')?;
-    let proper = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    proper.then_some(kept)
-}
-
-/// A loss. The note is one sentence per cause and names no record: a report groups by it, and knows whose loss it is.
-pub fn loss(field: impl Into<String>, how: types::Fidelity, note: &'static str) -> Loss {
-    Loss {
-        field: field.into(),
-        how,
-        note: note.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use transload_sdk::types::Fidelity;
+    use transload_sdk::types::{Fidelity, Moment};
 
     fn target(text: &str) -> FieldTarget {
         FieldTarget::parse(text).unwrap()
@@ -757,7 +634,12 @@ mod tests {
             value,
             target: None,
         };
-        field_value(&target(text), &field, options, &Words::new("acme", "UTC"))
+        field_value(
+            &target(text),
+            &field,
+            options,
+            &words::of_account("acme", "UTC"),
+        )
     }
 
     #[test]
@@ -814,7 +696,7 @@ mod tests {
             ("America/Los_Angeles", "2023-11-14"),
             ("nowhere", "2023-11-14"),
         ] {
-            let words = Words::new("acme", zone);
+            let words = words::of_account("acme", zone);
             let value = field_value(&target("user_field:seen:date"), &field, None, &words);
             assert_eq!(value.unwrap().json, json!(day), "{zone}");
         }
@@ -898,17 +780,6 @@ mod tests {
         assert_eq!(importable(1_700_000_000_000, now), 1_700_000_000_000);
         assert_eq!(iso(1_700_000_000_999), "2023-11-14T22:13:20Z");
         assert_eq!(parse_iso("2023-11-14T22:13:20Z"), Some(1_700_000_000_000));
-    }
-
-    #[test]
-    fn only_certain_phone_numbers_become_identities() {
-        assert_eq!(e164("+1 (555) 555-0123").as_deref(), Some("+15555550123"));
-        assert_eq!(e164("555-0123"), None);
-        assert_eq!(
-            email(" Ana@Example.com ").as_deref(),
-            Some("ana@example.com")
-        );
-        assert_eq!(email("ana@localhost"), None);
     }
 
     #[test]

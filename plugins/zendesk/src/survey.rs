@@ -6,7 +6,8 @@ use transload_sdk::Context;
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
-use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
+use transload_sdk::effects::{found, own};
+use transload_sdk::ledger::{Action, Status};
 use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind, ReferenceType};
 
@@ -430,25 +431,6 @@ async fn automations(cx: &Context) -> Result<Vec<Notice>, Error> {
         .collect())
 }
 
-async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), Error> {
-    let made = effects
-        .iter()
-        .any(|effect| effect.action == Action::Created);
-    let status = if made {
-        Status::Created
-    } else {
-        Status::Matched
-    };
-    cx.report(Outcome {
-        item: item.to_owned(),
-        status,
-        effects,
-        losses: Vec::new(),
-        refused: Vec::new(),
-    });
-    Ok(cx.reported().await?)
-}
-
 /// Makes or finds the connector's own fields and finds ids that all later calls need.
 ///
 /// # Errors
@@ -529,7 +511,7 @@ async fn stand_in_requester(cx: &Context) -> Result<u64, Error> {
         Some(user) => {
             let id = user.id.unwrap_or_default().to_string();
             let ours = people::run_matches(cx, &user.user_fields);
-            (user, found("user", id, ours, cx))
+            (user, found(cx, "user", id, ours))
         }
         None => {
             let body = json!({"user": {
@@ -545,19 +527,6 @@ async fn stand_in_requester(cx: &Context) -> Result<u64, Error> {
     own(cx, item, vec![effect]).await?;
     user.id
         .ok_or_else(|| Error::Bug("a user without an id".to_owned()))
-}
-
-/// Something of the connector's own that is there: of an earlier run, or of an attempt of this one whose outcome was lost.
-fn found(kind: &str, id: String, of_this_run: bool, cx: &Context) -> Effect {
-    let matched = write::effect("main", kind, id, Action::Matched);
-    if !of_this_run {
-        return matched;
-    }
-    Effect {
-        action: Action::Created,
-        proof: Some(Proof::Marker(cx.run().to_owned())),
-        ..matched
-    }
 }
 
 async fn own_field_id(
@@ -583,7 +552,7 @@ async fn make_own(
             let ours = write::is_of_run(cx, field.description.as_deref())
                 || write::is_of_run(cx, field.agent_description.as_deref());
             let effect = match effect.action {
-                Action::Matched => found(&effect.target_kind, effect.target_id, ours, cx),
+                Action::Matched => found(cx, &effect.target_kind, effect.target_id, ours),
                 _ => effect,
             };
             own(cx, item, vec![effect]).await?;

@@ -7,12 +7,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::ledger::RefusedEntry;
+use transload_sdk::policy::canonical;
+use transload_sdk::thread::{
+    Holds, continued_marker, first_time, image_names, message_card, message_facts, skip, skipped,
+};
 use transload_sdk::types::{
-    self, BodySource, Conversation, ConversationStatus, DeliveryStatus, Direction, Entity, Entry,
-    Error, Fidelity, Invalid, Loss, Message, Reference, Text, Visibility,
+    self, Conversation, Entity, Entry, Error, Fidelity, Loss, Message, Reference, Text, Visibility,
 };
 
 use crate::api::{CustomField, ImportComment, ImportTicket, Via};
@@ -20,7 +23,7 @@ use crate::card::{self, Card};
 use crate::map::{self, COMMENT_BYTES, COMMENTS_PER_TICKET, Misfit, loss};
 use crate::state::{Config, State};
 use crate::text;
-use crate::words::{self, Words};
+use crate::words;
 
 /// What became of a file before its ticket is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +102,7 @@ pub fn map_thread(
         return Err(Error::Bug("a thread without a conversation".to_owned()));
     };
     let mut losses = Vec::new();
-    let mut card = Card::new(Words::new(&around.config.subdomain, around.zone));
+    let mut card = Card::new(words::of_account(&around.config.subdomain, around.zone));
     let requester = Requester::of(conversation, around, &mut card, &mut losses);
     card::conversation(&thread.conversation, conversation, &mut card);
 
@@ -228,15 +231,6 @@ pub fn map_thread(
     })
 }
 
-/// The external id of the n-th ticket of a thread.
-pub fn continued_marker(marker: &str, part: usize) -> String {
-    if part <= 1 {
-        marker.to_owned()
-    } else {
-        format!("{marker}#{part}")
-    }
-}
-
 /// Says in a continuation which ticket it continues; its number is known only after that was made.
 pub fn link_back(ticket: &mut ImportTicket, stand_in: u64, before: u64) {
     let at = ticket
@@ -248,67 +242,6 @@ pub fn link_back(ticket: &mut ImportTicket, stand_in: u64, before: u64) {
         own_comment(stand_in, at, &[format!("continues ticket #{before}")]),
     );
     ticket.submitter_id = stand_in;
-}
-
-/// A note on a customer that belongs to no conversation, as a conversation of its own: one finished, private ticket
-/// (rule M-3).
-///
-/// # Errors
-/// `invalid` when it names a conversation, which is missing then, or is public.
-pub fn lone_note(entry: &Entry, with: Thread) -> Result<Thread, Error> {
-    let Entity::Message(message) = &entry.data else {
-        return Err(Error::Bug("a note that is no message".to_owned()));
-    };
-    if message.conversation.is_some() {
-        let reason =
-            "the conversation that this message belongs to has not been migrated".to_owned();
-        return Err(Error::Invalid(Invalid {
-            field: Some("message.conversation".to_owned()),
-            reason,
-        }));
-    }
-    if message.visibility == Visibility::Public {
-        let reason = "a public message without a conversation has no place".to_owned();
-        return Err(Error::Invalid(Invalid {
-            field: Some("message.conversation".to_owned()),
-            reason,
-        }));
-    }
-    let mut head = entry.head.clone();
-    head.kind = types::Kind::Conversation;
-    head.fields = Vec::new();
-    let subject = message.subject.clone();
-    let conversation = Conversation {
-        customer: message.customer.clone(),
-        subject: subject.or_else(|| Some("Note on the customer".to_owned())),
-        status: ConversationStatus::Closed,
-        ..Conversation::empty()
-    };
-    Ok(Thread {
-        conversation: Entry {
-            head,
-            data: Entity::Conversation(conversation),
-        },
-        parts: vec![destination::Part {
-            message: entry.clone(),
-            // What hangs on a note stands in its body as what hangs on a message of a thread does.
-            attachments: with
-                .parts
-                .into_iter()
-                .flat_map(|part| part.attachments)
-                .collect(),
-        }],
-    })
-}
-
-fn first_time(thread: &Thread) -> Option<i64> {
-    thread
-        .parts
-        .iter()
-        .find_map(|part| match &part.message.data {
-            Entity::Message(message) => message.sent_at.or(part.message.head.created_at),
-            _ => None,
-        })
 }
 
 fn own_comment(author: u64, at: String, facts: &[String]) -> ImportComment {
@@ -584,20 +517,8 @@ impl Part<'_, '_> {
     ) {
         let head = &part.message.head;
         let config = self.around.config;
-        let skipped = if message.delivery.status == DeliveryStatus::Draft {
-            Some("a draft, never sent")
-        } else if head.deleted {
-            Some("deleted in the source")
-        } else if message.spam && !config.spam {
-            Some("spam")
-        } else if message.visibility == Visibility::Event && !config.events {
-            Some("an event; carried with `events = true`")
-        } else {
-            None
-        };
-        if let Some(why) = skipped {
-            self.losses.push(loss("message", Fidelity::Lost, why));
-            self.card.skipped(&head.id, why);
+        if let Some(why) = skipped(head, message, config.spam, config.events) {
+            skip(head, why, self.card, self.losses);
             return;
         }
         let number = comments.len() + 1;
@@ -720,13 +641,7 @@ impl Part<'_, '_> {
                 uploads.push(token.clone());
                 self.perishable.push(token.clone());
                 self.perishable.push(content_url.clone());
-                if let Some(id) = &attachment.content_id {
-                    let bare = id.trim_start_matches("cid:").trim_matches(['<', '>']);
-                    images.push((format!("cid:{bare}"), content_url.clone()));
-                }
-                if let Some(url) = &attachment.body_url {
-                    images.push((url.clone(), content_url.clone()));
-                }
+                images.extend(image_names(attachment, content_url));
             }
             Some(File::Refused(cause, words)) => {
                 facts.push(format!("file {} is missing here: {words}", attachment.name));
@@ -753,129 +668,10 @@ impl Part<'_, '_> {
         message: &Message,
         subject: Option<&str>,
     ) {
+        let words = self.card.words().clone();
         let head = &part.message.head;
-        let mut facts = vec![format!("id {}", head.id)];
-        let mut add = |name: &str, value: Option<String>| {
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
-                facts.push(format!("{name} {value}"));
-            }
-        };
-        add(
-            "sent",
-            message
-                .sent_at
-                .filter(|at| at.rem_euclid(1_000) != 0)
-                .map(map::iso_exact),
-        );
-        add(
-            "made",
-            head.created_at
-                .filter(|at| Some(*at) != message.sent_at)
-                .map(map::iso_exact),
-        );
-        add(
-            "direction",
-            match message.direction {
-                Direction::Inbound => Some("inbound".to_owned()),
-                Direction::Outbound => Some("outbound".to_owned()),
-                Direction::None => None,
-            },
-        );
-        add("channel", message.channel.clone());
-        add("app", message.app.clone());
-        add(
-            "subject",
-            message
-                .subject
-                .clone()
-                .filter(|s| Some(s.as_str()) != subject),
-        );
-        add("from", message.sender.clone());
-        add("to", Some(message.to.join(", ")));
-        add("cc", Some(message.cc.join(", ")));
-        add("bcc", Some(message.bcc.join(", ")));
-        add("message-id", message.message_id.clone());
-        add("in-reply-to", message.in_reply_to.clone());
-        add("read", message.read_at.map(map::iso_exact));
-        add("failed", message.delivery.failed_at.map(map::iso_exact));
-        add("sent to many", message.bulk.then(|| "yes".to_owned()));
-        add("language", message.language.clone());
-        add(
-            "mentions",
-            Some(self.card.words().references(&message.mentions)),
-        );
-        for link in &message.links {
-            let words = self.card.words().reference(&link.to);
-            add("link", Some(format!("{} is {words}", link.url)));
-            let note = match self.card.words().link(&link.to) {
-                Some(_) => {
-                    "a link in the text leads to the source; the source card says where its record is now"
-                }
-                None => {
-                    "a link in the text leads to a record of the source that is not here, or not here yet; the source card names it"
-                }
-            };
-            self.losses
-                .push(loss("message.links", Fidelity::Converted, note));
-        }
-        for field in &head.fields {
-            add(
-                &format!("field {}", field.name),
-                Some(self.card.words().value(&field.value)),
-            );
-        }
+        let facts = message_card(head, message, subject, Holds::Text, &words, self.losses);
         self.card.message(number, &facts);
-    }
-}
-
-/// What stands above a body because a reader must know it.
-fn message_facts(message: &Message, words: &Words, facts: &mut Vec<String>) {
-    if message.visibility == Visibility::Event {
-        facts.push("an event".to_owned());
-    }
-    if message.forwarded {
-        let mut to = message.to.clone();
-        to.extend(message.cc.iter().cloned());
-        facts.push(format!("forwarded to {}", to.join(", ")));
-    }
-    if message.delivery.status == DeliveryStatus::Failed {
-        let why = message
-            .delivery
-            .error
-            .as_deref()
-            .unwrap_or("no reason known");
-        facts.push(format!("not delivered: {why}"));
-    }
-    if message.auto {
-        facts.push("sent automatically".to_owned());
-    }
-    match message.body_source {
-        BodySource::Truncated => facts.push("the source gave this text cut".to_owned()),
-        BodySource::Redacted => facts.push("redacted in the source".to_owned()),
-        BodySource::Full | BodySource::Rendering | BodySource::Absent => {}
-    }
-    if let Some(call) = &message.call {
-        let mut said = vec!["a call".to_owned()];
-        let time =
-            |name: &str, at: Option<i64>| at.map(|at| format!("{name} {}", map::iso_exact(at)));
-        said.extend(time("placed", call.placed_at));
-        said.extend(time("answered", call.answered_at));
-        said.extend(time("ended", call.ended_at));
-        said.extend(call.status.clone());
-        said.extend(call.duration_ms.map(|ms| format!("{} s", ms / 1_000)));
-        said.extend(call.recording_url.clone());
-        facts.push(said.join(", "));
-    }
-    if !message.reactions.is_empty() {
-        let list: Vec<String> = message
-            .reactions
-            .iter()
-            .map(|r| match &r.author {
-                Some(author) => format!("{} by {}", r.name, words.reference(author)),
-                None => r.name.clone(),
-            })
-            .collect();
-        facts.push(format!("reactions: {}", list.join(", ")));
     }
 }
 
@@ -997,22 +793,5 @@ fn progress(status: &str) -> &str {
         "new" | "open" => "open",
         "solved" | "closed" => "finished",
         other => other,
-    }
-}
-
-/// A field's value without the differences between what is sent and what comes back.
-pub fn canonical(value: &Json) -> String {
-    match value {
-        Json::Null => String::new(),
-        Json::String(text) => match text.parse::<f64>() {
-            Ok(number) if text.contains('.') => number.to_string(),
-            _ => text.strip_suffix("T00:00:00Z").unwrap_or(text).to_owned(),
-        },
-        Json::Array(list) => {
-            let mut list: Vec<String> = list.iter().map(canonical).collect();
-            list.sort();
-            list.join(",")
-        }
-        other => other.to_string(),
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
+use transload_sdk::policy::canonical;
 use transload_sdk::types::Error;
 
 use crate::api::{
@@ -671,7 +672,7 @@ fn value_facets(now: &Value, fields: &str) -> Vec<(String, String)> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten()
-        .map(|(key, value)| (format!("field {key}"), thread::canonical(value)))
+        .map(|(key, value)| (format!("field {key}"), canonical(value)))
         .collect();
     for (facet, name) in [
         ("name", "name"),

@@ -17,9 +17,13 @@
 mod blobs;
 pub mod card;
 mod context;
+pub mod effects;
 mod error;
+mod fidelity;
 mod item;
 mod json;
+pub mod people;
+pub mod policy;
 mod records;
 mod role;
 
@@ -29,7 +33,9 @@ pub mod http;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 pub mod text;
+pub mod thread;
 pub mod time;
+pub mod words;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;
@@ -46,6 +52,7 @@ pub mod connector {
         RefusalMeaning, RefusedAnswer, RequestCost, RequestPattern, Role, Settle, SideEffect,
         SideEffectSeverity, SignedJwt, SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
     };
+    pub use crate::fidelity::fidelity_table;
 }
 
 /// What a destination is given and answers.

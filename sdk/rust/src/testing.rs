@@ -6,6 +6,10 @@
 //!
 //! It is no host: it checks no grants, keeps no budget, retries nothing and adds no credentials.
 
+pub mod items;
+#[cfg(feature = "destination")]
+pub mod trial;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
@@ -28,6 +32,7 @@ use crate::{Context, Result};
 type Platform = Rc<dyn Fn(Request) -> LocalBoxFuture<'static, Result<Response, HttpError>>>;
 type Answer = Result<(Response, Option<BlobRef>), HttpError>;
 type Sleeper = Rc<dyn Fn(u64)>;
+type Holder = Rc<dyn Fn(&BlobRef) -> Vec<u8>>;
 
 /// A request as the connector made it, and what it got.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +73,24 @@ pub struct Harness {
     record: Rc<Record>,
     lost: Rc<RefCell<Vec<Lost>>>,
     sleeper: Sleeper,
+    holder: Holder,
+}
+
+/// The bytes that a host holds, for a platform that gets them.
+#[derive(Clone, Default)]
+pub struct Files(Rc<RefCell<BTreeMap<String, Vec<u8>>>>);
+
+impl Files {
+    /// The bytes of a blob, where the host holds them.
+    pub fn read(&self, blob: &BlobRef) -> Option<Vec<u8>> {
+        self.0.borrow().get(&blob.sha256).cloned()
+    }
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").finish_non_exhaustive()
+    }
 }
 
 /// How an answer is lost.
@@ -116,6 +139,22 @@ impl Harness {
             record: Rc::default(),
             lost: Rc::default(),
             sleeper: Rc::new(|_| {}),
+            holder: Rc::new(|_| Vec::new()),
+        }
+    }
+
+    /// The same for a platform that reads the files it is sent: `platform` makes the closure out of the host's blobs.
+    pub fn with_files<P, F, Fut>(platform: P) -> Self
+    where
+        P: FnOnce(Files) -> F,
+        F: Fn(Request) -> Fut + 'static,
+        Fut: Future<Output = Response> + 'static,
+    {
+        let files = Files::default();
+        let harness = Self::new(platform(files.clone()));
+        Self {
+            blobs: files.0,
+            ..harness
         }
     }
 
@@ -172,6 +211,13 @@ impl Harness {
         self
     }
 
+    /// What blobs hold that nobody kept here: files that a host has fetched.
+    #[must_use]
+    pub fn holding(mut self, holder: impl Fn(&BlobRef) -> Vec<u8> + 'static) -> Self {
+        self.holder = Rc::new(holder);
+        self
+    }
+
     /// Makes the answer to the n-th mutating request (from 1) in-doubt.
     #[must_use]
     pub fn lose_answer(self, nth: usize, how: Loss) -> Self {
@@ -199,6 +245,7 @@ impl Harness {
             record: Rc::default(),
             lost: Rc::default(),
             sleeper: Rc::clone(&self.sleeper),
+            holder: Rc::clone(&self.holder),
         };
         let left = RefCell::new(self.record.exchanges.borrow().clone());
         (again.with_source(Source::Record { left }), again)
@@ -338,6 +385,7 @@ impl Harness {
             blobs: Rc::clone(&self.blobs),
             record: Rc::clone(&self.record),
             sleeper: Rc::clone(&self.sleeper),
+            holder: Rc::clone(&self.holder),
         });
         Context::new(self.session.clone(), host.clone(), Some(host))
     }
@@ -388,6 +436,7 @@ struct Played {
     blobs: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
     record: Rc<Record>,
     sleeper: Sleeper,
+    holder: Holder,
 }
 
 impl Played {
@@ -550,10 +599,14 @@ impl Host for Played {
 
     fn blob_read(&self, blob: &BlobRef, offset: u64, len: u32) -> Vec<u8> {
         let blobs = self.blobs.borrow();
-        let bytes = blobs
-            .get(&blob.sha256)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let held;
+        let bytes = match blobs.get(&blob.sha256) {
+            Some(bytes) => bytes.as_slice(),
+            None => {
+                held = (self.holder)(blob);
+                held.as_slice()
+            }
+        };
         let from = usize::try_from(offset)
             .unwrap_or(usize::MAX)
             .min(bytes.len());

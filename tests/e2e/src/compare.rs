@@ -20,6 +20,10 @@ use transload_simulators::zendesk::model::{
 };
 use transload_simulators::zendesk::{self, Snapshot};
 
+use crate::destination::Destination;
+
+pub(crate) mod salesforce;
+
 /// What was compared, and what differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
@@ -70,7 +74,18 @@ impl Comparison {
 ///
 /// # Errors
 /// A source that does not answer.
-pub async fn compare(
+pub async fn compare<D: Destination>(
+    source: &kustomer::Simulator,
+    destination: &D,
+) -> Result<Comparison> {
+    destination.compare(source).await
+}
+
+/// A Zendesk account against the source.
+///
+/// # Errors
+/// A source that does not answer.
+pub(crate) async fn zendesk(
     source: &kustomer::Simulator,
     destination: &zendesk::Simulator,
 ) -> Result<Comparison> {
@@ -385,16 +400,61 @@ enum Who {
     Nobody,
 }
 
+/// Every live record of a kind.
+fn live(world: &World, kind: Kind) -> Vec<(String, Value)> {
+    let ids = world.ids(kind).into_iter();
+    ids.filter(|id| matches!(world.state(id), Some(State::Live) | None))
+        .filter_map(|id| {
+            let json = world.json(&id)?;
+            Some((id, json))
+        })
+        .collect()
+}
+
+/// What was said in a conversation, in order.
+fn parts(world: &World, conversation: &str) -> Vec<Part> {
+    let messages = world.message_ids(conversation).into_iter();
+    let notes = world.note_ids(conversation).into_iter();
+    let all = messages
+        .map(|id| (id, false))
+        .chain(notes.map(|id| (id, true)));
+    let mut parts: Vec<Part> = all.filter_map(|(id, note)| part(world, id, note)).collect();
+    parts.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+    parts
+}
+
+fn part(world: &World, id: String, is_note: bool) -> Option<Part> {
+    let facts = world.json(&id)?;
+    if flag(&facts, "/attributes/deleted") {
+        return None;
+    }
+    let (body, at) = if is_note {
+        ("body", "createdAt")
+    } else {
+        ("preview", "sentAt")
+    };
+    let by = text(&facts, "/relationships/createdBy/data/id");
+    let author = if !by.is_empty() {
+        Who::Agent(by.to_owned())
+    } else if text(&facts, "/attributes/direction") == "in" {
+        Who::Customer
+    } else {
+        Who::Nobody
+    };
+    Some(Part {
+        at: time(text(&facts, &format!("/attributes/{at}")))?,
+        text: text(&facts, &format!("/attributes/{body}")).to_owned(),
+        id,
+        is_note,
+        author,
+        facts,
+    })
+}
+
 impl<'s> Side<'s> {
     /// Every live record of a kind.
     fn live(&self, kind: Kind) -> Vec<(String, Value)> {
-        let ids = self.world.ids(kind).into_iter();
-        ids.filter(|id| matches!(self.world.state(id), Some(State::Live) | None))
-            .filter_map(|id| {
-                let json = self.world.json(&id)?;
-                Some((id, json))
-            })
-            .collect()
+        live(self.world, kind)
     }
 
     fn duplicates(&mut self) {
@@ -709,56 +769,8 @@ impl<'s> Side<'s> {
             );
         }
         let said: Vec<&Comment> = comments.into_iter().filter(|c| !is_ours(c)).collect();
-        let parts = self.parts(id);
+        let parts = parts(self.world, id);
         self.thread(&what, user, &parts, &said);
-    }
-
-    /// What was said in a conversation, in order.
-    fn parts(&self, conversation: &str) -> Vec<Part> {
-        let messages = self
-            .world
-            .message_ids(conversation)
-            .into_iter()
-            .map(|id| (id, false));
-        let notes = self
-            .world
-            .note_ids(conversation)
-            .into_iter()
-            .map(|id| (id, true));
-        let mut parts: Vec<Part> = messages
-            .chain(notes)
-            .filter_map(|(id, note)| self.part(id, note))
-            .collect();
-        parts.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        parts
-    }
-
-    fn part(&self, id: String, is_note: bool) -> Option<Part> {
-        let facts = self.world.json(&id)?;
-        if flag(&facts, "/attributes/deleted") {
-            return None;
-        }
-        let (body, at) = if is_note {
-            ("body", "createdAt")
-        } else {
-            ("preview", "sentAt")
-        };
-        let by = text(&facts, "/relationships/createdBy/data/id");
-        let author = if !by.is_empty() {
-            Who::Agent(by.to_owned())
-        } else if text(&facts, "/attributes/direction") == "in" {
-            Who::Customer
-        } else {
-            Who::Nobody
-        };
-        Some(Part {
-            at: time(text(&facts, &format!("/attributes/{at}")))?,
-            text: text(&facts, &format!("/attributes/{body}")).to_owned(),
-            id,
-            is_note,
-            author,
-            facts,
-        })
     }
 
     fn thread(&mut self, what: &str, customer: Option<u64>, parts: &[Part], said: &[&Comment]) {
@@ -951,7 +963,7 @@ impl<'s> Side<'s> {
                 &Some(ticket.requester_id),
             );
             let said: Vec<&Comment> = ticket.comments.iter().filter(|c| !is_ours(c)).collect();
-            let part: Vec<Part> = self.part(id, true).into_iter().collect();
+            let part: Vec<Part> = part(self.world, id, true).into_iter().collect();
             // Files of lone notes hang on no message of a thread; their names are on the comment or the card.
             self.thread(&what, user, &part, &said);
         }

@@ -24,7 +24,7 @@ use transload_simulators::common::Clock;
 use transload_simulators::kustomer::{self, Kind, State};
 
 use crate::compare::differences;
-use crate::{Lab, LabConfig, Silent, compare};
+use crate::{Destination, Lab, LabConfig, Silent, compare};
 
 /// 2026-03-02T09:00:00Z, in every lab: what is compared must not depend on when it was made.
 const BEGINS: i64 = 1_772_442_000_000;
@@ -111,7 +111,7 @@ pub fn yes() -> RunOptions {
 
 /// What is there, whatever the run was called and wherever the simulators listened: both stand on what it made.
 #[must_use]
-pub fn fingerprint(lab: &Lab, run: &str) -> Value {
+pub fn fingerprint<D: Destination>(lab: &Lab<D>, run: &str) -> Value {
     let text = lab.destination.state_fingerprint().to_string();
     let (from, to) = &lab.base_urls;
     let text = text.replace(run, "RUN").replace(from, "SOURCE");
@@ -136,7 +136,7 @@ pub fn sorted(value: Value) -> Value {
 }
 
 /// Runs to the end in this process, and counts the boundaries.
-pub async fn to_the_end(lab: &Lab, passed: &Arc<AtomicU64>) -> RunReport {
+pub async fn to_the_end<D: Destination>(lab: &Lab<D>, passed: &Arc<AtomicU64>) -> RunReport {
     let mut project = lab.project().await.unwrap();
     let passed = Arc::clone(passed);
     project.boundary = Some(Arc::new(move |_| {
@@ -157,14 +157,19 @@ pub enum Work {
 
 /// Works until the n-th boundary, and dies there: nothing that was going on is polled again. Names the boundary; `None` when the
 /// work ended before.
-pub fn killed_at(outside: &Runtime, lab: &Lab, work: Work, n: u64) -> Option<String> {
+pub fn killed_at<D: Destination>(
+    outside: &Runtime,
+    lab: &Lab<D>,
+    work: Work,
+    n: u64,
+) -> Option<String> {
     killed_when(outside, lab, work, move |passed, _| passed >= n)
 }
 
 /// As [`killed_at`], at the first boundary of which `dies` (their number, from 1, and name) says so.
-pub fn killed_when(
+pub fn killed_when<D: Destination>(
     outside: &Runtime,
-    lab: &Lab,
+    lab: &Lab<D>,
     work: Work,
     dies: impl Fn(u64, &str) -> bool + Send + Sync + 'static,
 ) -> Option<String> {
@@ -264,9 +269,9 @@ impl Draw {
 ///
 /// # Panics
 /// When it gets nowhere.
-pub fn killed_again_and_again(
+pub fn killed_again_and_again<D: Destination>(
     outside: &Runtime,
-    lab: &Lab,
+    lab: &Lab<D>,
     work: Work,
     draw: &mut Draw,
     steps: RangeInclusive<u64>,
@@ -288,13 +293,21 @@ pub struct Undisturbed {
     pub boundaries: u64,
 }
 
+/// [`undisturbed_at`] Zendesk.
+///
+/// # Panics
+/// As [`undisturbed_at`].
+pub async fn undisturbed(config: LabConfig) -> Undisturbed {
+    undisturbed_at::<transload_simulators::zendesk::Simulator>(config).await
+}
+
 /// Runs undisturbed, and holds both accounts against each other.
 ///
 /// # Panics
 /// When they differ.
-pub async fn undisturbed(config: LabConfig) -> Undisturbed {
+pub async fn undisturbed_at<D: Destination>(config: LabConfig) -> Undisturbed {
     let seed = config.seed;
-    let lab = Lab::new(config).await.unwrap();
+    let lab = Lab::<D>::of(config).await.unwrap();
     let passed = Arc::new(AtomicU64::new(0));
     let report = to_the_end(&lab, &passed).await;
     assert_eq!(report.state, RunState::Complete);
@@ -310,7 +323,12 @@ pub async fn undisturbed(config: LabConfig) -> Undisturbed {
 ///
 /// # Panics
 /// When it is not so.
-pub fn assert_arrived(lab: &Lab, wanted: &Value, report: &RunReport, what: &str) {
+pub fn assert_arrived<D: Destination>(
+    lab: &Lab<D>,
+    wanted: &Value,
+    report: &RunReport,
+    what: &str,
+) {
     assert_eq!(report.state, RunState::Complete, "{what}");
     assert_eq!(
         (report.duplicates, report.lost, report.total.unsettled),
@@ -320,21 +338,25 @@ pub fn assert_arrived(lab: &Lab, wanted: &Value, report: &RunReport, what: &str)
     assert!(report.chain_ok, "{what}");
     let with = format!("{what}, rejected: {:?}", report.rejects);
     assert_same(wanted, &fingerprint(lab, &report.run), &with);
-    assert_eq!(lab.destination.outbox().all(), [], "{what}");
+    assert_eq!(lab.destination.harness().outbox.all(), [], "{what}");
 }
 
 /// Takes the run back, and what is left is what was there before.
 ///
 /// # Panics
 /// When it is not so.
-pub async fn assert_taken_back(lab: &Lab, before: &Value, what: &str) -> RollbackReport {
+pub async fn assert_taken_back<D: Destination>(
+    lab: &Lab<D>,
+    before: &Value,
+    what: &str,
+) -> RollbackReport {
     let project = lab.project().await.unwrap();
     let undone = rollback(&project, RollbackOptions::default(), &Silent)
         .await
         .unwrap();
     assert_eq!(undone.left, 0, "{what}: {:?}", undone.problems);
     assert_same(before, &sorted(lab.destination.state_fingerprint()), what);
-    assert_eq!(lab.destination.outbox().all(), [], "{what}");
+    assert_eq!(lab.destination.harness().outbox.all(), [], "{what}");
     undone
 }
 

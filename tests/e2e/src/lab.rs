@@ -18,9 +18,10 @@ use transload_host::pipeline::model::{Events, Notice};
 use transload_host::pipeline::project::Project;
 use transload_host::sandbox::{Sandbox, SandboxConfig, digest};
 use transload_registry::{NewPackage, Registry, WantedHost};
-use transload_simulators::common::{Clock, Started};
-use transload_simulators::zendesk::Preexisting;
+use transload_simulators::common::{Clock, SimServer, Started};
 use transload_simulators::{kustomer, zendesk};
+
+use crate::destination::Destination;
 
 /// What is simulated.
 #[derive(Debug, Clone)]
@@ -83,12 +84,12 @@ impl LabConfig {
     }
 }
 
-/// Two running simulators and a project between them.
-pub struct Lab {
+/// Two running simulators and a project between them. The destination is one of those in [`crate::destination`].
+pub struct Lab<D: Destination = zendesk::Simulator> {
     /// The source.
     pub source: kustomer::Simulator,
     /// The destination.
-    pub destination: zendesk::Simulator,
+    pub destination: D,
     /// The time that all live in.
     pub time: LabTime,
     /// The project's folder.
@@ -136,22 +137,12 @@ fn shared_cache() -> Result<PathBuf> {
 }
 
 impl Lab {
-    /// Starts both simulators on loopback and sets a project up in a temporary folder.
+    /// [`Lab::of`] with Zendesk as the destination.
     ///
     /// # Errors
-    /// A plugin that was not built, a port that cannot be had.
+    /// As [`Lab::of`].
     pub async fn new(config: LabConfig) -> Result<Self> {
-        let memory = Path::new("/dev/shm");
-        let temp = if config.in_memory && memory.is_dir() {
-            tempfile::tempdir_in(memory)?
-        } else {
-            tempfile::tempdir()?
-        };
-        let dir = temp.path().join("project");
-        let mut lab = Self::simulators(&config, dir).await?;
-        lab.temp(temp);
-        lab.set_up(&config).await?;
-        Ok(lab)
+        Self::of(config).await
     }
 
     /// As [`Lab::new`], in a folder that stays.
@@ -160,6 +151,34 @@ impl Lab {
     /// As [`Lab::new`].
     pub async fn new_in(config: LabConfig, dir: PathBuf) -> Result<Self> {
         let lab = Self::simulators(&config, dir).await?;
+        lab.set_up(&config).await?;
+        Ok(lab)
+    }
+
+    /// [`Lab::running`] with Zendesk as the destination.
+    ///
+    /// # Errors
+    /// As [`Lab::running`].
+    pub async fn simulators(config: &LabConfig, dir: PathBuf) -> Result<Self> {
+        Self::running(config, dir).await
+    }
+}
+
+impl<D: Destination> Lab<D> {
+    /// Starts both simulators on loopback and sets a project up in a temporary folder.
+    ///
+    /// # Errors
+    /// A plugin that was not built, a port that cannot be had.
+    pub async fn of(config: LabConfig) -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let temp = if config.in_memory && memory.is_dir() {
+            tempfile::tempdir_in(memory)?
+        } else {
+            tempfile::tempdir()?
+        };
+        let dir = temp.path().join("project");
+        let mut lab = Self::running(&config, dir).await?;
+        lab.temp(temp);
         lab.set_up(&config).await?;
         Ok(lab)
     }
@@ -173,22 +192,18 @@ impl Lab {
     ///
     /// # Errors
     /// A port that cannot be had, a folder that cannot be made.
-    pub async fn simulators(config: &LabConfig, dir: PathBuf) -> Result<Self> {
+    pub async fn running(config: &LabConfig, dir: PathBuf) -> Result<Self> {
         let clock = config.begins.map_or_else(Clock::real, Clock::at);
         let source = kustomer::Simulator::new(config.source(clock.clone()));
-        let destination = zendesk::Simulator::new(zendesk::Config {
-            seed: config.seed,
-            clock: clock.clone(),
-            high_volume: true,
-            rate_limits: config.limits,
-            preexisting: account(config.few),
-            ..zendesk::Config::default()
-        });
+        let destination = D::start(config, clock.clone());
         source.harness().limits.set_off(!config.limits);
-        let servers = (source.serve(0).await?, destination.serve(0).await?);
+        let servers = (
+            source.serve(0).await?,
+            SimServer::start(destination.router(), 0).await?,
+        );
         std::fs::create_dir_all(&dir)?;
         private(&dir.join("source.token"), kustomer::FULL_KEY)?;
-        private(&dir.join("destination.token"), &destination.admin_token())?;
+        private(&dir.join("destination.token"), &destination.credential())?;
         Ok(Self {
             source,
             destination,
@@ -202,7 +217,7 @@ impl Lab {
 
     async fn set_up(&self, config: &LabConfig) -> Result<()> {
         let registry = Registry::open(self.dir.join("registry"))?;
-        for name in ["kustomer", "zendesk"] {
+        for name in ["kustomer", D::PLUGIN] {
             add_package(&registry, plugin_bytes(name)?).await?;
         }
         std::fs::write(self.dir.join("migration.toml"), self.migration(config))?;
@@ -217,13 +232,16 @@ impl Lab {
     pub fn migration(&self, config: &LabConfig) -> String {
         let (from, to) = &self.base_urls;
         let (destination, extra) = (&config.destination, &config.extra);
+        let (plugin, connection) = (D::PLUGIN, D::connection(to));
+        let accept: Vec<String> = D::ACCEPT.iter().map(|word| format!("{word:?}")).collect();
+        let accept = accept.join(", ");
         format!(
             r#"[migration]
 from = "old"
 to = "new"
 store = "transload.db"
 registry = "registry"
-accept = ["triggers", "automations", "automation-mails", "welcome-mails"]
+accept = [{accept}]
 
 [connections.old]
 plugin = "kustomer"
@@ -232,11 +250,8 @@ base_url = "{from}"
 token = "file:source.token"
 
 [connections.new]
-plugin = "zendesk"
-subdomain = "acme"
-base_url = "{to}"
-auth = "access-token"
-access_token = "file:destination.token"
+plugin = "{plugin}"
+{connection}
 {destination}
 
 [budget]
@@ -254,7 +269,7 @@ share = 1.0
     pub fn renew_credential(&self) -> Result<()> {
         private(
             &self.dir.join("destination.token"),
-            &self.destination.admin_token(),
+            &self.destination.credential(),
         )
     }
 
@@ -305,27 +320,6 @@ share = 1.0
             );
         }
         Ok(stdout)
-    }
-}
-
-/// The account that is migrated to: some of the source's agents are there, and customers of its own.
-fn account(few: bool) -> Preexisting {
-    // The source gives some customers the addresses of its agents 1, 2, …; those agents have no user here.
-    let agents: &[u8] = if few {
-        &[2]
-    } else {
-        &[7, 8, 9, 10, 13, 14, 15, 16, 17]
-    };
-    let usual = Preexisting::default();
-    Preexisting {
-        agents: 0,
-        agents_by_email: agents
-            .iter()
-            .map(|n| (format!("agent{n}@acme.example"), format!("Agent {n}")))
-            .collect(),
-        // So that one of the source's teams is there, and one is not.
-        groups: if few { vec![] } else { usual.groups.clone() },
-        ..usual
     }
 }
 

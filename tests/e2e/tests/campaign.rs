@@ -13,17 +13,17 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use transload_e2e::engine::{
     Draw, Undisturbed, Work, assert_arrived, assert_same, assert_taken_back,
-    killed_again_and_again, killed_at, runtime, small, sorted, tiny, to_the_end, undisturbed,
+    killed_again_and_again, killed_at, runtime, small, sorted, tiny, to_the_end, undisturbed_at,
 };
-use transload_e2e::{Lab, LabConfig, compare};
+use transload_e2e::{Destination, Lab, LabConfig, compare, destinations};
 use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
 
 /// So many runs of the tiny migration go to one that is taken back, too: most boundaries come in fives (intended, arrived,
@@ -33,9 +33,13 @@ const UNDONE: u64 = 7;
 const SEED: u64 = 11;
 
 /// The larger migration, undisturbed.
-fn whole() -> &'static Undisturbed {
-    static WHOLE: OnceLock<Undisturbed> = OnceLock::new();
-    WHOLE.get_or_init(|| runtime().block_on(undisturbed(small(SEED))))
+fn whole<D: Destination>() -> &'static Undisturbed {
+    static WHOLES: Mutex<BTreeMap<&str, &Undisturbed>> = Mutex::new(BTreeMap::new());
+    let mut wholes = WHOLES.lock().unwrap_or_else(PoisonError::into_inner);
+    wholes.entry(D::PLUGIN).or_insert_with(|| {
+        let whole = runtime().block_on(undisturbed_at::<D>(small(SEED)));
+        Box::leak(Box::new(whole))
+    })
 }
 
 /// How often what was killed.
@@ -50,7 +54,7 @@ struct Kills {
 /// Kills a run at one boundary after the other, each in a lab of its own: at `first`, then at every `stride`th. It goes on and
 /// must end as the undisturbed one does. Every `undone`th is taken back then: the rollback is killed at the same number, goes on,
 /// and must leave nothing. Ends when a run has no such boundary.
-fn killed_at_each(
+fn killed_at_each<D: Destination>(
     config: &LabConfig,
     whole: &Undisturbed,
     [first, stride, undone]: [u64; 3],
@@ -70,7 +74,7 @@ fn killed_at_each(
                 let outside = runtime();
                 loop {
                     let n = next.fetch_add(stride, Ordering::SeqCst);
-                    let lab = outside.block_on(Lab::new(config.clone())).unwrap();
+                    let lab = outside.block_on(Lab::<D>::of(config.clone())).unwrap();
                     let before = sorted(lab.destination.state_fingerprint());
                     let boundary = killed_at(&outside, &lab, Work::Run, n);
                     let what = format!("seed {}, killed at {n} ({boundary:?})", config.seed);
@@ -95,10 +99,20 @@ fn killed_at_each(
     kills.into_inner().unwrap()
 }
 
-#[test]
-fn killed_at_every_boundary_a_run_ends_as_if_nothing_had_happened() {
-    let whole = runtime().block_on(undisturbed(tiny()));
-    let kills = killed_at_each(&tiny(), &whole, [1, 1, UNDONE]);
+destinations!(
+    blocking killed_at_every_boundary_a_run_ends_as_if_nothing_had_happened,
+    a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened,
+    killed_at_a_boundary_of_the_larger_run_it_ends_as_if_nothing_had_happened,
+    an_answer_that_is_lost_makes_nothing_twice,
+    a_request_that_is_lost_is_made_up_for,
+    a_server_error_after_the_work_makes_nothing_twice,
+    a_throttled_request_is_sent_again,
+    a_bad_gateway_is_looked_into,
+);
+
+fn killed_at_every_boundary_a_run_ends_as_if_nothing_had_happened<D: Destination>() {
+    let whole = runtime().block_on(undisturbed_at::<D>(tiny()));
+    let kills = killed_at_each::<D>(&tiny(), &whole, [1, 1, UNDONE]);
     println!("{kills:?}, of {} boundaries", whole.boundaries);
     // Units run side by side, so that the number differs a little from run to run.
     assert!(kills.runs + 10 > whole.boundaries && kills.runs > 200);
@@ -114,16 +128,15 @@ fn killed_at_every_boundary_a_run_ends_as_if_nothing_had_happened() {
     assert!(kills.names.iter().eq(&wanted));
 }
 
-#[test]
-fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
+fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened<D: Destination>() {
     let outside = runtime();
-    let lab = outside.block_on(Lab::new(small(SEED))).unwrap();
+    let lab = outside.block_on(Lab::<D>::of(small(SEED))).unwrap();
     let before = sorted(lab.destination.state_fingerprint());
     let mut draw = Draw::new(SEED);
     let runs = killed_again_and_again(&outside, &lab, Work::Run, &mut draw, 2..=12);
     let what = format!("seed {SEED}, killed {runs} times");
     let report = outside.block_on(to_the_end(&lab, &Arc::default()));
-    assert_arrived(&lab, &whole().fingerprint, &report, &what);
+    assert_arrived(&lab, &whole::<D>().fingerprint, &report, &what);
     let rollbacks = killed_again_and_again(&outside, &lab, Work::Rollback, &mut draw, 2..=12);
     let what = format!("{what}, the rollback {rollbacks} times");
     println!("{what}");
@@ -131,17 +144,16 @@ fn a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() {
     assert!(runs > 50 && rollbacks > 50, "{what}");
 }
 
-#[test]
-fn killed_at_a_boundary_of_the_larger_run_it_ends_as_if_nothing_had_happened() {
+fn killed_at_a_boundary_of_the_larger_run_it_ends_as_if_nothing_had_happened<D: Destination>() {
     let stride = match std::env::var("TRANSLOAD_CAMPAIGN").as_deref() {
         Ok("all") => 1,
         Ok(stride) => stride
             .parse()
             .expect("TRANSLOAD_CAMPAIGN is `all` or a number"),
-        Err(_) => whole().boundaries / 2,
+        Err(_) => whole::<D>().boundaries / 2,
     };
     // The first is in the middle of a stride: whole strides tend to fall on one kind of boundary.
-    let kills = killed_at_each(&small(SEED), whole(), [stride.div_ceil(2), stride, 1]);
+    let kills = killed_at_each::<D>(&small(SEED), whole::<D>(), [stride.div_ceil(2), stride, 1]);
     println!("seed {SEED}: {kills:?} kills, at every {stride}th boundary");
 }
 
@@ -211,10 +223,10 @@ fn a_process_that_is_killed_is_gone_on_with_by_the_next() {
     });
 }
 
-fn disturbed(what: &str, faults: &[(&str, &str, Action)]) {
-    let whole = whole();
+fn disturbed<D: Destination>(what: &str, faults: &[(&str, &str, Action)]) {
+    let whole = whole::<D>();
     runtime().block_on(async {
-        let lab = Lab::new(small(SEED)).await.unwrap();
+        let lab = Lab::<D>::of(small(SEED)).await.unwrap();
         let before = sorted(lab.destination.state_fingerprint());
         for (method, path, action) in faults {
             lab.destination.harness().faults.add(Fault {
@@ -238,66 +250,49 @@ fn disturbed(what: &str, faults: &[(&str, &str, Action)]) {
     });
 }
 
-/// What makes things at the destination.
-const CREATIONS: [(&str, &str); 9] = [
-    ("POST", "/api/v2/groups"),
-    ("POST", "/api/v2/organizations"),
-    ("POST", "/api/v2/users"),
-    ("POST", "/api/v2/ticket_fields"),
-    ("POST", "/api/v2/user_fields"),
-    ("POST", "/api/v2/custom_objects"),
-    ("POST", "/api/v2/custom_objects/*/jobs"),
-    ("POST", "/api/v2/uploads"),
-    ("POST", "/api/v2/imports/tickets/create_many"),
-];
-
-fn on_creations(action: Action) -> Vec<(&'static str, &'static str, Action)> {
-    CREATIONS
-        .into_iter()
-        .map(|(method, path)| (method, path, action))
+/// On what makes things at the destination.
+fn on_creations<D: Destination>(action: Action) -> Vec<(&'static str, &'static str, Action)> {
+    D::CREATIONS
+        .iter()
+        .map(|(method, path)| (*method, *path, action))
         .collect()
 }
 
-#[test]
-fn an_answer_that_is_lost_makes_nothing_twice() {
-    disturbed(
+fn an_answer_that_is_lost_makes_nothing_twice<D: Destination>() {
+    disturbed::<D>(
         "applied, and the answer lost",
-        &on_creations(Action::DropAfter),
+        &on_creations::<D>(Action::DropAfter),
     );
 }
 
-#[test]
-fn a_request_that_is_lost_is_made_up_for() {
-    disturbed(
+fn a_request_that_is_lost_is_made_up_for<D: Destination>() {
+    disturbed::<D>(
         "lost before it was applied",
-        &on_creations(Action::DropBefore),
+        &on_creations::<D>(Action::DropBefore),
     );
 }
 
-#[test]
-fn a_server_error_after_the_work_makes_nothing_twice() {
-    disturbed(
+fn a_server_error_after_the_work_makes_nothing_twice<D: Destination>() {
+    disturbed::<D>(
         "applied, and answered 500",
-        &on_creations(Action::StatusAfter { status: 500 }),
+        &on_creations::<D>(Action::StatusAfter { status: 500 }),
     );
 }
 
-#[test]
-fn a_throttled_request_is_sent_again() {
-    disturbed(
+fn a_throttled_request_is_sent_again<D: Destination>() {
+    disturbed::<D>(
         "answered 429",
-        &on_creations(Action::Status {
+        &on_creations::<D>(Action::Status {
             status: 429,
             retry_after_s: Some(2),
         }),
     );
 }
 
-#[test]
-fn a_bad_gateway_is_looked_into() {
-    disturbed(
+fn a_bad_gateway_is_looked_into<D: Destination>() {
+    disturbed::<D>(
         "answered 502 and not applied",
-        &on_creations(Action::Status {
+        &on_creations::<D>(Action::Status {
             status: 502,
             retry_after_s: None,
         }),

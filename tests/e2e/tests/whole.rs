@@ -7,7 +7,7 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-use transload_e2e::{Comparison, Lab, LabConfig, Silent, compare};
+use transload_e2e::{Comparison, Destination, Lab, LabConfig, Silent, compare, destinations};
 use transload_host::pipeline::model::{KindSum, RollbackOptions, RunOptions, RunReport, RunState};
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{rollback, run};
@@ -19,7 +19,7 @@ fn yes() -> RunOptions {
     }
 }
 
-async fn migrate(lab: &Lab) -> (Project, RunReport) {
+async fn migrate<D: Destination>(lab: &Lab<D>) -> (Project, RunReport) {
     let project = lab.project().await.unwrap();
     let report = run(&project, yes(), &Silent).await.unwrap();
     (project, report)
@@ -58,9 +58,10 @@ fn settled(sum: &KindSum) -> u64 {
         + sum.open
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_whole_migration_arrives_field_by_field_and_is_taken_back_whole() {
-    let lab = Lab::new(LabConfig::default()).await.unwrap();
+destinations!(a_whole_migration_arrives_field_by_field_and_is_taken_back_whole);
+
+async fn a_whole_migration_arrives_field_by_field_and_is_taken_back_whole<D: Destination>() {
+    let lab = Lab::<D>::of(LabConfig::default()).await.unwrap();
     let before = lab.destination.state_fingerprint();
     let (project, report) = migrate(&lab).await;
     assert_equal(&compare(&lab.source, &lab.destination).await.unwrap());
@@ -91,8 +92,8 @@ async fn a_whole_migration_arrives_field_by_field_and_is_taken_back_whole() {
         assert_eq!(lines, sum.exported, "{}", sum.kind);
     }
     // Nobody was mailed, and nothing ran (rule M-8).
-    assert_eq!(lab.destination.outbox().all(), []);
-    assert_eq!(lab.destination.automation_log().all(), []);
+    assert_eq!(lab.destination.harness().outbox.all(), []);
+    assert_eq!(lab.destination.harness().automations.all(), []);
     // The source was only read (rule M-5).
     for count in report
         .requests
@@ -111,7 +112,7 @@ async fn a_whole_migration_arrives_field_by_field_and_is_taken_back_whole() {
         .unwrap();
     assert_eq!(undone.left, 0, "{:?}", undone.problems);
     assert_same(&before, &lab.destination.state_fingerprint());
-    assert_eq!(lab.destination.outbox().all(), []);
+    assert_eq!(lab.destination.harness().outbox.all(), []);
 }
 
 /// Without the guard the account would have mailed: otherwise the assertion above could not fail (rule M-8).

@@ -6,6 +6,7 @@
 //! * [`common`] holds what all simulators share: clock, rate limits, faults on demand, a recorder of requests, an
 //!   outbox, the server, and the check against a vendor's OpenAPI document.
 //! * [`kustomer`] is a source: a seeded world of conversations that can be read and searched.
+//! * [`salesforce`] is a destination, an org with Service Cloud.
 //! * [`zendesk`] is a destination.
 //!
 //! A simulator is used from a test through its router, without a socket, or served on the loopback interface. Not
@@ -13,4 +14,5 @@
 
 pub mod common;
 pub mod kustomer;
+pub mod salesforce;
 pub mod zendesk;

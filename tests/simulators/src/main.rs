@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use transload_simulators::common::{Clock, Faults, Harness, Started};
-use transload_simulators::{kustomer, zendesk};
+use transload_simulators::{kustomer, salesforce, zendesk};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ struct Cli {
 enum Platform {
     /// A Kustomer organisation to read from.
     Kustomer(Common),
+    /// A Salesforce org with Service Cloud to write to.
+    Salesforce(Common),
     /// A Zendesk account to write to.
     Zendesk(Common),
 }
@@ -60,6 +62,14 @@ async fn main() -> anyhow::Result<()> {
                 longest_thread: 3_000,
                 attachment_cap: 20 * 1024 * 1024,
                 ..kustomer::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+        Platform::Salesforce(common) => {
+            let simulator = salesforce::Simulator::new(salesforce::Config {
+                seed: common.seed,
+                ..salesforce::Config::default()
             });
             prepare(simulator.harness(), &common)?;
             announce(simulator.serve(common.port).await?, &common).await

@@ -24,9 +24,9 @@ use crate::api::{JobRow, JobStatus, Organization, Record, User};
 use crate::client::{self, Sent, key};
 use crate::map::{self, FieldOwner, loss};
 use crate::state::{Config, own_field};
-use crate::thread::canonical;
-use crate::words::Words;
+use crate::words::{self, Words};
 use crate::write::tickets::rows_by_index;
+use transload_sdk::policy::canonical;
 
 /// Records of one read or one job (Zendesk facts §6.1, §11).
 const BULK: usize = 100;
@@ -50,7 +50,7 @@ const NO_ROOM: &str = "more links than the text of a record holds: this one is i
 /// What ends the unit.
 pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
-    let words = Words::new(&config.subdomain, cx.time_zone());
+    let words = words::of_account(&config.subdomain, cx.time_zone());
     let mut links = Vec::new();
     for item in items {
         match &item.entry().data {

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::policy::{Found as There, doubt};
 use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
 
 use super::people;
@@ -400,36 +401,18 @@ fn add(cx: &Context, found: &mut Found, item: &Item, user: &User, by: MatchKey) 
     if list.iter().any(|candidate| candidate.target_id == id) {
         return;
     }
-    let doubtful = doubt(cx, item, user, by, !list.is_empty());
+    let doubtful = doubt(
+        cx,
+        item,
+        &There {
+            marker: user.external_id.as_deref().unwrap_or(""),
+            name: &user.name,
+            staff: user.role != "end-user",
+            several: !list.is_empty(),
+            by,
+        },
+    );
     list.push(candidate(user, by, doubtful.map(str::to_owned)));
-}
-
-/// Why a user may be somebody else.
-fn doubt(
-    cx: &Context,
-    item: &Item,
-    user: &User,
-    by: MatchKey,
-    several: bool,
-) -> Option<&'static str> {
-    let prefix = cx.marker_prefix().to_lowercase();
-    let other = user.external_id.as_deref().unwrap_or("").to_lowercase();
-    let name = match &item.entry().data {
-        Entity::Customer(customer) => map::customer_name(item.entry(), customer),
-        _ => String::new(),
-    };
-    if user.role != "end-user" {
-        Some("a customer with what belongs to one of the staff")
-    } else if other.starts_with(&prefix) && other != item.marker.to_lowercase() {
-        Some("the user is another record of the source")
-    } else if several {
-        Some("the customer's addresses belong to several users")
-    } else if by == MatchKey::Phone && user.name.trim().to_lowercase() != name.trim().to_lowercase()
-    {
-        Some("the same number, and another name")
-    } else {
-        None
-    }
 }
 
 /// A count of the account's; `None` where it says none.

@@ -14,14 +14,16 @@ use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{self, Made, OperationKey, RequestBuilder};
-use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::types::{Error, Head, Kind, Loss};
+use transload_sdk::ledger::{Proof, Status};
+use transload_sdk::types::{Error, Head, Kind};
+
+pub use transload_sdk::effects::{effect, made, reject, report};
+pub use transload_sdk::policy::holds;
 
 use crate::api::Refusal;
 use crate::client::{self, Sent, key};
 use crate::map;
 use crate::state::own_field;
-use crate::thread::canonical;
 
 /// After an answer that was not seen, a look-up by key that finds nothing is believed this long later, ms (rule D-3).
 /// Zendesk gives up a request after a minute; an application 90 s late is still caught.
@@ -65,60 +67,6 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
 /// The file of the export folder that holds records of a kind.
 pub fn exported_as(kind: &Kind) -> String {
     format!("{}.jsonl", kind.word())
-}
-
-/// Says what became of an item; durable before the next request leaves.
-pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, losses: Vec<Loss>) {
-    cx.report(Outcome {
-        item: item.key.clone(),
-        status,
-        effects,
-        losses,
-        refused: Vec::new(),
-    });
-}
-
-/// Says that an item was refused.
-pub fn reject(cx: &Context, item: &Item, error: Error) {
-    report(cx, item, Status::Rejected(error), Vec::new(), Vec::new());
-}
-
-/// An effect without what only some have.
-pub fn effect(part: &str, kind: &str, id: impl Into<String>, action: Action) -> Effect {
-    Effect {
-        part: part.to_owned(),
-        target_kind: kind.to_owned(),
-        target_id: id.into(),
-        action,
-        proof: None,
-        key: None,
-        before: None,
-        fingerprint: None,
-        version: None,
-        updated_at: None,
-        url: None,
-    }
-}
-
-/// An effect of something we made.
-pub fn made(
-    part: &str,
-    kind: &str,
-    id: impl Into<String>,
-    proof: Option<Proof>,
-    key: OperationKey,
-) -> Effect {
-    // Without proof it may be somebody else's: then it is matched, and rollback leaves it (rule D-4).
-    let action = if proof.is_some() {
-        Action::Created
-    } else {
-        Action::Matched
-    };
-    Effect {
-        proof,
-        key: Some(key),
-        ..effect(part, kind, id, action)
-    }
 }
 
 /// How the line begins that says in a description what an object stands for.
@@ -234,17 +182,6 @@ pub async fn change<T: serde::de::DeserializeOwned>(
         }
     }
     Ok(Changed::Unknown)
-}
-
-/// Whether an object has these values, those of its fields included.
-pub fn holds(object: &Value, wanted: &Map<String, Value>) -> bool {
-    wanted.iter().all(|(name, value)| {
-        let there = object.get(name).unwrap_or(&Value::Null);
-        match value {
-            Value::Object(fields) => holds(there, fields),
-            value => canonical(there) == canonical(value),
-        }
-    })
 }
 
 /// Waits until a miss counts that was in doubt since the given time.

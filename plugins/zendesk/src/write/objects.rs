@@ -19,9 +19,9 @@ use crate::card::{self, Card, fitted};
 use crate::client::{self, Sent, key, query_list};
 use crate::map::{self, FieldOwner, FieldTarget, Misfit, loss};
 use crate::state::{Config, own_field};
-use crate::thread::canonical;
 use crate::words::{self, Words};
 use crate::write::tickets::rows_by_index;
+use transload_sdk::policy::canonical;
 
 /// Records a job takes (Zendesk facts §11).
 const BULK: usize = 100;
@@ -46,7 +46,7 @@ struct Draft<'a> {
 /// What ends the unit.
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
-    let words = Words::new(&config.subdomain, cx.time_zone());
+    let words = words::of_account(&config.subdomain, cx.time_zone());
     let mut by_object: BTreeMap<String, Vec<&Item>> = BTreeMap::new();
     for item in items {
         match &item.entry().data {

@@ -9,9 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
+use transload_sdk::effects::status_of;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::policy::{self, canonical, is_empty};
 use transload_sdk::types::{
-    self, AddressChannel, Company, Customer, Entity, Error, Fidelity, Field, Head, Kind, Loss,
+    self, AddressChannel, Company, Customer, Entity, Error, Fidelity, Field, Kind, Loss,
 };
 
 use super::matching;
@@ -25,22 +27,13 @@ use crate::card::{self, Card, fitted};
 use crate::client::{self, Sent, key, query, query_list};
 use crate::map::{self, COMMENT_BYTES, FieldOwner, loss};
 use crate::state::{Config, State, UserImport, own_field};
-use crate::thread::canonical;
-use crate::words::Words;
+use crate::words::{self, Words};
 
 /// Users and organizations a job takes (Zendesk facts §6.1).
 const BULK: usize = 100;
 const CARD_CUT: &str = "the source card is cut: notes hold 60,000 bytes";
 /// Names of organizations tried before a company is refused.
 const NAMES: usize = 3;
-
-fn status_of(action: Action) -> Status {
-    match action {
-        Action::Created => Status::Created,
-        Action::Updated => Status::Updated,
-        Action::Matched => Status::Matched,
-    }
-}
 
 /// Whether a user's or an organization's fields carry this run.
 pub fn run_matches(cx: &Context, fields: &Map<String, Value>) -> bool {
@@ -721,7 +714,7 @@ pub fn draft<'a>(
     let mut losses = Vec::new();
     let mut card = Card::new(words);
     let name = map::customer_name(item.entry(), customer);
-    person_card(head, &name, customer, &mut card);
+    card::customer(head, &name, customer, &mut card);
 
     let mut fields = Map::new();
     let own = without_each_other(&head.fields);
@@ -780,35 +773,6 @@ pub fn draft<'a>(
             .push(loss("customer", Fidelity::Lost, CARD_CUT));
     }
     Ok(draft)
-}
-
-/// What a person was in the source and a user has no attribute for.
-fn person_card(head: &Head, name: &str, customer: &Customer, card: &mut Card) {
-    card::head(head, card);
-    card.add("external ids", customer.external_ids.join(", "));
-    let shown = customer.display_name.as_deref();
-    card.text("display name", shown.filter(|shown| *shown != name));
-    card.text("first name", customer.first_name.as_deref());
-    card.text("last name", customer.last_name.as_deref());
-    card.text("username", customer.username.as_deref());
-    card.text("company name", customer.company_name.as_deref());
-    card.text("locale", customer.locale.as_deref());
-    card.text("language", customer.language.as_deref());
-    card.text("time zone", customer.time_zone.as_deref());
-    card.text("gender", customer.gender.as_deref());
-    card.text("birthday", customer.birthday.as_deref());
-    card.text("avatar", customer.avatar_url.as_deref());
-    card.time("signed up", customer.signed_up_at);
-    card.time("last seen", customer.last_seen_at);
-    card.time("last activity", customer.last_activity_at);
-    card.references("watchers", &customer.watchers);
-    card.count("conversations in the source", customer.conversation_count);
-    for place in &customer.locations {
-        card::location(place, card);
-    }
-    if let Some(judged) = &customer.satisfaction {
-        card::satisfaction(judged, card);
-    }
 }
 
 /// Custom fields, with a customer that one of them names as if he were not here yet. Customers are made in an order that differs
@@ -896,7 +860,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
             reject(cx, item, Error::Bug("no customer".to_owned()));
             continue;
         };
-        let words = Words::new(&config.subdomain, cx.time_zone());
+        let words = words::of_account(&config.subdomain, cx.time_zone());
         let draft = draft(cx.run(), cx.platform(), words, item, customer, &options)?;
         if item.existing.as_ref().is_some_and(|c| c.doubtful.is_none()) {
             update_user(cx, item, draft).await?;
@@ -1017,51 +981,33 @@ pub fn changes(
     names: &[&str],
     fields: &str,
 ) -> (Map<String, Value>, Map<String, Value>) {
-    let (mut now, mut old) = (Map::new(), Map::new());
-    let empty = |value: &Value| {
-        value.is_null()
-            || value.as_str().is_some_and(str::is_empty)
-            || value.as_array().is_some_and(Vec::is_empty)
-    };
-    let change = |was: &Value, value: &Value| {
-        canonical(was) != canonical(value)
-            && match policy {
-                MatchPolicy::Leave => false,
-                MatchPolicy::FillEmpty => empty(was),
-                MatchPolicy::SourceWins => true,
-            }
-    };
     let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
     let mut wanted_fields = object(wanted.get(fields)).unwrap_or_default();
-    let old_fields = object(before.get(fields)).unwrap_or_default();
+    let old_fields = before.get(fields).cloned().unwrap_or_default();
+    // Which run made it must not be said of what we only changed.
+    wanted_fields.remove(own_field::RUN);
+    let mut attributes = Map::new();
     for name in names {
         let Some(value) = wanted.get(*name) else {
             continue;
         };
         let at = before.get(*name).cloned().unwrap_or_default();
         // An external id of somebody else's is never replaced.
-        let kept = matches!(*name, "external_id" | "notes") && !empty(&at);
-        if !kept && change(&at, value) {
-            now.insert((*name).to_owned(), value.clone());
-            old.insert((*name).to_owned(), at);
-        } else if kept && *name == "notes" && canonical(&at) != canonical(value) {
+        let kept = matches!(*name, "external_id" | "notes") && !is_empty(&at);
+        if !kept {
+            attributes.insert((*name).to_owned(), value.clone());
+        } else if *name == "notes" && canonical(&at) != canonical(value) {
             wanted_fields.insert(own_field::CARD.to_owned(), value.clone());
         }
     }
-    let (mut new_fields, mut was_fields) = (Map::new(), Map::new());
-    for (key, value) in wanted_fields {
-        let at = old_fields.get(&key).cloned().unwrap_or_default();
-        // Which run made it must not be said of what we only changed.
-        if key != own_field::RUN && change(&at, &value) {
-            was_fields.insert(key.clone(), at);
-            new_fields.insert(key, value);
-        }
+    let mut now = policy::changes(policy, &attributes, before);
+    let new_fields = policy::changes(policy, &wanted_fields, &old_fields);
+    if !new_fields.wanted.is_empty() {
+        let (wanted, before) = (new_fields.wanted, new_fields.before);
+        now.wanted.insert(fields.to_owned(), Value::Object(wanted));
+        now.before.insert(fields.to_owned(), Value::Object(before));
     }
-    if !new_fields.is_empty() {
-        now.insert(fields.to_owned(), Value::Object(new_fields));
-        old.insert(fields.to_owned(), Value::Object(was_fields));
-    }
-    (now, old)
+    (now.wanted, now.before)
 }
 
 async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result<(), Error> {
@@ -1307,7 +1253,7 @@ fn organization_body(
     losses: &mut Vec<Loss>,
 ) -> Result<Map<String, Value>, Error> {
     let head = &item.entry().head;
-    let mut card = Card::new(Words::new(&config.subdomain, cx.time_zone()));
+    let mut card = Card::new(words::of_account(&config.subdomain, cx.time_zone()));
     card::head(head, &mut card);
     let mut fields = Map::new();
     keyed_fields(&head.fields, options, &mut fields, &mut card, losses);

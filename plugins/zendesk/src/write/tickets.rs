@@ -13,7 +13,8 @@ use serde::Serialize;
 use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::{OperationKey, RequestBuilder};
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::types::{AttachmentState, BlobRef, Entity, Entry, Error, Fidelity, Text};
+use transload_sdk::thread::{lone_note, no_bytes};
+use transload_sdk::types::{BlobRef, Entity, Entry, Error, Fidelity, Text};
 use transload_sdk::{Context, Level};
 
 use super::{
@@ -101,7 +102,7 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
 fn as_thread(item: &Item) -> Result<Thread, Error> {
     let thread = item.thread()?;
     match &item.entry().data {
-        Entity::Message(_) => thread::lone_note(item.entry(), thread),
+        Entity::Message(_) => lone_note(item.entry(), thread),
         Entity::Conversation(_) => Ok(thread),
         _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
     }
@@ -317,23 +318,8 @@ impl Importer<'_> {
             return refused("no file: named in the thread", "no file");
         };
         let Some(content) = &attachment.content else {
-            return match &attachment.state {
-                AttachmentState::Available => refused(
-                    "its bytes could not be read: named in the thread",
-                    "its bytes could not be read",
-                ),
-                AttachmentState::External(url) => refused(
-                    "kept at a host that was not granted: its address is in the thread",
-                    &format!("kept elsewhere: {url}"),
-                ),
-                AttachmentState::Redacted => refused(
-                    "redacted in the source: named in the thread",
-                    "redacted in the source",
-                ),
-                AttachmentState::Unavailable(why) => {
-                    refused("the source could not give it: named in the thread", why)
-                }
-            };
+            let (cause, words) = no_bytes(attachment).unwrap_or_default();
+            return refused(cause, &words);
         };
         if content.size > self.config.max_attachment_bytes {
             let words = format!("{} bytes are more than Zendesk takes", content.size);

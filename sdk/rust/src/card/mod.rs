@@ -5,6 +5,11 @@
 //! in both, so the platform's search finds a record by its source id. The order is the order given: the same record gives the
 //! same card.
 
+mod facts;
+
+pub use facts::{
+    Facts, Misfit, conversation, customer, fitted, head, location, loss, satisfaction,
+};
 use serde::Serialize;
 
 use crate::text::escape_html;

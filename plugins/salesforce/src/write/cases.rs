@@ -1,0 +1,1006 @@
+//! Threads as Cases, with their files, e-mails and comments.
+//!
+//! A unit's threads go level by level, each level in as few requests as there can be: all Cases, then all files, then all
+//! e-mails, then all comments, two hundred rows a request; one Case's children stay together, and are in the order of their
+//! Cases, so that no two requests wait for one lock (Salesforce facts §15). A Case is made in its last status, since a later
+//! change would wake what reacts to closing (Salesforce facts §9.2).
+//!
+//! Cases, files and e-mails carry a unique external id, so their requests may be repeated (Salesforce facts §12). Comments have
+//! none: one that may be there is looked for under its Case by what it says, and only what is not there is made again.
+//!
+//! A thread that an earlier run loaded and that changed since is changed: fields of its Case, and what was said since.
+//!
+//! Calls at best for a thousand threads of ten parts, eight of them e-mails: 5 for the Cases, 40 for the e-mails, 10 for the
+//! comments; files are one call and one look for two hundred. Bulk API 2.0 takes four calls and some polls for each kind of a
+//! job, but gives its results without order, cannot carry files, and has no external id for comments to know rows by; at
+//! batches of two hundred threads it costs more calls than it saves: three jobs of at least six calls for what is eleven here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use transload_sdk::Context;
+use transload_sdk::card::loss;
+use transload_sdk::destination::{Item, MatchPolicy, Thread};
+use transload_sdk::effects::{changed, effect, made, reject, report};
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
+use transload_sdk::policy::{Change, changes};
+use transload_sdk::thread::lone_note;
+use transload_sdk::types::{Entity, Entry, Error, Fidelity, Head, Kind, Loss, Text};
+use transload_sdk::words::Words;
+
+use super::facet;
+use super::files::{self, Fate, Wanted};
+use super::looked::{self, Looked, Want};
+use crate::api::{Fault, Record, id_of, id18, text};
+use crate::client::{self, ChangeRow, Changed, ROWS, Row, Saved};
+use crate::fields::{RUN, SOURCE_ID};
+use crate::map::Choices;
+use crate::state::{Config, State};
+use crate::thread::{
+    self, CASE, CHILDREN_PER_CASE, COMMENT, Child, File, MAIL, Mapped, Surroundings,
+};
+use crate::undo::facets_now;
+
+/// Links of Cases to topics.
+pub const TOPIC: &str = "TopicAssignment";
+
+/// Writes threads, and notes on customers that belong to none.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let (state, config): (State, Config) = (cx.state()?, cx.config()?);
+    let mut threads: Vec<(&Item, Thread)> = Vec::new();
+    for item in items {
+        match as_thread(item) {
+            Ok(thread) if is_spam(&thread) && !config.spam => {
+                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
+                report(cx, item, why, Vec::new(), Vec::new());
+            }
+            Ok(thread) => threads.push((item, thread)),
+            Err(error) => reject(cx, item, error),
+        }
+    }
+    let choices = super::choices(cx, CASE, items).await?;
+    let loader = Loader {
+        cx,
+        state: &state,
+        config: &config,
+        words: config.words(cx.time_zone()),
+        choices,
+        prefix: cx.marker_prefix(),
+    };
+    let loaded = loader.loaded_before(&threads).await?;
+    let (mut loads, mut changed) = (Vec::new(), Vec::new());
+    for (item, thread) in threads {
+        let before = before(item).filter(|case| loaded.contains(*case));
+        let load = loader.begin(item, thread)?;
+        match (before, prior(item)) {
+            (None, _) => loads.push(load),
+            (Some(_), Some(main)) if main.updated_at != updated_at(&load) => changed.push(load),
+            (Some(case), _) => loader.keep(&load, case),
+        }
+    }
+    loader.update(changed).await?;
+    loader.load(loads).await
+}
+
+fn as_thread(item: &Item) -> Result<Thread, Error> {
+    let thread = item.thread()?;
+    match &item.entry().data {
+        Entity::Message(_) => lone_note(item.entry(), thread),
+        Entity::Conversation(_) => Ok(thread),
+        _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
+    }
+}
+
+fn is_spam(thread: &Thread) -> bool {
+    matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
+}
+
+fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
+    thread.parts.iter().flat_map(|part| &part.attachments)
+}
+
+/// The Case that an earlier run made of a thread, or that a look-up by the marker found.
+fn before(item: &Item) -> Option<&str> {
+    let prior = prior(item);
+    let existing = item.existing.as_ref().map(|found| found.target_id.as_str());
+    prior.map(|effect| effect.target_id.as_str()).or(existing)
+}
+
+/// What an earlier run did to a thread's Case last.
+fn prior(item: &Item) -> Option<&Effect> {
+    let is_case = |effect: &&Effect| effect.target_kind == CASE && effect.part == "main";
+    item.prior.iter().find(is_case)
+}
+
+/// A thread on its way.
+struct Load<'a> {
+    item: &'a Item,
+    thread: Thread,
+    mapped: Mapped,
+    files: BTreeMap<String, File>,
+    effects: Vec<Effect>,
+    losses: Vec<Loss>,
+    /// Its Cases, in their order.
+    cases: Vec<String>,
+    /// Something of it may be there already: an earlier attempt made its Case, or may have.
+    is_old: bool,
+    /// What is not known of it.
+    open: Option<&'static str>,
+    /// What of its messages Salesforce does not take.
+    refused: Vec<RefusedEntry>,
+    /// The external ids of its e-mails that are there, where an earlier run loaded it.
+    known: BTreeSet<String>,
+}
+
+impl Load<'_> {
+    /// Gives every list of children a Case: what has none stands under the last.
+    fn spread(&mut self) {
+        while self.cases.len() < self.mapped.children.len() {
+            let Some(last) = self.cases.last().cloned() else {
+                return;
+            };
+            self.cases.push(last);
+        }
+    }
+}
+
+struct Loader<'a> {
+    cx: &'a Context,
+    state: &'a State,
+    config: &'a Config,
+    words: Words,
+    choices: Choices,
+    prefix: String,
+}
+
+impl Loader<'_> {
+    /// Maps a thread, with its files as if they would all be taken.
+    fn begin<'i>(&self, item: &'i Item, thread: Thread) -> Result<Load<'i>, Error> {
+        let expected = |entry: &Entry| match files::to_be_sent(entry, self.config) {
+            Ok(_) => File::Expected,
+            Err(refused) => refused,
+        };
+        let files = files_of(&thread)
+            .map(|entry| (entry.head.id.clone(), expected(entry)))
+            .collect();
+        let mapped = self.map(item, &thread, &files)?;
+        Ok(Load {
+            item,
+            thread,
+            mapped,
+            files,
+            effects: Vec::new(),
+            losses: Vec::new(),
+            cases: Vec::new(),
+            is_old: item.in_doubt_since.is_some(),
+            open: None,
+            refused: Vec::new(),
+            known: BTreeSet::new(),
+        })
+    }
+
+    fn map(
+        &self,
+        item: &Item,
+        thread: &Thread,
+        files: &BTreeMap<String, File>,
+    ) -> Result<Mapped, Error> {
+        let texts = self.long_texts(thread)?;
+        let around = Surroundings {
+            state: self.state,
+            config: self.config,
+            words: &self.words,
+            choices: &self.choices,
+            platform: self.cx.platform(),
+            prefix: &self.prefix,
+            run: self.cx.run(),
+            now: self.cx.now(),
+            texts: &texts,
+            files,
+            children: CHILDREN_PER_CASE,
+        };
+        thread::map_thread(item, thread, &around)
+    }
+
+    fn long_texts(&self, thread: &Thread) -> Result<BTreeMap<String, String>, Error> {
+        let mut texts = BTreeMap::new();
+        for part in &thread.parts {
+            let Entity::Message(message) = &part.message.data else {
+                continue;
+            };
+            for text in [&message.text, &message.html].into_iter().flatten() {
+                if let Text::Stored(blob) = text {
+                    texts.insert(blob.sha256.clone(), self.cx.blobs().read_text(text)?);
+                }
+            }
+        }
+        Ok(texts)
+    }
+
+    // ---- what is there already
+
+    /// The Cases that earlier runs made of these threads, as far as they are there still.
+    async fn loaded_before(&self, threads: &[(&Item, Thread)]) -> Result<BTreeSet<String>, Error> {
+        let ids: BTreeSet<String> = threads
+            .iter()
+            .filter_map(|(item, _)| before(item))
+            .map(str::to_owned)
+            .collect();
+        if ids.is_empty() {
+            return Ok(ids);
+        }
+        let found = client::retrieve(self.cx, CASE, &ids, &["Id"]).await?;
+        Ok(found.into_keys().collect())
+    }
+
+    /// A thread that is there and did not change stays as it is; so does one that another project loaded.
+    fn keep(&self, load: &Load<'_>, case: &str) {
+        let prior = prior(load.item);
+        let mut losses = load.mapped.losses.clone();
+        if prior.is_none_or(|prior| prior.updated_at != updated_at(load)) {
+            let note = "there already, from an earlier load: left as it is";
+            losses.push(loss("conversation", Fidelity::Lost, note));
+        }
+        let mut main = effect("main", CASE, case, Action::Matched);
+        main.url = Some(url(case));
+        main.updated_at = updated_at(load);
+        report(self.cx, load.item, Status::Matched, vec![main], losses);
+    }
+
+    // ---- level by level
+
+    async fn load(&self, loads: Vec<Load<'_>>) -> Result<(), Error> {
+        if loads.is_empty() {
+            return Ok(());
+        }
+        let mut loads = self.first_cases(loads).await?;
+        self.further_cases(&mut loads).await?;
+        self.children(loads).await
+    }
+
+    /// What stands under the Cases: files, e-mails, comments, topics.
+    async fn children(&self, mut loads: Vec<Load<'_>>) -> Result<(), Error> {
+        self.send_files(&mut loads).await?;
+        for load in &mut loads {
+            // What became of the files is known now, and the threads say it.
+            if !load.files.is_empty() {
+                let mapped = self.map(load.item, &load.thread, &load.files)?;
+                load.mapped.children = mapped.children;
+                load.mapped.losses = mapped.losses;
+                load.mapped.refused = mapped.refused;
+            }
+            load.spread();
+        }
+        let comments = self.mails(&mut loads).await?;
+        self.comments(&mut loads, comments).await?;
+        self.topics(&mut loads).await?;
+        for load in loads {
+            self.conclude(load);
+        }
+        Ok(())
+    }
+
+    // ---- what changed since an earlier run
+
+    /// Threads that an earlier run loaded and that changed since (rule M-9): the Case's fields are set anew, but for those that
+    /// somebody changed here; what was said since is added. E-mails and comments that are there stay as they are.
+    async fn update(&self, mut loads: Vec<Load<'_>>) -> Result<(), Error> {
+        if loads.is_empty() {
+            return Ok(());
+        }
+        for load in &mut loads {
+            let of_part = |number: usize| {
+                let part = case_part(number);
+                let mut prior = load.item.prior.iter();
+                let case = prior.find(|e| e.target_kind == CASE && e.part == part)?;
+                Some(id18(&case.target_id))
+            };
+            load.cases = (0..).map_while(of_part).collect();
+            load.is_old = true;
+        }
+        self.change_cases(&mut loads).await?;
+        self.known_children(&mut loads).await?;
+        self.children(loads).await
+    }
+
+    async fn change_cases(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let ids: BTreeSet<String> = loads
+            .iter()
+            .filter_map(|l| l.cases.first().cloned())
+            .collect();
+        let drafts = loads.iter().filter_map(|load| load.mapped.cases.first());
+        let names: BTreeSet<String> = drafts
+            .flat_map(|draft| draft.fields.keys().cloned())
+            .collect();
+        let fields: Vec<&str> = std::iter::once("Id")
+            .chain(
+                names
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|name| !is_of_birth(name)),
+            )
+            .collect();
+        let now = client::retrieve(self.cx, CASE, &ids, &fields).await?;
+        let mut rows = Vec::new();
+        let mut waiting = Vec::new();
+        for (at, load) in loads.iter_mut().enumerate() {
+            let case = load.cases.first().cloned().unwrap_or_default();
+            let change = now.get(&case).map(|record| change_of(load, record));
+            let Some(change) = change.filter(|change| !change.wanted.is_empty()) else {
+                let main = effect("main", CASE, case.as_str(), Action::Matched);
+                load.effects.push(about(main, load));
+                continue;
+            };
+            rows.push(ChangeRow {
+                item: load.item.key.clone(),
+                part: "main".to_owned(),
+                object: CASE.to_owned(),
+                id: case.clone(),
+                values: change.wanted.clone(),
+            });
+            waiting.push((at, case, change));
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let done = client::change(self.cx, &named("cases", loads), &rows).await?;
+        for ((at, case, change), done) in waiting.into_iter().zip(done) {
+            let Some(load) = loads.get_mut(at) else {
+                continue;
+            };
+            let mut main = effect("main", CASE, case, Action::Matched);
+            match done {
+                Changed::Done(key) => {
+                    main.action = Action::Updated;
+                    main.key = Some(key);
+                    main.before = Some(Value::Object(change.before).to_string());
+                    main.fingerprint = Some(super::sent_print(&change.wanted));
+                }
+                Changed::Refused(_) => {
+                    let note = "the change of its Case was refused: left as it is";
+                    load.losses.push(loss("conversation", Fidelity::Lost, note));
+                }
+                Changed::Unsettled => load.open = Some("a change of its Case"),
+            }
+            let main = about(main, load);
+            load.effects.push(main);
+        }
+        Ok(())
+    }
+
+    /// What is there of e-mails and files.
+    async fn known_children(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let cases: BTreeSet<String> = loads.iter().flat_map(|l| l.cases.iter().cloned()).collect();
+        let select = format!("SELECT Id, ParentId, {SOURCE_ID} FROM {MAIL}");
+        let mut mails = Vec::new();
+        if self.state.has(MAIL, SOURCE_ID) {
+            mails = client::query_in(self.cx, &select, "ParentId", &cases, None).await?;
+        }
+        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for mail in mails {
+            let case = id18(text(&mail, "ParentId"));
+            known
+                .entry(case)
+                .or_default()
+                .insert(text(&mail, SOURCE_ID).to_owned());
+        }
+        for load in loads.iter_mut() {
+            let of_cases = load.cases.iter().filter_map(|case| known.get(case));
+            load.known = of_cases.flatten().cloned().collect();
+            // The card is a field; what did not fit there was said once.
+            for children in &mut load.mapped.children {
+                children.retain(|child| !child.part.starts_with("card:"));
+            }
+        }
+        let ids = loads.iter().flat_map(|load| files_of(&load.thread));
+        let ids: BTreeSet<&str> = ids.map(|entry| entry.head.id.as_str()).collect();
+        let there = files::there(self.cx, self.state, &ids).await?;
+        for load in loads.iter_mut() {
+            for (id, file) in &mut load.files {
+                if let Some(found) = there.get(id) {
+                    *file = self.at_site(found.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn conclude(&self, load: Load<'_>) {
+        let first = load.effects.first().map(|main| main.action);
+        let added = load
+            .effects
+            .iter()
+            .any(|effect| effect.action == Action::Created);
+        let status = match (load.open, first) {
+            (Some(what), _) => Status::Unsettled(format!("{what} was not answered")),
+            (None, Some(Action::Created)) => Status::Created,
+            (None, Some(Action::Updated)) => Status::Updated,
+            (None, _) if added => Status::Updated,
+            (None, _) => Status::Matched,
+        };
+        let mut losses = load.mapped.losses;
+        losses.extend(load.losses);
+        let mut refused = load.mapped.refused;
+        refused.extend(load.refused);
+        // What is not known of a record is not known of its entries.
+        if load.open.is_some() {
+            refused.clear();
+        }
+        self.cx.report(Outcome {
+            item: load.item.key.clone(),
+            status,
+            effects: load.effects,
+            losses,
+            refused,
+        });
+    }
+
+    /// The first Case of each thread. Gives the threads that go on; the others have their outcome.
+    async fn first_cases<'i>(&self, loads: Vec<Load<'i>>) -> Result<Vec<Load<'i>>, Error> {
+        let mut waiting = loads;
+        let mut there = Vec::new();
+        // A second time without the owner, where Salesforce does not take him.
+        for (batch, is_last) in [("cases", false), ("cases-unowned", true)] {
+            let rows: Vec<Row> = waiting.iter().map(|load| case_row(load, 0, None)).collect();
+            let saved = client::insert(self.cx, &named(batch, &waiting), &rows).await?;
+            let mut again = Vec::new();
+            for (mut load, saved) in std::mem::take(&mut waiting).into_iter().zip(saved) {
+                match saved {
+                    Saved::Made { id, proof, key } => {
+                        load.is_old |= proof != Proof::Fresh;
+                        let mut main = made("main", CASE, id.as_str(), Some(proof), key);
+                        self.describe_case(&load, 0, &mut main);
+                        load.effects.push(main);
+                        load.cases.push(id);
+                        there.push(load);
+                    }
+                    Saved::There { id, .. } => self.keep(&load, &id),
+                    Saved::Refused(fault) if is_of_owner(&fault) && !is_last => {
+                        let note = "the owner cannot own it here: named on the source card";
+                        let field = "conversation.assignees";
+                        load.losses.push(loss(field, Fidelity::Converted, note));
+                        for case in &mut load.mapped.cases {
+                            case.fields.shift_remove("OwnerId");
+                        }
+                        again.push(load);
+                    }
+                    Saved::Refused(fault) => {
+                        reject(self.cx, load.item, client::rejection(&fault));
+                    }
+                    Saved::Unsettled => {
+                        let why = Status::Unsettled("a Case was not answered".to_owned());
+                        report(self.cx, load.item, why, Vec::new(), load.mapped.losses);
+                    }
+                }
+            }
+            if again.is_empty() {
+                break;
+            }
+            waiting = again;
+        }
+        Ok(there)
+    }
+
+    fn describe_case(&self, load: &Load<'_>, number: usize, effect: &mut Effect) {
+        let draft = load.mapped.cases.get(number);
+        effect.fingerprint = draft.map(|draft| super::sent_print(&draft.fields));
+        effect.updated_at = updated_at(load);
+        effect.url = Some(url(&effect.target_id));
+    }
+
+    /// The Cases that continue others (rule M-16). What one would hold that is refused stands under the one before.
+    async fn further_cases(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let mut places = Vec::new();
+        let mut rows = Vec::new();
+        for (at, load) in loads.iter().enumerate() {
+            for number in 1..load.mapped.cases.len() {
+                places.push((at, number));
+                rows.push(case_row(load, number, load.cases.first()));
+            }
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let saved = client::insert(self.cx, &named("further-cases", loads), &rows).await?;
+        for ((at, number), saved) in places.into_iter().zip(saved) {
+            let Some(load) = loads.get_mut(at) else {
+                continue;
+            };
+            match saved {
+                Saved::Made { id, proof, key } => {
+                    let part = format!("continued:{}", number + 1);
+                    let mut further = made(&part, CASE, id.as_str(), Some(proof), key);
+                    self.describe_case(load, number, &mut further);
+                    load.effects.push(further);
+                    load.cases.push(id);
+                }
+                Saved::There { .. } | Saved::Refused(_) => {
+                    let note =
+                        "a Case that continues it was refused: all stands under the one before";
+                    let field = "conversation.messages";
+                    load.losses.push(loss(field, Fidelity::Converted, note));
+                    load.cases.extend(load.cases.last().cloned());
+                }
+                Saved::Unsettled => {
+                    load.open = Some("a Case that continues it");
+                    load.cases.extend(load.cases.last().cloned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file with its whole address.
+    fn at_site(&self, file: File) -> File {
+        match file {
+            File::There { document, url } => File::There {
+                document,
+                url: format!("{}{url}", self.config.site()),
+            },
+            other => other,
+        }
+    }
+
+    async fn send_files(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let mut fates = Vec::new();
+        {
+            let mut places = Vec::new();
+            let mut wanted = Vec::new();
+            for (at, load) in loads.iter().enumerate() {
+                let Some(case) = load.cases.first() else {
+                    continue;
+                };
+                for entry in files_of(&load.thread) {
+                    let file = load.files.get(&entry.head.id);
+                    if matches!(file, Some(File::There { .. })) {
+                        continue;
+                    }
+                    if let Ok((name, content)) = files::to_be_sent(entry, self.config) {
+                        places.push((at, entry.head.id.clone()));
+                        wanted.push(Wanted {
+                            item: &load.item.key,
+                            entry,
+                            name,
+                            content,
+                            case,
+                        });
+                    }
+                }
+            }
+            let batch = named("files", loads);
+            let sent = files::send(self.cx, self.state, &batch, &wanted).await?;
+            fates.extend(places.into_iter().zip(sent));
+        }
+        for ((at, id), fate) in fates {
+            let Some(load) = loads.get_mut(at) else {
+                continue;
+            };
+            match fate {
+                Fate::There(file, effect) => {
+                    let file = self.at_site(file);
+                    load.files.insert(id, file);
+                    load.effects.push(*effect);
+                }
+                Fate::Refused(file) => {
+                    load.files.insert(id, file);
+                }
+                Fate::Unsettled => load.open = Some("a file"),
+            }
+        }
+        // An e-mail could not get a file later: what is not known ends here, and is taken up again.
+        Ok(())
+    }
+
+    /// The e-mails of all threads. Those that Salesforce does not take come back as comments.
+    async fn mails(&self, loads: &mut [Load<'_>]) -> Result<Vec<(usize, String, Child)>, Error> {
+        let mut packs = Packs::default();
+        for (at, load) in loads
+            .iter()
+            .enumerate()
+            .filter(|(_, load)| load.open.is_none())
+        {
+            for (case, children) in load.cases.iter().zip(&load.mapped.children) {
+                let is_new = |child: &&Child| {
+                    let marker = child.fields.get(SOURCE_ID).and_then(Value::as_str);
+                    child.mail && !marker.is_some_and(|marker| load.known.contains(marker))
+                };
+                let mails: Vec<&Child> = children.iter().filter(is_new).collect();
+                packs.add(
+                    mails
+                        .into_iter()
+                        .map(|child| (at, case.clone(), child.clone())),
+                );
+            }
+        }
+        let mut comments = Vec::new();
+        let mut known = Vec::new();
+        for (number, pack) in packs.all().into_iter().enumerate() {
+            let batch = format!("{}:{number}", named("mails", loads));
+            let back = self.mail_pack(loads, &batch, pack).await?;
+            for (at, case, mut child, fault) in back {
+                if names_people(&fault) {
+                    known.push((at, case, child, fault));
+                } else {
+                    comments.extend(self.instead(loads, at, &case, &mut child, &fault));
+                }
+            }
+        }
+        // Addresses of people who are here are to be given by their ids (Salesforce facts §9.3).
+        let people = self
+            .people(known.iter().map(|(_, _, child, _)| child))
+            .await?;
+        let mut packs = Packs::default();
+        for (at, case, mut child, _) in known {
+            thread::by_ids(&mut child, &people);
+            packs.add(std::iter::once((at, case, child)));
+        }
+        for (number, pack) in packs.all().into_iter().enumerate() {
+            let batch = format!("{}:{number}", named("mails-by-id", loads));
+            for (at, case, mut child, fault) in self.mail_pack(loads, &batch, pack).await? {
+                comments.extend(self.instead(loads, at, &case, &mut child, &fault));
+            }
+        }
+        Ok(comments)
+    }
+
+    /// One request for e-mails; gives those that were refused.
+    async fn mail_pack(
+        &self,
+        loads: &mut [Load<'_>],
+        batch: &str,
+        pack: Vec<(usize, String, Child)>,
+    ) -> Result<Vec<(usize, String, Child, Fault)>, Error> {
+        let row = |(at, case, child): &(usize, String, Child)| {
+            let item = loads.get(*at).map(|load| load.item.key.clone());
+            child_row(item.unwrap_or_default(), MAIL, case, child)
+        };
+        let rows: Vec<Row> = pack.iter().map(row).collect();
+        let saved = client::insert(self.cx, batch, &rows).await?;
+        let mut refused = Vec::new();
+        for ((at, case, child), saved) in pack.into_iter().zip(saved) {
+            let Some(load) = loads.get_mut(at) else {
+                continue;
+            };
+            match saved {
+                Saved::Made { id, proof, key } => {
+                    let mut mail = made(&child.part, MAIL, id, Some(proof), key);
+                    mail.fingerprint = Some(thread::child_print(&child));
+                    load.effects.push(mail);
+                }
+                Saved::There { id, key } => {
+                    let note = "an e-mail of an earlier load is there: left as it is";
+                    load.losses.push(loss("message", Fidelity::Lost, note));
+                    load.effects.push(made(&child.part, MAIL, id, None, key));
+                }
+                Saved::Refused(fault) => refused.push((at, case, child, fault)),
+                Saved::Unsettled => load.open = Some("an e-mail"),
+            }
+        }
+        Ok(refused)
+    }
+
+    /// What stands for an e-mail that was refused.
+    fn instead(
+        &self,
+        loads: &mut [Load<'_>],
+        at: usize,
+        case: &str,
+        child: &mut Child,
+        fault: &Fault,
+    ) -> Vec<(usize, String, Child)> {
+        if let Some(load) = loads.get_mut(at) {
+            let note = "refused as an e-mail: a comment";
+            load.losses.push(loss("message", Fidelity::Converted, note));
+        }
+        let comments = thread::as_comments(child, &fault.code, self.state.audits(COMMENT));
+        let comments = comments.into_iter();
+        comments.map(|one| (at, case.to_owned(), one)).collect()
+    }
+
+    /// Contacts, leads and users by their addresses, of those that e-mails name.
+    async fn people<'c>(
+        &self,
+        mails: impl Iterator<Item = &'c Child>,
+    ) -> Result<BTreeMap<String, String>, Error> {
+        let addresses: BTreeSet<String> = mails.flat_map(thread::addresses_of).collect();
+        let mut people = BTreeMap::new();
+        if addresses.is_empty() {
+            return Ok(people);
+        }
+        for object in ["Contact", "User", "Lead"] {
+            let select = format!("SELECT Id, Email FROM {object}");
+            let found = client::query_in(self.cx, &select, "Email", &addresses, None).await?;
+            for person in found {
+                let address = text(&person, "Email").to_lowercase();
+                people.entry(address).or_insert_with(|| id_of(&person));
+            }
+        }
+        Ok(people)
+    }
+
+    async fn comments(
+        &self,
+        loads: &mut [Load<'_>],
+        instead: Vec<(usize, String, Child)>,
+    ) -> Result<(), Error> {
+        let mut wants = Vec::new();
+        for (at, load) in loads
+            .iter()
+            .enumerate()
+            .filter(|(_, load)| load.open.is_none())
+        {
+            let instead = || instead.iter().filter(|(of, ..)| *of == at);
+            let planned = load.cases.iter().zip(&load.mapped.children);
+            let planned = planned.flat_map(|(case, children)| {
+                let comments = children.iter().filter(|child| !child.mail);
+                comments.map(move |child| (case, child))
+            });
+            let all = planned.chain(instead().map(|(_, case, child)| (case, child)));
+            for (case, child) in all {
+                wants.push(Want {
+                    place: at,
+                    row: child_row(load.item.key.clone(), COMMENT, case, child),
+                    parent: case.clone(),
+                    print: thread::child_print(child),
+                    maybe_there: load.is_old.then_some(load.item.in_doubt_since),
+                    asked: None,
+                });
+            }
+        }
+        // Of one Case together, whichever list they came from.
+        wants.sort_by(|a, b| (a.place, &a.parent).cmp(&(b.place, &b.parent)));
+        let look = Looked {
+            cx: self.cx,
+            object: COMMENT,
+            select: "SELECT Id, ParentId, CommentBody, IsPublished FROM CaseComment",
+            parent: "ParentId",
+            identity: |record| {
+                let (published, body) = thread::comment_identity(record);
+                format!("{published} {body}")
+            },
+        };
+        let made = look.insert(&named("comments", loads), wants).await?;
+        take(loads, made, "a comment");
+        Ok(())
+    }
+
+    async fn topics(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let mut wants = Vec::new();
+        for (at, load) in loads
+            .iter()
+            .enumerate()
+            .filter(|(_, load)| load.open.is_none())
+        {
+            let Some(case) = load.cases.first() else {
+                continue;
+            };
+            for topic in &load.mapped.topics {
+                let values = [("TopicId", topic), ("EntityId", case)];
+                let values = values.map(|(name, id)| (name.to_owned(), json!(id)));
+                wants.push(Want {
+                    place: at,
+                    row: Row {
+                        item: load.item.key.clone(),
+                        part: format!("topic:{topic}"),
+                        object: TOPIC.to_owned(),
+                        values: Map::from_iter(values),
+                    },
+                    parent: case.clone(),
+                    print: String::new(),
+                    maybe_there: load.is_old.then_some(load.item.in_doubt_since),
+                    asked: None,
+                });
+            }
+        }
+        let look = Looked {
+            cx: self.cx,
+            object: TOPIC,
+            select: "SELECT Id, TopicId, EntityId FROM TopicAssignment",
+            parent: "EntityId",
+            identity: |record| id18(text(record, "TopicId")),
+        };
+        let made = look.insert(&named("topics", loads), wants).await?;
+        take(loads, made, "a topic");
+        Ok(())
+    }
+}
+
+/// The message that a part stands for: `message:<id>`, `message:<id>#2`.
+fn message_of<'i>(item: &'i Item, part: &str) -> Option<&'i Head> {
+    let id = part.strip_prefix("message:")?;
+    let whole = id.strip_suffix("/comment").unwrap_or(id);
+    let bare = whole.rsplit_once('#').map_or(whole, |(id, _)| id);
+    let heads = item.body.entries.iter().map(|entry| &entry.head);
+    let mut messages = heads.filter(|head| head.kind == Kind::Message);
+    messages.find(|head| head.id == whole || head.id == bare)
+}
+
+/// Whether an earlier run made what an effect names.
+fn is_prior(item: &Item, effect: &Effect) -> bool {
+    let same = |prior: &Effect| {
+        (&prior.target_kind, &prior.target_id) == (&effect.target_kind, &effect.target_id)
+    };
+    item.prior.iter().any(same)
+}
+
+/// Puts what became of rows where it belongs.
+fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static str) {
+    for (at, fate) in made {
+        let Some(load) = loads.get_mut(at) else {
+            continue;
+        };
+        match fate {
+            // An earlier run has it in its own effects.
+            looked::Fate::There(effect) if is_prior(load.item, &effect) => {}
+            looked::Fate::There(effect) => load.effects.push(effect),
+            looked::Fate::Refused(row, _) if row.object == TOPIC => {
+                let note = "a topic was refused: the tag is in its field, or on the source card";
+                load.losses
+                    .push(loss("conversation.tags", Fidelity::Converted, note));
+            }
+            looked::Fate::Refused(row, fault) => match message_of(load.item, &row.part) {
+                Some(head) => {
+                    let known = |one: &RefusedEntry| {
+                        load.item
+                            .refused(head, "")
+                            .is_some_and(|r| r.place == one.place)
+                    };
+                    if !load.refused.iter().any(known) {
+                        load.refused.extend(load.item.refused(head, fault.said()));
+                    }
+                }
+                None => {
+                    let note = "a comment of ours was refused: a part of the source card, or a link, is missing";
+                    load.losses.push(loss("conversation", Fidelity::Lost, note));
+                }
+            },
+            looked::Fate::Unsettled => load.open = Some(what),
+        }
+    }
+}
+
+/// Children in packs of as many as one request takes, those of one Case in one pack where they fit.
+#[derive(Default)]
+struct Packs {
+    full: Vec<Vec<(usize, String, Child)>>,
+    open: Vec<(usize, String, Child)>,
+}
+
+impl Packs {
+    fn add(&mut self, of_one: impl Iterator<Item = (usize, String, Child)>) {
+        let of_one: Vec<_> = of_one.collect();
+        if self.open.len() + of_one.len() > ROWS && !self.open.is_empty() {
+            self.full.push(std::mem::take(&mut self.open));
+        }
+        for one in of_one {
+            if self.open.len() == ROWS {
+                self.full.push(std::mem::take(&mut self.open));
+            }
+            self.open.push(one);
+        }
+    }
+
+    fn all(mut self) -> Vec<Vec<(usize, String, Child)>> {
+        if !self.open.is_empty() {
+            self.full.push(self.open);
+        }
+        self.full
+    }
+}
+
+/// A request's name: the first thread's, so that it is the same whenever the unit runs.
+fn named(what: &str, loads: &[Load<'_>]) -> String {
+    let first = loads.first().map(|load| load.item.key.as_str());
+    format!("{what}:{}", first.unwrap_or_default())
+}
+
+fn case_row(load: &Load<'_>, number: usize, parent: Option<&String>) -> Row {
+    let draft = load.mapped.cases.get(number);
+    let mut values = draft.map(|draft| draft.fields.clone()).unwrap_or_default();
+    if let Some(parent) = parent {
+        values.insert("ParentId".to_owned(), json!(parent));
+    }
+    Row {
+        item: load.item.key.clone(),
+        part: case_part(number),
+        object: CASE.to_owned(),
+        values,
+    }
+}
+
+/// Which part of its item a Case is, by its place.
+fn case_part(number: usize) -> String {
+    match number {
+        0 => "main".to_owned(),
+        n => format!("continued:{}", n + 1),
+    }
+}
+
+/// A Case's effect with what is said of every one.
+fn about(main: Effect, load: &Load<'_>) -> Effect {
+    Effect {
+        updated_at: updated_at(load),
+        url: Some(url(&main.target_id)),
+        ..main
+    }
+}
+
+/// What a Case is given once, when it is made.
+fn is_of_birth(name: &str) -> bool {
+    matches!(
+        name,
+        "CreatedDate"
+            | "CreatedById"
+            | "LastModifiedDate"
+            | "ClosedDate"
+            | "RecordTypeId"
+            | SOURCE_ID
+            | RUN
+    )
+}
+
+/// What becomes of a Case that is there: what differs, but for what somebody changed here since we wrote it (rule D-11).
+fn change_of(load: &mut Load<'_>, record: &Record) -> Change {
+    let draft = load.mapped.cases.first();
+    let mut wanted = draft.map(|draft| draft.fields.clone()).unwrap_or_default();
+    let recorded = prior(load.item).and_then(|main| main.fingerprint.as_deref());
+    let theirs = changed(recorded.unwrap_or_default(), &facets_now(CASE, record));
+    wanted.retain(|name, value| {
+        let now = record.get(name).unwrap_or(&Value::Null);
+        !is_of_birth(name) && facet(now) != facet(value)
+    });
+    let before = wanted.len();
+    wanted.retain(|name, _| !theirs.contains(name));
+    if wanted.len() < before {
+        let note = "changed here since it was loaded: left as it is";
+        load.losses.push(loss("conversation", Fidelity::Lost, note));
+    }
+    changes(
+        MatchPolicy::SourceWins,
+        &wanted,
+        &Value::Object(record.clone()),
+    )
+}
+
+fn child_row(item: String, object: &str, case: &str, child: &Child) -> Row {
+    let mut values = Map::new();
+    values.insert("ParentId".to_owned(), Value::from(case));
+    values.extend(child.fields.clone());
+    Row {
+        item,
+        part: child.part.clone(),
+        object: object.to_owned(),
+        values,
+    }
+}
+
+/// Whether a Case was refused because of who would own it (Salesforce facts §3, §11).
+fn is_of_owner(fault: &Fault) -> bool {
+    fault.is("INACTIVE_OWNER_OR_USER")
+        || fault.is("OP_WITH_INVALID_USER_TYPE_EXCEPTION")
+        || fault.fields.iter().any(|field| field == "OwnerId")
+}
+
+/// Whether an e-mail was refused because it names people who are here by their addresses (Salesforce facts §9.3).
+fn names_people(fault: &Fault) -> bool {
+    let fields = ["ToAddress", "CcAddress", "BccAddress"];
+    let named = |field: &String| fields.contains(&field.as_str());
+    !fault.is("INVALID_EMAIL_ADDRESS") && fault.fields.iter().any(named)
+}
+
+/// When the source changed a thread last, as far as its Case says it.
+fn updated_at(load: &Load<'_>) -> Option<i64> {
+    let head = &load.thread.conversation.head;
+    let last = match &load.thread.conversation.data {
+        Entity::Conversation(conversation) => conversation.last_activity_at,
+        _ => None,
+    };
+    head.updated_at.max(last).or(head.created_at)
+}
+
+fn url(case: &str) -> String {
+    format!("/{case}")
+}

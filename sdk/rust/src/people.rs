@@ -1,0 +1,69 @@
+//! Names and addresses of people, in the forms by which platforms know one again.
+
+use crate::types::{Customer, Entry};
+
+/// A name that is never empty, out of whatever the record has.
+pub fn customer_name(entry: &Entry, customer: &Customer) -> String {
+    let whole = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
+    let both = [&customer.first_name, &customer.last_name]
+        .into_iter()
+        .flatten()
+        .map(|part| part.trim())
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    whole(&customer.name)
+        .or_else(|| whole(&customer.display_name))
+        .or_else(|| (!both.is_empty()).then_some(both))
+        .or_else(|| whole(&customer.username))
+        .or_else(|| {
+            customer
+                .addresses
+                .first()
+                .map(|a| a.value.clone())
+                .filter(|v| !v.trim().is_empty())
+        })
+        .unwrap_or_else(|| format!("Customer {}", entry.head.id))
+}
+
+/// An e-mail address in the form in which platforms compare them, lower case; `None` for what most would refuse.
+pub fn email(text: &str) -> Option<String> {
+    let text = text.trim().to_lowercase();
+    let (local, domain) = text.split_once('@')?;
+    let proper = !local.is_empty()
+        && domain.contains('.')
+        && !domain.contains('@')
+        && !domain.starts_with('.')
+        && !domain.ends_with('.')
+        && !text
+            .chars()
+            .any(|c| c.is_whitespace() || c == '"' || c == ',');
+    proper.then_some(text)
+}
+
+/// A phone number as E.164; `None` for what is not certainly one.
+pub fn e164(text: &str) -> Option<String> {
+    let kept: String = text
+        .chars()
+        .filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/'))
+        .collect();
+    let digits = kept.strip_prefix('+')?;
+    let proper = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    proper.then_some(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_certain_phone_numbers_become_identities() {
+        assert_eq!(e164("+1 (555) 555-0123").as_deref(), Some("+15555550123"));
+        assert_eq!(e164("555-0123"), None);
+        assert_eq!(
+            email(" Ana@Example.com ").as_deref(),
+            Some("ana@example.com")
+        );
+        assert_eq!(email("ana@localhost"), None);
+    }
+}

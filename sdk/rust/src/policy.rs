@@ -1,0 +1,191 @@
+//! What may be changed in a record that was there before (rule M-7), and how values are compared across a platform's ways of
+//! writing them.
+
+use serde_json::{Map, Value};
+
+use crate::destination::{Item, MatchKey, MatchPolicy};
+use crate::types::Entity;
+use crate::{Context, people, time};
+
+/// A record that an item may be, as far as it tells whose it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Found<'a> {
+    /// The marker that it carries, or another external id; empty where it has none.
+    pub marker: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// Whether it is, or shares its address with, one of the staff.
+    pub staff: bool,
+    /// Whether another candidate of the item was found before.
+    pub several: bool,
+    /// By what it was found.
+    pub by: MatchKey,
+}
+
+/// Why a record that was found may be somebody else; nobody is fused with such a one (rule M-7).
+pub fn doubt(cx: &Context, item: &Item, found: &Found<'_>) -> Option<&'static str> {
+    let same = |one: &str, other: &str| one.trim().to_lowercase() == other.trim().to_lowercase();
+    let other = found.marker.to_lowercase();
+    let of_source = other.starts_with(&cx.marker_prefix().to_lowercase());
+    let name = match &item.entry().data {
+        Entity::Customer(customer) => people::customer_name(item.entry(), customer),
+        _ => String::new(),
+    };
+    if found.staff {
+        Some("a customer with what belongs to one of the staff")
+    } else if of_source && other != item.marker.to_lowercase() {
+        Some("it is another record of the source")
+    } else if found.several {
+        Some("several records may be it")
+    } else if found.by == MatchKey::Phone && !same(found.name, &name) {
+        Some("the same number, and another name")
+    } else {
+        None
+    }
+}
+
+/// A change to a record that was there.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Change {
+    /// What becomes of it, by attribute.
+    pub wanted: Map<String, Value>,
+    /// What was there, by the same attributes: the before-image. What was empty is null.
+    pub before: Map<String, Value>,
+}
+
+/// What of the wanted attributes is to be changed in a record: nothing where it is to be left; what is empty there; or all that
+/// differs.
+pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, there: &Value) -> Change {
+    let mut change = Change::default();
+    for (name, value) in wanted {
+        let was = there.get(name).unwrap_or(&Value::Null);
+        let allowed = match policy {
+            MatchPolicy::Leave => false,
+            MatchPolicy::FillEmpty => is_empty(was),
+            MatchPolicy::SourceWins => true,
+        };
+        if allowed && canonical(was) != canonical(value) {
+            change.wanted.insert(name.clone(), value.clone());
+            change.before.insert(name.clone(), was.clone());
+        }
+    }
+    change
+}
+
+/// Whether a value says nothing.
+pub fn is_empty(value: &Value) -> bool {
+    value.is_null()
+        || value.as_str().is_some_and(str::is_empty)
+        || value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// Whether an object has these values, those of objects in it included.
+pub fn holds(object: &Value, wanted: &Map<String, Value>) -> bool {
+    wanted.iter().all(|(name, value)| {
+        let there = object.get(name).unwrap_or(&Value::Null);
+        match value {
+            Value::Object(fields) => holds(there, fields),
+            value => canonical(there) == canonical(value),
+        }
+    })
+}
+
+/// A value without the differences between what is sent and what comes back: digits behind a point, the offset of a time, a
+/// day written as its midnight, the order of a list.
+pub fn canonical(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => canonical_text(text),
+        Value::Number(number) if number.is_f64() => number
+            .as_f64()
+            .map_or_else(|| number.to_string(), |number| number.to_string()),
+        Value::Array(list) => {
+            let mut list: Vec<String> = list.iter().map(canonical).collect();
+            list.sort();
+            list.join(",")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn canonical_text(text: &str) -> String {
+    let decimal = |text: &str| match text.parse::<f64>() {
+        Ok(number) if text.contains('.') => Some(number.to_string()),
+        _ => None,
+    };
+    decimal(text)
+        .or_else(|| moment(text))
+        .unwrap_or_else(|| text.strip_suffix("T00:00:00Z").unwrap_or(text).to_owned())
+}
+
+/// A time in UTC; a midnight as its day.
+fn moment(text: &str) -> Option<String> {
+    if text.as_bytes().get(10) != Some(&b'T') {
+        return None;
+    }
+    // Some write an offset without its colon: `+0000`.
+    let with_colon = text
+        .split_at_checked(text.len().saturating_sub(5))
+        .filter(|(_, offset)| offset.starts_with(['+', '-']))
+        .and_then(|(time, offset)| {
+            Some(format!("{time}{}:{}", offset.get(..3)?, offset.get(3..)?))
+        });
+    let (moment, _) = time::parse_lossy(with_colon.as_deref().unwrap_or(text))?;
+    let utc = time::format_utc(moment.at)?;
+    Some(utc.strip_suffix("T00:00:00Z").unwrap_or(&utc).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn wanted(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn a_policy_leaves_fills_or_overwrites_and_keeps_what_was_there() {
+        let there = json!({"name": "Ana", "phone": "", "tier": null, "city": "Bern"});
+        let wanted =
+            wanted(json!({"name": "Anna", "phone": "+41", "tier": "gold", "city": "Bern"}));
+        let of = |policy| changes(policy, &wanted, &there);
+        assert_eq!(of(MatchPolicy::Leave), Change::default());
+        let filled = of(MatchPolicy::FillEmpty);
+        assert_eq!(
+            Value::Object(filled.wanted),
+            json!({"phone": "+41", "tier": "gold"})
+        );
+        assert_eq!(
+            Value::Object(filled.before),
+            json!({"phone": "", "tier": null})
+        );
+        let all = of(MatchPolicy::SourceWins);
+        assert_eq!(
+            Value::Object(all.before),
+            json!({"name": "Ana", "phone": "", "tier": null})
+        );
+    }
+
+    #[test]
+    fn values_are_compared_without_how_they_are_written() {
+        for (one, other) in [
+            (json!("64.670"), json!("64.67")),
+            (json!(7.0), json!(7)),
+            (
+                json!("2024-01-01T12:00:00Z"),
+                json!("2024-01-01T12:00:00.000+0000"),
+            ),
+            (
+                json!("2024-01-01T14:00:00+02:00"),
+                json!("2024-01-01T12:00:00Z"),
+            ),
+            (json!("2024-01-01T00:00:00Z"), json!("2024-01-01")),
+            (json!(["b", "a"]), json!(["a", "b"])),
+            (json!(null), json!("")),
+        ] {
+            assert_eq!(canonical(&one), canonical(&other));
+        }
+        assert_ne!(canonical(&json!("07")), canonical(&json!("7")));
+    }
+}

@@ -1,0 +1,405 @@
+//! What every destination does with a thread (rule M-3): which parts are skipped, what stands in a line above a body because
+//! a reader must know it, what of a message goes onto the source card, and how a note without a conversation becomes one.
+//!
+//! A body is never changed. What must be said about it (who wrote it, that its delivery failed) stands above it in one
+//! bracketed line, [`LEAD`], which [`without_lead`] takes off again, so that what is read back can be compared with its
+//! original.
+
+use crate::Result;
+use crate::card::{Facts, loss};
+use crate::destination::{Part, Thread};
+use crate::text::escape_html;
+use crate::time;
+use crate::types::{
+    Attachment, AttachmentState, BodySource, Conversation, ConversationStatus, DeliveryStatus,
+    Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message, Visibility,
+};
+use crate::words::Words;
+
+/// How our line begins. Agents and programs can search for it.
+pub const LEAD: &str = "[Migrated: ";
+
+/// The line above a body, without the brackets' end inside it. `None` where there is nothing to say.
+pub fn lead(facts: &[String]) -> Option<String> {
+    if facts.is_empty() {
+        return None;
+    }
+    let shown = |c| match c {
+        ']' => ')',
+        c if char::is_control(c) => ' ',
+        c => c,
+    };
+    let facts: String = facts.join("; ").chars().map(shown).collect();
+    Some(format!("{LEAD}{facts}]"))
+}
+
+/// Plain text under our line.
+pub fn with_lead(lead: Option<&str>, body: &str) -> String {
+    match lead {
+        Some(lead) if body.is_empty() => lead.to_owned(),
+        Some(lead) => format!("{lead}\n\n{body}"),
+        None => body.to_owned(),
+    }
+}
+
+/// HTML under our line.
+pub fn html_with_lead(lead: Option<&str>, html: &str) -> String {
+    match lead {
+        Some(lead) => format!("<p>{}</p>{html}", escape_html(lead)),
+        None => html.to_owned(),
+    }
+}
+
+/// The facts in our line, and the body without it. Works on plain text and on HTML.
+pub fn without_lead(body: &str) -> (Option<&str>, &str) {
+    if let Some(rest) = body.strip_prefix(LEAD) {
+        let Some((facts, rest)) = rest.split_once(']') else {
+            return (None, body);
+        };
+        return (Some(facts), rest.strip_prefix("\n\n").unwrap_or(rest));
+    }
+    let html = body
+        .strip_prefix("<p>")
+        .and_then(|rest| rest.strip_prefix(LEAD));
+    match html.and_then(|rest| rest.split_once("]</p>")) {
+        Some((facts, rest)) => (Some(facts), rest),
+        None => (None, body),
+    }
+}
+
+/// What the line above the n-th piece of a long text says.
+pub fn part_of(n: usize, count: usize) -> String {
+    format!("part {n} of {count}")
+}
+
+/// Whether a body goes on with the text of the one before, by the facts of its line.
+pub fn is_further_part(lead: Option<&str>) -> bool {
+    let part = lead
+        .and_then(|facts| facts.rsplit("; ").next())
+        .and_then(|fact| fact.strip_prefix("part "));
+    part.is_some_and(|part| !part.starts_with("1 of "))
+}
+
+/// HTML in which what an inline image was known by (`cid:…`, its old URL) is its new URL.
+pub fn repoint(html: &str, images: &[(String, String)]) -> String {
+    let mut html = html.to_owned();
+    for (old, new) in images {
+        if old.is_empty() {
+            continue;
+        }
+        let escaped = old.replace('&', "&amp;");
+        if escaped != *old {
+            html = html.replace(&escaped, new);
+        }
+        html = html.replace(old, new);
+    }
+    html
+}
+
+/// What the HTML of a body may call a file, with where the file is now.
+pub fn image_names(attachment: &Attachment, url: &str) -> Vec<(String, String)> {
+    let mut names = Vec::new();
+    if let Some(id) = &attachment.content_id {
+        let bare = id.trim_start_matches("cid:").trim_matches(['<', '>']);
+        names.push((format!("cid:{bare}"), url.to_owned()));
+    }
+    names.extend(
+        attachment
+            .body_url
+            .iter()
+            .map(|old| (old.clone(), url.to_owned())),
+    );
+    names
+}
+
+/// Why a file has no bytes to be sent: the cause, for a report, and what the thread says of it.
+pub fn no_bytes(attachment: &Attachment) -> Option<(&'static str, String)> {
+    if attachment.content.is_some() {
+        return None;
+    }
+    Some(match &attachment.state {
+        AttachmentState::Available => (
+            "its bytes could not be read: named in the thread",
+            "its bytes could not be read".to_owned(),
+        ),
+        AttachmentState::External(url) => (
+            "kept at a host that was not granted: its address is in the thread",
+            format!("kept elsewhere: {url}"),
+        ),
+        AttachmentState::Redacted => (
+            "redacted in the source: named in the thread",
+            "redacted in the source".to_owned(),
+        ),
+        AttachmentState::Unavailable(why) => (
+            "the source could not give it: named in the thread",
+            why.clone(),
+        ),
+    })
+}
+
+/// The marker of the n-th object that holds a record too large for one (rule M-16).
+pub fn continued_marker(marker: &str, part: usize) -> String {
+    if part <= 1 {
+        marker.to_owned()
+    } else {
+        format!("{marker}#{part}")
+    }
+}
+
+/// Why a part of a thread is not loaded: a draft, what was deleted; spam and events unless they are asked for.
+pub fn skipped(head: &Head, message: &Message, spam: bool, events: bool) -> Option<&'static str> {
+    if message.delivery.status == DeliveryStatus::Draft {
+        Some("a draft, never sent")
+    } else if head.deleted {
+        Some("deleted in the source")
+    } else if message.spam && !spam {
+        Some("spam")
+    } else if message.visibility == Visibility::Event && !events {
+        Some("an event; carried with `events = true`")
+    } else {
+        None
+    }
+}
+
+/// A time to the millisecond.
+fn iso(at: i64) -> String {
+    time::format_utc(at).unwrap_or_else(|| at.to_string())
+}
+
+/// What stands above a body because a reader must know it.
+pub fn message_facts(message: &Message, words: &Words, facts: &mut Vec<String>) {
+    if message.visibility == Visibility::Event {
+        facts.push("an event".to_owned());
+    }
+    if message.forwarded {
+        let mut to = message.to.clone();
+        to.extend(message.cc.iter().cloned());
+        facts.push(format!("forwarded to {}", to.join(", ")));
+    }
+    if message.delivery.status == DeliveryStatus::Failed {
+        let why = message
+            .delivery
+            .error
+            .as_deref()
+            .unwrap_or("no reason known");
+        facts.push(format!("not delivered: {why}"));
+    }
+    if message.auto {
+        facts.push("sent automatically".to_owned());
+    }
+    match message.body_source {
+        BodySource::Truncated => facts.push("the source gave this text cut".to_owned()),
+        BodySource::Redacted => facts.push("redacted in the source".to_owned()),
+        BodySource::Full | BodySource::Rendering | BodySource::Absent => {}
+    }
+    if let Some(call) = &message.call {
+        let mut said = vec!["a call".to_owned()];
+        let time = |name: &str, at: Option<i64>| at.map(|at| format!("{name} {}", iso(at)));
+        said.extend(time("placed", call.placed_at));
+        said.extend(time("answered", call.answered_at));
+        said.extend(time("ended", call.ended_at));
+        said.extend(call.status.clone());
+        said.extend(call.duration_ms.map(|ms| format!("{} s", ms / 1_000)));
+        said.extend(call.recording_url.clone());
+        facts.push(said.join(", "));
+    }
+    if !message.reactions.is_empty() {
+        let list: Vec<String> = message
+            .reactions
+            .iter()
+            .map(|r| match &r.author {
+                Some(author) => format!("{} by {}", r.name, words.reference(author)),
+                None => r.name.clone(),
+            })
+            .collect();
+        facts.push(format!("reactions: {}", list.join(", ")));
+    }
+}
+
+/// What of a message the destination has fields of its own for, so that the source card need not say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Text, time and author.
+    Text,
+    /// What an e-mail has, too: id, direction, subject, addresses and Message-ID.
+    Email,
+}
+
+/// What the source knows of a message and the destination has no place for, as facts for the source card; none where all of
+/// it has one. `subject` is the thread's.
+pub fn message_card(
+    head: &Head,
+    message: &Message,
+    subject: Option<&str>,
+    holds: Holds,
+    words: &Words,
+    losses: &mut Vec<Loss>,
+) -> Vec<String> {
+    let mut facts = Vec::new();
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            facts.push(format!("{name} {value}"));
+        }
+    };
+    let fine = |at: &i64| at.rem_euclid(1_000) != 0;
+    let is_text = holds == Holds::Text;
+    let made = head.created_at.filter(|at| Some(*at) != message.sent_at);
+    if is_text {
+        add("id", Some(head.id.clone()));
+    }
+    add("sent", message.sent_at.filter(fine).map(iso));
+    add("made", made.map(iso));
+    if is_text {
+        let direction = match message.direction {
+            Direction::Inbound => Some("inbound"),
+            Direction::Outbound => Some("outbound"),
+            Direction::None => None,
+        };
+        add("direction", direction.map(str::to_owned));
+    }
+    let channel = message.channel.clone();
+    add("channel", channel.filter(|c| is_text || c != "email"));
+    add("app", message.app.clone());
+    if is_text {
+        let own = message.subject.clone();
+        add("subject", own.filter(|s| Some(s.as_str()) != subject));
+        add("from", message.sender.clone());
+        add("to", Some(message.to.join(", ")));
+        add("cc", Some(message.cc.join(", ")));
+        add("bcc", Some(message.bcc.join(", ")));
+        add("message-id", message.message_id.clone());
+    }
+    add("in-reply-to", message.in_reply_to.clone());
+    add("read", message.read_at.map(iso));
+    add("failed", message.delivery.failed_at.map(iso));
+    add("sent to many", message.bulk.then(|| "yes".to_owned()));
+    add("language", message.language.clone());
+    add("mentions", Some(words.references(&message.mentions)));
+    for link in &message.links {
+        let said = words.reference(&link.to);
+        add("link", Some(format!("{} is {said}", link.url)));
+        let note = match words.link(&link.to) {
+            Some(_) => {
+                "a link in the text leads to the source; the source card says where its record is now"
+            }
+            None => {
+                "a link in the text leads to a record of the source that is not here, or not here yet; the source card names it"
+            }
+        };
+        losses.push(loss("message.links", Fidelity::Converted, note));
+    }
+    for field in &head.fields {
+        add(
+            &format!("field {}", field.name),
+            Some(words.value(&field.value)),
+        );
+    }
+    facts
+}
+
+/// Puts what is skipped of a thread onto the card, and among the losses.
+pub fn skip(head: &Head, why: &'static str, card: &mut Facts, losses: &mut Vec<Loss>) {
+    losses.push(loss("message", Fidelity::Lost, why));
+    card.skipped(&head.id, why);
+}
+
+/// When the first part of a thread was said.
+pub fn first_time(thread: &Thread) -> Option<i64> {
+    let time = |part: &Part| match &part.message.data {
+        Entity::Message(message) => message.sent_at.or(part.message.head.created_at),
+        _ => None,
+    };
+    thread.parts.iter().find_map(time)
+}
+
+/// A note on a customer that belongs to no conversation, as a conversation of its own: one finished, private one (rule M-3).
+/// `with` is the item's own thread: what hangs on the note.
+///
+/// # Errors
+/// `invalid` when it names a conversation, which is missing then, or is public; `bug` when it is no message.
+pub fn lone_note(entry: &Entry, with: Thread) -> Result<Thread> {
+    let Entity::Message(message) = &entry.data else {
+        return Err(Error::Bug("a note that is no message".to_owned()));
+    };
+    let invalid = |reason: &str| {
+        Err(Error::Invalid(Invalid {
+            field: Some("message.conversation".to_owned()),
+            reason: reason.to_owned(),
+        }))
+    };
+    if message.conversation.is_some() {
+        return invalid("the conversation that this message belongs to has not been migrated");
+    }
+    if message.visibility == Visibility::Public {
+        return invalid("a public message without a conversation has no place");
+    }
+    let mut head = entry.head.clone();
+    head.kind = Kind::Conversation;
+    head.fields = Vec::new();
+    let subject = message.subject.clone();
+    let conversation = Conversation {
+        customer: message.customer.clone(),
+        subject: subject.or_else(|| Some("Note on the customer".to_owned())),
+        status: ConversationStatus::Closed,
+        ..Conversation::empty()
+    };
+    let hanging = with.parts.into_iter().flat_map(|part| part.attachments);
+    Ok(Thread {
+        conversation: Entry {
+            head,
+            data: Entity::Conversation(conversation),
+        },
+        parts: vec![Part {
+            message: entry.clone(),
+            attachments: hanging.collect(),
+        }],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_above_a_body_comes_off_again() {
+        let lead = lead(&[
+            "written by Ana [admin]".to_owned(),
+            "not delivered".to_owned(),
+        ]);
+        let lead = lead.as_deref();
+        assert_eq!(
+            lead,
+            Some("[Migrated: written by Ana [admin); not delivered]")
+        );
+        for body in ["Hello ]\n there", "\n\nbegins low"] {
+            let whole = with_lead(lead, body);
+            let (facts, rest) = without_lead(&whole);
+            assert_eq!(facts, Some("written by Ana [admin); not delivered"));
+            assert_eq!(rest, body);
+        }
+        let html = html_with_lead(lead, "<b>x</b>");
+        assert_eq!(without_lead(&html).1, "<b>x</b>");
+        assert_eq!(without_lead("plain").0, None);
+    }
+
+    #[test]
+    fn images_are_repointed_also_where_the_url_was_escaped() {
+        let images = [(
+            "https://old/x?a=1&b=2".to_owned(),
+            "https://new/y".to_owned(),
+        )];
+        let html = r#"<img src="https://old/x?a=1&amp;b=2"><img src="https://old/x?a=1&b=2">"#;
+        assert_eq!(
+            repoint(html, &images),
+            r#"<img src="https://new/y"><img src="https://new/y">"#
+        );
+    }
+
+    #[test]
+    fn a_piece_is_known_by_its_line() {
+        let line = |n| lead(&["a call".to_owned(), part_of(n, 3)]).unwrap_or_default();
+        assert!(!is_further_part(without_lead(&line(1)).0));
+        assert!(is_further_part(without_lead(&line(2)).0));
+        assert!(!is_further_part(None));
+    }
+}

@@ -1,0 +1,250 @@
+//! What there is to migrate to, one entry a platform: tests that name no vendor run over all of them.
+//!
+//! [`destinations!`](crate::destinations) makes a test of each of them from one function.
+
+use anyhow::Result;
+use async_trait::async_trait;
+use axum::Router;
+use serde_json::Value;
+use transload_simulators::common::{Clock, Harness};
+use transload_simulators::{kustomer, salesforce, zendesk};
+
+use crate::compare::{self, Comparison};
+use crate::lab::LabConfig;
+
+/// A simulated platform that a [`crate::Lab`] migrates to.
+#[async_trait]
+pub trait Destination: Clone + Send + Sync + 'static {
+    /// The connector's name.
+    const PLUGIN: &'static str;
+    /// The side effects that `migration.toml` accepts.
+    const ACCEPT: &'static [&'static str];
+    /// Requests that make things, as method and path pattern: where a fault hurts.
+    const CREATIONS: &'static [(&'static str, &'static str)];
+
+    /// A simulator with what is there before a migration: some of the source's agents, and records of its own.
+    fn start(config: &LabConfig, clock: Clock) -> Self;
+
+    /// Faults, recorder, limits, mails and automations.
+    fn harness(&self) -> &Harness;
+
+    /// The service.
+    fn router(&self) -> Router;
+
+    /// What the connection's secret is.
+    fn credential(&self) -> String;
+
+    /// The lines of the connection in `migration.toml`, but for its plugin; the secret is in `destination.token`.
+    fn connection(base_url: &str) -> String;
+
+    /// What is there, without what differs between two runs that did the same.
+    fn state_fingerprint(&self) -> Value;
+
+    /// Holds it against the source, field by field.
+    ///
+    /// # Errors
+    /// A source that does not answer.
+    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison>;
+}
+
+/// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
+/// `blocking`.
+#[macro_export]
+macro_rules! destinations {
+    (blocking $($name:ident),+ $(,)?) => {
+        mod zendesk {
+            $(#[test]
+            fn $name() {
+                super::$name::<transload_simulators::zendesk::Simulator>();
+            })+
+        }
+        mod salesforce {
+            $(#[test]
+            fn $name() {
+                super::$name::<transload_simulators::salesforce::Simulator>();
+            })+
+        }
+    };
+    ($($name:ident),+ $(,)?) => {
+        mod zendesk {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name::<transload_simulators::zendesk::Simulator>().await;
+            })+
+        }
+        mod salesforce {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name::<transload_simulators::salesforce::Simulator>().await;
+            })+
+        }
+    };
+}
+
+/// The numbers of the source's agents who are at the destination, too. The source gives some customers the addresses of its agents
+/// 1, 2, …; those agents have no user there.
+fn agents(few: bool) -> Vec<(String, String)> {
+    let numbers: &[u8] = if few {
+        &[2]
+    } else {
+        &[7, 8, 9, 10, 13, 14, 15, 16, 17]
+    };
+    let agent = |n: &u8| (format!("agent{n}@acme.example"), format!("Agent {n}"));
+    numbers.iter().map(agent).collect()
+}
+
+#[async_trait]
+impl Destination for zendesk::Simulator {
+    const PLUGIN: &'static str = "zendesk";
+    const ACCEPT: &'static [&'static str] = &[
+        "triggers",
+        "automations",
+        "automation-mails",
+        "welcome-mails",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/api/v2/groups"),
+        ("POST", "/api/v2/organizations"),
+        ("POST", "/api/v2/users"),
+        ("POST", "/api/v2/ticket_fields"),
+        ("POST", "/api/v2/user_fields"),
+        ("POST", "/api/v2/custom_objects"),
+        ("POST", "/api/v2/custom_objects/*/jobs"),
+        ("POST", "/api/v2/uploads"),
+        ("POST", "/api/v2/imports/tickets/create_many"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = zendesk::Preexisting::default();
+        Self::new(zendesk::Config {
+            seed: config.seed,
+            clock,
+            high_volume: true,
+            rate_limits: config.limits,
+            preexisting: zendesk::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                // So that one of the source's teams is there, and one is not.
+                groups: if config.few {
+                    vec![]
+                } else {
+                    usual.groups.clone()
+                },
+                ..usual
+            },
+            ..zendesk::Config::default()
+        })
+    }
+
+    fn harness(&self) -> &Harness {
+        Self::harness(self)
+    }
+
+    fn router(&self) -> Router {
+        Self::router(self)
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "subdomain = \"acme\"\nbase_url = \"{base_url}\"\nauth = \"access-token\"\n\
+             access_token = \"file:destination.token\""
+        )
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        Self::state_fingerprint(self)
+    }
+
+    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
+        compare::zendesk(source, self).await
+    }
+}
+
+#[async_trait]
+impl Destination for salesforce::Simulator {
+    const PLUGIN: &'static str = "salesforce";
+    const ACCEPT: &'static [&'static str] = &[
+        "automation",
+        "mail",
+        "assignment",
+        "omni-channel",
+        "duplicate-rules",
+        "entitlements",
+        "later-changes",
+        "storage",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/services/data/*/sobjects/*"),
+        ("POST", "/services/data/*/composite/sobjects"),
+        ("POST", "/services/data/*/tooling/sobjects/CustomField"),
+        ("POST", "/services/data/*/metadata/deployRequest"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = salesforce::Preexisting::default();
+        let mut org = salesforce::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            // What its admin switches off for a migration, since no request can (side effects `automation` and `mail`).
+            deliverability: salesforce::Deliverability::SystemOnly,
+            preexisting: salesforce::Preexisting {
+                users: agents(config.few),
+                queues: if config.few {
+                    vec![]
+                } else {
+                    usual.queues.clone()
+                },
+                automation: false,
+                ..usual
+            },
+            ..salesforce::Config::default()
+        };
+        // The time of a lab runs ahead whenever the host waits.
+        org.switches.session_life = chrono::Duration::days(365);
+        Self::new(org)
+    }
+
+    fn harness(&self) -> &Harness {
+        Self::harness(self)
+    }
+
+    fn router(&self) -> Router {
+        Self::router(self)
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "my_domain = \"acme\"\nbase_url = \"{base_url}\"\nauth = \"access-token\"\n\
+             access_token = \"file:destination.token\""
+        )
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        let mut state = Self::state_fingerprint(self);
+        // The connector puts a digest of the run into a queue's API name, so that it knows it again.
+        let queues = state
+            .pointer_mut("/records/Group")
+            .and_then(Value::as_array_mut);
+        for queue in queues
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object_mut)
+        {
+            queue.remove("DeveloperName");
+        }
+        state
+    }
+
+    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
+        compare::salesforce::compare(source, self).await
+    }
+}
