@@ -487,6 +487,9 @@ pub async fn make_single(
 
 // ---- field definitions
 
+/// A field that was made and is not shown yet: whose it is, its effect, what is lost of it.
+type MadeField<'a> = (&'a Item, Wanted<'a>, Effect, Vec<Loss>);
+
 /// Field definitions.
 ///
 /// # Errors
@@ -495,7 +498,7 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let mut described: BTreeMap<String, Option<Describe>> = BTreeMap::new();
     // What is made is shown in one request for each object, and reported when it is.
-    let mut made: BTreeMap<String, Vec<(&Item, Wanted<'_>, Effect, Vec<Loss>)>> = BTreeMap::new();
+    let mut made: BTreeMap<String, Vec<MadeField<'_>>> = BTreeMap::new();
     for item in items {
         let entry = item.entry();
         let Entity::FieldDefinition(definition) = &entry.data else {
