@@ -178,7 +178,6 @@ fn rate_rules() -> Vec<RateRule> {
         headers: vec![header],
         costs: Vec::new(),
         shared: true,
-        costs: Vec::new(),
     }]
 }
 

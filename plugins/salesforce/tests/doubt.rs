@@ -202,7 +202,7 @@ async fn a_bulk_job_whose_answers_are_lost_makes_nothing_twice() {
             let before = org.snapshot().of_object("Contact").count();
             let harness = org.harness().lose_answer(nth, how);
             let outcomes = org.write_on(harness, Kind::Customer, people()).await;
-            let case = format!("request {nth}, {how:?}");
+            let case = format!("request {nth} of the job, {how:?}");
             let made = |o: &&Outcome| matches!(o.status, Status::Created);
             assert_eq!(outcomes.iter().filter(made).count(), 2_000, "{case}");
             let after = org.snapshot().of_object("Contact").count();

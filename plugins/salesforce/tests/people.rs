@@ -145,14 +145,7 @@ async fn what_is_there_is_filled_and_put_back_by_a_rollback() {
     assert_eq!(contact["Transload_Run__c"], json!(null));
     let undone = org.rollback(UndoMode::Careful).await;
     assert_undone(&undone, "");
-    let after = org.sim.state_fingerprint();
-    let _ = (before, after);
-    assert_eq!(
-        org.snapshot()
-            .with("Contact", "Email", "old.customer@example.com")
-            .len(),
-        1
-    );
+    assert_same(&before, &org.sim.state_fingerprint(), "as before");
 }
 
 #[tokio::test]
@@ -483,12 +476,15 @@ async fn many_customers_go_by_a_bulk_job_and_what_it_refuses_goes_alone() {
     let outcomes = harness.outcomes();
     assert_eq!(outcomes.len(), 2_500);
     assert!(outcomes.iter().all(is_created), "all are of this run");
-    let calls: Vec<String> = harness
+    // How often a job is asked after depends on how long it takes.
+    let mut calls: Vec<String> = harness
         .exchanges()
         .iter()
         .map(|e| format!("{} {}", e.request.method, e.request.url))
         .collect();
-    assert!(calls.len() <= 12, "{calls:#?}");
+    calls.dedup();
+    // Open, upload, close, ask, results; what was there: an insert that says so, and whose it is.
+    assert_eq!(calls.len(), 7, "{calls:#?}");
     let contact = org.of("Contact", &Kind::Customer, &format!("{:024}", 7));
     assert_eq!(contact["LastName"], "Person 7, \"the 7th\"");
     org.assert_silent();

@@ -76,6 +76,23 @@ pub struct Harness {
     holder: Holder,
 }
 
+/// The bytes that a host holds, for a platform that gets them.
+#[derive(Clone, Default)]
+pub struct Files(Rc<RefCell<BTreeMap<String, Vec<u8>>>>);
+
+impl Files {
+    /// The bytes of a blob, where the host holds them.
+    pub fn read(&self, blob: &BlobRef) -> Option<Vec<u8>> {
+        self.0.borrow().get(&blob.sha256).cloned()
+    }
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").finish_non_exhaustive()
+    }
+}
+
 /// How an answer is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
@@ -123,6 +140,21 @@ impl Harness {
             lost: Rc::default(),
             sleeper: Rc::new(|_| {}),
             holder: Rc::new(|_| Vec::new()),
+        }
+    }
+
+    /// The same for a platform that reads the files it is sent: `platform` makes the closure out of the host's blobs.
+    pub fn with_files<P, F, Fut>(platform: P) -> Self
+    where
+        P: FnOnce(Files) -> F,
+        F: Fn(Request) -> Fut + 'static,
+        Fut: Future<Output = Response> + 'static,
+    {
+        let files = Files::default();
+        let harness = Self::new(platform(files.clone()));
+        Self {
+            blobs: files.0,
+            ..harness
         }
     }
 

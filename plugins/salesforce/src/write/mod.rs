@@ -14,20 +14,20 @@ pub mod schema;
 pub mod teams;
 pub mod topics;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::Item;
 use transload_sdk::http::OperationKey;
-use transload_sdk::ledger::{Effect, Proof, Status};
+use transload_sdk::ledger::{Effect, Status};
 use transload_sdk::types::{self, Error, Field, Head, Kind, Loss};
 
 pub use transload_sdk::effects::{effect, made, reject, report, status_of};
 pub use transload_sdk::policy::{canonical, holds};
 
-use crate::api::{Describe, Fault};
+use crate::api::Describe;
 use crate::client::{self, Saved};
 use crate::fields;
 use crate::map::{self, Choices, FieldTarget};

@@ -19,7 +19,7 @@ use transload_sdk::destination::Item;
 use transload_sdk::http::{Body, Header, Part, PartBody, Piece, Request, Response};
 use transload_sdk::ledger::Outcome;
 use transload_sdk::testing::trial::Trial;
-use transload_sdk::testing::{Harness, answer};
+use transload_sdk::testing::{Files, Harness, answer};
 use transload_sdk::types::{BlobRef, Kind};
 use transload_simulators::common::ask;
 use transload_simulators::salesforce::{Config, Simulator, Snapshot};
@@ -84,11 +84,12 @@ impl Org {
         let plays = move || {
             let (router, token) = (router.clone(), token.clone());
             let (clock, slept) = (clock.clone(), clock.clone());
-            Harness::new(move |request| {
-                clock.advance(STEP_MS);
-                send(router.clone(), token.clone(), request)
+            Harness::with_files(|files| {
+                move |request| {
+                    clock.advance(STEP_MS);
+                    send(router.clone(), token.clone(), files.clone(), request)
+                }
             })
-            .holding(bytes_of)
             .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
         };
         let mut trial = Trial::new(plays, move || time.now_ms());
@@ -123,7 +124,7 @@ impl Org {
 }
 
 /// One request to the router; as a host does it, with the credential.
-async fn send(router: Router, token: String, request: Request) -> Response {
+async fn send(router: Router, token: String, files: Files, request: Request) -> Response {
     let bearer = Some(token.as_str());
     let mut headers: Vec<(String, String)> = request
         .headers
@@ -131,23 +132,22 @@ async fn send(router: Router, token: String, request: Request) -> Response {
         .map(|h| (h.name, h.value))
         .collect();
     let body = match request.body {
-        // Bodies of pieces are not sent here: forms carry files.
-        Body::None | Body::Pieces(_) => Vec::new(),
+        Body::None => Vec::new(),
         Body::Bytes(bytes) => bytes,
-        Body::Blob(blob) => bytes_of(&blob),
+        Body::Blob(blob) => bytes_of(&files, &blob),
         Body::Pieces(pieces) => pieces
             .into_iter()
             .flat_map(|piece| match piece {
                 Piece::Bytes(bytes) => bytes,
-                Piece::Blob(blob) => bytes_of(&blob),
-                Piece::Base64(blob) => STANDARD.encode(bytes_of(&blob)).into_bytes(),
+                Piece::Blob(blob) => bytes_of(&files, &blob),
+                Piece::Base64(blob) => STANDARD.encode(bytes_of(&files, &blob)).into_bytes(),
             })
             .collect(),
         Body::Multipart(parts) => {
             let boundary = "transload-test-boundary";
             let kind = format!("multipart/form-data; boundary={boundary}");
             headers.push(("content-type".to_owned(), kind));
-            form(boundary, parts)
+            form(boundary, parts, &files)
         }
     };
     let (method, url) = (request.method.as_str(), request.url.as_str());
@@ -163,12 +163,13 @@ async fn send(router: Router, token: String, request: Request) -> Response {
     }
 }
 
-/// What a blob holds does not matter here; that it was sent does.
-fn bytes_of(blob: &BlobRef) -> Vec<u8> {
-    vec![b'x'; usize::try_from(blob.size).unwrap()]
+/// What the connector wrote; of a file of the source, which these tests do not have, as many letters.
+fn bytes_of(files: &Files, blob: &BlobRef) -> Vec<u8> {
+    let made_up = || vec![b'x'; usize::try_from(blob.size).unwrap()];
+    files.read(blob).unwrap_or_else(made_up)
 }
 
-fn form(boundary: &str, parts: Vec<Part>) -> Vec<u8> {
+fn form(boundary: &str, parts: Vec<Part>, files: &Files) -> Vec<u8> {
     let mut body = Vec::new();
     for part in parts {
         body.extend(format!("--{boundary}\r\n").into_bytes());
@@ -185,7 +186,7 @@ fn form(boundary: &str, parts: Vec<Part>) -> Vec<u8> {
         body.extend(b"\r\n");
         body.extend(match part.body {
             PartBody::Bytes(bytes) => bytes,
-            PartBody::Blob(blob) => bytes_of(&blob),
+            PartBody::Blob(blob) => bytes_of(files, &blob),
         });
         body.extend(b"\r\n");
     }
