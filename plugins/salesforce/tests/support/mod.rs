@@ -90,6 +90,7 @@ impl Org {
                     send(router.clone(), token.clone(), files.clone(), request)
                 }
             })
+            .holding(made_up)
             .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
         };
         let mut trial = Trial::new(plays, move || time.now_ms());
@@ -165,8 +166,12 @@ async fn send(router: Router, token: String, files: Files, request: Request) -> 
 
 /// What the connector wrote; of a file of the source, which these tests do not have, as many letters.
 fn bytes_of(files: &Files, blob: &BlobRef) -> Vec<u8> {
-    let made_up = || vec![b'x'; usize::try_from(blob.size).unwrap()];
-    files.read(blob).unwrap_or_else(made_up)
+    files.read(blob).unwrap_or_else(|| made_up(blob))
+}
+
+/// The bytes of a file that no test gave any.
+fn made_up(blob: &BlobRef) -> Vec<u8> {
+    vec![b'x'; usize::try_from(blob.size).unwrap()]
 }
 
 fn form(boundary: &str, parts: Vec<Part>, files: &Files) -> Vec<u8> {
