@@ -3,6 +3,7 @@
 //! The part of a host that these tests need is played by the SDK's [`Trial`].
 #![allow(
     dead_code,
+    unused_imports,
     clippy::panic,
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
