@@ -99,14 +99,15 @@ impl Fault {
     }
 
     /// Whether the same would pass when it is sent alone and later: a lock, or the limits of code that runs for the rows of a
-    /// request together (Salesforce facts §15).
+    /// request together (Salesforce facts §15). What such code refuses for a reason of its own it would refuse again.
     pub fn passes_alone(&self) -> bool {
-        matches!(
+        let by_code = matches!(
             self.code.as_str(),
-            "UNABLE_TO_LOCK_ROW"
-                | "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY"
-                | "CANNOT_EXECUTE_FLOW_TRIGGER"
-        )
+            "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" | "CANNOT_EXECUTE_FLOW_TRIGGER"
+        );
+        let limits = ["LimitException", "CPU time limit", "Too many "];
+        self.code == "UNABLE_TO_LOCK_ROW"
+            || by_code && limits.iter().any(|limit| self.message.contains(limit))
     }
 
     /// Code and words, for a person.
@@ -340,6 +341,19 @@ mod tests {
         );
         assert_eq!(bulk.fields, ["Subject"]);
         assert_eq!(Fault::read(503, b"<html>").said(), "answered 503");
+    }
+
+    #[test]
+    fn only_locks_and_limits_pass_alone() {
+        let fault = |code: &str, message: &str| Fault {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            ..Fault::default()
+        };
+        let apex = "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY";
+        assert!(fault("UNABLE_TO_LOCK_ROW", "").passes_alone());
+        assert!(fault(apex, "T: System.LimitException: Too many SOQL queries: 101").passes_alone());
+        assert!(!fault(apex, "T: data changed by trigger for field Status").passes_alone());
     }
 
     #[test]

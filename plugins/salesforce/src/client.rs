@@ -533,6 +533,7 @@ async fn rows_met(
 ) -> Result<Vec<Met>, Error> {
     let results = results(reply, rows.len())?;
     let mut met = Vec::with_capacity(rows.len());
+    let mut waited = false;
     for (row, result) in rows.iter().zip(&results) {
         if let Some(id) = result.id.as_deref().filter(|_| result.success) {
             met.push(Met::Success {
@@ -549,7 +550,7 @@ async fn rows_met(
                 id,
                 key: key.clone(),
             },
-            None if fault.passes_alone() => insert_alone(cx, row).await?,
+            None if fault.passes_alone() => insert_alone(cx, row, &mut waited).await?,
             None => Met::Refused(fault),
         });
     }
@@ -566,12 +567,20 @@ pub(crate) fn results(reply: &Reply, rows: usize) -> Result<Vec<RowResult>, Erro
     Ok(results)
 }
 
+/// Waits before a row is sent again; before the first tries of all rows of a request once.
+async fn wait_for_lock(cx: &Context, attempt: u32, waited: &mut bool) {
+    if attempt > 1 || !*waited {
+        cx.sleep(LOCK_WAIT_MS).await;
+    }
+    *waited = true;
+}
+
 /// A row that met a lock goes again alone (Salesforce facts §15).
-async fn insert_alone(cx: &Context, row: &Row) -> Result<Met, Error> {
+async fn insert_alone(cx: &Context, row: &Row, waited: &mut bool) -> Result<Met, Error> {
     let url = path(&format!("/sobjects/{}", row.object));
     let mut last = Fault::default();
     for attempt in 1..=TRIES_ALONE {
-        cx.sleep(LOCK_WAIT_MS).await;
+        wait_for_lock(cx, attempt, waited).await;
         let key = key(&row.item, row.part.as_str(), &step("create-alone", attempt));
         let request = idempotent(cx, "POST", url.clone(), key.clone()).json(&row.values);
         match write(request).await? {
@@ -784,6 +793,7 @@ async fn change_chunk(cx: &Context, part: &str, rows: &[ChangeRow]) -> Result<Ve
         };
         let results = results(&reply, rows.len())?;
         let mut all = Vec::with_capacity(rows.len());
+        let mut waited = false;
         for (row, result) in rows.iter().zip(&results) {
             all.push(if result.success {
                 Changed::Done(key.clone())
@@ -791,7 +801,7 @@ async fn change_chunk(cx: &Context, part: &str, rows: &[ChangeRow]) -> Result<Ve
                 let fault = result.fault();
                 org_refusal(&fault)?;
                 if fault.passes_alone() {
-                    change_alone(cx, row).await?
+                    change_alone(cx, row, &mut waited).await?
                 } else {
                     Changed::Refused(fault)
                 }
@@ -802,11 +812,11 @@ async fn change_chunk(cx: &Context, part: &str, rows: &[ChangeRow]) -> Result<Ve
     Ok(rows.iter().map(|_| Changed::Unsettled).collect())
 }
 
-async fn change_alone(cx: &Context, row: &ChangeRow) -> Result<Changed, Error> {
+async fn change_alone(cx: &Context, row: &ChangeRow, waited: &mut bool) -> Result<Changed, Error> {
     let url = path(&format!("/sobjects/{}/{}", row.object, row.id));
     let mut last = Fault::default();
     for attempt in 1..=TRIES_ALONE {
-        cx.sleep(LOCK_WAIT_MS).await;
+        wait_for_lock(cx, attempt, waited).await;
         let key = key(&row.item, row.part.as_str(), &step("update-alone", attempt));
         let request = idempotent(cx, "PATCH", url.clone(), key.clone()).json(&row.values);
         match write(request).await? {

@@ -148,6 +148,10 @@ async fn what_prepare_makes_is_made_once_whichever_answer_is_lost() {
             let harness = org.harness().lose_answer(nth, how);
             org.prepare_on(harness).await;
             assert_same(&whole, &org.sim.state_fingerprint(), &case);
+            if how == Loss::BeforeArriving {
+                // What never arrived was made by the next sending, as what was answered is.
+                continue;
+            }
             let undone = org.rollback(UndoMode::Careful).await;
             assert_undone(&undone, &case);
             assert_same(&before, &org.sim.state_fingerprint(), &case);

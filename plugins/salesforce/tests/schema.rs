@@ -263,3 +263,26 @@ async fn a_record_type_that_is_not_there_stops_before_anything_is_made() {
     assert!(ended.is_err(), "{ended:?}");
     assert_same(&before, &org.sim.state_fingerprint(), "nothing was made");
 }
+
+#[tokio::test]
+async fn an_object_that_nobody_shows_is_somebodys_all_the_same() {
+    let mut org = Org::new().await;
+    let order = || vec![object_type("order", "Order")];
+    org.written(Kind::ObjectType, order()).await;
+    let snapshot = org.snapshot();
+    for row in snapshot.with("ObjectPermissions", "SobjectType", "Order__c") {
+        org.sim.remove(&row.id).unwrap();
+    }
+    org.run = "r2".to_owned();
+    org.prepare().await;
+    let outcomes = org.written(Kind::ObjectType, order()).await;
+    let main = outcomes[0]
+        .effects
+        .iter()
+        .find(|e| e.part == "main")
+        .unwrap();
+    assert_eq!(main.action, Action::Matched, "{outcomes:?}");
+    let shown = |e: &&transload_sdk::ledger::Effect| e.target_kind == "ObjectPermissions";
+    let shown = outcomes[0].effects.iter().find(shown).unwrap();
+    assert_eq!(shown.action, Action::Created);
+}

@@ -170,6 +170,7 @@ impl Destination for salesforce::Simulator {
     const ACCEPT: &'static [&'static str] = &[
         "automation",
         "mail",
+        "assignment",
         "omni-channel",
         "duplicate-rules",
         "entitlements",

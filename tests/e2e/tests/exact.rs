@@ -22,9 +22,9 @@ use tower::ServiceExt as _;
 use transload_e2e::engine::{
     Draw, Work, assert_arrived, assert_same, assert_taken_back, dies_by, fingerprint,
     killed_again_and_again, killed_at, killed_when, runtime, small, sorted, tiny, to_the_end,
-    undisturbed, yes,
+    undisturbed, undisturbed_at, yes,
 };
-use transload_e2e::{Lab, LabConfig, Silent, compare};
+use transload_e2e::{Destination, Lab, LabConfig, Silent, compare};
 use transload_host::error::Error;
 use transload_host::gateway::{
     InResponse, OutRequest, ReqwestTransport, Transport, TransportError,
@@ -33,6 +33,15 @@ use transload_host::pipeline::model::{RollbackOptions, RunState};
 use transload_host::pipeline::{rollback, run};
 use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
 use transload_simulators::kustomer::Kind;
+
+mod blocking {
+    use super::*;
+    transload_e2e::destinations!(blocking a_run_that_is_resumed_when_everything_has_expired_ends_like_any_other, a_write_that_times_out_and_is_applied_90_seconds_later_is_not_made_again, a_rollback_that_is_killed_goes_on_where_it_was, an_owner_that_stood_still_sends_nothing_after_it_was_replaced, what_a_store_lost_since_its_newest_intent_is_made_up_for, a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed, answers_in_another_order_lead_to_the_same_end);
+}
+
+transload_e2e::destinations!(
+    a_record_that_is_touched_between_two_pages_is_neither_lost_nor_there_twice
+);
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -45,26 +54,19 @@ fn fault(method: &str, path: &str, occurrence: Occurrence, action: Action) -> Fa
     }
 }
 
-#[test]
-fn a_write_that_times_out_and_is_applied_90_seconds_later_is_not_made_again() {
+fn a_write_that_times_out_and_is_applied_90_seconds_later_is_not_made_again<D: Destination>() {
     let seed = 21;
     let outside = runtime();
-    let whole = outside.block_on(undisturbed(small(seed)));
+    let whole = outside.block_on(undisturbed_at::<D>(small(seed)));
     outside.block_on(async {
-        let lab = Lab::new(small(seed)).await.unwrap();
+        let lab = Lab::<D>::of(small(seed)).await.unwrap();
         let before = sorted(lab.destination.state_fingerprint());
         let late = |status| Action::ApplyLate { ms: 90_000, status };
-        for (path, status) in [
-            ("/api/v2/organizations", Some(504)),
-            ("/api/v2/groups", None),
-            ("/api/v2/user_fields", Some(504)),
-            ("/api/v2/users", None),
-            ("/api/v2/users/create_many", Some(504)),
-            ("/api/v2/imports/tickets/create_many", Some(504)),
-        ] {
+        for (number, (method, path)) in D::CREATIONS.iter().enumerate() {
+            let status = (number % 2 == 0).then_some(504);
             let once = Occurrence::Between(1, 1);
             let faults = &lab.destination.harness().faults;
-            faults.add(fault("POST", path, once, late(status)));
+            faults.add(fault(method, path, once, late(status)));
         }
         let report = to_the_end(&lab, &Arc::default()).await;
         let what = format!("seed {seed}: applied 90 s late");
@@ -77,18 +79,17 @@ fn a_write_that_times_out_and_is_applied_90_seconds_later_is_not_made_again() {
     });
 }
 
-#[test]
-fn a_run_that_is_resumed_when_everything_has_expired_ends_like_any_other() {
+fn a_run_that_is_resumed_when_everything_has_expired_ends_like_any_other<D: Destination>() {
     let seed = 22;
     let outside = runtime();
-    let whole = outside.block_on(undisturbed(small(seed)));
+    let whole = outside.block_on(undisturbed_at::<D>(small(seed)));
     let kills = [
         (whole.boundaries / 4, 3 * HOUR_MS),
         (whole.boundaries / 2, 3 * 24 * HOUR_MS),
         (whole.boundaries * 7 / 8, 21 * 24 * HOUR_MS),
     ];
     for (n, later) in kills {
-        let lab = outside.block_on(Lab::new(small(seed))).unwrap();
+        let lab = outside.block_on(Lab::<D>::of(small(seed))).unwrap();
         let boundary = killed_at(&outside, &lab, Work::Run, n).unwrap();
         let what = format!(
             "seed {seed}, killed at {n} ({boundary}), {} h later",
@@ -107,11 +108,12 @@ fn a_run_that_is_resumed_when_everything_has_expired_ends_like_any_other() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_record_that_is_touched_between_two_pages_is_neither_lost_nor_there_twice() {
+async fn a_record_that_is_touched_between_two_pages_is_neither_lost_nor_there_twice<
+    D: Destination,
+>() {
     let mut config = small(23);
     config.size = 40;
-    let lab = Lab::new(config).await.unwrap();
+    let lab = Lab::<D>::of(config).await.unwrap();
     // Touched one after the other while the source is read: each moves to the end of what is still to be read.
     for number in (10..70).step_by(5) {
         lab.source.after_request(number, move |source| {
@@ -200,12 +202,11 @@ fn a_rollback_that_begins_while_a_job_of_the_vendor_runs_waits_for_it() {
     outside.block_on(assert_taken_back(&lab, &before, "a job was running"));
 }
 
-#[test]
-fn a_rollback_that_is_killed_goes_on_where_it_was() {
+fn a_rollback_that_is_killed_goes_on_where_it_was<D: Destination>() {
     let seed = 26;
     let outside = runtime();
     for n in [1, 40, 111] {
-        let lab = outside.block_on(Lab::new(small(seed))).unwrap();
+        let lab = outside.block_on(Lab::<D>::of(small(seed))).unwrap();
         let before = sorted(lab.destination.state_fingerprint());
         outside.block_on(to_the_end(&lab, &Arc::default()));
         let boundary = killed_at(&outside, &lab, Work::Rollback, n);
@@ -215,12 +216,11 @@ fn a_rollback_that_is_killed_goes_on_where_it_was() {
     }
 }
 
-#[test]
-fn an_owner_that_stood_still_sends_nothing_after_it_was_replaced() {
+fn an_owner_that_stood_still_sends_nothing_after_it_was_replaced<D: Destination>() {
     let seed = 27;
     let outside = runtime();
-    let whole = outside.block_on(undisturbed(small(seed)));
-    let lab = outside.block_on(Lab::new(small(seed))).unwrap();
+    let whole = outside.block_on(undisturbed_at::<D>(small(seed)));
+    let lab = outside.block_on(Lab::<D>::of(small(seed))).unwrap();
     let before = sorted(lab.destination.state_fingerprint());
 
     // The first owner stops, thread and all, when an intent is durable and its request has not left: as by SIGSTOP.
@@ -292,7 +292,7 @@ impl Kept {
 
     /// Puts them in a store's place: in other files, in a folder of another name, since what is left of the killed process has
     /// its own open still, and tidies them up by their path.
-    fn restore(self, lab: &mut Lab) {
+    fn restore<D: Destination>(self, lab: &mut Lab<D>) {
         let dir = lab.dir.with_file_name("restored");
         std::fs::rename(&lab.dir, &dir).unwrap();
         lab.dir = dir;
@@ -306,9 +306,9 @@ impl Kept {
 
 /// Runs until boundary `dies`, keeping the store as it is at the last boundary before of which `keeps` says so, and then puts
 /// that in its place: all that came later was not on the disk.
-fn without_the_last_commits(
+fn without_the_last_commits<D: Destination>(
     outside: &Runtime,
-    lab: &mut Lab,
+    lab: &mut Lab<D>,
     dies: u64,
     keeps: impl Fn(u64, &str) -> bool + Send + Sync + 'static,
 ) -> String {
@@ -325,12 +325,11 @@ fn without_the_last_commits(
     format!("killed at {dies} ({boundary:?}), the store as it was at {kept}")
 }
 
-#[test]
-fn what_a_store_lost_since_its_newest_intent_is_made_up_for() {
+fn what_a_store_lost_since_its_newest_intent_is_made_up_for<D: Destination>() {
     let outside = runtime();
-    let whole = outside.block_on(undisturbed(tiny()));
+    let whole = outside.block_on(undisturbed_at::<D>(tiny()));
     for dies in (5..whole.boundaries).step_by(23) {
-        let mut lab = outside.block_on(Lab::new(tiny())).unwrap();
+        let mut lab = outside.block_on(Lab::<D>::of(tiny())).unwrap();
         let before = sorted(lab.destination.state_fingerprint());
         let what = without_the_last_commits(&outside, &mut lab, dies, |_, name| name == "Intended");
         println!("{what}");
@@ -343,12 +342,11 @@ fn what_a_store_lost_since_its_newest_intent_is_made_up_for() {
 /// No store with `synchronous=FULL` forgets an intent that it said was durable; a disk that lies about it does. What was made
 /// under such an intent is found again by its marker, or refused by the platform and named, where the platform has a unique key
 /// for it; a ticket's import has none, and nothing can know that it was sent. Nothing is lost, and nobody is mailed.
-#[test]
-fn a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed() {
+fn a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed<D: Destination>() {
     let outside = runtime();
-    let whole = outside.block_on(undisturbed(tiny()));
+    let whole = outside.block_on(undisturbed_at::<D>(tiny()));
     for (kept, lost) in [(40, 40), (90, 12), (150, 40), (190, 30), (229, 14)] {
-        let mut lab = outside.block_on(Lab::new(tiny())).unwrap();
+        let mut lab = outside.block_on(Lab::<D>::of(tiny())).unwrap();
         let keeps = move |passed, _: &str| passed == kept;
         let what = without_the_last_commits(&outside, &mut lab, kept + lost, keeps);
         let report = outside.block_on(to_the_end(&lab, &Arc::default()));
@@ -362,17 +360,16 @@ fn a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed() {
         if report.rejects.is_empty() && found.duplicates == 0 {
             assert_arrived(&lab, &whole.fingerprint, &report, &what);
         }
-        assert_eq!(lab.destination.outbox().all(), [], "{what}");
+        assert_eq!(lab.destination.harness().outbox.all(), [], "{what}");
     }
 }
 
-#[test]
-fn answers_in_another_order_lead_to_the_same_end() {
+fn answers_in_another_order_lead_to_the_same_end<D: Destination>() {
     let outside = runtime();
     let config = small(29);
-    let whole = outside.block_on(undisturbed(config.clone()));
+    let whole = outside.block_on(undisturbed_at::<D>(config.clone()));
     for seed in [1, 2] {
-        let lab = outside.block_on(Lab::new(config.clone())).unwrap();
+        let lab = outside.block_on(Lab::<D>::of(config.clone())).unwrap();
         let before = sorted(lab.destination.state_fingerprint());
         lab.source.harness().shuffle(seed);
         lab.destination.harness().shuffle(seed);

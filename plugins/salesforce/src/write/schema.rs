@@ -487,6 +487,9 @@ pub async fn make_single(
 
 // ---- field definitions
 
+/// A field that was made and is not shown yet: whose it is, its effect, what is lost of it.
+type MadeField<'a> = (&'a Item, Wanted<'a>, Effect, Vec<Loss>);
+
 /// Field definitions.
 ///
 /// # Errors
@@ -495,7 +498,7 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let mut described: BTreeMap<String, Option<Describe>> = BTreeMap::new();
     // What is made is shown in one request for each object, and reported when it is.
-    let mut made: BTreeMap<String, Vec<(&Item, Wanted<'_>, Effect, Vec<Loss>)>> = BTreeMap::new();
+    let mut made: BTreeMap<String, Vec<MadeField<'_>>> = BTreeMap::new();
     for item in items {
         let entry = item.entry();
         let Entity::FieldDefinition(definition) = &entry.data else {
@@ -702,33 +705,48 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let note = "objects of Salesforce have their icon with their tab, which a person makes";
             losses.push(loss("object-type.icon", Fidelity::Lost, note));
         }
-        let there = client::describe(cx, &name).await?;
+        let mut effects = Vec::new();
+        let mut there = client::describe(cx, &name).await?;
+        let mut shown = false;
+        if there.is_none() && is_hidden(cx, &name).await? {
+            // Nobody showed it to us; to see what it lacks we must.
+            match show_object(cx, &state.permission_set, &name, item).await? {
+                Ok(effect) => effects.push(effect),
+                Err(status) => {
+                    report(cx, item, status, Vec::new(), losses);
+                    continue;
+                }
+            }
+            shown = true;
+            there = client::describe(cx, &name).await?;
+        }
         let (main, missing) = match there {
             Some(there) => {
                 let own = fields::CUSTOM_OBJECT;
                 let missing = own.iter().filter(|(name, ..)| there.field(name).is_none());
                 let missing: Vec<Own> = missing.copied().collect();
-                // In doubt an object that shows nothing of us is not ours.
-                let lost = item.in_doubt_since.is_some() && missing.is_empty();
-                let main = effect("main", OBJECT, name.clone(), Action::Matched);
-                if lost && is_own_of_run(cx, &name, fields::SOURCE_ID).await? {
+                // In doubt an object whose own fields are of this run is one that an earlier attempt made.
+                let lost = item.in_doubt_since.is_some()
+                    && is_own_of_run(cx, &name, fields::SOURCE_ID).await?;
+                let main = if lost {
                     let proof = Some(Proof::Marker(cx.run().to_owned()));
                     let key = key(&item.key, "main", "create");
-                    (made("main", OBJECT, name.clone(), proof, key), missing)
+                    made("main", OBJECT, name.clone(), proof, key)
                 } else {
-                    (main, missing)
-                }
+                    effect("main", OBJECT, name.clone(), Action::Matched)
+                };
+                (main, missing)
             }
             None => match new_object(cx, item, object, &name).await? {
                 Ok(main) => (main, Vec::new()),
                 Err(status) => {
-                    report(cx, item, status, Vec::new(), losses);
+                    report(cx, item, status, effects, losses);
                     continue;
                 }
             },
         };
-        let mut effects = vec![main];
-        let ended = equip_object(cx, &state, item, &name, &missing, &mut effects).await?;
+        effects.insert(0, main);
+        let ended = equip_object(cx, &state, item, &name, &missing, shown, &mut effects).await?;
         let status = match ended {
             Ok(()) => effects
                 .first()
@@ -738,6 +756,17 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
         report(cx, item, status, effects, losses);
     }
     Ok(())
+}
+
+/// Whether there is an object that `describe` does not show to the integration user: made by somebody, or by an attempt of ours
+/// that ended before it was shown.
+async fn is_hidden(cx: &Context, object: &str) -> Result<bool, Error> {
+    let developer = object.strip_suffix("__c").unwrap_or(object);
+    let soql = format!(
+        "SELECT Id FROM CustomObject WHERE DeveloperName = {}",
+        literal(developer)
+    );
+    Ok(!client::tooling_query(cx, &soql).await?.is_empty())
 }
 
 /// What effects name an own field.
@@ -810,6 +839,7 @@ async fn equip_object(
     item: &Item,
     object: &str,
     missing: &[Own],
+    shown: bool,
     effects: &mut Vec<Effect>,
 ) -> Result<Result<(), Status>, Error> {
     for own in missing {
@@ -821,9 +851,11 @@ async fn equip_object(
         }
     }
     let set = &state.permission_set;
-    match show_object(cx, set, object, item).await? {
-        Ok(effect) => effects.push(effect),
-        Err(status) => return Ok(Err(status)),
+    if !shown {
+        match show_object(cx, set, object, item).await? {
+            Ok(effect) => effects.push(effect),
+            Err(status) => return Ok(Err(status)),
+        }
     }
     let names: BTreeSet<String> = fields::CUSTOM_OBJECT
         .iter()

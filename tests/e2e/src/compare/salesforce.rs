@@ -510,6 +510,9 @@ impl<'s> Side<'s> {
             });
             if is_there {
                 self.found.count("files");
+            } else if bytes.is_empty() && lead.contains("is missing here") {
+                self.found
+                    .explain("files without bytes, which the org refuses");
             } else if file.place != Place::Stored && lead.contains("is missing here") {
                 self.found
                     .explain("files that the source no longer has or never kept");

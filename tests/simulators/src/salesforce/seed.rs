@@ -344,14 +344,17 @@ fn rules(state: &mut State) {
             ("ErrorMessage", json!("A closed case needs a reason.")),
         ],
     );
-    raw(
-        state,
-        "WorkflowRule",
-        &[
-            ("Name", json!("New comment: tell the owner")),
-            ("TableEnumOrId", json!("CaseComment")),
-        ],
-    );
+    // The Tooling API shows of a workflow rule that it is there, not whether it is active.
+    if state.config.preexisting.automation {
+        raw(
+            state,
+            "WorkflowRule",
+            &[
+                ("Name", json!("New comment: tell the owner")),
+                ("TableEnumOrId", json!("CaseComment")),
+            ],
+        );
+    }
 }
 
 fn object(value: Value) -> Map<String, Value> {
