@@ -36,7 +36,7 @@ use transload_simulators::kustomer::Kind;
 
 mod blocking {
     use super::*;
-    transload_e2e::destinations!(blocking a_run_that_is_resumed_when_everything_has_expired_ends_like_any_other, a_write_that_times_out_and_is_applied_90_seconds_later_is_not_made_again, a_rollback_that_is_killed_goes_on_where_it_was, an_owner_that_stood_still_sends_nothing_after_it_was_replaced, what_a_store_lost_since_its_newest_intent_is_made_up_for, a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed, answers_in_another_order_lead_to_the_same_end);
+    transload_e2e::destinations!(blocking a_run_that_is_resumed_when_everything_has_expired_ends_like_any_other, a_write_that_times_out_and_is_applied_90_seconds_later_is_not_made_again, a_rollback_that_is_killed_goes_on_where_it_was, an_owner_that_stood_still_sends_nothing_after_it_was_replaced, what_a_store_lost_since_its_newest_intent_is_made_up_for, answers_in_another_order_lead_to_the_same_end);
 }
 
 transload_e2e::destinations!(
@@ -69,6 +69,9 @@ fn a_write_that_times_out_and_is_applied_90_seconds_later_is_not_made_again<D: D
             faults.add(fault(method, path, once, late(status)));
         }
         let report = to_the_end(&lab, &Arc::default()).await;
+        // Where a platform refuses the second of two, nobody waits for the first: it comes when the run has ended.
+        lab.time.shown.advance(90_000);
+        lab.destination.harness().apply_due().await;
         let what = format!("seed {seed}: applied 90 s late");
         let records = lab.destination.harness().recorder.all();
         let played = records.iter().filter(|r| r.fault.is_some()).count();
@@ -342,11 +345,12 @@ fn what_a_store_lost_since_its_newest_intent_is_made_up_for<D: Destination>() {
 /// No store with `synchronous=FULL` forgets an intent that it said was durable; a disk that lies about it does. What was made
 /// under such an intent is found again by its marker, or refused by the platform and named, where the platform has a unique key
 /// for it; a ticket's import has none, and nothing can know that it was sent. Nothing is lost, and nobody is mailed.
-fn a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed<D: Destination>() {
+#[test]
+fn a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed() {
     let outside = runtime();
-    let whole = outside.block_on(undisturbed_at::<D>(tiny()));
+    let whole = outside.block_on(undisturbed(tiny()));
     for (kept, lost) in [(40, 40), (90, 12), (150, 40), (190, 30), (229, 14)] {
-        let mut lab = outside.block_on(Lab::<D>::of(tiny())).unwrap();
+        let mut lab = outside.block_on(Lab::new(tiny())).unwrap();
         let keeps = move |passed, _: &str| passed == kept;
         let what = without_the_last_commits(&outside, &mut lab, kept + lost, keeps);
         let report = outside.block_on(to_the_end(&lab, &Arc::default()));
@@ -360,7 +364,7 @@ fn a_disk_that_forgets_intents_loses_nothing_and_nobody_is_mailed<D: Destination
         if report.rejects.is_empty() && found.duplicates == 0 {
             assert_arrived(&lab, &whole.fingerprint, &report, &what);
         }
-        assert_eq!(lab.destination.harness().outbox.all(), [], "{what}");
+        assert_eq!(lab.destination.outbox().all(), [], "{what}");
     }
 }
 

@@ -133,7 +133,6 @@ fn called(state: &State, id: &str) -> String {
         .find_map(|field| row.get(&field.name).as_str());
     let own = match object.name.as_str() {
         "User" => "Username",
-        "Group" => "DeveloperName",
         "Case" => "Subject",
         "ContentDocument" => {
             let version = row.text("LatestPublishedVersionId");
