@@ -112,54 +112,92 @@ impl Undo<'_> {
 
     // ---- what was changed
 
-    /// Puts back what updates changed, where it still is what we wrote.
+    /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
+    /// later change first.
     async fn restore(&self, all: &[&Undoing]) -> Result<(), Error> {
-        for one in all {
-            let verdict = self.restore_one(one).await?;
-            self.say(one, verdict);
+        let mut rest = all;
+        while !rest.is_empty() {
+            let mut met = BTreeSet::new();
+            let count = rest
+                .iter()
+                .take_while(|one| met.insert((one.effect.target_kind.clone(), id_in(one))))
+                .count();
+            let (now, later) = rest.split_at(count.max(1));
+            rest = later;
+            let mut by_object: BTreeMap<&str, Vec<&Undoing>> = BTreeMap::new();
+            for one in now {
+                let object = one.effect.target_kind.as_str();
+                by_object.entry(object).or_default().push(one);
+            }
+            for (object, some) in by_object {
+                self.restore_object(object, &some).await?;
+            }
         }
         Ok(())
     }
 
-    async fn restore_one(&self, one: &Undoing) -> Result<Verdict, Error> {
-        let effect = &one.effect;
-        let before = effect.before.as_deref();
-        let before = before.and_then(|b| serde_json::from_str::<Map<String, Value>>(b).ok());
-        let Some(before) = before else {
-            let why = "nothing is recorded of what was there";
-            return Ok(verdict(UndoStatus::Cannot, why));
-        };
-        let id = id_in(one);
-        let names: BTreeSet<String> = before.keys().cloned().chain(recorded_names(one)).collect();
-        let ids = BTreeSet::from([id.clone()]);
-        let now = self.read(&effect.target_kind, &ids, &names).await?;
-        let Some(record) = now.get(&id) else {
-            let absent = self.absent(&effect.target_kind, &ids).await?;
-            return Ok(absent.get(&id).cloned().unwrap_or((UndoStatus::Gone, None)));
-        };
-        let conflict = changes(one, &facets_now(&effect.target_kind, record));
-        if self.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
+    /// The same for records of one object: read together, changed together.
+    async fn restore_object(&self, object: &str, some: &[&Undoing]) -> Result<(), Error> {
+        let mut ids = BTreeSet::new();
+        let mut names = BTreeSet::new();
+        let mut known = Vec::new();
+        for one in some {
+            let Some(before) = before(one) else {
+                let why = "nothing is recorded of what was there";
+                self.say(one, verdict(UndoStatus::Cannot, why));
+                continue;
+            };
+            ids.insert(id_in(one));
+            names.extend(before.keys().cloned().chain(recorded_names(one)));
+            known.push((*one, before));
         }
-        if self.previews() {
-            return Ok((UndoStatus::Restored, None));
-        }
-        let row = ChangeRow {
-            item: one.item.clone(),
-            part: format!("undo:{}", one.effect_id),
-            object: effect.target_kind.clone(),
-            id,
-            values: before,
-        };
-        let batch = format!("undo:{}", one.effect_id);
-        let done = client::change(self.cx, &batch, &[row]).await?;
-        Ok(match done.into_iter().next() {
-            Some(Changed::Done(_)) => (UndoStatus::Restored, None),
-            Some(Changed::Refused(fault)) => verdict(UndoStatus::Failed, fault.said()),
-            Some(Changed::Unsettled) | None => {
-                verdict(UndoStatus::Failed, "the change back was not answered")
+        let now = self.read(object, &ids, &names).await?;
+        let missing = ids
+            .iter()
+            .filter(|id| !now.contains_key(*id))
+            .cloned()
+            .collect();
+        let absent = self.absent(object, &missing).await?;
+        let (mut rows, mut waiting) = (Vec::new(), Vec::new());
+        for (one, before) in known {
+            let id = id_in(one);
+            let Some(record) = now.get(&id) else {
+                let gone = (UndoStatus::Gone, None);
+                self.say(one, absent.get(&id).cloned().unwrap_or(gone));
+                continue;
+            };
+            let conflict = changes(one, &facets_now(object, record));
+            if self.blocks(&conflict) {
+                self.say(one, (UndoStatus::Conflict, conflict));
+            } else if self.previews() {
+                self.say(one, (UndoStatus::Restored, None));
+            } else {
+                rows.push(ChangeRow {
+                    item: one.item.clone(),
+                    part: format!("undo:{}", one.effect_id),
+                    object: object.to_owned(),
+                    id,
+                    values: before,
+                });
+                waiting.push(one);
             }
-        })
+        }
+        let Some(first) = waiting.first() else {
+            return Ok(());
+        };
+        let batch = format!("undo:{}", first.effect_id);
+        let done = client::change(self.cx, &batch, &rows).await?;
+        for (one, done) in waiting.into_iter().zip(done) {
+            let verdict = match done {
+                Changed::Done(_) => (UndoStatus::Restored, None),
+                Changed::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
+                Changed::Unsettled => {
+                    verdict(UndoStatus::Failed, "the change back was not answered")
+                }
+            };
+            self.say(one, verdict);
+        }
+        Ok(())
     }
 
     // ---- what was made
@@ -346,6 +384,10 @@ impl Undo<'_> {
     ) -> Result<BTreeMap<String, String>, Error> {
         let mut counts: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
         for (child, field, cascades) in dependents(object) {
+            // What a preview has met is still there, tasks beside e-mails too.
+            if self.previews() && *child == "Task" {
+                continue;
+            }
             let id_field = if *child == "ContentDocumentLink" {
                 "ContentDocumentId"
             } else {
@@ -358,7 +400,8 @@ impl Undo<'_> {
             for row in rows {
                 let id = id18(text(&row, id_field));
                 // What would go with the record must be about to go by itself: one of ours that stays was changed by others.
-                let is_known = leaving.contains(&id) || (!cascades && self.ours.contains(&id));
+                let is_known = leaving.contains(&id)
+                    || ((!cascades || self.previews()) && self.ours.contains(&id));
                 if !is_known {
                     let parent = id18(text(&row, field));
                     *counts.entry(parent).or_default().entry(child).or_default() += 1;
@@ -422,21 +465,31 @@ impl Undo<'_> {
             kind,
             FieldKind::LongText(_) | FieldKind::Multipicklist(_) | FieldKind::Other(_)
         );
+        // A file is known to the ledger by its document.
+        let id = match object {
+            VERSION => "Id, ContentDocumentId",
+            _ => "Id",
+        };
         let soql = match kind {
             _ if long && described.field(SOURCE_ID).is_none() => return Ok(None),
             _ if long => {
-                format!("SELECT Id, {name} FROM {object} WHERE {SOURCE_ID} != null LIMIT 2000")
+                format!("SELECT {id}, {name} FROM {object} WHERE {SOURCE_ID} != null LIMIT 2000")
             }
             // One that nobody has ticked is false.
             FieldKind::Checkbox => {
-                format!("SELECT Id FROM {object} WHERE {name} = true LIMIT 2000")
+                format!("SELECT {id} FROM {object} WHERE {name} = true LIMIT 2000")
             }
-            _ => format!("SELECT Id FROM {object} WHERE {name} != null LIMIT 2000"),
+            _ => format!("SELECT {id} FROM {object} WHERE {name} != null LIMIT 2000"),
         };
         let rows = client::query(self.cx, &soql).await?;
         let has_value =
             |row: &&Record| !long || row.get(name).is_some_and(|value| !value.is_null());
-        let used = rows.iter().filter(has_value).count();
+        // What a preview has met will be gone by then.
+        let stays = |row: &&Record| {
+            let met = [id_of(row), id18(text(row, "ContentDocumentId"))];
+            !(self.previews() && met.iter().any(|id| self.ours.contains(id)))
+        };
+        let used = rows.iter().filter(has_value).filter(stays).count();
         Ok((used > 0).then(|| format!("{used} records that stay have a value in {object}.{name}")))
     }
 
@@ -454,7 +507,8 @@ impl Undo<'_> {
             return Ok(None);
         }
         let rows = client::query(self.cx, &format!("SELECT Id FROM {object} LIMIT 2000")).await?;
-        let stay = rows.len();
+        let stays = |row: &&Record| !(self.previews() && self.ours.contains(&id_of(row)));
+        let stay = rows.iter().filter(stays).count();
         Ok((stay > 0).then(|| format!("{stay} records that stay are in {object}")))
     }
 
@@ -550,6 +604,11 @@ fn dependents(object: &str) -> &'static [(&'static str, &'static str, bool)] {
         "Group" => &[(CASE, "OwnerId", false), ("GroupMember", "GroupId", true)],
         _ => &[],
     }
+}
+
+/// What was there before an update.
+fn before(one: &Undoing) -> Option<Map<String, Value>> {
+    serde_json::from_str(one.effect.before.as_deref()?).ok()
 }
 
 /// The facets that were recorded of an effect.
