@@ -561,8 +561,13 @@ impl Budget {
         let now = self.clock.now();
         let mut state = self.state();
         let share = state.share;
-        for (due, number) in &taken.rules {
-            if let Some(rule) = state.rules.get_mut(due.rule) {
+        let meant: Vec<bool> = taken
+            .rules
+            .iter()
+            .map(|(due, _)| state.is_meant(due.rule, taken, headers, now))
+            .collect();
+        for ((due, number), is_meant) in taken.rules.iter().zip(meant) {
+            if let (true, Some(rule)) = (is_meant, state.rules.get_mut(due.rule)) {
                 rule.learn(due.cost, *number, headers, share, now);
             }
         }
@@ -624,6 +629,30 @@ impl Budget {
 }
 
 impl State {
+    /// Whether an answer's headers speak of a rule: of those that its request fell under and that read the same headers, they speak
+    /// of the one whose limit is nearest to the one they state. A platform with a limit of its own for searches may tell of either.
+    fn is_meant(&self, index: usize, taken: &Taken, headers: &[Header], now: i64) -> bool {
+        let Some(rule) = self.rules.get(index) else {
+            return false;
+        };
+        let Some(stated) = Seen::read(&rule.spec, headers, now).limit else {
+            return true;
+        };
+        let names = |rule: &Rule| -> Vec<String> {
+            let all = rule.spec.headers.iter();
+            all.map(|h| h.name.to_ascii_lowercase()).collect()
+        };
+        let far = |rule: &Rule| (stated.max(1.0) / rule.limit.max(1.0)).ln().abs();
+        let (own, distance) = (names(rule), far(rule));
+        let others = taken.rules.iter().map(|(due, _)| due.rule);
+        !others.filter(|other| *other != index).any(|other| {
+            self.rules.get(other).is_some_and(|rule| {
+                names(rule) == own
+                    && (far(rule) < distance || (far(rule) == distance && other < index))
+            })
+        })
+    }
+
     fn wait(&mut self, rules: &[Due], now: i64) -> Wait {
         let mut longest = if self.hold_until > now {
             Wait::Until(self.hold_until)

@@ -135,6 +135,14 @@ fn rate_rules() -> Vec<RateRule> {
         key: None,
         numbers: vec![meaning],
     };
+    // Whether the headers of a search speak of the search's limit or of the organisation's is not documented: the host tells by
+    // the limit that they state.
+    let headers = vec![
+        header("x-ratelimit-limit", LimitMeaning::Limit),
+        header("x-ratelimit-remaining", LimitMeaning::Remaining),
+        header("x-ratelimit-reset", LimitMeaning::ResetEpochS),
+        header("retry-after", LimitMeaning::RetryAfter),
+    ];
     vec![
         RateRule {
             name: "organisation".to_owned(),
@@ -144,15 +152,9 @@ fn rate_rules() -> Vec<RateRule> {
             // Professional has 300 a minute, Ultimate 2,000 (Kustomer facts §5); the headers tell.
             limit: 1_000,
             per_ms: 60_000,
-            headers: vec![
-                header("x-ratelimit-limit", LimitMeaning::Limit),
-                header("x-ratelimit-remaining", LimitMeaning::Remaining),
-                header("x-ratelimit-reset", LimitMeaning::ResetEpochS),
-                header("retry-after", LimitMeaning::RetryAfter),
-            ],
+            headers: headers.clone(),
             shared: true,
         },
-        // The headers speak of the organisation's budget, so none are read here.
         RateRule {
             name: "search".to_owned(),
             method: "POST".to_owned(),
@@ -160,7 +162,7 @@ fn rate_rules() -> Vec<RateRule> {
             costs: Vec::new(),
             limit: 100,
             per_ms: 60_000,
-            headers: Vec::new(),
+            headers,
             shared: true,
         },
     ]

@@ -119,6 +119,16 @@ impl Window {
 
 #[tokio::test]
 async fn a_platform_that_says_what_is_left_of_a_smaller_limit_is_used_as_fully() {
+    said_and_used(false).await;
+}
+
+#[tokio::test]
+async fn a_search_may_tell_of_its_own_limit_under_the_same_names() {
+    said_and_used(true).await;
+}
+
+/// Both limits of a platform are used, whichever of them the headers of a search speak of.
+async fn said_and_used(of_search: bool) {
     let mut bench = Bench::new(Role::Source);
     bench.rule(1_000, 60_000);
     bench.rule(100, 60_000);
@@ -135,6 +145,7 @@ async fn a_platform_that_says_what_is_left_of_a_smaller_limit_is_used_as_fully()
         numbers: vec![meaning],
     })
     .to_vec();
+    rules[1].headers = rules[0].headers.clone();
     let per_ms = 60_000;
     let window = |limit| Window {
         limit,
@@ -150,19 +161,24 @@ async fn a_platform_that_says_what_is_left_of_a_smaller_limit_is_used_as_fully()
             let way = Duration::from_millis(rand::random_range(40..=120));
             clock.sleep(way).await;
             let now = clock.now();
-            let (admitted, left, reset) = {
+            let (admitted, limit, left, reset) = {
                 let mut server = server.lock().unwrap();
-                let (mut admitted, left, reset) = server.0.take(now);
+                let (mut admitted, mut left, mut reset) = server.0.take(now);
+                let mut limit = 300;
                 if request.url.path().ends_with("/search") {
-                    admitted &= server.1.take(now).0;
+                    let search = server.1.take(now);
+                    admitted &= search.0;
+                    if of_search {
+                        (limit, left, reset) = (100, search.1, search.2);
+                    }
                 }
                 server.2.push(now);
                 server.3 += u64::from(!admitted);
-                (admitted, left, reset)
+                (admitted, limit, left, reset)
             };
             clock.sleep(way).await;
             let headers = [
-                ("x-limit", "300".to_owned()),
+                ("x-limit", limit.to_string()),
                 ("x-remaining", left.to_string()),
                 ("x-reset", reset.to_string()),
             ];
