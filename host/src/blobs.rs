@@ -5,8 +5,9 @@
 //! journal row may refer to it at once. A crash leaves only files in `tmp/`, removed at the next [`BlobStore::open`] of a
 //! folder that no other process holds open. Equal bytes are kept once.
 //!
-//! Cost: one sync of a file and of its folder per new blob. Calls are blocking: they touch the page cache in pieces of at most
-//! a few dozen KiB; [`Builder::seal`] moves the final sync off the executor.
+//! Cost: one sync of a file and of its folder per new blob; up to [`SMALL`] bytes of memory per blob under construction, and a
+//! file for what is longer. Calls are blocking: they touch the page cache in pieces of at most a few dozen KiB;
+//! [`Builder::seal`] moves the final sync off the executor.
 //!
 //! Not here: which unit may read which blob, and which blobs are still referred to (both belong to the store).
 
@@ -21,6 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use crate::contract::types::BlobRef;
+
+/// A blob up to this length has no file before it is known whether it needs one, bytes.
+const SMALL: usize = 64 << 10;
 
 /// Why a blob could not be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -117,12 +121,13 @@ impl BlobStore {
         self.inner.max_bytes
     }
 
-    /// Starts a blob. Nothing touches the disk before the first byte.
+    /// Starts a blob. Nothing touches the disk before it is longer than a few dozen KiB, or finished.
     #[must_use]
     pub fn builder(&self, media_type: impl Into<String>) -> Builder {
         Builder {
             store: self.clone(),
             media_type: media_type.into(),
+            start: vec![],
             file: None,
             hash: Sha256::new(),
             size: 0,
@@ -258,6 +263,8 @@ impl Drop for Inner {
 pub struct Builder {
     store: BlobStore,
     media_type: String,
+    /// All bytes so far, until there is a file.
+    start: Vec<u8>,
     file: Option<Temporary>,
     hash: Sha256,
     size: u64,
@@ -287,7 +294,10 @@ impl Builder {
         if size > limit {
             return Err(BlobError::TooLarge { limit });
         }
-        self.file()?.write_all(bytes)?;
+        match &mut self.file {
+            None if self.start.len() + bytes.len() <= SMALL => self.start.extend_from_slice(bytes),
+            _ => self.file()?.write_all(bytes)?,
+        }
         self.hash.update(bytes);
         self.size = size;
         Ok(())
@@ -304,13 +314,19 @@ impl Builder {
     /// # Errors
     /// [`BlobError::Full`], [`BlobError::Io`].
     pub fn finish(mut self) -> Result<BlobRef, BlobError> {
-        self.file()?.sync_all()?;
         let sha256 = hex::encode(std::mem::take(&mut self.hash).finalize());
         let place = self.store.place(&sha256)?;
-        let whole = fs::metadata(&place).is_ok_and(|meta| meta.len() == self.size);
-        if let (false, Some(temporary), Some(fan)) = (whole, &self.file, place.parent()) {
-            self.store.fan(fan)?;
-            fs::rename(&temporary.path, &place)?;
+        if !fs::metadata(&place).is_ok_and(|meta| meta.len() == self.size) {
+            self.file()?.sync_all()?;
+            if let Some(fan) = place.parent() {
+                self.store.fan(fan)?;
+            }
+            if let Some(temporary) = &self.file {
+                fs::rename(&temporary.path, &place)?;
+            }
+        }
+        // Equal bytes may have been given their name a moment ago, and not durably yet.
+        if let Some(fan) = place.parent() {
             File::open(fan)?.sync_all()?;
         }
         Ok(BlobRef {
@@ -332,6 +348,7 @@ impl Builder {
         sealed.map_err(|error| BlobError::Io(io::Error::other(error)))?
     }
 
+    /// The file, with all bytes so far.
     fn file(&mut self) -> Result<&mut File, BlobError> {
         if self.file.is_none() {
             let inner = &self.store.inner;
@@ -344,7 +361,8 @@ impl Builder {
                 .write(true)
                 .mode(0o600)
                 .open(&path)?;
-            self.file = Some(Temporary { file, path });
+            let temporary = self.file.insert(Temporary { file, path });
+            temporary.file.write_all(&std::mem::take(&mut self.start))?;
         }
         match &mut self.file {
             Some(temporary) => Ok(&mut temporary.file),
@@ -398,6 +416,24 @@ mod tests {
             0
         );
         store.check(&a).unwrap();
+    }
+
+    #[test]
+    fn a_long_blob_in_pieces_is_the_same_as_in_one_and_leaves_nothing_beside_it() {
+        let (_dir, store) = store(1 << 20);
+        let bytes: Vec<u8> = (0..3 * SMALL + 7).map(|n| (n % 251) as u8).collect();
+        for cut in [1, SMALL - 1, SMALL, SMALL + 1, 2 * SMALL] {
+            let mut builder = store.builder("x/y");
+            let (first, second) = bytes.split_at(cut);
+            builder.append(first).unwrap();
+            builder.append(second).unwrap();
+            let blob = builder.finish().unwrap();
+            assert_eq!(store.read_all(&blob).unwrap(), bytes, "{cut}");
+            let mut dropped = store.builder("x/y");
+            dropped.append(&bytes).unwrap();
+        }
+        let tmp = store.inner.dir.join("tmp");
+        assert_eq!(fs::read_dir(tmp).unwrap().count(), 0);
     }
 
     #[test]

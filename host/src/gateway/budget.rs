@@ -1,9 +1,10 @@
 //! How fast: token windows per rule, corrected by the platform's own headers, and concurrency that falls and climbs.
 //!
-//! A rule of less than an hour is *paced*: requests leave evenly, at [`PACE`] of our share, so that neither a fixed nor a
-//! sliding window of the platform ever overflows, and never in a burst after idleness. A window so short that the network's
-//! jitter is a good part of it is *exact* besides: with n requests a window, one leaves no earlier than a window after the n-th
-//! before it was answered, and so arrives a whole window after it. A rule of an hour or more is a *quota*:
+//! A rule of less than an hour is *paced*: requests leave evenly, never in a burst after idleness. One of up to a minute is
+//! *exact*: with n requests a window, one leaves no earlier than a window after the n-th before it was answered, and so
+//! arrives a whole window after it: neither a fixed nor a sliding window of the platform ever overflows, and what is lost of
+//! our share is a way there and back a window. A longer one is paced at [`PACE`] of our share instead, which costs no
+//! memory of each request. A rule of an hour or more is a *quota*:
 //! counted, not paced; when it is used up, callers wait until it refills, which the gateway shows as a pause. Our share of it is
 //! one of what others leave: where the platform says how much is used, what is beyond our own count is theirs (rule M-11).
 //!
@@ -21,12 +22,13 @@ use crate::clock::SharedClock;
 use crate::contract::description::{LimitMeaning, RateRule};
 use crate::contract::http::Header;
 
-/// Part of the share that is used: the rest absorbs the jitter of the network, up to 1.5 % of a window.
+/// Part of the share of a long window that is used: the rest absorbs the jitter of the network, up to 1.5 % of it.
 const PACE: f64 = 0.985;
-/// Below this, the part of a window that pacing leaves does not absorb the jitter of a network.
-const EXACT_MS: u64 = 10_000;
-/// An attempt whose end nobody told is taken to have been on its way for so long, ms.
-const LOST_MS: i64 = 60_000;
+/// Up to here a window is exact, ms, and if it holds no more than so many: each is remembered.
+const EXACT_MS: u64 = 60_000;
+const EXACT_LIMIT: f64 = 50_000.0;
+/// A request that has not come to its end has arrived by then, ms: a long upload or a lost attempt holds nobody up for longer.
+const ARRIVED_MS: i64 = 5_000;
 /// From here on a window is a quota: too long to sit out unseen (contract, `rate-rule.per-ms`).
 const QUOTA_MS: u64 = 3_600_000;
 /// A quota that others have used up is asked for anew this often: no answer tells that it has refilled while nothing is sent.
@@ -96,7 +98,7 @@ impl Rule {
     }
 
     fn is_exact(&self) -> bool {
-        self.spec.per_ms < EXACT_MS
+        self.spec.per_ms <= EXACT_MS && self.limit <= EXACT_LIMIT
     }
 
     /// How many requests the platform may have to count at once, where that is looked at.
@@ -122,8 +124,14 @@ impl Rule {
         (self.window() * 0.005).clamp(1.0, 5.0)
     }
 
+    /// Requests a ms.
+    fn usual(&self, share: f64) -> f64 {
+        let pace = if self.is_exact() { 1.0 } else { PACE };
+        self.limit * self.share(share) * pace / self.window()
+    }
+
     fn interval(&self, share: f64, now: i64) -> f64 {
-        let usual = self.window() / (self.limit * self.share(share) * PACE).max(1e-9);
+        let usual = 1.0 / self.usual(share).max(1e-9);
         match self.slow {
             Some((rate, until)) if now < until => usual.max(1.0 / rate.max(1e-9)),
             _ => usual,
@@ -210,7 +218,7 @@ impl Rule {
         }
         self.sent += u64::from(cost);
         if let Some(n) = self.exact(share) {
-            let lost = now.saturating_add(LOST_MS);
+            let lost = now.saturating_add(ARRIVED_MS);
             self.answered.extend((0..cost).map(|_| lost));
             while self.answered.len() > n {
                 self.answered.pop_front();
@@ -288,8 +296,7 @@ impl Rule {
                     *told = (*told).min(at - PROBE_MS);
                 }
                 let rate = left.max(0.001) / (soon - now) as f64;
-                let usual = self.limit * self.share(share) * PACE / self.window();
-                let scarce = !self.is_quota() && rate < usual * 0.9;
+                let scarce = !self.is_quota() && rate < self.usual(share) * 0.9;
                 self.slow = scarce.then_some((rate, soon));
             }
             None if remaining < 1.0 => {

@@ -2,21 +2,20 @@
 //!
 //! Loading compiled code runs it, so the folder is trusted as the program itself is: it belongs to the user who runs the
 //! host, nobody else may write to it (0700, files 0600), and nothing is ever downloaded into it. An entry is named by the
-//! component's digest and by what the compiler and its settings were, and carries the sha-256 of its bytes; whatever does
-//! not fit is compiled again. A cache that cannot be used costs time, never a run.
+//! component's digest and by what the compiler and its settings were, and has the hash of its bytes in a file beside it;
+//! whatever does not fit is compiled again. A cache that cannot be used costs time, never a run.
+//!
+//! An entry is mapped, not read: so its file is never written to once it has its name, and two processes share its pages.
 
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
-
-const DIGEST_BYTES: usize = 32;
 
 /// The folder of one engine's compiled components.
 #[derive(Debug)]
@@ -63,8 +62,8 @@ impl Cache {
     }
 
     fn read(&self, engine: &Engine, path: &Path) -> Result<Option<Component>, String> {
-        let entry = match fs::read(path) {
-            Ok(entry) => entry,
+        let mut file = match File::open(path) {
+            Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(e.to_string()),
         };
@@ -74,28 +73,35 @@ impl Cache {
                 return Err(format!("{} can be changed by others", place.display()));
             }
         }
-        let (digest, code) = entry
-            .split_at_checked(DIGEST_BYTES)
-            .ok_or_else(|| "the entry is cut".to_owned())?;
-        if Sha256::digest(code)[..] != *digest {
+        let known = fs::read_to_string(sum(path)).map_err(|e| e.to_string())?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut file).map_err(|e| e.to_string())?;
+        if hasher.finalize().to_hex().as_str() != known {
             return Err("the entry is damaged".to_owned());
         }
-        // SAFETY: these are bytes that `Component::serialize` gave: the digest shows them undamaged, and only this user
-        // can write to the folder. wasmtime checks by itself that version and settings fit.
-        unsafe { Component::deserialize(engine, code) }
+        // SAFETY: these are bytes that `Component::serialize` gave: the hash shows them undamaged, only this user can write to
+        // the folder, and the host itself only ever renames whole files there. wasmtime checks that version and settings fit.
+        unsafe { Component::deserialize_file(engine, path) }
             .map(Some)
             .map_err(|e| format!("{e:#}"))
     }
 
     fn write(&self, path: &Path, component: &Component) -> Result<(), String> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let code = component.serialize().map_err(|e| format!("{e:#}"))?;
-        let io = |e: io::Error| e.to_string();
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(&self.dir)
-            .map_err(io)?;
+            .map_err(|e| e.to_string())?;
+        let hash = blake3::hash(&code).to_hex();
+        self.put(path, &code)
+            .and_then(|()| self.put(&sum(path), hash.as_bytes()))
+            .map_err(|e| e.to_string())
+    }
+
+    /// Gives bytes a name, all at once.
+    fn put(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let temporary = self
             .dir
@@ -104,16 +110,19 @@ impl Cache {
             .write(true)
             .create_new(true)
             .mode(0o600)
-            .open(&temporary)
-            .map_err(io)?;
+            .open(&temporary)?;
         let written = file
-            .write_all(&Sha256::digest(&code))
-            .and_then(|()| file.write_all(&code))
+            .write_all(bytes)
             .and_then(|()| fs::rename(&temporary, path));
         if written.is_err() {
             // The write's own error says more than a failed tidying-up would.
             let _ = fs::remove_file(&temporary);
         }
-        written.map_err(io)
+        written
     }
+}
+
+/// Where the hash of an entry is.
+fn sum(path: &Path) -> PathBuf {
+    path.with_extension("blake3")
 }

@@ -5,7 +5,6 @@
 //! two, so that it stays prepared.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::Statement;
@@ -45,7 +44,9 @@ impl Joined {
     }
 }
 
-/// An `INSERT` of one row as one of several; `None` for anything else, or where what follows the row uses a parameter.
+/// An `INSERT` of one row as one of several; `None` for anything else, or where what follows the row uses a parameter, or the row
+/// does not use each of its own once and in order. Its parameters have no numbers: SQLite looks a number up among all of the
+/// statement's, each time that a value is bound to it.
 fn of_rows(sql: &str, width: usize, rows: usize) -> Option<Arc<str>> {
     const VALUES: &str = "VALUES ";
     if !sql.starts_with("INSERT INTO ") {
@@ -65,24 +66,20 @@ fn of_rows(sql: &str, width: usize, rows: usize) -> Option<Arc<str>> {
     if tail.contains('$') || !row.starts_with('(') {
         return None;
     }
-    let mut text = format!("{head}{VALUES}");
-    for number in 0..rows {
-        if number > 0 {
-            text.push_str(", ");
+    let mut pieces = row.split('$');
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    let mut used = 0;
+    for piece in pieces {
+        used += 1;
+        let after = piece.trim_start_matches(|c: char| c.is_ascii_digit());
+        if piece.strip_suffix(after) != Some(&used.to_string()) {
+            return None;
         }
-        let mut pieces = row.split('$');
-        text.push_str(pieces.next().unwrap_or_default());
-        for piece in pieces {
-            let digits = piece
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(piece.len());
-            let (parameter, after) = piece.split_at(digits);
-            let parameter: usize = parameter.parse().ok()?;
-            let _ = write!(text, "${}{after}", parameter + number * width);
-        }
+        plain.push('?');
+        plain.push_str(after);
     }
-    text.push_str(tail);
-    Some(text.into())
+    let all = vec![plain.as_str(); rows].join(", ");
+    (used == width).then(|| format!("{head}{VALUES}{all}{tail}").into())
 }
 
 #[cfg(test)]
@@ -91,7 +88,7 @@ mod tests {
     use crate::sql;
 
     #[test]
-    fn rows_of_one_table_are_joined_by_powers_of_two_and_their_parameters_counted_on() {
+    fn rows_of_one_table_are_joined_by_powers_of_two() {
         let row = |id: i64| {
             sql!(
                 "INSERT INTO t (a, b) VALUES ($1, coalesce($2, 'x')) ON CONFLICT (a) DO UPDATE SET b = excluded.b",
@@ -108,7 +105,7 @@ mod tests {
         assert_eq!(
             text.as_deref(),
             Some(
-                "INSERT INTO t (a, b) VALUES ($1, coalesce($2, 'x')), ($3, coalesce($4, 'x')) ON CONFLICT (a) DO UPDATE SET b = \
+                "INSERT INTO t (a, b) VALUES (?, coalesce(?, 'x')), (?, coalesce(?, 'x')) ON CONFLICT (a) DO UPDATE SET b = \
                  excluded.b"
             )
         );
@@ -118,7 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn what_uses_its_parameters_after_the_row_stands_alone() {
+    fn what_uses_its_parameters_otherwise_than_a_row_does_stands_alone() {
+        for row in ["($2, $1)", "($1, $1)", "($1, $3)", "($1)", "($1, $20)"] {
+            let text = format!("INSERT INTO t (a, b) VALUES {row}");
+            assert_eq!(of_rows(&text, 2, 2), None, "{row}");
+        }
         let text = "INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO UPDATE SET a = $1";
         assert_eq!(of_rows(text, 1, 2), None);
         assert_eq!(of_rows("INSERT INTO t (a) SELECT b FROM u", 0, 2), None);

@@ -66,8 +66,23 @@ async fn nothing_runs_whose_digest_was_not_checked() {
 fn compiled(bench: &Bench) -> PathBuf {
     let entries = std::fs::read_dir(&bench.config.cache_dir).unwrap();
     let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(entries.len(), 1, "{entries:?}");
-    entries.remove(0)
+    entries.sort();
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert_eq!(entries[0], hash_of(&entries[1]));
+    entries.remove(1)
+}
+
+/// Where the hash of its bytes is.
+fn hash_of(compiled: &Path) -> PathBuf {
+    compiled.with_extension("blake3")
+}
+
+/// Puts other bytes in a file's place: a compiled component may be mapped somewhere.
+fn replace(path: &Path, bytes: &[u8]) {
+    let beside = path.with_extension("beside");
+    std::fs::write(&beside, bytes).unwrap();
+    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::rename(beside, path).unwrap();
 }
 
 #[tokio::test]
@@ -86,33 +101,43 @@ async fn a_compiled_component_that_was_changed_is_compiled_again_and_never_run()
     let other = Bench::new();
     other.load(tell_tale().component()).await.unwrap_err();
     let another = std::fs::read(compiled(&other)).unwrap();
-    let spoilt = |at: usize| {
-        let mut bytes = good.clone();
+    let hash = std::fs::read(hash_of(&path)).unwrap();
+    let another_hash = std::fs::read(hash_of(&compiled(&other))).unwrap();
+    let spoilt = |bytes: &[u8], at: usize| {
+        let mut bytes = bytes.to_vec();
         bytes[at] ^= 1;
         bytes
     };
-    for (what, bad) in [
-        ("a bit of its code", spoilt(good.len() / 2)),
-        ("a bit of its digest", spoilt(0)),
-        ("its last half", good[..good.len() / 2].to_vec()),
-        ("all of it", vec![]),
+    for (what, bad, bad_hash) in [
         (
-            "the code, not the digest",
-            [&good[..32], &another[32..]].concat(),
+            "a bit of its code",
+            spoilt(&good, good.len() / 2),
+            hash.clone(),
         ),
+        ("a bit of its hash", good.clone(), spoilt(&hash, 0)),
         (
-            "the digest, not the code",
-            [&another[..32], &good[32..]].concat(),
+            "its last half",
+            good[..good.len() / 2].to_vec(),
+            hash.clone(),
         ),
+        ("all of it", vec![], vec![]),
+        ("the code, not the hash", another.clone(), hash.clone()),
+        ("the hash, not the code", good.clone(), another_hash.clone()),
     ] {
-        std::fs::write(&path, &bad).unwrap();
+        replace(&path, &bad);
+        replace(&hash_of(&path), &bad_hash);
         let plugin = bench.load(bytes.clone()).await.unwrap();
         assert_eq!(plugin.description().name, "wat", "{what}");
         assert_eq!(std::fs::read(&path).unwrap(), good, "{what}: made again");
+        assert_eq!(std::fs::read(hash_of(&path)).unwrap(), hash, "{what}");
     }
+    std::fs::remove_file(hash_of(&path)).unwrap();
+    bench.load(bytes.clone()).await.unwrap();
+    assert_eq!(std::fs::read(hash_of(&path)).unwrap(), hash, "made again");
     // Whole, but where others can write: it may be anybody's.
     for (what, file, dir) in [("file", 0o620, 0o700), ("folder", 0o600, 0o777)] {
-        std::fs::write(&path, &another).unwrap();
+        replace(&path, &another);
+        replace(&hash_of(&path), &another_hash);
         std::fs::set_permissions(&path, mode(file)).unwrap();
         std::fs::set_permissions(&bench.config.cache_dir, mode(dir)).unwrap();
         let plugin = bench.load(bytes.clone()).await.unwrap();
@@ -125,12 +150,14 @@ async fn a_compiled_component_that_was_changed_is_compiled_again_and_never_run()
 async fn a_compiled_component_is_taken_from_the_cache_when_it_fits() {
     let bench = Bench::new();
     // `describe` is all that runs at loading, so a cache that is used shows in what it runs: here another component's code,
-    // put there with a digest of its own by somebody who may.
+    // put there with its hash by somebody who may.
     let bytes = Guest::default().component();
     bench.load(bytes.clone()).await.unwrap();
     let other = Bench::new();
     other.load(tell_tale().component()).await.unwrap_err();
-    std::fs::copy(compiled(&other), compiled(&bench)).unwrap();
+    let (from, to) = (compiled(&other), compiled(&bench));
+    replace(&to, &std::fs::read(&from).unwrap());
+    replace(&hash_of(&to), &std::fs::read(hash_of(&from)).unwrap());
     let ran = bench.load(bytes).await;
     assert!(
         matches!(ran, Err(SandboxError::Describe(UnitError::Cpu { .. }))),

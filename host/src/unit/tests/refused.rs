@@ -2,7 +2,7 @@
 
 use sqlx::Row as _;
 
-use super::*;
+use super::super::*;
 use crate::contract::destination::{Body, Item, MatchPolicy};
 use crate::contract::ledger::{Effect, Outcome, Proof, Refusal, RefusedEntry as Refused, Status};
 use crate::contract::types::{Entity, Entry, Kind};

@@ -1,0 +1,4 @@
+//! What a unit makes of what its guest reports.
+
+mod outcomes;
+mod refused;
