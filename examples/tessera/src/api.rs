@@ -173,7 +173,7 @@ impl<'c> Api<'c> {
 
     /// Whom the token belongs to.
     pub async fn me(&self) -> Result<Me> {
-        self.read(self.cx.http().get("/api/1/me")).await
+        self.read(self.cx.http().get("/me")).await
     }
 
     /// All who work here.
@@ -182,7 +182,7 @@ impl<'c> Api<'c> {
         struct List {
             agents: Vec<Agent>,
         }
-        let list: List = self.read(self.cx.http().get("/api/1/agents")).await?;
+        let list: List = self.read(self.cx.http().get("/agents")).await?;
         Ok(list.agents)
     }
 
@@ -192,7 +192,7 @@ impl<'c> Api<'c> {
         struct List {
             fields: Vec<Field>,
         }
-        let list: List = self.read(self.cx.http().get("/api/1/fields")).await?;
+        let list: List = self.read(self.cx.http().get("/fields")).await?;
         Ok(list.fields)
     }
 
@@ -202,7 +202,7 @@ impl<'c> Api<'c> {
         struct List {
             people: Vec<Person>,
         }
-        let request = self.cx.http().get("/api/1/people").query(by, value);
+        let request = self.cx.http().get("/people").query(by, value);
         Ok(self.read::<List>(request).await?.people)
     }
 
@@ -220,7 +220,7 @@ impl<'c> Api<'c> {
 
     /// A ticket with that `ref`, whole. The index lags: see [`SETTLE_INDEX_MS`].
     pub async fn ticket_by_ref(&self, marker: &str) -> Result<Option<Ticket>> {
-        let request = self.cx.http().get("/api/1/tickets").query("ref", marker);
+        let request = self.cx.http().get("/tickets").query("ref", marker);
         for found in self.read::<Tickets>(request).await?.tickets {
             // The index may still name one that was deleted.
             if let Some(ticket) = self.ticket(&found.id).await? {
@@ -255,12 +255,12 @@ struct Tickets {
 
 /// Where a person is.
 pub fn person_path(id: &str) -> String {
-    format!("/api/1/people/{}", segment(id))
+    format!("/people/{}", segment(id))
 }
 
 /// Where a ticket is.
 pub fn ticket_path(id: &str) -> String {
-    format!("/api/1/tickets/{}", segment(id))
+    format!("/tickets/{}", segment(id))
 }
 
 /// Whether what was asked for is not there, or not any more.

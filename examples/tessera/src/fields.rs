@@ -50,9 +50,9 @@ pub async fn write(api: &Api<'_>, item: &Item) -> Result<()> {
         effects::report(cx, item, Status::Matched, vec![effect], Vec::new());
         return Ok(());
     }
+    // Tessera has fields of people and tickets only.
     let Some(field) = wanted(definition) else {
-        let why = "Tessera has fields for people and tickets only".to_owned();
-        effects::reject(cx, item, Error::Unsupported(why));
+        effects::export(cx, item);
         return Ok(());
     };
     match make(api, &item.key, &field).await? {
@@ -82,7 +82,7 @@ async fn make(api: &Api<'_>, item: &str, wanted: &Field) -> Result<Ensured> {
         ..wanted.clone()
     };
     for (step, field) in [("create", wanted), ("create-second", &second)] {
-        let request = api.cx.http().post("/api/1/fields").json(field);
+        let request = api.cx.http().post("/fields").json(field);
         // A field carries no marker; that it was absent before is the proof that it is ours.
         let made = create(api.cx, request.key(item, "main", step))
             .look_first()

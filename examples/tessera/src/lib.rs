@@ -27,7 +27,7 @@ use transload_sdk::destination::{
 };
 use transload_sdk::ledger::{Action, Status};
 use transload_sdk::session::Account;
-use transload_sdk::types::{Entity, Error, Kind};
+use transload_sdk::types::{Entity, Kind};
 use transload_sdk::{Context, Destination, Result, effects};
 
 use api::Api;
@@ -85,7 +85,7 @@ impl Destination for Tessera {
                 Kind::Conversation | Kind::Message => {
                     tickets::write(&api, &cx.state()?, item).await?;
                 }
-                _ => effects::reject(cx, item, Error::Unsupported(kind.word().to_owned())),
+                _ => effects::export(cx, item),
             }
         }
         Ok(())
@@ -106,11 +106,11 @@ impl Destination for Tessera {
 }
 
 /// Agents are invited by a person, never made: those with an account here are matched, by address. Of the others only the name
-/// travels, in `by_name` of what they wrote.
+/// travels, in `by_name` of what they wrote; where a platform wants an account for everything, one stands in for them
+/// (`words::placeholder`).
 fn agent(cx: &Context, item: &Item) {
     let Some(there) = &item.existing else {
-        let why = "Tessera's agents are invited by a person".to_owned();
-        return effects::reject(cx, item, Error::Unsupported(why));
+        return effects::export(cx, item);
     };
     let effect = effects::effect("main", "agent", &there.target_id, Action::Matched);
     effects::report(cx, item, Status::Matched, vec![effect], Vec::new());
@@ -123,8 +123,7 @@ fn label(cx: &Context, item: &Item) {
         _ => None,
     };
     let Some(label) = label else {
-        let why = "a label has 1 to 40 characters".to_owned();
-        return effects::reject(cx, item, Error::Unsupported(why));
+        return effects::export(cx, item);
     };
     let effect = effects::effect("main", "label", label, Action::Matched);
     effects::report(cx, item, Status::Matched, vec![effect], Vec::new());

@@ -11,7 +11,7 @@ use transload_sdk::effects::{self, status_of};
 use transload_sdk::http::{Made, OperationKey, create};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::policy::{Change, canonical, changes};
-use transload_sdk::types::{AddressChannel, Customer, Entity, Error, Fidelity, Loss};
+use transload_sdk::types::{Address, AddressChannel, Customer, Entity, Error, Fidelity, Loss};
 use transload_sdk::words::Words;
 use transload_sdk::{Context, Result, people};
 
@@ -29,7 +29,7 @@ pub async fn nobody(api: &Api<'_>) -> Result<String> {
     const ITEM: &str = "own:nobody";
     let marker = format!("{}own:nobody", api.cx.marker_prefix());
     let body = json!({"name": "Unknown (migrated)", "ref": marker});
-    let request = api.cx.http().post("/api/1/people").json(&body);
+    let request = api.cx.http().post("/people").json(&body);
     let made = create(api.cx, request.key(ITEM, "main", "create"))
         .look_first()
         .or_find(async || by_marker(api, &marker).await, SETTLE_KEY_MS)
@@ -54,7 +54,7 @@ pub async fn write(api: &Api<'_>, state: &State, item: &Item) -> Result<()> {
     let look_up = async || by_marker(api, &item.marker).await;
     // A second body only where the address is somebody else's: the first was surely refused.
     for step in ["create", "create-without-email"] {
-        let request = api.cx.http().post("/api/1/people").json(&draft.body());
+        let request = api.cx.http().post("/people").json(&draft.body());
         let made = create(api.cx, request.key(&item.key, "main", step))
             .in_doubt_since(item.in_doubt_since)
             .or_find(look_up, SETTLE_KEY_MS)
@@ -167,7 +167,6 @@ fn draft(cx: &Context, state: &State, item: &Item, free: bool) -> Result<Draft> 
     };
     let mut losses = Vec::new();
     let mut card = Facts::new(Words::new([], cx.time_zone()));
-    card::head(&entry.head, &mut card);
     let name = people::customer_name(entry, customer);
     card::customer(&entry.head, &name, customer, &mut card);
     add_run(cx, &mut card);
@@ -175,27 +174,37 @@ fn draft(cx: &Context, state: &State, item: &Item, free: bool) -> Result<Draft> 
     let mut head = Map::new();
     head.insert("name".into(), name.into());
     head.insert("ref".into(), item.marker.as_str().into());
-    let email = first(
-        customer,
-        &AddressChannel::Email,
-        "addresses.email",
-        &mut losses,
-        &mut card,
-        people::email,
-    );
-    let phone = first(
-        customer,
-        &AddressChannel::Phone,
-        "addresses.phone",
-        &mut losses,
-        &mut card,
-        |phone| (!phone.trim().is_empty()).then(|| phone.to_owned()),
-    );
-    if let Some(email) = email {
+    let email = first(customer, &AddressChannel::Email, people::email);
+    let phone = first(customer, &AddressChannel::Phone, |phone| {
+        (!phone.trim().is_empty()).then(|| phone.to_owned())
+    });
+    let kept = |address: &&Address| {
+        let chosen = [&email, &phone].into_iter().flatten();
+        chosen
+            .map(|(place, _)| *place)
+            .any(|place| std::ptr::eq(place, *address))
+    };
+    let left: Vec<&Address> = customer
+        .addresses
+        .iter()
+        .filter(|address| !kept(address))
+        .collect();
+    if !left.is_empty() {
+        losses.push(loss(
+            "customer.addresses",
+            Fidelity::Converted,
+            "a person has one e-mail address and one number; the others stand on the source card",
+        ));
+    }
+    card::addresses(left, &mut card);
+    card.reference("company", customer.company.as_ref());
+    card.references("tags", &customer.tags);
+    card.add("merged from", customer.merged_from.join(", "));
+    if let Some((address, email)) = email {
         if free {
             head.insert("email".into(), email.into());
         } else {
-            card.add("addresses.email", &email);
+            card::addresses([address], &mut card);
             losses.push(loss(
                 "addresses.email",
                 Fidelity::Converted,
@@ -203,7 +212,7 @@ fn draft(cx: &Context, state: &State, item: &Item, free: bool) -> Result<Draft> 
             ));
         }
     }
-    head.extend(phone.map(|phone| ("phone".to_owned(), phone.into())));
+    head.extend(phone.map(|(_, phone)| ("phone".to_owned(), phone.into())));
 
     let mut attributes = fields::values(&entry.head.fields, &mut card, &mut losses);
     let card = card.render(cx.platform(), item, entry, &losses)?;
@@ -223,41 +232,23 @@ fn draft(cx: &Context, state: &State, item: &Item, free: bool) -> Result<Draft> 
     })
 }
 
-/// The address of a channel that a person can have one of: the primary one, else the first. All stand on the card.
-fn first(
-    customer: &Customer,
+/// The address of a channel of which a person has one here, and its form: the primary one, else the first. What several people
+/// share tells nobody apart.
+fn first<'c>(
+    customer: &'c Customer,
     channel: &AddressChannel,
-    field: &str,
-    losses: &mut Vec<Loss>,
-    card: &mut Facts,
     read: impl Fn(&str) -> Option<String>,
-) -> Option<String> {
-    let all = || {
+) -> Option<(&'c Address, String)> {
+    let of = |primary: bool| {
         customer
             .addresses
             .iter()
-            .filter(|address| address.channel == *channel)
+            .filter(|address| {
+                address.channel == *channel && !address.shared && address.primary == primary
+            })
+            .find_map(|address| Some((address, read(&address.value)?)))
     };
-    let of = |primary: bool| {
-        all()
-            // What several people share tells nobody apart.
-            .filter(|address| !address.shared && address.primary == primary)
-            .find_map(|address| read(&address.value))
-    };
-    let chosen = of(true).or_else(|| of(false));
-    let mut left = 0;
-    for address in all().filter(|address| Some(&address.value) != chosen.as_ref()) {
-        card.add(field, &address.value);
-        left += 1;
-    }
-    if left > 0 {
-        losses.push(loss(
-            field,
-            Fidelity::Converted,
-            "a person has one; the others stand on the source card",
-        ));
-    }
-    chosen
+    of(true).or_else(|| of(false))
 }
 
 /// Changes a person who is there: nothing, what is empty, or what differs. What we made ourselves follows the source.

@@ -165,7 +165,7 @@ async fn make(api: &Api<'_>, item: &Item, plan: &mut Plan) -> Result<Status, Sto
         let first: Vec<usize> = (0..plan.drafts.len().min(ENTRIES - 1)).collect();
         let (entries, tokens) = finished(api, item, plan, &first).await?;
         plan.ticket.entries.extend(entries);
-        let mut request = api.cx.http().post("/api/1/tickets").json(&plan.ticket);
+        let mut request = api.cx.http().post("/tickets").json(&plan.ticket);
         for token in tokens {
             request = request.perishable(token);
         }
@@ -424,7 +424,7 @@ async fn upload(api: &Api<'_>, item: &Item, file: &File) -> Result<Reply, HttpEr
         let part = part_file("file", &file.name, file.content.clone());
         api.cx
             .http()
-            .post("/api/1/files")
+            .post("/files")
             .multipart([part])
             .idempotent(None)
             .passing()
@@ -452,7 +452,6 @@ fn plan(cx: &Context, state: &State, item: &Item) -> Result<Plan> {
     let words = Words::new([], cx.time_zone());
     let mut losses = Vec::new();
     let mut card = Facts::new(words.clone());
-    card::head(&entry.head, &mut card);
     card::conversation(entry, conversation, &mut card);
     people::add_run(cx, &mut card);
     let labels = labels(conversation, &mut card, &mut losses);
@@ -666,10 +665,6 @@ fn said(
             let mut facts = if n == 0 { facts.clone() } else { Vec::new() };
             if count > 1 {
                 facts.push(thread::part_of(n + 1, count));
-            }
-            // A text that looks like our line is kept apart from it by one.
-            if facts.is_empty() && piece.starts_with(thread::LEAD) {
-                facts.push("as it was written".into());
             }
             Draft {
                 entry: entry.clone(),

@@ -22,7 +22,12 @@ pub async fn undo(
     effects: &[Undoing],
     ours: &[(String, String)],
 ) -> Result<()> {
-    let work = Work { api, mode, ours };
+    let work = Work {
+        api,
+        mode,
+        ours,
+        effects,
+    };
     for undoing in effects {
         let (status, reason) = work.one(undoing).await?;
         api.cx.report_undo(UndoOutcome {
@@ -38,6 +43,7 @@ struct Work<'a> {
     api: &'a Api<'a>,
     mode: UndoMode,
     ours: &'a [(String, String)],
+    effects: &'a [Undoing],
 }
 
 impl Work<'_> {
@@ -137,7 +143,7 @@ impl Work<'_> {
         if !same && self.mode != UndoMode::Force {
             return Ok((UndoStatus::Conflict, Some("the field was changed".into())));
         }
-        self.delete(undoing, &format!("/api/1/fields/{}", segment(key)))
+        self.delete(undoing, &format!("/fields/{}", segment(key)))
             .await
     }
 
@@ -146,12 +152,19 @@ impl Work<'_> {
         let Some((ticket, _)) = undoing.effect.target_id.split_once('/') else {
             return Ok(cannot("entries of no ticket"));
         };
-        match (self.api.ticket(ticket).await?, self.is_ours(ticket)) {
-            (None, true) => Ok((UndoStatus::Undone, None)),
-            (None, false) => Ok((UndoStatus::Gone, None)),
-            (Some(_), true) => Ok((UndoStatus::Left, Some("goes with its ticket".into()))),
-            (Some(_), false) => Ok(cannot("Tessera cannot delete single entries")),
+        if self.api.ticket(ticket).await?.is_none() {
+            return Ok((UndoStatus::Undone, None));
         }
+        // It is still there: this is a preview, or something was in the way.
+        let goes = self.effects.iter().any(|undoing| {
+            let effect = &undoing.effect;
+            (effect.target_kind.as_str(), effect.action) == (tickets::KIND, Action::Created)
+                && effect.target_id == ticket
+        });
+        if goes || self.is_ours(ticket) {
+            return Ok((UndoStatus::Left, Some("goes with its ticket".into())));
+        }
+        Ok(cannot("Tessera cannot delete single entries"))
     }
 
     /// What somebody changed since, unless that is to be undone, too.
@@ -193,7 +206,7 @@ impl Work<'_> {
 
     /// After a deletion whose answer is lost: gone is undone. Fields have no address that can be read.
     async fn looked_for(&self, path: &str) -> Result<Undone> {
-        let gone = match path.strip_prefix("/api/1/fields/") {
+        let gone = match path.strip_prefix("/fields/") {
             Some(key) => !self
                 .api
                 .fields()

@@ -257,11 +257,9 @@ fn an_address_that_is_somebody_elses_stays_his() {
         let platform = platform();
         let trial = trial(&platform).await;
         let other = json!({"name": "Not Bo", "email": "bo@ng.example"});
-        platform.borrow_mut().answer(
-            "POST",
-            "/api/1/people",
-            support::platform::Sent::Json(other),
-        );
+        platform
+            .borrow_mut()
+            .answer("POST", "/people", support::platform::Sent::Json(other));
         let outcomes = trial
             .write(Kind::Customer, vec![bo("c1", "bo@ng.example")])
             .await;
@@ -294,11 +292,9 @@ fn who_is_there_is_filled_and_put_back() {
         let platform = platform();
         let trial = trial(&platform).await;
         let there = json!({"name": "Bo Ng", "email": "bo@ng.example"});
-        platform.borrow_mut().answer(
-            "POST",
-            "/api/1/people",
-            support::platform::Sent::Json(there),
-        );
+        platform
+            .borrow_mut()
+            .answer("POST", "/people", support::platform::Sent::Json(there));
         let before = platform
             .borrow()
             .people
@@ -345,7 +341,7 @@ fn a_person_with_somebodys_ticket_stays() {
         let foreign = json!({"ref": "", "subject": "New", "requester": id, "state": "open", "created_at": "2023-11-20T00:00:00Z", "entries": []});
         let (status, _) = platform.borrow_mut().answer(
             "POST",
-            "/api/1/tickets",
+            "/tickets",
             support::platform::Sent::Json(foreign),
         );
         assert_eq!(status, 201);
@@ -375,7 +371,7 @@ fn a_ticket_that_was_answered_since_stays_unless_forced() {
             )
             .await;
         let path = format!(
-            "/api/1/tickets/{}/entries",
+            "/tickets/{}/entries",
             ticket(&platform)["id"].as_str().unwrap()
         );
         let answer = json!({"entries": [{"kind": "public", "by": "agent:a1", "at": "2023-11-20T00:00:00Z", "text": "Hi", "files": []}]});

@@ -7,7 +7,7 @@ use crate::Context;
 use crate::destination::Item;
 use crate::http::OperationKey;
 use crate::ledger::{Action, Effect, Outcome, Proof, Status};
-use crate::types::{Error, Loss};
+use crate::types::{Error, Kind, Loss};
 
 /// Says what became of an item; durable before the next request leaves.
 pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, losses: Vec<Loss>) {
@@ -23,6 +23,17 @@ pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, l
 /// Says that an item was refused.
 pub fn reject(cx: &Context, item: &Item, error: Error) {
     report(cx, item, Status::Rejected(error), Vec::new(), Vec::new());
+}
+
+/// Says that the destination has no place for an item: the host writes it to the export folder, to the kind's file there.
+pub fn export(cx: &Context, item: &Item) {
+    let status = Status::Exported(exported_as(&item.entry().head.kind));
+    report(cx, item, status, Vec::new(), Vec::new());
+}
+
+/// The file of the export folder that holds records of a kind.
+pub fn exported_as(kind: &Kind) -> String {
+    format!("{}.jsonl", kind.word())
 }
 
 /// The status of an item whose main effect has that action.

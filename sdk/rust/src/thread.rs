@@ -33,9 +33,13 @@ pub fn lead(facts: &[String]) -> Option<String> {
     Some(format!("{LEAD}{facts}]"))
 }
 
+/// What our line says above a text that begins like one itself: else it would be taken for ours when it is read back.
+const AS_WRITTEN: &str = "as it was written";
+
 /// Plain text under our line.
 pub fn with_lead(lead: Option<&str>, body: &str) -> String {
     match lead {
+        None if without_lead(body).0.is_some() => format!("{LEAD}{AS_WRITTEN}]\n\n{body}"),
         Some(lead) if body.is_empty() => lead.to_owned(),
         Some(lead) => format!("{lead}\n\n{body}"),
         None => body.to_owned(),
@@ -45,6 +49,7 @@ pub fn with_lead(lead: Option<&str>, body: &str) -> String {
 /// HTML under our line.
 pub fn html_with_lead(lead: Option<&str>, html: &str) -> String {
     match lead {
+        None if without_lead(html).0.is_some() => format!("<p>{LEAD}{AS_WRITTEN}]</p>{html}"),
         Some(lead) => format!("<p>{}</p>{html}", escape_html(lead)),
         None => html.to_owned(),
     }

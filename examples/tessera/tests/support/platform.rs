@@ -106,7 +106,7 @@ impl Tessera {
 
     fn respond(&mut self, method: &str, url: &str, sent: Sent) -> Answer {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        let Some(path) = path.strip_prefix("/api/1/") else {
+        let Some(path) = path.strip_prefix("/") else {
             return Err((404, json!({"error": "no such page"})));
         };
         let segments: Vec<String> = path.split('/').map(decoded).collect();
