@@ -119,7 +119,7 @@ pub async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), E
     Ok(cx.reported().await?)
 }
 
-/// A short digest of text, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
+/// A short digest of text, of eight hexadecimal digits, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
 pub fn short_hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
@@ -134,7 +134,8 @@ pub fn print(facets: &[(String, String)]) -> String {
     facets.iter().map(facet).collect::<Vec<_>>().join(";")
 }
 
-/// The names of the facets that a recorded [`print()`] has and that differ now; what is not known now is not compared.
+/// The names of the facets that a recorded [`print()`] has and that differ now; what is not known now is not compared, so
+/// something that is gone must be among `now` with an empty value, or be part of a facet that stands for all (`attributes`).
 pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
     let facets = recorded
         .split(';')
