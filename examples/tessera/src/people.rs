@@ -48,7 +48,7 @@ pub async fn nobody(api: &Api<'_>) -> Result<String> {
 /// Writes a customer.
 pub async fn write(api: &Api<'_>, state: &State, item: &Item) -> Result<()> {
     let mut draft = draft(api.cx, state, item, true)?;
-    if let Some(there) = &item.existing {
+    if let Some(there) = item.certain() {
         return update(api, item, there, &draft).await;
     }
     let look_up = async || by_marker(api, &item.marker).await;
@@ -251,23 +251,14 @@ fn first<'c>(
     of(true).or_else(|| of(false))
 }
 
-/// Changes a person who is there: nothing, what is empty, or what differs. What we made ourselves follows the source.
+/// Changes a person who is there as the policy allows: nothing, what is empty, or what differs (M-7).
 async fn update(api: &Api<'_>, item: &Item, there: &Candidate, draft: &Draft) -> Result<()> {
-    let ours = item
-        .prior
-        .iter()
-        .any(|effect| effect.part == "main" && effect.action == Action::Created);
-    let policy = if ours {
-        MatchPolicy::SourceWins
-    } else {
-        item.policy
-    };
     let Some(person) = api.person(&there.target_id).await? else {
         let error = Error::NotFound("the person was deleted".into());
         effects::reject(api.cx, item, error);
         return Ok(());
     };
-    let (head, attributes) = change(policy, draft, &person)?;
+    let (head, attributes) = change(item.policy, draft, &person)?;
     if head.wanted.is_empty() && attributes.wanted.is_empty() {
         let effect = effects::effect("main", KIND, &person.id, Action::Matched);
         effects::report(

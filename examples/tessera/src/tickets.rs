@@ -21,8 +21,8 @@ use transload_sdk::words::{self, Words};
 use transload_sdk::{Context, Result, time};
 
 use crate::api::{
-    Api, ENTRIES, LABELS, SETTLE_INDEX_MS, Said, Stored, TEXT_LIMIT, TOKEN_MS, Ticket, refusal,
-    ticket_path, version,
+    Api, ENTRIES, FILE_BYTES, LABELS, SETTLE_INDEX_MS, Said, Stored, TEXT_LIMIT, TOKEN_MS, Ticket,
+    refusal, ticket_path, version,
 };
 use crate::{State, fields, people};
 
@@ -101,7 +101,7 @@ pub async fn write(api: &Api<'_>, state: &State, item: &Item) -> Result<()> {
         }
         Err(error) => return Err(error),
     };
-    let settled = match &item.existing {
+    let settled = match item.certain() {
         Some(there) => match api.ticket(&there.target_id).await? {
             Some(ticket) => add_to(api, item, &mut plan, ticket, None, None).await,
             None => Err(Stop::Status(Status::Rejected(Error::NotFound(
@@ -620,6 +620,20 @@ fn said(
         let Entity::Attachment(file) = &entry.data else {
             return Err(Error::Bug("a file that is none".into()));
         };
+        // The host has put it into the export folder.
+        if file
+            .content
+            .as_ref()
+            .is_some_and(|content| content.size > FILE_BYTES)
+        {
+            facts.push(format!("file {} is not here: too large", file.name));
+            losses.push(loss(
+                "attachment.content",
+                Fidelity::Lost,
+                "larger than Tessera takes: named in the thread",
+            ));
+            continue;
+        }
         match (thread::no_bytes(file), &file.content) {
             (None, Some(content)) => files.push(File {
                 entry: entry.clone(),

@@ -321,6 +321,31 @@ fn who_is_there_is_filled_and_put_back() {
 }
 
 #[test]
+fn a_customer_with_an_agents_address_is_a_person_of_his_own() {
+    block_on(async {
+        let platform = platform();
+        let trial = trial(&platform).await;
+        let staff = json!({"name": "Ada Agent", "email": "ada@helpdesk.example"});
+        platform
+            .borrow_mut()
+            .answer("POST", "/people", support::platform::Sent::Json(staff));
+        let items = trial
+            .matched(Kind::Customer, vec![bo("c1", "ada@helpdesk.example")])
+            .await;
+        assert!(items[0].existing.as_ref().unwrap().doubtful.is_some());
+        let outcomes = trial.write(Kind::Customer, items).await;
+        assert!(is_created(&outcomes[0]), "{outcomes:#?}");
+        let platform = platform.borrow();
+        let ours = platform
+            .people
+            .values()
+            .find(|person| person["name"] == "Bo Ng")
+            .unwrap();
+        assert_eq!(ours["email"], Value::Null);
+    });
+}
+
+#[test]
 fn a_person_with_somebodys_ticket_stays() {
     block_on(async {
         let platform = platform();
@@ -403,6 +428,7 @@ fn files_that_are_refused_are_named_and_counted() {
             items::file("f1", "setup.exe", 9),
             items::file("f2", "empty.txt", 0),
             items::file("f3", "log.txt", 9),
+            items::file("f4", "film.mp4", 5_000_001),
         ];
         let outcomes = trial
             .write(Kind::Conversation, vec![talk(&trial, "t1", vec![part])])
@@ -412,7 +438,10 @@ fn files_that_are_refused_are_named_and_counted() {
         let there = ticket(&platform);
         let text = &texts(&there)[0];
         assert!(
-            text.contains("setup.exe") && text.contains("empty.txt") && text.ends_with("Run this."),
+            text.contains("film.mp4")
+                && text.contains("setup.exe")
+                && text.contains("empty.txt")
+                && text.ends_with("Run this."),
             "{text}"
         );
         assert_eq!(there["entries"][1]["files"].as_array().unwrap().len(), 1);
