@@ -30,7 +30,7 @@ pub async fn own(api: &Api<'_>) -> Result<String> {
     };
     match make(api, "own:card-field", &field).await? {
         Ensured::There { key, effect } => {
-            effects::own(api.cx, "own:card-field", vec![effect]).await?;
+            effects::own(api.cx, "own:card-field", vec![*effect]).await?;
             Ok(key)
         }
         Ensured::Refused(error) => Err(error),
@@ -58,7 +58,7 @@ pub async fn write(api: &Api<'_>, item: &Item) -> Result<()> {
     match make(api, &item.key, &field).await? {
         Ensured::There { effect, .. } => {
             let status = effects::status_of(effect.action);
-            effects::report(cx, item, status, vec![effect], losses(definition));
+            effects::report(cx, item, status, vec![*effect], losses(definition));
         }
         Ensured::Refused(error) => effects::reject(cx, item, error),
         Ensured::Unsettled(why) => {
@@ -69,7 +69,7 @@ pub async fn write(api: &Api<'_>, item: &Item) -> Result<()> {
 }
 
 enum Ensured {
-    There { key: String, effect: Effect },
+    There { key: String, effect: Box<Effect> },
     Refused(Error),
     Unsettled(String),
 }
@@ -96,7 +96,7 @@ async fn make(api: &Api<'_>, item: &str, wanted: &Field) -> Result<Ensured> {
             Made::Unsettled(why) => return Ok(Ensured::Unsettled(why)),
         };
         if (&found.kind, &found.owner) == (&field.kind, &field.owner) {
-            let effect = effect(&found, proof, key)?;
+            let effect = Box::new(effect(&found, proof, key)?);
             return Ok(Ensured::There {
                 key: found.key,
                 effect,
