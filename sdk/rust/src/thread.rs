@@ -366,6 +366,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_text_that_begins_like_our_line_comes_back_whole() {
+        for body in ["[Migrated: x] mine", "<p>[Migrated: x]</p>mine"] {
+            assert_eq!(without_lead(&with_lead(None, body)).1, body);
+            assert_eq!(without_lead(&html_with_lead(None, body)).1, body);
+        }
+        assert_eq!(with_lead(None, "mine"), "mine");
+    }
+
+    #[test]
     fn the_line_above_a_body_comes_off_again() {
         let lead = lead(&[
             "written by Ana [admin]".to_owned(),
