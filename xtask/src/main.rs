@@ -18,7 +18,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Builds the connectors in `plugins/` as components, into `target/plugins/<name>.wasm`.
+    /// Builds the connectors in `plugins/` and `examples/` as components, into `target/plugins/<name>.wasm`.
     Plugins(plugins::Arguments),
     /// Sets everything up and runs a whole migration between simulators: killed, resumed, compared, rolled back.
     Demo(chores::Rest),

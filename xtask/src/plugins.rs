@@ -1,5 +1,5 @@
-//! `cargo xtask plugins`: every crate in `plugins/` compiled for WebAssembly and made into a component, and so the two hostile
-//! connectors of the tests.
+//! `cargo xtask plugins`: every crate in `plugins/` and `examples/` compiled for WebAssembly and made into a component, and so
+//! the two hostile connectors of the tests.
 //!
 //! The compiler gives a core module; wit-component adds the types that wit-bindgen left in its custom sections. A component of
 //! ours imports nothing but the contract: anything else (WASI) means that a dependency wants a clock, a file or chance, and is an
@@ -18,6 +18,9 @@ const CONTRACT: &str = "transload:connector/";
 /// The profile in the workspace's manifest.
 const PROFILE: &str = "plugin";
 
+/// Where connectors are, and what their packages are called: `transload-plugin-kustomer`.
+const FOLDERS: [(&str, &str); 2] = [("plugins", "plugin"), ("examples", "example")];
+
 /// The connectors that misbehave as they are told: one crate, a component for each role.
 const HOSTILE: [(&str, &str); 2] = [
     ("hostile-destination", "destination"),
@@ -27,7 +30,7 @@ const HOSTILE: [(&str, &str); 2] = [
 /// Which connectors.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Names of folders in `plugins/`, or `hostile-source` and `hostile-destination`; all of them by default.
+    /// Names of folders in `plugins/` or `examples/`, or `hostile-source` and `hostile-destination`; all of them by default.
     names: Vec<String>,
 }
 
@@ -59,7 +62,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 command.args(["--no-default-features", "--features", role]);
                 "transload-hostile".to_owned()
             }
-            None => format!("transload-plugin-{name}"),
+            None => package(root, name)?,
         };
         command.args(["--profile", PROFILE, "-p", &package]);
         let status = command.status().context("cargo does not run")?;
@@ -84,13 +87,24 @@ pub fn target_dir(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
-/// The folders in `plugins/` that hold a crate, and the hostile ones.
+/// The package of a connector in one of the folders.
+fn package(root: &Path, name: &str) -> anyhow::Result<String> {
+    let kind = FOLDERS
+        .iter()
+        .find(|(folder, _)| root.join(folder).join(name).join("Cargo.toml").is_file());
+    let (_, kind) = kind.with_context(|| format!("no folder has a connector {name}"))?;
+    Ok(format!("transload-{kind}-{name}"))
+}
+
+/// The connectors in the folders, and the hostile ones.
 fn all(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut names: Vec<String> = HOSTILE.map(|(name, _)| name.to_owned()).into();
-    for folder in std::fs::read_dir(root.join("plugins"))? {
-        let folder = folder?;
-        if folder.path().join("Cargo.toml").is_file() {
-            names.push(folder.file_name().to_string_lossy().into_owned());
+    for (folder, _) in FOLDERS {
+        for folder in std::fs::read_dir(root.join(folder))? {
+            let folder = folder?;
+            if folder.path().join("Cargo.toml").is_file() {
+                names.push(folder.file_name().to_string_lossy().into_owned());
+            }
         }
     }
     names.sort();

@@ -7,7 +7,7 @@ use crate::Context;
 use crate::destination::Item;
 use crate::http::OperationKey;
 use crate::ledger::{Action, Effect, Outcome, Proof, Status};
-use crate::types::{Error, Loss};
+use crate::types::{Error, Kind, Loss};
 
 /// Says what became of an item; durable before the next request leaves.
 pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, losses: Vec<Loss>) {
@@ -23,6 +23,17 @@ pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, l
 /// Says that an item was refused.
 pub fn reject(cx: &Context, item: &Item, error: Error) {
     report(cx, item, Status::Rejected(error), Vec::new(), Vec::new());
+}
+
+/// Says that the destination has no place for an item: the host writes it to the export folder, to the kind's file there.
+pub fn export(cx: &Context, item: &Item) {
+    let status = Status::Exported(exported_as(&item.entry().head.kind));
+    report(cx, item, status, Vec::new(), Vec::new());
+}
+
+/// The file of the export folder that holds records of a kind.
+pub fn exported_as(kind: &Kind) -> String {
+    format!("{}.jsonl", kind.word())
 }
 
 /// The status of an item whose main effect has that action.
@@ -108,7 +119,7 @@ pub async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), E
     Ok(cx.reported().await?)
 }
 
-/// A short digest of text, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
+/// A short digest of text, of eight hexadecimal digits, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
 pub fn short_hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     for byte in text.bytes() {
@@ -123,7 +134,8 @@ pub fn print(facets: &[(String, String)]) -> String {
     facets.iter().map(facet).collect::<Vec<_>>().join(";")
 }
 
-/// The names of the facets that a recorded [`print()`] has and that differ now; what is not known now is not compared.
+/// The names of the facets that a recorded [`print()`] has and that differ now; what is not known now is not compared, so
+/// something that is gone must be among `now` with an empty value, or be part of a facet that stands for all (`attributes`).
 pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
     let facets = recorded
         .split(';')

@@ -4,7 +4,7 @@
 
 use crate::Result;
 use crate::bindings::common::transload::connector::destination_types::ThreadPart;
-use crate::destination::{Body, Item};
+use crate::destination::{Body, Candidate, Item};
 use crate::ledger::RefusedEntry;
 use crate::types::{Entity, Entry, Error, Head, Kind};
 
@@ -55,6 +55,14 @@ impl Item {
             place: u32::try_from(place).ok()?,
             reason: reason.into(),
         })
+    }
+
+    /// The object that the record is for sure. A candidate that is doubtful comes in `existing`, too, and is somebody else until a
+    /// person says otherwise (rule M-7).
+    pub fn certain(&self) -> Option<&Candidate> {
+        self.existing
+            .as_ref()
+            .filter(|candidate| candidate.doubtful.is_none())
     }
 
     /// What a slot is mapped to.

@@ -14,6 +14,10 @@
 //! The macros make a component's entry points on `wasm32` and nothing elsewhere, so a connector's crate is tested as any other.
 #![doc = include_str!("../README.md")]
 
+/// How to write a destination, from nothing to its tests.
+#[doc = include_str!("../DESTINATIONS.md")]
+pub mod destinations {}
+
 mod blobs;
 pub mod card;
 mod context;

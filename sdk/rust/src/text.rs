@@ -52,7 +52,9 @@ pub fn plain_to_html(text: &str) -> String {
 }
 
 /// The readable text of HTML, **for searching and comparing only**: tags dropped, blocks and `<br>` as line ends, white space
-/// collapsed, the common entities and numeric ones decoded. It is no rendering, and must not be shown as what a person wrote.
+/// collapsed, the common entities and numeric ones decoded. It is no rendering, and must not be shown as what a person wrote: a
+/// platform of plain text shows the source's own plain text, or this under a line that says what it is, with the HTML as a file
+/// beside it.
 pub fn html_to_search_text(html: &str) -> String {
     let mut raw = String::with_capacity(html.len());
     let mut rest = html;

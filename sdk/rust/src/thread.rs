@@ -33,9 +33,13 @@ pub fn lead(facts: &[String]) -> Option<String> {
     Some(format!("{LEAD}{facts}]"))
 }
 
+/// What our line says above a text that begins like one itself: else it would be taken for ours when it is read back.
+const AS_WRITTEN: &str = "as it was written";
+
 /// Plain text under our line.
 pub fn with_lead(lead: Option<&str>, body: &str) -> String {
     match lead {
+        None if without_lead(body).0.is_some() => format!("{LEAD}{AS_WRITTEN}]\n\n{body}"),
         Some(lead) if body.is_empty() => lead.to_owned(),
         Some(lead) => format!("{lead}\n\n{body}"),
         None => body.to_owned(),
@@ -45,6 +49,7 @@ pub fn with_lead(lead: Option<&str>, body: &str) -> String {
 /// HTML under our line.
 pub fn html_with_lead(lead: Option<&str>, html: &str) -> String {
     match lead {
+        None if without_lead(html).0.is_some() => format!("<p>{LEAD}{AS_WRITTEN}]</p>{html}"),
         Some(lead) => format!("<p>{}</p>{html}", escape_html(lead)),
         None => html.to_owned(),
     }
@@ -359,6 +364,15 @@ pub fn lone_note(entry: &Entry, with: Thread) -> Result<Thread> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_begins_like_our_line_comes_back_whole() {
+        for body in ["[Migrated: x] mine", "<p>[Migrated: x]</p>mine"] {
+            assert_eq!(without_lead(&with_lead(None, body)).1, body);
+            assert_eq!(without_lead(&html_with_lead(None, body)).1, body);
+        }
+        assert_eq!(with_lead(None, "mine"), "mine");
+    }
 
     #[test]
     fn the_line_above_a_body_comes_off_again() {

@@ -66,10 +66,7 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
     }
 }
 
-/// The file of the export folder that holds records of a kind.
-pub fn exported_as(kind: &Kind) -> String {
-    format!("{}.jsonl", kind.word())
-}
+pub use transload_sdk::effects::exported_as;
 
 /// How the line begins that says in a description what an object stands for.
 pub const DESCRIBED: &str = "Migrated: ";

@@ -9,8 +9,8 @@ use crate::destination::Item;
 use crate::text::split_bytes;
 use crate::time;
 use crate::types::{
-    Conversation, ConversationStatus, Customer, Direction, Entity, Entry, Fidelity, Field, Head,
-    Location, Loss, Reference, Satisfaction, SlaResult, Value,
+    Address, AddressChannel, Conversation, ConversationStatus, Customer, Direction, Entity, Entry,
+    Fidelity, Field, Head, Location, Loss, Reference, Satisfaction, SlaResult, Value,
 };
 use crate::words::Words;
 
@@ -199,7 +199,7 @@ pub fn head(head: &Head, card: &mut Facts) {
     card.reference("modified by", head.modified_by.as_ref());
 }
 
-/// Facts of a conversation.
+/// Facts of a conversation, [`head`] among them; not its customer, subject and tags, for which destinations have places.
 pub fn conversation(entry: &Entry, conversation: &Conversation, card: &mut Facts) {
     head(&entry.head, card);
     card.add(
@@ -284,7 +284,9 @@ pub fn satisfaction(judged: &Satisfaction, card: &mut Facts) {
     }
 }
 
-/// What a person was in the source and has no place in what is called `name` here.
+/// What a person was in the source and has no place in what is called `name` here; [`head`] is among it. Addresses
+/// ([`addresses`]), company, tags and merged records are not: most destinations have places for some of them, and what has none
+/// is the connector's to add.
 pub fn customer(head: &Head, name: &str, customer: &Customer, card: &mut Facts) {
     self::head(head, card);
     card.add("external ids", customer.external_ids.join(", "));
@@ -310,6 +312,23 @@ pub fn customer(head: &Head, name: &str, customer: &Customer, card: &mut Facts) 
     }
     if let Some(judged) = &customer.satisfaction {
         satisfaction(judged, card);
+    }
+}
+
+/// Addresses that have no place at the destination, a fact each, by channel: `e-mail`, `phone`, the network's name.
+pub fn addresses<'a>(left: impl IntoIterator<Item = &'a Address>, card: &mut Facts) {
+    for address in left {
+        let channel = match &address.channel {
+            AddressChannel::Email => "e-mail",
+            AddressChannel::Phone => "phone",
+            AddressChannel::Whatsapp => "whatsapp",
+            AddressChannel::Url => "url",
+            AddressChannel::Social(word) | AddressChannel::Other(word) => word,
+        };
+        match &address.label {
+            Some(label) => card.add(channel, format!("{} ({label})", address.value)),
+            None => card.add(channel, &address.value),
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 mod facts;
 
 pub use facts::{
-    Facts, Misfit, conversation, customer, fitted, head, location, loss, satisfaction,
+    Facts, Misfit, addresses, conversation, customer, fitted, head, location, loss, satisfaction,
 };
 use serde::Serialize;
 

@@ -7,10 +7,10 @@ use std::marker::PhantomData;
 use serde_json::{Map, Value};
 
 use super::{Harness, items};
-use crate::Destination;
 use crate::destination::{Item, UndoMode, Undoing};
 use crate::ledger::{Action, Effect, Outcome, UndoOutcome, UndoStatus};
 use crate::types::{Error, Kind, Reference};
+use crate::{Context, Destination};
 
 /// One connection of a destination over many units. A test that finds a rule broken panics, with what broke it.
 pub struct Trial<D> {
@@ -82,11 +82,13 @@ impl<D: Destination> Trial<D> {
 
     /// The same on a harness of the test's; how many writes it took.
     pub async fn prepare_on(&mut self, harness: Harness) -> usize {
-        match D::prepare(&harness.context()).await {
+        let cx = harness.context();
+        match D::prepare(&cx).await {
             Ok(state) => self.state = Some(state),
             Err(error) => panic!("prepare: {error:?}"),
         }
-        assert_eq!(harness.unclaimed(), Vec::<String>::new());
+        hand_over(&cx).await;
+        all_claimed(&harness);
         for outcome in harness.outcomes() {
             self.keep(&Kind::Other("own".to_owned()), "", &outcome);
         }
@@ -113,9 +115,11 @@ impl<D: Destination> Trial<D> {
 
     async fn write_in(&self, harness: &Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
         let since = self.now();
-        let ended = D::write(&harness.context(), kind.clone(), items.clone()).await;
+        let cx = harness.context();
+        let ended = D::write(&cx, kind.clone(), items.clone()).await;
+        hand_over(&cx).await;
+        all_claimed(harness);
         let mut outcomes = harness.outcomes();
-        assert_eq!(harness.unclaimed(), Vec::<String>::new());
         match ended {
             Ok(()) => assert_eq!(outcomes.len(), items.len(), "one outcome an item"),
             Err(Error::Transient(_)) => {
@@ -127,11 +131,12 @@ impl<D: Destination> Trial<D> {
                         ..item
                     };
                     let harness = self.harness();
-                    if let Err(error) =
-                        D::write(&harness.context(), kind.clone(), vec![again]).await
-                    {
+                    let cx = harness.context();
+                    if let Err(error) = D::write(&cx, kind.clone(), vec![again]).await {
                         panic!("an item alone: {error:?}");
                     }
+                    hand_over(&cx).await;
+                    all_claimed(&harness);
                     outcomes.extend(harness.outcomes());
                 }
             }
@@ -222,13 +227,32 @@ impl<D: Destination> Trial<D> {
         let mut outcomes = Vec::new();
         for one in effects {
             let harness = self.harness();
-            if let Err(error) = D::undo(&harness.context(), mode, vec![one], ours.clone()).await {
+            let cx = harness.context();
+            if let Err(error) = D::undo(&cx, mode, vec![one], ours.clone()).await {
                 panic!("undo: {error:?}");
             }
+            hand_over(&cx).await;
             outcomes.extend(harness.undo_outcomes());
         }
         outcomes
     }
+}
+
+/// Hands over what a call reported last, as a component's entry points do, and sees that a host would have taken it.
+#[allow(clippy::panic, reason = "a broken rule is a failed test")]
+async fn hand_over(cx: &Context) {
+    if let Err(refusal) = cx.reported().await {
+        panic!("the host refuses an outcome: {refusal:?}");
+    }
+}
+
+/// Every write that was answered as done is some effect's.
+fn all_claimed(harness: &Harness) {
+    let unclaimed = harness.unclaimed();
+    assert!(
+        unclaimed.is_empty(),
+        "requests that were answered as done, and no effect has their key: {unclaimed:?}"
+    );
 }
 
 /// Nothing is in the way of a rollback.

@@ -1,0 +1,252 @@
+//! What the connector says of itself. Nothing that is not here leaves the host.
+
+use transload_sdk::connector::{
+    Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, KindSupport, LimitHeader,
+    LimitMeaning, Lookup, Normalisation, RateRule, RefusalMeaning, RefusedAnswer, RequestPattern,
+    Role, Settle, SideEffect, SideEffectSeverity, SystemChange, UpdateMode, UpdateSupport,
+    fidelity_table,
+};
+use transload_sdk::types::Kind;
+
+use crate::api::{SETTLE_INDEX_MS, SETTLE_KEY_MS};
+
+/// How each field travels. What is converted to nothing better stands on the source card, as words.
+pub const FIDELITY: &str = "
+agent | agent.email | exact | matched by address; agents are never made
+agent | * | lost | an agent's settings are a person's own at Tessera
+tag | tag.name | converted | labels are lower case
+tag | tag.color | lost | labels have no colour
+field-definition | field-definition.label | exact |
+field-definition | field-definition.field-type | converted | text, number, flag and date; all else becomes text
+field-definition | field-definition.options | lost | Tessera has no choices: their values are text
+field-definition | * | lost | Tessera has no such property of a field
+customer | customer.name | exact |
+customer | addresses.email | converted | the first that is valid and free; the others stand on the source card
+customer | addresses.phone | converted | the first; the others stand on the source card
+customer | fields.* | converted | by the type of the field
+customer | * | converted | on the source card, in an attribute of its own
+conversation | conversation.subject | exact |
+conversation | conversation.customer | exact |
+conversation | conversation.status | converted | open, waiting or done
+conversation | conversation.tags | converted | as labels: ten at most, lower case
+conversation | head.created-at | exact |
+conversation | fields.* | converted | by the type of the field
+conversation | * | converted | on the source card, a private entry
+message | message.text | exact | beyond 60,000 bytes in several entries
+message | message.html | converted | Tessera's text is plain; where there is only HTML, it is attached as a file
+message | message.author | exact | by name where there is no such person or agent here
+message | message.sent-at | exact |
+message | message.visibility | converted | public or private; events are left out unless asked for
+message | * | converted | on the source card, a private entry
+attachment | attachment.content | exact | 5 MB at most; no empty ones, no programs
+attachment | attachment.name | exact |
+attachment | * | lost | a file has a name and bytes
+";
+
+const SCHEMA: &str = r#"{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["subdomain", "token"],
+  "properties": {
+    "subdomain": {"type": "string", "pattern": "^[a-z0-9-]+$", "title": "Subdomain", "description": "The first word of your workspace's address: acme in acme.tessera.example"},
+    "token": {"type": "string", "writeOnly": true, "title": "API token", "description": "Settings › API, of an administrator"},
+    "events": {"type": "boolean", "default": false, "title": "Events", "description": "Also write what happened in a conversation, as private entries"},
+    "spam": {"type": "boolean", "default": false, "title": "Spam", "description": "Also write messages that the source calls spam"},
+    "base_url": {"type": "string", "title": "Base URL", "description": "For tests: where Tessera is instead"}
+  }
+}"#;
+
+/// The description.
+pub fn describe() -> Description {
+    Description {
+        name: "tessera".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        title: "Tessera".into(),
+        role: Role::Destination,
+        config_schema: SCHEMA.into(),
+        auth: vec![AuthScheme {
+            name: "token".into(),
+            title: "API token".into(),
+            auth: Auth::Bearer("{secret:token}".into()),
+            note: Some("An administrator's: fields can be made by nobody else.".into()),
+        }],
+        base_url: "https://{subdomain}.tessera.example/api/1".into(),
+        hosts: Vec::new(),
+        requests: requests(),
+        refusals: refusals(),
+        rate_rules: vec![rate_rule()],
+        kinds: kinds(),
+        fidelity: fidelity_table(FIDELITY),
+        side_effects: vec![SideEffect {
+            code: "workflow-rules".into(),
+            title: "Workflow rules may run on tickets that are made".into(),
+            severity: SideEffectSeverity::Caution,
+            avoided_by: None,
+            operator: Some(
+                "Switch off the rules for new tickets until the migration is over.".into(),
+            ),
+        }],
+        by_products: vec![ByProduct {
+            kind: Kind::Conversation,
+            what: "what workflow rules do to a ticket".into(),
+            found_by: "entries and labels of the ticket that we did not write".into(),
+        }],
+        system_changes: vec![
+            SystemChange {
+                kind: Kind::Customer,
+                field: "version".into(),
+                when: "whenever anything of the person changes".into(),
+            },
+            SystemChange {
+                kind: Kind::Conversation,
+                field: "version".into(),
+                when: "whenever anything of the ticket changes".into(),
+            },
+        ],
+        notes: vec![
+            "No mail is sent: Tessera sends none for tickets whose time of creation is past, and none is made without one.".into(),
+            "A rollback deletes fields that were made, with the values that others have put into them since.".into(),
+        ],
+    }
+}
+
+fn requests() -> Vec<RequestPattern> {
+    [
+        ("GET", "/me"),
+        ("GET", "/agents"),
+        ("GET", "/people"),
+        ("POST", "/people"),
+        ("GET", "/people/*"),
+        ("PATCH", "/people/*"),
+        ("DELETE", "/people/*"),
+        ("GET", "/people/*/tickets"),
+        ("GET", "/tickets"),
+        ("POST", "/tickets"),
+        ("GET", "/tickets/*"),
+        ("DELETE", "/tickets/*"),
+        ("POST", "/tickets/*/entries"),
+        ("POST", "/files"),
+        ("GET", "/fields"),
+        ("POST", "/fields"),
+        ("DELETE", "/fields/*"),
+    ]
+    .map(|(method, path)| RequestPattern {
+        method: method.into(),
+        path: path.into(),
+        reads: method == "GET",
+    })
+    .into()
+}
+
+/// Answers that surely mean "not applied" (rule D-2), beyond those that mean it anywhere: a 4xx but 408. Of a 5xx, of which
+/// Tessera's documentation says nothing, it is not sure, so it stays in doubt and is looked up.
+fn refusals() -> Vec<RefusedAnswer> {
+    vec![RefusedAnswer {
+        status: 429,
+        body_contains: None,
+        meaning: RefusalMeaning::SlowDown,
+    }]
+}
+
+/// `RateLimit: limit=120, remaining=117, reset=33`
+fn rate_rule() -> RateRule {
+    let pair = |key: &str, meaning| LimitHeader {
+        name: "ratelimit".into(),
+        key: Some(key.into()),
+        numbers: vec![meaning],
+    };
+    RateRule {
+        name: "requests".into(),
+        method: "*".into(),
+        path: "/**".into(),
+        costs: Vec::new(),
+        limit: 120,
+        per_ms: 60_000,
+        headers: vec![
+            pair("limit", LimitMeaning::Limit),
+            pair("remaining", LimitMeaning::Remaining),
+            pair("reset", LimitMeaning::ResetSeconds),
+            LimitHeader {
+                name: "retry-after".into(),
+                key: None,
+                numbers: vec![LimitMeaning::RetryAfter],
+            },
+        ],
+        shared: true,
+    }
+}
+
+/// In the order in which they can be written: what is referred to comes first.
+fn kinds() -> Vec<KindSupport> {
+    let kind = |kind, calls| KindSupport {
+        kind,
+        batch_items: 10,
+        batch_bytes: 8 << 20,
+        max_concurrency: None,
+        conflicts: Vec::new(),
+        settle: Vec::new(),
+        updates: Vec::new(),
+        keeps_created_at: false,
+        can_create: true,
+        can_delete: true,
+        matches: false,
+        calls,
+        per_items: 10,
+    };
+    let settle = |lookup, ms| vec![Settle { lookup, ms }];
+    let update = |mode, note: &str| {
+        vec![UpdateSupport {
+            state: "*".into(),
+            modes: vec![mode],
+            silent: true,
+            note: Some(note.into()),
+        }]
+    };
+    vec![
+        KindSupport {
+            batch_items: 100,
+            can_create: false,
+            can_delete: false,
+            matches: true,
+            ..kind(Kind::Agent, 1)
+        },
+        KindSupport {
+            batch_items: 100,
+            can_delete: false,
+            ..kind(Kind::Tag, 0)
+        },
+        KindSupport {
+            settle: settle(Lookup::ByKey, SETTLE_KEY_MS),
+            max_concurrency: Some(1),
+            ..kind(Kind::FieldDefinition, 20)
+        },
+        KindSupport {
+            conflicts: vec![ConflictKey {
+                scope: ConflictScope::Unique,
+                path: "addresses.email".into(),
+                normalise: Normalisation::Email,
+            }],
+            settle: settle(Lookup::ByKey, SETTLE_KEY_MS),
+            updates: update(UpdateMode::ChangeFields, "values that differ"),
+            matches: true,
+            ..kind(Kind::Customer, 30)
+        },
+        KindSupport {
+            settle: settle(Lookup::ByIndex, SETTLE_INDEX_MS),
+            updates: update(
+                UpdateMode::Append,
+                "new entries; a ticket's head cannot be changed",
+            ),
+            keeps_created_at: true,
+            matches: true,
+            ..kind(Kind::Conversation, 30)
+        },
+        // Notes that hang on a customer alone.
+        KindSupport {
+            settle: settle(Lookup::ByIndex, SETTLE_INDEX_MS),
+            keeps_created_at: true,
+            ..kind(Kind::Message, 20)
+        },
+    ]
+}
