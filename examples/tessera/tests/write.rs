@@ -148,7 +148,7 @@ fn a_run_is_undone_to_the_last_trace() {
             person["attributes"]["transload_source"]
                 .as_str()
                 .unwrap()
-                .contains("kustomer:org1:customer:c1")
+                .contains("old-desk:org1:customer:c1")
         );
 
         assert_undone(&trial.rollback(UndoMode::Careful).await, "careful");

@@ -110,7 +110,7 @@ fn case(org: &Org, id: &str) -> Json {
 }
 
 fn case_id(org: &Org, id: &str) -> String {
-    let marker = format!("kustomer:org1:conversation:{id}");
+    let marker = format!("old-desk:org1:conversation:{id}");
     let snapshot = org.snapshot();
     let rows = snapshot.with("Case", "Transload_Source_Id__c", &marker);
     rows[0].id.clone()
@@ -520,7 +520,7 @@ async fn a_note_on_a_customer_without_a_conversation_is_a_closed_case_of_its_own
     assert_eq!(Some(text(&row, "ContactId")), ana(&org).target);
     // Its own marker and that of the note in it are one, and only one of them is a Case's.
     let snapshot = org.snapshot();
-    let marker = "kustomer:org1:message:n1";
+    let marker = "old-desk:org1:message:n1";
     let cases = snapshot.with("Case", "Transload_Source_Id__c", marker);
     assert_eq!(under(&org, "CaseComment", &cases[0].id).len(), 1);
 }
@@ -529,7 +529,7 @@ async fn a_note_on_a_customer_without_a_conversation_is_a_closed_case_of_its_own
 async fn a_thread_that_another_project_loaded_is_found_and_not_doubled() {
     let org = org().await;
     org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
-    let harness = org.harness().run("r2", "kustomer", "org1");
+    let harness = org.harness().run("r2", "old-desk", "org1");
     let cx = harness.context();
     let found = Salesforce::match_items(&cx, Kind::Conversation, vec![of(&org, "v1")])
         .await

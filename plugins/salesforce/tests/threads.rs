@@ -177,7 +177,7 @@ impl Bench {
         };
         let item = Item {
             values,
-            ..Item::new("i1", "kustomer:org1:conversation:v1", thread.clone())
+            ..Item::new("i1", "old-desk:org1:conversation:v1", thread.clone())
         };
         let (choices, texts) = (Choices::new(), BTreeMap::new());
         let words = self.config.words("UTC");
@@ -187,7 +187,7 @@ impl Bench {
             words: &words,
             choices: &choices,
             platform: "kustomer",
-            prefix: "kustomer:org1:",
+            prefix: "old-desk:org1:",
             run: "r1",
             now: START + 86_400_000,
             texts: &texts,
@@ -231,7 +231,7 @@ fn a_case_is_made_in_its_last_state_with_its_original_times() {
     assert!(
         card.as_str()
             .unwrap()
-            .contains("Marker: kustomer:org1:conversation:v1")
+            .contains("Marker: old-desk:org1:conversation:v1")
     );
     assert_eq!(
         Json::Object(fields),
@@ -240,7 +240,7 @@ fn a_case_is_made_in_its_last_state_with_its_original_times() {
             "ContactId": ANA, "OwnerId": DANA,
             "CreatedDate": "2026-10-21T14:02:11Z", "LastModifiedDate": "2026-10-21T14:02:11Z",
             "ClosedDate": "2026-10-21T15:02:11Z",
-            "Transload_Source_Id__c": "kustomer:org1:conversation:v1", "Transload_Run__c": "r1",
+            "Transload_Source_Id__c": "old-desk:org1:conversation:v1", "Transload_Run__c": "r1",
             "Transload_Created_At__c": "2026-10-21T14:02:11Z", "Transload_Closed_At__c": "2026-10-21T15:02:11Z",
             "Transload_Source_Url__c": "https://old.example/v1",
             "Transload_Priority__c": "3 on 1..5", "Transload_Channels__c": "email",
@@ -278,7 +278,7 @@ fn an_email_is_an_email_message_with_all_it_has_at_birth() {
             "Subject": "Re: Where?", "FromName": "Ana Ruiz", "FromAddress": "ana@example.com",
             "ToAddress": "help@acme.example", "CcAddress": "bo@example.com; eve@example.com",
             "MessageIdentifier": "<1@example.com>", "ContentDocumentIds": ["069000000000001AAA"],
-            "Transload_Source_Id__c": "kustomer:org1:message:m1", "Transload_Run__c": "r1",
+            "Transload_Source_Id__c": "old-desk:org1:message:m1", "Transload_Run__c": "r1",
             "HtmlBody": "<p>Hi<img src=\"https://acme.my.salesforce.com/sfc/x\"></p>",
             "TextBody": "Hi\r\nwhere is it? \u{200d}",
         })
@@ -544,7 +544,7 @@ fn an_email_longer_than_its_field_goes_on_in_further_ones() {
         .iter()
         .map(|child| text(child, fields::SOURCE_ID))
         .collect();
-    assert_eq!(ids[1], "kustomer:org1:message:m1#2");
+    assert_eq!(ids[1], "old-desk:org1:message:m1#2");
     assert_eq!(BTreeSet::from_iter(&ids).len(), 3);
 }
 
@@ -572,11 +572,11 @@ fn a_thread_of_one_more_than_a_case_holds_continues_in_a_linked_case() {
     let second = &over.cases[1];
     assert_eq!(
         second.continues.as_deref(),
-        Some("kustomer:org1:conversation:v1")
+        Some("old-desk:org1:conversation:v1")
     );
     assert_eq!(
         second.fields[fields::SOURCE_ID],
-        "kustomer:org1:conversation:v1#2"
+        "old-desk:org1:conversation:v1#2"
     );
     assert_eq!(second.fields["Subject"], "Where is my order? 📦 (part 2)");
     let said: Vec<String> = over
@@ -596,12 +596,12 @@ fn a_thread_of_one_more_than_a_case_holds_continues_in_a_linked_case() {
     let last = over.children[0].last().unwrap();
     assert_eq!(
         text(last, "CommentBody"),
-        "[Migrated: continues in the case with source id kustomer:org1:conversation:v1#2]"
+        "[Migrated: continues in the case with source id old-desk:org1:conversation:v1#2]"
     );
     let first = &over.children[1][0];
     assert_eq!(
         text(first, "CommentBody"),
-        "[Migrated: continues the case with source id kustomer:org1:conversation:v1]"
+        "[Migrated: continues the case with source id old-desk:org1:conversation:v1]"
     );
 }
 

@@ -88,7 +88,7 @@ async fn a_path_is_an_option_that_is_read_from_the_root_down() {
     assert_eq!(outcomes[0].losses, Vec::new());
     let snapshot = account.snapshot();
     let user = snapshot
-        .user_by_external_id("kustomer:org1:customer:c1")
+        .user_by_external_id("old-desk:org1:customer:c1")
         .unwrap();
     let stored = user.user_fields.values().filter_map(|v| v.as_str());
     let options = snapshot.fields.iter().flat_map(|field| &field.options);
@@ -149,7 +149,7 @@ async fn a_choice_is_one_of_a_field_that_is_there_by_its_value_or_by_what_people
     let outcomes = account.write(Kind::Customer, items).await;
     let snapshot = account.snapshot();
     let stored = |id: &str| {
-        let user = snapshot.user_by_external_id(&format!("kustomer:org1:customer:{id}"));
+        let user = snapshot.user_by_external_id(&format!("old-desk:org1:customer:{id}"));
         user.unwrap().user_fields.get("tier").cloned()
     };
     assert_eq!(stored("c1"), Some(json!("g_1")));

@@ -70,7 +70,7 @@ fn of(account: &Account, id: &str, messages: usize) -> Item {
 }
 
 fn tickets(account: &Account, id: &str) -> Vec<Ticket> {
-    let marker = format!("kustomer:org1:conversation:{id}");
+    let marker = format!("old-desk:org1:conversation:{id}");
     let snapshot = account.snapshot();
     let found = snapshot.tickets_by_external_id(&marker).into_iter();
     found.cloned().collect()
@@ -317,7 +317,7 @@ async fn a_note_on_a_customer_has_its_files_and_is_taken_back() {
     let outcomes = account.write(Kind::Message, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
-    let ticket = snapshot.tickets_by_external_id("kustomer:org1:message:n1")[0];
+    let ticket = snapshot.tickets_by_external_id("old-desk:org1:message:n1")[0];
     assert_eq!(ticket.status.as_str(), "closed");
     assert!(!ticket.comments[0].public);
     assert_eq!(ticket.comments[0].attachments.len(), 1);
@@ -329,7 +329,7 @@ async fn a_note_on_a_customer_has_its_files_and_is_taken_back() {
     assert_eq!(
         account
             .snapshot()
-            .tickets_by_external_id("kustomer:org1:message:n1")
+            .tickets_by_external_id("old-desk:org1:message:n1")
             .len(),
         0
     );

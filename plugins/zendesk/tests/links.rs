@@ -140,7 +140,7 @@ fn links_of_ana(account: &Account) -> Vec<transload_sdk::destination::Item> {
 fn user_field(account: &Account, key: &str) -> Json {
     let snapshot = account.snapshot();
     let user = snapshot
-        .user_by_external_id("kustomer:org1:customer:c1")
+        .user_by_external_id("old-desk:org1:customer:c1")
         .unwrap();
     user.user_fields
         .get(&map::key(key))
@@ -150,7 +150,7 @@ fn user_field(account: &Account, key: &str) -> Json {
 
 fn record_field(account: &Account, id: &str, key: &str) -> Json {
     let snapshot = account.snapshot();
-    let marker = format!("kustomer:org1:custom-object:{id}");
+    let marker = format!("old-desk:org1:custom-object:{id}");
     let record = snapshot.record_by_external_id("order", &marker).unwrap();
     record.fields.get(key).cloned().unwrap_or_default()
 }
@@ -187,7 +187,7 @@ async fn several_references_of_a_customer_are_named_on_the_customer_and_on_what_
     assert_eq!(user_field(&account, "ordersId"), before);
     let snapshot = account.snapshot();
     let user = snapshot
-        .user_by_external_id("kustomer:org1:customer:c1")
+        .user_by_external_id("old-desk:org1:customer:c1")
         .unwrap();
     assert!(
         user.notes
@@ -265,7 +265,7 @@ async fn references_of_a_conversation_are_on_its_card_and_named_on_what_they_poi
         .await;
     let ticket = {
         let snapshot = account.snapshot();
-        snapshot.tickets_by_external_id("kustomer:org1:conversation:v1")[0].clone()
+        snapshot.tickets_by_external_id("old-desk:org1:conversation:v1")[0].clone()
     };
     let card = card_of(&ticket);
     assert!(

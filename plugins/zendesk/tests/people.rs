@@ -23,7 +23,7 @@ use transload_sdk::types::{
 };
 
 const NOW: i64 = 1_795_000_000_000;
-const STAND_IN: &str = "transload:kustomer:org1:stand-in";
+const STAND_IN: &str = "transload:old-desk:org1:stand-in";
 
 fn person(name: &str, emails: &[&str]) -> Customer {
     let address = |email: &&str| Address::new(AddressChannel::Email, *email);
@@ -55,7 +55,7 @@ async fn a_matched_user_keeps_the_notes_of_others_and_has_the_source_card_in_a_f
     assert_eq!(user.notes, "Always call back.");
     let card = user.user_fields["transload_source_card"].as_str().unwrap();
     assert!(card.contains("field colourStr: green"), "{card}");
-    assert!(card.contains("Marker: kustomer:org1:customer:c1"), "{card}");
+    assert!(card.contains("Marker: old-desk:org1:customer:c1"), "{card}");
 
     let outcomes = account.rollback(UndoMode::Careful).await;
     assert_undone(&outcomes, "");
@@ -249,7 +249,7 @@ async fn a_conversation_of_somebody_who_was_not_migrated_is_loaded_and_taken_bac
     let snapshot = account.snapshot();
     let stand_in = snapshot.user_by_external_id(STAND_IN).unwrap();
     assert!(stand_in.identities.is_empty(), "nothing can be mailed");
-    let ticket = snapshot.tickets_by_external_id("kustomer:org1:conversation:v9")[0];
+    let ticket = snapshot.tickets_by_external_id("old-desk:org1:conversation:v9")[0];
     assert_eq!(ticket.requester_id, stand_in.id);
     assert_eq!(account.sim.outbox().all(), []);
 
@@ -295,7 +295,7 @@ async fn a_customer_with_an_agents_address_is_a_user_of_his_own_without_it() {
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
     let user = snapshot
-        .user_by_external_id("kustomer:org1:customer:c1")
+        .user_by_external_id("old-desk:org1:customer:c1")
         .unwrap();
     assert_eq!(user.email(), Some("dana@home.example"));
     assert!(user.notes.contains("dana@acme.example"), "{}", user.notes);
@@ -481,7 +481,7 @@ async fn a_refused_row_of_a_user_job_is_made_singly_without_the_address_of_anoth
     assert_eq!(jobs, 1, "one job for both");
     let snapshot = account.snapshot();
     let son = snapshot
-        .user_by_external_id("kustomer:org1:customer:c3")
+        .user_by_external_id("old-desk:org1:customer:c3")
         .unwrap();
     assert_eq!(son.email(), Some("son@example.com"));
 }
@@ -536,7 +536,7 @@ async fn a_card_that_is_longer_than_notes_is_cut_and_said_so() {
     assert_eq!(cut.count(), 1, "{:?}", outcomes[0].losses);
     let snapshot = account.snapshot();
     let user = snapshot
-        .user_by_external_id("kustomer:org1:customer:c1")
+        .user_by_external_id("old-desk:org1:customer:c1")
         .unwrap();
     assert!(user.notes.len() <= 60_000 && user.notes.contains("field lifeTxt: xxx"));
 }

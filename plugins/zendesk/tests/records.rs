@@ -49,7 +49,7 @@ async fn a_row_that_is_refused_leaves_the_record_that_was_there_and_is_rejected(
         "{outcomes:?}"
     );
     let snapshot = account.snapshot();
-    let there = snapshot.record_by_external_id("order", "kustomer:org1:custom-object:o1");
+    let there = snapshot.record_by_external_id("order", "old-desk:org1:custom-object:o1");
     assert_eq!(there.unwrap().name, "Order o1");
 }
 
@@ -71,7 +71,7 @@ async fn a_record_with_more_text_than_fits_keeps_what_fits_and_says_what_does_no
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
-    let marker = "kustomer:org1:custom-object:o1";
+    let marker = "old-desk:org1:custom-object:o1";
     let there = snapshot.record_by_external_id("order", marker).unwrap();
     let stored = |n: usize| there.fields.get(&map::key(&format!("note{n}Txt"))).cloned();
     assert_eq!(

@@ -149,7 +149,7 @@ impl Bench {
                 slot: "channel".to_owned(),
                 value: "email".to_owned(),
             }],
-            ..Item::new("i1", "kustomer:org1:conversation:v1", thread.clone())
+            ..Item::new("i1", "old-desk:org1:conversation:v1", thread.clone())
         };
         let (options, texts) = (BTreeMap::new(), BTreeMap::new());
         let around = Surroundings {
@@ -202,7 +202,7 @@ fn a_thread_is_one_ticket_with_everything_in_its_one_call() {
     insta::assert_json_snapshot!(mapped.tickets, @r##"
     [
       {
-        "external_id": "kustomer:org1:conversation:v1",
+        "external_id": "old-desk:org1:conversation:v1",
         "subject": "Where is my order? 📦",
         "requester_id": 827,
         "submitter_id": 827,
@@ -249,7 +249,7 @@ fn a_thread_is_one_ticket_with_everything_in_its_one_call() {
             "author_id": 1,
             "public": false,
             "created_at": "2026-10-21T14:03:11Z",
-            "body": "[Migrated: source card]\n\nSource: kustomer\nSource id: v1\nMarker: kustomer:org1:conversation:v1\nLink: https://old.example/v1\nCreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (https://acme.zendesk.com/agent/users/19)\nteams: team t1\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\n\n{\"transload_card\":1,\"source\":\"kustomer:org1:conversation:v1\",\"id\":\"v1\",\"url\":\"https://old.example/v1\",\"created_at\":\"2026-10-21T14:02:11.250Z\",\"facts\":[[\"status\",\"closed\"],[\"priority\",\"3 on 1..5\"],[\"assignees\",\"agent a1 (https://acme.zendesk.com/agent/users/19)\"],[\"teams\",\"team t1\"],[\"channels\",\"email\"],[\"direction\",\"inbound\"],[\"closed\",\"2026-10-21T15:02:11.250Z\"]]}\n\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z; direction inbound\n2: id m2; sent 2026-10-21T14:03:11.250Z; made 2026-10-21T14:02:11.250Z; direction inbound\n"
+            "body": "[Migrated: source card]\n\nSource: kustomer\nSource id: v1\nMarker: old-desk:org1:conversation:v1\nLink: https://old.example/v1\nCreated: 2026-10-21T14:02:11.250Z\nstatus: closed\npriority: 3 on 1..5\nassignees: agent a1 (https://acme.zendesk.com/agent/users/19)\nteams: team t1\nchannels: email\ndirection: inbound\nclosed: 2026-10-21T15:02:11.250Z\n\n{\"transload_card\":1,\"source\":\"old-desk:org1:conversation:v1\",\"id\":\"v1\",\"url\":\"https://old.example/v1\",\"created_at\":\"2026-10-21T14:02:11.250Z\",\"facts\":[[\"status\",\"closed\"],[\"priority\",\"3 on 1..5\"],[\"assignees\",\"agent a1 (https://acme.zendesk.com/agent/users/19)\"],[\"teams\",\"team t1\"],[\"channels\",\"email\"],[\"direction\",\"inbound\"],[\"closed\",\"2026-10-21T15:02:11.250Z\"]]}\n\nmessages:\n1: id m1; sent 2026-10-21T14:02:11.250Z; direction inbound\n2: id m2; sent 2026-10-21T14:03:11.250Z; made 2026-10-21T14:02:11.250Z; direction inbound\n"
           }
         ]
       }
@@ -406,7 +406,7 @@ fn a_thread_one_above_the_limit_continues_in_a_linked_ticket() {
         .filter(|c| c.body.as_deref() == Some("x"));
     assert_eq!(said.count(), 5_001);
     let second = mapped.tickets.get_mut(1).unwrap();
-    assert_eq!(second.external_id, "kustomer:org1:conversation:v1#2");
+    assert_eq!(second.external_id, "old-desk:org1:conversation:v1#2");
     thread::link_back(second, 1, 44);
     assert_eq!(
         second.comments.first().unwrap().body.as_deref(),

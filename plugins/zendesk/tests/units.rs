@@ -211,7 +211,7 @@ fn harness(account: &Rc<RefCell<Account>>, config: Value) -> Harness {
     };
     Harness::new(move |request| std::future::ready(account.borrow_mut().answer(&request)))
         .config(&config)
-        .run("r1", "kustomer", "org1")
+        .run("r1", "old-desk", "org1")
         .state(serde_json::to_string(&state).unwrap())
         .now(NOW)
 }
@@ -238,7 +238,7 @@ fn customer(id: &str, emails: &[&str]) -> Item {
         head: head(Kind::Customer, id),
         data: Entity::Customer(customer),
     };
-    Item::new(id, format!("kustomer:org1:customer:{id}"), entry)
+    Item::new(id, format!("old-desk:org1:customer:{id}"), entry)
 }
 
 fn thread(id: &str, subject: &str) -> Item {
@@ -271,7 +271,7 @@ fn thread(id: &str, subject: &str) -> Item {
             attachments: Vec::new(),
         }],
     };
-    Item::new(id, format!("kustomer:org1:conversation:{id}"), thread)
+    Item::new(id, format!("old-desk:org1:conversation:{id}"), thread)
 }
 
 fn threads(n: usize) -> Vec<Item> {
@@ -413,7 +413,7 @@ fn undoing(outcomes: &[Outcome]) -> Vec<Undoing> {
         effect_id: n as u64,
         kind: Kind::Conversation,
         item: outcome.item.clone(),
-        marker: format!("kustomer:org1:conversation:{}", outcome.item),
+        marker: format!("old-desk:org1:conversation:{}", outcome.item),
         effect: outcome.effects[0].clone(),
     };
     outcomes.iter().enumerate().map(number).collect()

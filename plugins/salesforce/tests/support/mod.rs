@@ -116,7 +116,7 @@ impl Org {
 
     /// The one live record of an object that stands for a record of the source.
     pub fn of(&self, object: &str, kind: &Kind, id: &str) -> Value {
-        let marker = format!("kustomer:org1:{}:{id}", kind.word());
+        let marker = format!("old-desk:org1:{}:{id}", kind.word());
         let snapshot = self.snapshot();
         let rows = snapshot.with(object, "Transload_Source_Id__c", &marker);
         assert_eq!(rows.len(), 1, "{object} of {marker}");

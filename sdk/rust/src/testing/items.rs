@@ -1,5 +1,5 @@
 //! Records and items as a host hands them over, for the tests of destinations: of the organisation `org1` of a source called
-//! `kustomer`, made on one day of November 2023.
+//! `old-desk`, made on one day of November 2023.
 
 use crate::destination::{Candidate, Item, Part, Thread};
 use crate::ledger::{Outcome, Status};
@@ -17,7 +17,7 @@ pub fn key(kind: &Kind, id: &str) -> String {
 /// An item with its key and marker as a host makes them.
 pub fn item(entry: Entry) -> Item {
     let head = &entry.head;
-    let marker = format!("kustomer:org1:{}:{}", head.kind.word(), head.id);
+    let marker = format!("old-desk:org1:{}:{}", head.kind.word(), head.id);
     Item::new(key(&head.kind, &head.id), marker, entry)
 }
 
@@ -71,7 +71,7 @@ pub fn said(id: &str, author: Author, text: &str, at: i64) -> Part {
 /// A conversation with its messages.
 pub fn thread(id: &str, fields: Vec<Field>, data: Conversation, parts: Vec<Part>) -> Item {
     let conversation = entry(Kind::Conversation, id, fields, Entity::Conversation(data));
-    let marker = format!("kustomer:org1:conversation:{id}");
+    let marker = format!("old-desk:org1:conversation:{id}");
     let thread = Thread {
         conversation,
         parts,

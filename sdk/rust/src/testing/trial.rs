@@ -67,7 +67,7 @@ impl<D: Destination> Trial<D> {
     pub fn harness(&self) -> Harness {
         let harness = (self.plays)()
             .config(&Value::Object(self.settings.clone()))
-            .run(&self.run, "kustomer", "org1")
+            .run(&self.run, "old-desk", "org1")
             .now(self.now());
         match &self.state {
             Some(state) => harness.state(state.clone()),
