@@ -630,7 +630,7 @@ impl Budget {
 
 impl State {
     /// Whether an answer's headers speak of a rule: of those that its request fell under and that read the same headers, they speak
-    /// of the one whose limit is nearest to the one they state. A platform with a limit of its own for searches may tell of either.
+    /// of the one whose limit they state, else of the first. A platform with a limit of its own for searches may tell of either.
     fn is_meant(&self, index: usize, taken: &Taken, headers: &[Header], now: i64) -> bool {
         let Some(rule) = self.rules.get(index) else {
             return false;
@@ -642,15 +642,14 @@ impl State {
             let all = rule.spec.headers.iter();
             all.map(|h| h.name.to_ascii_lowercase()).collect()
         };
-        let far = |rule: &Rule| (stated.max(1.0) / rule.limit.max(1.0)).ln().abs();
-        let (own, distance) = (names(rule), far(rule));
-        let others = taken.rules.iter().map(|(due, _)| due.rule);
-        !others.filter(|other| *other != index).any(|other| {
-            self.rules.get(other).is_some_and(|rule| {
-                names(rule) == own
-                    && (far(rule) < distance || (far(rule) == distance && other < index))
-            })
-        })
+        let own = names(rule);
+        taken
+            .rules
+            .iter()
+            .filter_map(|(due, _)| Some((due.rule, self.rules.get(due.rule)?)))
+            .filter(|(_, rule)| names(rule) == own)
+            .min_by_key(|(other, rule)| (rule.limit != stated, *other))
+            .is_some_and(|(meant, _)| meant == index)
     }
 
     fn wait(&mut self, rules: &[Due], now: i64) -> Wait {

@@ -136,7 +136,7 @@ fn rate_rules() -> Vec<RateRule> {
         numbers: vec![meaning],
     };
     // Whether the headers of a search speak of the search's limit or of the organisation's is not documented: the host tells by
-    // the limit that they state.
+    // the limit that they state, and the organisation's comes first.
     let headers = vec![
         header("x-ratelimit-limit", LimitMeaning::Limit),
         header("x-ratelimit-remaining", LimitMeaning::Remaining),
