@@ -2,11 +2,12 @@
 //!
 //! [`destinations!`](crate::destinations) makes a test of each of them from one function.
 
+use std::ops::Deref;
+
 use anyhow::Result;
 use async_trait::async_trait;
-use axum::Router;
 use serde_json::Value;
-use transload_simulators::common::{Clock, Harness};
+use transload_simulators::common::{Account, Clock};
 use transload_simulators::{kustomer, salesforce, zendesk};
 
 use crate::compare::{self, Comparison};
@@ -14,7 +15,7 @@ use crate::lab::LabConfig;
 
 /// A simulated platform that a [`crate::Lab`] migrates to.
 #[async_trait]
-pub trait Destination: Clone + Send + Sync + 'static {
+pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// The connector's name.
     const PLUGIN: &'static str;
     /// The side effects that `migration.toml` accepts.
@@ -24,12 +25,6 @@ pub trait Destination: Clone + Send + Sync + 'static {
 
     /// A simulator with what is there before a migration: some of the source's agents, and records of its own.
     fn start(config: &LabConfig, clock: Clock) -> Self;
-
-    /// Faults, recorder, limits, mails and automations.
-    fn harness(&self) -> &Harness;
-
-    /// The service.
-    fn router(&self) -> Router;
 
     /// What the connection's secret is.
     fn credential(&self) -> String;
@@ -136,14 +131,6 @@ impl Destination for zendesk::Simulator {
         })
     }
 
-    fn harness(&self) -> &Harness {
-        Self::harness(self)
-    }
-
-    fn router(&self) -> Router {
-        Self::router(self)
-    }
-
     fn credential(&self) -> String {
         self.admin_token()
     }
@@ -207,14 +194,6 @@ impl Destination for salesforce::Simulator {
         // The time of a lab runs ahead whenever the host waits.
         org.switches.session_life = chrono::Duration::days(365);
         Self::new(org)
-    }
-
-    fn harness(&self) -> &Harness {
-        Self::harness(self)
-    }
-
-    fn router(&self) -> Router {
-        Self::router(self)
     }
 
     fn credential(&self) -> String {

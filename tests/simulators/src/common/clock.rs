@@ -43,6 +43,11 @@ impl Clock {
         }
     }
 
+    /// The current time.
+    pub fn now(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(self.now_ms()).unwrap_or_default()
+    }
+
     /// The current time as ISO-8601 with milliseconds and `Z`.
     pub fn now_iso(&self) -> String {
         Self::iso(self.now_ms())

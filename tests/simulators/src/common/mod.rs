@@ -4,6 +4,7 @@
 //! [`Harness::wrap`], which puts the recorder outermost and the faults within, so that a test sees what a client saw.
 //! Knows no vendor.
 
+mod account;
 mod clock;
 pub mod contract;
 mod error;
@@ -14,6 +15,7 @@ mod outbox;
 mod recorder;
 mod server;
 
+pub use account::{Account, Content, Held};
 pub use clock::Clock;
 pub use error::SimError;
 pub use faults::{Action, Fault, Faults, Occurrence, PathPattern};
@@ -21,4 +23,4 @@ pub use harness::{Asked, ConnectionCut, Harness, ask, was_cut};
 pub use limits::{RateLimits, Taken};
 pub use outbox::{AutomationLog, AutomationRun, Outbox, OutboxItem};
 pub use recorder::{Record, RecordedAnswer, RecordedBody, Recorder};
-pub use server::{SimServer, Started};
+pub use server::{SimServer, Started, base_url};

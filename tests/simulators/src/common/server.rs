@@ -48,6 +48,17 @@ impl Started {
     }
 }
 
+/// The base of addresses in answers: as configured, else as the client addressed us: `https` with a host of the platform's
+/// `domain`, plain `http` with any other, `usual` when no host is named.
+pub fn base_url(configured: Option<&str>, host: Option<&str>, domain: &str, usual: &str) -> String {
+    match (configured, host) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, None) => usual.to_owned(),
+        (None, Some(host)) if host.ends_with(domain) => format!("https://{host}"),
+        (None, Some(host)) => format!("http://{host}"),
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is cut on purpose")]
 struct Cut;

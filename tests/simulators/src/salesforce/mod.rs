@@ -41,7 +41,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
 
 use axum::Router;
 use axum::body::Body;
@@ -62,7 +62,7 @@ use call::{Call, Request};
 use dml::Writer;
 use state::State;
 
-use crate::common::{AutomationLog, Harness, Outbox, SimError, SimServer, Started};
+use crate::common::{Account, Harness, Held, base_url};
 
 /// Largest body that is read; a file may have 2 GB, which no test needs.
 const BODY_BYTES: usize = 512 * 1024 * 1024;
@@ -76,16 +76,16 @@ const VERSIONS: std::ops::RangeInclusive<u32> = 46..=68;
 /// A Salesforce org; clones share it.
 #[derive(Clone)]
 pub struct Simulator {
-    harness: Harness,
-    state: Arc<Mutex<State>>,
-    router: Router,
+    account: Account,
+    held: Held<State>,
 }
 
-/// What a handler needs.
-#[derive(Clone)]
-struct Service {
-    harness: Harness,
-    state: Arc<Mutex<State>>,
+impl Deref for Simulator {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
 }
 
 impl Simulator {
@@ -97,102 +97,66 @@ impl Simulator {
         seed::fill(&mut state);
         harness.outbox.clear();
         harness.automations.clear();
-        let state = Arc::new(Mutex::new(state));
-        let service = Service {
-            harness: harness.clone(),
-            state: Arc::clone(&state),
-        };
+        let held = Held::new(&harness, state);
         // A form with files is longer than the framework takes unless it is told to; `BODY_BYTES` bounds it.
         let routes = Router::new()
             .fallback(handle)
             .layer(DefaultBodyLimit::max(BODY_BYTES))
-            .with_state(service);
-        let router = harness.wrap(routes);
-        Self {
-            harness,
-            state,
-            router,
-        }
-    }
-
-    /// The parts shared with the other simulators.
-    pub fn harness(&self) -> &Harness {
-        &self.harness
-    }
-
-    /// The service, for calls without a socket.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
-    /// Serves the simulator on the loopback interface; port 0 lets the system pick one.
-    ///
-    /// # Errors
-    /// [`SimError::Listen`] when the port cannot be had.
-    pub async fn serve(&self, port: u16) -> Result<Started, SimError> {
-        SimServer::start(self.router(), port).await
-    }
-
-    /// What the org would have sent to people.
-    pub fn outbox(&self) -> &Outbox {
-        &self.harness.outbox
-    }
-
-    /// What its rules would have done.
-    pub fn automation_log(&self) -> &AutomationLog {
-        &self.harness.automations
+            .with_state(held.clone());
+        let account = Account::new(&harness, routes);
+        Self { account, held }
     }
 
     /// The content, for comparing field by field. Lets time pass up to the clock first.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of(&self.lock())
+        Snapshot::of(&self.held.lock())
     }
 
     /// The content as canonical JSON without anything that differs between two runs that did the same: ids are replaced by
     /// external ids or names, times nobody gave are left out, and so is the recycle bin.
     pub fn state_fingerprint(&self) -> Value {
-        snapshot::fingerprint(&self.lock())
+        snapshot::fingerprint(&self.held.lock())
     }
 
     /// Changes the open questions of a running org.
     pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         change(&mut state.config.switches);
         state.forget_access();
     }
 
     /// Changes anything else of a running org that an admin could change: deliverability, rules, settings.
     pub fn set_up(&self, change: impl FnOnce(&mut Config)) {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         change(&mut state.config);
         state.forget_access();
     }
 
     /// An access token of the integration user.
     pub fn admin_token(&self) -> String {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let user = state.integration.clone();
         auth::mint(&mut state, &user)
     }
 
     /// An access token of any user.
     pub fn token_for(&self, user: &str) -> String {
-        auth::mint(&mut self.lock(), user)
+        auth::mint(&mut self.held.lock(), user)
     }
 
     /// The id of the integration user.
     pub fn integration_user(&self) -> String {
-        self.lock().integration.clone()
+        self.held.lock().integration.clone()
     }
 
     /// From now on some records fail: locks, triggers, flows.
     pub fn add_row_fault(&self, fault: RowFault) {
-        self.lock().add_fault(fault);
+        self.held.lock().add_fault(fault);
     }
 
     /// Records fail no longer.
     pub fn clear_row_faults(&self) {
-        self.lock().clear_faults();
+        self.held.lock().clear_faults();
     }
 
     /// Makes a record as an admin of the org does beside the migration; its id, or what was refused.
@@ -200,7 +164,7 @@ impl Simulator {
     /// # Errors
     /// The codes and sentences of the refusal.
     pub fn make(&self, object: &str, fields: &Value) -> Result<String, String> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let writer = Writer::system(&mut state);
         let body: Map<String, Value> = fields.as_object().cloned().unwrap_or_default();
         let made = dml::insert(&mut state, &writer, object, &body);
@@ -218,7 +182,7 @@ impl Simulator {
     /// # Errors
     /// As [`Simulator::make`].
     pub fn change(&self, id: &str, fields: &Value) -> Result<(), String> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let writer = Writer::system(&mut state);
         let object = state
             .object_of(id)
@@ -240,7 +204,7 @@ impl Simulator {
     /// # Errors
     /// As [`Simulator::make`].
     pub fn remove(&self, id: &str) -> Result<(), String> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let writer = Writer::system(&mut state);
         let done = dml::delete(&mut state, &writer, None, id, false);
         state.commit();
@@ -250,13 +214,6 @@ impl Simulator {
                 .map(|error| format!("{}: {}", error.code, error.message))
                 .collect()
         })
-    }
-
-    /// The org, brought up to the clock.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.run_until(state::time_of(self.harness.clock.now_ms()));
-        state
     }
 }
 
@@ -281,7 +238,7 @@ fn duplicate_key(state: &State) -> &'static str {
 
 /// Every request: read it, then answer it while holding the org.
 async fn handle(
-    Shared(service): Shared<Service>,
+    Shared(service): Shared<Held<State>>,
     request: axum::extract::Request,
 ) -> Response<Body> {
     let head: usize = request
@@ -424,9 +381,8 @@ async fn form_parts(form: &mut Multipart, read: &mut Request) -> Result<(), Fail
     Ok(())
 }
 
-fn answer(service: &Service, request: &Request) -> Answer {
-    let mut state = service.state.lock().unwrap_or_else(PoisonError::into_inner);
-    state.run_until(state::time_of(service.harness.clock.now_ms()));
+fn answer(service: &Held<State>, request: &Request) -> Answer {
+    let mut state = service.lock();
     let base = base(&state, request);
     let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
     match (request.method.as_str(), path.as_slice()) {
@@ -528,14 +484,9 @@ fn label(version: u32) -> String {
 
 /// The base of addresses: as configured, else as the client addressed us.
 fn base(state: &State, request: &Request) -> String {
-    if let Some(url) = &state.config.public_url {
-        return url.trim_end_matches('/').to_owned();
-    }
-    match request.header("host") {
-        Some("login.salesforce.com" | "test.salesforce.com") | None => {
-            format!("https://{}.my.salesforce.com", state.config.domain)
-        }
-        Some(host) if host.ends_with(".salesforce.com") => format!("https://{host}"),
-        Some(host) => format!("http://{host}"),
-    }
+    let usual = format!("https://{}.my.salesforce.com", state.config.domain);
+    let host = request.header("host");
+    let host = host.filter(|host| !matches!(*host, "login.salesforce.com" | "test.salesforce.com"));
+    let configured = state.config.public_url.as_deref();
+    base_url(configured, host, ".salesforce.com", &usual)
 }

@@ -16,7 +16,7 @@ use super::deploy::Deployment;
 use super::ids;
 use super::schema::{self, Field, Kind, Object};
 use super::switches::{Config, Deliverability};
-use crate::common::{AutomationLog, AutomationRun, Outbox, OutboxItem};
+use crate::common::{AutomationLog, AutomationRun, Content, Outbox, OutboxItem};
 
 /// One record.
 #[derive(Debug, Clone, PartialEq)]
@@ -711,9 +711,11 @@ impl State {
     pub fn forget_access(&mut self) {
         self.permissions_version += 1;
     }
+}
 
+impl Content for State {
     /// Lets time pass: jobs run, sessions and locators end.
-    pub fn run_until(&mut self, now: DateTime<Utc>) {
+    fn run_until(&mut self, now: DateTime<Utc>) {
         self.now = now;
         super::bulk::run_due(self);
         super::deploy::run_due(self);

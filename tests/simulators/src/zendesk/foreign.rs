@@ -38,7 +38,7 @@ impl Simulator {
     /// # Errors
     /// When there is no such ticket.
     pub fn edit_ticket(&self, id: Id, edit: impl FnOnce(&mut Ticket)) -> Result<(), ForeignError> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let now = state.second();
         state
             .edit_ticket(id, |ticket| {
@@ -60,7 +60,7 @@ impl Simulator {
         text: &str,
         public: bool,
     ) -> Result<Id, ForeignError> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let (id, audit_id, now) = (state.next_id(), state.next_id(), state.second());
         let comment = Comment {
             id,
@@ -88,7 +88,7 @@ impl Simulator {
     /// # Errors
     /// When the user cannot be a requester.
     pub fn add_ticket_for(&self, user: Id, subject: &str) -> Result<Id, ForeignError> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let ticket = json!({
             "subject": subject, "requester_id": user, "submitter_id": user, "status": "open",
             "comments": [{"author_id": user, "public": true, "body": subject}],
@@ -110,7 +110,7 @@ impl Simulator {
     /// # Errors
     /// When the address is taken.
     pub fn add_user(&self, name: &str, email: &str) -> Result<Id, ForeignError> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let user =
             json!({"name": name, "email": email, "verified": true, "skip_verify_email": true});
         let actor = Actor {
@@ -125,7 +125,8 @@ impl Simulator {
     /// # Errors
     /// When there is no such user.
     pub fn edit_user(&self, id: Id, edit: impl FnOnce(&mut User)) -> Result<(), ForeignError> {
-        self.lock()
+        self.held
+            .lock()
             .edit_user(id, edit)
             .ok_or_else(|| missing("user", id))
     }
@@ -139,7 +140,7 @@ impl Simulator {
         id: Id,
         edit: impl FnOnce(&mut Organization),
     ) -> Result<(), ForeignError> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let found = state.organizations.get(&id).cloned();
         let mut organization = found.ok_or_else(|| missing("organization", id))?;
         edit(&mut organization);
@@ -153,7 +154,7 @@ impl Simulator {
     /// # Errors
     /// When the user or the organization does not exist, or the user is a member already.
     pub fn add_organization_member(&self, organization: Id, user: Id) -> Result<Id, ForeignError> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let membership = json!({"user_id": user, "organization_id": organization});
         Ok(organizations::create_membership(
             &mut state,
@@ -170,7 +171,7 @@ impl Simulator {
         id: &str,
         edit: impl FnOnce(&mut Record),
     ) -> Result<(), ForeignError> {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let found = state.objects.records.get(id).cloned();
         let mut record = found.ok_or_else(|| missing("record", id))?;
         edit(&mut record);

@@ -47,7 +47,7 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
 
 use axum::Router;
 use axum::body::Body;
@@ -71,7 +71,7 @@ use call::{Call, FORBIDDEN, Limit, Request, Streamed};
 use model::Id;
 use state::State;
 
-use crate::common::{AutomationLog, Harness, Outbox, SimError, SimServer, Started};
+use crate::common::{Account, Harness, Held, base_url};
 
 /// Largest JSON body that is read.
 const BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -79,16 +79,16 @@ const BODY_BYTES: usize = 64 * 1024 * 1024;
 /// A Zendesk account; clones share it.
 #[derive(Clone)]
 pub struct Simulator {
-    harness: Harness,
-    state: Arc<Mutex<State>>,
-    router: Router,
+    account: Account,
+    held: Held<State>,
 }
 
-/// What a handler needs.
-#[derive(Clone)]
-struct Service {
-    harness: Harness,
-    state: Arc<Mutex<State>>,
+impl Deref for Simulator {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
 }
 
 impl Simulator {
@@ -102,80 +102,44 @@ impl Simulator {
         harness.limits.set_off(!config.rate_limits);
         let mut state = State::new(config, harness.outbox.clone(), harness.automations.clone());
         seed::fill(&mut state);
-        let state = Arc::new(Mutex::new(state));
-        let service = Service {
-            harness: harness.clone(),
-            state: Arc::clone(&state),
-        };
-        let routes = Router::new().fallback(handle).with_state(service);
-        let router = harness.wrap(routes);
-        Self {
-            harness,
-            state,
-            router,
-        }
-    }
-
-    /// The parts shared with the other simulators.
-    pub fn harness(&self) -> &Harness {
-        &self.harness
-    }
-
-    /// The service, for calls without a socket.
-    pub fn router(&self) -> Router {
-        self.router.clone()
-    }
-
-    /// Serves the simulator on the loopback interface; port 0 lets the system pick one.
-    ///
-    /// # Errors
-    /// [`SimError::Listen`] when the port cannot be had.
-    pub async fn serve(&self, port: u16) -> Result<Started, SimError> {
-        SimServer::start(self.router(), port).await
-    }
-
-    /// What the account would have sent to people.
-    pub fn outbox(&self) -> &Outbox {
-        &self.harness.outbox
-    }
-
-    /// What its triggers and automations would have done.
-    pub fn automation_log(&self) -> &AutomationLog {
-        &self.harness.automations
+        let held = Held::new(&harness, state);
+        let routes = Router::new().fallback(handle).with_state(held.clone());
+        let account = Account::new(&harness, routes);
+        Self { account, held }
     }
 
     /// The content, for comparing field by field. Lets time pass up to the clock first.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::of(&self.lock())
+        Snapshot::of(&self.held.lock())
     }
 
     /// The content as canonical JSON without anything that differs between two runs that did the same: ids are replaced by
     /// external ids or names, stamped times and tokens are left out. Soft-deleted tickets and users are under
     /// `deleted`; purged ones are in no place.
     pub fn state_fingerprint(&self) -> Value {
-        snapshot::fingerprint(&self.lock())
+        snapshot::fingerprint(&self.held.lock())
     }
 
     /// Changes the open questions of a running account.
     pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
-        change(&mut self.lock().config.switches);
+        change(&mut self.held.lock().config.switches);
     }
 
     /// A token of the migration's admin with the scopes `read write`, alive for a day by the simulator's clock.
     pub fn admin_token(&self) -> String {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let admin = state.credentials.api_user;
         auth::mint(&mut state, admin, &["read", "write"], Duration::days(1))
     }
 
     /// A token of any user.
     pub fn token_for(&self, user: Id, scopes: &[&str]) -> String {
-        auth::mint(&mut self.lock(), user, scopes, Duration::days(1))
+        auth::mint(&mut self.held.lock(), user, scopes, Duration::days(1))
     }
 
     /// Switches a trigger or an automation on or off by its title; whether there is one.
     pub fn set_rule_active(&self, title: &str, active: bool) -> bool {
-        let mut state = self.lock();
+        let mut state = self.held.lock();
         let State {
             triggers,
             automations,
@@ -194,13 +158,6 @@ impl Simulator {
         }
         found
     }
-
-    /// The account, brought up to the clock.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.run_until(state::time_of(self.harness.clock.now_ms()));
-        state
-    }
 }
 
 fn error_body(status: StatusCode, message: &str) -> Value {
@@ -209,7 +166,7 @@ fn error_body(status: StatusCode, message: &str) -> Value {
 
 /// Every request: read it, then answer it while holding the account.
 async fn handle(
-    Shared(service): Shared<Service>,
+    Shared(service): Shared<Held<State>>,
     request: axum::extract::Request,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
@@ -230,7 +187,7 @@ async fn handle(
         );
     let is_upload = is_upload && parts.method.as_str() == "POST";
     let keep = {
-        let state = service.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = service.as_it_was();
         let limit = state.config.switches.upload_max_bytes;
         state.config.keep_files.then_some(limit)
     };
@@ -389,9 +346,8 @@ const TOPICS: [Topic; 13] = [
     rules::route,
 ];
 
-fn answer(service: &Service, request: &Request, path: &[&str]) -> Answer {
-    let mut state = service.state.lock().unwrap_or_else(PoisonError::into_inner);
-    state.run_until(state::time_of(service.harness.clock.now_ms()));
+fn answer(service: &Held<State>, request: &Request, path: &[&str]) -> Answer {
+    let mut state = service.lock();
     let base = base(&state, request);
     if let (["oauth", "tokens"], "POST") = (path, request.method.as_str()) {
         return auth::token(&mut state, request).unwrap_or_else(|failure| failure.answer());
@@ -484,12 +440,7 @@ fn finish(call: Call<'_>, outcome: Outcome) -> Answer {
 
 /// The base of links: as configured, else as the client addressed us.
 fn base(state: &State, request: &Request) -> String {
-    if let Some(url) = &state.config.public_url {
-        return url.trim_end_matches('/').to_owned();
-    }
-    match request.header("host") {
-        Some(host) if host.ends_with(".zendesk.com") => format!("https://{host}"),
-        Some(host) => format!("http://{host}"),
-        None => format!("https://{}.zendesk.com", state.config.subdomain),
-    }
+    let usual = format!("https://{}.zendesk.com", state.config.subdomain);
+    let configured = state.config.public_url.as_deref();
+    base_url(configured, request.header("host"), ".zendesk.com", &usual)
 }

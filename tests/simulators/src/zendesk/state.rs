@@ -23,7 +23,7 @@ use super::switches::Config;
 use super::tickets::Remembered;
 use super::uploads::Upload;
 use super::{deletion, jobs, objects, rules};
-use crate::common::{AutomationLog, Outbox};
+use crate::common::{AutomationLog, Content, Outbox};
 
 /// Something that happens at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -289,29 +289,6 @@ impl State {
         self.queue.push(Reverse((at, self.queued, event)));
     }
 
-    /// Lets time pass: everything due up to `now` happens, in order, each at its own moment.
-    pub fn run_until(&mut self, now: DateTime<Utc>) {
-        while let Some(Reverse((at, _, _))) = self.queue.peek() {
-            if *at > now {
-                break;
-            }
-            let Some(Reverse((at, _, event))) = self.queue.pop() else {
-                break;
-            };
-            self.now = self.now.max(at);
-            match event {
-                Event::Job(id) => jobs::step(self, &id),
-                Event::Automations(ticket) => rules::run_automations(self, ticket),
-                Event::PurgeTicket(ticket) => deletion::purge_if_due(self, ticket),
-                Event::PurgeUser(user) => deletion::purge_user_if_due(self, user),
-                Event::DeleteChildren(object, parent) => {
-                    objects::delete_children(self, &object, &parent);
-                }
-            }
-        }
-        self.now = now;
-    }
-
     /// The current moment in whole seconds.
     pub fn second(&self) -> DateTime<Utc> {
         use chrono::SubsecRound;
@@ -547,4 +524,29 @@ fn ticket_keys(ticket: &Ticket) -> Vec<TicketKey> {
 /// A moment from the clock.
 pub(super) fn time_of(ms: i64) -> DateTime<Utc> {
     Utc.timestamp_millis_opt(ms).single().unwrap_or_default()
+}
+
+impl Content for State {
+    /// Lets time pass: everything due up to `now` happens, in order, each at its own moment.
+    fn run_until(&mut self, now: DateTime<Utc>) {
+        while let Some(Reverse((at, _, _))) = self.queue.peek() {
+            if *at > now {
+                break;
+            }
+            let Some(Reverse((at, _, event))) = self.queue.pop() else {
+                break;
+            };
+            self.now = self.now.max(at);
+            match event {
+                Event::Job(id) => jobs::step(self, &id),
+                Event::Automations(ticket) => rules::run_automations(self, ticket),
+                Event::PurgeTicket(ticket) => deletion::purge_if_due(self, ticket),
+                Event::PurgeUser(user) => deletion::purge_user_if_due(self, user),
+                Event::DeleteChildren(object, parent) => {
+                    objects::delete_children(self, &object, &parent);
+                }
+            }
+        }
+        self.now = now;
+    }
 }
