@@ -29,8 +29,9 @@ use crate::{kinds, sql};
 const WALKS: i64 = 3;
 /// Partitions read at once: searches are paced by the gateway; more would only hold memory.
 const AT_ONCE: usize = 4;
-/// Pages in a row that bring no record of their partition's kind: an honest list has holes, but none of a million rows.
-const FRUITLESS: u32 = 10_000;
+/// Pages in a row that bring no new record, of their partition's kind or another (a list of messages that is read for their files
+/// brings files only): an honest list has holes, but none of ten million rows.
+const FRUITLESS: u32 = 100_000;
 /// Times that partitions are replaced by others: halving a hundred years down to milliseconds takes 42.
 const GENERATIONS: u32 = 1_000;
 /// How far the catch-up pass reaches back before the moment the first pass began: longer than search indexes lag.
@@ -221,6 +222,7 @@ impl Extractor<'_> {
                     total_first: row.try_get("total_first")?,
                     number: row.try_get("walks")?,
                     ids: HashSet::new(),
+                    beside: HashSet::new(),
                     explained: BTreeMap::new(),
                     asked: HashSet::new(),
                     fruitless: 0,
@@ -258,21 +260,10 @@ impl Extractor<'_> {
             walk.total_first = walk.total_first.or(page.total.map(signed));
             let done = page.next.is_none();
             let mut batch = vec![];
-            let before = walk.ids.len();
             for entry in &page.records {
-                if kinds::name(&entry.head.kind) == kinds::name(&walk.part.kind) {
-                    walk.ids.insert(short(&entry.head.id));
-                }
                 self.stage(entry, &walk, &mut batch)?;
             }
-            for (reason, rows) in &page.explained {
-                *walk.explained.entry(reason.clone()).or_insert(0) += i64::from(*rows);
-            }
-            walk.fruitless = if walk.ids.len() > before || !page.explained.is_empty() {
-                0
-            } else {
-                walk.fruitless + 1
-            };
+            walk.take(&page);
             if walk.fruitless >= FRUITLESS {
                 let why = format!("{FRUITLESS} pages in a row hold none");
                 return Err(self.endless(kinds::name(&walk.part.kind), &why));
@@ -507,11 +498,33 @@ struct Walk {
     total_first: Option<i64>,
     number: i64,
     ids: HashSet<Short>,
+    /// Records of other kinds; those of before a stop are not among them, which only lets a repeat pass for new.
+    beside: HashSet<Short>,
     explained: BTreeMap<String, i64>,
     /// Hashes of the cursors that were given.
     asked: HashSet<String>,
     /// Pages in a row without a new record.
     fruitless: u32,
+}
+
+impl Walk {
+    /// Counts what a page holds.
+    fn take(&mut self, page: &Page) {
+        let mut new = !page.explained.is_empty();
+        for entry in &page.records {
+            let of_this_kind = kinds::name(&entry.head.kind) == kinds::name(&self.part.kind);
+            let ids = if of_this_kind {
+                &mut self.ids
+            } else {
+                &mut self.beside
+            };
+            new |= ids.insert(short(&entry.head.id));
+        }
+        for (reason, rows) in &page.explained {
+            *self.explained.entry(reason.clone()).or_insert(0) += i64::from(*rows);
+        }
+        self.fruitless = if new { 0 } else { self.fruitless + 1 };
+    }
 }
 
 /// Kinds that grow and change while they are read.
@@ -540,4 +553,64 @@ pub(super) fn signed(n: u64) -> i64 {
 
 pub(super) fn unsigned(n: i64) -> u64 {
     u64::try_from(n).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{attachment, message, reference};
+    use super::*;
+
+    fn page(records: Vec<Entry>, explained: Vec<(String, u32)>) -> Page {
+        Page {
+            records,
+            next: None,
+            total: None,
+            split: vec![],
+            retry: false,
+            explained,
+            notices: vec![],
+        }
+    }
+
+    #[test]
+    fn a_list_read_for_records_of_another_kind_bears_fruit_and_one_that_repeats_itself_does_not() {
+        let part = Partition {
+            id: "message/files".into(),
+            kind: Kind::Message,
+            object_type: None,
+            spec: String::new(),
+            expected: None,
+            window_start: None,
+            window_end: None,
+        };
+        let mut walk = Walk {
+            id: "0:message/files".into(),
+            part,
+            cursor: None,
+            total_first: None,
+            number: 1,
+            ids: HashSet::new(),
+            beside: HashSet::new(),
+            explained: BTreeMap::new(),
+            asked: HashSet::new(),
+            fruitless: 0,
+        };
+        let file = |id: &str| attachment(id, reference("Message", "m1"));
+        let mut after = |records, explained| {
+            walk.take(&page(records, explained));
+            walk.fruitless
+        };
+        assert_eq!(after(vec![], vec![]), 1);
+        assert_eq!(after(vec![file("f1")], vec![]), 0);
+        assert_eq!(after(vec![file("f1")], vec![]), 1, "it was there before");
+        assert_eq!(after(vec![file("f1"), file("f2")], vec![]), 0);
+        assert_eq!(after(vec![message("m1", None, "u1")], vec![]), 0);
+        assert_eq!(after(vec![message("m1", None, "u1")], vec![]), 1);
+        assert_eq!(after(vec![], vec![("draft".into(), 3)]), 0);
+        assert_eq!(
+            walk.ids.len(),
+            1,
+            "only its own kind is counted against the source's total"
+        );
+    }
 }
