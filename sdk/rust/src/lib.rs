@@ -26,6 +26,7 @@ mod error;
 mod fidelity;
 mod item;
 mod json;
+pub mod links;
 pub mod people;
 pub mod policy;
 mod records;
