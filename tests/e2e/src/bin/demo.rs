@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_millis(150);
 )]
 struct Arguments {
     /// Conversations of the source
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 1_000)]
     size: usize,
     /// Seed of everything that is simulated
     #[arg(long, default_value_t = 2026)]
