@@ -1,10 +1,12 @@
 //! What the connector says of itself. Nothing that is not here leaves the host.
 
 use transload_sdk::connector::{
-    Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, KindSupport, LimitHeader,
-    LimitMeaning, Lookup, Normalisation, RateRule, RefusalMeaning, RefusedAnswer, RequestPattern,
-    Role, Settle, SideEffect, SideEffectSeverity, SystemChange, UpdateMode, UpdateSupport,
-    fidelity_table,
+    Auth, ConflictScope, Description, KindSupport, LimitHeader, LimitMeaning, Lookup,
+    Normalisation, RateRule, RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle,
+    SideEffectSeverity, UpdateMode, fidelity_table,
+};
+use transload_sdk::declare::{
+    by_product, key, kind, pattern, refused, scheme, side_effect, system_change, update,
 };
 use transload_sdk::types::Kind;
 
@@ -65,12 +67,12 @@ pub fn describe() -> Description {
         title: "Tessera".into(),
         role: Role::Destination,
         config_schema: SCHEMA.into(),
-        auth: vec![AuthScheme {
-            name: "token".into(),
-            title: "API token".into(),
-            auth: Auth::Bearer("{secret:token}".into()),
-            note: Some("An administrator's: fields can be made by nobody else.".into()),
-        }],
+        auth: vec![scheme(
+            "token",
+            "API token",
+            Auth::Bearer("{secret:token}".into()),
+            Some("An administrator's: fields can be made by nobody else."),
+        )],
         base_url: "https://{subdomain}.tessera.example/api/1".into(),
         hosts: Vec::new(),
         requests: requests(),
@@ -78,31 +80,29 @@ pub fn describe() -> Description {
         rate_rules: vec![rate_rule()],
         kinds: kinds(),
         fidelity: fidelity_table(FIDELITY),
-        side_effects: vec![SideEffect {
-            code: "workflow-rules".into(),
-            title: "Workflow rules may run on tickets that are made".into(),
-            severity: SideEffectSeverity::Caution,
-            avoided_by: None,
-            operator: Some(
-                "Switch off the rules for new tickets until the migration is over.".into(),
-            ),
-        }],
-        by_products: vec![ByProduct {
-            kind: Kind::Conversation,
-            what: "what workflow rules do to a ticket".into(),
-            found_by: "entries and labels of the ticket that we did not write".into(),
-        }],
+        side_effects: vec![side_effect(
+            "workflow-rules",
+            "Workflow rules may run on tickets that are made",
+            SideEffectSeverity::Caution,
+            None,
+            Some("Switch off the rules for new tickets until the migration is over."),
+        )],
+        by_products: vec![by_product(
+            Kind::Conversation,
+            "what workflow rules do to a ticket",
+            "entries and labels of the ticket that we did not write",
+        )],
         system_changes: vec![
-            SystemChange {
-                kind: Kind::Customer,
-                field: "version".into(),
-                when: "whenever anything of the person changes".into(),
-            },
-            SystemChange {
-                kind: Kind::Conversation,
-                field: "version".into(),
-                when: "whenever anything of the ticket changes".into(),
-            },
+            system_change(
+                Kind::Customer,
+                "version",
+                "whenever anything of the person changes",
+            ),
+            system_change(
+                Kind::Conversation,
+                "version",
+                "whenever anything of the ticket changes",
+            ),
         ],
         notes: vec![
             "No mail is sent: Tessera sends none for tickets whose time of creation is past, and none is made without one.".into(),
@@ -131,22 +131,14 @@ fn requests() -> Vec<RequestPattern> {
         ("POST", "/fields"),
         ("DELETE", "/fields/*"),
     ]
-    .map(|(method, path)| RequestPattern {
-        method: method.into(),
-        path: path.into(),
-        reads: method == "GET",
-    })
+    .map(|(method, path)| pattern(method, path, method == "GET"))
     .into()
 }
 
 /// Answers that surely mean "not applied" (rule D-2), beyond those that mean it anywhere: a 4xx but 408. Of a 5xx, of which
 /// Tessera's documentation says nothing, it is not sure, so it stays in doubt and is looked up.
 fn refusals() -> Vec<RefusedAnswer> {
-    vec![RefusedAnswer {
-        status: 429,
-        body_contains: None,
-        meaning: RefusalMeaning::SlowDown,
-    }]
+    vec![refused(429, None, RefusalMeaning::SlowDown)]
 }
 
 /// `RateLimit: limit=120, remaining=117, reset=33`
@@ -179,74 +171,56 @@ fn rate_rule() -> RateRule {
 
 /// In the order in which they can be written: what is referred to comes first.
 fn kinds() -> Vec<KindSupport> {
-    let kind = |kind, calls| KindSupport {
-        kind,
-        batch_items: 10,
+    let of = |of, calls| KindSupport {
         batch_bytes: 8 << 20,
-        max_concurrency: None,
-        conflicts: Vec::new(),
-        settle: Vec::new(),
-        updates: Vec::new(),
-        keeps_created_at: false,
-        can_create: true,
-        can_delete: true,
-        matches: false,
-        calls,
-        per_items: 10,
+        ..kind(of, 10, calls, 10)
     };
     let settle = |lookup, ms| vec![Settle { lookup, ms }];
-    let update = |mode, note: &str| {
-        vec![UpdateSupport {
-            state: "*".into(),
-            modes: vec![mode],
-            silent: true,
-            note: Some(note.into()),
-        }]
-    };
+    let changed = |mode, note: &str| vec![update("*", vec![mode], true, note)];
     vec![
         KindSupport {
             batch_items: 100,
             can_create: false,
             can_delete: false,
             matches: true,
-            ..kind(Kind::Agent, 1)
+            ..of(Kind::Agent, 1)
         },
         KindSupport {
             batch_items: 100,
             can_delete: false,
-            ..kind(Kind::Tag, 0)
+            ..of(Kind::Tag, 0)
         },
         KindSupport {
             settle: settle(Lookup::ByKey, SETTLE_KEY_MS),
             max_concurrency: Some(1),
-            ..kind(Kind::FieldDefinition, 20)
+            ..of(Kind::FieldDefinition, 20)
         },
         KindSupport {
-            conflicts: vec![ConflictKey {
-                scope: ConflictScope::Unique,
-                path: "addresses.email".into(),
-                normalise: Normalisation::Email,
-            }],
+            conflicts: vec![key(
+                ConflictScope::Unique,
+                "addresses.email",
+                Normalisation::Email,
+            )],
             settle: settle(Lookup::ByKey, SETTLE_KEY_MS),
-            updates: update(UpdateMode::ChangeFields, "values that differ"),
+            updates: changed(UpdateMode::ChangeFields, "values that differ"),
             matches: true,
-            ..kind(Kind::Customer, 30)
+            ..of(Kind::Customer, 30)
         },
         KindSupport {
             settle: settle(Lookup::ByIndex, SETTLE_INDEX_MS),
-            updates: update(
+            updates: changed(
                 UpdateMode::Append,
                 "new entries; a ticket's head cannot be changed",
             ),
             keeps_created_at: true,
             matches: true,
-            ..kind(Kind::Conversation, 30)
+            ..of(Kind::Conversation, 30)
         },
         // Notes that hang on a customer alone.
         KindSupport {
             settle: settle(Lookup::ByIndex, SETTLE_INDEX_MS),
             keeps_created_at: true,
-            ..kind(Kind::Message, 20)
+            ..of(Kind::Message, 20)
         },
     ]
 }

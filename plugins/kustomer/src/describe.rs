@@ -2,8 +2,9 @@
 
 use transload_sdk::connector::{
     Auth, AuthScheme, Description, FieldFidelity, HostGrant, KindSupport, LimitHeader,
-    LimitMeaning, RateRule, RequestPattern, Role, SideEffect, SideEffectSeverity,
+    LimitMeaning, RateRule, Role, SideEffect, SideEffectSeverity,
 };
+use transload_sdk::declare::pattern;
 use transload_sdk::types::{Fidelity, Kind};
 
 use crate::config;
@@ -77,16 +78,8 @@ const SEARCHES: &[&str] = &["/v1/customers/search", "/v1/customers/archive/searc
 
 /// The description.
 pub fn describe() -> Description {
-    let get = |path: &&str| RequestPattern {
-        method: "GET".to_owned(),
-        path: (*path).to_owned(),
-        reads: true,
-    };
-    let search = |path: &&str| RequestPattern {
-        method: "POST".to_owned(),
-        path: (*path).to_owned(),
-        reads: true,
-    };
+    let get = |path: &&str| pattern("GET", path, true);
+    let search = |path: &&str| pattern("POST", path, true);
     Description {
         name: "kustomer".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -2,10 +2,14 @@
 //! and the gateway lets out nothing that is not declared here.
 
 use transload_sdk::connector::{
-    Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, KindSupport, LimitHeader,
+    Auth, AuthScheme, ByProduct, ConflictScope, Description, KindSupport, LimitHeader,
     LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning, RefusedAnswer,
     RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SignedJwt, SystemChange,
-    TokenRequestFormat, UpdateMode, UpdateSupport, fidelity_table,
+    TokenRequestFormat, UpdateMode, fidelity_table,
+};
+use transload_sdk::declare::{
+    by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
+    system_change, update,
 };
 use transload_sdk::types::Kind;
 
@@ -54,12 +58,6 @@ pub fn description() -> Description {
 }
 
 fn auth() -> Vec<AuthScheme> {
-    let scheme = |name: &str, title: &str, auth: Auth, note: &str| AuthScheme {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        auth,
-        note: Some(note.to_owned()),
-    };
     let jwt = |audience: &str| {
         Auth::SignedJwt(SignedJwt {
             token_url: "/services/oauth2/token".to_owned(),
@@ -85,35 +83,32 @@ fn auth() -> Vec<AuthScheme> {
                 format: TokenRequestFormat::Form,
                 extra: Vec::new(),
             }),
-            "acts as the app's Run As user, who must be the integration user",
+            Some("acts as the app's Run As user, who must be the integration user"),
         ),
         scheme(
             "jwt",
             "JWT bearer, production",
             jwt("https://login.salesforce.com"),
-            "acts as the user that `username` names, who must be approved for the app beforehand",
+            Some(
+                "acts as the user that `username` names, who must be approved for the app beforehand",
+            ),
         ),
         scheme(
             "jwt-sandbox",
             "JWT bearer, sandbox",
             jwt("https://test.salesforce.com"),
-            "as jwt, for a sandbox",
+            Some("as jwt, for a sandbox"),
         ),
         scheme(
             "access-token",
             "A session that is already there",
             Auth::Bearer("{secret:access_token}".to_owned()),
-            "ends with the org's session timeout; for a trial only",
+            Some("ends with the org's session timeout; for a trial only"),
         ),
     ]
 }
 
 fn requests() -> Vec<RequestPattern> {
-    let pattern = |method: &str, path: &str, reads: bool| RequestPattern {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        reads,
-    };
     [
         ("GET", "/services/data", true),
         ("GET", "/services/data/**", true),
@@ -148,11 +143,6 @@ fn requests() -> Vec<RequestPattern> {
 }
 
 fn refusals() -> Vec<RefusedAnswer> {
-    let refused = |status, contains: Option<&str>, meaning| RefusedAnswer {
-        status,
-        body_contains: contains.map(str::to_owned),
-        meaning,
-    };
     // There is no 429 (Salesforce facts §0.5).
     vec![
         refused(403, Some("ConcurrentRequests"), RefusalMeaning::SlowDown),
@@ -189,51 +179,24 @@ fn kinds() -> Vec<KindSupport> {
             ms: SETTLE_MS,
         }]
     };
-    let key = |scope, path: &str, normalise| ConflictKey {
-        scope,
-        path: path.to_owned(),
-        normalise,
-    };
-    let update = |state: &str, modes: Vec<UpdateMode>, silent, note: &str| UpdateSupport {
-        state: state.to_owned(),
-        modes,
-        silent,
-        note: Some(note.to_owned()),
-    };
-    let fixed = |note: &str| vec![update("any", vec![UpdateMode::Frozen], true, note)];
     let flows = "flows, triggers and validation rules of the org run";
     let changing = || vec![update("any", vec![UpdateMode::ChangeFields], false, flows)];
     let rows = u32::try_from(ROWS).unwrap_or(u32::MAX);
-    let base = |kind: Kind, batch_items: u32, calls: u32, per_items: u32| KindSupport {
-        kind,
-        batch_items,
-        batch_bytes: 4_000_000,
-        max_concurrency: None,
-        conflicts: Vec::new(),
+    let base = |of, batch_items, calls, per_items| KindSupport {
         settle: settle(),
-        updates: Vec::new(),
-        keeps_created_at: false,
-        can_create: true,
-        can_delete: true,
-        matches: false,
-        calls,
-        per_items,
-    };
-    let one_at_a_time = |support: KindSupport| KindSupport {
-        max_concurrency: Some(1),
-        ..support
+        ..kind(of, batch_items, calls, per_items)
     };
     vec![
         one_at_a_time(KindSupport {
-            updates: fixed("queues are matched by name"),
+            updates: frozen("queues are matched by name"),
             ..base(Kind::Team, 500, 2, 1)
         }),
         one_at_a_time(KindSupport {
-            updates: fixed("an object's name cannot change"),
+            updates: frozen("an object's name cannot change"),
             ..base(Kind::ObjectType, 10, 4, 1)
         }),
         one_at_a_time(KindSupport {
-            updates: fixed("a field's type cannot change"),
+            updates: frozen("a field's type cannot change"),
             ..base(Kind::FieldDefinition, 200, 1, 1)
         }),
         // After the fields that hold their attributes.
@@ -252,14 +215,14 @@ fn kinds() -> Vec<KindSupport> {
         }),
         // Made only where they become topics.
         KindSupport {
-            updates: fixed("a tag is what its carriers have"),
+            updates: frozen("a tag is what its carriers have"),
             max_concurrency: Some(1),
             ..base(Kind::Tag, 20_000, 0, 1)
         },
         KindSupport {
             can_create: false,
             can_delete: false,
-            updates: fixed("a brand is text on its cases"),
+            updates: frozen("a brand is text on its cases"),
             max_concurrency: Some(1),
             ..base(Kind::Brand, 1_000, 0, 1)
         },
@@ -314,7 +277,7 @@ fn kinds() -> Vec<KindSupport> {
         },
         KindSupport {
             keeps_created_at: true,
-            updates: fixed(
+            updates: frozen(
                 "an e-mail is frozen when it is made; a comment is left as it was loaded",
             ),
             ..base(Kind::Message, rows, 2, rows)
@@ -334,18 +297,8 @@ fn kinds() -> Vec<KindSupport> {
 
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
-    let effect =
-        |code: &str, title: &str, severity, avoided: Option<&str>, operator: Option<&str>| {
-            SideEffect {
-                code: code.to_owned(),
-                title: title.to_owned(),
-                severity,
-                avoided_by: avoided.map(str::to_owned),
-                operator: operator.map(str::to_owned),
-            }
-        };
     vec![
-        effect(
+        side_effect(
             "automation",
             "Flows, Apex triggers, workflow rules and validation rules run on every record, as on any insert; they may mail customers or refuse rows",
             Danger,
@@ -354,7 +307,7 @@ fn side_effects() -> Vec<SideEffect> {
                 "switch them off for the migration or let them pass over the integration user; the plan lists the active ones",
             ),
         ),
-        effect(
+        side_effect(
             "mail",
             "E-mail alerts, auto-response rules, notifications of case comments and of queues may mail people",
             Danger,
@@ -365,21 +318,21 @@ fn side_effects() -> Vec<SideEffect> {
                 "Setup › Deliverability › Access level: System email only, until the migration has ended",
             ),
         ),
-        effect(
+        side_effect(
             "assignment",
             "Assignment rules hand new cases to other owners, and mail them",
             Danger,
             Some("every request says Sforce-Auto-Assign: FALSE"),
             None,
         ),
-        effect(
+        side_effect(
             "omni-channel",
             "A case that belongs to a queue with a routing configuration is offered to agents",
             Caution,
             Some("queues are made without a routing configuration"),
             Some("take the routing configuration off matched queues until the migration has ended"),
         ),
-        effect(
+        side_effect(
             "duplicate-rules",
             "Duplicate rules that block refuse people and companies that they take for another",
             Caution,
@@ -388,21 +341,21 @@ fn side_effects() -> Vec<SideEffect> {
             ),
             Some("let blocking rules allow, or pass over the integration user"),
         ),
-        effect(
+        side_effect(
             "entitlements",
             "Entitlement processes and escalation rules start clocks on open cases",
             Caution,
             None,
             Some("switch them off for cases that carry Transload_Source_Id__c"),
         ),
-        effect(
+        side_effect(
             "later-changes",
             "The next change of a loaded case runs the org's automation, as on any case",
             Caution,
             None,
             Some("no bulk edits of loaded cases before flows pass over Transload_Source_Id__c"),
         ),
-        effect(
+        side_effect(
             "schema",
             "Fields, objects and a permission set `Transload` are made",
             Info,
@@ -411,7 +364,7 @@ fn side_effects() -> Vec<SideEffect> {
             ),
             None,
         ),
-        effect(
+        side_effect(
             "agent-fields",
             "Custom attributes of agents are written to fields of the agents' users",
             Info,
@@ -420,7 +373,7 @@ fn side_effects() -> Vec<SideEffect> {
             ),
             None,
         ),
-        effect(
+        side_effect(
             "storage",
             "Records and files count against the org's storage, also in the recycle bin",
             Caution,
@@ -431,33 +384,28 @@ fn side_effects() -> Vec<SideEffect> {
 }
 
 fn by_products() -> Vec<ByProduct> {
-    let made = |kind: Kind, what: &str, found: &str| ByProduct {
-        kind,
-        what: what.to_owned(),
-        found_by: found.to_owned(),
-    };
     vec![
-        made(
+        by_product(
             Kind::Message,
             "a task beside an e-mail message, with the time of the load (Enhanced Email)",
             "EmailMessage.ActivityId; it is deleted with its e-mail",
         ),
-        made(
+        by_product(
             Kind::Message,
             "an item of the case's feed beside an e-mail message",
             "SELECT Id FROM FeedItem WHERE ParentId = the case; it goes with the case",
         ),
-        made(
+        by_product(
             Kind::Message,
             "relations of an e-mail message to people",
             "SELECT Id FROM EmailMessageRelation WHERE EmailMessageId = the message; they go with it",
         ),
-        made(
+        by_product(
             Kind::Attachment,
             "a document and a link beside a version of a file",
             "ContentVersion.ContentDocumentId; it is recorded as the effect",
         ),
-        made(
+        by_product(
             Kind::Conversation,
             "milestones, history and records that the org's automation makes",
             "WHERE CreatedById = the integration user AND CreatedDate >= the run's start, per object",
@@ -466,35 +414,30 @@ fn by_products() -> Vec<ByProduct> {
 }
 
 fn system_changes() -> Vec<SystemChange> {
-    let change = |kind: Kind, field: &str, when: &str| SystemChange {
-        kind,
-        field: field.to_owned(),
-        when: when.to_owned(),
-    };
     vec![
-        change(
+        system_change(
             Kind::Conversation,
             "updated-at",
             "moves with every child, roll-up and flow",
         ),
-        change(
+        system_change(
             Kind::Conversation,
             "closed-at",
             "stamped when a case is inserted or becomes closed, where it may not be given",
         ),
-        change(
+        system_change(
             Kind::Conversation,
             "company",
             "the contact's account where none was said",
         ),
-        change(
+        system_change(
             Kind::Company,
             "updated-at",
             "moves with its contacts and cases",
         ),
-        change(Kind::Customer, "updated-at", "moves with its cases"),
-        change(Kind::Customer, "name", "composed of first and last name"),
-        change(
+        system_change(Kind::Customer, "updated-at", "moves with its cases"),
+        system_change(Kind::Customer, "name", "composed of first and last name"),
+        system_change(
             Kind::Message,
             "text",
             "derived from the HTML where an e-mail has no text",

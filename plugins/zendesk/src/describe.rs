@@ -2,10 +2,14 @@
 //! survey, and the gateway lets out nothing that is not declared here.
 
 use transload_sdk::connector::{
-    Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, KindSupport, LimitHeader,
+    Auth, AuthScheme, ByProduct, ConflictScope, Description, KindSupport, LimitHeader,
     LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning, RefusedAnswer,
     RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SystemChange, TokenRequestFormat,
-    UpdateMode, UpdateSupport, fidelity_table,
+    UpdateMode, fidelity_table,
+};
+use transload_sdk::declare::{
+    by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
+    system_change, update,
 };
 use transload_sdk::types::Kind;
 
@@ -55,12 +59,6 @@ fn auth() -> Vec<AuthScheme> {
         format: TokenRequestFormat::Json,
         extra: Vec::new(),
     };
-    let scheme = |name: &str, title: &str, auth: Auth, note: Option<&str>| AuthScheme {
-        name: name.to_owned(),
-        title: title.to_owned(),
-        auth,
-        note: note.map(str::to_owned),
-    };
     vec![
         scheme(
             "oauth-client",
@@ -90,11 +88,6 @@ fn auth() -> Vec<AuthScheme> {
 }
 
 fn requests() -> Vec<RequestPattern> {
-    let pattern = |method: &str, path: &str| RequestPattern {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        reads: method == "GET",
-    };
     [
         ("GET", "/api/v2/**"),
         ("POST", "/api/v2/imports/tickets"),
@@ -133,16 +126,11 @@ fn requests() -> Vec<RequestPattern> {
         ("DELETE", "/api/v2/deleted_tickets/destroy_many"),
     ]
     .into_iter()
-    .map(|(method, path)| pattern(method, path))
+    .map(|(method, path)| pattern(method, path, method == "GET"))
     .collect()
 }
 
 fn refusals() -> Vec<RefusedAnswer> {
-    let refused = |status, contains: Option<&str>, meaning| RefusedAnswer {
-        status,
-        body_contains: contains.map(str::to_owned),
-        meaning,
-    };
     vec![
         refused(429, Some("TooManyJobs"), RefusalMeaning::Busy),
         refused(429, None, RefusalMeaning::SlowDown),
@@ -246,18 +234,6 @@ fn kinds() -> Vec<KindSupport> {
             },
         ]
     };
-    let key = |scope, path: &str, normalise| ConflictKey {
-        scope,
-        path: path.to_owned(),
-        normalise,
-    };
-    let update = |state: &str, modes: Vec<UpdateMode>, silent, note: &str| UpdateSupport {
-        state: state.to_owned(),
-        modes,
-        silent,
-        note: (!note.is_empty()).then(|| note.to_owned()),
-    };
-    let fixed = |note: &str| vec![update("any", vec![UpdateMode::Frozen], true, note)];
     let changing = || {
         vec![update(
             "any",
@@ -266,36 +242,21 @@ fn kinds() -> Vec<KindSupport> {
             "one change a second for the account",
         )]
     };
-    let base = |kind: Kind, batch_items: u32, calls: u32, per_items: u32| KindSupport {
-        kind,
-        batch_items,
-        batch_bytes: 4_000_000,
-        max_concurrency: None,
-        conflicts: Vec::new(),
+    let base = |of, batch_items, calls, per_items| KindSupport {
         settle: settle(),
-        updates: Vec::new(),
-        keeps_created_at: false,
-        can_create: true,
-        can_delete: true,
-        matches: false,
-        calls,
-        per_items,
-    };
-    let one_at_a_time = |support: KindSupport| KindSupport {
-        max_concurrency: Some(1),
-        ..support
+        ..kind(of, batch_items, calls, per_items)
     };
     vec![
         one_at_a_time(KindSupport {
-            updates: fixed("groups are matched by name"),
+            updates: frozen("groups are matched by name"),
             ..base(Kind::Team, 500, 2, 1)
         }),
         one_at_a_time(KindSupport {
-            updates: fixed("an object's key cannot change"),
+            updates: frozen("an object's key cannot change"),
             ..base(Kind::ObjectType, 50, 12, 1)
         }),
         one_at_a_time(KindSupport {
-            updates: fixed("a field's type cannot change"),
+            updates: frozen("a field's type cannot change"),
             ..base(Kind::FieldDefinition, 200, 1, 1)
         }),
         // After the fields that hold their attributes.
@@ -313,14 +274,14 @@ fn kinds() -> Vec<KindSupport> {
         KindSupport {
             can_create: false,
             can_delete: false,
-            updates: fixed("a tag is what its carriers have"),
+            updates: frozen("a tag is what its carriers have"),
             max_concurrency: Some(1),
             ..base(Kind::Tag, 20_000, 0, 1)
         },
         KindSupport {
             can_create: false,
             can_delete: false,
-            updates: fixed("brands are made by a person, who chooses their subdomain"),
+            updates: frozen("brands are made by a person, who chooses their subdomain"),
             ..base(Kind::Brand, 1_000, 0, 1)
         },
         // Two organizations with one name at the same moment could both pass (Zendesk facts §7).
@@ -374,7 +335,7 @@ fn kinds() -> Vec<KindSupport> {
         },
         KindSupport {
             keeps_created_at: true,
-            updates: fixed("a comment cannot be changed"),
+            updates: frozen("a comment cannot be changed"),
             ..base(Kind::Message, 100, 2, 100)
         },
         KindSupport {
@@ -394,18 +355,8 @@ const FIDELITY: &str = include_str!("fidelity.txt");
 
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
-    let effect =
-        |code: &str, title: &str, severity, avoided: Option<&str>, operator: Option<&str>| {
-            SideEffect {
-                code: code.to_owned(),
-                title: title.to_owned(),
-                severity,
-                avoided_by: avoided.map(str::to_owned),
-                operator: operator.map(str::to_owned),
-            }
-        };
     vec![
-        effect(
+        side_effect(
             "triggers",
             "Triggers mail customers about new tickets and comments",
             Danger,
@@ -414,7 +365,7 @@ fn side_effects() -> Vec<SideEffect> {
             ),
             None,
         ),
-        effect(
+        side_effect(
             "automations",
             "Automations act hourly on tickets that are not closed, imported ones included, and may mail",
             Danger,
@@ -423,7 +374,7 @@ fn side_effects() -> Vec<SideEffect> {
             ),
             Some("pause automations that mail, or let them leave out the tag imported_<platform>"),
         ),
-        effect(
+        side_effect(
             "later-updates",
             "The next change of an imported open ticket runs triggers, as on any ticket",
             Caution,
@@ -432,14 +383,14 @@ fn side_effects() -> Vec<SideEffect> {
                 "no bulk edits of imported tickets before triggers leave out the tag imported_<platform>",
             ),
         ),
-        effect(
+        side_effect(
             "welcome-mails",
             "New users get a mail to verify their address",
             Danger,
             Some("users are made verified and without that mail"),
             None,
         ),
-        effect(
+        side_effect(
             "auto-close",
             "Solved tickets are closed, and so frozen, 4 days after solving by the usual automation and after 28 days by the system",
             Caution,
@@ -448,21 +399,21 @@ fn side_effects() -> Vec<SideEffect> {
             ),
             Some("validate and roll back before; closed tickets can be deleted but not edited"),
         ),
-        effect(
+        side_effect(
             "seats",
             "Agents take paid seats",
             Caution,
             Some("no agent is made unless `create_agents` is set"),
             None,
         ),
-        effect(
+        side_effect(
             "stand-in",
             "An end user without an address is made: the requester of tickets whose customer was not migrated",
             Info,
             Some("rollback takes it back unless somebody wrote to it"),
             None,
         ),
-        effect(
+        side_effect(
             "agent-fields",
             "Custom attributes of agents are written to fields of the agents' users",
             Info,
@@ -471,21 +422,21 @@ fn side_effects() -> Vec<SideEffect> {
             ),
             None,
         ),
-        effect(
+        side_effect(
             "domain-mapping",
             "Zendesk adds users to the organization that has their e-mail domain",
             Info,
             Some("organizations' domains are not set unless `organization_domains` is set"),
             None,
         ),
-        effect(
+        side_effect(
             "storage",
             "Files and records count against the account's storage",
             Info,
             None,
             None,
         ),
-        effect(
+        side_effect(
             "object-triggers",
             "Object triggers may run on new records",
             Caution,
@@ -496,28 +447,23 @@ fn side_effects() -> Vec<SideEffect> {
 }
 
 fn by_products() -> Vec<ByProduct> {
-    let made = |kind: Kind, what: &str, found: &str| ByProduct {
-        kind,
-        what: what.to_owned(),
-        found_by: found.to_owned(),
-    };
     vec![
-        made(
+        by_product(
             Kind::Customer,
             "organization memberships by e-mail domain",
             "GET /api/v2/users/{id}/organization_memberships; they go with the user",
         ),
-        made(
+        by_product(
             Kind::Tag,
             "tags of option and checkbox values on tickets",
             "tags of the ticket; they go with it",
         ),
-        made(
+        by_product(
             Kind::Agent,
             "membership of the default group of an agent that was made",
             "GET /api/v2/users/{id}/group_memberships; they go with the user",
         ),
-        made(
+        by_product(
             Kind::Attachment,
             "uploads that no ticket claimed",
             "expire after an hour",
@@ -526,30 +472,25 @@ fn by_products() -> Vec<ByProduct> {
 }
 
 fn system_changes() -> Vec<SystemChange> {
-    let change = |kind: Kind, field: &str, when: &str| SystemChange {
-        kind,
-        field: field.to_owned(),
-        when: when.to_owned(),
-    };
     vec![
-        change(
+        system_change(
             Kind::Conversation,
             "status",
             "solved becomes closed after 4 to 28 days; new becomes open once assigned",
         ),
-        change(Kind::Conversation, "updated-at", "with each of these"),
-        change(
+        system_change(Kind::Conversation, "updated-at", "with each of these"),
+        system_change(
             Kind::Conversation,
             "tags",
             "those of field values and of people and organizations are added",
         ),
-        change(
+        system_change(
             Kind::Conversation,
             "group",
             "the assignee's default group where none was said",
         ),
-        change(Kind::Message, "html", "sanitised and wrapped"),
-        change(
+        system_change(Kind::Message, "html", "sanitised and wrapped"),
+        system_change(
             Kind::Customer,
             "company",
             "set by the e-mail's domain where none was said",

@@ -119,6 +119,19 @@ pub async fn own(cx: &Context, item: &str, effects: Vec<Effect>) -> Result<(), E
     Ok(cx.reported().await?)
 }
 
+/// How the line begins that says in a description what an object stands for.
+pub const DESCRIBED: &str = "Migrated: ";
+
+/// What is written into descriptions, so that an object that can have no marker of its own is known as ours.
+pub fn description_marker(cx: &Context, marker: &str) -> String {
+    format!("{DESCRIBED}{marker} (run {})", cx.run())
+}
+
+/// Whether a description is ours of this run.
+pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
+    description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
+}
+
 /// A short digest of text, of eight hexadecimal digits, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
 pub fn short_hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;

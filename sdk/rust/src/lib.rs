@@ -21,6 +21,7 @@ pub mod destinations {}
 mod blobs;
 pub mod card;
 mod context;
+pub mod declare;
 pub mod effects;
 mod error;
 mod fidelity;

@@ -20,11 +20,14 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::export;
 use transload_sdk::http::OperationKey;
 use transload_sdk::ledger::{Effect, Status};
 use transload_sdk::types::{self, Error, Field, Head, Kind, Loss};
 
-pub use transload_sdk::effects::{effect, made, reject, report, status_of};
+pub use transload_sdk::effects::{
+    description_marker, effect, exported_as, is_of_run, made, reject, report, status_of,
+};
 pub use transload_sdk::policy::{canonical, holds};
 
 use crate::api::Describe;
@@ -57,29 +60,10 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
         Kind::CustomObject => objects::records(cx, &items).await,
         Kind::Relationship => links::relationships(cx, &items).await,
         Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
-            for item in &items {
-                let status = Status::Exported(exported_as(&kind));
-                report(cx, item, status, Vec::new(), Vec::new());
-            }
+            items.iter().for_each(|item| export(cx, item));
             Ok(())
         }
     }
-}
-
-pub use transload_sdk::effects::exported_as;
-
-/// How the line begins that says in a description what an object stands for.
-pub const DESCRIBED: &str = "Migrated: ";
-
-/// What is written into descriptions of fields, objects and permission sets, which have no external id, so that one can be
-/// known as ours.
-pub fn description_marker(cx: &Context, marker: &str) -> String {
-    format!("{DESCRIBED}{marker} (run {})", cx.run())
-}
-
-/// Whether a description is ours of this run.
-pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
-    description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
 }
 
 /// What of a record is compared before an undo: what was sent, as Salesforce holds it. `now` is the record as it is read.

@@ -13,11 +13,14 @@ pub mod tickets;
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::export;
 use transload_sdk::http::{self, Made, OperationKey, RequestBuilder};
-use transload_sdk::ledger::{Proof, Status};
+use transload_sdk::ledger::Proof;
 use transload_sdk::types::{Error, Head, Kind};
 
-pub use transload_sdk::effects::{effect, made, reject, report};
+pub use transload_sdk::effects::{
+    DESCRIBED, description_marker, effect, exported_as, is_of_run, made, reject, report,
+};
 pub use transload_sdk::policy::holds;
 
 use crate::api::Refusal;
@@ -55,23 +58,10 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
         Kind::CustomObject => objects::records(cx, &items).await,
         Kind::Relationship => links::relationships(cx, &items).await,
         Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
-            for item in &items {
-                let status = Status::Exported(exported_as(&kind));
-                report(cx, item, status, Vec::new(), Vec::new());
-            }
+            items.iter().for_each(|item| export(cx, item));
             Ok(())
         }
     }
-}
-
-pub use transload_sdk::effects::exported_as;
-
-/// How the line begins that says in a description what an object stands for.
-pub const DESCRIBED: &str = "Migrated: ";
-
-/// What is written into descriptions, so that an object without external id can be known as ours.
-pub fn description_marker(cx: &Context, marker: &str) -> String {
-    format!("{DESCRIBED}{marker} (run {})", cx.run())
 }
 
 /// Says in a record's own fields which record of the source it is, when that was made, and which run made it.
@@ -82,11 +72,6 @@ pub fn own_values(run: &str, head: &Head, fields: &mut Map<String, Value>) {
     if let Some(at) = head.created_at {
         set(own_field::CREATED_AT, &map::iso_exact(at));
     }
-}
-
-/// Whether a description is ours of this run.
-pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
-    description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
 }
 
 /// What became of a creation.

@@ -1,0 +1,123 @@
+//! What a description is put together from, in short.
+
+use crate::connector::{
+    Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, KindSupport, Normalisation,
+    RefusalMeaning, RefusedAnswer, RequestPattern, SideEffect, SideEffectSeverity, SystemChange,
+    UpdateMode, UpdateSupport,
+};
+use crate::types::Kind;
+
+/// A way to authenticate, with a note for whoever chooses.
+pub fn scheme(name: &str, title: &str, auth: Auth, note: Option<&str>) -> AuthScheme {
+    AuthScheme {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        auth,
+        note: note.map(str::to_owned),
+    }
+}
+
+/// Requests that are let out; `reads` when they change nothing.
+pub fn pattern(method: &str, path: &str, reads: bool) -> RequestPattern {
+    RequestPattern {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        reads,
+    }
+}
+
+/// What an answer with this status means, if its body contains a text.
+pub fn refused(status: u16, contains: Option<&str>, meaning: RefusalMeaning) -> RefusedAnswer {
+    RefusedAnswer {
+        status,
+        body_contains: contains.map(str::to_owned),
+        meaning,
+    }
+}
+
+/// A kind that can be made and deleted: how many of its items a unit takes, and calls for so many items. It is not matched, keeps
+/// no time of its own, conflicts with nothing and settles as a unit does, unless the caller says otherwise.
+pub fn kind(kind: Kind, batch_items: u32, calls: u32, per_items: u32) -> KindSupport {
+    KindSupport {
+        kind,
+        batch_items,
+        batch_bytes: 4_000_000,
+        max_concurrency: None,
+        conflicts: Vec::new(),
+        settle: Vec::new(),
+        updates: Vec::new(),
+        keeps_created_at: false,
+        can_create: true,
+        can_delete: true,
+        matches: false,
+        calls,
+        per_items,
+    }
+}
+
+/// No two units of the kind at the same time.
+pub fn one_at_a_time(support: KindSupport) -> KindSupport {
+    KindSupport {
+        max_concurrency: Some(1),
+        ..support
+    }
+}
+
+/// What two items must not share while both are under way.
+pub fn key(scope: ConflictScope, path: &str, normalise: Normalisation) -> ConflictKey {
+    ConflictKey {
+        scope,
+        path: path.to_owned(),
+        normalise,
+    }
+}
+
+/// What an update of a record in this state can be; no note where it is empty.
+pub fn update(state: &str, modes: Vec<UpdateMode>, silent: bool, note: &str) -> UpdateSupport {
+    UpdateSupport {
+        state: state.to_owned(),
+        modes,
+        silent,
+        note: (!note.is_empty()).then(|| note.to_owned()),
+    }
+}
+
+/// A kind of which nothing can be changed, in any state.
+pub fn frozen(note: &str) -> Vec<UpdateSupport> {
+    vec![update("any", vec![UpdateMode::Frozen], true, note)]
+}
+
+/// Something that the platform does besides: how the connector avoids it, and what a person can do.
+pub fn side_effect(
+    code: &str,
+    title: &str,
+    severity: SideEffectSeverity,
+    avoided_by: Option<&str>,
+    operator: Option<&str>,
+) -> SideEffect {
+    SideEffect {
+        code: code.to_owned(),
+        title: title.to_owned(),
+        severity,
+        avoided_by: avoided_by.map(str::to_owned),
+        operator: operator.map(str::to_owned),
+    }
+}
+
+/// Something that the platform makes beside a record, and how it is found.
+pub fn by_product(kind: Kind, what: &str, found_by: &str) -> ByProduct {
+    ByProduct {
+        kind,
+        what: what.to_owned(),
+        found_by: found_by.to_owned(),
+    }
+}
+
+/// A field that the platform changes by itself.
+pub fn system_change(kind: Kind, field: &str, when: &str) -> SystemChange {
+    SystemChange {
+        kind,
+        field: field.to_owned(),
+        when: when.to_owned(),
+    }
+}
