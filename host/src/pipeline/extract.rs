@@ -32,6 +32,8 @@ const AT_ONCE: usize = 4;
 /// Pages in a row that bring no new record, of their partition's kind or another (a list of messages that is read for their files
 /// brings files only): an honest list has holes, but none of ten million rows.
 const FRUITLESS: u32 = 100_000;
+/// Records of other kinds than their partition's that a walk remembers.
+const BESIDE: usize = 65_536;
 /// Times that partitions are replaced by others: halving a hundred years down to milliseconds takes 42.
 const GENERATIONS: u32 = 1_000;
 /// How far the catch-up pass reaches back before the moment the first pass began: longer than search indexes lag.
@@ -498,7 +500,7 @@ struct Walk {
     total_first: Option<i64>,
     number: i64,
     ids: HashSet<Short>,
-    /// Records of other kinds; those of before a stop are not among them, which only lets a repeat pass for new.
+    /// Records of other kinds, the latest of them: forgetting lets a repeat pass for new, but so would a new id each time.
     beside: HashSet<Short>,
     explained: BTreeMap<String, i64>,
     /// Hashes of the cursors that were given.
@@ -519,6 +521,9 @@ impl Walk {
                 &mut self.beside
             };
             new |= ids.insert(short(&entry.head.id));
+        }
+        if self.beside.len() > BESIDE {
+            self.beside.clear();
         }
         for (reason, rows) in &page.explained {
             *self.explained.entry(reason.clone()).or_insert(0) += i64::from(*rows);
