@@ -168,9 +168,22 @@ impl<E: End> Desk<E> {
         change.becomes.insert(name.to_owned(), becomes);
     }
 
-    /// Decides where a link is to stand and notes the changes that it takes. `at` is its place in the unit; `lookup` the field
-    /// that can hold it, where there is one.
+    /// Decides where each link is to stand and notes the changes that it takes. `lookup` gives the field that can hold one, where
+    /// there is such a field.
     pub fn place(
+        &mut self,
+        links: &[(&Item, &Relationship)],
+        lookup: impl Fn(&Relationship) -> Option<Lookup<E>>,
+        words: &Words,
+    ) -> Vec<Fate<E>> {
+        let mut fates = Vec::with_capacity(links.len());
+        for (at, (item, link)) in links.iter().enumerate() {
+            fates.push(self.place_one(at, (item, link), lookup(link), words));
+        }
+        fates
+    }
+
+    fn place_one(
         &mut self,
         at: usize,
         (item, link): (&Item, &Relationship),

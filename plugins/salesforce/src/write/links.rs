@@ -20,6 +20,7 @@ use crate::state::{Config, State};
 use crate::text::chars;
 
 const OF_STAFF: &str = "a user is not written to: the record that points names the user, and the link is in the link table";
+
 /// Links of records.
 ///
 /// # Errors
@@ -30,10 +31,7 @@ pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let links = links::links(cx, items);
     let lookups = lookups(cx, &links).await?;
     let mut desk = read(cx, &state, &links, &lookups).await?;
-    let mut fates = Vec::with_capacity(links.len());
-    for (at, link) in links.iter().enumerate() {
-        fates.push(desk.place(at, *link, lookup(link.1, &lookups), &words));
-    }
+    let fates = desk.place(&links, |link| lookup(link, &lookups), &words);
     let written = write(cx, &desk, &links).await?;
     conclude(cx, &links, fates, &desk, &written);
     Ok(())

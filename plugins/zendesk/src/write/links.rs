@@ -29,6 +29,7 @@ const PERSON_BYTES: usize = 30_000;
 const ON_TICKETS: &str = "a loaded ticket is not changed, which would wake its triggers: the other record names the link, \
                           which is in the link table too";
 const OF_STAFF: &str = "an agent is not written to: the record that points names the agent, and the link is in the link table";
+
 /// Links of records.
 ///
 /// # Errors
@@ -39,10 +40,7 @@ pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let links = links::links(cx, items);
     let lookups = lookups(cx, &links).await?;
     let mut desk = Desk::new(read(cx, &links::ends(&links)).await?);
-    let mut fates = Vec::with_capacity(links.len());
-    for (at, link) in links.iter().enumerate() {
-        fates.push(desk.place(at, *link, lookup(link.1, &lookups), &words));
-    }
+    let fates = desk.place(&links, |link| lookup(link, &lookups), &words);
     let written = write(cx, &desk, &links).await?;
     conclude(cx, &links, fates, &desk, &written);
     Ok(())
