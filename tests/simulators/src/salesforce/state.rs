@@ -218,11 +218,6 @@ pub(super) fn stamp(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S.000+0000").to_string()
 }
 
-/// Milliseconds of the clock as a time.
-pub(super) fn time_of(ms: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(ms).unwrap_or_default()
-}
-
 /// Objects whose records say who may do what.
 const OF_PERMISSIONS: [&str; 6] = [
     "PermissionSet",
@@ -235,7 +230,7 @@ const OF_PERMISSIONS: [&str; 6] = [
 
 impl State {
     pub fn new(config: Config, outbox: Outbox, automations: AutomationLog) -> Self {
-        let now = time_of(config.clock.now_ms());
+        let now = config.clock.now();
         let minute = now.timestamp().div_euclid(60);
         let calls = VecDeque::from([(minute, config.used_requests)]);
         let next_number = 1_000_000 + config.seed.wrapping_mul(7_919) % 1_000_000;

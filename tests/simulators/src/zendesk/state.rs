@@ -208,7 +208,7 @@ impl Memberships {
 impl State {
     /// An account with nothing in it, not even an admin.
     pub fn new(config: Config, outbox: Outbox, automation_log: AutomationLog) -> Self {
-        let now = time_of(config.clock.now_ms());
+        let now = config.clock.now();
         let random = ChaCha8Rng::seed_from_u64(config.seed);
         Self {
             now,
