@@ -5,16 +5,19 @@
 //! bracketed line, [`LEAD`], which [`without_lead`] takes off again, so that what is read back can be compared with its
 //! original.
 
-use crate::Result;
+use std::collections::BTreeMap;
+
 use crate::card::{Facts, loss};
 use crate::destination::{Part, Thread};
 use crate::text::escape_html;
 use crate::time;
 use crate::types::{
     Attachment, AttachmentState, BodySource, Conversation, ConversationStatus, DeliveryStatus,
-    Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message, Visibility,
+    Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message, Text,
+    Visibility,
 };
 use crate::words::Words;
+use crate::{Context, Result};
 
 /// How our line begins. Agents and programs can search for it.
 pub const LEAD: &str = "[Migrated: ";
@@ -306,6 +309,25 @@ pub fn message_card(
 pub fn skip(head: &Head, why: &'static str, card: &mut Facts, losses: &mut Vec<Loss>) {
     losses.push(loss("message", Fidelity::Lost, why));
     card.skipped(&head.id, why);
+}
+
+/// The texts of a thread that are kept as blobs, by hash.
+///
+/// # Errors
+/// One that cannot be read.
+pub fn stored_texts(cx: &Context, thread: &Thread) -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for part in &thread.parts {
+        let Entity::Message(message) = &part.message.data else {
+            continue;
+        };
+        for text in [&message.text, &message.html].into_iter().flatten() {
+            if let Text::Stored(blob) = text {
+                texts.insert(blob.sha256.clone(), cx.blobs().read_text(text)?);
+            }
+        }
+    }
+    Ok(texts)
 }
 
 /// When the first part of a thread was said.

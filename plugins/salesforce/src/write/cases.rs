@@ -22,10 +22,11 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
 use transload_sdk::effects::{changed, effect, made, reject, report};
+use transload_sdk::http::Refusal as _;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::lone_note;
-use transload_sdk::types::{Entity, Entry, Error, Fidelity, Head, Kind, Loss, Text};
+use transload_sdk::thread::{lone_note, stored_texts};
+use transload_sdk::types::{Entity, Entry, Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
 use super::facet;
@@ -188,7 +189,7 @@ impl Loader<'_> {
         thread: &Thread,
         files: &BTreeMap<String, File>,
     ) -> Result<Mapped, Error> {
-        let texts = self.long_texts(thread)?;
+        let texts = stored_texts(self.cx, thread)?;
         let around = Surroundings {
             state: self.state,
             config: self.config,
@@ -203,21 +204,6 @@ impl Loader<'_> {
             children: CHILDREN_PER_CASE,
         };
         thread::map_thread(item, thread, &around)
-    }
-
-    fn long_texts(&self, thread: &Thread) -> Result<BTreeMap<String, String>, Error> {
-        let mut texts = BTreeMap::new();
-        for part in &thread.parts {
-            let Entity::Message(message) = &part.message.data else {
-                continue;
-            };
-            for text in [&message.text, &message.html].into_iter().flatten() {
-                if let Text::Stored(blob) = text {
-                    texts.insert(blob.sha256.clone(), self.cx.blobs().read_text(text)?);
-                }
-            }
-        }
-        Ok(texts)
     }
 
     // ---- what is there already
@@ -468,7 +454,7 @@ impl Loader<'_> {
                         again.push(load);
                     }
                     Saved::Refused(fault) => {
-                        reject(self.cx, load.item, client::rejection(&fault));
+                        reject(self.cx, load.item, fault.rejection());
                     }
                     Saved::Unsettled => {
                         let why = Status::Unsettled("a Case was not answered".to_owned());
