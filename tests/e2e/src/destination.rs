@@ -48,6 +48,9 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison>;
 }
 
+/// The connectors of all of them.
+pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce"];
+
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
 /// `blocking`.
 #[macro_export]

@@ -127,6 +127,8 @@ pub(crate) struct Ways {
     pub(crate) agents_may_write_in: bool,
     /// Files without bytes are refused.
     pub(crate) refuses_empty_files: bool,
+    /// Bytes of a file above which it is named only.
+    pub(crate) largest_file: u64,
     /// Bytes from which on a source card may have been cut.
     pub(crate) full_card: usize,
 }
@@ -556,6 +558,9 @@ impl<'s> Side<'s> {
             } else if self.ways.refuses_empty_files && bytes.is_empty() && missing {
                 self.found
                     .explain("files without bytes, which the destination refuses");
+            } else if wanted.size > self.ways.largest_file && missing {
+                self.found
+                    .explain("files that are larger than the destination takes");
             } else if file.place != Place::Stored && missing {
                 self.found
                     .explain("files that the source no longer has or never kept");

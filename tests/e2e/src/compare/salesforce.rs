@@ -43,6 +43,7 @@ const WAYS: Ways = Ways {
     keeps_created: true,
     in_order: false,
     agents_may_write_in: true,
+    largest_file: u64::MAX,
     refuses_empty_files: true,
     full_card: 130_000,
 };

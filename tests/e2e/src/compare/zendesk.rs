@@ -35,6 +35,7 @@ pub(super) const WAYS: Ways = Ways {
     keeps_created: true,
     in_order: true,
     agents_may_write_in: false,
+    largest_file: u64::MAX,
     refuses_empty_files: false,
     // A card is cut where the record is full.
     full_card: 11_990,
