@@ -60,7 +60,26 @@ const ZENDESK: &[Exception] = &[
 ];
 
 /// Where Salesforce's document does not hold for requests.
-const SALESFORCE: &[Exception] = &[];
+const SALESFORCE: &[Exception] = &[
+    Exception {
+        operation: "PATCH /services/data/*/composite/sobjects",
+        pointer: "/records/*",
+        keyword: "required",
+        reason: "made from captured requests: the captured records have other fields",
+    },
+    Exception {
+        operation: "POST /services/data/*/sobjects/*",
+        pointer: "",
+        keyword: "required",
+        reason: "made from captured requests: the captured record is of another object",
+    },
+    Exception {
+        operation: "POST /services/data/*/tooling/sobjects/*",
+        pointer: "",
+        keyword: "required",
+        reason: "made from captured requests: the captured record is of another object",
+    },
+];
 
 /// The vendor's description of a destination's API, where there is one, and where it does not hold for requests.
 fn description(plugin: &str) -> Option<(&'static str, &'static [Exception])> {
@@ -105,7 +124,11 @@ async fn every_request_fits_the_vendors_own_description<D: Destination>() {
         wrong += violations("Kustomer", &spec, &records, KUSTOMER);
     }
     if let Some((spec, exceptions)) = there {
-        let records = lab.destination.harness().recorder.all();
+        let mut records = lab.destination.harness().recorder.all();
+        for record in &mut records {
+            // Salesforce's document is that of version 64; what is used of it is the same in the version that is spoken.
+            record.path = record.path.replace("/data/v67.0", "/data/v64.0");
+        }
         wrong += violations(D::PLUGIN, &spec, &records, exceptions);
     }
     assert_eq!(wrong, 0, "requests that the vendor does not describe so");
@@ -114,8 +137,10 @@ async fn every_request_fits_the_vendors_own_description<D: Destination>() {
 fn violations(name: &str, spec: &Spec, records: &[Record], exceptions: &[Exception]) -> usize {
     let report = check(spec, records, Scope::REQUESTS, exceptions);
     println!(
-        "{name}: {} requests checked, not described {:?}",
-        report.checked, report.unknown
+        "{name}: {} requests checked, {} not described, such as {:?}",
+        report.checked,
+        report.unknown.len(),
+        report.unknown.iter().take(8).collect::<Vec<_>>()
     );
     for violation in &report.violations {
         println!("  {violation:?}");
