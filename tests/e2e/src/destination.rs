@@ -4,17 +4,14 @@
 
 use std::ops::Deref;
 
-use anyhow::Result;
-use async_trait::async_trait;
 use serde_json::Value;
 use transload_simulators::common::{Account, Clock};
-use transload_simulators::{kustomer, salesforce, zendesk};
+use transload_simulators::{salesforce, zendesk};
 
-use crate::compare::{self, Comparison};
+use crate::compare::{self, Held, Ways};
 use crate::lab::LabConfig;
 
 /// A simulated platform that a [`crate::Lab`] migrates to.
-#[async_trait]
 pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// The connector's name.
     const PLUGIN: &'static str;
@@ -41,11 +38,11 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// What is there, without what differs between two runs that did the same.
     fn state_fingerprint(&self) -> Value;
 
-    /// Holds it against the source, field by field.
-    ///
-    /// # Errors
-    /// A source that does not answer.
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison>;
+    /// What its connector declares to convert.
+    const WAYS: Ways;
+
+    /// What it holds of the source.
+    fn held(&self) -> Held;
 }
 
 /// The connectors of all of them.
@@ -109,9 +106,9 @@ fn agents(few: bool) -> Vec<(String, String)> {
     numbers.iter().map(agent).collect()
 }
 
-#[async_trait]
 impl Destination for zendesk::Simulator {
     const PLUGIN: &'static str = "zendesk";
+    const WAYS: Ways = compare::zendesk::WAYS;
     const ACCEPT: &'static [&'static str] = &[
         "triggers",
         "automations",
@@ -179,14 +176,14 @@ impl Destination for zendesk::Simulator {
         Self::state_fingerprint(self)
     }
 
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
-        compare::zendesk::compare(source, self).await
+    fn held(&self) -> Held {
+        compare::zendesk::held(&self.snapshot())
     }
 }
 
-#[async_trait]
 impl Destination for salesforce::Simulator {
     const PLUGIN: &'static str = "salesforce";
+    const WAYS: Ways = compare::salesforce::WAYS;
     const ACCEPT: &'static [&'static str] = &[
         "automation",
         "mail",
@@ -260,7 +257,7 @@ impl Destination for salesforce::Simulator {
         state
     }
 
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
-        compare::salesforce::compare(source, self).await
+    fn held(&self) -> Held {
+        compare::salesforce::held(&self.snapshot())
     }
 }

@@ -17,129 +17,152 @@ use super::{
 
 /// What a destination holds of the source, by the source's ids.
 #[derive(Debug, Default)]
-pub(crate) struct Held {
-    pub(crate) companies: Records,
-    pub(crate) customers: Records,
-    pub(crate) objects: Records,
+pub struct Held {
+    /// Companies.
+    pub companies: Records,
+    /// Customers.
+    pub customers: Records,
+    /// Custom objects.
+    pub objects: Records,
     /// By kind (`conversation`; `message` for a note on a customer that belongs to none), id, and the number of the part.
-    pub(crate) threads: BTreeMap<(String, String), BTreeMap<u32, Vec<Thread>>>,
+    pub threads: BTreeMap<(String, String), BTreeMap<u32, Vec<Thread>>>,
     /// Ids of agents by their address, in lower case.
-    pub(crate) staff: HashMap<String, String>,
+    pub staff: HashMap<String, String>,
 }
 
 /// By the source's id; two for one id are a duplicate.
-pub(crate) type Records = BTreeMap<String, Vec<Record>>;
+pub type Records = BTreeMap<String, Vec<Record>>;
 
 /// One record there.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Record {
-    pub(crate) id: String,
-    pub(crate) name: String,
+pub struct Record {
+    /// Its id there.
+    pub id: String,
+    /// Its name there; of a thread the subject.
+    pub name: String,
     /// The id of its company there.
-    pub(crate) company: Option<String>,
+    pub company: Option<String>,
     /// The id of its customer there.
-    pub(crate) customer: Option<String>,
+    pub customer: Option<String>,
     /// What its own fields hold.
-    pub(crate) slots: Vec<Slot>,
+    pub slots: Vec<Slot>,
     /// Its source card.
-    pub(crate) card: String,
+    pub card: String,
     /// Where its addresses, numbers and domains stand, the card apart.
-    pub(crate) places: Vec<String>,
+    pub places: Vec<String>,
 }
 
 /// A field with what it holds.
 #[derive(Debug, Clone)]
-pub(crate) struct Slot {
-    pub(crate) label: String,
-    pub(crate) value: Value,
+pub struct Slot {
+    /// What people see above it.
+    pub label: String,
+    /// What it holds.
+    pub value: Value,
     /// What people see, where that is another thing (an option's label).
-    pub(crate) words: Option<String>,
+    pub words: Option<String>,
 }
 
 /// A ticket, a case, a conversation.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Thread {
+pub struct Thread {
     /// Its name is the subject.
-    pub(crate) record: Record,
-    pub(crate) status: String,
-    pub(crate) priority: Option<String>,
+    pub record: Record,
+    /// Status as [`Ways::status`] has it.
+    pub status: String,
+    /// Priority as [`Ways::priority`] has it.
+    pub priority: Option<String>,
     /// Milliseconds.
-    pub(crate) created: Option<i64>,
-    pub(crate) tags: Vec<String>,
+    pub created: Option<i64>,
+    /// Tags as [`Ways::tag`] has them.
+    pub tags: Vec<String>,
     /// In order, without what the connector says on its own account.
-    pub(crate) said: Vec<Said>,
+    pub said: Vec<Said>,
     /// Files that hang on the thread as a whole.
-    pub(crate) files: Vec<File>,
+    pub files: Vec<File>,
 }
 
 /// Something said.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Said {
+pub struct Said {
     /// The source's id of the message, where the destination keeps it.
-    pub(crate) of: Option<String>,
+    pub of: Option<String>,
     /// The facts in the connector's line.
-    pub(crate) lead: String,
+    pub lead: String,
     /// The text under the line.
-    pub(crate) plain: String,
+    pub plain: String,
     /// The HTML under the line, where there is some.
-    pub(crate) html: Option<String>,
+    pub html: Option<String>,
     /// Milliseconds.
-    pub(crate) at: Option<i64>,
-    pub(crate) public: Option<bool>,
-    pub(crate) incoming: Option<bool>,
+    pub at: Option<i64>,
+    /// Whether customers see it, where that is known.
+    pub public: Option<bool>,
+    /// Whether it came from a customer, where that is known.
+    pub incoming: Option<bool>,
     /// The id of who wrote it there.
-    pub(crate) author: Option<String>,
-    pub(crate) files: Vec<File>,
+    pub author: Option<String>,
+    /// Its files.
+    pub files: Vec<File>,
 }
 
 /// A file there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct File {
-    pub(crate) name: String,
-    pub(crate) size: u64,
-    pub(crate) sha256: String,
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Hash of its bytes, in hex.
+    pub sha256: String,
 }
 
 /// What a connector declares to convert.
 #[derive(Clone, Copy)]
-pub(crate) struct Ways {
+pub struct Ways {
     /// What a status of the source (`open`, `snoozed`, `done`) is.
-    pub(crate) status: fn(&str) -> &'static str,
+    pub status: fn(&str) -> &'static str,
     /// What a priority (1 to 5) is; `None` where it is not compared.
-    pub(crate) priority: Option<fn(u64) -> &'static str>,
+    pub priority: Option<fn(u64) -> &'static str>,
     /// What a tag is; `None` where nothing of its name can be one.
-    pub(crate) tag: fn(&str) -> Option<String>,
+    pub tag: fn(&str) -> Option<String>,
     /// Whether a text has arrived, and a name: the source's, the destination's.
-    pub(crate) same_text: fn(&str, &str) -> bool,
-    pub(crate) same_name: fn(&str, &str) -> bool,
+    pub same_text: fn(&str, &str) -> bool,
+    /// The same of names.
+    pub same_name: fn(&str, &str) -> bool,
     /// What the name of a file becomes.
-    pub(crate) file_name: fn(&str) -> String,
+    pub file_name: fn(&str) -> String,
     /// Milliseconds: what a time is kept to, and by how much a part may stand later than it was said.
-    pub(crate) grain: i64,
-    pub(crate) slack: i64,
+    pub grain: i64,
+    /// See `grain`.
+    pub slack: i64,
     /// Times of messages that cannot be kept stand in the line above the text.
-    pub(crate) keeps_times: bool,
+    pub keeps_times: bool,
     /// The times of threads are kept.
-    pub(crate) keeps_created: bool,
+    pub keeps_created: bool,
     /// Parts without an id of their own stand in the order of the source.
-    pub(crate) in_order: bool,
+    pub in_order: bool,
     /// An agent's address can be a customer's, too.
-    pub(crate) agents_may_write_in: bool,
+    pub agents_may_write_in: bool,
+    /// Companies and custom objects have objects of their own there. Else a company's name stands with its customers, and what becomes
+    /// of custom objects is not compared.
+    pub has_companies: bool,
+    /// See `has_companies`.
+    pub has_objects: bool,
     /// Files without bytes are refused.
-    pub(crate) refuses_empty_files: bool,
+    pub refuses_empty_files: bool,
     /// Bytes of a file above which it is named only.
-    pub(crate) largest_file: u64,
+    pub largest_file: u64,
     /// Bytes from which on a source card may have been cut.
-    pub(crate) full_card: usize,
+    pub full_card: usize,
 }
 
 /// Whether two texts are the same but for blanks around them.
-pub(crate) fn same_trimmed(wanted: &str, found: &str) -> bool {
+pub fn same_trimmed(wanted: &str, found: &str) -> bool {
     wanted.trim() == found.trim()
 }
 
 /// A name as it is.
-pub(crate) fn same_file_name(name: &str) -> String {
+pub fn same_file_name(name: &str) -> String {
     match name.trim() {
         "" => "file",
         name => name,
@@ -151,9 +174,9 @@ pub(crate) fn same_file_name(name: &str) -> String {
 ///
 /// # Errors
 /// A source that does not answer.
-pub(crate) async fn compare(
+pub(super) async fn compare(
     source: &kustomer::Simulator,
-    held: Held,
+    held: &Held,
     ways: Ways,
 ) -> Result<Comparison> {
     let names = Names::read(source).await?;
@@ -161,7 +184,7 @@ pub(crate) async fn compare(
     let mut side = Side {
         names,
         world: &world,
-        held: &held,
+        held,
         ways,
         found: Comparison::default(),
     };
@@ -218,6 +241,11 @@ impl<'s> Side<'s> {
             *names.entry(name).or_default() += 1;
         }
         for (id, json) in companies {
+            if !self.ways.has_companies {
+                self.found
+                    .explain("companies, which the destination has no object for");
+                continue;
+            }
             let what = format!("company {id}");
             let Some(company) = one(&self.held.companies, &id) else {
                 self.found.misses(format!("{what} is not there"));
@@ -276,7 +304,16 @@ impl<'s> Side<'s> {
                 }
             }
             let company = text(&json, "/relationships/company/data/id");
-            if matches!(self.world.state(company), Some(State::Live)) {
+            let is_live = matches!(self.world.state(company), Some(State::Live));
+            if is_live && !self.ways.has_companies {
+                let company = self.world.json(company).unwrap_or_default();
+                self.somewhere(
+                    &what,
+                    "company",
+                    text(&company, "/attributes/name"),
+                    customer,
+                );
+            } else if is_live {
                 let wanted = one(&self.held.companies, company).map(|company| company.id.clone());
                 self.found
                     .equal(&format!("{what}: company"), &wanted, &customer.company);
@@ -616,6 +653,11 @@ impl<'s> Side<'s> {
 
     fn objects(&mut self) {
         for (id, json) in live(self.world, Kind::KObject) {
+            if !self.ways.has_objects {
+                self.found
+                    .explain("custom objects, which the destination has no object for");
+                continue;
+            }
             let what = format!("custom object {id}");
             let Some(record) = one(&self.held.objects, &id) else {
                 self.found.misses(format!("{what} is not there"));
@@ -795,7 +837,7 @@ mod tests {
             ..kustomer::Config::default()
         });
         let held = Held::default();
-        let found = compare(&source, held, super::super::zendesk::WAYS).await;
+        let found = compare(&source, &held, super::super::zendesk::WAYS).await;
         let found = found.unwrap();
         let all = [Kind::Company, Kind::Customer, Kind::KObject];
         let all: usize = all
