@@ -215,7 +215,8 @@ pub(super) fn run(state: &mut State, id: Id, happened: Happened) {
     services(state, id, happened);
 }
 
-fn log(state: &State, kind: &str, name: &str, ticket: Id, effect: &str) {
+/// Writes down what ran on a ticket.
+pub(super) fn log(state: &State, kind: &str, name: &str, ticket: Id, effect: &str) {
     state.automation_log.push(AutomationRun {
         at_ms: state.now.timestamp_millis(),
         kind: kind.to_owned(),

@@ -153,6 +153,8 @@ pub struct Services {
     pub http_integration: bool,
     /// Slack and mobile notices about new tickets.
     pub notices: bool,
+    /// The note of a customer is copied to their record in the shop when it is written.
+    pub shop_notes: bool,
 }
 
 impl Services {
@@ -165,6 +167,7 @@ impl Services {
             sla: false,
             http_integration: false,
             notices: false,
+            shop_notes: false,
         }
     }
 
@@ -177,6 +180,7 @@ impl Services {
             sla: true,
             http_integration: true,
             notices: true,
+            shop_notes: true,
         }
     }
 }

@@ -113,6 +113,20 @@ async fn apps_and_keys_have_buckets_of_their_own_and_enterprise_ones_leak_faster
 }
 
 #[tokio::test]
+async fn others_who_use_keys_of_the_account_take_their_part_of_the_bucket() {
+    let client = Client::with(|config| config.rate_limits = true);
+    client.simulator.harness().limits.burden("api-key", 30);
+    for _ in 0..40 {
+        client.get("account").await.expect(200);
+    }
+    client.wait(1);
+    let refused = client.get("account").await.expect(429);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    client.wait(1);
+    client.get("account").await.expect(200);
+}
+
+#[tokio::test]
 async fn unknown_keys_of_bodies_and_queries_are_refused() {
     let client = Client::new();
     let body = json!({"name": "vip", "colour": "red"});

@@ -164,6 +164,32 @@ async fn services_act_on_what_is_imported() {
 }
 
 #[tokio::test]
+async fn a_note_about_a_customer_may_go_to_the_shop_and_macros_of_a_message_run() {
+    let client = Client::quiet();
+    client.simulator.set_services(Services {
+        shop_notes: true,
+        ..Services::none()
+    });
+    let ana = client.customer("Ana", "ana@example.com").await;
+    let path = format!("customers/{ana}");
+    client
+        .put(&path, json!({"note": "Likes tea"}))
+        .await
+        .expect(202);
+    client
+        .put(&path, json!({"note": "Likes tea"}))
+        .await
+        .expect(202);
+    assert_eq!(kinds(&client), ["shop"]);
+    let mut message = incoming("m", ana, "2020-01-01T00:00:00Z");
+    message["macros"] = json!([{"id": 42}]);
+    client
+        .ticket(json!({"via": "api", "messages": [message]}))
+        .await;
+    assert_eq!(client.simulator.automation_log().all()[0].kind, "macro");
+}
+
+#[tokio::test]
 async fn an_import_leaves_events_behind() {
     let client = Client::quiet();
     let ana = client.customer("Ana", "ana@example.com").await;
