@@ -33,7 +33,7 @@
 //!
 //! | method and path under `/api` | what it does | section |
 //! | --- | --- | --- |
-//! | `GET account`, `GET account/settings` | domain, status, settings; the settings paged | §1, §12 |
+//! | `GET account`, `GET account/settings` | domain, status, settings; the settings again, all at once, by `type` | §1, §12 |
 //! | `GET customers` | paged; filters `external_id`, `email`, `channel_type` with `channel_address`, `name`, `language`, `timezone` | §4 |
 //! | `POST customers` | one customer; 409 when an address is taken | §7 |
 //! | `GET`, `PUT`, `DELETE customers/{id}` | 301 when merged; `channels` replaces all; deletion takes what [`Switches::customer_deletion`] says | §7, §13 |
@@ -48,7 +48,7 @@
 //! | `GET tags` | paged; `search` in any case | §4, §8 |
 //! | `POST tags`, `GET`, `PUT`, `DELETE tags/{id}`, `DELETE tags` `{"ids"}` | refused when a rule or macro uses it; views that use it are switched off | §8 |
 //! | `PUT tags/{id}/merge` `{"source_tags_ids"}` | tickets have the destination's tag | §8 |
-//! | `GET custom-fields?object_type=` | paged; `archived`, `search`, `order_by=priority:asc` | §9 |
+//! | `GET custom-fields?object_type=` | paged; `archived`, `search`, ordered by priority only | §9 |
 //! | `POST custom-fields`, `GET`, `PUT custom-fields/{id}`, `PUT custom-fields` | at most 25 and 4 active; `deactivated_datetime` archives, nothing deletes | §9 |
 //! | `GET tickets` | paged, without messages; filters `external_id`, `customer_id`, `ticket_ids`, `trashed` | §4 |
 //! | `POST tickets` | with 1 to 500 messages, all or nothing | §6 |
@@ -63,7 +63,7 @@
 //! | `GET`, `PUT tickets/{id}/custom-fields` | `{"data":[…]}`; a bare array in | §4, §6 |
 //! | `PUT`, `DELETE tickets/{id}/custom-fields/{field}` | one value | §6 |
 //! | `GET satisfaction-surveys` | paged, without filters: a ticket shows its own | §9 |
-//! | `POST satisfaction-surveys`, `GET`, `PUT satisfaction-surveys/{id}` | one for a ticket; `PUT` replaces all | §9 |
+//! | `POST satisfaction-surveys`, `GET`, `PUT satisfaction-surveys/{id}` | one for a ticket; `PUT` replaces all and wants both numbers again | §9 |
 //! | `POST upload?type=` | multipart, a file for each part, the part's name being the file's label; a bare array of files | §9 |
 //! | `GET {type}/download/{domain hash}/{name}` | the bytes, with credentials | §9 |
 //! | `GET /attachments/{domain hash}/{name}` (not under `/api`) | the bytes of a public file, without credentials | §9 |

@@ -248,7 +248,7 @@ fn list(call: &Call<'_>) -> Outcome {
 }
 
 /// What both a creation and a change may say.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 21] = [
     "assignee_team",
     "assignee_user",
     "channel",
@@ -257,7 +257,6 @@ const KEYS: [&str; 22] = [
     "customer",
     "external_id",
     "from_agent",
-    "is_unread",
     "language",
     "last_message_datetime",
     "last_received_message_datetime",
@@ -401,7 +400,6 @@ fn apply(state: &State, reader: &mut Reader<'_>, ticket: &mut Ticket) -> Besides
     for (key, part) in [
         ("from_agent", &mut ticket.from_agent),
         ("spam", &mut ticket.spam),
-        ("is_unread", &mut ticket.is_unread),
     ] {
         if let Some(flag) = reader.flag(key) {
             *part = flag;

@@ -312,16 +312,18 @@ async fn a_ticket_has_one_survey_which_is_mailed_unless_told_never() {
     assert_eq!(ticket.at("/satisfaction_survey/score"), 4);
     assert!(client.simulator.outbox().all().is_empty());
     let path = format!("satisfaction-surveys/{}", made.id());
-    let done = client
-        .put(&path, json!({"score": 5, "should_send_datetime": null}))
-        .await;
-    assert!(done.expect(202).at("/body_text").is_null());
     client
-        .put(&path, json!({"score": 6}))
+        .put(&path, json!({"score": 5}))
         .await
-        .refused("/score");
+        .refused("/ticket_id");
+    let with = |score: u8| json!({"customer_id": ana, "ticket_id": id, "score": score});
+    let mut body = with(5);
+    body["should_send_datetime"] = Value::Null;
+    let done = client.put(&path, body).await;
+    assert!(done.expect(202).at("/body_text").is_null());
+    client.put(&path, with(6)).await.refused("/score");
     // Left out is not never.
-    client.put(&path, json!({"score": 5})).await.expect(202);
+    client.put(&path, with(5)).await.expect(202);
     client.get("account").await.expect(200);
     assert_eq!(client.simulator.outbox().all()[0].kind, "survey");
 }
