@@ -366,9 +366,7 @@ fn read_source(state: &State, reader: &mut Reader<'_>) -> Value {
         let custom = &state.config.custom_channels;
         let known = CHANNELS.contains(&kind.as_str())
             || VIAS.contains(&kind.as_str())
-            || custom.contains(kind)
-            || kind.ends_with("-comment")
-            || kind.ends_with("-post");
+            || custom.contains(kind);
         if !known {
             nested.problem("type", "Not a valid choice.");
         }

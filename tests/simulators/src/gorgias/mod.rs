@@ -28,6 +28,9 @@
 //!
 //! # Routes
 //!
+//! The address of an uploaded file ends in `/attachments/{domain hash}/{name}`; the last two parts are those of the path it is
+//! downloaded from.
+//!
 //! *paged*: `{"object":"list","uri","data","meta":{"prev_cursor","next_cursor"}}` with `cursor`, `limit` (30, at most 100) and
 //! `order_by` (§4).
 //!
@@ -108,8 +111,8 @@
 //! | [`Switches::list_lag`], [`Switches::search_lag`] | none; one minute |
 //! | [`Switches::upload_max_bytes`] | 25 MiB a file |
 //!
-//! Not here: making rules, macros, views and integrations, jobs of other kinds, phone and chat widgets, help center, statistics,
-//! billing.
+//! Not here: how an OAuth app gets its token, making rules, macros, views and integrations, jobs of other kinds, phone and chat
+//! widgets, help center, statistics, billing.
 
 mod account;
 mod answer;
@@ -242,6 +245,16 @@ impl Simulator {
             found = true;
         }
         found
+    }
+
+    /// Somebody makes a new API key; the old one opens nothing any more.
+    pub fn set_api_key(&self, key: &str) {
+        key.clone_into(&mut self.held.lock().config.api_key);
+    }
+
+    /// All bearer tokens end.
+    pub fn end_oauth_tokens(&self) {
+        self.held.lock().credentials.end_tokens();
     }
 
     /// Address of the user the API key is meant for.

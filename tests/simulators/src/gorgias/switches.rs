@@ -276,6 +276,8 @@ pub struct Switches {
     pub job_queue_time: Duration,
     /// §13 [?]: time a job takes for a ticket.
     pub job_row_time: Duration,
+    /// §13: a job breaks off after so many tickets; none does by default.
+    pub job_breaks_after: Option<usize>,
     /// §13: the status of a deleted message; its body is empty.
     pub message_deletion_status: u16,
 }
@@ -321,6 +323,7 @@ impl Default for Switches {
             job_deletion: JobDeletion::Trash,
             job_queue_time: Duration::seconds(1),
             job_row_time: Duration::milliseconds(50),
+            job_breaks_after: None,
             message_deletion_status: 200,
         }
     }

@@ -38,6 +38,26 @@ async fn wrong_and_absent_credentials_are_a_401() {
 }
 
 #[tokio::test]
+async fn a_key_a_token_and_a_role_may_be_lost_on_the_way() {
+    let mut client = Client::new();
+    let me = client.me().await;
+    client
+        .simulator
+        .edit_user(me, |user| user.role = "observer-agent".to_owned())
+        .unwrap();
+    client.post("tags", json!({"name": "x"})).await.expect(403);
+    client.simulator.set_api_key("another");
+    client.get("account").await.expect(401);
+    client.authorization = client.simulator.basic_authorization();
+    client.get("account").await.expect(200);
+    let token = client.simulator.oauth_token(&["account:read"]);
+    client.authorization = format!("Bearer {token}");
+    client.get("account").await.expect(200);
+    client.simulator.end_oauth_tokens();
+    client.get("account").await.expect(401);
+}
+
+#[tokio::test]
 async fn a_key_acts_with_its_users_role() {
     let client = Client::with(|config| config.key_role = "lite-agent".to_owned());
     client.get("customers").await.expect(200);

@@ -77,6 +77,16 @@ async fn a_job_is_scheduled_canceled_and_errs_over_what_is_gone() {
         client.get(&format!("jobs/{job}")).await.at("/status"),
         "canceled"
     );
+    client
+        .simulator
+        .set_switches(|switches| switches.job_breaks_after = Some(1));
+    let job = client.post("jobs", body(&[1, 2])).await.expect(201).id();
+    client.wait(10);
+    let job = client.get(&format!("jobs/{job}")).await;
+    assert_eq!(
+        (job.at("/status"), job.at("/info/progress_count")),
+        (&json!("fatal_errored"), &json!(1))
+    );
     let now = client.simulator.harness().clock.now_ms();
     let mut later = body(&[]);
     later["scheduled_datetime"] = json!(crate::common::Clock::iso(now + 61 * 60_000));
