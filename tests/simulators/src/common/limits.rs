@@ -84,7 +84,7 @@ impl RateLimits {
         self.set(name, limit, window_ms, false);
     }
 
-    /// Sets or replaces a rule: a bucket of `limit` calls, which leaks as many in `window_ms`. It has no burden.
+    /// Sets or replaces a rule: a bucket of `limit` calls, which leaks as many in `window_ms`.
     pub fn bucket(&self, name: &str, limit: u64, window_ms: i64) {
         self.set(name, limit, window_ms, true);
     }
@@ -102,7 +102,7 @@ impl RateLimits {
         );
     }
 
-    /// Says how many calls of each window of a rule somebody else has already made.
+    /// Says how many calls of each window of a rule somebody else has already made; a bucket leaks so many fewer for us.
     pub fn burden(&self, name: &str, calls: u64) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rule) = inner.rules.get_mut(name) {
@@ -179,7 +179,8 @@ fn pour(bucket: &mut Bucket, rule: Rule, cost: u64, now: i64, off: bool) -> Take
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let (limit, call) = (signed(rule.limit).max(1), rule.window_ms.max(1));
     let full = limit.saturating_mul(call);
-    let leaked = (now - bucket.at_ms).max(0).saturating_mul(limit);
+    let leak = (limit - signed(rule.burden)).max(1);
+    let leaked = (now - bucket.at_ms).max(0).saturating_mul(leak);
     bucket.level = bucket.level.saturating_sub(leaked).max(0);
     bucket.at_ms = now;
     let poured = bucket
@@ -194,9 +195,7 @@ fn pour(bucket: &mut Bucket, rule: Rule, cost: u64, now: i64, off: bool) -> Take
         allowed,
         limit: rule.limit,
         remaining: u64::try_from((full - bucket.level).max(0) / call).unwrap_or_default(),
-        reset_ms: now
-            + over.max(0).div_euclid(limit)
-            + i64::from(over.max(0).rem_euclid(limit) > 0),
+        reset_ms: now + over.max(0).div_euclid(leak) + i64::from(over.max(0).rem_euclid(leak) > 0),
     }
 }
 
@@ -222,6 +221,12 @@ mod tests {
         assert!(!limits.take("all", "org", 1).allowed);
         clock.advance(20_000);
         assert_eq!(limits.take("all", "org", 1).remaining, 39);
+        // Half of what leaks is filled up by others.
+        limits.burden("all", 20);
+        assert!((0..39).all(|_| limits.take("all", "org", 1).allowed));
+        clock.advance(1_000);
+        assert!(limits.take("all", "org", 1).allowed);
+        assert!(!limits.take("all", "org", 1).allowed);
     }
 
     #[test]

@@ -22,6 +22,13 @@ pub(super) struct Credentials {
     pub key_user: Id,
 }
 
+impl Credentials {
+    /// All bearer tokens end.
+    pub fn end_tokens(&mut self) {
+        self.tokens.clear();
+    }
+}
+
 /// The limits of the two ways to authenticate are apart (§2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {

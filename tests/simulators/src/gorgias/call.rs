@@ -201,7 +201,7 @@ struct Cursor {
     key: Key,
 }
 
-/// Reads `cursor`, `limit` and `order_by`; the first of the orders is the default, high values first unless it is a priority.
+/// Reads `cursor`, `limit` and `order_by`; the first of the orders is the default, high values first.
 pub(super) fn paging(call: &Call<'_>, orders: &[&str]) -> Result<Paging, Failure> {
     let wrong = |name: &str, text: &str| Failure::invalid("Invalid parameters", name, text);
     let limit = match call.request.param("limit").map(str::parse::<usize>) {
@@ -211,8 +211,9 @@ pub(super) fn paging(call: &Call<'_>, orders: &[&str]) -> Result<Paging, Failure
     };
     let first = orders.first().copied().unwrap_or("created_datetime");
     let (by, down) = match call.request.param("order_by") {
-        None => (first, first != "priority"),
-        Some(text) => match text.split_once(':') {
+        None => (first, true),
+        // [L]: an order by usage has one by name behind it.
+        Some(text) => match text.split(',').next().unwrap_or_default().split_once(':') {
             Some((by, "asc")) if orders.contains(&by) => (by, false),
             Some((by, "desc")) if orders.contains(&by) => (by, true),
             _ => return Err(wrong("order_by", "Not a valid choice.")),

@@ -13,6 +13,7 @@ use super::state::{State, TicketKey};
 use super::switches::CustomerDeletion;
 use super::tickets;
 use super::users::split_name;
+use crate::common::OutboxItem;
 
 /// Types of channels besides custom ones (§7); sms uses `phone`.
 const CHANNELS: [&str; 8] = [
@@ -475,9 +476,25 @@ pub(super) fn make(state: &mut State, body: &Value) -> Result<Id, Failure> {
     }
     reader.finish(msg)?;
     unique(state, &customer)?;
+    copy_note(state, None, &customer);
     let id = customer.id;
     state.put_customer(customer);
     Ok(id)
+}
+
+/// §12: the shop may have a copy of the note.
+fn copy_note(state: &State, before: Option<&str>, customer: &Customer) {
+    let note = customer.note.as_deref();
+    if !state.config.preexisting.services.shop_notes || note == before {
+        return;
+    }
+    state.outbox.push(OutboxItem {
+        at_ms: state.now.timestamp_millis(),
+        kind: "shop".to_owned(),
+        to: "Shopify".to_owned(),
+        about: format!("customer {}", customer.id),
+        reason: "The note was written.".to_owned(),
+    });
 }
 
 fn put(call: &mut Call<'_>, id: Id) -> Outcome {
@@ -487,6 +504,11 @@ fn put(call: &mut Call<'_>, id: Id) -> Outcome {
     apply(call.state, &mut reader, &mut customer);
     reader.finish("Failed to update customer")?;
     unique(call.state, &customer)?;
+    copy_note(
+        call.state,
+        call.state.customer(id)?.note.as_deref(),
+        &customer,
+    );
     customer.updated_at = call.state.now;
     let answer = render(call.state, &customer, true);
     call.state.put_customer(customer);

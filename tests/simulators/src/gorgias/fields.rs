@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Failure, Outcome};
-use super::call::{Call, PAGED, key, page, paging, time_of};
+use super::call::{Call, PAGED, page, paging, time_of};
 use super::model::{Field, Id, ObjectType};
 use super::read::{EXTERNAL_ID_LENGTH, Problems, Reader};
 use super::state::State;
@@ -67,10 +67,7 @@ fn object_type(text: &str) -> Option<ObjectType> {
 
 fn list(call: &Call<'_>) -> Outcome {
     call.only(&[&PAGED, &["object_type", "archived", "search"]])?;
-    let paging = paging(
-        call,
-        &["priority", "created_datetime", "updated_datetime", "label"],
-    )?;
+    let paging = paging(call, &["priority"])?;
     let wrong = |text: &str| Failure::invalid("Invalid parameters", "object_type", text);
     let object = call.request.param("object_type");
     let object = object.ok_or_else(|| wrong("Missing data for required field."))?;
@@ -86,16 +83,7 @@ fn list(call: &Call<'_>) -> Outcome {
                 .is_none_or(|wanted| field.label.to_lowercase().contains(wanted))
             && call.state.is_listed(field.updated_at)
     });
-    let places = match paging.by.as_str() {
-        "created_datetime" => chosen.map(|f| key(f.created_at, f.id)).collect(),
-        "updated_datetime" => chosen.map(|f| key(f.updated_at, f.id)).collect(),
-        "label" => {
-            let mut named: Vec<&Field> = chosen.collect();
-            named.sort_by(|a, b| a.label.cmp(&b.label));
-            (0..).zip(named).map(|(at, f)| (at, f.id)).collect()
-        }
-        _ => chosen.map(|f| (f.priority, f.id)).collect(),
-    };
+    let places = chosen.map(|field| (field.priority, field.id)).collect();
     page(call, &paging, &places, |id| {
         Some(render(call.state, call.state.fields.get(&id)?))
     })

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 
 use super::answer::Failure;
-use super::model::{Customer, Id, Message, Ticket, View};
+use super::model::{Customer, Id, Message, Ticket, User, View};
 use super::{Simulator, customers, fields, messages, tags, tickets};
 
 /// A foreign edit that the account would not take.
@@ -157,6 +157,20 @@ impl Simulator {
         let mut state = self.held.lock();
         let done = state.edit_customer(id, edit);
         done.ok_or(ForeignError::Missing("customer", id))
+    }
+
+    /// Somebody edits a user: another role, no longer active.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub fn edit_user(&self, id: Id, edit: impl FnOnce(&mut User)) -> Result<(), ForeignError> {
+        let mut state = self.held.lock();
+        let found = state.users.get(&id).cloned();
+        let mut user = found.ok_or(ForeignError::Missing("user", id))?;
+        edit(&mut user);
+        user.updated_at = state.now;
+        state.put_user(user);
+        Ok(())
     }
 
     /// Somebody merges a customer into another.

@@ -124,12 +124,14 @@ fn post(call: &mut Call<'_>) -> Outcome {
 /// The next ticket of a job, or its end.
 pub(super) fn step(state: &mut State, id: Id) {
     let now = state.now;
+    let breaks_after = state.config.switches.job_breaks_after;
     let Some(job) = state.jobs.get_mut(&id) else {
         return;
     };
     let end = match job.status {
         JobStatus::CancelRequested => Some(JobStatus::Canceled),
         status if !status.is_open() => return,
+        _ if breaks_after.is_some_and(|most| job.at >= most) => Some(JobStatus::FatalErrored),
         _ if job.at >= job.tickets.len() => Some(if job.missing > 0 {
             JobStatus::Errored
         } else {

@@ -215,6 +215,8 @@ pub(super) struct Draft {
     /// The customer who wrote it; users are in the message already.
     pub sender: Option<Person>,
     receiver: Option<Person>,
+    /// It names macros or actions, which run.
+    acts: bool,
 }
 
 impl Draft {
@@ -364,9 +366,7 @@ fn read_source(state: &State, reader: &mut Reader<'_>) -> Value {
         let custom = &state.config.custom_channels;
         let known = CHANNELS.contains(&kind.as_str())
             || VIAS.contains(&kind.as_str())
-            || custom.contains(kind)
-            || kind.ends_with("-comment")
-            || kind.ends_with("-post");
+            || custom.contains(kind);
         if !known {
             nested.problem("type", "Not a valid choice.");
         }
@@ -401,7 +401,8 @@ fn read_attachments(state: &State, reader: &mut Reader<'_>) -> Vec<Attachment> {
             nested.required(key);
         }
         let url = nested.long_text("url").unwrap_or_default();
-        if !url.is_empty() && !(url.starts_with("https://") || url.starts_with("http://")) {
+        let schemes = ["https://", "http://"];
+        if !url.is_empty() && !schemes.iter().any(|scheme| url.starts_with(scheme)) {
             nested.problem("url", "Not a valid URL.");
         }
         // §9: `size` is shown as a number and as text, so both come back.
@@ -633,12 +634,17 @@ pub(super) fn read(
             }
         }
     }
+    let acts = ["actions", "macros"].into_iter().any(|key| {
+        let list = reader.raw(key).and_then(Value::as_array);
+        list.is_some_and(|list| !list.is_empty())
+    });
     let problems = reader.problems();
     if problems.is_empty() {
         Ok(Draft {
             message,
             sender,
             receiver,
+            acts,
         })
     } else {
         Err(problems)
@@ -678,6 +684,16 @@ pub(super) fn keep(state: &mut State, ticket: Id, draft: Draft) -> Id {
             about: format!("ticket {ticket}"),
             reason: "mention_ids names the user.".to_owned(),
         });
+    }
+    if draft.acts {
+        // §6: macros and actions of a message do what they say.
+        rules::log(
+            state,
+            "macro",
+            "Macros and actions of a message",
+            ticket,
+            "",
+        );
     }
     // §6: an empty `sent_datetime` makes Gorgias send it.
     if message.from_agent && !message.is_note() && message.sent_at.is_none() {

@@ -9,10 +9,10 @@
 //! | `switches` | what a test may choose |
 //! | `model`, `state` | content, indexes, the queue of what is due |
 //! | `answer`, `read`, `call` | shapes of answers, strict reading of bodies, one request, paging |
-//! | `auth`, `account` | who calls and what the role and the scopes open; what the account is |
+//! | `auth`, `account` | who calls and what the role and the scopes open; what the account is, the trail of events |
 //! | `customers`, `users`, `teams`, `tags`, `fields` | the records a migration makes |
 //! | `tickets`, `messages`, `surveys`, `files` | tickets with their messages, satisfaction, uploads |
-//! | `jobs`, `search`, `events` | bulk deletion, finding, the trail of events |
+//! | `jobs`, `search` | bulk deletion, finding |
 //! | `rules` | rules and whatever else of the account acts on its own |
 //! | `seed`, `foreign`, `snapshot` | what was there before, what others do, looking at it all |
 //!
@@ -28,12 +28,15 @@
 //!
 //! # Routes
 //!
+//! The address of an uploaded file ends in `/attachments/{domain hash}/{name}`; the last two parts are those of the path it is
+//! downloaded from.
+//!
 //! *paged*: `{"object":"list","uri","data","meta":{"prev_cursor","next_cursor"}}` with `cursor`, `limit` (30, at most 100) and
 //! `order_by` (§4).
 //!
 //! | method and path under `/api` | what it does | section |
 //! | --- | --- | --- |
-//! | `GET account`, `GET account/settings` | domain, status, settings; the settings paged | §1, §12 |
+//! | `GET account`, `GET account/settings` | domain, status, settings; the settings again, all at once, by `type` | §1, §12 |
 //! | `GET customers` | paged; filters `external_id`, `email`, `channel_type` with `channel_address`, `name`, `language`, `timezone` | §4 |
 //! | `POST customers` | one customer; 409 when an address is taken | §7 |
 //! | `GET`, `PUT`, `DELETE customers/{id}` | 301 when merged; `channels` replaces all; deletion takes what [`Switches::customer_deletion`] says | §7, §13 |
@@ -43,12 +46,12 @@
 //! | `PUT`, `DELETE customers/{id}/custom-fields/{field}` | one value | §7 |
 //! | `PUT customers/merge?source_id=&target_id=` | irreversible; 409 when both have data of one integration | §7 |
 //! | `GET users` | paged; filters `email`, `external_id`, `search`, `roles` | §4, §8 |
-//! | `POST users`, `GET`, `PUT`, `DELETE users/{id}` | id 0 is the caller (reading only); a new one is invited by mail | §1, §8 |
+//! | `POST users`, `GET`, `PUT`, `DELETE users/{id}` | id 0 is the caller, but not for deleting; a new one is invited by mail | §1, §8 |
 //! | `GET teams`, `POST teams`, `GET`, `PUT`, `DELETE teams/{id}` | members replaced as a whole; tickets lose a deleted team | §8 |
 //! | `GET tags` | paged; `search` in any case | §4, §8 |
 //! | `POST tags`, `GET`, `PUT`, `DELETE tags/{id}`, `DELETE tags` `{"ids"}` | refused when a rule or macro uses it; views that use it are switched off | §8 |
 //! | `PUT tags/{id}/merge` `{"source_tags_ids"}` | tickets have the destination's tag | §8 |
-//! | `GET custom-fields?object_type=` | paged; `archived`, `search`, `order_by=priority:asc` | §9 |
+//! | `GET custom-fields?object_type=` | paged; `archived`, `search`, ordered by priority only | §9 |
 //! | `POST custom-fields`, `GET`, `PUT custom-fields/{id}`, `PUT custom-fields` | at most 25 and 4 active; `deactivated_datetime` archives, nothing deletes | §9 |
 //! | `GET tickets` | paged, without messages; filters `external_id`, `customer_id`, `ticket_ids`, `trashed` | §4 |
 //! | `POST tickets` | with 1 to 500 messages, all or nothing | §6 |
@@ -60,10 +63,10 @@
 //! | `GET`, `PUT`, `DELETE tickets/{id}/messages/{message}` | `PUT` wants `channel`, `from_agent`, `via`; the deletion answers 200 *empty* | §6, §13 |
 //! | `GET tickets/{id}/tags` | `{"data":[…]}`, not paged | §4 |
 //! | `POST`, `PUT`, `DELETE tickets/{id}/tags` `{"ids","names"}` | adds (201 *empty*), replaces (202 *empty*), takes away (204) | §6 |
-//! | `GET`, `PUT tickets/{id}/custom-fields` | `{"data":[…]}`; a bare array in | §4, §6 |
+//! | `GET`, `PUT tickets/{id}/custom-fields` | `{"data":[…]}`; a bare array both ways when changed, what is not named stays | §4, §6 |
 //! | `PUT`, `DELETE tickets/{id}/custom-fields/{field}` | one value | §6 |
 //! | `GET satisfaction-surveys` | paged, without filters: a ticket shows its own | §9 |
-//! | `POST satisfaction-surveys`, `GET`, `PUT satisfaction-surveys/{id}` | one for a ticket; `PUT` replaces all | §9 |
+//! | `POST satisfaction-surveys`, `GET`, `PUT satisfaction-surveys/{id}` | one for a ticket; `PUT` replaces all and wants both numbers again | §9 |
 //! | `POST upload?type=` | multipart, a file for each part, the part's name being the file's label; a bare array of files | §9 |
 //! | `GET {type}/download/{domain hash}/{name}` | the bytes, with credentials | §9 |
 //! | `GET /attachments/{domain hash}/{name}` (not under `/api`) | the bytes of a public file, without credentials | §9 |
@@ -88,7 +91,12 @@
 //! | a survey is sent | a ticket that an agent answered is closed, while the account sends surveys; `should_send_datetime` | outbox `survey` | §9, §12 |
 //! | a user is invited | `POST users` | outbox `invitation` | §8 |
 //! | a webhook fires | an HTTP integration is active | outbox `webhook` | §12 |
-//! | the rest of [`Services`] | as it says there | automation log | §12 |
+//! | macros and actions run | a message names some | automation log `macro` | §6 |
+//! | the rest of [`Services`] | as it says there | automation log `sla`, `auto-assignment`, `ai-agent`, outbox `notice`, `shop` | §12 |
+//!
+//! What other people do meanwhile is done by methods of [`Simulator`]: [`Simulator::edit_ticket`], [`Simulator::add_note`],
+//! [`Simulator::receive_mail`], [`Simulator::merge_customers`] and others; [`Simulator::set_rule_active`] and
+//! [`Simulator::set_services`] are what an admin prepares.
 //!
 //! # Switches
 //!
@@ -108,8 +116,8 @@
 //! | [`Switches::list_lag`], [`Switches::search_lag`] | none; one minute |
 //! | [`Switches::upload_max_bytes`] | 25 MiB a file |
 //!
-//! Not here: making rules, macros, views and integrations, jobs of other kinds, phone and chat widgets, help center, statistics,
-//! billing.
+//! Not here: how an OAuth app gets its token, making rules, macros, views and integrations, jobs of other kinds, phone and chat
+//! widgets, help center, statistics, billing.
 
 mod account;
 mod answer;
@@ -242,6 +250,16 @@ impl Simulator {
             found = true;
         }
         found
+    }
+
+    /// Somebody makes a new API key; the old one opens nothing any more.
+    pub fn set_api_key(&self, key: &str) {
+        key.clone_into(&mut self.held.lock().config.api_key);
+    }
+
+    /// All bearer tokens end.
+    pub fn end_oauth_tokens(&self) {
+        self.held.lock().credentials.end_tokens();
     }
 
     /// Address of the user the API key is meant for.

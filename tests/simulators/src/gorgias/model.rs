@@ -542,6 +542,8 @@ pub enum JobStatus {
     Canceled,
     /// It has done all it could.
     Errored,
+    /// It broke off.
+    FatalErrored,
 }
 
 impl JobStatus {
@@ -555,6 +557,7 @@ impl JobStatus {
             Self::CancelRequested => "cancel_requested",
             Self::Canceled => "canceled",
             Self::Errored => "errored",
+            Self::FatalErrored => "fatal_errored",
         }
     }
 

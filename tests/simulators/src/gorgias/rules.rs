@@ -82,7 +82,7 @@ fn render(call: &Call<'_>, rule: &Rule) -> Value {
     })
 }
 
-/// `PUT /rules/{id}`, which wants `name` and `code` and puts back what is left out, the deactivation too ([L]).
+/// `PUT /rules/{id}`, which is partial ([L]).
 fn put(call: &mut Call<'_>, id: Id) -> Outcome {
     call.only(&[])?;
     let found = call.state.rules.get(&id).cloned();
@@ -97,16 +97,23 @@ fn put(call: &mut Call<'_>, id: Id) -> Outcome {
         "deactivated_datetime",
     ];
     let mut reader = Reader::new(&call.request.json, &keys);
-    reader.required("name");
-    reader.required("code");
-    rule.name = reader.long_text("name").unwrap_or_default();
-    rule.code = reader.long_text("code").unwrap_or_default();
-    rule.description = reader.long_text("description");
+    for (key, part) in [("name", &mut rule.name), ("code", &mut rule.code)] {
+        if let Some(text) = reader.long_text(key) {
+            *part = text;
+        }
+    }
+    if reader.given("description") {
+        rule.description = reader.long_text("description");
+    }
     if let Some(events) = reader.long_text("event_types") {
         rule.event_types = events.split(',').map(|e| e.trim().to_owned()).collect();
     }
-    rule.priority = reader.integer("priority").unwrap_or_default();
-    rule.deactivated_at = reader.time("deactivated_datetime", true);
+    if let Some(priority) = reader.integer("priority") {
+        rule.priority = priority;
+    }
+    if reader.given("deactivated_datetime") {
+        rule.deactivated_at = reader.time("deactivated_datetime", true);
+    }
     reader.finish("Failed to update rule")?;
     rule.updated_at = call.state.now;
     let answer = render(call, &rule);
@@ -215,7 +222,8 @@ pub(super) fn run(state: &mut State, id: Id, happened: Happened) {
     services(state, id, happened);
 }
 
-fn log(state: &State, kind: &str, name: &str, ticket: Id, effect: &str) {
+/// Writes down what ran on a ticket.
+pub(super) fn log(state: &State, kind: &str, name: &str, ticket: Id, effect: &str) {
     state.automation_log.push(AutomationRun {
         at_ms: state.now.timestamp_millis(),
         kind: kind.to_owned(),

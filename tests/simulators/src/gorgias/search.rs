@@ -9,12 +9,15 @@ use super::model::{Customer, Moment};
 use super::read::Reader;
 
 /// Kinds that can be searched.
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 10] = [
     "agent",
     "customer",
     "customer_profile",
+    "customer_channel",
     "customer_channel_email",
     "customer_channel_phone",
+    "customers_by_phone",
+    "integration",
     "tag",
     "team",
 ];
@@ -59,7 +62,8 @@ fn find(call: &Call<'_>, kind: &str, query: &str, size: usize) -> Vec<Value> {
     };
     let fits = |customer: &Customer| match kind {
         "customer_channel_email" => channel(customer, Some("email")),
-        "customer_channel_phone" => channel(customer, Some("phone")),
+        "customer_channel_phone" | "customers_by_phone" => channel(customer, Some("phone")),
+        "customer_channel" => channel(customer, None),
         _ => has(&customer.name) || channel(customer, None),
     };
     match kind {
@@ -70,6 +74,12 @@ fn find(call: &Call<'_>, kind: &str, query: &str, size: usize) -> Vec<Value> {
             });
             let shown =
                 found.map(|user| json!({"id": user.id, "name": user.name, "email": user.email}));
+            shown.take(size).collect()
+        }
+        "integration" => {
+            let all = state.integrations.values();
+            let found = all.filter(|one| is_indexed(one.created_at) && has(&one.name));
+            let shown = found.map(|one| json!({"id": one.id, "name": one.name, "type": one.kind}));
             shown.take(size).collect()
         }
         "tag" => {

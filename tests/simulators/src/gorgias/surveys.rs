@@ -90,32 +90,41 @@ fn apply(state: &State, reader: &mut Reader<'_>, survey: &mut Survey) {
         survey.should_send_at = Some(state.now);
     }
     survey.meta = reader.object("meta");
+    let created = reader.time("created_datetime", exact);
+    survey.created_at = created.unwrap_or(state.now);
+    survey.created_given = created.is_some();
+}
+
+/// §9, [L]: both numbers are wanted every time.
+fn linked(state: &State, reader: &mut Reader<'_>) -> (Id, Id) {
+    let customer = reader.id("customer_id").unwrap_or_default();
+    let ticket = reader.id("ticket_id").unwrap_or_default();
+    for (key, known) in [
+        ("customer_id", state.customers.contains_key(&customer)),
+        ("ticket_id", state.tickets.contains_key(&ticket)),
+    ] {
+        if reader.raw(key).is_none() {
+            reader.required(key);
+        } else if !known {
+            reader.problem(key, "Not found.");
+        }
+    }
+    (customer, ticket)
 }
 
 fn post(call: &mut Call<'_>) -> Outcome {
     call.only(&[])?;
     let msg = "Failed to create satisfaction survey";
     let mut reader = Reader::new(&call.request.json, &KEYS);
-    reader.required("customer_id");
-    reader.required("ticket_id");
-    let customer_id = reader.id("customer_id").unwrap_or_default();
-    let ticket_id = reader.id("ticket_id").unwrap_or_default();
-    if reader.raw("customer_id").is_some() && !call.state.customers.contains_key(&customer_id) {
-        reader.problem("customer_id", "Customer not found.");
-    }
-    if reader.raw("ticket_id").is_some() && !call.state.tickets.contains_key(&ticket_id) {
-        reader.problem("ticket_id", "Ticket not found.");
-    }
-    let exact = call.state.config.switches.subseconds_kept;
-    let created = reader.time("created_datetime", exact);
+    let (customer_id, ticket_id) = linked(call.state, &mut reader);
     let mut survey = Survey {
         id: call.state.next_id(),
         customer_id,
         ticket_id,
         score: None,
         body_text: None,
-        created_at: created.unwrap_or(call.state.now),
-        created_given: created.is_some(),
+        created_at: call.state.now,
+        created_given: false,
         sent_at: None,
         scored_at: None,
         should_send_at: None,
@@ -148,6 +157,11 @@ fn put(call: &mut Call<'_>, id: Id) -> Outcome {
     let found = call.state.surveys.get(&id).cloned();
     let mut survey = found.ok_or(Failure::NotFound)?;
     let mut reader = Reader::new(&call.request.json, &KEYS);
+    let (customer, ticket) = linked(call.state, &mut reader);
+    if reader.raw("ticket_id").is_some() && ticket != survey.ticket_id {
+        reader.problem("ticket_id", "Field may not be changed.");
+    }
+    survey.customer_id = customer;
     apply(call.state, &mut reader, &mut survey);
     reader.finish("Failed to update satisfaction survey")?;
     let answer = render(call.state, &survey);

@@ -153,6 +153,8 @@ pub struct Services {
     pub http_integration: bool,
     /// Slack and mobile notices about new tickets.
     pub notices: bool,
+    /// The note of a customer is copied to their record in the shop when it is written.
+    pub shop_notes: bool,
 }
 
 impl Services {
@@ -165,6 +167,7 @@ impl Services {
             sla: false,
             http_integration: false,
             notices: false,
+            shop_notes: false,
         }
     }
 
@@ -177,6 +180,7 @@ impl Services {
             sla: true,
             http_integration: true,
             notices: true,
+            shop_notes: true,
         }
     }
 }
@@ -272,6 +276,8 @@ pub struct Switches {
     pub job_queue_time: Duration,
     /// §13 [?]: time a job takes for a ticket.
     pub job_row_time: Duration,
+    /// §13: a job breaks off after so many tickets; none does by default.
+    pub job_breaks_after: Option<usize>,
     /// §13: the status of a deleted message; its body is empty.
     pub message_deletion_status: u16,
 }
@@ -317,6 +323,7 @@ impl Default for Switches {
             job_deletion: JobDeletion::Trash,
             job_queue_time: Duration::seconds(1),
             job_row_time: Duration::milliseconds(50),
+            job_breaks_after: None,
             message_deletion_status: 200,
         }
     }

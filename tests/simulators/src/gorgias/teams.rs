@@ -79,11 +79,8 @@ fn apply(reader: &mut Reader<'_>, state: &State, team: &mut Team) {
             let mut nested = Reader::new(member, &["id", "name", "email", "meta"]);
             nested.required("id");
             match nested.id("id") {
-                Some(id) if state.users.contains_key(&id) => {
-                    if !team.members.contains(&id) {
-                        team.members.push(id);
-                    }
-                }
+                Some(id) if team.members.contains(&id) => {}
+                Some(id) if state.users.contains_key(&id) => team.members.push(id),
                 Some(_) => nested.problem("id", "User not found."),
                 None => {}
             }

@@ -94,7 +94,8 @@ fn put_values(call: &mut Call<'_>, id: Id, values: Values) -> Outcome {
     });
     let ticket = call.state.ticket(id)?;
     let values = fields::with_fields(call.state, &ticket.custom_fields);
-    Answer::accepted(json!({"data": values}))
+    // [L]: a bare array, which the list of them is not.
+    Answer::accepted(values)
 }
 
 fn shown_tags(state: &State, ticket: &Ticket) -> Vec<Value> {
@@ -247,7 +248,7 @@ fn list(call: &Call<'_>) -> Outcome {
 }
 
 /// What both a creation and a change may say.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 21] = [
     "assignee_team",
     "assignee_user",
     "channel",
@@ -256,7 +257,6 @@ const KEYS: [&str; 22] = [
     "customer",
     "external_id",
     "from_agent",
-    "is_unread",
     "language",
     "last_message_datetime",
     "last_received_message_datetime",
@@ -400,7 +400,6 @@ fn apply(state: &State, reader: &mut Reader<'_>, ticket: &mut Ticket) -> Besides
     for (key, part) in [
         ("from_agent", &mut ticket.from_agent),
         ("spam", &mut ticket.spam),
-        ("is_unread", &mut ticket.is_unread),
     ] {
         if let Some(flag) = reader.flag(key) {
             *part = flag;
