@@ -541,7 +541,10 @@ impl Refusal {
 
     /// All that was said.
     pub fn words(&self) -> String {
-        let details = self.data.iter().map(|(path, text)| format!("{path}: {text}"));
+        let details = self
+            .data
+            .iter()
+            .map(|(path, text)| format!("{path}: {text}"));
         let all: Vec<String> = Some(self.message.clone())
             .filter(|message| !message.is_empty())
             .into_iter()
@@ -581,7 +584,11 @@ mod tests {
         let body = json!({"error": {"msg": "Failed to create ticket", "data": {
             "sender": ["Missing data for required field."], "messages": {"3": {"channel": ["Not a valid choice."]}}}}});
         let refusal = Refusal::of(400, body.to_string().as_bytes());
-        assert!(refusal.is_about("sender") && refusal.is_about("messages.3") && !refusal.is_about("send"));
+        assert!(
+            refusal.is_about("sender")
+                && refusal.is_about("messages.3")
+                && !refusal.is_about("send")
+        );
         assert_eq!(
             refusal.words(),
             "Failed to create ticket; sender: Missing data for required field.; messages.3.channel: Not a valid choice."
@@ -600,7 +607,11 @@ mod tests {
 
     #[test]
     fn what_is_null_in_an_answer_is_as_good_as_missing() {
-        let ticket: Ticket = serde_json::from_value(json!({"id": 1, "status": null, "tags": null})).unwrap();
-        assert_eq!((ticket.id, ticket.status.as_str(), ticket.tags.len()), (1, "", 0));
+        let ticket: Ticket =
+            serde_json::from_value(json!({"id": 1, "status": null, "tags": null})).unwrap();
+        assert_eq!(
+            (ticket.id, ticket.status.as_str(), ticket.tags.len()),
+            (1, "", 0)
+        );
     }
 }

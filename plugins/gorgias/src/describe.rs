@@ -52,7 +52,9 @@ fn auth() -> Vec<AuthScheme> {
             "api-key",
             "API key of an admin",
             Auth::Basic(("{email}".to_owned(), "{secret:api_key}".to_owned())),
-            Some("acts with the role of the user whose key it is; 40 calls in 20 seconds, for all keys of the account together"),
+            Some(
+                "acts with the role of the user whose key it is; 40 calls in 20 seconds, for all keys of the account together",
+            ),
         ),
         scheme(
             "access-token",
@@ -191,8 +193,16 @@ fn kinds() -> Vec<KindSupport> {
         KindSupport {
             matches: true,
             conflicts: vec![
-                key(ConflictScope::Unique, "addresses.email", Normalisation::Email),
-                key(ConflictScope::Unique, "addresses.phone", Normalisation::PhoneDigits),
+                key(
+                    ConflictScope::Unique,
+                    "addresses.email",
+                    Normalisation::Email,
+                ),
+                key(
+                    ConflictScope::Unique,
+                    "addresses.phone",
+                    Normalisation::PhoneDigits,
+                ),
             ],
             updates: vec![update(
                 "any",
@@ -207,8 +217,18 @@ fn kinds() -> Vec<KindSupport> {
         // Two units could change the document of one customer.
         one_at_a_time(KindSupport {
             updates: vec![
-                update("on a ticket", vec![UpdateMode::Frozen], true, "a note stays as it was written"),
-                update("on a customer", vec![UpdateMode::Replace], true, "in the customer's document"),
+                update(
+                    "on a ticket",
+                    vec![UpdateMode::Frozen],
+                    true,
+                    "a note stays as it was written",
+                ),
+                update(
+                    "on a customer",
+                    vec![UpdateMode::Replace],
+                    true,
+                    "in the customer's document",
+                ),
             ],
             ..base(Kind::CustomObject, 100, 3, 1)
         }),
@@ -237,7 +257,9 @@ fn side_effects() -> Vec<SideEffect> {
             Some(
                 "a ticket is made with its messages in one call and is not changed afterwards, unless it has more than 500; what a rule did to it is seen in the answer and said",
             ),
-            Some("switch all rules off for the migration, or let them leave out the tag imported-<platform>; the plan names those that are on"),
+            Some(
+                "switch all rules off for the migration, or let them leave out the tag imported-<platform>; the plan names those that are on",
+            ),
         ),
         side_effect(
             "mails",
@@ -258,7 +280,9 @@ fn side_effects() -> Vec<SideEffect> {
             "HTTP integrations are told of tickets made and changed, and of messages",
             Danger,
             None,
-            Some("switch HTTP integrations off for the migration; the plan names those that are on"),
+            Some(
+                "switch HTTP integrations off for the migration; the plan names those that are on",
+            ),
         ),
         side_effect(
             "services",
@@ -322,9 +346,21 @@ fn by_products() -> Vec<ByProduct> {
 
 fn system_changes() -> Vec<SystemChange> {
     vec![
-        system_change(Kind::Conversation, "status", "a snoozed ticket opens when its time comes"),
-        system_change(Kind::Conversation, "assignees", "auto-assignment, where none was said"),
-        system_change(Kind::Conversation, "language", "guessed, where none was said"),
+        system_change(
+            Kind::Conversation,
+            "status",
+            "a snoozed ticket opens when its time comes",
+        ),
+        system_change(
+            Kind::Conversation,
+            "assignees",
+            "auto-assignment, where none was said",
+        ),
+        system_change(
+            Kind::Conversation,
+            "language",
+            "guessed, where none was said",
+        ),
         system_change(Kind::Conversation, "updated-at", "with each of these"),
         system_change(Kind::Customer, "time-zone", "UTC, where none was said"),
     ]
@@ -336,7 +372,9 @@ mod tests {
 
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
-        let lines = FIDELITY.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let lines = FIDELITY
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         assert_eq!(fidelity_table(FIDELITY).len(), lines.count());
     }
 
@@ -344,12 +382,17 @@ mod tests {
     fn every_setting_of_the_schema_is_known_and_has_the_default_that_it_says() {
         let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
         let mut said = serde_json::Map::new();
-        for (name, property) in schema.get("properties").and_then(serde_json::Value::as_object).unwrap() {
+        for (name, property) in schema
+            .get("properties")
+            .and_then(serde_json::Value::as_object)
+            .unwrap()
+        {
             if let Some(default) = property.get("default") {
                 said.insert(name.clone(), default.clone());
             }
         }
-        let config: crate::state::Config = serde_json::from_value(serde_json::Value::Object(said)).unwrap();
+        let config: crate::state::Config =
+            serde_json::from_value(serde_json::Value::Object(said)).unwrap();
         assert_eq!(config, crate::state::Config::default());
     }
 }

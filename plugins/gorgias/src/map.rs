@@ -204,9 +204,13 @@ pub fn field_kind(definition: &FieldDefinition) -> &'static str {
 /// The definition that makes a field of a type.
 pub fn field_definition(kind: &str, choices: &[String]) -> Json {
     match kind {
-        "number" => json!({"data_type": "number", "input_settings": {"input_type": "input_number"}}),
+        "number" => {
+            json!({"data_type": "number", "input_settings": {"input_type": "input_number"}})
+        }
         "boolean" => json!({"data_type": "boolean", "input_settings": {"input_type": "dropdown"}}),
-        "dropdown" => json!({"data_type": "text", "input_settings": {"input_type": "dropdown", "choices": choices}}),
+        "dropdown" => {
+            json!({"data_type": "text", "input_settings": {"input_type": "dropdown", "choices": choices}})
+        }
         _ => json!({"data_type": "text", "input_settings": {"input_type": "input"}}),
     }
 }
@@ -309,9 +313,7 @@ fn decimal(digits: &str) -> Result<Json, Misfit> {
     }
     let number: f64 = digits.parse().map_err(|_| OTHER_TYPE)?;
     let plain = match digits.split_once('.') {
-        Some((_, rest)) if !rest.is_empty() => {
-            digits.trim_end_matches('0').trim_end_matches('.')
-        }
+        Some((_, rest)) if !rest.is_empty() => digits.trim_end_matches('0').trim_end_matches('.'),
         _ => digits,
     };
     if !number.is_finite() || number.to_string() != plain {
@@ -430,7 +432,10 @@ pub fn channel_of(channel: &AddressChannel, value: &str) -> Option<(&'static str
                 "instagram" => "instagram",
                 _ => return None,
             };
-            (kind, Some(value.trim().to_owned()).filter(|v| !v.is_empty())?)
+            (
+                kind,
+                Some(value.trim().to_owned()).filter(|v| !v.is_empty())?,
+            )
         }
         AddressChannel::Url | AddressChannel::Other(_) => return None,
     })
@@ -497,7 +502,10 @@ mod tests {
         assert_eq!(stamp(1_700_000_000_250), "2023-11-14T22:13:20.250+00:00");
         assert_eq!(stamp(1_700_000_000_000), "2023-11-14T22:13:20+00:00");
         assert_eq!(parse("2023-11-14T22:13:20.250384"), Some(1_700_000_000_250));
-        assert_eq!(parse("2023-11-14T22:13:20.250384+00:00"), Some(1_700_000_000_250));
+        assert_eq!(
+            parse("2023-11-14T22:13:20.250384+00:00"),
+            Some(1_700_000_000_250)
+        );
         assert_eq!((past(-5, 9), past(10, 9), past(7, 9)), (0, 9, 7));
     }
 
@@ -523,15 +531,33 @@ mod tests {
 
     #[test]
     fn values_that_do_not_fit_are_refused_rather_than_bent() {
-        assert_eq!(value("number", Value::Decimal("64.670".into())), Ok(json!(64.67)));
-        assert_eq!(value("number", Value::Decimal("64.6700000000000000001".into())), Err(NOT_EXACT));
+        assert_eq!(
+            value("number", Value::Decimal("64.670".into())),
+            Ok(json!(64.67))
+        );
+        assert_eq!(
+            value("number", Value::Decimal("64.6700000000000000001".into())),
+            Err(NOT_EXACT)
+        );
         assert_eq!(value("number", Value::Integer(1 << 60)), Err(NOT_EXACT));
         assert_eq!(value("number", Value::Text("7".into())), Err(OTHER_TYPE));
         assert_eq!(value("boolean", Value::Boolean(true)), Ok(json!(true)));
-        assert_eq!(value("dropdown", Value::Choice("late".into())), Ok(json!("Too late")));
-        assert_eq!(value("dropdown", Value::Choice("plain".into())), Ok(json!("plain")));
-        assert_eq!(value("dropdown", Value::Choice("never".into())), Err(NO_CHOICE));
-        assert_eq!(value("text", Value::Date("2024-01-31".into())), Ok(json!("2024-01-31")));
+        assert_eq!(
+            value("dropdown", Value::Choice("late".into())),
+            Ok(json!("Too late"))
+        );
+        assert_eq!(
+            value("dropdown", Value::Choice("plain".into())),
+            Ok(json!("plain"))
+        );
+        assert_eq!(
+            value("dropdown", Value::Choice("never".into())),
+            Err(NO_CHOICE)
+        );
+        assert_eq!(
+            value("text", Value::Date("2024-01-31".into())),
+            Ok(json!("2024-01-31"))
+        );
     }
 
     #[test]
@@ -543,7 +569,10 @@ mod tests {
                 highest: 5,
             })
         };
-        assert_eq!([1, 2, 3, 4, 5].map(of), ["low", "low", "normal", "high", "critical"]);
+        assert_eq!(
+            [1, 2, 3, 4, 5].map(of),
+            ["low", "low", "normal", "high", "critical"]
+        );
     }
 
     #[test]
@@ -552,7 +581,10 @@ mod tests {
         let (one, other) = (external_id(&long), external_id(&format!("{long}y")));
         assert_eq!(one.chars().count(), EXTERNAL_ID_CHARS);
         assert_ne!(one, other);
-        assert_eq!(external_id("old-desk:org1:customer:c1"), "old-desk:org1:customer:c1");
+        assert_eq!(
+            external_id("old-desk:org1:customer:c1"),
+            "old-desk:org1:customer:c1"
+        );
     }
 
     #[test]
@@ -579,6 +611,9 @@ mod tests {
     fn languages_are_two_letters_and_zones_have_a_place() {
         assert_eq!(language("en_us").as_deref(), Some("en"));
         assert_eq!((language("english"), language("")), (None, None));
-        assert_eq!((time_zone("Europe/Berlin"), time_zone("CET+1")), (Some("Europe/Berlin"), None));
+        assert_eq!(
+            (time_zone("Europe/Berlin"), time_zone("CET+1")),
+            (Some("Europe/Berlin"), None)
+        );
     }
 }

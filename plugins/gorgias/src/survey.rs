@@ -57,7 +57,12 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
         let users = people::users(cx).await?;
         if fallback_agent(&users, wanted).is_none() {
             let remedy = "name an agent by e-mail address or id, or leave it out: then the credential's owner stands in";
-            notices.push(notice("fallback-agent", Severity::Danger, nobody(wanted), remedy));
+            notices.push(notice(
+                "fallback-agent",
+                Severity::Danger,
+                nobody(wanted),
+                remedy,
+            ));
         }
     }
     Ok(Account {
@@ -75,7 +80,11 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
 }
 
 fn fallback_agent<'u>(users: &'u [User], wanted: &str) -> Option<&'u User> {
-    let by_id = || users.iter().find(|user| user.id.to_string() == wanted.trim());
+    let by_id = || {
+        users
+            .iter()
+            .find(|user| user.id.to_string() == wanted.trim())
+    };
     let found = people::by_email(users, wanted).or_else(by_id);
     found.filter(|user| people::is_staff(user))
 }
@@ -114,16 +123,15 @@ fn target_field(kind: &Kind, owner: FieldOwner, field: &Field) -> TargetField {
         label: field.label.clone(),
         field_type,
         required: field.required,
-        options: choices.unwrap_or_default().into_iter().map(option).collect(),
+        options: choices
+            .unwrap_or_default()
+            .into_iter()
+            .map(option)
+            .collect(),
     }
 }
 
-fn slot(
-    name: &str,
-    values: &[&str],
-    defaults: &[(&str, &str)],
-    fallback: Option<&str>,
-) -> Slot {
+fn slot(name: &str, values: &[&str], defaults: &[(&str, &str)], fallback: Option<&str>) -> Slot {
     let option = |value: &&str| SlotOption {
         value: (*value).to_owned(),
         label: (*value).to_owned(),
@@ -143,7 +151,11 @@ fn slots() -> Vec<Slot> {
         slot(
             "status",
             &["open", "closed", map::SNOOZED],
-            &[("open", "open"), ("snoozed", map::SNOOZED), ("closed", "closed")],
+            &[
+                ("open", "open"),
+                ("snoozed", map::SNOOZED),
+                ("closed", "closed"),
+            ],
             None,
         ),
         slot(
@@ -163,7 +175,12 @@ fn slots() -> Vec<Slot> {
             None,
         ),
         // Custom channels are named by their slug: so the values are free.
-        slot("channel", &[], &map::CHANNEL_DEFAULTS, Some(map::OTHER_CHANNEL)),
+        slot(
+            "channel",
+            &[],
+            &map::CHANNEL_DEFAULTS,
+            Some(map::OTHER_CHANNEL),
+        ),
     ]
 }
 
@@ -174,22 +191,38 @@ fn slots() -> Vec<Slot> {
 pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     let config: Config = cx.config()?;
     let users = people::users(cx).await?;
-    let agents = users.iter().filter(|user| user.role.name != "bot").map(|user| TargetAgent {
-        id: user.id.to_string(),
-        email: user.email.clone(),
-        name: user.name.clone(),
-        active: user.active != Some(false),
-        note: Some(user.role.name.clone()).filter(|role| !role.is_empty()),
-    });
+    let agents = users
+        .iter()
+        .filter(|user| user.role.name != "bot")
+        .map(|user| TargetAgent {
+            id: user.id.to_string(),
+            email: user.email.clone(),
+            name: user.name.clone(),
+            active: user.active != Some(false),
+            note: Some(user.role.name.clone()).filter(|role| !role.is_empty()),
+        });
     let agents: Vec<TargetAgent> = agents.collect();
     let (mut fields, mut allowances, mut notices) = (Vec::new(), Vec::new(), Vec::new());
     for (kind, owner, name, limit) in [
-        (Kind::Conversation, FieldOwner::Ticket, "ticket fields", config.ticket_field_limit),
-        (Kind::Customer, FieldOwner::Customer, "customer fields", config.customer_field_limit),
+        (
+            Kind::Conversation,
+            FieldOwner::Ticket,
+            "ticket fields",
+            config.ticket_field_limit,
+        ),
+        (
+            Kind::Customer,
+            FieldOwner::Customer,
+            "customer fields",
+            config.customer_field_limit,
+        ),
     ] {
         let active = schema::fields_of(cx, owner, false).await?;
         for field in active.iter().filter(|field| field.required) {
-            let text = format!("field `{}` is required: agents cannot close tickets without it", field.label);
+            let text = format!(
+                "field `{}` is required: agents cannot close tickets without it",
+                field.label
+            );
             let remedy = "make it optional until the migration has ended";
             notices.push(notice("required-field", Severity::Caution, text, remedy));
         }
@@ -238,8 +271,12 @@ async fn rules(cx: &Context) -> Result<Vec<Notice>, Error> {
     let tag = State::tag_of(cx.platform());
     let say = |rule: &Value| {
         let name = rule.get("name").and_then(Value::as_str).unwrap_or_default();
-        let text = format!("rule `{name}` runs on imported tickets too: it may reopen, assign, tag and answer them");
-        let remedy = format!("switch it off for the migration, or let it leave out tickets with the tag {tag}");
+        let text = format!(
+            "rule `{name}` runs on imported tickets too: it may reopen, assign, tag and answer them"
+        );
+        let remedy = format!(
+            "switch it off for the migration, or let it leave out tickets with the tag {tag}"
+        );
         notice("rule-runs", Severity::Danger, text, &remedy)
     };
     Ok(rules.iter().filter(is_on).map(say).collect())
@@ -252,7 +289,12 @@ async fn integrations(cx: &Context) -> Result<Vec<Notice>, Error> {
     let say = |one: &Value| {
         let name = one.get("name").and_then(Value::as_str).unwrap_or_default();
         let text = format!("HTTP integration `{name}` is told of imported tickets and messages");
-        notice("webhook-fires", Severity::Danger, text, "switch it off for the migration")
+        notice(
+            "webhook-fires",
+            Severity::Danger,
+            text,
+            "switch it off for the migration",
+        )
     };
     Ok(all.iter().filter(is_on).map(say).collect())
 }
@@ -279,8 +321,13 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
             })?
         }
     };
-    let (old, complete): (Vec<Customer>, bool) =
-        client::list_while(cx, "/customers?order_by=created_datetime:asc", OLD_PAGES, |_| true).await?;
+    let (old, complete): (Vec<Customer>, bool) = client::list_while(
+        cx,
+        "/customers?order_by=created_datetime:asc",
+        OLD_PAGES,
+        |_| true,
+    )
+    .await?;
     let old_pages = complete.then(|| old.len().div_ceil(client::PAGE).max(1));
     let tag = own_tag(cx).await?;
     let stand_in_customer = stand_in_customer(cx).await?;
@@ -304,7 +351,10 @@ async fn own_tag(cx: &Context) -> Result<String, Error> {
     let effect = match (made, there) {
         (Ok(_), Some(tag)) => {
             let ours = transload_sdk::effects::is_of_run(cx, tag.description.as_deref());
-            let target = map::NamedTarget { id: tag.id, name: name.clone() };
+            let target = map::NamedTarget {
+                id: tag.id,
+                name: name.clone(),
+            };
             Effect {
                 fingerprint: Some(print(&schema::tag_facets(&tag))),
                 ..found(cx, "tag", target.to_string(), ours)
@@ -336,7 +386,10 @@ async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
         "meta": {"transload_run": cx.run()},
     });
     for step in ["create", "create-plain"] {
-        let request = cx.http().write("POST", "/customers", key(item, "main", step)).json(&body);
+        let request = cx
+            .http()
+            .write("POST", "/customers", key(item, "main", step))
+            .json(&body);
         let find = async || with_external_id(cx, &marker).await;
         let ours = |customer: &Customer| is_of_run(cx, &customer.meta);
         match create(None, request, find, ours).await? {
@@ -348,7 +401,9 @@ async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
                 own(cx, item, vec![effect]).await?;
                 return Ok(customer.id);
             }
-            Creation::Refused(refusal) if step == "create" && refusal.status == 400 && refusal.is_about("meta") => {
+            Creation::Refused(refusal)
+                if step == "create" && refusal.status == 400 && refusal.is_about("meta") =>
+            {
                 // Not every text about Gorgias has `meta` on creation (Gorgias facts §7).
                 if let Some(body) = body.as_object_mut() {
                     body.remove("meta");
@@ -367,5 +422,6 @@ async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
 fn stand_in_facets(customer: &Customer) -> Vec<(String, String)> {
     let kept = ["name", "external_id", "channels"];
     let all = facets(customer).into_iter();
-    all.filter(|(name, _)| kept.contains(&name.as_str())).collect()
+    all.filter(|(name, _)| kept.contains(&name.as_str()))
+        .collect()
 }

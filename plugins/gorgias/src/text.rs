@@ -64,7 +64,10 @@ mod tests {
         let (email, whole) = source(&message, "email", None);
         assert_eq!((email.to.len(), whole), (1, false));
         let from = email.from.unwrap();
-        assert_eq!((from.name.as_deref(), from.address.as_deref()), (Some("Ana Ruiz"), Some("ana@example.com")));
+        assert_eq!(
+            (from.name.as_deref(), from.address.as_deref()),
+            (Some("Ana Ruiz"), Some("ana@example.com"))
+        );
         let (chat, whole) = source(&message, "chat", Some("Ana"));
         assert_eq!((chat.to.len(), whole), (2, true));
         assert_eq!(chat.from.unwrap().name.as_deref(), Some("Ana"));

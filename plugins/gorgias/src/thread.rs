@@ -176,7 +176,8 @@ pub fn map_thread(
 
     let times = Times::of(thread, conversation, last, around.now);
     let end = end(item, conversation, &times, around.now, &mut losses);
-    let (custom_fields, tags) = fields_and_tags(entry, conversation, around, &mut card, &mut losses);
+    let (custom_fields, tags) =
+        fields_and_tags(entry, conversation, around, &mut card, &mut losses);
     let assignee = assignee(conversation, &mut losses);
     let team = team(conversation, &mut losses);
     let subject = conversation.subject.as_deref().map(|subject| {
@@ -297,7 +298,9 @@ fn customer(
     }
     card.reference("customer", customer);
     let note = match customer {
-        Some(_) => "not migrated: a stand-in has the ticket, the customer is named in the first line and on the card",
+        Some(_) => {
+            "not migrated: a stand-in has the ticket, the customer is named in the first line and on the card"
+        }
         None => "none in the source: a stand-in has the ticket",
     };
     losses.push(loss("conversation.customer", Fidelity::Converted, note));
@@ -362,7 +365,9 @@ fn end(
     losses: &mut Vec<Loss>,
 ) -> End {
     let status = slot(item, "status");
-    let status = status.as_deref().unwrap_or_else(|| map::default_status(&conversation.status));
+    let status = status
+        .as_deref()
+        .unwrap_or_else(|| map::default_status(&conversation.status));
     let closed = |snooze: Option<String>| End {
         status: "closed".to_owned(),
         closed: Some(times.closed.clone()),
@@ -425,7 +430,11 @@ fn survey(
     const WORDS: usize = 1_000;
     let judged = conversation.satisfaction.as_ref()?;
     let score = map::score(judged).filter(|_| around.config.satisfaction)?;
-    let said: Vec<&str> = judged.answers.iter().map(|(_, answer)| answer.as_str()).collect();
+    let said: Vec<&str> = judged
+        .answers
+        .iter()
+        .map(|(_, answer)| answer.as_str())
+        .collect();
     let said = Some(said.join("\n")).filter(|said| !said.is_empty());
     let at = |ms: Option<i64>| ms.map(|ms| stamp(map::past(ms, around.now)));
     let sent = at(judged.sent_at).unwrap_or_else(|| times.judged.clone());
@@ -521,10 +530,15 @@ impl Parts<'_, '_> {
         if let Some(name) = &voice.named {
             facts.push(format!("written by {name}"));
             let note = "is not here as its author: named above the text";
-            self.losses.push(loss("message.author", Fidelity::Converted, note));
+            self.losses
+                .push(loss("message.author", Fidelity::Converted, note));
         }
         message_facts(message, self.card.words(), &mut facts);
-        let channel = if public { self.channel_of(message) } else { NOTE.to_owned() };
+        let channel = if public {
+            self.channel_of(message)
+        } else {
+            NOTE.to_owned()
+        };
         let author = match &message.author {
             types::Author::Person(person) => words::called(person),
             types::Author::Name(name) => Some(name.as_str()),
@@ -539,8 +553,14 @@ impl Parts<'_, '_> {
         let (attachments, images) = self.files(part, &mut facts);
         self.on_card(part, message, whole);
 
-        let plain = self.around.text(&message.text).filter(|text| !text.is_empty());
-        let html = self.around.text(&message.html).filter(|html| !html.trim().is_empty());
+        let plain = self
+            .around
+            .text(&message.text)
+            .filter(|text| !text.is_empty());
+        let html = self
+            .around
+            .text(&message.html)
+            .filter(|html| !html.trim().is_empty());
         if plain.is_none() && html.is_none() && facts.is_empty() && attachments.is_empty() {
             facts.push("no text in the source".to_owned());
         }
@@ -550,10 +570,14 @@ impl Parts<'_, '_> {
             (None, Some(_)) => None,
             (plain, _) => Some(with_lead(above.as_deref(), plain.unwrap_or_default())),
         };
-        let subject = message.subject.as_deref().map(|subject| map::cut(subject, map::SUBJECT_CHARS));
+        let subject = message
+            .subject
+            .as_deref()
+            .map(|subject| map::cut(subject, map::SUBJECT_CHARS));
         if subject.as_ref().is_some_and(|(_, is_cut)| *is_cut) {
             let note = "a subject of more than 998 characters is cut";
-            self.losses.push(loss("message.subject", Fidelity::Lost, note));
+            self.losses
+                .push(loss("message.subject", Fidelity::Lost, note));
         }
         let stamp = stamp(map::past(at, self.around.now));
         let receiver = (public && voice.from_agent).then_some(Ref { id: self.customer });
@@ -674,7 +698,11 @@ impl Parts<'_, '_> {
         let subject = self.conversation.subject.as_deref();
         let mut facts = message_card(head, message, subject, Holds::Email, &words, self.losses);
         if !whole {
-            let lists = [("to", &message.to), ("cc", &message.cc), ("bcc", &message.bcc)];
+            let lists = [
+                ("to", &message.to),
+                ("cc", &message.cc),
+                ("bcc", &message.bcc),
+            ];
             let from = message.sender.as_ref().map(|from| format!("from {from}"));
             let said = lists.into_iter().filter(|(_, list)| !list.is_empty());
             facts.extend(from);
@@ -692,9 +720,16 @@ impl Parts<'_, '_> {
 /// What of a ticket is compared before an undo: what was said of it, as Gorgias holds it. `own` says which external ids are of
 /// the thread's own messages.
 pub fn facets(ticket: &Ticket, messages: &[api::Message], prefix: &str) -> Vec<(String, String)> {
-    let id = |who: &Option<api::Who>| who.as_ref().map(|who| who.id.to_string()).unwrap_or_default();
+    let id = |who: &Option<api::Who>| {
+        who.as_ref()
+            .map(|who| who.id.to_string())
+            .unwrap_or_default()
+    };
     let mut facets = vec![
-        ("subject".to_owned(), ticket.subject.clone().unwrap_or_default()),
+        (
+            "subject".to_owned(),
+            ticket.subject.clone().unwrap_or_default(),
+        ),
         ("status".to_owned(), ticket.status.clone()),
         ("customer".to_owned(), id(&ticket.customer)),
         ("assignee".to_owned(), id(&ticket.assignee_user)),
@@ -729,7 +764,10 @@ pub fn sent_facets(
         "priority" => draft.priority.is_some(),
         "subject" => draft.subject.is_some(),
         _ => match name.strip_prefix("field ") {
-            Some(id) => draft.custom_fields.iter().any(|field| field.id.to_string() == id),
+            Some(id) => draft
+                .custom_fields
+                .iter()
+                .any(|field| field.id.to_string() == id),
             None => true,
         },
     };
@@ -751,7 +789,11 @@ fn message_facet(message: &api::Message) -> String {
         message.external_id.as_deref().unwrap_or_default(),
         message.from_agent,
         message.public,
-        message.sender.as_ref().map(|who| who.id).unwrap_or_default(),
+        message
+            .sender
+            .as_ref()
+            .map(|who| who.id)
+            .unwrap_or_default(),
         at.unwrap_or_default(),
         hash(&message.body_text),
         hash(&message.body_html),

@@ -53,8 +53,15 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let known = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
-    let made = effects.iter().filter(|one| one.effect.action == Action::Created);
-    let made = made.map(|one| (one.effect.target_kind.as_str(), one.effect.target_id.as_str()));
+    let made = effects
+        .iter()
+        .filter(|one| one.effect.action == Action::Created);
+    let made = made.map(|one| {
+        (
+            one.effect.target_kind.as_str(),
+            one.effect.target_id.as_str(),
+        )
+    });
     let undo = Undo {
         cx,
         mode,
@@ -87,7 +94,9 @@ impl Undo<'_> {
             (Action::Matched, _) => Ok((UndoStatus::Left, None)),
             (Action::Created, "ticket") => {
                 let verdict = self.ticket(one).await?;
-                self.tickets.borrow_mut().insert(effect.target_id.clone(), verdict.0);
+                self.tickets
+                    .borrow_mut()
+                    .insert(effect.target_id.clone(), verdict.0);
                 Ok(verdict)
             }
             (Action::Created, "message") => self.message(one).await,
@@ -105,7 +114,10 @@ impl Undo<'_> {
             (Action::Updated, "customer") => self.restore_customer(one).await,
             (Action::Updated, "customer_field_value") => self.restore_value(one).await,
             (Action::Updated, "customer_links" | "customer_object") => self.document(one).await,
-            (_, kind) => Ok(verdict(UndoStatus::Cannot, format!("no way to undo a {kind}"))),
+            (_, kind) => Ok(verdict(
+                UndoStatus::Cannot,
+                format!("no way to undo a {kind}"),
+            )),
         }
     }
 
@@ -135,9 +147,10 @@ impl Undo<'_> {
             Sent::Refused(refusal) if refusal.status == 404 && done == UndoStatus::Undone => {
                 (UndoStatus::Undone, None)
             }
-            Sent::Refused(refusal) if refusal.status == 301 => {
-                verdict(UndoStatus::Conflict, "the customer was merged into another one")
-            }
+            Sent::Refused(refusal) if refusal.status == 301 => verdict(
+                UndoStatus::Conflict,
+                "the customer was merged into another one",
+            ),
             Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
             Sent::Doubt(_) => verdict(UndoStatus::Failed, "the request was not answered"),
         })
@@ -153,7 +166,8 @@ impl Undo<'_> {
 
     async fn ticket(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let Some((ticket, messages)) = tickets::whole(self.cx, id.parse().unwrap_or(0)).await? else {
+        let Some((ticket, messages)) = tickets::whole(self.cx, id.parse().unwrap_or(0)).await?
+        else {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.ticket_conflict(one, &ticket, &messages);
@@ -161,7 +175,12 @@ impl Undo<'_> {
         self.finish(conflict, request, UndoStatus::Undone).await
     }
 
-    fn ticket_conflict(&self, one: &Undoing, ticket: &Ticket, messages: &[Message]) -> Option<String> {
+    fn ticket_conflict(
+        &self,
+        one: &Undoing,
+        ticket: &Ticket,
+        messages: &[Message],
+    ) -> Option<String> {
         let ours = map::external_id(&one.marker);
         if ticket.external_id.as_deref() != Some(ours.as_str()) {
             return Some("its external id is not ours any more".to_owned());
@@ -173,7 +192,9 @@ impl Undo<'_> {
         };
         let foreign = messages.iter().filter(is_foreign).count();
         if foreign > 0 {
-            return Some(format!("{foreign} messages are in it that this run did not write"));
+            return Some(format!(
+                "{foreign} messages are in it that this run did not write"
+            ));
         }
         self.changed(one, &thread::facets(ticket, messages, &prefix))
     }
@@ -210,7 +231,10 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let Some(before) = before(one) else {
-            return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "nothing is recorded of what was there",
+            ));
         };
         let conflict = self.changed(one, &[("status".to_owned(), ticket.status.clone())]);
         let request = self.request(one, "PUT", path, "restore").json(&before);
@@ -222,7 +246,10 @@ impl Undo<'_> {
         Ok(match client::find::<Survey>(self.cx, &path).await? {
             None => (UndoStatus::Gone, None),
             Some(_) if self.previews() => (UndoStatus::Undone, None),
-            Some(_) => verdict(UndoStatus::Cannot, "Gorgias deletes a survey with its ticket only"),
+            Some(_) => verdict(
+                UndoStatus::Cannot,
+                "Gorgias deletes a survey with its ticket only",
+            ),
         })
     }
 
@@ -234,7 +261,10 @@ impl Undo<'_> {
             Looked::There(customer) => customer,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
-                return Ok(verdict(UndoStatus::Conflict, "the customer was merged into another one"));
+                return Ok(verdict(
+                    UndoStatus::Conflict,
+                    "the customer was merged into another one",
+                ));
             }
         };
         let conflict = self.customer_conflict(one, &customer).await?;
@@ -242,7 +272,11 @@ impl Undo<'_> {
         self.finish(conflict, request, UndoStatus::Undone).await
     }
 
-    async fn customer_conflict(&self, one: &Undoing, customer: &Customer) -> Result<Option<String>, Error> {
+    async fn customer_conflict(
+        &self,
+        one: &Undoing,
+        customer: &Customer,
+    ) -> Result<Option<String>, Error> {
         let marker = if one.item.starts_with("own:") {
             State::stand_in_marker(self.cx.platform(), self.cx.organisation())
         } else {
@@ -265,8 +299,8 @@ impl Undo<'_> {
         }
         let path = format!("/tickets?customer_id={}", customer.id);
         let theirs: Vec<Ticket> = client::list(self.cx, &path).await?;
-        let foreign = theirs.iter().filter(|t| !self.is_ours("ticket", &t.id.to_string())).count();
-        Ok((foreign > 0).then(|| format!("{foreign} tickets hang on it that this run did not make")))
+        let left = theirs.iter().filter(|ticket| self.stays(ticket)).count();
+        Ok((left > 0).then(|| format!("{left} tickets hang on it")))
     }
 
     /// Puts back what an update changed, where it still is what we wrote.
@@ -276,14 +310,22 @@ impl Undo<'_> {
             Looked::There(customer) => customer,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
-                return Ok(verdict(UndoStatus::Conflict, "the customer was merged into another one"));
+                return Ok(verdict(
+                    UndoStatus::Conflict,
+                    "the customer was merged into another one",
+                ));
             }
         };
         let Some(before) = before(one) else {
-            return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "nothing is recorded of what was there",
+            ));
         };
         let conflict = self.changed(one, &customers::facets(&now));
-        let request = self.request(one, "PUT", format!("/customers/{id}"), "restore").json(&before);
+        let request = self
+            .request(one, "PUT", format!("/customers/{id}"), "restore")
+            .json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
     }
 
@@ -295,7 +337,10 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         }
         let Some(before) = before(one) else {
-            return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "nothing is recorded of what was there",
+            ));
         };
         let values = customers::values_of(self.cx, customer).await?;
         let now = field.parse().ok().and_then(|id: u64| values.get(&id));
@@ -340,12 +385,16 @@ impl Undo<'_> {
         }
         let (done, back) = match (effect.action, before(one)) {
             (Action::Created, _) => (UndoStatus::Undone, Value::Null),
-            (_, Some(before)) if effect.target_kind == "customer_links" => {
-                (UndoStatus::Restored, before.get(links::LINKS).cloned().unwrap_or_default())
-            }
+            (_, Some(before)) if effect.target_kind == "customer_links" => (
+                UndoStatus::Restored,
+                before.get(links::LINKS).cloned().unwrap_or_default(),
+            ),
             (_, Some(before)) => (UndoStatus::Restored, before),
             (_, None) => {
-                return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+                return Ok(verdict(
+                    UndoStatus::Cannot,
+                    "nothing is recorded of what was there",
+                ));
             }
         };
         if self.previews() {
@@ -353,16 +402,24 @@ impl Undo<'_> {
         }
         let document = data::set(&document, &path, back);
         let part = format!("undo:{}", one.effect_id);
-        Ok(match data::write(self.cx, (&one.item, &part), customer, &document).await? {
-            Written::Done(_) => (done, None),
-            Written::Refused(error) => verdict(UndoStatus::Failed, format!("{error:?}")),
-            Written::Unknown => verdict(UndoStatus::Failed, "the request was not answered"),
-        })
+        Ok(
+            match data::write(self.cx, (&one.item, &part), customer, &document).await? {
+                Written::Done(_) => (done, None),
+                Written::Refused(error) => verdict(UndoStatus::Failed, format!("{error:?}")),
+                Written::Unknown => verdict(UndoStatus::Failed, "the request was not answered"),
+            },
+        )
     }
 
     // ---- users, teams, tags, fields
 
-    /// Tickets that are not ours and were changed since a time; `None` where there are too many to tell.
+    /// Whether a ticket will still be there. Tickets are undone before what they hang on: one of ours that is still there was left,
+    /// and others have worked on it. Only a preview has not undone them yet.
+    fn stays(&self, ticket: &Ticket) -> bool {
+        !self.previews() || !self.is_ours("ticket", &ticket.id.to_string())
+    }
+
+    /// Tickets that stay and were changed since a time; `None` where there are too many to tell.
     async fn tickets_since(&self, since: Option<i64>) -> Result<Option<Vec<Ticket>>, Error> {
         let is_since = |ticket: &Ticket| {
             let at = ticket.updated_datetime.as_deref().and_then(map::parse);
@@ -370,7 +427,7 @@ impl Undo<'_> {
         };
         let path = "/tickets?order_by=updated_datetime:desc";
         let (mut found, complete) = client::list_while(self.cx, path, PAGES, is_since).await?;
-        found.retain(|ticket| !self.is_ours("ticket", &ticket.id.to_string()) && is_since(ticket));
+        found.retain(|ticket| self.stays(ticket) && is_since(ticket));
         Ok(complete.then_some(found))
     }
 
@@ -390,14 +447,23 @@ impl Undo<'_> {
     /// What a user has done or been given since they were made: no list tells it (Gorgias facts §4), so what is newer is read.
     async fn work_of(&self, user: &User) -> Result<Option<String>, Error> {
         let since = user.created_datetime.as_deref().and_then(map::parse);
-        let too_much = || Ok(Some("too much has happened since to tell what hangs on it".to_owned()));
+        let too_much = || {
+            Ok(Some(
+                "too much has happened since to tell what hangs on it".to_owned(),
+            ))
+        };
         let Some(tickets) = self.tickets_since(since).await? else {
             return too_much();
         };
-        let is_theirs = |ticket: &&Ticket| ticket.assignee_user.as_ref().is_some_and(|who| who.id == user.id);
+        let is_theirs = |ticket: &&Ticket| {
+            ticket
+                .assignee_user
+                .as_ref()
+                .is_some_and(|who| who.id == user.id)
+        };
         let foreign = tickets.iter().filter(is_theirs).count();
         if foreign > 0 {
-            return Ok(Some(format!("{foreign} tickets of others are assigned to it")));
+            return Ok(Some(format!("{foreign} tickets are assigned to it")));
         }
         let is_since = |message: &Message| {
             let at = message.created_datetime.as_deref().and_then(map::parse);
@@ -430,9 +496,13 @@ impl Undo<'_> {
             conflict = match self.tickets_since(since).await? {
                 None => Some("too much has happened since to tell what hangs on it".to_owned()),
                 Some(tickets) => {
-                    let is_its = |t: &&Ticket| t.assignee_team.as_ref().is_some_and(|who| who.id == team.id);
+                    let is_its = |t: &&Ticket| {
+                        t.assignee_team
+                            .as_ref()
+                            .is_some_and(|who| who.id == team.id)
+                    };
                     let foreign = tickets.iter().filter(is_its).count();
-                    (foreign > 0).then(|| format!("{foreign} tickets of others are in it"))
+                    (foreign > 0).then(|| format!("{foreign} tickets are in it"))
                 }
             };
         }
@@ -460,7 +530,9 @@ impl Undo<'_> {
     /// Fields cannot be deleted: one is archived, its values stay (Gorgias facts §9).
     async fn field(&self, one: &Undoing) -> Result<Verdict, Error> {
         let target = one.effect.target_id.as_str();
-        let id = FieldTarget::parse(target).map(|target| target.id).or_else(|| target.parse().ok());
+        let id = FieldTarget::parse(target)
+            .map(|target| target.id)
+            .or_else(|| target.parse().ok());
         let Some(id) = id else {
             return Ok(verdict(UndoStatus::Cannot, "not a field's address"));
         };
@@ -495,7 +567,9 @@ fn before(one: &Undoing) -> Option<Value> {
 
 /// The facets of field values in a recorded print, with the fields' numbers.
 fn recorded_fields(recorded: &str) -> impl Iterator<Item = (String, u64)> {
-    let facets = recorded.split(';').filter_map(|facet| facet.rsplit_once('='));
+    let facets = recorded
+        .split(';')
+        .filter_map(|facet| facet.rsplit_once('='));
     facets.filter_map(|(name, _)| {
         let id = name.strip_prefix("field ")?.parse().ok()?;
         Some((name.to_owned(), id))

@@ -10,9 +10,9 @@ use transload_sdk::effects::print;
 use transload_sdk::ledger::Effect;
 use transload_sdk::thread::without_lead;
 use transload_sdk::types::{
-    self, Address, AddressChannel, Attachment, Author, Conversation, ConversationStatus, Direction,
-    Customer, CustomObject, Entity, Entry, Error, Field, Head, Kind, Message, Reference, Tag, Team,
-    Visibility,
+    self, Address, AddressChannel, Attachment, Author, Conversation, ConversationStatus,
+    CustomObject, Customer, Direction, Entity, Entry, Error, Field, Head, Kind, Message, Reference,
+    Tag, Team, Visibility,
 };
 
 use crate::api;
@@ -47,7 +47,9 @@ fn main(one: &Written) -> Option<&Effect> {
 }
 
 fn target(one: &Written) -> &str {
-    main(one).map(|effect| effect.target_id.as_str()).unwrap_or_default()
+    main(one)
+        .map(|effect| effect.target_id.as_str())
+        .unwrap_or_default()
 }
 
 fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
@@ -126,7 +128,11 @@ async fn ticket(cx: &Context, one: &Written) -> Result<Observed, Error> {
         value: value.to_owned(),
     };
     let is_snoozed = ticket.status == "closed" && ticket.snooze_datetime.is_some();
-    let status = if is_snoozed { map::SNOOZED } else { &ticket.status };
+    let status = if is_snoozed {
+        map::SNOOZED
+    } else {
+        &ticket.status
+    };
     let values = vec![
         slot("status", status),
         slot("priority", &ticket.priority),
@@ -138,7 +144,12 @@ async fn ticket(cx: &Context, one: &Written) -> Result<Observed, Error> {
     })
 }
 
-fn as_thread(cx: &Context, ticket: &api::Ticket, mut messages: Vec<api::Message>, prefix: &str) -> Thread {
+fn as_thread(
+    cx: &Context,
+    ticket: &api::Ticket,
+    mut messages: Vec<api::Message>,
+    prefix: &str,
+) -> Thread {
     messages.sort_by_key(|message| (time(&message.created_datetime), message.id));
     let mut head = Head::new(Kind::Conversation, ticket.id.to_string());
     head.external_id = ticket.external_id.clone();
@@ -160,7 +171,10 @@ fn as_thread(cx: &Context, ticket: &api::Ticket, mut messages: Vec<api::Message>
         let target = NamedTarget { id: tag.id, name }.to_string();
         Reference::new(Kind::Tag, &tag.name).at(target)
     });
-    let judged = ticket.satisfaction_survey.as_ref().and_then(|survey| survey.score);
+    let judged = ticket
+        .satisfaction_survey
+        .as_ref()
+        .and_then(|survey| survey.score);
     let satisfaction = judged.map(|score| types::Satisfaction {
         status: None,
         score: None,
@@ -189,7 +203,9 @@ fn as_thread(cx: &Context, ticket: &api::Ticket, mut messages: Vec<api::Message>
     };
     let is_own = |message: &&api::Message| {
         let external = message.external_id.as_deref().unwrap_or_default();
-        let object = external.strip_prefix(prefix).is_some_and(|of| of.starts_with("custom-object:"));
+        let object = external
+            .strip_prefix(prefix)
+            .is_some_and(|of| of.starts_with("custom-object:"));
         object || external.ends_with(thread::CARD)
     };
     let parts = messages.iter().filter(|message| !is_own(message));
@@ -207,7 +223,11 @@ fn part(cx: &Context, ticket: u64, message: &api::Message) -> Part {
     head.external_id = message.external_id.clone();
     head.created_at = time(&message.created_datetime);
     let conversation = reference(Kind::Conversation, ticket);
-    let kind = if message.from_agent { Kind::Agent } else { Kind::Customer };
+    let kind = if message.from_agent {
+        Kind::Agent
+    } else {
+        Kind::Customer
+    };
     let author = match &message.sender {
         Some(who) => Author::Person(reference(kind, who.id)),
         None => Author::System,
@@ -219,9 +239,15 @@ fn part(cx: &Context, ticket: u64, message: &api::Message) -> Part {
     let addresses = |list: &str| {
         let list = message.source.get(list).and_then(Value::as_array);
         let address = |row: &Value| row.get("address")?.as_str().map(str::to_owned);
-        list.into_iter().flatten().filter_map(address).collect::<Vec<_>>()
+        list.into_iter()
+            .flatten()
+            .filter_map(address)
+            .collect::<Vec<_>>()
     };
-    let sender = message.source.pointer("/from/address").and_then(Value::as_str);
+    let sender = message
+        .source
+        .pointer("/from/address")
+        .and_then(Value::as_str);
     let data = Message {
         conversation: Some(conversation.clone()),
         visibility: if message.public {
@@ -257,7 +283,11 @@ fn part(cx: &Context, ticket: u64, message: &api::Message) -> Part {
             locator: Some(file.url.clone()),
             ..Attachment::of(reference(Kind::Message, message.id), file.name.as_str())
         };
-        Entry::new(Kind::Attachment, file.url.as_str(), Entity::Attachment(attachment))
+        Entry::new(
+            Kind::Attachment,
+            file.url.as_str(),
+            Entity::Attachment(attachment),
+        )
     });
     Part {
         attachments: attachments.collect(),
@@ -279,7 +309,10 @@ async fn customer(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let values = customers::values_of(cx, target(one)).await?;
     let mut facets = customers::facets(&found);
     let value_facet = |(id, value): (&u64, &Value)| {
-        (format!("field {id}"), transload_sdk::policy::canonical(value))
+        (
+            format!("field {id}"),
+            transload_sdk::policy::canonical(value),
+        )
     };
     facets.extend(values.iter().map(value_facet));
     let addresses = found.channels.iter().map(|channel| {
@@ -323,14 +356,20 @@ async fn team(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let data = Team {
         name: found.name.clone(),
         description: None,
-        members: found.members.iter().map(|who| reference(Kind::Agent, who.id)).collect(),
+        members: found
+            .members
+            .iter()
+            .map(|who| reference(Kind::Agent, who.id))
+            .collect(),
     };
     let entry = Entry::new(Kind::Team, found.id.to_string(), Entity::Team(data));
     Ok(there(one, entry.into(), &people::team_facets(&found)))
 }
 
 async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let id = NamedTarget::parse(target(one)).map(|target| target.id).unwrap_or_default();
+    let id = NamedTarget::parse(target(one))
+        .map(|target| target.id)
+        .unwrap_or_default();
     let Some(found) = client::find::<api::Tag>(cx, &format!("/tags/{id}")).await? else {
         return Ok(thing(one, Presence::Absent, None));
     };
@@ -343,7 +382,9 @@ async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
 }
 
 async fn field(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let id = map::FieldTarget::parse(target(one)).map(|target| target.id).unwrap_or_default();
+    let id = map::FieldTarget::parse(target(one))
+        .map(|target| target.id)
+        .unwrap_or_default();
     let found = client::find::<api::Field>(cx, &format!("/custom-fields/{id}")).await?;
     Ok(match found {
         None => thing(one, Presence::Absent, None),
@@ -357,7 +398,12 @@ async fn field(cx: &Context, one: &Written) -> Result<Observed, Error> {
 
 // ---- custom objects
 
-fn object(one: &Written, customer: Option<Reference>, conversation: Option<Reference>, title: &str) -> Body {
+fn object(
+    one: &Written,
+    customer: Option<Reference>,
+    conversation: Option<Reference>,
+    title: &str,
+) -> Body {
     let data = CustomObject {
         customer,
         conversation,
@@ -389,7 +435,10 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let Some(member) = data::get(&document, &path) else {
         return Ok(thing(one, Presence::Absent, None));
     };
-    let title = member.get("title").and_then(Value::as_str).unwrap_or_default();
+    let title = member
+        .get("title")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let body = object(one, Some(reference(Kind::Customer, customer)), None, title);
     Ok(there(one, body, &objects::member_facets(member)))
 }

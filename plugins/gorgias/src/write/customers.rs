@@ -77,7 +77,9 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn note(&self) -> Result<(String, bool), Error> {
         let entry = self.item.entry();
-        let card = self.card.render(self.platform, self.item, entry, &self.losses)?;
+        let card = self
+            .card
+            .render(self.platform, self.item, entry, &self.losses)?;
         let (note, is_cut) = fitted(&card, map::NOTE_BYTES);
         Ok((note.to_owned(), is_cut))
     }
@@ -110,10 +112,15 @@ impl Draft<'_> {
 
     /// Gives up an address that somebody else has.
     fn give_up(&mut self, kind: &str, address: &str) {
-        self.channels.retain(|(k, a)| (*k, a.as_str()) != (kind, address));
-        self.card.add("address of another customer too", format!("{kind} {address}"));
+        self.channels
+            .retain(|(k, a)| (*k, a.as_str()) != (kind, address));
+        self.card.add(
+            "address of another customer too",
+            format!("{kind} {address}"),
+        );
         let note = "another customer has this address: it stands on the note";
-        self.losses.push(loss("customer.addresses", Fidelity::Converted, note));
+        self.losses
+            .push(loss("customer.addresses", Fidelity::Converted, note));
     }
 }
 
@@ -153,7 +160,10 @@ fn draft<'a>(
                 for (name, value) in &told.facts {
                     card.add(format!("company {name}"), value);
                 }
-                meta.insert("company".to_owned(), json!({"id": company.id, "name": told.name}));
+                meta.insert(
+                    "company".to_owned(),
+                    json!({"id": company.id, "name": told.name}),
+                );
                 fields.extend(told.field.map(|id| FieldValue {
                     id,
                     value: json!(told.name),
@@ -177,7 +187,10 @@ fn draft<'a>(
 
     let mut attributes = Map::new();
     attributes.insert("name".to_owned(), json!(name));
-    attributes.insert("external_id".to_owned(), json!(map::external_id(&item.marker)));
+    attributes.insert(
+        "external_id".to_owned(),
+        json!(map::external_id(&item.marker)),
+    );
     let spoken = customer.language.as_deref().or(customer.locale.as_deref());
     if let Some(language) = spoken.and_then(map::language) {
         attributes.insert("language".to_owned(), json!(language));
@@ -289,7 +302,10 @@ pub async fn values_of(cx: &Context, customer: &str) -> Result<BTreeMap<u64, Val
 
 /// Only what a request said.
 fn said(facets: Vec<(String, String)>, body: &Map<String, Value>) -> Vec<(String, String)> {
-    facets.into_iter().filter(|(name, _)| body.contains_key(name)).collect()
+    facets
+        .into_iter()
+        .filter(|(name, _)| body.contains_key(name))
+        .collect()
 }
 
 fn value_facets(fields: &[FieldValue]) -> Vec<(String, String)> {
@@ -312,8 +328,10 @@ impl Writer<'_> {
         loop {
             let whole = draft.body(self.cx.run())?;
             let later = self.later.borrow().clone();
-            let (rest, body): (Map<_, _>, Map<_, _>) =
-                whole.clone().into_iter().partition(|(name, _)| later.contains(name.as_str()));
+            let (rest, body): (Map<_, _>, Map<_, _>) = whole
+                .clone()
+                .into_iter()
+                .partition(|(name, _)| later.contains(name.as_str()));
             // Without our run on it, only its absence before proves that it is ours (rule D-4).
             let absent = if rest.contains_key("meta") && item.in_doubt_since.is_none() {
                 if let Some(found) = by_marker(self.cx, item).await? {
@@ -323,7 +341,11 @@ impl Writer<'_> {
             } else {
                 false
             };
-            let step = if attempt == 0 { "create".to_owned() } else { format!("create:{attempt}") };
+            let step = if attempt == 0 {
+                "create".to_owned()
+            } else {
+                format!("create:{attempt}")
+            };
             let request = self
                 .cx
                 .http()
@@ -336,10 +358,17 @@ impl Writer<'_> {
             match create(since, request, find, ours).await? {
                 Creation::There(customer, proof, key) => {
                     let proof = proof.or(absent.then_some(Proof::AbsentBefore));
-                    return self.made(item, draft, customer, (proof, key), (&body, rest)).await;
+                    return self
+                        .made(item, draft, customer, (proof, key), (&body, rest))
+                        .await;
                 }
                 Creation::Unsettled => {
-                    unsettled(self.cx, item, "a customer whose creation was not answered", draft.losses);
+                    unsettled(
+                        self.cx,
+                        item,
+                        "a customer whose creation was not answered",
+                        draft.losses,
+                    );
                     return Ok(());
                 }
                 Creation::Refused(refusal) => {
@@ -453,7 +482,12 @@ impl Writer<'_> {
                     draft.losses.push(loss("customer", Fidelity::Lost, note));
                 }
                 Changed::Unknown => {
-                    unsettled(self.cx, item, "a change of a customer that was not answered", draft.losses);
+                    unsettled(
+                        self.cx,
+                        item,
+                        "a change of a customer that was not answered",
+                        draft.losses,
+                    );
                     return Ok(());
                 }
             }
@@ -479,7 +513,11 @@ impl Writer<'_> {
         let path = format!("/customers/{id}");
         let request = |step: &str| {
             let key = key(&item.key, part, step);
-            self.cx.http().write("PUT", path.clone(), key).idempotent(None).json(body)
+            self.cx
+                .http()
+                .write("PUT", path.clone(), key)
+                .idempotent(None)
+                .json(body)
         };
         let find = async || match client::customer(self.cx, id).await? {
             Looked::There(customer) => Ok(Some(*customer)),
@@ -487,10 +525,19 @@ impl Writer<'_> {
         };
         let is_done = |customer: &Customer| {
             let now = serde_json::to_value(customer).unwrap_or_default();
-            let wanted = body.iter().filter(|(name, _)| !matches!(name.as_str(), "channels" | "custom_fields"));
-            holds(&now, &wanted.map(|(name, value)| (name.clone(), value.clone())).collect())
+            let wanted = body
+                .iter()
+                .filter(|(name, _)| !matches!(name.as_str(), "channels" | "custom_fields"));
+            holds(
+                &now,
+                &wanted
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            )
         };
-        let read = |reply: &Reply| Ok(serde_json::from_slice::<Customer>(reply.bytes()).unwrap_or_default());
+        let read = |reply: &Reply| {
+            Ok(serde_json::from_slice::<Customer>(reply.bytes()).unwrap_or_default())
+        };
         let done = http::change(self.cx, SETTLE_MS, request, read, find, is_done).await?;
         if let Changed::Done(customer, key) = &done
             && customer.id == 0
@@ -504,7 +551,8 @@ impl Writer<'_> {
     /// A customer who was there, as far as the policy goes.
     async fn update(&self, item: &Item, mut draft: Draft<'_>, id: &str) -> Result<(), Error> {
         let Looked::There(before) = client::customer(self.cx, id).await? else {
-            let error = Error::Conflict("the customer that was matched is gone or was merged".to_owned());
+            let error =
+                Error::Conflict("the customer that was matched is gone or was merged".to_owned());
             reject(self.cx, item, error);
             return Ok(());
         };
@@ -525,9 +573,13 @@ impl Writer<'_> {
                 change.wanted.remove("channels");
                 change.before.remove("channels");
                 let note = "another customer has one of the addresses: none was added";
-                draft.losses.push(loss("customer.addresses", Fidelity::Lost, note));
+                draft
+                    .losses
+                    .push(loss("customer.addresses", Fidelity::Lost, note));
                 if !change.wanted.is_empty() {
-                    done = self.put(item, id, "without-addresses", &change.wanted).await?;
+                    done = self
+                        .put(item, id, "without-addresses", &change.wanted)
+                        .await?;
                 }
             }
             match done {
@@ -546,14 +598,23 @@ impl Writer<'_> {
                     return Ok(());
                 }
                 Changed::Unknown => {
-                    unsettled(self.cx, item, "a change of a customer that was not answered", draft.losses);
+                    unsettled(
+                        self.cx,
+                        item,
+                        "a change of a customer that was not answered",
+                        draft.losses,
+                    );
                     return Ok(());
                 }
             }
         }
         self.fill(item, &mut draft, id, &mut effects).await?;
         let changed = main.action == Action::Updated || !effects.is_empty();
-        let status = if changed { Status::Updated } else { Status::Matched };
+        let status = if changed {
+            Status::Updated
+        } else {
+            Status::Matched
+        };
         effects.insert(0, main);
         report(self.cx, item, status, effects, draft.losses);
         Ok(())
@@ -604,7 +665,9 @@ impl Writer<'_> {
         }
         if channels.len() > before.channels.len() {
             change.wanted.insert("channels".to_owned(), json!(channels));
-            change.before.insert("channels".to_owned(), json!(before.channels));
+            change
+                .before
+                .insert("channels".to_owned(), json!(before.channels));
         }
         Ok(change)
     }
@@ -632,7 +695,11 @@ impl Writer<'_> {
             let body = json!({"value": field.value});
             let request = |step: &str| {
                 let key = key(&item.key, &part, step);
-                self.cx.http().write("PUT", path.clone(), key).idempotent(None).json(&body)
+                self.cx
+                    .http()
+                    .write("PUT", path.clone(), key)
+                    .idempotent(None)
+                    .json(&body)
             };
             let find = async || Ok(values_of(self.cx, id).await?.remove(&field.id));
             let is_done = |value: &Value| canonical(value) == canonical(&field.value);
@@ -644,11 +711,18 @@ impl Writer<'_> {
                     key: Some(key),
                     before: Some(json!({"value": was}).to_string()),
                     fingerprint: Some(print(&value_facets(std::slice::from_ref(&field)))),
-                    ..effect(&part, "customer_field_value", format!("{id}/{}", field.id), Action::Updated)
+                    ..effect(
+                        &part,
+                        "customer_field_value",
+                        format!("{id}/{}", field.id),
+                        Action::Updated,
+                    )
                 }),
                 Changed::Refused(_) | Changed::Unknown => {
                     let note = "Gorgias did not take the value of a field";
-                    draft.losses.push(loss("customer.fields", Fidelity::Lost, note));
+                    draft
+                        .losses
+                        .push(loss("customer.fields", Fidelity::Lost, note));
                 }
             }
         }

@@ -78,7 +78,11 @@ pub async fn write(
         }
         let key = key(item, part, step);
         let path = format!("/customers/{customer}/data");
-        let request = cx.http().write("PUT", path, key.clone()).idempotent(None).json(&body);
+        let request = cx
+            .http()
+            .write("PUT", path, key.clone())
+            .idempotent(None)
+            .json(&body);
         match http::write(request).await? {
             Sent::Refused(refusal) => return Ok(Written::Refused(refusal.rejection())),
             Sent::Doubt(_) => {
@@ -106,7 +110,10 @@ mod tests {
         for before in [Value::Null, json!({"shop": {"vip": true}})] {
             let one = set(&before, &["objects", "order", "o1"], json!({"title": "x"}));
             let two = set(&one, &["links"], json!("a"));
-            assert_eq!(get(&two, &["objects", "order", "o1", "title"]), Some(&json!("x")));
+            assert_eq!(
+                get(&two, &["objects", "order", "o1", "title"]),
+                Some(&json!("x"))
+            );
             assert_eq!(two.get("shop"), before.get("shop"));
             let back = set(&two, &["links"], Value::Null);
             assert_eq!(back, one);

@@ -104,7 +104,9 @@ async fn upload(
                 match send(cx, item, part, &alone).await? {
                     Ok(rows) => keep(alone, rows, files)?,
                     Err(why) => {
-                        let refused = alone.into_iter().map(|one| (one.id, File::NotTaken(why.clone())));
+                        let refused = alone
+                            .into_iter()
+                            .map(|one| (one.id, File::NotTaken(why.clone())));
                         files.extend(refused);
                     }
                 }
@@ -121,7 +123,9 @@ async fn send(
     batch: &[Ready],
 ) -> Result<Result<Vec<Attachment>, String>, Error> {
     // The part's name is what people read (Gorgias facts §9).
-    let parts = batch.iter().map(|file| part_file(&file.name, &file.name, file.content.clone()));
+    let parts = batch
+        .iter()
+        .map(|file| part_file(&file.name, &file.name, file.content.clone()));
     let key = key(&item.key, part, "create");
     let request = cx
         .http()
@@ -132,7 +136,10 @@ async fn send(
     Ok(match http::write(request).await? {
         Sent::Done(reply) => {
             let rows = client::rows(&reply)?;
-            Ok(rows.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?)
+            Ok(rows
+                .into_iter()
+                .map(serde_json::from_value)
+                .collect::<Result<_, _>>()?)
         }
         Sent::Refused(refusal) => Err(refusal.words()),
         Sent::Doubt(_) => {
@@ -147,7 +154,9 @@ fn keep(
     files: &mut BTreeMap<String, File>,
 ) -> Result<(), Error> {
     if batch.len() != rows.len() {
-        return Err(Error::Bug("an upload answered with another number of files".to_owned()));
+        return Err(Error::Bug(
+            "an upload answered with another number of files".to_owned(),
+        ));
     }
     for (ready, row) in batch.into_iter().zip(rows) {
         let content_type = match row.content_type.as_str() {

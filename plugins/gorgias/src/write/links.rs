@@ -63,8 +63,7 @@ struct Customer(String);
 
 impl End for Customer {
     const TEXT: &'static str = LINKS;
-    const OF_STAFF: &'static str =
-        "a user is not written to: the record that points names the user, and the link is in the link table";
+    const OF_STAFF: &'static str = "a user is not written to: the record that points names the user, and the link is in the link table";
 
     fn of(reference: &Reference) -> Option<Self> {
         let is_customer = reference.kind == Kind::Customer;
@@ -98,5 +97,8 @@ impl End for Customer {
 
 /// What of a customer's links is compared before an undo.
 pub fn facets(text: &Value) -> Vec<(String, String)> {
-    vec![(LINKS.to_owned(), text.as_str().unwrap_or_default().to_owned())]
+    vec![(
+        LINKS.to_owned(),
+        text.as_str().unwrap_or_default().to_owned(),
+    )]
 }

@@ -49,7 +49,10 @@ async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
         let Entity::Agent(agent) = &item.entry().data else {
             continue;
         };
-        let user = agent.email.as_deref().and_then(|email| people::by_email(&users, email));
+        let user = agent
+            .email
+            .as_deref()
+            .and_then(|email| people::by_email(&users, email));
         if let Some(user) = user {
             let candidate = Candidate {
                 target_id: user.id.to_string(),
@@ -79,7 +82,10 @@ impl Key {
         match self {
             Self::External(id) => format!("/customers?external_id={}", segment(id)),
             Self::Address(kind, value) => {
-                format!("/customers?channel_type={kind}&channel_address={}", segment(value))
+                format!(
+                    "/customers?channel_type={kind}&channel_address={}",
+                    segment(value)
+                )
             }
         }
     }
@@ -94,7 +100,11 @@ impl Key {
 
 /// Whether a customer has an address.
 pub fn has_channel(customer: &Customer, kind: &str, value: &str) -> bool {
-    let is_main = kind == "email" && customer.email.as_deref().is_some_and(|e| e.eq_ignore_ascii_case(value));
+    let is_main = kind == "email"
+        && customer
+            .email
+            .as_deref()
+            .is_some_and(|e| e.eq_ignore_ascii_case(value));
     let same = |c: &crate::api::Channel| c.kind == kind && c.address.eq_ignore_ascii_case(value);
     is_main || customer.channels.iter().any(same)
 }
@@ -104,9 +114,18 @@ fn keys(item: &Item) -> Vec<(MatchKey, Key)> {
     let Entity::Customer(customer) = &item.entry().data else {
         return Vec::new();
     };
-    let mut keys = vec![(MatchKey::Marker, Key::External(map::external_id(&item.marker)))];
-    let own = item.entry().head.external_id.iter().chain(&customer.external_ids);
-    for id in own.filter(|id| !id.trim().is_empty() && id.chars().count() <= map::EXTERNAL_ID_CHARS) {
+    let mut keys = vec![(
+        MatchKey::Marker,
+        Key::External(map::external_id(&item.marker)),
+    )];
+    let own = item
+        .entry()
+        .head
+        .external_id
+        .iter()
+        .chain(&customer.external_ids);
+    for id in own.filter(|id| !id.trim().is_empty() && id.chars().count() <= map::EXTERNAL_ID_CHARS)
+    {
         let key = (MatchKey::ExternalId, Key::External(id.clone()));
         if !keys.contains(&key) {
             keys.push(key);
@@ -139,7 +158,10 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let mut open: Vec<&Item> = Vec::new();
     for item in items {
         // What an earlier run made is known by its number.
-        let prior = item.prior.iter().find(|e| e.target_kind == "customer" && e.part == "main");
+        let prior = item
+            .prior
+            .iter()
+            .find(|e| e.target_kind == "customer" && e.part == "main");
         match prior {
             Some(effect) => match client::customer(cx, &effect.target_id).await? {
                 Looked::There(customer) => add(cx, &mut found, item, &customer, MatchKey::Marker),
@@ -157,7 +179,11 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     for item in open {
         for (by, key) in keys(item) {
             let customers: Vec<Customer> = match &old {
-                Some(old) => old.iter().filter(|customer| key.is_of(customer)).cloned().collect(),
+                Some(old) => old
+                    .iter()
+                    .filter(|customer| key.is_of(customer))
+                    .cloned()
+                    .collect(),
                 None => look_up(cx, &key).await?,
             };
             for customer in &customers {
@@ -181,7 +207,11 @@ async fn look_up(cx: &Context, key: &Key) -> Result<Vec<Customer>, Error> {
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn owner_of(cx: &Context, kind: &'static str, value: &str) -> Result<Option<Customer>, Error> {
+pub async fn owner_of(
+    cx: &Context,
+    kind: &'static str,
+    value: &str,
+) -> Result<Option<Customer>, Error> {
     let found = look_up(cx, &Key::Address(kind, value.to_owned())).await?;
     Ok(found.into_iter().next())
 }

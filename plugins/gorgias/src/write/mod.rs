@@ -50,11 +50,7 @@ async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error
         Kind::Conversation | Kind::Message => tickets::tickets(cx, &items).await,
         Kind::CustomObject => objects::records(cx, &items).await,
         Kind::Relationship => links::relationships(cx, &items).await,
-        Kind::Attachment
-        | Kind::ObjectType
-        | Kind::Category
-        | Kind::Article
-        | Kind::Other(_) => {
+        Kind::Attachment | Kind::ObjectType | Kind::Category | Kind::Article | Kind::Other(_) => {
             items.iter().for_each(|item| export(cx, item));
             Ok(())
         }
@@ -93,5 +89,11 @@ pub fn is_of_run(cx: &Context, meta: &Value) -> bool {
 
 /// Says that the fate of an item is not known.
 pub fn unsettled(cx: &Context, item: &Item, why: &str, losses: Vec<Loss>) {
-    report(cx, item, Status::Unsettled(why.to_owned()), Vec::new(), losses);
+    report(
+        cx,
+        item,
+        Status::Unsettled(why.to_owned()),
+        Vec::new(),
+        losses,
+    );
 }

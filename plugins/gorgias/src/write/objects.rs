@@ -56,10 +56,15 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         let Some(mut draft) = draft else { continue };
         match object.customer.as_ref().and_then(map::numeric_target) {
-            Some(customer) => by_customer.entry(customer.to_string()).or_default().push(draft),
+            Some(customer) => by_customer
+                .entry(customer.to_string())
+                .or_default()
+                .push(draft),
             None => {
                 let note = "belongs to no ticket and no customer that is here: exported";
-                draft.losses.push(loss("custom-object", Fidelity::Lost, note));
+                draft
+                    .losses
+                    .push(loss("custom-object", Fidelity::Lost, note));
                 let status = Status::Exported(exported_as(&Kind::CustomObject));
                 report(cx, item, status, Vec::new(), draft.losses);
             }
@@ -147,14 +152,26 @@ async fn on_ticket<'a>(
     let said = format!("{} {}", draft.object.object_type, draft.object.title);
     let body = with_lead(lead(&[said]).as_deref(), &draft.card);
     let at = head.created_at.unwrap_or(cx.now());
-    let message = note(external.clone(), state.me, body, map::stamp(map::past(at, cx.now())));
+    let message = note(
+        external.clone(),
+        state.me,
+        body,
+        map::stamp(map::past(at, cx.now())),
+    );
     let find = async || {
         let all = messages_of(cx, ticket).await?;
-        Ok(all.into_iter().find(|m| m.external_id.as_deref() == Some(external.as_str())))
+        Ok(all
+            .into_iter()
+            .find(|m| m.external_id.as_deref() == Some(external.as_str())))
     };
     // The text says which run wrote it.
     let run = format!("run: {}\n", cx.run());
-    let ours = |message: &Message| message.body_text.as_deref().is_some_and(|text| text.contains(&run));
+    let ours = |message: &Message| {
+        message
+            .body_text
+            .as_deref()
+            .is_some_and(|text| text.contains(&run))
+    };
     let prior = item.prior.iter().any(|e| e.target_kind == "message");
     if prior && let Some(found) = find().await? {
         let target = format!("{ticket}/{}", found.id);
@@ -164,7 +181,11 @@ async fn on_ticket<'a>(
     }
     let request = cx
         .http()
-        .write("POST", format!("/tickets/{ticket}/messages"), key(&item.key, "main", "create"))
+        .write(
+            "POST",
+            format!("/tickets/{ticket}/messages"),
+            key(&item.key, "main", "create"),
+        )
         .json(&message);
     match create(item.in_doubt_since, request, find, ours).await? {
         Creation::There(message, proof, key) => {
@@ -177,7 +198,11 @@ async fn on_ticket<'a>(
         }
         Creation::Refused(refusal) if refusal.status == 404 && draft.object.customer.is_some() => {
             let note = "its ticket is gone: on the customer";
-            draft.losses.push(loss("custom-object.conversation", Fidelity::Converted, note));
+            draft.losses.push(loss(
+                "custom-object.conversation",
+                Fidelity::Converted,
+                note,
+            ));
             Ok(Some(draft))
         }
         Creation::Refused(refusal) => {
@@ -185,7 +210,12 @@ async fn on_ticket<'a>(
             Ok(None)
         }
         Creation::Unsettled => {
-            unsettled(cx, item, "a note whose creation was not answered", draft.losses);
+            unsettled(
+                cx,
+                item,
+                "a note whose creation was not answered",
+                draft.losses,
+            );
             Ok(None)
         }
     }
@@ -205,7 +235,8 @@ pub fn member_facets(member: &Value) -> Vec<(String, String)> {
 async fn on_customer(cx: &Context, customer: &str, drafts: Vec<Draft<'_>>) -> Result<(), Error> {
     let Some(before) = data::read(cx, customer).await? else {
         for draft in drafts {
-            let error = Error::Conflict("the customer it belongs to is gone or was merged".to_owned());
+            let error =
+                Error::Conflict("the customer it belongs to is gone or was merged".to_owned());
             reject(cx, draft.item, error);
         }
         return Ok(());
@@ -270,11 +301,22 @@ async fn on_customer(cx: &Context, customer: &str, drafts: Vec<Draft<'_>>) -> Re
                 continue;
             }
             Some(Written::Unknown) | None => {
-                unsettled(cx, draft.item, "a document that was not answered", draft.losses);
+                unsettled(
+                    cx,
+                    draft.item,
+                    "a document that was not answered",
+                    draft.losses,
+                );
                 continue;
             }
         };
-        report(cx, draft.item, status_of(main.action), vec![main], draft.losses);
+        report(
+            cx,
+            draft.item,
+            status_of(main.action),
+            vec![main],
+            draft.losses,
+        );
     }
     Ok(())
 }
@@ -290,7 +332,11 @@ fn same_but_run(was: &Value, now: &Value) -> bool {
         let mut value = value.clone();
         if let Some(members) = value.as_object_mut() {
             let run = members.remove("run");
-            let run = run.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let run = run
+                .as_ref()
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
             if let Some(card) = members.get("card").and_then(Value::as_str) {
                 let card = card.replace(&run, "");
                 members.insert("card".to_owned(), json!(card));

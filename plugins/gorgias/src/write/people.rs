@@ -92,7 +92,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let address = agent.email.as_deref();
         let found = address.and_then(|address| by_email(&users, address));
         // One of this run may be what an earlier attempt made: then it is looked up as such.
-        let found = found.filter(|user| item.in_doubt_since.is_none() || !is_of_run(cx, &user.meta));
+        let found =
+            found.filter(|user| item.in_doubt_since.is_none() || !is_of_run(cx, &user.meta));
         let existing = item.certain().map(|candidate| candidate.target_id.clone());
         let matched = existing.or_else(|| found.map(|user| user.id.to_string()));
         let main = match (matched, address.and_then(email)) {
@@ -107,7 +108,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 }
             }
             (None, _) => {
-                let note = "no user with this address: a stand-in writes for them and texts name them";
+                let note =
+                    "no user with this address: a stand-in writes for them and texts name them";
                 losses.push(loss("agent", Fidelity::Converted, note));
                 let name = match agent.name.trim() {
                     "" => head.id.as_str(),
@@ -147,17 +149,19 @@ async fn make(
         Ok(by_email(&found, address).cloned())
     };
     let ours = |user: &User| is_of_run(cx, &user.meta);
-    Ok(match create(item.in_doubt_since, request, find, ours).await? {
-        Creation::There(user, proof, key) => {
-            let mut main = made("main", "user", user.id.to_string(), proof, key);
-            main.fingerprint = Some(print(&user_facets(&user)));
-            Ok(main)
-        }
-        Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
-        Creation::Unsettled => {
-            Err(Status::Unsettled("a user whose creation was not answered".to_owned()))
-        }
-    })
+    Ok(
+        match create(item.in_doubt_since, request, find, ours).await? {
+            Creation::There(user, proof, key) => {
+                let mut main = made("main", "user", user.id.to_string(), proof, key);
+                main.fingerprint = Some(print(&user_facets(&user)));
+                Ok(main)
+            }
+            Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
+            Creation::Unsettled => Err(Status::Unsettled(
+                "a user whose creation was not answered".to_owned(),
+            )),
+        },
+    )
 }
 
 /// Teams, found by name; a new one gets its members at once.

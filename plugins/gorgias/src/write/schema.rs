@@ -41,8 +41,15 @@ const DESCRIPTION_CHARS: usize = 1_024;
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn fields_of(cx: &Context, owner: FieldOwner, archived: bool) -> Result<Vec<Field>, Error> {
-    let path = format!("/custom-fields?object_type={}&archived={archived}", owner.word());
+pub async fn fields_of(
+    cx: &Context,
+    owner: FieldOwner,
+    archived: bool,
+) -> Result<Vec<Field>, Error> {
+    let path = format!(
+        "/custom-fields?object_type={}&archived={archived}",
+        owner.word()
+    );
     let mut fields: Vec<Field> = client::list(cx, &path).await?;
     fields.retain(|field| field.deactivated_datetime.is_some() == archived);
     Ok(fields)
@@ -114,7 +121,8 @@ enum Placed {
     No(Status, &'static str),
 }
 
-const NO_ROOM: &str = "the account has no room for a further field: values stand on the source card";
+const NO_ROOM: &str =
+    "the account has no room for a further field: values stand on the source card";
 
 impl Shelf {
     async fn new(cx: &Context, config: &Config, owner: FieldOwner) -> Result<Self, Error> {
@@ -141,7 +149,11 @@ impl Shelf {
         part: &str,
         wanted: &Wanted<'_>,
     ) -> Result<Placed, Error> {
-        let data_type = if wanted.kind == "dropdown" { "text" } else { wanted.kind };
+        let data_type = if wanted.kind == "dropdown" {
+            "text"
+        } else {
+            wanted.kind
+        };
         let external = map::external_id(&wanted.marker);
         let ours = |field: &Field| field.external_id.as_deref() == Some(external.as_str());
         let same = |field: &Field| {
@@ -149,7 +161,10 @@ impl Shelf {
             let is_dropdown = field.choices().is_some();
             let fits = wanted.kind == "dropdown" || !is_dropdown;
             // Two attributes of one label have a field each.
-            let of_nobody = !field.external_id.as_deref().is_some_and(|id| id.starts_with(&cx.marker_prefix()));
+            let of_nobody = !field
+                .external_id
+                .as_deref()
+                .is_some_and(|id| id.starts_with(&cx.marker_prefix()));
             ours(field) || (like && fits && of_nobody)
         };
         if let Some(found) = self.active.iter().find(|field| same(field)) {
@@ -172,13 +187,23 @@ impl Shelf {
         if self.archived.is_none() {
             self.archived = Some(fields_of(cx, self.owner, true).await?);
         }
-        let archived = self.archived.iter().flatten().find(|field| ours(field)).cloned();
+        let archived = self
+            .archived
+            .iter()
+            .flatten()
+            .find(|field| ours(field))
+            .cloned();
         let definition = map::field_definition(wanted.kind, &wanted.choices);
-        if let Some(archived) = archived.filter(|a| canonical(&a.definition) == canonical(&definition)) {
+        if let Some(archived) =
+            archived.filter(|a| canonical(&a.definition) == canonical(&definition))
+        {
             return self.bring_back(cx, item, part, archived).await;
         }
         let marker = description_marker(cx, &wanted.marker);
-        let words = wanted.description.map(|words| format!("{words}\n")).unwrap_or_default();
+        let words = wanted
+            .description
+            .map(|words| format!("{words}\n"))
+            .unwrap_or_default();
         let room = DESCRIPTION_CHARS.saturating_sub(marker.chars().count());
         let body = json!({
             "object_type": self.owner.word(), "label": wanted.label, "external_id": external,
@@ -195,21 +220,27 @@ impl Shelf {
             Ok(all.into_iter().find(|field| ours(field)))
         };
         let of_run = |field: &Field| is_of_run(cx, field.description.as_deref());
-        Ok(match create(item.in_doubt_since, request, find, of_run).await? {
-            Creation::There(field, proof, key) => {
-                let mut effect = made(part, "custom_field", field.id.to_string(), proof, key);
-                effect.fingerprint = Some(print(&field_facets(&field)));
-                self.active.push(field.clone());
-                Placed::At(Box::new(field), Box::new(effect))
-            }
-            Creation::Refused(refusal) => {
-                Placed::No(Status::Rejected(refusal.rejection()), "the field was refused: values stand on the source card")
-            }
-            Creation::Unsettled => {
-                let why = "a field whose creation was not answered".to_owned();
-                Placed::No(Status::Unsettled(why), "whether its field is there is not known")
-            }
-        })
+        Ok(
+            match create(item.in_doubt_since, request, find, of_run).await? {
+                Creation::There(field, proof, key) => {
+                    let mut effect = made(part, "custom_field", field.id.to_string(), proof, key);
+                    effect.fingerprint = Some(print(&field_facets(&field)));
+                    self.active.push(field.clone());
+                    Placed::At(Box::new(field), Box::new(effect))
+                }
+                Creation::Refused(refusal) => Placed::No(
+                    Status::Rejected(refusal.rejection()),
+                    "the field was refused: values stand on the source card",
+                ),
+                Creation::Unsettled => {
+                    let why = "a field whose creation was not answered".to_owned();
+                    Placed::No(
+                        Status::Unsettled(why),
+                        "whether its field is there is not known",
+                    )
+                }
+            },
+        )
     }
 
     /// One of an earlier run, which a rollback could only archive.
@@ -224,7 +255,10 @@ impl Shelf {
         let body = activation(&archived, Value::Null);
         let request = |step: &str| {
             let key = key(&item.key, part, step);
-            cx.http().write("PUT", path.clone(), key).idempotent(None).json(&body)
+            cx.http()
+                .write("PUT", path.clone(), key)
+                .idempotent(None)
+                .json(&body)
         };
         let find = async || client::find::<Field>(cx, &path).await;
         let is_done = |field: &Field| field.deactivated_datetime.is_none();
@@ -235,7 +269,9 @@ impl Shelf {
             Changed::Done(field, key) => {
                 let effect = Effect {
                     key: Some(key),
-                    before: Some(json!({"deactivated_datetime": archived.deactivated_datetime}).to_string()),
+                    before: Some(
+                        json!({"deactivated_datetime": archived.deactivated_datetime}).to_string(),
+                    ),
                     fingerprint: Some(print(&field_facets(&field))),
                     ..effect(part, "custom_field", field.id.to_string(), Action::Updated)
                 };
@@ -245,7 +281,10 @@ impl Shelf {
             Changed::Refused(refusal) => Placed::No(Status::Rejected(refusal.rejection()), NO_ROOM),
             Changed::Unknown => {
                 let why = "a field that was not answered".to_owned();
-                Placed::No(Status::Unsettled(why), "whether its field is there is not known")
+                Placed::No(
+                    Status::Unsettled(why),
+                    "whether its field is there is not known",
+                )
             }
         })
     }
@@ -281,7 +320,11 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let named = config.customer_fields.as_deref();
     let rank = |definition: &FieldDefinition| {
         let place = named.and_then(|names| names.iter().position(|name| *name == definition.name));
-        (place.unwrap_or(usize::MAX), Reverse(definition.used), definition.name.clone())
+        (
+            place.unwrap_or(usize::MAX),
+            Reverse(definition.used),
+            definition.name.clone(),
+        )
     };
     wanted.sort_by_key(|(_, definition, owner)| (*owner, rank(definition)));
     for owner in [FieldOwner::Ticket, FieldOwner::Customer] {
@@ -315,7 +358,11 @@ async fn one_field(
 ) -> Result<(), Error> {
     let kind = map::field_kind(definition);
     let mut losses = conversions(definition, kind);
-    let names = if kind == "dropdown" { map::option_names(definition) } else { Vec::new() };
+    let names = if kind == "dropdown" {
+        map::option_names(definition)
+    } else {
+        Vec::new()
+    };
     let label = match definition.label.trim() {
         "" => definition.name.as_str(),
         label => label,
@@ -336,15 +383,27 @@ async fn one_field(
         Placed::At(field, mut main) => {
             let is_dropdown = field.choices().is_some();
             let there = field.choices().unwrap_or_default();
-            if is_dropdown && names.iter().any(|(_, name)| !there.contains(&name.as_str())) {
+            if is_dropdown
+                && names
+                    .iter()
+                    .any(|(_, name)| !there.contains(&name.as_str()))
+            {
                 let note = "the field that was there has not all choices: values of them are on the source card";
                 losses.push(loss("field-definition.options", Fidelity::Converted, note));
             }
             let target = FieldTarget {
                 owner: wanted.owner,
                 id: field.id,
-                kind: if is_dropdown { "dropdown" } else { field.data_type() }.to_owned(),
-                choices: names.into_iter().filter(|(from, to)| is_dropdown && from != to).collect(),
+                kind: if is_dropdown {
+                    "dropdown"
+                } else {
+                    field.data_type()
+                }
+                .to_owned(),
+                choices: names
+                    .into_iter()
+                    .filter(|(from, to)| is_dropdown && from != to)
+                    .collect(),
             };
             main.target_id = target.to_string();
             report(cx, item, status_of(main.action), vec![*main], losses);
@@ -360,10 +419,15 @@ fn conversions(definition: &FieldDefinition, kind: &str) -> Vec<Loss> {
         let note = "made optional: a required field keeps tickets from being closed";
         losses.push(loss("field-definition.required", Fidelity::Lost, note));
     }
-    let as_text = kind == "text" && !matches!(definition.field_type, FieldType::Text | FieldType::LongText);
+    let as_text =
+        kind == "text" && !matches!(definition.field_type, FieldType::Text | FieldType::LongText);
     if as_text {
         let note = "Gorgias has no such type: a text";
-        losses.push(loss("field-definition.field-type", Fidelity::Converted, note));
+        losses.push(loss(
+            "field-definition.field-type",
+            Fidelity::Converted,
+            note,
+        ));
     }
     losses
 }
@@ -417,7 +481,12 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
             id,
             name: told.to_string(),
         };
-        effects.push(effect("main", "company", target.to_string(), Action::Matched));
+        effects.push(effect(
+            "main",
+            "company",
+            target.to_string(),
+            Action::Matched,
+        ));
         report(cx, item, exported(item), effects, losses);
     }
     Ok(())
@@ -450,18 +519,40 @@ fn company_told(cx: &Context, item: &Item, company: &Company) -> (Value, bool) {
     };
     add("source id", head.id.clone());
     add("link", head.url.clone().unwrap_or_default());
-    add("created", head.created_at.map(map::stamp).unwrap_or_default());
+    add(
+        "created",
+        head.created_at.map(map::stamp).unwrap_or_default(),
+    );
     add("external id", head.external_id.clone().unwrap_or_default());
     add("domains", company.domains.join(", "));
     let addresses: Vec<&str> = company.addresses.iter().map(|a| a.value.as_str()).collect();
     add("addresses", addresses.join(", "));
-    add("parent", company.parent.as_ref().map(|p| words.reference(p)).unwrap_or_default());
+    add(
+        "parent",
+        company
+            .parent
+            .as_ref()
+            .map(|p| words.reference(p))
+            .unwrap_or_default(),
+    );
     add("tags", words.references(&company.tags));
-    add("employees", company.employee_count.map(|n| n.to_string()).unwrap_or_default());
+    add(
+        "employees",
+        company
+            .employee_count
+            .map(|n| n.to_string())
+            .unwrap_or_default(),
+    );
     add("language", company.language.clone().unwrap_or_default());
     add("avatar", company.avatar_url.clone().unwrap_or_default());
     for place in &company.locations {
-        let words = [&place.name, &place.city, &place.region, &place.postal_code, &place.country];
+        let words = [
+            &place.name,
+            &place.city,
+            &place.region,
+            &place.postal_code,
+            &place.country,
+        ];
         let words = words.into_iter().flatten().chain(&place.lines);
         add("location", words.cloned().collect::<Vec<_>>().join(", "));
     }
@@ -469,7 +560,12 @@ fn company_told(cx: &Context, item: &Item, company: &Company) -> (Value, bool) {
         add(&format!("field {}", field.name), words.value(&field.value));
     }
     let mut whole = head.raw.is_empty();
-    while facts.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > COMPANY_BYTES {
+    while facts
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum::<usize>()
+        > COMPANY_BYTES
+    {
         facts.pop();
         whole = false;
     }
@@ -577,7 +673,10 @@ pub async fn tag(
     if let (Some(color), Some(body)) = (color, body.as_object_mut()) {
         body.insert("decoration".to_owned(), json!({"color": color}));
     }
-    let request = cx.http().write("POST", "/tags", key(item, "main", "create")).json(&body);
+    let request = cx
+        .http()
+        .write("POST", "/tags", key(item, "main", "create"))
+        .json(&body);
     let find = async || Ok(all_tags(cx).await?.into_iter().find(|tag| tag.name == name));
     let ours = |tag: &Tag| is_of_run(cx, tag.description.as_deref());
     Ok(match create(in_doubt_since, request, find, ours).await? {
@@ -601,9 +700,9 @@ pub async fn tag(
             }
         }
         Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
-        Creation::Unsettled => {
-            Err(Status::Unsettled("a tag whose creation was not answered".to_owned()))
-        }
+        Creation::Unsettled => Err(Status::Unsettled(
+            "a tag whose creation was not answered".to_owned(),
+        )),
     })
 }
 
@@ -636,14 +735,22 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
         }
         let color = tag.color.as_deref().filter(|color| is_color(color));
         if tag.color.is_some() && color.is_none() {
-            losses.push(loss("tag.color", Fidelity::Lost, "no color of the form #rrggbb"));
+            losses.push(loss(
+                "tag.color",
+                Fidelity::Lost,
+                "no color of the form #rrggbb",
+            ));
         }
         let wanted = (name.as_str(), item.marker.as_str(), color);
         let made = self::tag(cx, &item.key, item.in_doubt_since, wanted, &mut known).await?;
         match made {
             Ok(main) => {
                 if main.action != Action::Created && color.is_some() {
-                    losses.push(loss("tag.color", Fidelity::Lost, "the tag that is there keeps its own"));
+                    losses.push(loss(
+                        "tag.color",
+                        Fidelity::Lost,
+                        "the tag that is there keeps its own",
+                    ));
                 }
                 report(cx, item, status_of(main.action), vec![main], losses);
             }
@@ -672,7 +779,10 @@ mod tests {
         };
         let told = Told::parse(&target.to_string()).unwrap();
         assert_eq!((told.field, told.name.as_str()), (Some(7), "Acme / Sons"));
-        assert_eq!(told.facts, [("domains".to_owned(), "acme.example".to_owned())]);
+        assert_eq!(
+            told.facts,
+            [("domains".to_owned(), "acme.example".to_owned())]
+        );
         assert_eq!(Told::parse("0/{}"), None);
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! External ids are not unique, so nothing is sent again before it was looked up and a miss counts (rule D-3), and what is found
 //! must carry this run to count as ours (rule D-4). A ticket that an earlier run made gets the messages that came since, and its
-//! status where nobody changed it (rule M-9). A rule of the account may act on all of this; what it did to a new ticket is seen in
-//! the answer and said.
+//! status where nobody changed it (rule M-9). A rule of the account may act on all of this: what it did to a new ticket is seen in the
+//! answer, and the first of each unit is looked at a moment later; what is seen is a loss of that conversation.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use serde_json::json;
 use transload_sdk::Context;
@@ -39,7 +42,9 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
             Err(error) => reject(cx, item, error),
         }
     }
-    let fields = threads.iter().flat_map(|(_, thread)| &thread.conversation.head.fields);
+    let fields = threads
+        .iter()
+        .flat_map(|(_, thread)| &thread.conversation.head.fields);
     let choices = schema::choices_for(cx, map::FieldOwner::Ticket, fields).await?;
     let loader = Loader {
         cx,
@@ -47,6 +52,7 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
         config: &config,
         choices: &choices,
         prefix: cx.marker_prefix(),
+        looked: Cell::new(false),
     };
     for (item, thread) in threads {
         loader.one(item, thread).await?;
@@ -77,7 +83,11 @@ pub async fn whole(cx: &Context, id: u64) -> Result<Option<(Ticket, Vec<Message>
 /// # Errors
 /// What ends the unit.
 pub async fn messages_of(cx: &Context, ticket: u64) -> Result<Vec<Message>, Error> {
-    client::list(cx, &format!("/messages?ticket_id={ticket}&order_by=created_datetime:asc")).await
+    client::list(
+        cx,
+        &format!("/messages?ticket_id={ticket}&order_by=created_datetime:asc"),
+    )
+    .await
 }
 
 /// What the threads of a unit have in common.
@@ -87,6 +97,8 @@ struct Loader<'a> {
     config: &'a Config,
     choices: &'a Choices,
     prefix: String,
+    /// Whether a new ticket of this unit was looked at a moment later.
+    looked: Cell<bool>,
 }
 
 /// A ticket that is there.
@@ -103,7 +115,9 @@ impl Loader<'_> {
             && let Ok(id) = prior.target_id.parse()
             && let Some((ticket, messages)) = whole(self.cx, id).await?
         {
-            return self.append(item, thread, ticket, messages, Some(prior)).await;
+            return self
+                .append(item, thread, ticket, messages, Some(prior))
+                .await;
         }
         // Files are not sent again before it is known whether the ticket is there.
         if let Some(since) = item.in_doubt_since {
@@ -127,7 +141,11 @@ impl Loader<'_> {
         }
         let mapped = self.mapped(item, &thread).await?;
         let key = key(&item.key, "main", "create");
-        let request = self.cx.http().write("POST", "/tickets", key).json(&mapped.ticket);
+        let request = self
+            .cx
+            .http()
+            .write("POST", "/tickets", key)
+            .json(&mapped.ticket);
         let find = async || self.find(&item.marker).await;
         let read = |reply: &Reply| {
             let mut ticket: Ticket = reply.json()?;
@@ -156,7 +174,12 @@ impl Loader<'_> {
                 Ok(())
             }
             Creation::Unsettled => {
-                unsettled(self.cx, item, "a ticket whose creation was not answered", mapped.losses);
+                unsettled(
+                    self.cx,
+                    item,
+                    "a ticket whose creation was not answered",
+                    mapped.losses,
+                );
                 Ok(())
             }
         }
@@ -220,24 +243,46 @@ impl Loader<'_> {
         if proof.is_some() {
             if is_fresh {
                 self.look_at(&mapped, &ticket, &messages, &mut losses);
+                // Rules may act a moment later: what they do to one they do to all.
+                if !self.looked.replace(true)
+                    && let Some((ticket, messages)) = whole(self.cx, ticket.id).await?
+                {
+                    self.look_at(&mapped, &ticket, &messages, &mut losses);
+                }
             } else {
-                doings.effects.extend(self.duplicates(item, &ticket, &key).await?);
+                doings
+                    .effects
+                    .extend(self.duplicates(item, &ticket, &key).await?);
             }
             let wanted: Vec<&MessageDraft> = missing(&mapped, &messages).collect();
             let added = !wanted.is_empty();
-            self.add(item, ticket.id, wanted, &mut messages, &mut doings, &mut losses).await?;
+            self.add(
+                item,
+                ticket.id,
+                wanted,
+                &mut messages,
+                &mut doings,
+                &mut losses,
+            )
+            .await?;
             if (added || ticket.status != mapped.end.status) && doings.open.is_none() {
-                self.end(item, &mut ticket, &mapped.end, &mut doings, &mut losses).await?;
+                self.end(item, &mut ticket, &mapped.end, &mut doings, &mut losses)
+                    .await?;
             }
             if let Some(survey) = &mapped.survey
                 && doings.open.is_none()
             {
-                self.survey(item, &ticket, survey, &mut doings, &mut losses).await?;
+                self.survey(item, &ticket, survey, &mut doings, &mut losses)
+                    .await?;
             }
         }
         let facets = thread::facets(&ticket, &messages, &self.prefix);
         let mut main = made("main", "ticket", ticket.id.to_string(), proof, key);
-        main.fingerprint = Some(print(&thread::sent_facets(&mapped.ticket, &mapped.end, facets)));
+        main.fingerprint = Some(print(&thread::sent_facets(
+            &mapped.ticket,
+            &mapped.end,
+            facets,
+        )));
         main.updated_at = updated;
         main.url = Some(format!("/app/ticket/{}", ticket.id));
         let status = match (doings.open, main.action) {
@@ -265,35 +310,62 @@ impl Loader<'_> {
         messages: &[Message],
         losses: &mut Vec<Loss>,
     ) {
-        let mut say = |field, note| losses.push(loss(field, Fidelity::Converted, note));
-        let foreign = messages.iter().any(|m| !thread::is_of_thread(m, &self.prefix));
+        let mut add = |field, how, note| {
+            let lost = loss(field, how, note);
+            if !losses.contains(&lost) {
+                losses.push(lost);
+            }
+        };
+        let mut say = |field, note| add(field, Fidelity::Converted, note);
+        let foreign = messages
+            .iter()
+            .any(|m| !thread::is_of_thread(m, &self.prefix));
         if foreign {
-            say("conversation.messages", "a rule of the account wrote into the new ticket");
+            say(
+                "conversation.messages",
+                "a rule of the account wrote into the new ticket",
+            );
         }
         if ticket.status != mapped.ticket.status {
-            say("conversation.status", "a rule of the account changed it: set again");
+            say("conversation.status", "a rule of the account changed it");
         }
         let sent = &mapped.ticket;
         let assignee = |who: &Option<crate::api::Who>| who.as_ref().map(|who| who.id);
         if assignee(&ticket.assignee_user) != sent.assignee_user.map(|who| who.id)
             || assignee(&ticket.assignee_team) != sent.assignee_team.map(|who| who.id)
         {
-            say("conversation.assignees", "a rule of the account changed who is in charge");
+            say(
+                "conversation.assignees",
+                "a rule of the account changed who is in charge",
+            );
         }
         let is_ours = |tag: &crate::api::Tag| sent.tags.iter().any(|named| named.name == tag.name);
         if !ticket.tags.iter().all(is_ours) {
             say("conversation.tags", "a rule of the account added a tag");
         }
         let kept: Vec<&str> = ticket.tags.iter().map(|tag| tag.name.as_str()).collect();
-        if !sent.tags.iter().all(|named| kept.contains(&named.name.as_str())) {
-            losses.push(loss("conversation.tags", Fidelity::Lost, "Gorgias did not keep a tag"));
+        if !sent
+            .tags
+            .iter()
+            .all(|named| kept.contains(&named.name.as_str()))
+        {
+            add(
+                "conversation.tags",
+                Fidelity::Lost,
+                "Gorgias did not keep a tag",
+            );
         }
         // A value for a field that is no more is dropped in silence.
         let values = crate::api::values(&ticket.custom_fields);
         let shown = !ticket.custom_fields.is_null();
-        if shown && !sent.custom_fields.iter().all(|field| values.contains_key(&field.id)) {
+        if shown
+            && !sent
+                .custom_fields
+                .iter()
+                .all(|field| values.contains_key(&field.id))
+        {
             let note = "Gorgias did not keep a value: its field is gone or archived";
-            losses.push(loss("conversation.fields", Fidelity::Lost, note));
+            add("conversation.fields", Fidelity::Lost, note);
         }
     }
 
@@ -309,7 +381,13 @@ impl Loader<'_> {
         let one = |(n, other): (usize, &Ticket)| {
             let ours = is_of_run(self.cx, &other.meta);
             let proof = ours.then(|| Proof::Marker(self.cx.run().to_owned()));
-            made(&format!("duplicate:{}", n + 1), "ticket", other.id.to_string(), proof, key.clone())
+            made(
+                &format!("duplicate:{}", n + 1),
+                "ticket",
+                other.id.to_string(),
+                proof,
+                key.clone(),
+            )
         };
         Ok(others.enumerate().map(one).collect())
     }
@@ -325,16 +403,24 @@ impl Loader<'_> {
         losses: &mut Vec<Loss>,
     ) -> Result<(), Error> {
         for draft in wanted {
-            let of = draft.external_id.strip_prefix(&self.prefix).unwrap_or(&draft.external_id);
+            let of = draft
+                .external_id
+                .strip_prefix(&self.prefix)
+                .unwrap_or(&draft.external_id);
             let part = of.to_owned();
             let request = self
                 .cx
                 .http()
-                .write("POST", format!("/tickets/{ticket}/messages"), key(&item.key, &part, "create"))
+                .write(
+                    "POST",
+                    format!("/tickets/{ticket}/messages"),
+                    key(&item.key, &part, "create"),
+                )
                 .json(draft);
             let find = async || {
                 let all = messages_of(self.cx, ticket).await?;
-                let same = |m: &Message| m.external_id.as_deref() == Some(draft.external_id.as_str());
+                let same =
+                    |m: &Message| m.external_id.as_deref() == Some(draft.external_id.as_str());
                 Ok(all.into_iter().find(same))
             };
             match create(None, request, find, |_: &Message| false).await? {
@@ -380,21 +466,35 @@ impl Loader<'_> {
         set("snooze_datetime", &end.snooze);
         let request = |step: &str| {
             let key = key(&item.key, "status", step);
-            self.cx.http().write("PUT", path.clone(), key).idempotent(None).json(&body)
+            self.cx
+                .http()
+                .write("PUT", path.clone(), key)
+                .idempotent(None)
+                .json(&body)
         };
         let find = async || client::find::<Ticket>(self.cx, &path).await;
         // The answer may be empty (Gorgias facts §3).
-        let read = |reply: &Reply| Ok(serde_json::from_slice::<Ticket>(reply.bytes()).unwrap_or_default());
+        let read =
+            |reply: &Reply| Ok(serde_json::from_slice::<Ticket>(reply.bytes()).unwrap_or_default());
         let is_done = |ticket: &Ticket| ticket.status == end.status;
         match http::change(self.cx, SETTLE_MS, request, read, find, is_done).await? {
             Changed::Done(now, key) => {
                 let before = json!({"status": ticket.status}).to_string();
-                ticket.status = if now.status.is_empty() { end.status.clone() } else { now.status };
+                ticket.status = if now.status.is_empty() {
+                    end.status.clone()
+                } else {
+                    now.status
+                };
                 doings.effects.push(Effect {
                     key: Some(key),
                     before: Some(before),
                     fingerprint: Some(print(&[("status".to_owned(), ticket.status.clone())])),
-                    ..effect("status", "ticket_status", ticket.id.to_string(), Action::Updated)
+                    ..effect(
+                        "status",
+                        "ticket_status",
+                        ticket.id.to_string(),
+                        Action::Updated,
+                    )
                 });
             }
             Changed::Refused(refusal) => {
@@ -425,7 +525,11 @@ impl Loader<'_> {
             "meta": {"transload_run": self.cx.run()},
         });
         let key = key(&item.key, "survey", "create");
-        let request = self.cx.http().write("POST", "/satisfaction-surveys", key).json(&body);
+        let request = self
+            .cx
+            .http()
+            .write("POST", "/satisfaction-surveys", key)
+            .json(&body);
         let path = format!("/tickets/{}", ticket.id);
         let find = async || {
             let found = client::find::<Ticket>(self.cx, &path).await?;
@@ -434,7 +538,13 @@ impl Loader<'_> {
         let ours = |survey: &Survey| is_of_run(self.cx, &survey.meta);
         match create(item.in_doubt_since, request, find, ours).await? {
             Creation::There(survey, proof, key) => {
-                let effect = made("survey", "satisfaction_survey", survey.id.to_string(), proof, key);
+                let effect = made(
+                    "survey",
+                    "satisfaction_survey",
+                    survey.id.to_string(),
+                    proof,
+                    key,
+                );
                 // Undone last: it goes with its ticket.
                 doings.effects.insert(0, effect);
             }
@@ -466,15 +576,24 @@ impl Loader<'_> {
             };
             let external = map::external_id(&format!("{}message:{}", self.prefix, head.id));
             skipped(head, message, spam, events).is_none()
-                && !messages.iter().any(|m| m.external_id.as_deref() == Some(external.as_str()))
+                && !messages
+                    .iter()
+                    .any(|m| m.external_id.as_deref() == Some(external.as_str()))
         };
         let changed_in_source = match prior {
-            Some(prior) => prior.updated_at.is_none_or(|before| updated_at(&thread) > Some(before)),
+            Some(prior) => prior
+                .updated_at
+                .is_none_or(|before| updated_at(&thread) > Some(before)),
             None => false,
         };
         let news = Thread {
             conversation: thread.conversation.clone(),
-            parts: thread.parts.iter().filter(|part| is_new(part)).cloned().collect(),
+            parts: thread
+                .parts
+                .iter()
+                .filter(|part| is_new(part))
+                .cloned()
+                .collect(),
         };
         let mapped = self.mapped(item, &news).await?;
         let mut losses = Vec::new();
@@ -486,15 +605,29 @@ impl Loader<'_> {
         if !wanted.is_empty() {
             losses = mapped.losses.clone();
             refused = mapped.refused.clone();
-            self.add(item, ticket.id, wanted, &mut messages, &mut doings, &mut losses).await?;
+            self.add(
+                item,
+                ticket.id,
+                wanted,
+                &mut messages,
+                &mut doings,
+                &mut losses,
+            )
+            .await?;
         }
         let now = thread::facets(&ticket, &messages, &self.prefix);
         let touched = prior
             .and_then(|prior| prior.fingerprint.as_deref())
-            .is_some_and(|recorded| changed(recorded, &now).iter().any(|facet| facet == "status"));
-        let differs = ticket.status != mapped.end.status || (by_customer && mapped.end.status == "closed");
+            .is_some_and(|recorded| {
+                changed(recorded, &now)
+                    .iter()
+                    .any(|facet| facet == "status")
+            });
+        let differs =
+            ticket.status != mapped.end.status || (by_customer && mapped.end.status == "closed");
         if differs && prior.is_some() && !touched && doings.open.is_none() {
-            self.end(item, &mut ticket, &mapped.end, &mut doings, &mut losses).await?;
+            self.end(item, &mut ticket, &mapped.end, &mut doings, &mut losses)
+                .await?;
         }
         if changed_in_source {
             let note = "changed since an earlier run loaded it: messages and status are brought up to date, the rest stays";
@@ -529,9 +662,10 @@ struct Doings {
 
 /// Messages that the thread has and the ticket has not.
 fn missing<'m>(mapped: &'m Mapped, there: &[Message]) -> impl Iterator<Item = &'m MessageDraft> {
-    let known: Vec<&str> = there.iter().filter_map(|m| m.external_id.as_deref()).collect();
-    let known: std::collections::BTreeSet<String> = known.into_iter().map(str::to_owned).collect();
-    mapped.messages().filter(move |draft| !known.contains(&draft.external_id))
+    let known: BTreeSet<String> = there.iter().filter_map(|m| m.external_id.clone()).collect();
+    mapped
+        .messages()
+        .filter(move |draft| !known.contains(&draft.external_id))
 }
 
 /// What of a message that was added is compared before an undo.
@@ -549,4 +683,3 @@ fn prior(item: &Item) -> Option<&Effect> {
     let is_ticket = |effect: &&Effect| effect.target_kind == "ticket" && effect.part == "main";
     item.prior.iter().find(is_ticket)
 }
-
