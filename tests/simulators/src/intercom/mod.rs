@@ -130,3 +130,352 @@
 //!
 //! Not here: articles, calls, visitors, events, exports, news, Fin's own API, bulk contacts and whatever else is in the version
 //! `Preview` only.
+
+mod admins;
+mod answer;
+mod attributes;
+mod auth;
+mod call;
+mod companies;
+mod contacts;
+mod conversations;
+mod files;
+mod foreign;
+mod html;
+pub mod model;
+mod notes;
+mod objects;
+mod parts;
+mod read;
+mod rules;
+mod search;
+mod seed;
+mod snapshot;
+mod state;
+mod switches;
+mod tags;
+mod ticket_types;
+mod tickets;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Deref;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State as Shared;
+use axum::http::{Response, StatusCode};
+use chrono::Duration;
+use serde_json::Value;
+
+pub use foreign::ForeignError;
+pub use snapshot::Snapshot;
+pub use switches::{
+    Config, ForeignAddresses, LineEnds, ListValue, LongText, OutsiderReplies, PartOrder, PathLimit,
+    Preexisting, Services, Switches,
+};
+
+use answer::{Answer, Failure, Outcome};
+use auth::Token;
+use call::{Call, Request};
+use model::Id;
+use state::State;
+
+use crate::common::{Account, Harness, Held, PathPattern, Taken, base_url};
+
+/// Largest body that is read: ten files in base64.
+const BODY_BYTES: usize = 512 * 1024 * 1024;
+/// Windows of limits (§2).
+const WINDOW_MS: i64 = 10_000;
+
+/// An Intercom workspace; clones share it.
+#[derive(Clone)]
+pub struct Simulator {
+    account: Account,
+    held: Held<State>,
+}
+
+impl Deref for Simulator {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl Simulator {
+    /// A new workspace.
+    pub fn new(config: Config) -> Self {
+        let harness = Harness::new(config.clock.clone(), error_body);
+        // §2: the quota of a minute is cut into windows of ten seconds of the wall clock.
+        harness.limits.aligned("app", config.app_limit, WINDOW_MS);
+        harness
+            .limits
+            .aligned("workspace", config.workspace_limit, WINDOW_MS);
+        harness.limits.burden("workspace", config.others_calls);
+        for (at, limit) in config.path_limits.iter().enumerate() {
+            let window_ms = limit.window.num_milliseconds();
+            harness
+                .limits
+                .aligned(&path_rule(at), limit.calls, window_ms);
+        }
+        harness.limits.set_off(!config.rate_limits);
+        let mut state = State::new(config, harness.outbox.clone(), harness.automations.clone());
+        seed::fill(&mut state);
+        let held = Held::new(&harness, state);
+        let routes = Router::new().fallback(handle).with_state(held.clone());
+        let account = Account::new(&harness, routes);
+        Self { account, held }
+    }
+
+    /// The content, for comparing field by field. Lets time pass up to the clock first.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.held.lock())
+    }
+
+    /// The content as canonical JSON without anything that differs between two runs that did the same: ids are replaced by
+    /// external ids or names, times nobody gave are left out. Archived records are under `archived`; deleted conversations,
+    /// uploads and jobs are left out.
+    pub fn state_fingerprint(&self) -> Value {
+        snapshot::fingerprint(&self.held.lock())
+    }
+
+    /// Changes the open questions of a running workspace.
+    pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
+        change(&mut self.held.lock().config.switches);
+    }
+
+    /// Changes what acts on conversations, as an admin does before a migration.
+    pub fn set_services(&self, services: Services) {
+        self.held.lock().config.preexisting.services = services;
+    }
+
+    /// The subscription ends, or is active again (§3).
+    pub fn set_subscription(&self, active: bool) {
+        self.held.lock().config.subscription = active;
+    }
+
+    /// Limits the calls of a path besides the others from now on (§2 [?]).
+    pub fn limit_path(&self, method: &str, path: &str, calls: u64, window: Duration) {
+        let mut state = self.held.lock();
+        let rule = path_rule(state.config.path_limits.len());
+        self.harness()
+            .limits
+            .aligned(&rule, calls, window.num_milliseconds());
+        state.config.path_limits.push(PathLimit {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            calls,
+            window,
+        });
+    }
+
+    /// The access token of the migration's private app, which opens all but erasing metrics.
+    pub fn admin_token(&self) -> String {
+        self.held.lock().config.token.clone()
+    }
+
+    /// The admin of that token.
+    pub fn token_admin(&self) -> Id {
+        self.held.lock().token_admin
+    }
+
+    /// A token of an OAuth app for the migration's admin, with scopes such as `write_conversations` (§1).
+    pub fn oauth_token(&self, scopes: &[&str]) -> String {
+        let mut state = self.held.lock();
+        let token = state.token(40);
+        let known = Token {
+            admin_id: state.token_admin,
+            scopes: Some(scopes.iter().map(|scope| (*scope).to_owned()).collect()),
+            revoked: false,
+        };
+        state.tokens.insert(token.clone(), known);
+        token
+    }
+
+    /// All tokens end.
+    pub fn revoke_tokens(&self) {
+        for token in self.held.lock().tokens.values_mut() {
+            token.revoked = true;
+        }
+    }
+}
+
+fn path_rule(at: usize) -> String {
+    format!("path {at}")
+}
+
+fn error_body(status: StatusCode, message: &str) -> Value {
+    let (code, message) = match status.as_u16() {
+        408 => ("request_timeout", message),
+        429 => (
+            "rate_limit_exceeded",
+            "Exceeded rate limit of 1666 in 10_seconds",
+        ),
+        503 => ("service_unavailable", message),
+        500.. => ("server_error", message),
+        _ => ("client_error", message),
+    };
+    answer::envelope(Value::Null, code, message, None)
+}
+
+/// Every request: read it, then answer it while holding the workspace.
+async fn handle(
+    Shared(service): Shared<Held<State>>,
+    request: axum::extract::Request,
+) -> Response<Body> {
+    let path = segments(request.uri().path());
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match read_request(request).await {
+        Ok(request) => answer(&service, &request, &path).into_response(),
+        Err(failure) => failure.answer(Value::Null).into_response(),
+    }
+}
+
+/// The parts of a path, decoded.
+fn segments(path: &str) -> Vec<String> {
+    let decode = |part: &str| -> String {
+        let pair = format!("p={}", part.replace('+', "%2B").replace('&', "%26"));
+        let mut decoded = url::form_urlencoded::parse(pair.as_bytes());
+        let first = decoded.next();
+        first
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
+    };
+    path.trim_matches('/').split('/').map(decode).collect()
+}
+
+async fn read_request(request: axum::extract::Request) -> Result<Request, Failure> {
+    let (parts, body) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default();
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let mut read = Request {
+        method: parts.method.as_str().to_owned(),
+        path: parts.uri.path().to_owned(),
+        query: pairs
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .collect(),
+        headers: parts.headers.clone(),
+        json: Value::Null,
+    };
+    let bytes = axum::body::to_bytes(body, BODY_BYTES)
+        .await
+        .map_err(|_| Failure::new(413, "client_error", "The request is too large"))?;
+    if bytes.is_empty() {
+        return Ok(read);
+    }
+    let kind = read.header("content-type").unwrap_or_default();
+    if !kind.starts_with("application/json") {
+        return Err(Failure::new(
+            415,
+            "media_type_not_acceptable",
+            "The Content-Type must be application/json",
+        ));
+    }
+    read.json = serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::new(400, "bad_request", format!("Invalid JSON: {error}")))?;
+    Ok(read)
+}
+
+/// Answers a request of its topic; `None` for a path or method of another topic.
+type Topic = fn(&mut Call<'_>, &str, &[&str]) -> Option<Outcome>;
+
+/// The topics, asked in turn: those with words where others have ids come first.
+const TOPICS: [Topic; 11] = [
+    search::route,
+    attributes::route,
+    tags::route,
+    notes::route,
+    conversations::route,
+    tickets::route,
+    contacts::route,
+    companies::route,
+    objects::route,
+    ticket_types::route,
+    admins::route,
+];
+
+fn answer(service: &Held<State>, request: &Request, path: &[&str]) -> Answer {
+    let mut state = service.lock();
+    let request_id = match state.config.switches.request_id_null {
+        true => Value::Null,
+        false => Value::String(state.uuid()),
+    };
+    if let ("GET", ["i", "o", id, _]) = (request.method.as_str(), path) {
+        let outcome = files::download(&state, request, id);
+        return outcome.unwrap_or_else(|failure| failure.answer(request_id));
+    }
+    let base = base(&state, request);
+    let actor = match auth::authenticate(&state, request) {
+        Ok(actor) => actor,
+        // §2: no headers of limits for those who are not known.
+        Err(failure) => return failure.answer(request_id),
+    };
+    let (taken, window_ms) = take(&service.harness, &state, request);
+    let outcome = within(taken, window_ms).and_then(|()| {
+        auth::check(&state, &actor, request, path)?;
+        let mut call = Call {
+            state: &mut state,
+            request,
+            actor,
+            base,
+        };
+        let answered = TOPICS
+            .iter()
+            .find_map(|topic| topic(&mut call, &request.method, path));
+        answered.unwrap_or_else(|| Err(Failure::resource()))
+    });
+    let answer = outcome.unwrap_or_else(|failure| failure.answer(request_id));
+    // What the workspace does on its own is done when the next request comes, but is not in this answer.
+    state.settle();
+    answer
+        .with("x-ratelimit-limit", taken.limit.to_string())
+        .with("x-ratelimit-remaining", taken.remaining.to_string())
+        .with(
+            "x-ratelimit-reset",
+            taken.reset_ms.div_euclid(1_000).to_string(),
+        )
+}
+
+/// Takes a call from every limit; the one that refuses counts, else the app's.
+fn take(harness: &Harness, state: &State, request: &Request) -> (Taken, i64) {
+    let app = harness.limits.take("app", "", 1);
+    if !app.allowed {
+        return (app, WINDOW_MS);
+    }
+    let workspace = harness.limits.take("workspace", "", 1);
+    if !workspace.allowed {
+        return (workspace, WINDOW_MS);
+    }
+    for (at, limit) in state.config.path_limits.iter().enumerate() {
+        let of_method = limit.method == "*" || limit.method == request.method;
+        if of_method && PathPattern::new(&limit.path).matches(&request.path) {
+            let taken = harness.limits.take(&path_rule(at), "", 1);
+            if !taken.allowed {
+                return (taken, limit.window.num_milliseconds());
+            }
+        }
+    }
+    (app, WINDOW_MS)
+}
+
+fn within(taken: Taken, window_ms: i64) -> Result<(), Failure> {
+    if taken.allowed {
+        return Ok(());
+    }
+    let message = format!(
+        "Exceeded rate limit of {} in {}_seconds",
+        taken.limit,
+        window_ms / 1_000
+    );
+    Err(Failure::new(429, "rate_limit_exceeded", message))
+}
+
+/// The base of links: as configured, else as the client addressed us.
+fn base(state: &State, request: &Request) -> String {
+    let usual = format!("https://{}", state.config.region.host());
+    let configured = state.config.public_url.as_deref();
+    base_url(configured, request.header("host"), "intercom.io", &usual)
+}
