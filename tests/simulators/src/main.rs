@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use transload_simulators::common::{Clock, Faults, Harness, Started};
-use transload_simulators::{gorgias, kustomer, salesforce, zendesk};
+use transload_simulators::{gorgias, intercom, kustomer, salesforce, zendesk};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
 #[derive(Parser)]
@@ -19,6 +19,8 @@ struct Cli {
 enum Platform {
     /// A Gorgias account to write to.
     Gorgias(Common),
+    /// An Intercom workspace to write to.
+    Intercom(Common),
     /// A Kustomer organisation to read from.
     Kustomer(Common),
     /// A Salesforce org with Service Cloud to write to.
@@ -60,6 +62,14 @@ async fn main() -> anyhow::Result<()> {
             let simulator = gorgias::Simulator::new(gorgias::Config {
                 seed: common.seed,
                 ..gorgias::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+        Platform::Intercom(common) => {
+            let simulator = intercom::Simulator::new(intercom::Config {
+                seed: common.seed,
+                ..intercom::Config::default()
             });
             prepare(simulator.harness(), &common)?;
             announce(simulator.serve(common.port).await?, &common).await

@@ -1,8 +1,9 @@
 //! Rate limits by windows.
 //!
 //! A rule has a name, a number of calls and a window; each key of a rule (an account, a ticket, …) has a window of its
-//! own, which opens with the first call and ends `window_ms` later. A rule may be a bucket instead, which leaks all the
-//! time, as many calls in `window_ms` as it holds. Windows are judged by the simulator's [`Clock`]. One switch turns all
+//! own, which opens with the first call and ends `window_ms` later, or, where a rule is aligned, begins at whole multiples of
+//! `window_ms` since the epoch. A rule may be a bucket instead, which leaks all the time, as many calls in `window_ms` as it
+//! holds. Windows are judged by the simulator's [`Clock`]. One switch turns all
 //! limits off, for benches.
 
 use std::collections::HashMap;
@@ -39,6 +40,7 @@ struct Rule {
     window_ms: i64,
     burden: u64,
     leaks: bool,
+    aligned: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,15 +83,20 @@ impl RateLimits {
 
     /// Sets or replaces a rule: `limit` calls in each window of `window_ms`.
     pub fn rule(&self, name: &str, limit: u64, window_ms: i64) {
-        self.set(name, limit, window_ms, false);
+        self.set(name, limit, window_ms, false, false);
+    }
+
+    /// Sets or replaces a rule: `limit` calls in each window, the windows being those of the wall clock.
+    pub fn aligned(&self, name: &str, limit: u64, window_ms: i64) {
+        self.set(name, limit, window_ms, false, true);
     }
 
     /// Sets or replaces a rule: a bucket of `limit` calls, which leaks as many in `window_ms`.
     pub fn bucket(&self, name: &str, limit: u64, window_ms: i64) {
-        self.set(name, limit, window_ms, true);
+        self.set(name, limit, window_ms, true, false);
     }
 
-    fn set(&self, name: &str, limit: u64, window_ms: i64, leaks: bool) {
+    fn set(&self, name: &str, limit: u64, window_ms: i64, leaks: bool, aligned: bool) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.rules.insert(
             name.to_owned(),
@@ -98,6 +105,7 @@ impl RateLimits {
                 window_ms,
                 burden: 0,
                 leaks,
+                aligned,
             },
         );
     }
@@ -149,18 +157,21 @@ impl RateLimits {
             });
             return pour(bucket, rule, cost, now, off);
         }
+        let start_ms = if rule.aligned {
+            now - now.rem_euclid(rule.window_ms.max(1))
+        } else {
+            now
+        };
+        let fresh = Window {
+            start_ms,
+            used: rule.burden,
+        };
         let window = inner
             .windows
             .entry((name.to_owned(), key.to_owned()))
-            .or_insert(Window {
-                start_ms: now,
-                used: rule.burden,
-            });
+            .or_insert(fresh);
         if now >= window.start_ms + rule.window_ms || now < window.start_ms {
-            *window = Window {
-                start_ms: now,
-                used: rule.burden,
-            };
+            *window = fresh;
         }
         let allowed = off || window.used + cost <= rule.limit;
         if allowed {
@@ -242,6 +253,17 @@ mod tests {
         assert_eq!(refused.retry_after_s(clock.now_ms()), 60);
         assert!(limits.take("all", "other key", 1).allowed);
         clock.advance(59_500);
+        assert!(limits.take("all", "org", 1).allowed);
+    }
+
+    #[test]
+    fn an_aligned_window_ends_at_the_clocks_own_mark() {
+        let clock = Clock::at(17_000);
+        let limits = RateLimits::new(clock.clone());
+        limits.aligned("all", 1, 10_000);
+        assert_eq!(limits.take("all", "org", 1).reset_ms, 20_000);
+        assert!(!limits.take("all", "org", 1).allowed);
+        clock.advance(3_000);
         assert!(limits.take("all", "org", 1).allowed);
     }
 
