@@ -317,7 +317,7 @@ pub async fn change<T>(
     is_done: impl Fn(&T) -> bool,
 ) -> Result<Changed<T>, Error> {
     // Settings that cannot be read end the unit before anything is sent.
-    request("update")?;
+    let _checked = request("update")?;
     let send = |step: &str| request(step).unwrap_or_else(|_| cx.http().get("/me"));
     http::change(cx, SETTLE_MS, send, read, find, is_done).await
 }
