@@ -11,7 +11,32 @@ use crate::common::contract::{Exception, Scope, Spec, check};
 use crate::intercom::model::ObjectType;
 
 /// Where the document does not hold.
-const EXCEPTIONS: &[Exception] = &[];
+const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        operation: "GET /contacts",
+        pointer: "?per_page",
+        keyword: "parameter",
+        reason: "the list is paged (Intercom facts §4), which the document says in its text only",
+    },
+    Exception {
+        operation: "POST /tags",
+        pointer: "/",
+        keyword: "oneOf",
+        reason: "tagging and untagging companies are described by two schemas that both fit",
+    },
+    Exception {
+        operation: "PUT /conversations/*",
+        pointer: "/custom_attributes/*",
+        keyword: "anyOf",
+        reason: "a relationship is written as a list of ids, as in the document's own example",
+    },
+    Exception {
+        operation: "POST /conversations/attributes",
+        pointer: "/",
+        keyword: "oneOf",
+        reason: "one request has a wrong type on purpose, for the 422",
+    },
+];
 
 /// The document marks few members as nullable, while the vendor answers null for most that are empty, its own examples too. Nulls
 /// are taken out before the check.
