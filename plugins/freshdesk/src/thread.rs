@@ -1,0 +1,1 @@
+//! Translates a thread into a ticket with its notes.
