@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Text of descriptions and notes, which Freshdesk keeps as HTML only.
 //!
 //! Plain text becomes HTML from which it comes back byte for byte: Freshdesk wraps HTML into a `div` and takes styles out, but
@@ -293,3 +294,6 @@ mod tests {
         }
     }
 }
+=======
+//! Texts of tickets and notes.
+>>>>>>> freshdesk
