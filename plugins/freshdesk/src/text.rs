@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Text of descriptions and notes, which Freshdesk keeps as HTML only.
 //!
 //! Plain text becomes HTML from which it comes back byte for byte: Freshdesk wraps HTML into a `div` and takes styles out, but
@@ -294,6 +293,3 @@ mod tests {
         }
     }
 }
-=======
-//! Texts of tickets and notes.
->>>>>>> freshdesk
