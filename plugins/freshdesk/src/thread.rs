@@ -97,6 +97,8 @@ pub struct Said {
     pub part: String,
     /// The message it is of, where it is of one.
     pub message: Option<String>,
+    /// Who wrote it, in words, should Freshdesk not take the author.
+    pub who: String,
     /// User id of the author.
     pub author: u64,
     /// Whether the customer may see it.
@@ -117,6 +119,13 @@ impl Said {
     /// HTML as it is sent.
     pub fn body(&self) -> String {
         text::wrapped(&self.facts, &self.html)
+    }
+
+    /// One more fact for the line, before the number of a piece, which ends it.
+    pub fn also(&mut self, fact: String) {
+        let numbered = self.facts.last().is_some_and(|last| last.starts_with("part "));
+        let at = self.facts.len() - usize::from(numbered);
+        self.facts.insert(at, fact);
     }
 
     /// By what it is known again among the notes of its ticket.
@@ -513,6 +522,7 @@ fn own(part: &str, author: u64, at: i64, facts: Vec<String>) -> Said {
     Said {
         part: part.to_owned(),
         message: None,
+        who: String::new(),
         author,
         public: false,
         incoming: false,
@@ -658,6 +668,7 @@ impl Speech<'_, '_> {
         let note = Said {
             part: format!("message:{}", head.id),
             message: Some(head.id.clone()),
+            who: words::author(&message.author),
             author: by.id,
             public,
             incoming: by.incoming,
@@ -914,22 +925,25 @@ pub fn note_facet(note: &api::Conversation) -> String {
     format!("{author} {private} {letters}")
 }
 
-/// The facets of what was written: what was not set is left to the account.
-pub fn written(facets: Vec<(String, String)>, fields: &Map<String, Json>) -> Vec<(String, String)> {
-    let custom = fields.get("custom_fields");
-    let is_written = |name: &str| match name {
-        "agent" => fields.contains_key("responder_id"),
-        "group" => fields.contains_key("group_id"),
-        "product" => fields.contains_key("product_id"),
-        name => match name.strip_prefix("field ") {
-            Some(field) => custom.and_then(|custom| custom.get(field)).is_some(),
-            None => true,
-        },
-    };
-    facets
-        .into_iter()
-        .filter(|(name, _)| is_written(name))
-        .collect()
+/// The facets that show what these attributes of a ticket were set to; what was not set is left to the account.
+pub fn facets_of(fields: &Map<String, Json>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (name, value) in fields {
+        let facet = match name.as_str() {
+            "requester_id" => "requester",
+            "responder_id" => "agent",
+            "group_id" => "group",
+            "product_id" => "product",
+            "custom_fields" => {
+                let custom = value.as_object().into_iter().flatten();
+                names.extend(custom.map(|(name, _)| format!("field {name}")));
+                continue;
+            }
+            name => name,
+        };
+        names.insert(facet.to_owned());
+    }
+    names
 }
 
 /// How far a ticket is: a finished one may be resolved or closed.
