@@ -463,11 +463,7 @@ impl Refusal {
             .iter()
             .map(|error| format!("{}: {} ({})", error.field, error.message, error.code))
             .collect();
-        let parts = [
-            self.code.clone(),
-            self.message.clone(),
-            errors.join("; "),
-        ];
+        let parts = [self.code.clone(), self.message.clone(), errors.join("; ")];
         let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
             return format!("status {}", self.status);

@@ -163,7 +163,8 @@ fn kinds() -> Vec<KindSupport> {
         settle: settle(),
         ..kind(of, batch_items, calls, per_items)
     };
-    let loaded = "a change would wake automations and mails: a loaded ticket stays as it was loaded";
+    let loaded =
+        "a change would wake automations and mails: a loaded ticket stays as it was loaded";
     vec![
         one_at_a_time(KindSupport {
             updates: frozen("groups are matched by name"),
@@ -251,7 +252,11 @@ fn kinds() -> Vec<KindSupport> {
 }
 
 /// How each field travels, one a line.
-const FIDELITY: &str = concat!(include_str!("fidelity.txt"), "\n", include_str!("fidelity.threads.txt"));
+const FIDELITY: &str = concat!(
+    include_str!("fidelity.txt"),
+    "\n",
+    include_str!("fidelity.threads.txt")
+);
 
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
@@ -272,7 +277,9 @@ fn side_effects() -> Vec<SideEffect> {
             "Automation rules, SLA clocks, assignment in turn and web hooks run on tickets that are made through the API",
             Danger,
             None,
-            Some("switch off automations and automatic assignment; put them back after the cut-over"),
+            Some(
+                "switch off automations and automatic assignment; put them back after the cut-over",
+            ),
         ),
         side_effect(
             "activation-mails",

@@ -176,7 +176,10 @@ pub fn field_type(field_type: &FieldType, has_options: bool) -> (&'static str, b
 
 /// What is chosen in a dropdown for each option of the source, in order: stored value and text. The text is what people read,
 /// unless two options would be one or there are many.
-pub fn choices(options: &[transload_sdk::types::ChoiceOption], tree: bool) -> Vec<(String, String)> {
+pub fn choices(
+    options: &[transload_sdk::types::ChoiceOption],
+    tree: bool,
+) -> Vec<(String, String)> {
     let label = |option: &transload_sdk::types::ChoiceOption| match option.label.trim() {
         "" => option.value.clone(),
         label => label.to_owned(),
@@ -303,9 +306,7 @@ fn field_value(
         },
         "custom_number" | "NUMBER" => match value {
             // 32 bits (Freshdesk facts §9 [MEM]).
-            Value::Integer(number) => {
-                plain(json!(i32::try_from(*number).map_err(|_| TOO_LARGE)?))
-            }
+            Value::Integer(number) => plain(json!(i32::try_from(*number).map_err(|_| TOO_LARGE)?)),
             _ => return Err(OTHER_TYPE),
         },
         "custom_decimal" | "DECIMAL" => match value {
@@ -340,7 +341,11 @@ fn field_value(
             ))?),
             _ => return Err(OTHER_TYPE),
         },
-        _ => return Err(Misfit("fields of its type are not written: on the source card")),
+        _ => {
+            return Err(Misfit(
+                "fields of its type are not written: on the source card",
+            ));
+        }
     })
 }
 

@@ -114,12 +114,13 @@ pub mod own_field {
     pub type Own = (&'static str, &'static str, &'static str);
 
     /// Of tickets.
-    pub const TICKET: [Own; 5] = [
+    pub const TICKET: [Own; 6] = [
         (MARKER, "custom_text", "Transload source id"),
         (SOURCE_URL, "custom_text", "Transload source link"),
         (RUN, "custom_text", "Transload run"),
         (CREATED, "custom_date", "Transload created on"),
         (CLOSED, "custom_date", "Transload closed on"),
+        (CARD, "custom_paragraph", "Transload source card"),
     ];
     /// Of contacts, which have a place for the marker.
     pub const CONTACT: [Own; 5] = [

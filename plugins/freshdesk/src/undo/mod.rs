@@ -6,21 +6,14 @@
 
 mod tickets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::changed;
-use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
 use transload_sdk::types::Error;
 
-use crate::api::{Agent, Company, Contact, FieldDefinition, Group, Record, Ticket};
-use crate::client::{self, Sent};
-use crate::map::{FieldTarget, Owner, record_parts};
-use crate::state::{Config, State, own_field};
-use crate::write::{objects, people, schema, teams};
+use crate::state::{Config, State};
 
 /// What became of an effect, and why.
 type Verdict = (UndoStatus, Option<String>);
@@ -61,7 +54,10 @@ pub async fn undo(
         mode,
         config: cx.config()?,
         state: cx.state::<Option<State>>()?.unwrap_or_default(),
-        ours: known.iter().map(|(kind, id)| (kind.as_str(), id.as_str())).collect(),
+        ours: known
+            .iter()
+            .map(|(kind, id)| (kind.as_str(), id.as_str()))
+            .collect(),
     };
     for one in &effects {
         let (status, reason) = undo.one(one).await?;
@@ -72,4 +68,18 @@ pub async fn undo(
         });
     }
     Ok(cx.reported().await?)
+}
+
+impl Undo<'_> {
+    async fn one(&self, one: &Undoing) -> Result<Verdict, Error> {
+        match (one.effect.action, one.effect.target_kind.as_str()) {
+            (Action::Matched, _) => Ok((UndoStatus::Left, None)),
+            (Action::Created, "ticket") => tickets::ticket(self, one).await,
+            (Action::Created, "note") => tickets::note(self, one).await,
+            (_, kind) => Ok(verdict(
+                UndoStatus::Cannot,
+                format!("no way to delete a {kind}"),
+            )),
+        }
+    }
 }

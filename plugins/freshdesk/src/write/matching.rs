@@ -6,6 +6,16 @@ use transload_sdk::types::{Error, Kind};
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn match_items(_cx: &Context, _kind: &Kind, items: &[Item]) -> Result<Vec<MatchResult>, Error> {
-    Ok(items.iter().map(|i| MatchResult { item: i.key.clone(), candidates: Vec::new() }).collect())
+pub async fn match_items(
+    _cx: &Context,
+    _kind: &Kind,
+    items: &[Item],
+) -> Result<Vec<MatchResult>, Error> {
+    Ok(items
+        .iter()
+        .map(|i| MatchResult {
+            item: i.key.clone(),
+            candidates: Vec::new(),
+        })
+        .collect())
 }

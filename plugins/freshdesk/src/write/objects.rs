@@ -1,4 +1,10 @@
 //! To come.
-use transload_sdk::Context; use transload_sdk::destination::Item; use transload_sdk::effects::export; use transload_sdk::types::Error;
+use transload_sdk::Context;
+use transload_sdk::destination::Item;
+use transload_sdk::effects::export;
+use transload_sdk::types::Error;
 /// Exports. # Errors: none
-pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> { items.iter().for_each(|i| export(cx, i)); Ok(()) }
+pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    items.iter().for_each(|i| export(cx, i));
+    Ok(())
+}
