@@ -78,7 +78,7 @@ impl Surroundings<'_> {
 }
 
 /// A file on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct File {
     /// The source's id.
     pub id: String,
@@ -229,7 +229,7 @@ pub fn map_thread(
         losses.push(loss("conversation.created-at", Fidelity::Converted, note));
     }
 
-    let mut fields = ticket_fields(item, conversation, around, &requester, &mut card, &mut losses);
+    let mut fields = ticket_fields(item, conversation, &requester, &mut card, &mut losses);
     let custom = custom_fields(item, thread, conversation, created, around, &mut card, &mut losses);
     fields.insert("custom_fields".to_owned(), Json::Object(custom));
     let tags = tags(conversation, around, &mut card, &mut losses);
@@ -340,7 +340,6 @@ impl Requester {
 fn ticket_fields(
     item: &Item,
     conversation: &Conversation,
-    around: &Surroundings<'_>,
     requester: &Requester,
     card: &mut Facts,
     losses: &mut Vec<Loss>,

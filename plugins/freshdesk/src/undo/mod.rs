@@ -6,13 +6,17 @@
 
 mod tickets;
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
+use transload_sdk::effects::changed;
+use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
 use transload_sdk::types::Error;
 
+use crate::client::{self, Sent};
 use crate::state::{Config, State};
 
 /// What became of an effect, and why.
@@ -30,6 +34,8 @@ struct Undo<'a> {
     state: State,
     /// What this run made and is still there, by kind and id.
     ours: BTreeSet<(&'a str, &'a str)>,
+    /// Tickets that were looked at in this call, and whether they are there: thousands of notes hang on one.
+    seen: RefCell<BTreeMap<u64, bool>>,
 }
 
 /// Undoes effects in the order given and reports each.
@@ -58,6 +64,7 @@ pub async fn undo(
             .iter()
             .map(|(kind, id)| (kind.as_str(), id.as_str()))
             .collect(),
+        seen: RefCell::default(),
     };
     for one in &effects {
         let (status, reason) = undo.one(one).await?;
@@ -74,12 +81,55 @@ impl Undo<'_> {
     async fn one(&self, one: &Undoing) -> Result<Verdict, Error> {
         match (one.effect.action, one.effect.target_kind.as_str()) {
             (Action::Matched, _) => Ok((UndoStatus::Left, None)),
-            (Action::Created, "ticket") => tickets::ticket(self, one).await,
-            (Action::Created, "note") => tickets::note(self, one).await,
+            (_, "ticket") => tickets::ticket(self, one).await,
+            (_, "note") => tickets::note(self, one).await,
+            (_, "ticket_change" | "note_change") => tickets::change(self, one).await,
             (_, kind) => Ok(verdict(
                 UndoStatus::Cannot,
                 format!("no way to delete a {kind}"),
             )),
         }
+    }
+
+    fn is_ours(&self, kind: &str, id: &str) -> bool {
+        self.ours.contains(&(kind, id))
+    }
+
+    /// A conflict that `force` goes over.
+    fn blocks(&self, conflict: &Option<String>) -> bool {
+        conflict.is_some() && self.mode != UndoMode::Force
+    }
+
+    fn previews(&self) -> bool {
+        self.mode == UndoMode::Preview
+    }
+
+    fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
+        let recorded = one.effect.fingerprint.as_deref()?;
+        let changed = changed(recorded, now);
+        (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
+    }
+
+    async fn finish(
+        &self,
+        one: &Undoing,
+        conflict: Option<String>,
+        path: String,
+    ) -> Result<Verdict, Error> {
+        if self.blocks(&conflict) {
+            return Ok((UndoStatus::Conflict, conflict));
+        }
+        if self.previews() {
+            return Ok((UndoStatus::Undone, None));
+        }
+        let key = key(one.item.as_str(), format!("undo:{}", one.effect_id), "delete");
+        Ok(
+            match http::write(client::idempotent(self.cx, "DELETE", path, key)).await? {
+                Sent::Done(_) => (UndoStatus::Undone, None),
+                Sent::Refused(refusal) if refusal.status == 404 => (UndoStatus::Undone, None),
+                Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
+                Sent::Doubt(_) => verdict(UndoStatus::Failed, "the deletion was not answered"),
+            },
+        )
     }
 }

@@ -924,7 +924,7 @@ impl Loader<'_> {
         }
         for (status, ids) in open {
             for ids in ids.chunks(JOB_TICKETS) {
-                let key = self.close(status, ids).await?;
+                let key = close(self.cx, status, ids).await?;
                 for load in loads.iter_mut() {
                     closed(load, status, ids, &key);
                 }
@@ -986,73 +986,6 @@ impl Loader<'_> {
         })
     }
 
-    /// Finishes tickets by one job, which is told to mail nobody (Freshdesk facts §13). What it gives is the request that did it
-    /// and the tickets that it left, or nothing where it was refused.
-    async fn close(
-        &self,
-        status: u32,
-        ids: &[u64],
-    ) -> Result<Option<(OperationKey, BTreeSet<u64>)>, Error> {
-        let properties = json!({ "status": status, "skip_close_notification": true });
-        let body = json!({ "bulk_action": { "ids": ids, "properties": properties } });
-        let first = ids.first().copied().unwrap_or_default();
-        let part = format!("finish:{status}:{first}");
-        for step in ["update", "update-again"] {
-            let key = key("*", part.as_str(), step);
-            let write = client::idempotent(
-                self.cx,
-                "POST",
-                "/api/v2/tickets/bulk_update",
-                key.clone(),
-            );
-            match http::write(write.json(&body)).await? {
-                Sent::Done(reply) => {
-                    let id: String = reply.member("job_id")?;
-                    self.job(&id).await?;
-                    return Ok(Some((key, self.left_open(status, ids).await?)));
-                }
-                Sent::Refused(_) => return Ok(None),
-                Sent::Doubt(_) => {}
-            }
-        }
-        Err(Error::Transient("a job that finishes tickets was not answered".to_owned()))
-    }
-
-    /// Waits for a job.
-    async fn job(&self, id: &str) -> Result<(), Error> {
-        let path = format!("/api/v2/jobs/{}", http::segment(id));
-        let ended = ["completed", "COMPLETED", "failed", "FAILED"];
-        let request = self.cx.http().get(path).header("accept", "application/json");
-        let reply = request
-            .poll(JOB_POLL_MS, JOB_PATIENCE_MS, "/status", &ended)
-            .await?;
-        http::found::<Refusal>(reply).map(|_| ())
-    }
-
-    /// The tickets that a job left as they were: a job does not say what became of its rows. What was just changed stands first
-    /// in the list of what was changed.
-    async fn left_open(&self, status: u32, ids: &[u64]) -> Result<BTreeSet<u64>, Error> {
-        let since = http::segment(map::iso(self.cx.now() - CLOCK_SKEW_MS));
-        let path = format!(
-            "/api/v2/tickets?updated_since={since}&order_by=updated_at&order_type=desc"
-        );
-        let (newest, _) = client::list_at_most::<Ticket>(self.cx, &path, 1).await?;
-        let mut left = BTreeSet::new();
-        for id in ids {
-            let listed = newest.iter().find(|ticket| ticket.id == *id);
-            let now = match listed {
-                Some(ticket) => ticket.status,
-                None => ticket(self.cx, *id)
-                    .await?
-                    .map_or(status, |(ticket, _)| ticket.status),
-            };
-            if progress(now) != progress(status) {
-                left.insert(*id);
-            }
-        }
-        Ok(left)
-    }
-
     // ---- what became of it
 
     fn conclude(&self, load: Load<'_>) {
@@ -1103,6 +1036,76 @@ impl Loader<'_> {
             refused: if arrived { refused } else { Vec::new() },
         });
     }
+}
+
+/// Finishes tickets by one job, which is told to mail nobody (Freshdesk facts §13). What it gives is the request that did it
+/// and the tickets that it left, or nothing where it was refused.
+///
+/// # Errors
+/// What ends a unit.
+pub async fn close(
+    cx: &Context,
+    status: u32,
+    ids: &[u64],
+) -> Result<Option<(OperationKey, BTreeSet<u64>)>, Error> {
+    let properties = json!({ "status": status, "skip_close_notification": true });
+    let body = json!({ "bulk_action": { "ids": ids, "properties": properties } });
+    let first = ids.first().copied().unwrap_or_default();
+    let part = format!("finish:{status}:{first}");
+    for step in ["update", "update-again"] {
+        let key = key("*", part.as_str(), step);
+        let write = client::idempotent(
+            cx,
+            "POST",
+            "/api/v2/tickets/bulk_update",
+            key.clone(),
+        );
+        match http::write(write.json(&body)).await? {
+            Sent::Done(reply) => {
+                let id: String = reply.member("job_id")?;
+                job(cx, &id).await?;
+                return Ok(Some((key, left_open(cx, status, ids).await?)));
+            }
+            Sent::Refused(_) => return Ok(None),
+            Sent::Doubt(_) => {}
+        }
+    }
+    Err(Error::Transient("a job that finishes tickets was not answered".to_owned()))
+}
+
+/// Waits for a job.
+async fn job(cx: &Context, id: &str) -> Result<(), Error> {
+    let path = format!("/api/v2/jobs/{}", http::segment(id));
+    let ended = ["completed", "COMPLETED", "failed", "FAILED"];
+    let request = cx.http().get(path).header("accept", "application/json");
+    let reply = request
+        .poll(JOB_POLL_MS, JOB_PATIENCE_MS, "/status", &ended)
+        .await?;
+    http::found::<Refusal>(reply).map(|_| ())
+}
+
+/// The tickets that a job left as they were: a job does not say what became of its rows. What was just changed stands first
+/// in the list of what was changed.
+async fn left_open(cx: &Context, status: u32, ids: &[u64]) -> Result<BTreeSet<u64>, Error> {
+    let since = http::segment(map::iso(cx.now() - CLOCK_SKEW_MS));
+    let path = format!(
+        "/api/v2/tickets?updated_since={since}&order_by=updated_at&order_type=desc"
+    );
+    let (newest, _) = client::list_at_most::<Ticket>(cx, &path, 1).await?;
+    let mut left = BTreeSet::new();
+    for id in ids {
+        let listed = newest.iter().find(|ticket| ticket.id == *id);
+        let now = match listed {
+            Some(ticket) => ticket.status,
+            None => ticket(cx, *id)
+                .await?
+                .map_or(status, |(ticket, _)| ticket.status),
+        };
+        if progress(now) != progress(status) {
+            left.insert(*id);
+        }
+    }
+    Ok(left)
 }
 
 /// What HTML with inline images stands on.
