@@ -14,8 +14,8 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, continued_marker, first_time, image_names, is_further_part, message_card, message_facts,
-    no_bytes, part_of, skip, skipped,
+    Holds, continued_marker, file_name, first_time, image_names, is_further_part, message_card, message_facts,
+    message_part, no_bytes, part_of, skip, skipped,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -93,10 +93,8 @@ pub struct File {
 /// A description or a note to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
-    /// Which part of the item it is: `message:<id>`, `message:<id>#2`, `card:1`, `continues`.
+    /// Which part of the item it is: `message:<id>`, `message:<id>#2`, `message:<id>/file:<id>`, `card:1`, `continues`.
     pub part: String,
-    /// The message it is of, where it is of one.
-    pub message: Option<String>,
     /// Who wrote it, in words, should Freshdesk not take the author.
     pub who: String,
     /// User id of the author.
@@ -116,6 +114,11 @@ pub struct Said {
 }
 
 impl Said {
+    /// Whether it is of a message.
+    pub fn is_message(&self) -> bool {
+        self.part.starts_with("message:")
+    }
+
     /// HTML as it is sent.
     pub fn body(&self) -> String {
         text::wrapped(&self.facts, &self.html)
@@ -520,7 +523,6 @@ fn sent(at: i64) -> String {
 fn own(part: &str, author: u64, at: i64, facts: Vec<String>) -> Said {
     Said {
         part: part.to_owned(),
-        message: None,
         who: String::new(),
         author,
         public: false,
@@ -665,8 +667,7 @@ impl Speech<'_, '_> {
         }
         let bodies = self.bodies(message, &mut facts, files.is_empty());
         let note = Said {
-            part: format!("message:{}", head.id),
-            message: Some(head.id.clone()),
+            part: message_part(part, 1),
             who: words::author(&message.author),
             author: by.id,
             public,
@@ -792,10 +793,7 @@ impl Speech<'_, '_> {
             return;
         };
         let most = self.around.config.max_attachment_bytes.min(FILE_BYTES);
-        let name = match attachment.name.trim() {
-            "" => "file",
-            name => name,
-        };
+        let name = file_name(attachment);
         let mut missing = |cause, words: String| {
             facts.push(format!("file {name} is missing here: {words}"));
             self.losses.push(loss("attachment", Fidelity::Lost, cause));
@@ -814,7 +812,7 @@ impl Speech<'_, '_> {
                 let called = image_names(attachment, "").into_iter();
                 files.push(File {
                     id: entry.head.id.clone(),
-                    name: name.to_owned(),
+                    name: name.clone(),
                     content: BlobRef {
                         media_type: media_type.unwrap_or(&content.media_type).clone(),
                         ..content.clone()
@@ -846,7 +844,7 @@ fn in_groups(files: Vec<File>) -> Vec<Vec<File>> {
 /// A note for one file of another, where the platform did not take all of them together.
 pub fn file_note(of: &Said, file: &File) -> Said {
     Said {
-        part: format!("{}:file:{}", of.part, file.id),
+        part: format!("{}/file:{}", of.part, file.id),
         facts: vec![FURTHER.to_owned(), "part 2 of 2".to_owned()],
         html: String::new(),
         files: vec![file.clone()],

@@ -23,3 +23,12 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
     items.iter().for_each(|i| export(cx, i));
     Ok(())
 }
+
+/// To come.
+pub async fn texts(_cx: &Context, _owner: crate::map::Owner) -> Result<std::collections::BTreeMap<String, Vec<String>>, Error> {
+    Ok(std::collections::BTreeMap::new())
+}
+/// To come.
+pub fn has_choices(_items: &[Item]) -> bool {
+    false
+}

@@ -27,8 +27,8 @@ use transload_sdk::http::{
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::changes;
 use transload_sdk::sha256;
-use transload_sdk::thread::{lone_note, repoint, stored_texts};
-use transload_sdk::types::{Entity, Error, Fidelity, Head, Kind, Loss};
+use transload_sdk::thread::{is_spam, repoint, stored_texts, thread_of};
+use transload_sdk::types::{Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
 use super::{Changed, Creation, effect, made, reject, report, schema, status_of};
@@ -69,7 +69,7 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let mut threads: Vec<(&Item, Thread)> = Vec::new();
     for item in items {
-        match as_thread(item) {
+        match thread_of(item) {
             Ok(thread) if is_spam(&thread) && !config.spam => {
                 let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
                 report(cx, item, why, Vec::new(), Vec::new());
@@ -102,19 +102,6 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     loader.finish(&mut loads).await?;
     loads.into_iter().for_each(|load| loader.conclude(load));
     Ok(())
-}
-
-fn as_thread(item: &Item) -> Result<Thread, Error> {
-    let thread = item.thread()?;
-    match &item.entry().data {
-        Entity::Message(_) => lone_note(item.entry(), thread),
-        Entity::Conversation(_) => Ok(thread),
-        _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
-    }
-}
-
-fn is_spam(thread: &Thread) -> bool {
-    matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
 }
 
 /// What an earlier run did to a ticket of a thread.
@@ -192,9 +179,22 @@ impl<'a> Load<'a> {
         self.losses.push(loss(field, Fidelity::Converted, note));
     }
 
-    /// An entry that Freshdesk does not take.
-    fn refuse(&mut self, kind: Kind, id: &str, why: String) {
-        let head = Head::new(kind, id.to_owned());
+    /// A message that Freshdesk does not take, by the part that stands for it; nothing for a part of the connector's own.
+    fn refuse_message(&mut self, part: &str, why: &str) {
+        let head = self.item.message_of(part);
+        let refused = head.and_then(|head| self.item.refused(head, why));
+        if refused.is_none() {
+            let note = "a note of the connector's own was refused";
+            self.losses.push(loss("conversation", Fidelity::Lost, note));
+        }
+        // A message stands in several parts, and is refused once.
+        let new = |one: &RefusedEntry| self.refused.iter().all(|known| known.place != one.place);
+        let refused: Vec<RefusedEntry> = refused.into_iter().filter(new).collect();
+        self.refused.extend(refused);
+    }
+
+    fn refuse_file(&mut self, id: &str, why: String) {
+        let head = Head::new(Kind::Attachment, id.to_owned());
         self.refused.extend(self.item.refused(&head, why));
     }
 
@@ -349,10 +349,9 @@ impl Loader<'_> {
         let Some(made) = self.make(load, &part, &mut draft, &mut left).await? else {
             // What would have stood in it is not there.
             if number > 0 && load.stop.is_none() {
-                let messages = draft.notes.iter().filter_map(|said| said.message.as_ref());
-                for message in messages.collect::<BTreeSet<_>>() {
-                    let why = "the ticket that continues the thread was refused".to_owned();
-                    load.refuse(Kind::Message, message, why);
+                for said in draft.notes.iter().filter(|said| said.is_message()) {
+                    let why = "the ticket that continues the thread was refused";
+                    load.refuse_message(&said.part, why);
                 }
             }
             return Ok(None);
@@ -506,7 +505,7 @@ impl Loader<'_> {
         for file in std::mem::take(&mut said.files) {
             let why = format!("Freshdesk refuses it: {}", refusal.words());
             said.also(format!("file {} is missing here: {why}", file.name));
-            load.refuse(Kind::Attachment, &file.id, why);
+            load.refuse_file(&file.id, why);
         }
         true
     }
@@ -585,13 +584,7 @@ impl Loader<'_> {
                     if number < TRIES && again {
                         continue;
                     }
-                    match &said.message {
-                        Some(message) => load.refuse(Kind::Message, message, refusal.words()),
-                        None => {
-                            let note = "a note of the connector's own was refused";
-                            load.losses.push(loss("conversation", Fidelity::Lost, note));
-                        }
-                    }
+                    load.refuse_message(&said.part, &refusal.words());
                     break;
                 }
             }
@@ -815,11 +808,10 @@ impl Loader<'_> {
             last = effect.target_id.parse().unwrap_or(last);
             met.extend(self.notes_of(last).await?);
         }
-        let own = |said: &Said| said.message.is_some();
         let notes: VecDeque<Said> = mapped
             .tickets
             .iter()
-            .flat_map(|draft| draft.notes.iter().filter(|said| own(said)).cloned())
+            .flat_map(|draft| draft.notes.iter().filter(|said| said.is_message()).cloned())
             .collect();
         let mut talk = Talk {
             ticket: last,
