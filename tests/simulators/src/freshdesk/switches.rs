@@ -359,6 +359,8 @@ pub struct Switches {
     pub stale_version: Policy,
     /// §4, §11 [INF]: the status of a record whose primary value is taken: 409 or 400.
     pub duplicate_primary_status: u16,
+    /// A `PUT` of a record replaces its data; otherwise what is not sent stays [INF].
+    pub record_put_replaces: bool,
     /// Records of an object (§18: not found).
     pub records_per_object: usize,
 }
@@ -416,6 +418,7 @@ impl Default for Switches {
             archive_by_given_time: false,
             stale_version: Policy::Refused,
             duplicate_primary_status: 409,
+            record_put_replaces: true,
             records_per_object: 1_000_000,
         }
     }
