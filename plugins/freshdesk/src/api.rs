@@ -170,6 +170,9 @@ pub struct FieldDefinition {
     /// What people read.
     #[serde(deserialize_with = "or_default")]
     pub label: String,
+    /// What customers read; ours holds the marker.
+    #[serde(deserialize_with = "or_default")]
+    pub label_for_customers: String,
     /// `custom_text` …
     #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
@@ -190,20 +193,25 @@ pub struct FieldDefinition {
     pub field_update_in_progress: bool,
 }
 
-impl FieldDefinition {
-    /// Texts of the choices: of a list of texts, of objects with a `value`, or of an object by text.
-    pub fn texts(&self) -> Vec<String> {
-        match &self.choices {
-            Value::Array(list) => {
-                let text = |choice: &Value| {
-                    let value = choice.get("value").unwrap_or(choice);
-                    value.as_str().map(str::to_owned)
-                };
-                list.iter().filter_map(text).collect()
-            }
-            Value::Object(map) => map.keys().cloned().collect(),
-            _ => Vec::new(),
+/// Texts of choices: of a list of texts, of objects with a `value`, or of an object by text.
+pub fn choice_texts(choices: &Value) -> Vec<String> {
+    match choices {
+        Value::Array(list) => {
+            let text = |choice: &Value| {
+                let value = choice.get("value").unwrap_or(choice);
+                value.as_str().map(str::to_owned)
+            };
+            list.iter().filter_map(text).collect()
         }
+        Value::Object(map) => map.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl FieldDefinition {
+    /// Texts of the choices.
+    pub fn texts(&self) -> Vec<String> {
+        choice_texts(&self.choices)
     }
 
     /// Numbers with their texts, as the choices of status, priority and source have them: `{"2":["Open","…"]}`, `{"Low":1}`,
