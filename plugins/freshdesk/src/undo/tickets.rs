@@ -15,3 +15,11 @@ pub(super) async fn ticket(_undo: &Undo<'_>, _one: &Undoing) -> Result<Verdict, 
 pub(super) async fn note(_undo: &Undo<'_>, _one: &Undoing) -> Result<Verdict, Error> {
     Ok(verdict(UndoStatus::Cannot, "no way to delete a note"))
 }
+
+/// Puts back what the run changed on a ticket or note.
+pub(super) async fn change(_undo: &Undo<'_>, _one: &Undoing) -> Result<Verdict, Error> {
+    Ok(verdict(
+        UndoStatus::Cannot,
+        "no way to change a ticket back",
+    ))
+}
