@@ -345,6 +345,8 @@ pub struct Attachment {
     /// Where it is, for a short time (Freshdesk facts §8).
     #[serde(deserialize_with = "or_default")]
     pub attachment_url: String,
+    /// Where an image in a text is, where the account says it.
+    pub inline_url: Option<String>,
 }
 
 /// A custom object's schema, which only an administrator can make, in the UI (Freshdesk facts §11).

@@ -61,13 +61,13 @@ fn requests() -> Vec<RequestPattern> {
         ("POST", "/api/channel/v2/tickets"),
         ("PUT", "/api/channel/v2/tickets/*"),
         ("POST", "/api/channel/v2/tickets/*/notes"),
-        ("POST", "/api/channel/v2/tickets/*/reply"),
         ("POST", "/api/v2/tickets"),
         ("PUT", "/api/v2/tickets/*"),
         ("DELETE", "/api/v2/tickets/*"),
         ("POST", "/api/v2/tickets/bulk_update"),
         ("POST", "/api/v2/tickets/bulk_delete"),
         ("POST", "/api/v2/tickets/*/notes"),
+        ("PUT", "/api/v2/conversations/*"),
         ("DELETE", "/api/v2/tickets/archived/*"),
         ("DELETE", "/api/v2/conversations/*"),
         ("POST", "/api/v2/contacts"),
@@ -163,8 +163,8 @@ fn kinds() -> Vec<KindSupport> {
         settle: settle(),
         ..kind(of, batch_items, calls, per_items)
     };
-    let loaded =
-        "a change would wake automations and mails: a loaded ticket stays as it was loaded";
+    let added = [UpdateMode::Append, UpdateMode::ChangeFields];
+    let wakes = "automations and mails see it, where they are on";
     vec![
         one_at_a_time(KindSupport {
             updates: frozen("groups are matched by name"),
@@ -228,16 +228,19 @@ fn kinds() -> Vec<KindSupport> {
         },
         KindSupport {
             keeps_created_at: true,
+            matches: true,
             updates: vec![
-                update("open", vec![UpdateMode::Frozen], true, loaded),
-                update("closed", vec![UpdateMode::Frozen], true, loaded),
+                update("open", added.to_vec(), false, wakes),
+                update("closed", added.to_vec(), false, wakes),
+                update("archived", vec![UpdateMode::Frozen], true, "archived tickets are read-only"),
             ],
-            ..base(Kind::Conversation, 50, 4, 1)
+            // A ticket and five notes, which is what six messages are, and some of a job that closes.
+            ..base(Kind::Conversation, 20, 61, 10)
         },
         KindSupport {
             keeps_created_at: true,
-            updates: frozen("a note stays as it was loaded"),
-            ..base(Kind::Message, 50, 2, 1)
+            updates: frozen("a note on a customer stays as it was loaded"),
+            ..base(Kind::Message, 20, 21, 10)
         },
         KindSupport {
             updates: changing(),

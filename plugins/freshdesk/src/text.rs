@@ -4,7 +4,7 @@
 //! leaves the text in it alone (Freshdesk facts §15). The line above a body and its rules are the SDK's
 //! (`transload_sdk::thread`).
 
-use transload_sdk::text::{html_to_search_text, split_bytes};
+use transload_sdk::text::{self, html_to_search_text};
 use transload_sdk::thread::{html_with_lead, lead, without_lead};
 
 /// Bytes of HTML in one description or note. Freshdesk names no limit; this is what the smallest column for a text holds, with
@@ -215,7 +215,7 @@ fn unwrapped(html: &str) -> &str {
 /// Cuts plain text into pieces whose HTML has at most `limit` bytes; joined again they are the text.
 pub fn pieces(text: &str, limit: usize) -> Vec<&str> {
     let mut fitting = Vec::new();
-    for piece in split_bytes(text, limit) {
+    for piece in text::pieces(text, limit) {
         fit(piece, limit, &mut fitting);
     }
     fitting
@@ -227,15 +227,14 @@ fn fit<'t>(piece: &'t str, limit: usize, fitting: &mut Vec<&'t str>) {
         fitting.push(piece);
         return;
     }
-    for part in split_bytes(piece, (piece.len() / 2).max(1)) {
+    for part in text::pieces(piece, (piece.len() / 2).max(1)) {
         fit(part, limit, fitting);
     }
 }
 
 /// The letters and digits of HTML, which survive sanitising and wrapping. What is compared before an undo.
 pub fn letters(html: &str) -> String {
-    let text = html_to_search_text(html);
-    text.chars().filter(|c| c.is_alphanumeric()).collect()
+    text::letters(&html_to_search_text(html))
 }
 
 /// As many characters of a text as a field takes; and whether anything was cut.

@@ -14,8 +14,8 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, continued_marker, first_time, image_names, is_further_part, message_card, message_facts,
-    no_bytes, part_of, skip, skipped,
+    Holds, continued_marker, file_name, first_time, image_names, is_further_part, message_card, message_facts,
+    message_part, no_bytes, part_of, skip, skipped,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -78,7 +78,7 @@ impl Surroundings<'_> {
 }
 
 /// A file on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct File {
     /// The source's id.
     pub id: String,
@@ -93,10 +93,10 @@ pub struct File {
 /// A description or a note to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Said {
-    /// Which part of the item it is: `message:<id>`, `message:<id>#2`, `card:1`, `continues`.
+    /// Which part of the item it is: `message:<id>`, `message:<id>#2`, `message:<id>/file:<id>`, `card:1`, `continues`.
     pub part: String,
-    /// The message it is of, where it is of one.
-    pub message: Option<String>,
+    /// Who wrote it, in words, should Freshdesk not take the author.
+    pub who: String,
     /// User id of the author.
     pub author: u64,
     /// Whether the customer may see it.
@@ -114,9 +114,21 @@ pub struct Said {
 }
 
 impl Said {
+    /// Whether it is of a message.
+    pub fn is_message(&self) -> bool {
+        self.part.starts_with("message:")
+    }
+
     /// HTML as it is sent.
     pub fn body(&self) -> String {
         text::wrapped(&self.facts, &self.html)
+    }
+
+    /// One more fact for the line, before the number of a piece, which ends it.
+    pub fn also(&mut self, fact: String) {
+        let numbered = self.facts.last().is_some_and(|last| last.starts_with("part "));
+        let at = self.facts.len() - usize::from(numbered);
+        self.facts.insert(at, fact);
     }
 
     /// By what it is known again among the notes of its ticket.
@@ -220,7 +232,7 @@ pub fn map_thread(
         losses.push(loss("conversation.created-at", Fidelity::Converted, note));
     }
 
-    let mut fields = ticket_fields(item, conversation, around, &requester, &mut card, &mut losses);
+    let mut fields = ticket_fields(item, conversation, &requester, &mut card, &mut losses);
     let custom = custom_fields(item, thread, conversation, created, around, &mut card, &mut losses);
     fields.insert("custom_fields".to_owned(), Json::Object(custom));
     let tags = tags(conversation, around, &mut card, &mut losses);
@@ -331,7 +343,6 @@ impl Requester {
 fn ticket_fields(
     item: &Item,
     conversation: &Conversation,
-    around: &Surroundings<'_>,
     requester: &Requester,
     card: &mut Facts,
     losses: &mut Vec<Loss>,
@@ -512,7 +523,7 @@ fn sent(at: i64) -> String {
 fn own(part: &str, author: u64, at: i64, facts: Vec<String>) -> Said {
     Said {
         part: part.to_owned(),
-        message: None,
+        who: String::new(),
         author,
         public: false,
         incoming: false,
@@ -656,8 +667,8 @@ impl Speech<'_, '_> {
         }
         let bodies = self.bodies(message, &mut facts, files.is_empty());
         let note = Said {
-            part: format!("message:{}", head.id),
-            message: Some(head.id.clone()),
+            part: message_part(part, 1),
+            who: words::author(&message.author),
             author: by.id,
             public,
             incoming: by.incoming,
@@ -782,10 +793,7 @@ impl Speech<'_, '_> {
             return;
         };
         let most = self.around.config.max_attachment_bytes.min(FILE_BYTES);
-        let name = match attachment.name.trim() {
-            "" => "file",
-            name => name,
-        };
+        let name = file_name(attachment);
         let mut missing = |cause, words: String| {
             facts.push(format!("file {name} is missing here: {words}"));
             self.losses.push(loss("attachment", Fidelity::Lost, cause));
@@ -804,7 +812,7 @@ impl Speech<'_, '_> {
                 let called = image_names(attachment, "").into_iter();
                 files.push(File {
                     id: entry.head.id.clone(),
-                    name: name.to_owned(),
+                    name: name.clone(),
                     content: BlobRef {
                         media_type: media_type.unwrap_or(&content.media_type).clone(),
                         ..content.clone()
@@ -836,7 +844,7 @@ fn in_groups(files: Vec<File>) -> Vec<Vec<File>> {
 /// A note for one file of another, where the platform did not take all of them together.
 pub fn file_note(of: &Said, file: &File) -> Said {
     Said {
-        part: format!("{}:file:{}", of.part, file.id),
+        part: format!("{}/file:{}", of.part, file.id),
         facts: vec![FURTHER.to_owned(), "part 2 of 2".to_owned()],
         html: String::new(),
         files: vec![file.clone()],
@@ -914,22 +922,25 @@ pub fn note_facet(note: &api::Conversation) -> String {
     format!("{author} {private} {letters}")
 }
 
-/// The facets of what was written: what was not set is left to the account.
-pub fn written(facets: Vec<(String, String)>, fields: &Map<String, Json>) -> Vec<(String, String)> {
-    let custom = fields.get("custom_fields");
-    let is_written = |name: &str| match name {
-        "agent" => fields.contains_key("responder_id"),
-        "group" => fields.contains_key("group_id"),
-        "product" => fields.contains_key("product_id"),
-        name => match name.strip_prefix("field ") {
-            Some(field) => custom.and_then(|custom| custom.get(field)).is_some(),
-            None => true,
-        },
-    };
-    facets
-        .into_iter()
-        .filter(|(name, _)| is_written(name))
-        .collect()
+/// The facets that show what these attributes of a ticket were set to; what was not set is left to the account.
+pub fn facets_of(fields: &Map<String, Json>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for (name, value) in fields {
+        let facet = match name.as_str() {
+            "requester_id" => "requester",
+            "responder_id" => "agent",
+            "group_id" => "group",
+            "product_id" => "product",
+            "custom_fields" => {
+                let custom = value.as_object().into_iter().flatten();
+                names.extend(custom.map(|(name, _)| format!("field {name}")));
+                continue;
+            }
+            name => name,
+        };
+        names.insert(facet.to_owned());
+    }
+    names
 }
 
 /// How far a ticket is: a finished one may be resolved or closed.
