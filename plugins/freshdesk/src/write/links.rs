@@ -157,7 +157,10 @@ impl Account<'_> {
     fn lookup(&self, link: &Relationship) -> Option<Lookup<Object>> {
         let end = Object::of(&link.source)?;
         let (schema, _) = end.record()?;
-        let field = self.schema(schema)?.field(link.field.as_deref()?)?;
+        // Of a link only the name in the source is known; the administrator may have typed the label.
+        let names = [link.field.as_deref()?, link.label.as_deref().unwrap_or(&link.name)];
+        let schema = self.schema(schema)?;
+        let field = names.into_iter().find_map(|name| schema.field(name))?;
         if field.kind != "RELATIONSHIP" || !links::is_single(link) {
             return None;
         }
