@@ -191,6 +191,8 @@ pub struct FieldDefinition {
     /// More than 100 choices are still being stored (Freshdesk facts §9).
     #[serde(deserialize_with = "or_default")]
     pub field_update_in_progress: bool,
+    /// When it was made.
+    pub created_at: Option<String>,
 }
 
 /// Texts of choices: of a list of texts, of objects with a `value`, or of an object by text.

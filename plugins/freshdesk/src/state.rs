@@ -151,6 +151,8 @@ pub struct State {
     pub stand_in_requester: u64,
     /// Whether tickets go through the migration API, which keeps times.
     pub channel: bool,
+    /// Whether an earlier run wrote into this account: then records of it are looked for by their markers.
+    pub earlier: bool,
     /// Names of the connector's own fields of tickets, by key.
     pub ticket_fields: BTreeMap<String, String>,
     /// The same of contacts; empty where the plan has no contact fields.

@@ -61,7 +61,9 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
         Err(Error::Permission(_)) => Vec::new(),
         Err(other) => return Err(other),
     };
-    let of_me = roles.into_iter().filter(|role| me.role_ids.contains(&role.id));
+    let of_me = roles
+        .into_iter()
+        .filter(|role| me.role_ids.contains(&role.id));
     Ok(Account {
         id: config.domain.clone(),
         name: config.domain.clone(),
@@ -96,7 +98,8 @@ async fn fallback_notice(cx: &Context, config: &Config) -> Result<Option<Notice>
         return Ok(None);
     };
     let staff = teams::staff(cx).await?;
-    let remedy = "name an agent by e-mail address or id, or leave it out: then the key's owner stands in";
+    let remedy =
+        "name an agent by e-mail address or id, or leave it out: then the key's owner stands in";
     let wrong = || {
         notice(
             "fallback-agent",
@@ -200,7 +203,10 @@ fn numbered(fields: &[FieldDefinition], names: &[&str]) -> BTreeMap<u32, String>
     let field = fields
         .iter()
         .find(|field| field.is_default && names.contains(&field.name.as_str()));
-    field.into_iter().flat_map(FieldDefinition::numbered).collect()
+    field
+        .into_iter()
+        .flat_map(FieldDefinition::numbered)
+        .collect()
 }
 
 /// Statuses with their texts; the four that every account has where it tells none.
@@ -322,7 +328,8 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     notices.push(channel_notice(cx, &config).await?);
     notices.push(silence());
     if schemas.is_none() {
-        let text = "the account's plan has no custom objects: their records are exported".to_owned();
+        let text =
+            "the account's plan has no custom objects: their records are exported".to_owned();
         notices.push(notice("no-custom-objects", Severity::Caution, text, None));
     }
     let allowances = vec![Allowance {
@@ -375,7 +382,8 @@ fn required_fields(fields: &[TargetField]) -> Vec<Notice> {
 fn silence() -> Notice {
     let text = "Freshdesk does not tell whether its e-mail notifications, automations, surveys and SLA reminders are on; they act \
                 on migrated tickets too";
-    let remedy = "switch them off for the migration, and try a sample with an address of your own first";
+    let remedy =
+        "switch them off for the migration, and try a sample with an address of your own first";
     notice("silence", Severity::Caution, text.to_owned(), Some(remedy))
 }
 
@@ -389,7 +397,12 @@ async fn channel_notice(cx: &Context, config: &Config) -> Result<Notice, Error> 
         let text = "the account has no migration API, or it is switched off in the settings: tickets and notes get the time of the \
                     migration, and each says above its text when it was";
         let remedy = "ask Freshworks to open the migration API (channel API) for the account and run the plan again";
-        notice("no-channel-api", Severity::Caution, text.to_owned(), Some(remedy))
+        notice(
+            "no-channel-api",
+            Severity::Caution,
+            text.to_owned(),
+            Some(remedy),
+        )
     })
 }
 
@@ -399,7 +412,11 @@ async fn channel_answers(cx: &Context) -> Result<bool, Error> {
     let reply = request.send().await?;
     match reply.status {
         429 => Err(Error::Quota(None)),
-        500.. => Err(Error::Transient(format!("{} answered {}", reply.what(), reply.status))),
+        500.. => Err(Error::Transient(format!(
+            "{} answered {}",
+            reply.what(),
+            reply.status
+        ))),
         status => Ok(reply.ok() || matches!(status, 400 | 405)),
     }
 }
@@ -453,12 +470,19 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         me,
         stand_in,
         channel,
-        products: products.map(|p| (p.name.trim().to_lowercase(), p.id)).collect(),
+        products: products
+            .map(|p| (p.name.trim().to_lowercase(), p.id))
+            .collect(),
         ..State::default()
     };
     let tickets = schema::all_fields(cx, Owner::Ticket).await?;
     state.statuses = statuses(&tickets);
     state.types = types(&tickets);
+    let (_, _, label) = own_field::TICKET[0];
+    let of_earlier = |field: &FieldDefinition| {
+        field.label == label && !is_of_run(cx, Some(&field.label_for_customers))
+    };
+    state.earlier = tickets.iter().any(of_earlier);
     state.ticket_fields = own_fields(cx, Owner::Ticket, &own_field::TICKET, tickets).await?;
     let known = schema::all_fields(cx, Owner::Contact).await?;
     state.contact_fields = own_fields(cx, Owner::Contact, &own_field::CONTACT, known).await?;

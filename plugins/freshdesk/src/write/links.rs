@@ -41,11 +41,7 @@ pub async fn relationships(cx: &Context, items: &[Item]) -> Result<(), Error> {
     } else {
         Vec::new()
     };
-    let account = Account {
-        cx,
-        state,
-        schemas,
-    };
+    let account = Account { cx, state, schemas };
     let (mut desk, records) = account.read(&ends).await?;
     let fates = desk.place(&links, |link| account.lookup(link), &words);
     let written = account.write(&desk, &links, &records).await?;
@@ -63,7 +59,9 @@ struct Object {
 impl Object {
     /// Schema and display id of a record.
     fn record(&self) -> Option<(u64, &str)> {
-        (self.kind == "record").then(|| record_parts(&self.id)).flatten()
+        (self.kind == "record")
+            .then(|| record_parts(&self.id))
+            .flatten()
     }
 
     fn path(&self) -> String {
@@ -76,7 +74,11 @@ impl Object {
 
     /// The member that holds its fields.
     fn fields(&self) -> &'static str {
-        if self.kind == "record" { "data" } else { "custom_fields" }
+        if self.kind == "record" {
+            "data"
+        } else {
+            "custom_fields"
+        }
     }
 }
 
@@ -155,7 +157,10 @@ impl Account<'_> {
     fn lookup(&self, link: &Relationship) -> Option<Lookup<Object>> {
         let end = Object::of(&link.source)?;
         let (schema, _) = end.record()?;
-        let field = self.schema(schema)?.field(link.field.as_deref()?)?;
+        // Of a link only the name in the source is known; the administrator may have typed the label.
+        let names = [link.field.as_deref()?, link.label.as_deref().unwrap_or(&link.name)];
+        let schema = self.schema(schema)?;
+        let field = names.into_iter().find_map(|name| schema.field(name))?;
         if field.kind != "RELATIONSHIP" || !links::is_single(link) {
             return None;
         }
@@ -206,7 +211,9 @@ impl Account<'_> {
                 records.insert(end.clone(), record);
                 data
             }),
-            "company" => client::find::<Company>(cx, &path).await?.map(|c| c.custom_fields),
+            "company" => client::find::<Company>(cx, &path)
+                .await?
+                .map(|c| c.custom_fields),
             _ => {
                 let contact: Option<Contact> = client::find(cx, &path).await?;
                 contact.filter(|c| !c.deleted).map(|c| c.custom_fields)
@@ -251,7 +258,8 @@ impl Account<'_> {
         };
         let read = async || client::find::<Value>(cx, &path).await;
         let is_done = |now: &Value| {
-            now.get(object.fields()).is_some_and(|fields| holds(fields, &named))
+            now.get(object.fields())
+                .is_some_and(|fields| holds(fields, &named))
         };
         Ok(match change(cx, request, read, is_done).await? {
             Changed::Done(_, key) => Written::Done(key),
@@ -276,7 +284,10 @@ impl Account<'_> {
                 _ => value.clone(),
             }
         };
-        values.iter().map(|(key, value)| (name(key), typed(key, value))).collect()
+        values
+            .iter()
+            .map(|(key, value)| (name(key), typed(key, value)))
+            .collect()
     }
 }
 

@@ -17,7 +17,7 @@ use transload_sdk::policy::{Found as There, doubt};
 use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
 
 use super::{people, teams};
-use crate::api::{Company, Contact};
+use crate::api::{Company, Contact, Ticket};
 use crate::client;
 use crate::map::{self, Owner};
 use crate::state::{State, own_field};
@@ -37,6 +37,7 @@ pub async fn match_items(
         Kind::Customer => customers(cx, items).await?,
         Kind::Company => companies(cx, items).await?,
         Kind::Agent => agents(cx, items).await?,
+        Kind::Conversation | Kind::Message => tickets(cx, items).await?,
         _ => Found::new(),
     };
     let result = |item: &Item| MatchResult {
@@ -72,6 +73,55 @@ async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     Ok(found)
 }
 
+// ---- tickets
+
+/// Characters of a search's query (Freshdesk facts §3).
+const QUERY_CHARS: usize = 512;
+
+/// Tickets of an earlier run, by our marker. The search lags by minutes and finds no archived ones (Freshdesk facts §3).
+async fn tickets(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+    let state: State = cx.state()?;
+    let field = state.field(Owner::Ticket, own_field::MARKER);
+    let Some(field) = field.filter(|_| state.earlier) else {
+        return Ok(Found::new());
+    };
+    let mut queries: Vec<String> = Vec::new();
+    for item in items {
+        // Nothing says how a quote in a value is written.
+        if item.marker.contains(['\'', '"']) {
+            continue;
+        }
+        let term = format!("{field}:'{}'", item.marker);
+        match queries.last_mut() {
+            Some(query) if query.len() + term.len() + 6 <= QUERY_CHARS => {
+                query.push_str(" OR ");
+                query.push_str(&term);
+            }
+            _ => queries.push(term),
+        }
+    }
+    let mut found = Found::new();
+    for query in queries {
+        let query = segment(format!("\"{query}\""));
+        let path = format!("/api/v2/search/tickets?query={query}");
+        let Some(reply) = client::get(cx, &path).await? else {
+            continue;
+        };
+        let rows: Option<Vec<Ticket>> = reply.member("results")?;
+        for ticket in rows.into_iter().flatten() {
+            let marker = ticket.custom_fields.get(field).and_then(Value::as_str);
+            let item = items
+                .iter()
+                .find(|item| Some(item.marker.as_str()) == marker);
+            if let Some(item) = item {
+                let one = candidate(ticket.id, &ticket, MatchKey::Marker, None);
+                found.entry(item.key.clone()).or_default().push(one);
+            }
+        }
+    }
+    Ok(found)
+}
+
 // ---- customers
 
 /// The person's own addresses of a channel, in the form in which they are compared; shared ones say nothing.
@@ -83,7 +133,10 @@ pub fn own_addresses(item: &Item, channel: &AddressChannel) -> Vec<String> {
         AddressChannel::Email => map::email(value),
         _ => map::e164(value),
     };
-    let own = customer.addresses.iter().filter(|a| !a.shared && a.channel == *channel);
+    let own = customer
+        .addresses
+        .iter()
+        .filter(|a| !a.shared && a.channel == *channel);
     own.filter_map(|a| plain(&a.value)).collect()
 }
 
@@ -145,7 +198,11 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     // Who is found by an external id is not looked for by an address, nor who is found by an address by a number.
     let media = [
         (AddressChannel::Email, MatchKey::Email, &["email"][..]),
-        (AddressChannel::Phone, MatchKey::Phone, &["phone", "mobile"][..]),
+        (
+            AddressChannel::Phone,
+            MatchKey::Phone,
+            &["phone", "mobile"][..],
+        ),
     ];
     for (channel, by, attributes) in media {
         let known: BTreeSet<String> = found.keys().cloned().collect();
@@ -233,7 +290,9 @@ pub async fn company_by_name(cx: &Context, name: &str) -> Result<Option<Company>
     let same = |known: &str| known.trim().to_lowercase() == name.trim().to_lowercase();
     let path = format!("/api/v2/companies/autocomplete?name={}", segment(name));
     let suggested: Option<Value> = client::find(cx, &path).await?;
-    let rows = suggested.as_ref().map(|found| found.get("companies").unwrap_or(found));
+    let rows = suggested
+        .as_ref()
+        .map(|found| found.get("companies").unwrap_or(found));
     for row in rows.and_then(Value::as_array).into_iter().flatten() {
         let text = row.get("name").and_then(Value::as_str).unwrap_or("");
         if let (true, Some(id)) = (same(text), row.get("id").and_then(Value::as_u64)) {

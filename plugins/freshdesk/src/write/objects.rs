@@ -20,13 +20,16 @@ use transload_sdk::types::{
 use transload_sdk::words;
 
 use super::schema::{self, sheet, values};
-use super::{Changed, Creation, change, create, effect, exported_as, holds, made, reject, report, status_of};
+use super::{
+    Changed, Creation, change, create, effect, exported_as, holds, made, reject, report, status_of,
+};
 use crate::api::{Record, Schema};
 use crate::client;
 use crate::map::{self, FieldTarget, PARAGRAPH_BYTES, loss, record_target};
 use crate::state::Config;
 
-const EXPORTED: &str = "no custom object holds it: an administrator makes it by the sheet in the connector's README";
+const EXPORTED: &str =
+    "no custom object holds it: an administrator makes it by the sheet in the connector's README";
 
 /// Where an object's records are.
 pub fn path_of(schema: u64) -> String {
@@ -45,7 +48,10 @@ pub fn print_of(record: &Record, sent: &Map<String, Value>) -> String {
         let field = name.strip_prefix("field ");
         field.is_some_and(|field| sent.contains_key(field))
     };
-    let facets: Vec<_> = record_facets(record).into_iter().filter(|(n, _)| said(n)).collect();
+    let facets: Vec<_> = record_facets(record)
+        .into_iter()
+        .filter(|(n, _)| said(n))
+        .collect();
     map::print(&facets)
 }
 
@@ -111,7 +117,10 @@ struct Draft<'a> {
 impl Draft<'_> {
     /// Fills a field of the sheet, where the object has it.
     fn set(&mut self, label: &str, value: Value) -> bool {
-        let field = self.schema.field(label).filter(|field| field.kind != "PRIMARY");
+        let field = self
+            .schema
+            .field(label)
+            .filter(|field| field.kind != "PRIMARY");
         if let Some(field) = field {
             self.data.insert(field.name.clone(), value);
         }
@@ -121,7 +130,10 @@ impl Draft<'_> {
     /// Whom or what the record belongs to: in a lookup, else in words.
     fn belongs(&mut self, label: &str, field: &'static str, reference: Option<&Reference>) {
         let Some(reference) = reference else { return };
-        let is_lookup = self.schema.field(label).is_some_and(|f| f.kind == "RELATIONSHIP");
+        let is_lookup = self
+            .schema
+            .field(label)
+            .is_some_and(|f| f.kind == "RELATIONSHIP");
         let note = match map::lookup_value(reference) {
             Some(value) if is_lookup => {
                 self.set(label, value);
@@ -169,7 +181,9 @@ fn draft<'a>(
             now.push(field.clone());
         }
     }
-    let Draft { data, card, losses, .. } = &mut draft;
+    let Draft {
+        data, card, losses, ..
+    } = &mut draft;
     values(&now, &texts, data, card, losses);
     card.lists(&now, losses);
     let name = match object.title.trim() {
@@ -179,26 +193,44 @@ fn draft<'a>(
     if name.chars().count() > map::TEXT_CHARS || !draft.set(sheet::TITLE, json!(name)) {
         draft.card.add("title", name);
         let note = "no field takes the title: on the source card";
-        draft.losses.push(loss("custom-object.title", Fidelity::Converted, note));
+        draft
+            .losses
+            .push(loss("custom-object.title", Fidelity::Converted, note));
     }
     draft.set(sheet::RUN, json!(cx.run()));
     if let Some(at) = head.created_at.and_then(transload_sdk::time::format_utc) {
         draft.set(sheet::CREATED, json!(at));
     }
-    draft.belongs(sheet::CUSTOMER, "custom-object.customer", object.customer.as_ref());
-    draft.belongs(sheet::COMPANY, "custom-object.company", object.company.as_ref());
-    draft.belongs(sheet::TICKET, "custom-object.conversation", object.conversation.as_ref());
+    draft.belongs(
+        sheet::CUSTOMER,
+        "custom-object.customer",
+        object.customer.as_ref(),
+    );
+    draft.belongs(
+        sheet::COMPANY,
+        "custom-object.company",
+        object.company.as_ref(),
+    );
+    draft.belongs(
+        sheet::TICKET,
+        "custom-object.conversation",
+        object.conversation.as_ref(),
+    );
     facts(cx, object, &mut draft.card)?;
     let Draft { card, losses, .. } = &draft;
     let text = card.render(cx.platform(), item, item.entry(), losses)?;
     let (text, cut) = fitted(&text, PARAGRAPH_BYTES);
     if cut {
         let note = "the source card is cut: a paragraph holds 60,000 bytes";
-        draft.losses.push(loss("custom-object.data", Fidelity::Lost, note));
+        draft
+            .losses
+            .push(loss("custom-object.data", Fidelity::Lost, note));
     }
     if !draft.set(sheet::CARD, json!(text.trim_end())) {
         let note = "the custom object has no field for the source card";
-        draft.losses.push(loss("custom-object", Fidelity::Lost, note));
+        draft
+            .losses
+            .push(loss("custom-object", Fidelity::Lost, note));
     }
     Ok(draft)
 }
@@ -216,7 +248,10 @@ fn facts(cx: &Context, object: &CustomObject, card: &mut Facts) -> Result<(), Er
     card.references("tags", &object.tags);
     card.time("closed", object.closed_at);
     for comment in &object.comments {
-        let at = comment.at.and_then(transload_sdk::time::format_utc).unwrap_or_default();
+        let at = comment
+            .at
+            .and_then(transload_sdk::time::format_utc)
+            .unwrap_or_default();
         let name = format!("comment {at} {}", words::author(&comment.author));
         card.add(name, cx.blobs().read_text(&comment.text)?);
     }
@@ -244,7 +279,9 @@ async fn one_record(
     let find = async || by_marker(cx, schema, &item.marker).await;
     let run = schema.field(sheet::RUN).map(|field| field.name.as_str());
     let ours = |record: &Record| {
-        let held = run.and_then(|name| record.data.get(name)).and_then(Value::as_str);
+        let held = run
+            .and_then(|name| record.data.get(name))
+            .and_then(Value::as_str);
         held == Some(cx.run())
     };
     // A success is 200 here, and a repetition is refused by the primary field (Freshdesk facts §11).
@@ -258,7 +295,12 @@ async fn one_record(
             report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
         }
         Creation::Refused(refusal) => {
-            let taken = refusal.errors.iter().any(|e| e.code == "duplicate_value");
+            let primary = schema.primary().map(|field| field.name.as_str());
+            // The code of a primary value that is taken is not known for sure (Freshdesk facts §4 [INF]).
+            let taken = refusal
+                .errors
+                .iter()
+                .any(|e| e.code == "duplicate_value" || Some(e.field.as_str()) == primary);
             let there = if taken || refusal.status == 409 {
                 by_marker(cx, schema, &item.marker).await?
             } else {
@@ -329,8 +371,7 @@ async fn update(
         client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&body)
     };
     let read = async || client::find::<Record>(cx, &path).await;
-    let is_done =
-        |record: &Record| holds(&Value::Object(record.data.clone()), &change_of.wanted);
+    let is_done = |record: &Record| holds(&Value::Object(record.data.clone()), &change_of.wanted);
     match change(cx, request, read, is_done).await? {
         Changed::Done(record, key) => {
             main.action = Action::Updated;

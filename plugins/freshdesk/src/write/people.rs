@@ -14,9 +14,7 @@ use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::policy::{self, canonical, is_empty};
-use transload_sdk::types::{
-    AddressChannel, Customer, Entity, Error, Fidelity, Head, Kind, Loss,
-};
+use transload_sdk::types::{AddressChannel, Customer, Entity, Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
 use super::matching::{company_by_name, marker_of};
@@ -45,9 +43,8 @@ pub fn facets(now: &impl Serialize) -> Vec<(String, String)> {
     for (name, value) in now.as_object().into_iter().flatten() {
         match (name.as_str(), value) {
             ("custom_fields", Value::Object(fields)) => {
-                let field = |(name, value): (&String, &Value)| {
-                    (format!("field {name}"), canonical(value))
-                };
+                let field =
+                    |(name, value): (&String, &Value)| (format!("field {name}"), canonical(value));
                 facets.extend(fields.iter().map(field));
             }
             ("email" | "domains" | "other_emails", value) => {
@@ -67,14 +64,19 @@ fn print_of(now: &impl Serialize, sent: &Map<String, Value>) -> String {
         Some(name) => fields.is_some_and(|fields| fields.get(name).is_some()),
         None => sent.contains_key(name),
     };
-    let facets: Vec<_> = facets(now).into_iter().filter(|(name, _)| said(name)).collect();
+    let facets: Vec<_> = facets(now)
+        .into_iter()
+        .filter(|(name, _)| said(name))
+        .collect();
     map::print(&facets)
 }
 
 /// Whether fields carry this run.
 pub fn is_of_run(cx: &Context, state: &State, owner: Owner, fields: &Map<String, Value>) -> bool {
     let run = state.field(owner, own_field::RUN);
-    let held = run.and_then(|name| fields.get(name)).and_then(Value::as_str);
+    let held = run
+        .and_then(|name| fields.get(name))
+        .and_then(Value::as_str);
     held == Some(cx.run())
 }
 
@@ -119,7 +121,10 @@ fn changes(
     before: &Value,
 ) -> (Map<String, Value>, Map<String, Value>) {
     let fields = |object: &Value| object.as_object().cloned().unwrap_or_default();
-    let mut own = wanted.remove("custom_fields").map(|f| fields(&f)).unwrap_or_default();
+    let mut own = wanted
+        .remove("custom_fields")
+        .map(|f| fields(&f))
+        .unwrap_or_default();
     // Which run made it must not be said of what we only changed.
     if let Some(run) = state.field(owner, own_field::RUN) {
         own.remove(run);
@@ -144,8 +149,10 @@ fn changes(
     let of_fields = policy::changes(item.policy, &own, &there("custom_fields"));
     if !of_fields.wanted.is_empty() {
         let (wanted, before) = (of_fields.wanted, of_fields.before);
-        now.wanted.insert("custom_fields".to_owned(), Value::Object(wanted));
-        now.before.insert("custom_fields".to_owned(), Value::Object(before));
+        now.wanted
+            .insert("custom_fields".to_owned(), Value::Object(wanted));
+        now.before
+            .insert("custom_fields".to_owned(), Value::Object(before));
     }
     (now.wanted, now.before)
 }
@@ -233,13 +240,17 @@ impl ContactDraft<'_> {
             set("mobile", json!(mobile));
         }
         let card = self.card_text()?;
-        set("description", json!(fitted(&card, PARAGRAPH_BYTES).0.trim_end()));
+        set(
+            "description",
+            json!(fitted(&card, PARAGRAPH_BYTES).0.trim_end()),
+        );
         Ok(body)
     }
 
     fn card_text(&self) -> Result<String, Error> {
         let entry = self.item.entry();
-        self.card.render(self.platform, self.item, entry, &self.losses)
+        self.card
+            .render(self.platform, self.item, entry, &self.losses)
     }
 
     /// Moves an address to the card.
@@ -277,7 +288,8 @@ impl ContactDraft<'_> {
                         continue;
                     }
                     let note = "more than the addresses a contact has: on the source card";
-                    self.losses.push(loss("customer.addresses.email", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("customer.addresses.email", Fidelity::Converted, note));
                 }
                 (AddressChannel::Phone, _, Some(phone)) => {
                     if self.phone.as_ref() == Some(&phone) || self.mobile.as_ref() == Some(&phone) {
@@ -293,15 +305,18 @@ impl ContactDraft<'_> {
                         continue;
                     }
                     let note = "more than the two numbers a contact has: on the source card";
-                    self.losses.push(loss("customer.addresses.phone", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("customer.addresses.phone", Fidelity::Converted, note));
                 }
                 (AddressChannel::Email, ..) => {
                     let note = "shared or malformed: on the source card";
-                    self.losses.push(loss("customer.addresses.email", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("customer.addresses.email", Fidelity::Converted, note));
                 }
                 (AddressChannel::Phone | AddressChannel::Whatsapp, ..) => {
                     let note = "shared, or no full number: on the source card";
-                    self.losses.push(loss("customer.addresses.phone", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("customer.addresses.phone", Fidelity::Converted, note));
                 }
                 _ => {}
             }
@@ -376,7 +391,9 @@ pub fn draft<'a>(
     };
     draft.addresses(customer);
     if fitted(&draft.card_text()?, PARAGRAPH_BYTES).1 {
-        draft.losses.push(loss("customer", Fidelity::Lost, CARD_CUT));
+        draft
+            .losses
+            .push(loss("customer", Fidelity::Lost, CARD_CUT));
     }
     Ok(draft)
 }
@@ -535,11 +552,7 @@ async fn one_contact(
 }
 
 /// Who has an address that was refused as taken, if it is a contact.
-async fn owner_of(
-    cx: &Context,
-    refusal: &Refusal,
-    email: &str,
-) -> Result<Option<Contact>, Error> {
+async fn owner_of(cx: &Context, refusal: &Refusal, email: &str) -> Result<Option<Contact>, Error> {
     let found = match refusal.owner_of("email") {
         Some(id) => client::find::<Contact>(cx, &format!("/api/v2/contacts/{id}")).await?,
         None => contacts_by(cx, "email", email).await?.into_iter().next(),
@@ -551,8 +564,15 @@ async fn owner_of(
 /// who was found to be doubtful before (rule M-7): then the customer has a contact of his own, without the address.
 fn may_be(cx: &Context, item: &Item, owner: &Contact) -> bool {
     let id = owner.id.to_string();
-    let doubted = item.existing.as_ref().is_some_and(|c| c.doubtful.is_some() && c.target_id == id);
-    let external = owner.unique_external_id.as_deref().unwrap_or("").to_lowercase();
+    let doubted = item
+        .existing
+        .as_ref()
+        .is_some_and(|c| c.doubtful.is_some() && c.target_id == id);
+    let external = owner
+        .unique_external_id
+        .as_deref()
+        .unwrap_or("")
+        .to_lowercase();
     let of_source = external.starts_with(&cx.marker_prefix().to_lowercase());
     !owner.deleted && !of_source && !doubted
 }
@@ -588,7 +608,9 @@ async fn give_up(
             && let Some(number) = field.take()
         {
             draft.card.add("phone", &number);
-            draft.losses.push(loss("customer.addresses.phone", Fidelity::Converted, TAKEN));
+            draft
+                .losses
+                .push(loss("customer.addresses.phone", Fidelity::Converted, TAKEN));
             gave = true;
         }
     }
@@ -711,7 +733,10 @@ fn added_to(before: &Contact, draft: &ContactDraft<'_>) -> (Vec<String>, Vec<Str
     let mut tags = before.tags.clone();
     let wanted = draft.attributes.get("tags").and_then(Value::as_array);
     for tag in wanted.into_iter().flatten().filter_map(Value::as_str) {
-        if !tags.iter().any(|known| known.to_lowercase() == tag.to_lowercase()) {
+        if !tags
+            .iter()
+            .any(|known| known.to_lowercase() == tag.to_lowercase())
+        {
             tags.push(tag.to_owned());
         }
     }
@@ -887,11 +912,7 @@ async fn one_company(
 }
 
 /// Who has a name that was refused as taken.
-async fn holder_of(
-    cx: &Context,
-    refusal: &Refusal,
-    name: &str,
-) -> Result<Option<Company>, Error> {
+async fn holder_of(cx: &Context, refusal: &Refusal, name: &str) -> Result<Option<Company>, Error> {
     match refusal.owner_of("name") {
         Some(id) => client::find(cx, &format!("/api/v2/companies/{id}")).await,
         None => company_by_name(cx, name).await,
@@ -928,7 +949,9 @@ async fn update_company(
     // A marker of somebody else's is never replaced.
     if !marker_of(state, &before).is_empty()
         && let Some(name) = state.field(Owner::Company, own_field::MARKER)
-        && let Some(fields) = wanted.get_mut("custom_fields").and_then(Value::as_object_mut)
+        && let Some(fields) = wanted
+            .get_mut("custom_fields")
+            .and_then(Value::as_object_mut)
     {
         fields.remove(name);
     }

@@ -1,7 +1,7 @@
 //! Fields, custom objects, tags and brands: found before they are made.
 //!
 //! A field has no key of ours and no description: it is known again by its label and type, and by the marker that stands in its
-//! label for customers, who do not see it (Freshdesk facts §9). Company fields have no such label. Custom objects and their
+//! label for customers, who do not see it (Freshdesk facts §9). Custom objects and their
 //! fields are made by an administrator, in the UI only (Freshdesk facts §11): here they are found, and what is missing is named.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,15 +118,18 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn body(&self, cx: &Context) -> Value {
+    fn body(&self, cx: &Context, with_marker: bool) -> Value {
         let mut body = json!({"label": self.label, "type": self.kind});
         let mut set = |name: &str, value: Value| {
             if let Some(body) = body.as_object_mut() {
                 body.insert(name.to_owned(), value);
             }
         };
-        if self.owner != Owner::Company {
-            set("label_for_customers", json!(description_marker(cx, self.marker)));
+        if with_marker {
+            set(
+                "label_for_customers",
+                json!(description_marker(cx, self.marker)),
+            );
         }
         if self.owner == Owner::Ticket {
             set("customers_can_edit", json!(false));
@@ -195,18 +198,25 @@ pub async fn field(
         in_doubt_since.is_some() && is_of_run(cx, Some(&field.label_for_customers))
     };
     if let Some(found) = known.iter().find(|field| wanted.is(field) && !lost(field)) {
-        let effect = effect(part, kind, wanted.target(found).to_string(), Action::Matched);
+        let effect = effect(
+            part,
+            kind,
+            wanted.target(found).to_string(),
+            Action::Matched,
+        );
         return Ok(Ok((found.clone(), effect)));
     }
-    let body = wanted.body(cx);
     let find = async || {
         let fields = all_fields(cx, wanted.owner).await?;
         Ok(fields.into_iter().find(|field| wanted.is(field)))
     };
     let ours = |field: &FieldDefinition| is_of_run(cx, Some(&field.label_for_customers));
-    let paths = [Some(wanted.owner.fields_path()), wanted.owner.other_fields_path()];
+    let mut path = wanted.owner.fields_path();
+    let mut other = wanted.owner.other_fields_path();
+    let mut marked = true;
     let mut refused = Refusal::default();
-    for (path, step) in paths.into_iter().flatten().zip(["create", "create-admin"]) {
+    for step in ["create", "create:1", "create:2"] {
+        let body = wanted.body(cx, marked);
         let request = client::once(cx, "POST", path, key(item, part, step)).json(&body);
         match create(in_doubt_since, 201, request, find, ours).await? {
             Creation::There(found, proof, key) => {
@@ -219,15 +229,26 @@ pub async fn field(
                 known.push(found.clone());
                 return Ok(Ok((found, effect)));
             }
-            // Which of the two paths is there is not known (Freshdesk facts §9).
-            Creation::Refused(refusal) if matches!(refusal.status, 404 | 405) => refused = refusal,
-            Creation::Refused(refusal) => {
-                return Ok(Err(Status::Rejected(refusal.rejection())));
-            }
+            Creation::Refused(refusal) => refused = refusal,
             Creation::Unsettled => {
                 let why = "a field whose creation was not answered".to_owned();
                 return Ok(Err(Status::Unsettled(why)));
             }
+        }
+        // Which of the two paths is there is not known, nor whether a company field has a label for customers (Freshdesk
+        // facts §9).
+        match (refused.status, other.take()) {
+            (404 | 405, Some(admin)) => path = admin,
+            (_, left)
+                if marked
+                    && refused
+                        .about("label_for_customers", "invalid_field")
+                        .is_some() =>
+            {
+                marked = false;
+                other = left;
+            }
+            _ => break,
         }
     }
     Ok(Err(Status::Rejected(refused.rejection())))
@@ -307,9 +328,10 @@ async fn one_field(
     let mut losses = Vec::new();
     let (kind, exact) = map::field_type(&definition.field_type, !definition.options.is_empty());
     let pairs = match kind {
-        "custom_dropdown" => {
-            map::choices(&definition.options, definition.field_type == FieldType::Tree)
-        }
+        "custom_dropdown" => map::choices(
+            &definition.options,
+            definition.field_type == FieldType::Tree,
+        ),
         _ => Vec::new(),
     };
     let label = match definition.label.trim() {
@@ -463,8 +485,14 @@ fn plain(name: &str) -> String {
 /// The schema that stands for an object type: the one that the settings name, else the one of its name.
 pub fn schema_of<'s>(config: &Config, schemas: &'s [Schema], object: &str) -> Option<&'s Schema> {
     let wanted = config.objects.get(object).map_or(object, String::as_str);
-    let by_id = schemas.iter().find(|schema| schema.id.to_string() == wanted);
-    by_id.or_else(|| schemas.iter().find(|schema| plain(&schema.name) == plain(wanted)))
+    let by_id = schemas
+        .iter()
+        .find(|schema| schema.id.to_string() == wanted);
+    by_id.or_else(|| {
+        schemas
+            .iter()
+            .find(|schema| plain(&schema.name) == plain(wanted))
+    })
 }
 
 impl Schema {
@@ -477,7 +505,9 @@ impl Schema {
 
     /// The field whose values are unique.
     pub fn primary(&self) -> Option<&SchemaField> {
-        self.fields.iter().find(|f| !f.deleted && f.kind == "PRIMARY")
+        self.fields
+            .iter()
+            .find(|f| !f.deleted && f.kind == "PRIMARY")
     }
 }
 
@@ -511,10 +541,19 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let losses: Vec<Loss> = lacks
             .filter(|(label, _)| schema.field(label).is_none())
             .map(|(label, _)| {
-                loss(format!("object-type.{}", plain(label)), Fidelity::Converted, LACKS)
+                loss(
+                    format!("object-type.{}", plain(label)),
+                    Fidelity::Converted,
+                    LACKS,
+                )
             })
             .collect();
-        let main = effect("main", "object_type", schema.id.to_string(), Action::Matched);
+        let main = effect(
+            "main",
+            "object_type",
+            schema.id.to_string(),
+            Action::Matched,
+        );
         report(cx, item, Status::Matched, vec![main], losses);
     }
     Ok(())
@@ -616,11 +655,14 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
         }
         let target = map::tag(&tag.name);
         if target != tag.name {
-            let note = "written as a tag is: 32 characters, no commas; a longer one ends in its digest";
+            let note =
+                "written as a tag is: 32 characters, no commas; a longer one ends in its digest";
             losses.push(loss("tag.name", Fidelity::Converted, note));
         }
         // Freshdesk does not mind the case (Freshdesk facts §10).
-        let other = first.entry(target.to_lowercase()).or_insert_with(|| tag.name.clone());
+        let other = first
+            .entry(target.to_lowercase())
+            .or_insert_with(|| tag.name.clone());
         if *other != tag.name {
             let note = "another tag of the source is the same tag in Freshdesk";
             losses.push(loss("tag.name", Fidelity::Lost, note));

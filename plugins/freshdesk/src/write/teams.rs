@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key};
@@ -105,17 +105,19 @@ async fn make_group(
     let request = client::once(cx, "POST", "/api/v2/groups", key).json(&body);
     let find = async || Ok(groups(cx).await?.into_iter().find(|g| is_called(g, name)));
     let ours = |group: &Group| is_of_run(cx, group.description.as_deref());
-    Ok(match create(item.in_doubt_since, 201, request, find, ours).await? {
-        Creation::There(group, proof, key) => {
-            let mut main = made("main", "group", group.id.to_string(), proof, key);
-            main.fingerprint = Some(map::print(&group_facets(&group)));
-            Ok((group, main))
-        }
-        Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
-        Creation::Unsettled => Err(Status::Unsettled(
-            "a group whose creation was not answered".to_owned(),
-        )),
-    })
+    Ok(
+        match create(item.in_doubt_since, 201, request, find, ours).await? {
+            Creation::There(group, proof, key) => {
+                let mut main = made("main", "group", group.id.to_string(), proof, key);
+                main.fingerprint = Some(map::print(&group_facets(&group)));
+                Ok((group, main))
+            }
+            Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
+            Creation::Unsettled => Err(Status::Unsettled(
+                "a group whose creation was not answered".to_owned(),
+            )),
+        },
+    )
 }
 
 // ---- agents
@@ -191,7 +193,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 }
             }
             (None, _) => {
-                let note = "no agent with this address: a stand-in writes for him and texts name him";
+                let note =
+                    "no agent with this address: a stand-in writes for him and texts name him";
                 losses.push(loss("agent", Fidelity::Converted, note));
                 let name = match agent.name.trim() {
                     "" => item.entry().head.id.as_str(),
@@ -238,7 +241,11 @@ fn losses_of(item: &Item, agent: &types::Agent) -> Vec<Loss> {
     let looks = parts.map(|(field, _)| loss(field, Fidelity::Lost, note));
     let fields = item.entry().head.fields.iter().map(|field| {
         let path = format!("fields.{}", field.name);
-        loss(path, Fidelity::Lost, "agents of Freshdesk have no custom fields")
+        loss(
+            path,
+            Fidelity::Lost,
+            "agents of Freshdesk have no custom fields",
+        )
     });
     looks.chain(fields).collect()
 }
@@ -247,7 +254,11 @@ fn losses_of(item: &Item, agent: &types::Agent) -> Vec<Loss> {
 async fn agent_role(cx: &Context) -> Result<Option<u64>, Error> {
     let roles: Vec<Role> = client::read(cx, "/api/v2/roles").await?;
     let named = roles.iter().find(|role| role.name == "Agent");
-    let alike = || roles.iter().find(|role| role.is_default && role.name.contains("Agent"));
+    let alike = || {
+        roles
+            .iter()
+            .find(|role| role.is_default && role.name.contains("Agent"))
+    };
     Ok(named.or_else(alike).map(|role| role.id))
 }
 
@@ -269,22 +280,24 @@ async fn make_agent(
         let same = |agent: &Agent| address_of(agent).as_deref() == Some(email);
         Ok(staff.into_iter().find(same))
     };
-    Ok(match create(item.in_doubt_since, 201, request, find, |_| false).await? {
-        Creation::There(agent, proof, key) => {
-            // Nobody had the address when this unit began, where it is not in doubt (rule D-4).
-            let absent = item.in_doubt_since.is_none().then_some(Proof::AbsentBefore);
-            let mut main = made("main", "agent", agent.id.to_string(), proof.or(absent), key);
-            main.fingerprint = Some(map::print(&agent_facets(&agent)));
-            Ok(main)
-        }
-        Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
-        Creation::Unsettled => Err(Status::Unsettled(
-            "an agent whose creation was not answered".to_owned(),
-        )),
-    })
+    Ok(
+        match create(item.in_doubt_since, 201, request, find, |_| false).await? {
+            Creation::There(agent, proof, key) => {
+                // Nobody had the address when this unit began, where it is not in doubt (rule D-4).
+                let absent = item.in_doubt_since.is_none().then_some(Proof::AbsentBefore);
+                let mut main = made("main", "agent", agent.id.to_string(), proof.or(absent), key);
+                main.fingerprint = Some(map::print(&agent_facets(&agent)));
+                Ok(main)
+            }
+            Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
+            Creation::Unsettled => Err(Status::Unsettled(
+                "an agent whose creation was not answered".to_owned(),
+            )),
+        },
+    )
 }
 
-/// Adds agents to a group, which takes a list of all of them. The effect is the first agent's.
+/// Adds agents to a group, which takes a list of all of them in one request.
 async fn join(
     cx: &Context,
     group: u64,
@@ -296,59 +309,71 @@ async fn join(
         return Ok(());
     };
     let there: BTreeSet<u64> = before.agent_ids.iter().copied().collect();
-    let added: BTreeSet<u64> = members
-        .iter()
-        .map(|(_, id)| *id)
+    // Two agents of the source can be one here.
+    let mut each: BTreeMap<u64, usize> = BTreeMap::new();
+    for (at, id) in members {
+        each.entry(*id).or_insert(*at);
+    }
+    let added: BTreeSet<u64> = each
+        .keys()
+        .copied()
         .filter(|id| !there.contains(id))
         .collect();
-    // An earlier attempt may have added them: of a group of this run it is known that nobody else did.
-    let lost: BTreeSet<u64> = members
-        .iter()
-        .filter(|(at, id)| {
-            let item = drafts.get(*at).map(|draft| draft.item);
-            let in_doubt = item.is_some_and(|item| item.in_doubt_since.is_some());
-            there.contains(id) && in_doubt && is_of_run(cx, before.description.as_deref())
-        })
-        .map(|(_, id)| *id)
-        .collect();
-    let ours: BTreeSet<u64> = added.union(&lost).copied().collect();
-    let first = members.iter().find(|(_, id)| ours.contains(id));
-    let Some(draft) = first.and_then(|(at, _)| drafts.get_mut(*at)) else {
-        return Ok(());
-    };
-    let part = format!("members:{group}");
-    let all: BTreeSet<u64> = there.union(&added).copied().collect();
-    let body = json!({"agent_ids": all});
-    let request = |step: &str| {
-        let key = key(&draft.item.key, part.clone(), step);
-        client::idempotent(cx, "PUT", path.clone(), key).json(&body)
-    };
-    let read = async || client::find::<Group>(cx, &path).await;
-    let is_done = |group: &Group| added.iter().all(|id| group.agent_ids.contains(id));
-    let key = if added.is_empty() {
-        None
-    } else {
-        match change(cx, request, read, is_done).await? {
-            Changed::Done(_, key) => Some(key),
-            Changed::Refused(_) | Changed::Unknown => {
-                let note = "the group did not take its member";
-                draft.losses.push(loss("agent.teams", Fidelity::Lost, note));
-                return Ok(());
+    let part = format!("member:{group}");
+    if !added.is_empty() {
+        let all: BTreeSet<u64> = there.union(&added).copied().collect();
+        let body = json!({"agent_ids": all});
+        let request = |step: &str| {
+            let key = key("*", format!("members:{group}"), step);
+            client::idempotent(cx, "PUT", path.clone(), key).json(&body)
+        };
+        let read = async || client::find::<Group>(cx, &path).await;
+        let is_done = |group: &Group| added.iter().all(|id| group.agent_ids.contains(id));
+        let done = change(cx, request, read, is_done).await?;
+        for (id, at) in each.iter().filter(|(id, _)| added.contains(id)) {
+            let Some(draft) = drafts.get_mut(*at) else {
+                continue;
+            };
+            match &done {
+                Changed::Done(_, key) => {
+                    // It was read as missing right before, in this unit (rule D-4).
+                    let proof = Some(Proof::AbsentBefore);
+                    let id = member_target(group, *id);
+                    draft
+                        .effects
+                        .push(made(&part, "group_member", id, proof, key.clone()));
+                }
+                Changed::Refused(_) | Changed::Unknown => {
+                    let note = "the group did not take its member";
+                    draft.losses.push(loss("agent.teams", Fidelity::Lost, note));
+                }
             }
         }
-    };
-    let before = json!({"added": ours});
-    draft.effects.push(Effect {
-        key,
-        before: Some(before.to_string()),
-        ..effect(&part, "group_members", group.to_string(), Action::Updated)
-    });
+    }
+    // An earlier attempt may have added those that are there: of a group of this run it is known that nobody else did.
+    let of_run = is_of_run(cx, before.description.as_deref());
+    for (id, at) in each.iter().filter(|(id, _)| of_run && there.contains(id)) {
+        let Some(draft) = drafts.get_mut(*at) else {
+            continue;
+        };
+        if draft.item.in_doubt_since.is_some() {
+            let id = member_target(group, *id);
+            draft.effects.push(Effect {
+                proof: Some(Proof::Marker(cx.run().to_owned())),
+                ..effect(&part, "group_member", id, Action::Created)
+            });
+        }
+    }
     Ok(())
 }
 
-/// The agents whom an effect on a group added.
-pub fn added(before: &str) -> BTreeSet<u64> {
-    let before: Value = serde_json::from_str(before).unwrap_or_default();
-    let list = before.get("added").and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_u64).collect()
+/// An agent's place in a group as effects name it: `7/42`.
+pub fn member_target(group: u64, agent: u64) -> String {
+    format!("{group}/{agent}")
+}
+
+/// Group and agent out of such a name.
+pub fn member_parts(target: &str) -> Option<(u64, u64)> {
+    let (group, agent) = target.split_once('/')?;
+    Some((group.parse().ok()?, agent.parse().ok()?))
 }
