@@ -96,11 +96,375 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `switches` | what a test may choose |
+//! | `model`, `state` | what an account holds; indexes, links, the queue of what is due |
+//! | `standard.json`, `properties`, `values` | standard objects; properties; what each type takes |
+//! | `answer`, `call` | shapes of answers; one request, its way, paging, limits |
+//! | `auth`, `account` | who calls; what the account is |
+//! | `objects`, `links`, `search` | records, associations, finding |
+//! | `pipelines`, `schemas` | pipelines, custom objects |
+//! | `files`, `conversations` | files and folders; inbox and custom channels |
+//! | `rules` | what the account does on its own |
+//! | `seed`, `snapshot` | what was there before, looking at it all |
 //!
 //! Not here: deals' and quotes' rules, marketing, lists, imports of CSV, webhooks, the knowledge base, workflows as an API.
 
+mod account;
+mod answer;
+mod auth;
+mod call;
+mod conversations;
+mod files;
+mod links;
+pub mod model;
+mod objects;
+mod pipelines;
+mod properties;
+mod rules;
+mod schemas;
+mod search;
+mod seed;
+mod snapshot;
+mod state;
 mod switches;
+mod values;
 
+#[cfg(test)]
+mod tests;
+
+use std::ops::Deref;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, State as Shared};
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+pub use snapshot::Snapshot;
 pub use switches::{
     ArchivedOwner, Config, EmailUpsert, OauthClient, Plan, Preexisting, Switches, TicketTimes,
 };
+
+use answer::{Answer, Failure, Outcome};
+use call::{Api, Call, Request};
+use model::{Id, TypeId};
+use state::State;
+
+use crate::common::{Account, Harness, Held, base_url};
+
+/// Largest body that is read; a file may have 2 GB, which no test needs.
+const BODY_BYTES: usize = 512 * 1024 * 1024;
+/// Longest path and query (§2) [INF].
+const URL_BYTES: usize = 16_384;
+
+/// A HubSpot account; clones share it.
+#[derive(Clone)]
+pub struct Simulator {
+    account: Account,
+    held: Held<State>,
+}
+
+impl Deref for Simulator {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl Simulator {
+    /// A new account.
+    pub fn new(config: Config) -> Self {
+        let harness = Harness::new(config.clock.clone(), error_body);
+        harness.limits.set_off(!config.rate_limits);
+        let mut state = State::new(config, harness.outbox.clone(), harness.automations.clone());
+        call::set_limits(&state, &harness.limits);
+        seed::fill(&mut state);
+        harness.outbox.clear();
+        harness.automations.clear();
+        let held = Held::new(&harness, state);
+        // A form with a file is longer than the framework takes unless it is told to; `BODY_BYTES` bounds it.
+        let routes = Router::new()
+            .fallback(handle)
+            .layer(DefaultBodyLimit::max(BODY_BYTES))
+            .with_state(held.clone());
+        let account = Account::new(&harness, routes);
+        Self { account, held }
+    }
+
+    /// The content, for comparing field by field. Lets time pass up to the clock first.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.held.lock())
+    }
+
+    /// The content as canonical JSON without anything that differs between two runs that did the same: ids are replaced by
+    /// unique values or names, times nobody gave are left out, and so is the recycle bin.
+    pub fn state_fingerprint(&self) -> Value {
+        snapshot::fingerprint(&self.held.lock())
+    }
+
+    /// Changes the open questions of a running account.
+    pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
+        self.set_up(|config| change(&mut config.switches));
+    }
+
+    /// Changes anything else of a running account that an admin could change: plan, settings.
+    pub fn set_up(&self, change: impl FnOnce(&mut Config)) {
+        let mut state = self.held.lock();
+        change(&mut state.config);
+        call::set_limits(&state, &self.harness().limits);
+    }
+
+    /// A service key with the scopes of [`Config::scopes`]; it does not end (§1.1). Every call makes another key, with limits of
+    /// its own.
+    pub fn admin_token(&self) -> String {
+        let mut state = self.held.lock();
+        let scopes = state.config.scopes.clone();
+        auth::service_key(&mut state, &scopes)
+    }
+
+    /// A service key with these scopes.
+    pub fn token_with(&self, scopes: &[&str]) -> String {
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        auth::service_key(&mut self.held.lock(), &scopes)
+    }
+
+    /// A service key ends, as when somebody rotates it with "expire now".
+    pub fn end_token(&self, token: &str) {
+        self.held.lock().tokens.remove(token);
+    }
+
+    /// Makes a record with plain links as a person in the account does beside the migration; its number, or what was refused.
+    ///
+    /// # Errors
+    /// The sentence of the refusal.
+    pub fn make(&self, object: TypeId, values: &Value, to: &[(TypeId, Id)]) -> Result<Id, String> {
+        seed::make(&mut self.held.lock(), object, values, to)
+    }
+
+    /// Changes a record as a person in the account does beside the migration.
+    ///
+    /// # Errors
+    /// The sentence of the refusal.
+    pub fn change(&self, object: TypeId, id: Id, values: &Value) -> Result<(), String> {
+        let mut state = self.held.lock();
+        let id = state
+            .record(object, id)
+            .map(|r| r.id)
+            .ok_or("resource not found")?;
+        let values: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
+        let prepared = objects::prepare(&mut state, object, Some(id), &values, false);
+        let prepared = prepared.map_err(|failure| failure.message)?;
+        objects::commit(&mut state, object, prepared, "CRM_UI");
+        Ok(())
+    }
+
+    /// Deletes a record as a person in the account does beside the migration; whether there was one.
+    pub fn remove(&self, object: TypeId, id: Id) -> bool {
+        self.held.lock().archive(object, id)
+    }
+
+    /// Merges a record into another as a person in the account does beside the migration.
+    pub fn merge(&self, object: TypeId, primary: Id, other: Id) {
+        objects::merge_records(&mut self.held.lock(), object, primary, other);
+    }
+
+    /// Nobody may write a record for two seconds: 423 (§2).
+    pub fn lock_record(&self, object: TypeId, id: Id) {
+        self.held.lock().lock_record(object, id);
+    }
+
+    /// Puts a file at an address, for imports from it (§12).
+    pub fn serve_remote(&self, url: &str, bytes: impl Into<Bytes>) {
+        self.held.lock().remote.insert(url.to_owned(), bytes.into());
+    }
+}
+
+fn error_body(status: StatusCode, message: &str) -> Value {
+    match status.as_u16() {
+        429 => json!({
+            "status": "error", "message": "You have reached your ten_secondly_rolling limit.", "errorType": "RATE_LIMIT",
+            "correlationId": "0", "policyName": "TEN_SECONDLY_ROLLING", "requestId": "0",
+        }),
+        401 => json!({
+            "status": "error", "message": message, "correlationId": "0", "category": "INVALID_AUTHENTICATION",
+        }),
+        _ => json!({"status": "error", "message": message, "correlationId": "0"}),
+    }
+}
+
+/// Every request: read it, then answer it while holding the account.
+async fn handle(
+    Shared(service): Shared<Held<State>>,
+    request: axum::extract::Request,
+) -> Response<Body> {
+    let uri = request
+        .uri()
+        .path_and_query()
+        .map_or(0, |uri| uri.as_str().len());
+    let read = if uri > URL_BYTES {
+        Err(Failure::new(414, "", "URI Too Long"))
+    } else {
+        let keep = service.as_it_was().config.keep_files;
+        read(request, keep).await
+    };
+    match read {
+        Ok(request) => answer(&service, &request).into_response(),
+        Err(failure) => failure.answer("0").into_response(),
+    }
+}
+
+/// The parts of a path, decoded.
+fn segments(path: &str) -> Vec<String> {
+    let decode = |part: &str| -> String {
+        let pairs = format!("p={}", part.replace('+', "%2B").replace('&', "%26"));
+        let mut decoded = url::form_urlencoded::parse(pairs.as_bytes());
+        decoded
+            .next()
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default()
+    };
+    path.trim_matches('/').split('/').map(decode).collect()
+}
+
+/// The request with its body.
+async fn read(request: axum::extract::Request, keep: bool) -> Result<Request, Failure> {
+    let (parts, body) = request.into_parts();
+    let kind = parts
+        .headers
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let pairs = |text: &[u8]| {
+        url::form_urlencoded::parse(text)
+            .into_owned()
+            .collect::<Vec<(String, String)>>()
+    };
+    let mut read = Request {
+        method: parts.method.as_str().to_owned(),
+        path: segments(parts.uri.path()),
+        raw_path: parts.uri.path().to_owned(),
+        query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+        headers: parts.headers.clone(),
+        json: Value::Null,
+        length: 0,
+        form: vec![],
+        file: None,
+    };
+    let unreadable = || Failure::validation("The body cannot be read");
+    if kind.starts_with("multipart/form-data") {
+        let whole = axum::extract::Request::from_parts(parts, body);
+        let form = Multipart::from_request(whole, &()).await;
+        let mut form = form.map_err(|_| unreadable())?;
+        while let Some(part) = form.next_field().await.map_err(|_| unreadable())? {
+            let name = part.name().unwrap_or_default().to_owned();
+            let file_name = part.file_name().map(str::to_owned);
+            let kind = part
+                .content_type()
+                .unwrap_or("application/octet-stream")
+                .to_owned();
+            let bytes = part.bytes().await.map_err(|_| unreadable())?;
+            if name == "file" {
+                let file_name = file_name.unwrap_or_else(|| "file".to_owned());
+                read.file = Some(files::measured(&file_name, &kind, bytes, keep));
+            } else {
+                let text = String::from_utf8(bytes.to_vec()).map_err(|_| unreadable())?;
+                read.form.push((name, text));
+            }
+        }
+        return Ok(read);
+    }
+    let bytes = axum::body::to_bytes(body, BODY_BYTES)
+        .await
+        .map_err(|_| unreadable())?;
+    if bytes.is_empty() {
+        return Ok(read);
+    }
+    if kind.starts_with("application/x-www-form-urlencoded") {
+        read.form = pairs(&bytes);
+    } else if kind.starts_with("application/json") {
+        read.length = String::from_utf8_lossy(&bytes).chars().count();
+        read.json = serde_json::from_slice(&bytes).map_err(Failure::input)?;
+    } else {
+        return Err(Failure::new(
+            415,
+            "",
+            format!("Unsupported Media Type: {kind}"),
+        ));
+    }
+    Ok(read)
+}
+
+fn answer(service: &Held<State>, request: &Request) -> Answer {
+    let mut state = service.lock();
+    let correlation = state.uuid();
+    let configured = state.config.public_url.as_deref();
+    let base = base_url(
+        configured,
+        request.header("host"),
+        ".hubapi.com",
+        "https://api.hubapi.com",
+    );
+    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
+    if let ["hubfs" | "filemanager", ..] = path.as_slice() {
+        let got = if request.method == "GET" {
+            files::download(&state, &path)
+        } else {
+            Err(Failure::method())
+        };
+        return got.unwrap_or_else(|failure| failure.answer(&correlation));
+    }
+    let located = call::locate(&path);
+    if let Some((version, Api::Oauth, rest)) = &located {
+        let got = auth::route(&mut state, request, *version == call::Version::Old, rest);
+        return got.unwrap_or_else(|failure| failure.answer(&correlation));
+    }
+    let token = match auth::authenticate(&state, request) {
+        Ok(token) => token,
+        Err(failure) => return failure.answer(&correlation),
+    };
+    let Some((version, api, rest)) = located else {
+        return Failure::no_route().answer(&correlation);
+    };
+    let is_search =
+        api == Api::Objects && matches!(rest.as_slice(), [_, "search"]) && request.method == "POST";
+    let counted = call::count(&mut state, &service.harness.limits, &token, api, is_search);
+    let (outcome, headers) = match counted {
+        Ok(headers) => {
+            let mut call = Call {
+                state: &mut state,
+                request,
+                token,
+                version,
+                base,
+            };
+            (route(&mut call, api, &rest), headers)
+        }
+        Err((failure, headers)) => (Err(failure), headers),
+    };
+    let mut answer = outcome.unwrap_or_else(|failure| failure.answer(&correlation));
+    answer.headers.extend(headers);
+    answer.with("x-hubspot-correlation-id", correlation)
+}
+
+fn route(call: &mut Call<'_>, api: Api, rest: &[&str]) -> Outcome {
+    match api {
+        Api::Oauth => Err(Failure::no_route()),
+        Api::AccountInfo => account::info(call, rest),
+        Api::Owners => account::owners(call, rest),
+        Api::Users => account::users(call, rest),
+        Api::Limits => account::limits(call, rest),
+        Api::Validations => account::validations(call, rest),
+        Api::Properties => properties::route(call, rest),
+        Api::Pipelines => pipelines::route(call, rest),
+        Api::Schemas => schemas::route(call, rest),
+        Api::Objects => objects::route(call, rest),
+        Api::RecordLinks => links::of_record(call, rest),
+        Api::Links => links::route(call, rest),
+        Api::Files => files::route(call, rest),
+        Api::Folders => files::folders(call, rest),
+        Api::Conversations => conversations::route(call, rest),
+        Api::CustomChannels => conversations::channels(call, rest),
+    }
+}

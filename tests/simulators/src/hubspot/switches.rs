@@ -248,6 +248,8 @@ pub enum EmailUpsert {
 /// Behaviours nobody could confirm, and limits known only from memory. Each names the section of the HubSpot facts.
 #[derive(Debug, Clone)]
 pub struct Switches {
+    /// §1.1: without the scope `sales-email-read` e-mails come back without their texts; off, 403.
+    pub emails_redacted_without_scope: bool,
     /// §1.2: 2026-03 answers with the codes of 2026-09 (200, bodies); off, with those of v3/v4.
     pub new_codes_in_2026_03: bool,
     /// §1.2: a batch that succeeds in part is 207 in the dated versions too; off, 200 with `errors`.
@@ -279,6 +281,8 @@ pub struct Switches {
     pub exists_status: u16,
     /// §4 [MEM]: a company made by API is refused when its domain is taken.
     pub company_domain_unique: bool,
+    /// §6 [MEM]: the id of a merged record leads to the one that took it in, on a DELETE too; off, it is unknown.
+    pub merged_ids_follow: bool,
     /// §6: an unknown or read-only property of an activity is ignored; off, refused as everywhere.
     pub activity_unknown_ignored: bool,
     /// §6, §23: DELETE of an unknown or archived id: 404 or 204.
@@ -319,8 +323,10 @@ pub struct Switches {
     pub file_max_bytes: u64,
     /// §12 [MEM]: how long a signed address works when no `expirationSeconds` is given.
     pub signed_url_life: Duration,
-    /// §12: a private or deleted file's `id` in `hs_attachment_ids` that is unknown is refused [INF]; off, kept in silence.
+    /// §8, §12 [INF]: an id in `hs_attachment_ids` that is no file's is refused; off, kept in silence.
     pub unknown_attachment_refused: bool,
+    /// §19 [INF]: time until a contact has a company by its domain.
+    pub auto_company_delay: Duration,
     /// §14: time until search shows a new or changed record.
     pub search_lag: Duration,
     /// §14 [MEM]: IN and NOT_IN on enumerations find only lower-case values.
@@ -341,6 +347,7 @@ pub struct Switches {
 impl Default for Switches {
     fn default() -> Self {
         Self {
+            emails_redacted_without_scope: false,
             new_codes_in_2026_03: true,
             partial_is_207_in_dated: true,
             professional_per_day: 625_000,
@@ -356,6 +363,7 @@ impl Default for Switches {
             batch_archive_missing_fails: false,
             exists_status: 409,
             company_domain_unique: false,
+            merged_ids_follow: true,
             activity_unknown_ignored: false,
             delete_unknown_status: 404,
             unique_on_activities: false,
@@ -377,6 +385,7 @@ impl Default for Switches {
             file_max_bytes: 2 * 1024 * 1024 * 1024,
             signed_url_life: Duration::hours(24),
             unknown_attachment_refused: false,
+            auto_company_delay: Duration::seconds(10),
             search_lag: Duration::seconds(30),
             enumerations_lower_case_in_search: false,
             archived_owner: ArchivedOwner::Refused,
