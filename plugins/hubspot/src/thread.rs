@@ -200,8 +200,6 @@ pub struct Mapped {
     pub tickets: Vec<TicketDraft>,
     /// What stands under each, in order.
     pub children: Vec<Vec<Child>>,
-    /// Who is in charge: set when all is there, since tickets with an owner notify him when they are made (HubSpot facts §19).
-    pub owner: Option<String>,
     /// What does not arrive as it was.
     pub losses: Vec<Loss>,
     /// Files that HubSpot does not take.
@@ -262,7 +260,6 @@ pub fn map_thread(
     }
 
     let whose = customer(conversation, &mut card, &mut losses);
-    let owner = owner(conversation, around, &mut losses);
     let mut properties = ticket_properties(
         item,
         thread,
@@ -272,6 +269,9 @@ pub fn map_thread(
         &mut card,
         &mut losses,
     );
+    if let Some(owner) = owner(conversation, around, &mut losses) {
+        properties.insert("hubspot_owner_id".to_owned(), json!(owner));
+    }
     tags(
         conversation,
         around,
@@ -301,7 +301,6 @@ pub fn map_thread(
     Ok(Mapped {
         tickets,
         children,
-        owner,
         losses,
         refused,
     })

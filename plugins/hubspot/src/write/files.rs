@@ -5,9 +5,10 @@
 //! is known as this run's. An activity names its files when it is made, so they go first.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::effects::{made, print};
+use transload_sdk::effects::{self, made, print};
 use transload_sdk::http::{
     self, Creation, Making, OperationKey, Refusal as _, key, part_file, part_text,
 };
@@ -22,6 +23,8 @@ use crate::thread::File;
 
 /// What a file is.
 pub const FILES: &str = "files";
+/// What a folder of files is.
+pub const FOLDERS: &str = "folders";
 /// Characters of a name before the attachment's id. No limit is known; file systems take 255 bytes.
 const STEM_CHARS: usize = 100;
 /// Characters of an ending.
@@ -184,17 +187,9 @@ fn there(
     Fate::There(file, Box::new(effect))
 }
 
-/// The file at a path, by key and not by search (HubSpot facts §12).
 async fn at_path(cx: &Context, path: &str) -> Result<Option<Stored>, Error> {
-    let segments: Vec<String> = path.split('/').skip(1).map(http::segment).collect();
-    let path = client::files(&format!("/files/stat/{}", segments.join("/")));
-    let found: Option<Map<String, Value>> = client::find(cx, &path).await?;
-    let file = found.and_then(|mut found| found.remove("file"));
-    let stored = file
-        .map(serde_json::from_value::<Option<Stored>>)
-        .transpose();
-    let stored = stored.map_err(|_| Error::Bug("a file of another shape".to_owned()))?;
-    Ok(stored.flatten().filter(|stored| !stored.archived))
+    let found: Option<Stored> = stat(cx, path, "file").await?;
+    Ok(found.filter(|stored| !stored.archived))
 }
 
 /// One file; `None` where it is gone.
@@ -205,6 +200,92 @@ pub async fn by_id(cx: &Context, id: &str) -> Result<Option<Stored>, Error> {
     let path = client::files(&format!("/files/{}", http::segment(id)));
     let found: Option<Stored> = client::find(cx, &path).await?;
     Ok(found.filter(|stored| !stored.archived))
+}
+
+/// Makes or finds the folders that files of this run go into, so that a rollback knows which were made (rule D-10).
+///
+/// # Errors
+/// What ends the unit.
+pub async fn folders(cx: &Context) -> Result<(), Error> {
+    let whole = State::folder(cx.run());
+    let mut parent = String::new();
+    for name in whole.split('/').filter(|name| !name.is_empty()) {
+        let path = format!("{parent}/{name}");
+        let item = format!("own:folder:{path}");
+        let find = async || folder_at(cx, &path).await;
+        let effect = match find().await? {
+            Some(folder) => {
+                let of_run = path.contains(cx.run());
+                effects::found(cx, FOLDERS, folder.id, of_run)
+            }
+            None => {
+                let mut body = json!({"name": name});
+                if let Some(members) = body.as_object_mut().filter(|_| !parent.is_empty()) {
+                    members.insert("parentFolderPath".to_owned(), json!(parent));
+                }
+                let key = key(item.as_str(), "main", "create");
+                let request = client::once(cx, "POST", client::files("/folders"), key).json(&body);
+                let making = Making {
+                    in_doubt_since: None,
+                    settle_ms: SETTLE_MS,
+                    created: 201,
+                };
+                // It was not there before this call looked.
+                let ours = |_: &Folder| true;
+                let made = http::make(request, making, |reply| reply.json(), find, ours).await?;
+                match made {
+                    Creation::There(folder, proof, key) => made_folder(folder, proof, key),
+                    Creation::Refused(fault) => {
+                        let fault: Fault = fault;
+                        return Err(fault.rejection());
+                    }
+                    Creation::Unsettled => {
+                        let why = "a folder was not answered".to_owned();
+                        return Err(Error::Transient(why));
+                    }
+                }
+            }
+        };
+        effects::own(cx, &item, vec![effect]).await?;
+        parent = path;
+    }
+    Ok(())
+}
+
+fn made_folder(folder: Folder, proof: Option<Proof>, key: OperationKey) -> Effect {
+    let absent = proof.map(|proof| match proof {
+        Proof::Marker(_) => Proof::AbsentBefore,
+        proof => proof,
+    });
+    made("main", FOLDERS, folder.id, absent, key)
+}
+
+/// A folder (HubSpot facts §12).
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+struct Folder {
+    id: String,
+    archived: bool,
+}
+
+async fn folder_at(cx: &Context, path: &str) -> Result<Option<Folder>, Error> {
+    let found: Option<Folder> = stat(cx, path, "folder").await?;
+    Ok(found.filter(|folder| !folder.archived))
+}
+
+/// What is at a path, by key and not by search (HubSpot facts §12): the member that holds it.
+async fn stat<T: DeserializeOwned>(
+    cx: &Context,
+    path: &str,
+    member: &str,
+) -> Result<Option<T>, Error> {
+    let segments: Vec<String> = path.split('/').skip(1).map(http::segment).collect();
+    let path = client::files(&format!("/files/stat/{}", segments.join("/")));
+    let found: Option<Map<String, Value>> = client::find(cx, &path).await?;
+    let there = found.and_then(|mut found| found.remove(member));
+    let there = there.map(serde_json::from_value::<Option<T>>).transpose();
+    let there = there.map_err(|_| Error::Bug(format!("a {member} of another shape")))?;
+    Ok(there.flatten())
 }
 
 /// What a file is called there: its name with the attachment's id behind it. Letters and digits of any script stay, what a path

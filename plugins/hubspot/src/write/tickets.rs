@@ -1,9 +1,9 @@
 //! Threads as tickets, with their files and activities.
 //!
 //! A unit's threads go level by level, each level in as few requests as there can be: all tickets, a hundred a request, with their
-//! contacts; all files, one a request; all activities of a kind, a hundred a request, with their tickets and contacts; all owners,
-//! a hundred a request. A ticket is made in its last stage, since a later change would wake what reacts to closing, and without
-//! its owner, who would be told of it (HubSpot facts §19).
+//! contacts; all files, one a request; all activities of a kind, a hundred a request, with their tickets and contacts. A
+//! ticket is made in its last stage, since a later change would wake what reacts to closing. HubSpot may move a ticket when an
+//! incoming e-mail is logged on it (HubSpot facts §23): some are looked at, and if one moved, all are put back.
 //!
 //! Tickets carry a unique marker, so their requests may be repeated. Activities are looked for under their ticket
 //! ([`super::activities`]), files by their path ([`super::files`]).
@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
@@ -30,7 +30,7 @@ use transload_sdk::words::Words;
 use super::activities::{self, Want};
 use super::files::{self, Fate};
 use crate::api::{Fault, Record};
-use crate::client::{self, ChangeRow, Changed, LinkTo, Marks, Row, Saved};
+use crate::client::{self, ChangeRow, Changed, LinkTo, Marks, ROWS, Row, Saved};
 use crate::map::Choices;
 use crate::own;
 use crate::state::{Config, State};
@@ -41,7 +41,8 @@ use crate::thread::{
 };
 
 /// Properties that a ticket can do without: where HubSpot refuses the value of one, it is made without it.
-const DISPENSABLE: [&str; 5] = [
+const DISPENSABLE: [&str; 6] = [
+    "hubspot_owner_id",
     "hs_ticket_priority",
     "source_type",
     "createdate",
@@ -290,7 +291,7 @@ impl Loader<'_> {
         self.below(loads).await
     }
 
-    /// What stands under the tickets, and who is in charge of them.
+    /// What stands under the tickets.
     async fn below(&self, mut loads: Vec<Load<'_>>) -> Result<(), Error> {
         self.send_files(&mut loads).await?;
         for load in &mut loads {
@@ -298,7 +299,7 @@ impl Loader<'_> {
             load.spread();
         }
         self.activities(&mut loads).await?;
-        self.owners(&mut loads).await?;
+        self.stages(&mut loads).await?;
         for load in loads {
             self.conclude(load);
         }
@@ -536,60 +537,64 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Sets who is in charge, when all is there.
-    async fn owners(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
-        let mut places = Vec::new();
-        let mut rows = Vec::new();
-        for (at, load) in loads.iter().enumerate() {
-            let is_new = load
-                .effects
+    /// Puts tickets back into their stages that incoming e-mails moved. Looks at one request's worth of them, and at all only if one
+    /// of those moved.
+    async fn stages(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let mut wanted: BTreeMap<String, (usize, Map<String, Value>)> = BTreeMap::new();
+        let is_new = |load: &Load<'_>| {
+            load.effects
                 .first()
-                .is_some_and(|main| main.action == Action::Created);
-            let Some(owner) = load.mapped.owner.as_ref().filter(|_| is_new) else {
-                continue;
-            };
-            for (number, ticket) in load
-                .tickets
-                .iter()
-                .enumerate()
-                .take(load.mapped.tickets.len())
-            {
-                places.push((at, number));
-                rows.push(ChangeRow {
-                    id: ticket.clone(),
-                    properties: [("hubspot_owner_id".to_owned(), json!(owner))]
-                        .into_iter()
-                        .collect(),
+                .is_some_and(|main| main.action == Action::Created)
+        };
+        for (at, load) in loads.iter().enumerate().filter(|(_, load)| is_new(load)) {
+            let both = load.tickets.iter().zip(&load.mapped.children);
+            for (ticket, _) in both.filter(|(_, children)| children.iter().any(is_incoming)) {
+                let properties = load.mapped.tickets.first().map(|draft| &draft.properties);
+                let stays = |name: &&str| properties.is_some_and(|draft| draft.contains_key(*name));
+                let stage = ["hs_pipeline", "hs_pipeline_stage", "closed_date"];
+                let stage = stage.iter().filter(|name| stays(name)).filter_map(|name| {
+                    let value = properties?.get(*name)?;
+                    Some(((*name).to_owned(), value.clone()))
                 });
+                wanted.insert(ticket.clone(), (at, stage.collect()));
             }
         }
-        rows_once(&mut rows, &mut places);
-        if rows.is_empty() {
+        let ids: Vec<&String> = wanted.keys().collect();
+        let mut moved = Vec::new();
+        for (number, ids) in ids.chunks(ROWS).enumerate() {
+            if number > 0 && moved.is_empty() {
+                break;
+            }
+            let ids: BTreeSet<String> = ids.iter().map(|id| (*id).clone()).collect();
+            let now = client::read(self.cx, TICKETS, &ids, &["hs_pipeline_stage"]).await?;
+            for (id, record) in now {
+                let Some((at, properties)) = wanted.get(&id) else {
+                    continue;
+                };
+                let stage = properties.get("hs_pipeline_stage").and_then(Value::as_str);
+                if stage.is_some_and(|stage| stage != record.text("hs_pipeline_stage")) {
+                    let properties = properties.clone();
+                    moved.push((*at, ChangeRow { id, properties }));
+                }
+            }
+        }
+        if moved.is_empty() {
             return Ok(());
         }
-        let done = client::change(self.cx, TICKETS, &named("owners", loads), &rows).await?;
-        for ((at, number), done) in places.into_iter().zip(done) {
+        let rows: Vec<ChangeRow> = moved.iter().map(|(_, row)| row.clone()).collect();
+        let done = client::change(self.cx, TICKETS, &named("stages", loads), &rows).await?;
+        for ((at, _), done) in moved.into_iter().zip(done) {
             let Some(load) = loads.get_mut(at) else {
                 continue;
             };
             match done {
-                Changed::Done(_) => {
-                    let (part, owner) = (ticket_part(number), load.mapped.owner.clone());
-                    let draft = load.mapped.tickets.get(number);
-                    let mut properties = draft
-                        .map(|draft| draft.properties.clone())
-                        .unwrap_or_default();
-                    properties.insert("hubspot_owner_id".to_owned(), json!(owner));
-                    if let Some(main) = load.effects.iter_mut().find(|effect| effect.part == part) {
-                        main.fingerprint = Some(super::sent_print(&properties));
-                    }
-                }
+                Changed::Done(_) => {}
                 Changed::Refused(_) => {
-                    let note = "the owner cannot own it here: named on the source card";
+                    let note = "moved by the account when an e-mail was logged, and not put back: original on the source card";
                     load.losses
-                        .push(loss("conversation.assignees", Fidelity::Converted, note));
+                        .push(loss("conversation.status", Fidelity::Converted, note));
                 }
-                Changed::Unsettled => load.open = Some("its owner"),
+                Changed::Unsettled => load.open = Some("its stage"),
             }
         }
         Ok(())
@@ -673,7 +678,7 @@ impl Loader<'_> {
             .iter()
             .filter_map(|l| l.tickets.first().cloned())
             .collect();
-        let mut names: BTreeSet<&str> = BTreeSet::from(["hubspot_owner_id"]);
+        let mut names: BTreeSet<&str> = BTreeSet::new();
         let drafts = loads.iter().filter_map(|load| load.mapped.tickets.first());
         names.extend(drafts.flat_map(|draft| draft.properties.keys().map(String::as_str)));
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
@@ -737,9 +742,6 @@ impl Loader<'_> {
         let mut wanted = draft
             .map(|draft| draft.properties.clone())
             .unwrap_or_default();
-        if let Some(owner) = &load.mapped.owner {
-            wanted.insert("hubspot_owner_id".to_owned(), json!(owner));
-        }
         let recorded = prior(load.item).and_then(|main| main.fingerprint.as_deref());
         let now = super::facets(&wanted, &record.properties);
         let theirs = changed(recorded.unwrap_or_default(), &now);
@@ -823,14 +825,10 @@ impl Loader<'_> {
     }
 }
 
-/// A ticket's number among those of its thread, once: a part that stands under the one before shares its ticket.
-fn rows_once(rows: &mut Vec<ChangeRow>, places: &mut Vec<(usize, usize)>) {
-    let mut met = BTreeSet::new();
-    let keep: Vec<bool> = rows.iter().map(|row| met.insert(row.id.clone())).collect();
-    let mut kept = keep.iter();
-    rows.retain(|_| kept.next().copied().unwrap_or(false));
-    let mut kept = keep.iter();
-    places.retain(|_| kept.next().copied().unwrap_or(false));
+/// Whether HubSpot may take an activity for an answer of the customer's.
+fn is_incoming(child: &Child) -> bool {
+    let direction = child.properties.get("hs_email_direction");
+    direction.and_then(Value::as_str) == Some("INCOMING_EMAIL")
 }
 
 /// An activity that is wanted under a ticket, or under the contact alone.
