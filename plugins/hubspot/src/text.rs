@@ -73,15 +73,17 @@ pub fn html_bodies(facts: &[String], text: &str, most: usize) -> Vec<String> {
     if chars(&one) <= most {
         return vec![one];
     }
-    // The widest line: facts are escaped in it, to six characters for one at most.
-    let line = lead(facts).map_or(0, |line| line.len() * 6) + 80;
-    if line > most / 4 {
+    // The widest line that any piece can have.
+    let mut widest = facts.to_vec();
+    widest.push(part_of(text.len(), text.len()));
+    let line = html_with_lead(lead(&widest).as_deref(), "").len();
+    const ABOVE: &str = "the facts of this entry are in its text";
+    if line > most / 4 && facts != [ABOVE] {
         let said = format!("{}\n\n{text}", facts.join("; "));
-        let above = "the facts of this entry are in its text".to_owned();
-        return html_bodies(&[above], &said, most);
+        return html_bodies(&[ABOVE.to_owned()], &said, most);
     }
     // No character takes more than six characters of HTML, so the last try fits.
-    let room = most - line;
+    let room = most.saturating_sub(line);
     let fits = |parts: &Vec<&str>| parts.iter().all(|part| chars(&html(part)) <= room);
     let tries = [room, room / 2, room / 6].map(|bytes| pieces(text, bytes.max(4)));
     let parts = tries.iter().find(|parts| fits(parts)).or(tries.last());

@@ -733,7 +733,8 @@ impl Said<'_, '_> {
         match kind {
             Activity::Email => {
                 let (headers, all_fit) = headers(message);
-                is_named |= headers.get("from").is_some();
+                // The head of an e-mail says who of the customers wrote it; one of the staff is named as everywhere.
+                is_named |= headers.contains_key("from") && is_customer(&message.author);
                 if all_fit {
                     holds = Holds::Email;
                 }
@@ -771,15 +772,11 @@ impl Said<'_, '_> {
                 .filter(|channel| *channel != "email");
             above.extend(other.map(|channel| format!("via {channel}")));
         }
-        if let Some(name) = named {
-            if !is_named {
-                above.push(format!("written by {name}"));
-            }
-            if !is_named || !is_customer(&message.author) {
-                let note = "no owner here: named above the text, or in the head of the e-mail";
-                self.losses
-                    .push(loss("message.author", Fidelity::Converted, note));
-            }
+        if let Some(name) = named.filter(|_| !is_named) {
+            above.push(format!("written by {name}"));
+            let note = "no owner here: named above the text";
+            self.losses
+                .push(loss("message.author", Fidelity::Converted, note));
         }
         message_facts(message, self.card.words(), &mut above);
         above.extend(facts);

@@ -345,7 +345,10 @@ impl Reader<'_> {
                 .collect();
             let own = own::of_object(object).iter();
             let own = own.filter_map(|(key, ..)| self.state.name(object, key));
-            let names: Vec<&str> = own.chain(of_activity(kind)).collect();
+            let mut names: Vec<&str> = own.collect();
+            for name in of_activity(kind) {
+                names.push(name);
+            }
             let records = client::read(self.cx, object, &ids, &names).await?;
             for (ticket, links) in links {
                 let of_ticket = links
