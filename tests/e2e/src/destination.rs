@@ -32,6 +32,12 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// The lines of the connection in `migration.toml`, but for its plugin; the secret is in `destination.token`.
     fn connection(base_url: &str) -> String;
 
+    /// How many of the source's conversations are there.
+    fn conversations(&self) -> u64;
+
+    /// Makes the vendor's background jobs, whose time is a guess, quick enough to watch.
+    fn hurry(&self) {}
+
     /// What is there, without what differs between two runs that did the same.
     fn state_fingerprint(&self) -> Value;
 
@@ -42,36 +48,51 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison>;
 }
 
+/// The connectors of all of them.
+pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce"];
+
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
 /// `blocking`.
 #[macro_export]
 macro_rules! destinations {
-    (blocking $($name:ident),+ $(,)?) => {
-        mod zendesk {
+    (@all $what:tt) => {
+        $crate::destinations!(@each $what zendesk salesforce);
+    };
+    (@each $what:tt $($vendor:ident)+) => {
+        $($crate::destinations!(@tests $vendor $what);)+
+    };
+    (@tests $vendor:ident [blocking $($name:ident),+]) => {
+        mod $vendor {
             $(#[test]
             fn $name() {
-                super::$name::<transload_simulators::zendesk::Simulator>();
-            })+
-        }
-        mod salesforce {
-            $(#[test]
-            fn $name() {
-                super::$name::<transload_simulators::salesforce::Simulator>();
+                super::$name::<transload_simulators::$vendor::Simulator>();
             })+
         }
     };
-    ($($name:ident),+ $(,)?) => {
-        mod zendesk {
+    (@tests $vendor:ident [$($name:ident),+]) => {
+        mod $vendor {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name::<transload_simulators::zendesk::Simulator>().await;
+                super::$name::<transload_simulators::$vendor::Simulator>().await;
             })+
         }
-        mod salesforce {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name::<transload_simulators::salesforce::Simulator>().await;
-            })+
+    };
+    (blocking $($name:ident),+ $(,)?) => {
+        $crate::destinations!(@all [blocking $($name),+]);
+    };
+    ($($name:ident),+ $(,)?) => {
+        $crate::destinations!(@all [$($name),+]);
+    };
+}
+
+/// Calls a function that has a destination as its type for the one of that name; `None` where there is none.
+#[macro_export]
+macro_rules! for_destination {
+    ($name:expr, $function:ident($($argument:expr),*)) => {
+        match $name {
+            "zendesk" => Some($function::<transload_simulators::zendesk::Simulator>($($argument),*).await),
+            "salesforce" => Some($function::<transload_simulators::salesforce::Simulator>($($argument),*).await),
+            _ => None,
         }
     };
 }
@@ -142,12 +163,24 @@ impl Destination for zendesk::Simulator {
         )
     }
 
+    fn conversations(&self) -> u64 {
+        let snapshot = self.snapshot();
+        let tickets = snapshot.tickets.iter();
+        tickets
+            .filter(|t| t.imported && t.deleted.is_none())
+            .count() as u64
+    }
+
+    fn hurry(&self) {
+        self.set_switches(|switches| switches.job_row_time = chrono::Duration::milliseconds(5));
+    }
+
     fn state_fingerprint(&self) -> Value {
         Self::state_fingerprint(self)
     }
 
     async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
-        compare::zendesk(source, self).await
+        compare::zendesk::compare(source, self).await
     }
 }
 
@@ -205,6 +238,10 @@ impl Destination for salesforce::Simulator {
             "my_domain = \"acme\"\nbase_url = \"{base_url}\"\nauth = \"access-token\"\n\
              access_token = \"file:destination.token\""
         )
+    }
+
+    fn conversations(&self) -> u64 {
+        self.snapshot().of_object("Case").count() as u64
     }
 
     fn state_fingerprint(&self) -> Value {

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use transload_simulators::common::{Clock, Faults, Harness, Started};
-use transload_simulators::{kustomer, salesforce, zendesk};
+use transload_simulators::{hubspot, kustomer, salesforce, zendesk};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
 #[derive(Parser)]
@@ -17,6 +17,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Platform {
+    /// A HubSpot account with Service Hub to write to.
+    Hubspot(Common),
     /// A Kustomer organisation to read from.
     Kustomer(Common),
     /// A Salesforce org with Service Cloud to write to.
@@ -54,6 +56,14 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     match Cli::parse().platform {
+        Platform::Hubspot(common) => {
+            let simulator = hubspot::Simulator::new(hubspot::Config {
+                seed: common.seed,
+                ..hubspot::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
         Platform::Kustomer(common) => {
             let simulator = kustomer::Simulator::new(kustomer::Config {
                 seed: common.seed,

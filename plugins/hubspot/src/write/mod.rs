@@ -3,6 +3,7 @@
 //! An item's outcome is reported as soon as it is known (rule D-8). `created` is claimed only with proof (rule D-4): the answer
 //! of a creation, or our run read back from the record.
 
+pub mod activities;
 pub mod files;
 pub mod links;
 pub mod matching;
@@ -174,4 +175,21 @@ pub fn choices_of(object: &str, properties: &[Property]) -> Choices {
         (format!("{object}.{}", property.name), pairs.collect())
     };
     chosen.map(of).collect()
+}
+
+/// Undoes what is neither a record nor a file.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn undo_other(
+    _: &Context,
+    _: transload_sdk::destination::UndoMode,
+    one: &transload_sdk::destination::Undoing,
+    _: &std::collections::BTreeSet<(String, String)>,
+) -> Result<crate::undo::Verdict, Error> {
+    let why = format!("what a {} is", one.effect.target_kind);
+    Ok(crate::undo::verdict(
+        transload_sdk::ledger::UndoStatus::Cannot,
+        why,
+    ))
 }

@@ -1,10 +1,10 @@
 //! Rate limits by windows.
 //!
 //! A rule has a name, a number of calls and a window; each key of a rule (an account, a ticket, …) has a window of its
-//! own, which opens with the first call and ends `window_ms` later. Windows are judged by the simulator's [`Clock`]. One
-//! switch turns all limits off, for benches.
+//! own, which opens with the first call and ends `window_ms` later. A rolling rule looks at the last `window_ms` of every
+//! moment instead. Windows are judged by the simulator's [`Clock`]. One switch turns all limits off, for benches.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -37,12 +37,41 @@ struct Rule {
     limit: u64,
     window_ms: i64,
     burden: u64,
+    rolling: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Window {
     start_ms: i64,
     used: u64,
+    /// Calls of a rolling window: when, and what they cost.
+    calls: VecDeque<(i64, u64)>,
+}
+
+impl Window {
+    fn opened(start_ms: i64, used: u64) -> Self {
+        Self {
+            start_ms,
+            used,
+            calls: VecDeque::new(),
+        }
+    }
+
+    /// Lets go of what has left the window.
+    fn roll(&mut self, rule: Rule, now: i64) {
+        if rule.rolling {
+            while let Some((at, cost)) = self.calls.front().copied() {
+                if at <= now && now < at + rule.window_ms {
+                    break;
+                }
+                self.used = self.used.saturating_sub(cost);
+                self.calls.pop_front();
+            }
+            self.start_ms = self.calls.front().map_or(now, |(at, _)| *at);
+        } else if now >= self.start_ms + rule.window_ms || now < self.start_ms {
+            *self = Self::opened(now, rule.burden);
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +100,15 @@ impl RateLimits {
 
     /// Sets or replaces a rule: `limit` calls in each window of `window_ms`.
     pub fn rule(&self, name: &str, limit: u64, window_ms: i64) {
+        self.set(name, limit, window_ms, false);
+    }
+
+    /// Sets or replaces a rule: `limit` calls in any `window_ms`.
+    pub fn rolling_rule(&self, name: &str, limit: u64, window_ms: i64) {
+        self.set(name, limit, window_ms, true);
+    }
+
+    fn set(&self, name: &str, limit: u64, window_ms: i64, rolling: bool) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.rules.insert(
             name.to_owned(),
@@ -78,6 +116,7 @@ impl RateLimits {
                 limit,
                 window_ms,
                 burden: 0,
+                rolling,
             },
         );
     }
@@ -126,19 +165,14 @@ impl RateLimits {
         let window = inner
             .windows
             .entry((name.to_owned(), key.to_owned()))
-            .or_insert(Window {
-                start_ms: now,
-                used: rule.burden,
-            });
-        if now >= window.start_ms + rule.window_ms || now < window.start_ms {
-            *window = Window {
-                start_ms: now,
-                used: rule.burden,
-            };
-        }
+            .or_insert_with(|| Window::opened(now, rule.burden));
+        window.roll(rule, now);
         let allowed = off || window.used + cost <= rule.limit;
         if allowed {
             window.used += cost;
+            if rule.rolling {
+                window.calls.push_back((now, cost));
+            }
         }
         Taken {
             allowed,
@@ -167,6 +201,24 @@ mod tests {
         assert!(limits.take("all", "other key", 1).allowed);
         clock.advance(59_500);
         assert!(limits.take("all", "org", 1).allowed);
+    }
+
+    #[test]
+    fn a_rolling_window_frees_every_call_by_itself() {
+        let clock = Clock::at(0);
+        let limits = RateLimits::new(clock.clone());
+        limits.rolling_rule("all", 2, 10_000);
+        assert!(limits.take("all", "key", 1).allowed);
+        clock.advance(9_000);
+        assert!(limits.take("all", "key", 1).allowed);
+        clock.advance(999);
+        assert!(!limits.take("all", "key", 1).allowed);
+        clock.advance(1);
+        assert!(limits.take("all", "key", 1).allowed);
+        // The second call is a second old: a standing window would have begun anew.
+        assert!(!limits.take("all", "key", 1).allowed);
+        clock.advance(9_000);
+        assert_eq!(limits.take("all", "key", 1).remaining, 0);
     }
 
     #[test]

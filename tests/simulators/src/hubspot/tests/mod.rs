@@ -1,0 +1,1 @@
+//! Tests of the simulator, one behaviour each; the names say which.
