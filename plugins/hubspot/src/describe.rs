@@ -103,6 +103,7 @@ fn requests() -> Vec<RequestPattern> {
         ("POST", "/crm/associations/*/*/*/labels", false),
         ("DELETE", "/crm/associations/*/*/*/labels/*", false),
         ("POST", "/crm/properties/*/*", false),
+        ("POST", "/crm/properties/*/*/batch/create", false),
         ("POST", "/crm/properties/*/*/groups", false),
         ("PATCH", "/crm/properties/*/*/*", false),
         ("DELETE", "/crm/properties/*/*/*", false),

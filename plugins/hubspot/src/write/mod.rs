@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::Item;
-use transload_sdk::effects::export;
+pub use transload_sdk::effects::export;
 use transload_sdk::types::{self, Error, Field, Kind, Loss};
 
 pub use transload_sdk::effects::{
