@@ -157,7 +157,13 @@ impl OwnProperties<'_> {
             }
             .target();
             let one = match made_by.get(&property.name) {
-                Some(key) => made("main", PROPERTY, target, Some(Proof::AbsentBefore), key.clone()),
+                Some(key) => made(
+                    "main",
+                    PROPERTY,
+                    target,
+                    Some(Proof::AbsentBefore),
+                    key.clone(),
+                ),
                 None => {
                     let ours = is_of_run(cx, property.description.as_deref());
                     found(cx, PROPERTY, target, ours)
@@ -175,7 +181,12 @@ impl OwnProperties<'_> {
         let path = client::properties(self.object, &format!("/groups/{GROUP}"));
         let find = async || client::find::<Value>(cx, &path).await;
         if find().await?.is_some() {
-            return Ok(Some(effect("main", PROPERTY_GROUP, target, Action::Matched)));
+            return Ok(Some(effect(
+                "main",
+                PROPERTY_GROUP,
+                target,
+                Action::Matched,
+            )));
         }
         let body = json!({"name": GROUP, "label": "Transload", "displayOrder": -1});
         let create = client::properties(self.object, "/groups");
@@ -229,7 +240,11 @@ impl OwnProperties<'_> {
                     wanted.body(cx)
                 })
                 .collect();
-            let step = if round == 1 { "create".to_owned() } else { format!("create~{round}") };
+            let step = if round == 1 {
+                "create".to_owned()
+            } else {
+                format!("create~{round}")
+            };
             let key = key("*", format!("own:{object}"), step);
             let path = client::properties(object, "/batch/create");
             let request = client::idempotent(cx, "POST", path, key.clone());
@@ -287,7 +302,10 @@ fn read_tickets(state: &mut State, properties: &[Property]) {
 /// What ends a unit.
 pub async fn pipelines(cx: &Context) -> Result<Vec<Pipeline>, Error> {
     let all: Vec<Pipeline> = client::list(cx, &client::pipelines("")).await?;
-    Ok(all.into_iter().filter(|pipeline| !pipeline.archived).collect())
+    Ok(all
+        .into_iter()
+        .filter(|pipeline| !pipeline.archived)
+        .collect())
 }
 
 /// The pipeline that a setting names, by id or label.
@@ -346,8 +364,8 @@ pub fn stages(all: &[Pipeline], of_run: Option<&Pipeline>) -> BTreeMap<String, S
 async fn pipeline(cx: &Context, config: &Config, state: &mut State) -> Result<(), Error> {
     let all = pipelines(cx).await?;
     if let Some(wanted) = &config.pipeline {
-        let pipeline = named(&all, wanted)
-            .ok_or_else(|| invalid("pipeline", survey::no_pipeline(wanted)))?;
+        let pipeline =
+            named(&all, wanted).ok_or_else(|| invalid("pipeline", survey::no_pipeline(wanted)))?;
         state.stages = stages(&all, Some(pipeline));
         return Ok(());
     }
@@ -358,7 +376,10 @@ async fn pipeline(cx: &Context, config: &Config, state: &mut State) -> Result<()
     let (pipeline, one) = match there {
         Some(pipeline) => {
             let ours = pipeline.id == id;
-            (Some(pipeline.clone()), found(cx, PIPELINE, &pipeline.id, ours))
+            (
+                Some(pipeline.clone()),
+                found(cx, PIPELINE, &pipeline.id, ours),
+            )
         }
         None => {
             let stage = |(at, (_, label, closed)): (usize, &(&str, &str, bool))| {
@@ -393,7 +414,9 @@ async fn pipeline(cx: &Context, config: &Config, state: &mut State) -> Result<()
                 }
                 // As many as the plan has (HubSpot facts §7): the account's first is used, and the survey says so.
                 Creation::Refused(_) => {
-                    let first = all.first().ok_or_else(|| invalid("pipeline", survey::no_pipeline("")))?;
+                    let first = all
+                        .first()
+                        .ok_or_else(|| invalid("pipeline", survey::no_pipeline("")))?;
                     let one = effect("main", PIPELINE, &first.id, Action::Matched);
                     (Some(first.clone()), one)
                 }

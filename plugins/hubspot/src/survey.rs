@@ -119,7 +119,9 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
             "scopes",
             Severity::Danger,
             format!("the credential lacks {}", missing.join(", ")),
-            Some("give the service key these scopes, and those for writing beside those for reading"),
+            Some(
+                "give the service key these scopes, and those for writing beside those for reading",
+            ),
         ));
     }
     notices.push(notice(
@@ -129,8 +131,15 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
         None,
     ));
     notices.extend(fallback_notice(cx, &config).await?);
-    let tier = format!("{} ({})", plan(usage.usage_limit), details.account_type.to_lowercase());
-    let url = format!("https://{}/home-beta?portalId={}", details.ui_domain, details.portal_id);
+    let tier = format!(
+        "{} ({})",
+        plan(usage.usage_limit),
+        details.account_type.to_lowercase()
+    );
+    let url = format!(
+        "https://{}/home-beta?portalId={}",
+        details.ui_domain, details.portal_id
+    );
     Ok(Account {
         id: details.portal_id.to_string(),
         name: format!("HubSpot {}", details.portal_id),
@@ -171,7 +180,10 @@ async fn missing(cx: &Context) -> Result<Vec<String>, Error> {
         }
         let body: Value = serde_json::from_slice(reply.bytes()).unwrap_or_default();
         let scopes = body.pointer("/errors/0/context/requiredGranularScopes");
-        let scopes = scopes.and_then(Value::as_array).cloned().unwrap_or_default();
+        let scopes = scopes
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let named = scopes.iter().filter_map(Value::as_str).map(str::to_owned);
         for scope in named {
             if !missing.contains(&scope) {
@@ -191,7 +203,10 @@ pub async fn fallback_owner(cx: &Context, wanted: &str) -> Result<Option<String>
     let owners = teams::owners(cx, false).await?;
     let is = |owner: &&Owner| {
         owner.id == wanted
-            || owner.email.as_deref().is_some_and(|email| email.eq_ignore_ascii_case(wanted))
+            || owner
+                .email
+                .as_deref()
+                .is_some_and(|email| email.eq_ignore_ascii_case(wanted))
     };
     Ok(owners.iter().find(is).map(|owner| owner.id.clone()))
 }
@@ -214,7 +229,14 @@ async fn fallback_notice(cx: &Context, config: &Config) -> Result<Option<Notice>
         return Ok(None);
     };
     let remedy = "name an owner by e-mail address or id, or leave it out: then nobody stands in, and texts name the author";
-    let wrong = || notice("fallback-owner", Severity::Danger, nobody(wanted), Some(remedy));
+    let wrong = || {
+        notice(
+            "fallback-owner",
+            Severity::Danger,
+            nobody(wanted),
+            Some(remedy),
+        )
+    };
     Ok(found.is_none().then(wrong))
 }
 
@@ -229,7 +251,10 @@ fn option(value: &str, label: &str) -> SlotOption {
 
 fn options(property: Option<&Property>) -> Vec<SlotOption> {
     let all = property.map(|property| property.options.as_slice());
-    let shown = all.unwrap_or_default().iter().filter(|option| !option.hidden);
+    let shown = all
+        .unwrap_or_default()
+        .iter()
+        .filter(|option| !option.hidden);
     shown.map(|one| option(&one.value, &one.label)).collect()
 }
 
@@ -300,7 +325,10 @@ fn slots(tickets: &[Property], pipelines: &[Pipeline], of_run: &str) -> Vec<Slot
                 ],
                 &source,
             ),
-            fallback: source.iter().find(|o| o.value == "CHAT").map(|o| o.value.clone()),
+            fallback: source
+                .iter()
+                .find(|o| o.value == "CHAT")
+                .map(|o| o.value.clone()),
             values: source,
         },
     ]
@@ -384,7 +412,11 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     let schemas = allowed(client::list::<Schema>(cx, &client::schemas("")).await)?;
     for schema in schemas.iter().flatten().filter(|schema| !schema.archived) {
         let object = schema.fully_qualified_name.as_str();
-        fields.extend(target_fields(&Kind::CustomObject, object, &schema.properties));
+        fields.extend(target_fields(
+            &Kind::CustomObject,
+            object,
+            &schema.properties,
+        ));
     }
     let limits = Limits::read(cx).await?;
     let mut allowances = limits.allowances();
@@ -403,7 +435,9 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     });
     let pipelines = prepare::pipelines(cx).await?;
     notices.extend(pipeline_notices(&config, &pipelines, &limits));
-    let created = tickets.iter().find(|property| property.name == "createdate");
+    let created = tickets
+        .iter()
+        .find(|property| property.name == "createdate");
     let keeps_times = created.is_some_and(|p| !p.modification_metadata.read_only_value);
     if !keeps_times {
         notices.push(notice(
@@ -443,7 +477,9 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
 
 /// Ten unique properties an object may have (HubSpot facts §10.1), of which the connector needs one.
 fn unique_notice(object: &str, properties: &[Property]) -> Option<Notice> {
-    let unique = properties.iter().filter(|p| p.has_unique_value && !p.hubspot_defined);
+    let unique = properties
+        .iter()
+        .filter(|p| p.has_unique_value && !p.hubspot_defined);
     let unique: Vec<&str> = unique.map(|property| property.name.as_str()).collect();
     let has_ours = unique.iter().any(|name| name.starts_with(own::SOURCE_ID));
     let full = unique.len() >= 10 && !has_ours;
@@ -592,14 +628,24 @@ impl Limits {
             limit: Some(room.1),
         };
         let mut all = Vec::new();
-        for (id, name) in [("0-1", "contacts"), ("0-2", "companies"), ("0-5", "tickets")] {
+        for (id, name) in [
+            ("0-1", "contacts"),
+            ("0-2", "companies"),
+            ("0-5", "tickets"),
+        ] {
             let records = self.records.get(id);
             all.extend(records.map(|room| of(format!("records of {name}"), *room)));
             let properties = self.properties.get(id);
             all.extend(properties.map(|room| of(format!("custom properties of {name}"), *room)));
         }
-        all.extend(self.custom_objects.map(|room| of("custom objects".to_owned(), room)));
-        all.extend(self.pipelines.map(|room| of("ticket pipelines".to_owned(), room)));
+        all.extend(
+            self.custom_objects
+                .map(|room| of("custom objects".to_owned(), room)),
+        );
+        all.extend(
+            self.pipelines
+                .map(|room| of("ticket pipelines".to_owned(), room)),
+        );
         all
     }
 
@@ -653,7 +699,11 @@ mod tests {
     #[test]
     fn an_account_without_custom_objects_does_not_offer_them() {
         let less = support(&Config::default(), true, false).unwrap();
-        assert!(less.kinds.iter().all(|support| support.kind != Kind::CustomObject));
+        assert!(
+            less.kinds
+                .iter()
+                .all(|support| support.kind != Kind::CustomObject)
+        );
         assert_eq!(support(&Config::default(), true, true), None);
     }
 

@@ -29,7 +29,8 @@ pub const LINK: &str = "association";
 /// Characters of a label [MEM].
 const LABEL_CHARS: usize = 50;
 
-const NOT_HERE: &str = "one of its records was not migrated: the other names it, and it is in the link table";
+const NOT_HERE: &str =
+    "one of its records was not migrated: the other names it, and it is in the link table";
 const OF_STAFF: &str = "agents and teams are no records: the record that points names them, and it is in the link table";
 const PLAIN: &str = "its label could not be made: the records are linked without it";
 
@@ -126,7 +127,10 @@ struct Labels<'a> {
 
 /// What people read of a relationship.
 fn words(link: &Relationship) -> String {
-    let label = link.label.as_deref().filter(|label| !label.trim().is_empty());
+    let label = link
+        .label
+        .as_deref()
+        .filter(|label| !label.trim().is_empty());
     let label = label.unwrap_or(&link.name).trim();
     if label.chars().count() <= LABEL_CHARS {
         return label.to_owned();
@@ -209,7 +213,8 @@ impl Labels<'_> {
             });
         }
         let name = map::plain_name(&format!("{}_to_{}", way.0, way.1), 100);
-        let body = json!({"fromObjectTypeId": ids.first(), "toObjectTypeId": ids.get(1), "name": name});
+        let body =
+            json!({"fromObjectTypeId": ids.first(), "toObjectTypeId": ids.get(1), "name": name});
         let first = key(&item.key, "pair", "create");
         let request = client::once(self.cx, "POST", path, first.clone()).json(&body);
         let find = async || {
@@ -219,9 +224,13 @@ impl Labels<'_> {
         let create = http::create(self.cx, request).look_first();
         let target = format!("{}>{}", way.0, way.1);
         Ok(match create.or_find(find, SETTLE_MS).await? {
-            Made::Created { proof, key, .. } | Made::Found { proof, key, .. } => {
-                Ok(Some(made("pair", PAIR, target, proof, key.unwrap_or(first))))
-            }
+            Made::Created { proof, key, .. } | Made::Found { proof, key, .. } => Ok(Some(made(
+                "pair",
+                PAIR,
+                target,
+                proof,
+                key.unwrap_or(first),
+            ))),
             Made::Refused(reply) => {
                 let fault = http::refused::<Fault>(&reply)?;
                 Err(Status::Rejected(fault.rejection()))
@@ -245,11 +254,19 @@ impl Labels<'_> {
         let request = client::once(self.cx, "POST", path, first.clone()).json(&body);
         let find = async || {
             let found = self.read(way).await?;
-            Ok(found.into_iter().find(|one| one.label.as_deref() == Some(label)))
+            Ok(found
+                .into_iter()
+                .find(|one| one.label.as_deref() == Some(label)))
         };
         let target = |label: &Label| format!("{}>{}:{}", way.0, way.1, label.kind.id);
         let effect = |label: &Label, proof: Option<Proof>, key: Option<OperationKey>| {
-            made("label", LABEL, target(label), proof, key.unwrap_or_else(|| first.clone()))
+            made(
+                "label",
+                LABEL,
+                target(label),
+                proof,
+                key.unwrap_or_else(|| first.clone()),
+            )
         };
         // It was not there right before, in this unit (rule D-4).
         let create = http::create(self.cx, request);

@@ -155,8 +155,15 @@ impl Search<'_> {
         name: &str,
         by: MatchKey,
     ) -> Result<(), Error> {
-        let of_item = self.found.get(&item.key).map(Vec::as_slice).unwrap_or_default();
-        if of_item.iter().any(|candidate| candidate.target_id == record.id) {
+        let of_item = self
+            .found
+            .get(&item.key)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        if of_item
+            .iter()
+            .any(|candidate| candidate.target_id == record.id)
+        {
             return Ok(());
         }
         let several = !of_item.is_empty();
@@ -167,7 +174,11 @@ impl Search<'_> {
                 let owners = teams::by_email(teams::owners(self.cx, false).await?);
                 self.staff = Some(owners.into_keys().collect());
             }
-            staff = self.staff.iter().flatten().any(|address| own.contains(address));
+            staff = self
+                .staff
+                .iter()
+                .flatten()
+                .any(|address| own.contains(address));
         }
         let found = There {
             // Of a marker that is too long the record has a digest.
@@ -212,7 +223,9 @@ fn emails(item: &Item) -> BTreeSet<String> {
 /// no full number could be anybody's.
 fn phones(item: &Item) -> BTreeSet<String> {
     let own = own_addresses(item, &AddressChannel::Phone);
-    let full = own.into_iter().filter_map(|value| Some((map::e164(&value)?, value)));
+    let full = own
+        .into_iter()
+        .filter_map(|value| Some((map::e164(&value)?, value)));
     full.flat_map(|(plain, value)| [plain, value]).collect()
 }
 
@@ -244,7 +257,9 @@ async fn customers(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
     let values: BTreeSet<String> = keys.keys().cloned().collect();
     for record in client::read_by(cx, "contacts", marks.marker, &values, &columns).await? {
         if let Some(item) = keys.get(record.text(marks.marker)) {
-            search.add(item, &record, &name(&record), MatchKey::Marker).await?;
+            search
+                .add(item, &record, &name(&record), MatchKey::Marker)
+                .await?;
         }
     }
     let open: Vec<(&Item, BTreeSet<String>)> = items
@@ -257,7 +272,9 @@ async fn customers(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
     for record in &records {
         let has = addresses(record);
         for (item, _) in open.iter().filter(|(_, values)| !values.is_disjoint(&has)) {
-            search.add(item, record, &name(record), MatchKey::Email).await?;
+            search
+                .add(item, record, &name(record), MatchKey::Email)
+                .await?;
         }
     }
     if !config.match_phones {
@@ -272,9 +289,12 @@ async fn customers(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
     let values: BTreeSet<String> = open.iter().flat_map(|(_, v)| v.iter().cloned()).collect();
     let wanted = ["phone", "mobilephone"];
     for record in client::search_in(cx, "contacts", &wanted, &values, &columns).await? {
-        let has = |values: &BTreeSet<String>| wanted.iter().any(|p| values.contains(record.text(p)));
+        let has =
+            |values: &BTreeSet<String>| wanted.iter().any(|p| values.contains(record.text(p)));
         for (item, _) in open.iter().filter(|(_, values)| has(values)) {
-            search.add(item, &record, &name(&record), MatchKey::Phone).await?;
+            search
+                .add(item, &record, &name(&record), MatchKey::Phone)
+                .await?;
         }
     }
     Ok(search.found)
@@ -296,7 +316,9 @@ async fn companies(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
     let values: BTreeSet<String> = keys.keys().cloned().collect();
     for record in client::read_by(cx, "companies", marks.marker, &values, &columns).await? {
         if let Some(item) = keys.get(record.text(marks.marker)) {
-            search.add(item, &record, record.text("name"), MatchKey::Marker).await?;
+            search
+                .add(item, &record, record.text("name"), MatchKey::Marker)
+                .await?;
         }
     }
     if config.companies == Companies::Create {
@@ -312,7 +334,10 @@ async fn companies(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
                 MatchKey::Name => vec![plain(&company.name)],
                 _ => company.domains.iter().map(plain).collect(),
             };
-            values.into_iter().filter(|value| !value.is_empty()).collect()
+            values
+                .into_iter()
+                .filter(|value| !value.is_empty())
+                .collect()
         };
         let open: Vec<(&Item, BTreeSet<String>)> = items
             .iter()
@@ -325,7 +350,9 @@ async fn companies(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
             .iter()
             .flat_map(|(item, values)| {
                 let name = match (&item.entry().data, by) {
-                    (Entity::Company(company), MatchKey::Name) => Some(company.name.trim().to_owned()),
+                    (Entity::Company(company), MatchKey::Name) => {
+                        Some(company.name.trim().to_owned())
+                    }
                     _ => None,
                 };
                 values.iter().cloned().chain(name)

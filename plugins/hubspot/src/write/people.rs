@@ -34,7 +34,8 @@ const TO_PARENT: u32 = 14;
 const EMAILS: usize = 200;
 /// Times that a contact is made with fewer addresses.
 const FEWER: u32 = 4;
-const TAKEN: &str = "another contact has this address, and no two can: in the property of other addresses";
+const TAKEN: &str =
+    "another contact has this address, and no two can: in the property of other addresses";
 
 /// A record of the source as one of HubSpot.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +103,10 @@ impl<'a> Draft<'a> {
     /// An own property; false where it is not there, or cannot hold the text.
     pub fn set_own(&mut self, state: &State, key: &'static str, text: &str) -> bool {
         let fits = text.chars().count() <= TEXT_CHARS;
-        let name = state.name(&self.object, key).filter(|_| fits).map(str::to_owned);
+        let name = state
+            .name(&self.object, key)
+            .filter(|_| fits)
+            .map(str::to_owned);
         if let Some(name) = &name {
             self.set(name, text);
         }
@@ -119,7 +123,11 @@ impl<'a> Draft<'a> {
         let (value, left) = tags::values(around.config, list);
         let has = value.is_none_or(|value| self.set_own(around.state, own::TAGS, &value));
         if !has || !left.is_empty() {
-            let names = if has { left.join(", ") } else { around_names(list) };
+            let names = if has {
+                left.join(", ")
+            } else {
+                around_names(list)
+            };
             self.card.add("tags", names);
             self.note("tags", "tags without an option: on the source card");
         }
@@ -143,7 +151,14 @@ impl<'a> Draft<'a> {
         );
         values.retain(|_, value| !policy::is_empty(value));
         let run = around.cx.run();
-        own::values(around.state, &self.object, run, &self.item.marker, head, &mut values);
+        own::values(
+            around.state,
+            &self.object,
+            run,
+            &self.item.marker,
+            head,
+            &mut values,
+        );
         self.values.extend(values);
         let platform = around.cx.platform();
         let card = self.card.render(platform, self.item, entry, &self.losses)?;
@@ -167,12 +182,19 @@ impl<'a> Draft<'a> {
     }
 
     fn text(&self, name: &str) -> &str {
-        self.values.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.values
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 }
 
 fn around_names(list: &[Reference]) -> String {
-    let name = |tag: &Reference| transload_sdk::words::called(tag).unwrap_or(&tag.id).to_owned();
+    let name = |tag: &Reference| {
+        transload_sdk::words::called(tag)
+            .unwrap_or(&tag.id)
+            .to_owned()
+    };
     list.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
@@ -214,11 +236,17 @@ pub fn company<'a>(
         _ => company.name.clone(),
     };
     draft.fit("name", "company.name", &name);
-    let mut domains = company.domains.iter().map(|domain| domain.trim().to_lowercase());
+    let mut domains = company
+        .domains
+        .iter()
+        .map(|domain| domain.trim().to_lowercase());
     if let Some(first) = domains.next() {
         draft.set("domain", first);
     }
-    draft.set("hs_additional_domains", domains.collect::<Vec<_>>().join(";"));
+    draft.set(
+        "hs_additional_domains",
+        domains.collect::<Vec<_>>().join(";"),
+    );
     let mut phone = None;
     let mut web = None;
     for address in &company.addresses {
@@ -323,7 +351,11 @@ pub fn contact<'a>(
             "composed of first and last name: as it was on the source card",
         );
     }
-    draft.fit("firstname", "customer.first-name", &first.unwrap_or_default());
+    draft.fit(
+        "firstname",
+        "customer.first-name",
+        &first.unwrap_or_default(),
+    );
     draft.fit("lastname", "customer.last-name", &last.unwrap_or_default());
     addresses(around, customer, &mut draft);
     if let Some(first) = customer.locations.first() {
@@ -348,7 +380,10 @@ pub fn contact<'a>(
     }
     draft.tags(around, &customer.tags);
     // A contact must have a name or an address (HubSpot facts §7).
-    if !["email", "firstname", "lastname"].iter().any(|name| draft.values.contains_key(*name)) {
+    if !["email", "firstname", "lastname"]
+        .iter()
+        .any(|name| draft.values.contains_key(*name))
+    {
         draft.set("firstname", map::customer_name(entry, customer));
     }
     draft.finish(around)?;
@@ -358,8 +393,14 @@ pub fn contact<'a>(
 /// The first e-mail address is the contact's, all others are additional ones; two numbers have properties; the rest stands in one
 /// property of ours, a line each. Shared addresses are nobody's.
 fn addresses(around: &Around<'_>, customer: &Customer, draft: &mut Draft<'_>) {
-    let doubted = draft.item.existing.as_ref().filter(|one| one.doubtful.is_some());
-    let theirs: BTreeSet<String> = doubted.map(|one| addresses_of(&one.before)).unwrap_or_default();
+    let doubted = draft
+        .item
+        .existing
+        .as_ref()
+        .filter(|one| one.doubtful.is_some());
+    let theirs: BTreeSet<String> = doubted
+        .map(|one| addresses_of(&one.before))
+        .unwrap_or_default();
     let mut ordered: Vec<&Address> = customer.addresses.iter().collect();
     ordered.sort_by_key(|address| (address.shared, !address.primary));
     let is_mobile = |address: &Address| {
@@ -453,7 +494,12 @@ fn emails_of(draft: &Draft<'_>) -> Vec<String> {
 /// The addresses that a record's properties have, as JSON.
 fn addresses_of(before: &str) -> BTreeSet<String> {
     let properties: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
-    let text = |name: &str| properties.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name: &str| {
+        properties
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let all = format!("{};{}", text("email"), text("hs_additional_emails"));
     all.split(';')
         .map(|address| address.trim().to_lowercase())
@@ -561,12 +607,22 @@ async fn create<'a>(
             Saved::Made { id, proof, key } => {
                 let mut main = made("main", object, target(object, &id), Some(proof), key);
                 main.fingerprint = Some(sent_print(&draft.values));
-                report(cx, draft.item, status_of(main.action), vec![main], draft.losses);
+                report(
+                    cx,
+                    draft.item,
+                    status_of(main.action),
+                    vec![main],
+                    draft.losses,
+                );
             }
             // An earlier run made it.
             Saved::There { id, .. } => pending.push((id, draft)),
             Saved::Taken { id, fault } => {
-                let doubted = draft.item.existing.as_ref().is_some_and(|c| c.target_id == id);
+                let doubted = draft
+                    .item
+                    .existing
+                    .as_ref()
+                    .is_some_and(|c| c.target_id == id);
                 let ours = cx.marker_prefix();
                 match holders.get(&id) {
                     Some(holder)
@@ -587,11 +643,23 @@ async fn create<'a>(
                 }
             }
             Saved::Refused(fault) => {
-                report(cx, draft.item, Status::Rejected(fault.rejection()), Vec::new(), draft.losses);
+                report(
+                    cx,
+                    draft.item,
+                    Status::Rejected(fault.rejection()),
+                    Vec::new(),
+                    draft.losses,
+                );
             }
             Saved::Unsettled => {
                 let why = "the answer to its creation was not seen".to_owned();
-                report(cx, draft.item, Status::Unsettled(why), Vec::new(), draft.losses);
+                report(
+                    cx,
+                    draft.item,
+                    Status::Unsettled(why),
+                    Vec::new(),
+                    draft.losses,
+                );
             }
         }
     }
@@ -610,14 +678,21 @@ fn shares(draft: &Draft<'_>, holder: &Record) -> bool {
 /// Takes the addresses that another contact has out of a draft; false where it has none of them.
 fn without(around: &Around<'_>, draft: &mut Draft<'_>, holder: &Record) -> Result<bool, Error> {
     let theirs = all_of(holder);
-    let (lost, kept): (Vec<String>, Vec<String>) =
-        emails_of(draft).into_iter().partition(|email| theirs.contains(email));
+    let (lost, kept): (Vec<String>, Vec<String>) = emails_of(draft)
+        .into_iter()
+        .partition(|email| theirs.contains(email));
     if lost.is_empty() {
         return Ok(false);
     }
     set_emails(draft, &kept);
-    let name = around.state.name("contacts", own::ADDRESSES).map(str::to_owned);
-    let mut list = name.as_deref().map(|name| draft.text(name).to_owned()).unwrap_or_default();
+    let name = around
+        .state
+        .name("contacts", own::ADDRESSES)
+        .map(str::to_owned);
+    let mut list = name
+        .as_deref()
+        .map(|name| draft.text(name).to_owned())
+        .unwrap_or_default();
     for email in lost {
         if !list.is_empty() {
             list.push('\n');
@@ -628,10 +703,15 @@ fn without(around: &Around<'_>, draft: &mut Draft<'_>, holder: &Record) -> Resul
         draft.card.add("other addresses", list);
     }
     draft.note("customer.addresses.email", TAKEN);
-    if !["email", "firstname", "lastname"].iter().any(|name| draft.values.contains_key(*name))
+    if !["email", "firstname", "lastname"]
+        .iter()
+        .any(|name| draft.values.contains_key(*name))
         && let Entity::Customer(customer) = &draft.item.entry().data
     {
-        draft.set("firstname", map::customer_name(draft.item.entry(), customer));
+        draft.set(
+            "firstname",
+            map::customer_name(draft.item.entry(), customer),
+        );
     }
     draft.finish(around)?;
     Ok(true)
@@ -718,9 +798,17 @@ fn say(cx: &Context, mut draft: Draft<'_>, main: Effect) {
     }
     if !draft.links.is_empty() && draft.object != "tickets" {
         let note = "links of a record that was there are its own";
-        draft.losses.push(loss("company", Fidelity::Converted, note));
+        draft
+            .losses
+            .push(loss("company", Fidelity::Converted, note));
     }
-    report(cx, draft.item, status_of(main.action), vec![main], draft.losses);
+    report(
+        cx,
+        draft.item,
+        status_of(main.action),
+        vec![main],
+        draft.losses,
+    );
 }
 
 /// What becomes of a record that is there: which run made it is never said of one that was there, a marker of somebody else's is

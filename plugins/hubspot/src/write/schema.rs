@@ -15,9 +15,7 @@ use transload_sdk::types::{
     ObjectType,
 };
 
-use super::{
-    description_marker, effect, export, is_of_run, made, reject, report, status_of,
-};
+use super::{description_marker, effect, export, is_of_run, made, reject, report, status_of};
 use crate::api::{Choice, Fault, Property, Schema};
 use crate::client::{self, SETTLE_MS};
 use crate::map::{self, FieldKind, FieldTarget, loss};
@@ -126,7 +124,10 @@ impl<'a> Wanted<'a> {
             _ => options(&self.options),
         };
         if let Some(members) = body.as_object_mut() {
-            if matches!(self.kind, FieldKind::Bool | FieldKind::Choice | FieldKind::Choices) {
+            if matches!(
+                self.kind,
+                FieldKind::Bool | FieldKind::Choice | FieldKind::Choices
+            ) {
                 members.insert("options".to_owned(), options);
             }
             if self.unique {
@@ -143,9 +144,7 @@ fn pair(value: &str, label: &str) -> (String, String) {
 
 /// Options as they are sent: all of a property's, since one that is left out disappears (HubSpot facts §10.4).
 pub fn options(list: &[(String, String)]) -> Value {
-    let option = |(at, (value, label)): (usize, &(String, String))| {
-        json!({"label": label, "value": value, "displayOrder": at, "hidden": false})
-    };
+    let option = |(at, (value, label)): (usize, &(String, String))| json!({"label": label, "value": value, "displayOrder": at, "hidden": false});
     Value::Array(list.iter().enumerate().map(option).collect())
 }
 
@@ -203,7 +202,12 @@ pub async fn make_property(
                 if let Some(there) = find().await?
                     && FieldKind::of(&there).takes(&wanted.kind)
                 {
-                    return Ok(Ok(effect("main", PROPERTY, wanted.target(), Action::Matched)));
+                    return Ok(Ok(effect(
+                        "main",
+                        PROPERTY,
+                        wanted.target(),
+                        Action::Matched,
+                    )));
                 }
                 // It is in the recycle bin, or of another type.
                 last = fault;
@@ -494,7 +498,9 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
         match ended {
             Ok(effects) => {
                 let main = effects.first().map_or(Action::Matched, |main| main.action);
-                let made = effects.iter().any(|effect| effect.action == Action::Created);
+                let made = effects
+                    .iter()
+                    .any(|effect| effect.action == Action::Created);
                 let status = match main {
                     Action::Matched if made => Status::Updated,
                     action => status_of(action),
@@ -590,7 +596,11 @@ async fn equip(
         .or(there.properties.first())
         .map(|property| property.group_name.clone());
     for own in own::of_object(object) {
-        if there.properties.iter().any(|property| property.name == own.0) {
+        if there
+            .properties
+            .iter()
+            .any(|property| property.name == own.0)
+        {
             continue;
         }
         let wanted = Wanted {

@@ -105,7 +105,13 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let target = format!("{AS_TEXT}{name}");
             let main = effect("main", TAG, target, Action::Matched);
             let written = name.trim().replace(';', ",");
-            report(cx, item, Status::Matched, vec![main], losses_of(item, &name, &written));
+            report(
+                cx,
+                item,
+                Status::Matched,
+                vec![main],
+                losses_of(item, &name, &written),
+            );
         }
         return Ok(());
     }
@@ -122,12 +128,14 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             object: &object,
             name: &name,
         };
-        on.add(&batch, &named, &mut placed, &mut full, &mut open).await?;
+        on.add(&batch, &named, &mut placed, &mut full, &mut open)
+            .await?;
     }
     for (item, name) in named {
         let value = value_of(&name);
         if open.contains(&value) {
-            let why = Status::Unsettled("a change of the tags' options was not answered".to_owned());
+            let why =
+                Status::Unsettled("a change of the tags' options was not answered".to_owned());
             report(cx, item, why, Vec::new(), Vec::new());
             continue;
         }
@@ -142,7 +150,11 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let mut effects = vec![effect("main", TAG, value.clone(), Action::Matched)];
         effects.extend(placed.remove(&value).unwrap_or_default());
         let created = effects.iter().any(|e| e.action == Action::Created);
-        let status = if created { Status::Created } else { Status::Matched };
+        let status = if created {
+            Status::Created
+        } else {
+            Status::Matched
+        };
         report(cx, item, status, effects, losses);
     }
     Ok(())
@@ -163,7 +175,11 @@ async fn carriers(cx: &Context, state: &State) -> Result<Vec<(String, String)>, 
         Err(other) => return Err(other),
     };
     for schema in schemas.into_iter().filter(|schema| !schema.archived) {
-        if schema.properties.iter().any(|property| property.name == own::TAGS) {
+        if schema
+            .properties
+            .iter()
+            .any(|property| property.name == own::TAGS)
+        {
             all.push((schema.fully_qualified_name, own::TAGS.to_owned()));
         }
     }
@@ -232,12 +248,18 @@ impl Carrier<'_> {
         let part = format!("{batch}:{}", self.object);
         let body = json!({"options": schema::options(&all)});
         let request = |step: &str| {
-            client::idempotent(self.cx, "PATCH", path.clone(), key("*", part.as_str(), step))
-                .json(&body)
+            client::idempotent(
+                self.cx,
+                "PATCH",
+                path.clone(),
+                key("*", part.as_str(), step),
+            )
+            .json(&body)
         };
         let find = async || schema::property(self.cx, self.object, self.name).await;
         let has_all = |property: &Property| {
-            let values: BTreeSet<&str> = property.options.iter().map(|o| o.value.as_str()).collect();
+            let values: BTreeSet<&str> =
+                property.options.iter().map(|o| o.value.as_str()).collect();
             fresh.iter().all(|value| values.contains(value.as_str()))
         };
         let changed = http::change::<Property, Fault>(
@@ -253,8 +275,15 @@ impl Carrier<'_> {
             Changed::Done(_, key) => {
                 for value in fresh {
                     let one = made("main", OPTION, "", Some(Proof::AbsentBefore), key.clone());
-                    let Effect { action, proof, key, .. } = one;
-                    let option = Effect { action, proof, key, ..self.effect(&value) };
+                    let Effect {
+                        action, proof, key, ..
+                    } = one;
+                    let option = Effect {
+                        action,
+                        proof,
+                        key,
+                        ..self.effect(&value)
+                    };
                     placed.entry(value).or_default().push(option);
                 }
             }
@@ -266,7 +295,12 @@ impl Carrier<'_> {
 
     fn effect(&self, value: &str) -> Effect {
         let target = format!("{}.{}/{value}", self.object, self.name);
-        effect(&format!("option:{}", self.object), OPTION, target, Action::Matched)
+        effect(
+            &format!("option:{}", self.object),
+            OPTION,
+            target,
+            Action::Matched,
+        )
     }
 }
 

@@ -67,7 +67,9 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         let existing = item.existing.as_ref().map(|found| found.target_id.clone());
         let found = existing.or_else(|| {
-            let same = known.iter().find(|one| plain(&one.name) == plain(&team.name));
+            let same = known
+                .iter()
+                .find(|one| plain(&one.name) == plain(&team.name));
             same.map(|one| one.id.clone())
         });
         match found {
