@@ -19,6 +19,9 @@ use crate::state::SCHEMA;
 /// A second and a day, ms.
 const SECOND: u64 = 1_000;
 const DAY: u64 = 86_400_000;
+/// Conversations of a unit, and their bytes: enough that the requests for each type of activity are full.
+const THREADS: u32 = 500;
+const THREAD_BYTES: u64 = 16_000_000;
 /// How each field travels, one a line.
 const FIDELITY: &str = include_str!("fidelity.txt");
 
@@ -294,12 +297,15 @@ fn kinds() -> Vec<KindSupport> {
                     "a change moves its last modification; workflows and validation rules of the account run",
                 ),
             ],
-            ..base(Kind::Conversation, rows, 5, rows)
+            // Ten messages each, of four types of activities, a hundred a request; sixty calls at best.
+            batch_bytes: THREAD_BYTES,
+            ..base(Kind::Conversation, THREADS, 60, THREADS)
         },
         KindSupport {
             keeps_created_at: true,
             updates: frozen("an activity is left as it was loaded"),
-            ..base(Kind::Message, rows, 2, rows)
+            batch_bytes: THREAD_BYTES,
+            ..base(Kind::Message, THREADS, 6, THREADS)
         },
         KindSupport {
             updates: changing(),

@@ -19,6 +19,7 @@ use crate::map::FieldKind;
 use crate::own::{self, ACTIVITIES, GROUP, Own, OwnType};
 use crate::state::{Config, Stage, State};
 use crate::survey;
+use crate::write::files;
 use crate::write::schema::{PROPERTY, PROPERTY_GROUP, Wanted, numbered};
 use crate::write::{effect, is_of_run, made};
 
@@ -65,6 +66,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         own.properties(&mut state).await?;
     }
     pipeline(cx, &config, &mut state).await?;
+    files::folders(cx).await?;
     Ok(serde_json::to_string(&state)?)
 }
 

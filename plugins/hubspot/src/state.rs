@@ -135,7 +135,7 @@ pub struct State {
 
 impl State {
     /// The name of an own property, by its key; `None` where it is not there. Those of custom objects are made with them.
-    pub fn name<'s>(&'s self, object: &str, key: &'s str) -> Option<&'s str> {
+    pub fn name(&self, object: &str, key: &'static str) -> Option<&str> {
         if own::is_custom(object) {
             let has = own::of_object(object).iter().any(|(own, ..)| *own == key);
             return has.then_some(key);

@@ -23,6 +23,7 @@ use crate::own;
 use crate::thread::{self, Activity, CONTACTS, TICKETS};
 use crate::write::facet;
 use crate::write::files::{self, FILES, FOLDERS};
+use crate::write::unmake;
 
 /// What becomes of an effect, and why.
 pub type Verdict = (UndoStatus, Option<String>);
@@ -65,11 +66,18 @@ pub async fn undo(
         FOLDERS => 1,
         _ => 2,
     });
+    let (many, others): (Vec<&Undoing>, Vec<&Undoing>) = others
+        .into_iter()
+        .partition(|one| unmake::is_many(&one.effect.target_kind));
+    let verdicts = unmake::many(cx, mode, &many, &undo.ours).await?;
+    for (one, verdict) in many.into_iter().zip(verdicts) {
+        undo.say(one, verdict);
+    }
     for one in others {
         let verdict = match one.effect.target_kind.as_str() {
             FILES => undo.file(one).await?,
             FOLDERS => undo.folder(one).await?,
-            _ => crate::write::undo_other(cx, mode, one, &undo.ours).await?,
+            _ => unmake::one(cx, mode, one, &undo.ours).await?,
         };
         undo.say(one, verdict);
     }
@@ -315,7 +323,11 @@ impl Undo<'_> {
             return Ok(BTreeMap::new());
         }
         for child in dependents(object) {
-            let links = client::read_links(self.cx, object, child, ids).await?;
+            let links = match client::read_links(self.cx, object, child, ids).await {
+                // What the credential may not see is not looked for.
+                Err(Error::Permission(_)) => continue,
+                links => links?,
+            };
             for (parent, links) in links {
                 let is_theirs = |id: &str| {
                     let of_child = ((*child).to_owned(), id.to_owned());

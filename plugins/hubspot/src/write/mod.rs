@@ -13,6 +13,7 @@ pub mod schema;
 pub mod tags;
 pub mod teams;
 pub mod tickets;
+pub mod unmake;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
@@ -175,21 +176,4 @@ pub fn choices_of(object: &str, properties: &[Property]) -> Choices {
         (format!("{object}.{}", property.name), pairs.collect())
     };
     chosen.map(of).collect()
-}
-
-/// Undoes what is neither a record nor a file.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn undo_other(
-    _: &Context,
-    _: transload_sdk::destination::UndoMode,
-    one: &transload_sdk::destination::Undoing,
-    _: &std::collections::BTreeSet<(String, String)>,
-) -> Result<crate::undo::Verdict, Error> {
-    let why = format!("what a {} is", one.effect.target_kind);
-    Ok(crate::undo::verdict(
-        transload_sdk::ledger::UndoStatus::Cannot,
-        why,
-    ))
 }
