@@ -154,8 +154,8 @@ impl Unmake<'_> {
             values: Vec::new(),
         };
         let used = self.users(&object, filter).await?;
-        let conflict = (used > 0)
-            .then(|| format!("{used} records that stay have a value in {object}.{name}"));
+        let conflict =
+            (used > 0).then(|| format!("{used} records that stay have a value in {object}.{name}"));
         let path = client::properties(&object, &format!("/{}", segment(&name)));
         self.delete(one, conflict, &path).await
     }
@@ -263,7 +263,11 @@ impl Unmake<'_> {
         if !found.archived {
             steps.push((path.to_owned(), "archive".to_owned()));
         }
-        let links: BTreeSet<&str> = found.associations.iter().map(|link| link.id.as_str()).collect();
+        let links: BTreeSet<&str> = found
+            .associations
+            .iter()
+            .map(|link| link.id.as_str())
+            .collect();
         for id in links {
             let at = format!("{path}/associations/{}", segment(id));
             steps.push((at, format!("association:{id}")));
@@ -323,7 +327,8 @@ impl Unmake<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let (from, to) = (self.type_id(from).await?, self.type_id(to).await?);
-        let is = |link: &&SchemaLink| link.from_object_type_id == from && link.to_object_type_id == to;
+        let is =
+            |link: &&SchemaLink| link.from_object_type_id == from && link.to_object_type_id == to;
         let Some(link) = found.associations.iter().find(is) else {
             return Ok((UndoStatus::Gone, None));
         };
@@ -396,7 +401,10 @@ impl Unmake<'_> {
         for ending in endings {
             let pair = (ending.from, ending.to);
             let id = ending.one.effect_id;
-            if !there.get(&pair).is_some_and(|kinds| kinds.contains(&ending.kind)) {
+            if !there
+                .get(&pair)
+                .is_some_and(|kinds| kinds.contains(&ending.kind))
+            {
                 verdicts.insert(id, (UndoStatus::Gone, None));
                 continue;
             }
@@ -471,7 +479,9 @@ impl Unmake<'_> {
             true if schema::schema(self.cx, object).await?.is_none() => None,
             _ => schema::property(self.cx, object, name).await?,
         };
-        let all = there.map(|property| schema::pairs(&property.options)).unwrap_or_default();
+        let all = there
+            .map(|property| schema::pairs(&property.options))
+            .unwrap_or_default();
         let mut leaving: BTreeMap<&str, u64> = BTreeMap::new();
         for (one, value) in some {
             if !all.iter().any(|(known, _)| known == value) {
@@ -504,8 +514,13 @@ impl Unmake<'_> {
         let body = json!({"options": schema::options(&left)});
         let part = format!("undo:{first}");
         let request = |step: &str| {
-            client::idempotent(self.cx, "PATCH", path.clone(), key("*", part.as_str(), step))
-                .json(&body)
+            client::idempotent(
+                self.cx,
+                "PATCH",
+                path.clone(),
+                key("*", part.as_str(), step),
+            )
+            .json(&body)
         };
         let find = async || schema::property(self.cx, object, name).await;
         let is_done = |property: &Property| property.options.len() == left.len();
