@@ -32,8 +32,9 @@ use transload_sdk::words::{self, Words};
 
 use crate::map::{self, Choices, own_target};
 use crate::own::{self, source_id};
-use crate::state::{Config, Stage, State, Tags};
+use crate::state::{Config, Stage, State};
 use crate::text::{self, BODY_CHARS};
+use crate::write::tags::values;
 use crate::write::{custom_fields, facet};
 
 /// What a thread is.
@@ -500,35 +501,16 @@ fn tags(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) {
-    let (mut values, mut left) = (Vec::new(), Vec::new());
-    for tag in &conversation.tags {
-        let called = words::called(tag).unwrap_or(&tag.id);
-        let value = match around.config.tags {
-            Tags::Checkbox => tag.target.as_deref(),
-            Tags::Text => Some(called).filter(|name| !name.contains(';')),
-        };
-        match value {
-            Some(value) if !values.contains(&value) => values.push(value),
-            Some(_) => {}
-            None => left.push(called),
-        }
-    }
-    let list = match around.config.tags {
-        _ if values.is_empty() => String::new(),
-        Tags::Checkbox => values.join(";"),
-        Tags::Text => format!(";{};", values.join(";")),
-    };
-    let name = around.state.name(TICKETS, own::TAGS);
-    match name.filter(|_| text::chars(&list) <= BODY_CHARS) {
-        Some(name) if !list.is_empty() => {
+    let (list, mut left) = values(around.config, &conversation.tags);
+    match (around.state.name(TICKETS, own::TAGS), list) {
+        (Some(name), Some(list)) => {
             properties.insert(name.to_owned(), json!(list));
         }
-        Some(_) => {}
-        None => {
+        (Some(_), None) => {}
+        (None, _) => {
             let all = conversation.tags.iter();
-            left = all
-                .map(|tag| words::called(tag).unwrap_or(&tag.id))
-                .collect();
+            let name = |tag: &Reference| words::called(tag).unwrap_or(&tag.id).to_owned();
+            left = all.map(name).collect();
         }
     }
     if !left.is_empty() {
