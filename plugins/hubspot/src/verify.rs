@@ -474,7 +474,7 @@ impl Reader<'_> {
         let named = facts
             .iter()
             .find_map(|fact| fact.strip_prefix("written by "));
-        let from = headers.get("from").map(|from| person(from));
+        let from = headers.get("from").map(person);
         let name_of_from = from.as_ref().and_then(|(name, _)| name.clone());
         let owner = some(record, "hubspot_owner_id").filter(|_| incoming != Some(true));
         let author = match (named, owner, name_of_from) {
