@@ -132,6 +132,23 @@ pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
     description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
 }
 
+/// A marker for a field of so many characters, at least a hundred; of one that is too long its beginning and its digest, so that two
+/// stay two.
+pub fn marker_within(marker: &str, chars: usize) -> String {
+    if marker.chars().count() <= chars {
+        return marker.to_owned();
+    }
+    let digest = crate::sha256(marker.as_bytes());
+    let room = chars.saturating_sub(digest.len() + 1);
+    let kept: String = marker.chars().take(room).collect();
+    format!("{kept}#{digest}")
+}
+
+/// The marker of a part of an item: of a message, a file, a second ticket.
+pub fn part_marker(marker: &str, part: &str) -> String {
+    format!("{marker}/{part}")
+}
+
 /// A short digest of text, of eight hexadecimal digits, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
 pub fn short_hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
