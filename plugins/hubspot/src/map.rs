@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use serde_json::{Value as Json, json};
-use transload_sdk::http::segment;
+use transload_sdk::fields::Target;
 use transload_sdk::time;
 use transload_sdk::types::{Author, Customer, Entry, Field, FieldType, Priority, Reference, Value};
 
@@ -15,7 +16,10 @@ pub use transload_sdk::card::{Misfit, loss};
 pub use transload_sdk::effects::{changed, print, short_hash};
 pub use transload_sdk::people::{customer_name, e164, email};
 use transload_sdk::words::{self, Words};
-pub use transload_sdk::words::{moment_text, placeholder, placeholder_name, placeholder_parts};
+pub use transload_sdk::words::{
+    moment_text, own_target, placeholder, placeholder_name, placeholder_parts,
+    priority as priority_words, record_id, record_parts, record_target,
+};
 
 use crate::api::Property;
 use crate::own::TEXT_CHARS;
@@ -201,84 +205,26 @@ impl fmt::Display for FieldKind {
     }
 }
 
-fn parse_kind(text: &str) -> Option<FieldKind> {
-    Some(match text {
-        "" => return None,
-        "text" => FieldKind::Text,
-        "number" => FieldKind::Number,
-        "bool" => FieldKind::Bool,
-        "date" => FieldKind::Date,
-        "datetime" => FieldKind::DateTime,
-        "choice" => FieldKind::Choice,
-        "choices" => FieldKind::Choices,
-        other => FieldKind::Other(other.to_owned()),
-    })
-}
+impl FromStr for FieldKind {
+    type Err = ();
 
-/// A property as effects name it and as items bring it back: `tickets.loyalty_tier:choice`, `p12_order.total:number`; behind
-/// another colon choices of the source whose stored value here is another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldTarget {
-    /// The object type.
-    pub object: String,
-    /// The property's name.
-    pub name: String,
-    /// Its type.
-    pub kind: FieldKind,
-    /// Choices of the source by their stored value, and the stored value here.
-    pub choices: Vec<(String, String)>,
-}
-
-impl FieldTarget {
-    /// Reads what [`fmt::Display`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, ':');
-        let (object, name) = parts.next()?.split_once('.')?;
-        let kind = parse_kind(parts.next()?)?;
-        let pairs = parts.next().unwrap_or_default().split(',');
-        let choices = pairs
-            .filter_map(|pair| pair.split_once('='))
-            .filter_map(|(from, to)| Some((unsegment(from)?, unsegment(to)?)))
-            .collect();
-        let named = !object.is_empty() && !name.is_empty();
-        named.then(|| Self {
-            object: object.to_owned(),
-            name: name.to_owned(),
-            kind,
-            choices,
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Ok(match text {
+            "" => return Err(()),
+            "text" => Self::Text,
+            "number" => Self::Number,
+            "bool" => Self::Bool,
+            "date" => Self::Date,
+            "datetime" => Self::DateTime,
+            "choice" => Self::Choice,
+            "choices" => Self::Choices,
+            other => Self::Other(other.to_owned()),
         })
     }
 }
 
-impl fmt::Display for FieldTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}:{}", self.object, self.name, self.kind)?;
-        if self.choices.is_empty() {
-            return Ok(());
-        }
-        let pairs = self.choices.iter();
-        let pairs: Vec<String> = pairs
-            .map(|(from, to)| format!("{}={}", segment(from), segment(to)))
-            .collect();
-        write!(f, ":{}", pairs.join(","))
-    }
-}
-
-/// What [`segment`] encoded.
-fn unsegment(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
+/// A property as effects name it and as items bring it back: `tickets.loyalty_tier:choice`, `p12_order.total:number`.
+pub type FieldTarget = Target<FieldKind>;
 
 /// The stored value of an option for one of the source: the same where HubSpot takes it. `;` stands between two values of a
 /// record, and values are told apart without capitals.
@@ -436,33 +382,6 @@ pub fn is_day(text: &str) -> bool {
 
 // ---- where a record is
 
-/// The id behind a target: of a record of a custom object `p12_order/17` the part behind the slash; of a placeholder the owner
-/// that stands in, empty for nobody.
-pub fn record_id(target: &str) -> &str {
-    match placeholder_parts(target) {
-        Some((stand_in, _)) => stand_in,
-        None => target.rsplit('/').next().unwrap_or(target),
-    }
-}
-
-/// A record of a custom object as effects name it.
-pub fn record_target(object: &str, id: &str) -> String {
-    format!("{object}/{id}")
-}
-
-/// The object type and the id of such a target.
-pub fn record_parts(target: &str) -> Option<(&str, &str)> {
-    target.split_once('/')
-}
-
-/// Where a record points to, when that is here as itself: no stand-in.
-pub fn own_target(reference: &Reference) -> Option<&str> {
-    let target = reference.target.as_deref()?;
-    placeholder_name(target)
-        .is_none()
-        .then(|| record_id(target))
-}
-
 /// The owner that a reference is, if it is one himself.
 pub fn owner(reference: &Reference) -> Option<&str> {
     own_target(reference).filter(|id| !id.is_empty())
@@ -499,14 +418,6 @@ pub fn default_priority(priority: &Priority) -> &'static str {
         p if p < 0.875 => "HIGH",
         _ => "URGENT",
     }
-}
-
-/// A priority with its scale, in words.
-pub fn priority_words(priority: &Priority) -> String {
-    format!(
-        "{} on {}..{}",
-        priority.value, priority.lowest, priority.highest
-    )
 }
 
 /// First and last name of a person. The whole name as the first where only that is known: nobody can tell where a name ends that

@@ -9,7 +9,8 @@
 //! called otherwise: [`crate::state::State::name`] says how.
 
 use serde_json::{Map, Value, json};
-use transload_sdk::sha256;
+use transload_sdk::effects::marker_within;
+pub use transload_sdk::effects::part_marker;
 use transload_sdk::types::Head;
 
 use crate::map;
@@ -130,22 +131,9 @@ pub fn is_custom(object: &str) -> bool {
         .is_some_and(|(digits, _)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// The value of [`SOURCE_ID`]: the marker; of one that is too long its beginning and its digest, so that two stay two.
+/// The value of [`SOURCE_ID`].
 pub fn source_id(marker: &str) -> String {
-    if marker.chars().count() <= MARKER_CHARS {
-        return marker.to_owned();
-    }
-    let digest = sha256(marker.as_bytes());
-    let kept: String = marker
-        .chars()
-        .take(MARKER_CHARS - digest.len() - 1)
-        .collect();
-    format!("{kept}#{digest}")
-}
-
-/// The marker of a part of an item: of a message, a second ticket.
-pub fn part_marker(marker: &str, part: &str) -> String {
-    format!("{marker}/{part}")
+    marker_within(marker, MARKER_CHARS)
 }
 
 /// Says in a record's own properties which record of the source it is, where that is, when it was made, and which run made this

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 use transload_sdk::Context;
+use transload_sdk::declare::{notice, option, possible};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -52,15 +53,6 @@ pub async fn details(cx: &Context) -> Result<Details, Error> {
     let details: Option<Details> = client::find(cx, &path).await?;
     let details = details.filter(|details| details.portal_id != 0);
     details.ok_or_else(|| Error::Auth("HubSpot does not say whose the credential is".to_owned()))
-}
-
-fn notice(code: &str, severity: Severity, message: String, remedy: Option<&str>) -> Notice {
-    Notice {
-        code: code.to_owned(),
-        severity,
-        message,
-        remedy: remedy.map(str::to_owned),
-    }
 }
 
 /// The plan, by the calls that it has a day (HubSpot facts §2).
@@ -242,13 +234,6 @@ async fn fallback_notice(cx: &Context, config: &Config) -> Result<Option<Notice>
 
 // ---- survey
 
-fn option(value: &str, label: &str) -> SlotOption {
-    SlotOption {
-        value: value.to_owned(),
-        label: label.to_owned(),
-    }
-}
-
 fn options(property: Option<&Property>) -> Vec<SlotOption> {
     let all = property.map(|property| property.options.as_slice());
     let shown = all
@@ -256,15 +241,6 @@ fn options(property: Option<&Property>) -> Vec<SlotOption> {
         .iter()
         .filter(|option| !option.hidden);
     shown.map(|one| option(&one.value, &one.label)).collect()
-}
-
-/// Pairs whose second is among the choices.
-fn possible(pairs: &[(&str, &str)], values: &[SlotOption]) -> Vec<(String, String)> {
-    let is_there = |value: &str| values.iter().any(|option| option.value == value);
-    let there = pairs.iter().filter(|(_, value)| is_there(value));
-    there
-        .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
-        .collect()
 }
 
 fn slots(tickets: &[Property], pipelines: &[Pipeline], of_run: &str) -> Vec<Slot> {

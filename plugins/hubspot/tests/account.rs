@@ -51,7 +51,7 @@ async fn prepare_makes_its_properties_and_pipeline_once_and_a_rollback_takes_the
 
 #[tokio::test]
 async fn the_next_run_after_a_rollback_has_other_names_since_deleted_ones_stay_taken() {
-    let mut portal = Portal::new().await;
+    let portal = Portal::new().await;
     portal.rollback(UndoMode::Careful).await;
     let mut again = Portal {
         trial: portal.renewed(),

@@ -12,6 +12,7 @@ use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::Refusal as _;
 use transload_sdk::ledger::{Action, Effect, Status};
+use transload_sdk::people::{address_line, is_mobile, labelled};
 use transload_sdk::policy::{self, Change, changes};
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Entity, Error, Fidelity, Location, Loss, Reference,
@@ -292,13 +293,6 @@ pub fn company<'a>(
     Ok(draft)
 }
 
-fn labelled(address: &Address) -> String {
-    match &address.label {
-        Some(label) => format!("{} ({label})", address.value),
-        None => address.value.clone(),
-    }
-}
-
 /// Companies.
 ///
 /// # Errors
@@ -403,10 +397,6 @@ fn addresses(around: &Around<'_>, customer: &Customer, draft: &mut Draft<'_>) {
         .unwrap_or_default();
     let mut ordered: Vec<&Address> = customer.addresses.iter().collect();
     ordered.sort_by_key(|address| (address.shared, !address.primary));
-    let is_mobile = |address: &Address| {
-        let label = address.label.as_deref().unwrap_or_default().to_lowercase();
-        label.contains("mobile") || label.contains("cell")
-    };
     let (mut emails, mut others): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
     for address in ordered {
         match &address.channel {
@@ -442,7 +432,7 @@ fn addresses(around: &Around<'_>, customer: &Customer, draft: &mut Draft<'_>) {
             }
             _ => {}
         }
-        others.push(other_address(address));
+        others.push(address_line(address));
     }
     set_emails(draft, &emails);
     if others.is_empty() {
@@ -456,19 +446,6 @@ fn addresses(around: &Around<'_>, customer: &Customer, draft: &mut Draft<'_>) {
     if !draft.set_own(around.state, own::ADDRESSES, &list) {
         draft.card.add("other addresses", list);
     }
-}
-
-/// An address as a line of the property of other addresses.
-fn other_address(address: &Address) -> String {
-    let channel = match &address.channel {
-        AddressChannel::Email => "e-mail",
-        AddressChannel::Phone => "phone",
-        AddressChannel::Whatsapp => "whatsapp",
-        AddressChannel::Url => "url",
-        AddressChannel::Social(word) | AddressChannel::Other(word) => word,
-    };
-    let shared = if address.shared { ", shared" } else { "" };
-    format!("{channel}: {}{shared}", labelled(address))
 }
 
 fn set_emails(draft: &mut Draft<'_>, emails: &[String]) {

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::fields::option_label;
 use transload_sdk::http::{self, Creation, Making, Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss,
-    ObjectType,
+    Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss, ObjectType,
 };
 
 use super::{description_marker, effect, export, is_of_run, made, reject, report, status_of};
@@ -391,7 +391,7 @@ fn pair_choices(definition: &Definition, there: &[(String, String)], main: &mut 
         if there.iter().any(|(value, _)| *value == option.value) {
             continue;
         }
-        let label = option_label(definition, option);
+        let label = option_label(definition, option, map::PATH_SEPARATOR);
         let stored = map::option_value(&option.value);
         let same = there
             .iter()
@@ -422,7 +422,7 @@ fn option_list(
         if !values.insert(value.clone()) {
             continue;
         }
-        let mut label = option_label(definition, option);
+        let mut label = option_label(definition, option, map::PATH_SEPARATOR);
         if !labels.insert(label.clone()) {
             label = format!("{label} ({value})");
             labels.insert(label.clone());
@@ -434,28 +434,6 @@ fn option_list(
         losses.push(loss("field-definition.options", Fidelity::Converted, note));
     }
     list
-}
-
-/// What people read: of a tree the labels from the root down.
-fn option_label(definition: &Definition, option: &ChoiceOption) -> String {
-    let own = |option: &ChoiceOption| match option.label.as_str() {
-        "" => option.value.clone(),
-        label => label.to_owned(),
-    };
-    if definition.field_type != FieldType::Tree {
-        return own(option);
-    }
-    let ends = option.value.match_indices(map::PATH_SEPARATOR);
-    let above = ends.filter_map(|(end, _)| option.value.get(..end));
-    let mut names: Vec<String> = above
-        .map(|path| {
-            let node = definition.options.iter().find(|o| o.value == path);
-            let last = path.rsplit(map::PATH_SEPARATOR).next().unwrap_or(path);
-            node.map_or_else(|| last.to_owned(), own)
-        })
-        .collect();
-    names.push(own(option));
-    names.join(" > ")
 }
 
 // ---- object types
