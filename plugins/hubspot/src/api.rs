@@ -94,6 +94,11 @@ impl Fault {
             || self.message.contains("already exists")
     }
 
+    /// Whether the account has no object type of the name that was asked for.
+    pub fn is_no_type(&self) -> bool {
+        self.message.contains("Unable to infer object type")
+    }
+
     /// The record that has a unique value already: `Contact already exists. Existing ID: 12345`, or `… on 17. 12345 already has
     /// that value.`, where the first number is the half-made record and the second its holder (HubSpot facts §0.8, §3.4).
     pub fn holder(&self) -> Option<String> {

@@ -164,12 +164,21 @@ impl http::Refusal for Fault {
 
 // ---- reading
 
-/// Reads; `None` for 404.
+/// What a read gave; `None` for 404, and for an object type that the account has not, which is a 400.
+fn found(reply: Reply) -> Result<Option<Reply>, Error> {
+    if reply.status == 400 && Fault::read(&reply).is_no_type() {
+        return Ok(None);
+    }
+    http::found::<Fault>(reply)
+}
+
+/// Reads; `None` for what is not there.
 ///
 /// # Errors
-/// Anything but 2xx and 404.
+/// Anything but 2xx, 404 and an object type that is not there.
 pub async fn get(cx: &Context, path: &str) -> Result<Option<Reply>, Error> {
-    http::get::<Fault>(&cx.http(), path).await
+    let request = cx.http().get(path).header("accept", "application/json");
+    found(request.send().await?)
 }
 
 /// Reads JSON; `None` for 404.
@@ -192,7 +201,7 @@ pub async fn list<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<Vec<T
         if let Some(after) = &after {
             request = request.query("after", after);
         }
-        let Some(reply) = http::found::<Fault>(request.send().await?)? else {
+        let Some(reply) = found(request.send().await?)? else {
             return Ok(rows);
         };
         let page: Page<T> = reply.json()?;
@@ -217,7 +226,7 @@ async fn ask<T: DeserializeOwned>(
         .header("accept", "application/json")
         .safe()
         .json(body);
-    let reply = http::found::<Fault>(request.send().await?)?;
+    let reply = found(request.send().await?)?;
     reply.map(|reply| reply.json()).transpose()
 }
 

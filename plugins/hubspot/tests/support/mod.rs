@@ -76,24 +76,13 @@ impl Portal {
         config.preexisting.agents_by_email.push(dana);
         change(&mut config);
         let sim = Simulator::new(config);
-        let token = sim.admin_token();
-        let router = sim.router();
-        let clock = sim.harness().clock.clone();
-        let time = clock.clone();
-        let plays = move || {
-            let (router, token) = (router.clone(), token.clone());
-            let (clock, slept) = (clock.clone(), clock.clone());
-            Harness::with_files(|files| {
-                move |request| {
-                    clock.advance(STEP_MS);
-                    send(router.clone(), token.clone(), files.clone(), request)
-                }
-            })
-            .holding(made_up)
-            .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
-        };
-        let trial = Trial::new(plays, move || time.now_ms());
+        let trial = trial_on(&sim);
         Self { sim, trial }
+    }
+
+    /// Another connection to the same account, which knows nothing of this one.
+    pub fn renewed(&self) -> Trial<HubSpot> {
+        trial_on(&self.sim)
     }
 
     /// One unit, after which nobody was mailed (rule M-8).
@@ -120,6 +109,27 @@ impl Portal {
         assert_eq!(rows.len(), 1, "{object} of {marker}");
         rows[0].clone()
     }
+}
+
+/// A connection to an account.
+fn trial_on(sim: &Simulator) -> Trial<HubSpot> {
+    let token = sim.admin_token();
+    let router = sim.router();
+    let clock = sim.harness().clock.clone();
+    let time = clock.clone();
+    let plays = move || {
+        let (router, token) = (router.clone(), token.clone());
+        let (clock, slept) = (clock.clone(), clock.clone());
+        Harness::with_files(|files| {
+            move |request| {
+                clock.advance(STEP_MS);
+                send(router.clone(), token.clone(), files.clone(), request)
+            }
+        })
+        .holding(made_up)
+        .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
+    };
+    Trial::new(plays, move || time.now_ms())
 }
 
 /// One request to the router; as a host does it, with the credential.

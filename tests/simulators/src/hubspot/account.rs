@@ -102,6 +102,9 @@ pub(super) fn owners(call: &mut Call<'_>, path: &[&str]) -> Outcome {
     }
 }
 
+/// A user: id, address, first team.
+type User<'a> = (Id, &'a str, Option<Id>);
+
 /// Answers a request about users and teams, given the path behind `users` (§4).
 pub(super) fn users(call: &mut Call<'_>, path: &[&str]) -> Outcome {
     let method = call.request.method.clone();
@@ -134,7 +137,7 @@ pub(super) fn users(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                     .invited
                     .iter()
                     .map(|(id, email)| (*id, email.as_str(), None));
-                let mut all: Vec<(Id, (Id, &str, Option<Id>))> =
+                let mut all: Vec<(Id, User<'_>)> =
                     owners.chain(invited).map(|user| (user.0, user)).collect();
                 all.sort_by_key(|(id, _)| *id);
                 all.retain(|(id, _)| after.is_none_or(|after| *id > after));

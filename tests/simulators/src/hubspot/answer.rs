@@ -102,10 +102,17 @@ pub(super) struct Failure {
     pub status: u16,
     /// Category, empty for none.
     pub category: &'static str,
-    /// Sub-category.
-    pub sub_category: Option<String>,
     /// The sentence.
     pub message: String,
+    /// What few have.
+    pub details: Box<Details>,
+}
+
+/// The members of an error body that few errors have.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Details {
+    /// Sub-category.
+    pub sub_category: Option<String>,
     /// Details.
     pub errors: Vec<Value>,
     /// Names to lists of texts.
@@ -122,12 +129,8 @@ impl Failure {
         Self {
             status,
             category,
-            sub_category: None,
             message: message.into(),
-            errors: vec![],
-            context: Map::new(),
-            links: Map::new(),
-            more: vec![],
+            details: Box::default(),
         }
     }
 
@@ -148,10 +151,7 @@ impl Failure {
 
     /// 404 of a path.
     pub fn no_route() -> Self {
-        Self {
-            category: "",
-            ..Self::new(404, "", "Not found")
-        }
+        Self::new(404, "", "Not found")
     }
 
     /// 405.
@@ -184,12 +184,12 @@ impl Failure {
             "This app hasn't been granted all required scopes to make this call. Read more about required scopes here: \
              https://developers.hubspot.com/scopes.",
         );
-        failure.errors = vec![json!({
+        failure.details.errors = vec![json!({
             "message": "One or more of the following scopes are required.",
             "context": {"requiredGranularScopes": required},
         })];
         let link = json!("https://developers.hubspot.com/scopes");
-        failure.links.insert("scopes".to_owned(), link);
+        failure.details.links.insert("scopes".to_owned(), link);
         failure
     }
 
@@ -206,7 +206,7 @@ impl Failure {
             .collect();
         let text = Value::Array(in_message).to_string();
         let mut failure = Self::validation(format!("Property values were not valid: {text}"));
-        failure.errors = invalid
+        failure.details.errors = invalid
             .iter()
             .map(|i| {
                 json!({"message": i.message, "code": i.code, "context": {"propertyName": [i.name]}})
@@ -217,20 +217,23 @@ impl Failure {
 
     /// The same with a sub-category.
     pub fn sub(mut self, sub_category: impl Into<String>) -> Self {
-        self.sub_category = Some(sub_category.into());
+        self.details.sub_category = Some(sub_category.into());
         self
     }
 
     /// The same with more context.
     pub fn about(mut self, name: &str, texts: impl IntoIterator<Item = String>) -> Self {
         let texts: Vec<Value> = texts.into_iter().map(Value::String).collect();
-        self.context.insert(name.to_owned(), Value::Array(texts));
+        self.details
+            .context
+            .insert(name.to_owned(), Value::Array(texts));
         self
     }
 
     /// The same with one more detail, about a part of the request.
     pub fn detail(mut self, message: &str, code: &str, part: &str) -> Self {
-        self.errors
+        self.details
+            .errors
             .push(json!({"message": message, "code": code, "in": part}));
         self
     }
@@ -239,13 +242,19 @@ impl Failure {
         let mut body = Map::new();
         body.insert("status".to_owned(), json!("error"));
         body.insert("message".to_owned(), json!(self.message));
-        if let Some(sub) = &self.sub_category {
+        if let Some(sub) = &self.details.sub_category {
             body.insert("subCategory".to_owned(), json!(sub));
         }
-        if !self.errors.is_empty() {
-            body.insert("errors".to_owned(), Value::Array(self.errors.clone()));
+        if !self.details.errors.is_empty() {
+            body.insert(
+                "errors".to_owned(),
+                Value::Array(self.details.errors.clone()),
+            );
         }
-        for (name, map) in [("context", &self.context), ("links", &self.links)] {
+        for (name, map) in [
+            ("context", &self.details.context),
+            ("links", &self.details.links),
+        ] {
             if !map.is_empty() {
                 body.insert(name.to_owned(), Value::Object(map.clone()));
             }
@@ -253,7 +262,7 @@ impl Failure {
         if !self.category.is_empty() {
             body.insert("category".to_owned(), json!(self.category));
         }
-        for (name, value) in &self.more {
+        for (name, value) in &self.details.more {
             body.insert((*name).to_owned(), value.clone());
         }
         body

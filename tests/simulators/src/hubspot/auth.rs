@@ -10,10 +10,16 @@ use super::state::{State, Token, iso};
 /// How long an OAuth token lives, in seconds.
 const LIFE: i64 = 1_800;
 
-/// A service key with these scopes; it does not end.
+/// A further service key with these scopes; it does not end.
 pub(super) fn service_key(state: &mut State, scopes: &[String]) -> String {
     let secret = state.uuid();
-    let token = format!("pat-{}-{secret}", state.config.data_centre);
+    let key = format!("pat-{}-{secret}", state.config.data_centre);
+    put_key(state, &key, scopes);
+    key
+}
+
+/// Makes a service key known.
+pub(super) fn put_key(state: &mut State, key: &str, scopes: &[String]) {
     let app = state.next_id().to_string();
     let made = Token {
         app,
@@ -21,8 +27,7 @@ pub(super) fn service_key(state: &mut State, scopes: &[String]) -> String {
         oauth: false,
         expires: None,
     };
-    state.tokens.insert(token.clone(), made);
-    token
+    state.tokens.insert(key.to_owned(), made);
 }
 
 /// Who calls.

@@ -335,7 +335,7 @@ impl Call<'_> {
         let results: Vec<Value> = items.into_iter().map(|(_, item)| render(item)).collect();
         let mut body = json!({"results": results});
         if let (true, Some(last), Some(map)) = (more, last, body.as_object_mut()) {
-            let after = STANDARD.encode(last.to_string());
+            let after = STANDARD.encode(format!("{last}\n"));
             map.insert(
                 "paging".to_owned(),
                 json!({"next": {"after": after, "link": self.link(&after)}}),
@@ -424,7 +424,7 @@ fn cursor_id(after: &str) -> Result<Id, Failure> {
     let wrong = || Failure::validation("after is no cursor that this API gave");
     let bytes = STANDARD.decode(after).map_err(|_| wrong())?;
     let text = String::from_utf8(bytes).map_err(|_| wrong())?;
-    text.parse().map_err(|_| wrong())
+    text.trim_end().parse().map_err(|_| wrong())
 }
 
 /// The rules of limits that the account has (§2).
@@ -495,6 +495,9 @@ pub(super) fn day_ends(state: &State) -> DateTime<Utc> {
     }
 }
 
+/// Headers of an answer.
+pub(super) type Headers = Vec<(&'static str, String)>;
+
 /// Counts a call against every limit it falls under (§2). Gives the headers that go with its answer.
 pub(super) fn count(
     state: &mut State,
@@ -502,7 +505,7 @@ pub(super) fn count(
     token: &Token,
     api: Api,
     is_search: bool,
-) -> Result<Vec<(&'static str, String)>, (Failure, Vec<(&'static str, String)>)> {
+) -> Result<Headers, (Failure, Headers)> {
     let rule = if token.oauth { "oauth" } else { "ten-secondly" };
     let is_links = matches!(api, Api::Links | Api::RecordLinks);
     let mut headers = Vec::new();
@@ -568,10 +571,13 @@ pub(super) fn count(
     if switches.rate_limit_category {
         failure.category = "RATE_LIMITS";
     } else {
-        failure.more.push(("errorType", json!("RATE_LIMIT")));
+        failure
+            .details
+            .more
+            .push(("errorType", json!("RATE_LIMIT")));
     }
-    failure.more.push(("policyName", json!(policy)));
-    failure.more.push(("requestId", json!(request_id)));
+    failure.details.more.push(("policyName", json!(policy)));
+    failure.details.more.push(("requestId", json!(request_id)));
     if switches.retry_after_on_429 {
         let until = if reset_ms == 0 {
             day_ends(state).timestamp_millis()

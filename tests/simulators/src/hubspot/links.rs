@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Failure, Outcome};
 use super::call::{Call, id_of, members_of, required};
-use super::model::{Category, Id, LinkKey, LinkType, TypeId};
+use super::model::{Category, Id, LinkKey, LinkType, Links, Ref, TypeId};
 use super::objects::{in_some_order, readable, writable};
 use super::state::{State, iso};
 
@@ -53,8 +53,20 @@ const PLAIN: [(TypeId, TypeId, u32, u32); 34] = [
     (TypeId::DEAL, TypeId::MEETING, 211, 212),
 ];
 
+/// Two types, two numbers, two labels, whether there is one at most, either way.
+type Labelled = (
+    TypeId,
+    TypeId,
+    u32,
+    u32,
+    &'static str,
+    &'static str,
+    bool,
+    bool,
+);
+
 /// The labelled ones: from, to, numbers, label there and back, whether there is one at most.
-const LABELLED: [(TypeId, TypeId, u32, u32, &str, &str, bool, bool); 4] = [
+const LABELLED: [Labelled; 4] = [
     (
         TypeId::CONTACT,
         TypeId::COMPANY,
@@ -269,16 +281,19 @@ fn keys_of(
     Ok(keys)
 }
 
+/// A target and the types of links to it.
+pub(super) type NewLink = (Ref, BTreeSet<LinkKey>);
+
 /// The links of a record about to be made (§6).
 pub(super) fn of_new(
     call: &Call<'_>,
     from: TypeId,
     given: &Value,
-) -> Result<Vec<((TypeId, Id), BTreeSet<LinkKey>)>, Failure> {
+) -> Result<Vec<NewLink>, Failure> {
     let list = given
         .as_array()
         .ok_or_else(|| Failure::input("associations: a list is expected"))?;
-    let mut links: Vec<((TypeId, Id), BTreeSet<LinkKey>)> = Vec::new();
+    let mut links: Vec<NewLink> = Vec::new();
     for item in list {
         let item = item
             .as_object()
@@ -316,7 +331,7 @@ fn no_record(object: TypeId, id: Id) -> Failure {
     Failure::validation(format!("No {object} with id {id} exists")).about("id", [id.to_string()])
 }
 
-fn check_cap(state: &State, from: (TypeId, Id), to: TypeId) -> Result<(), Failure> {
+fn check_cap(state: &State, from: Ref, to: TypeId) -> Result<(), Failure> {
     // §9: records have a limit of links.
     if state.link_count(from, to) >= state.config.switches.links_per_record {
         let message = format!(
@@ -355,7 +370,7 @@ fn types_of(state: &State, keys: &BTreeSet<LinkKey>) -> Vec<Value> {
         .collect()
 }
 
-fn labels_between(state: &State, from: (TypeId, Id), to: (TypeId, Id)) -> Value {
+fn labels_between(state: &State, from: Ref, to: Ref) -> Value {
     let as_text = !state.config.switches.ids_as_text_in_lists;
     let keys = state.links_of(from, to.0).and_then(|ends| ends.get(&to.1));
     let labels = keys
@@ -369,7 +384,7 @@ fn labels_between(state: &State, from: (TypeId, Id), to: (TypeId, Id)) -> Value 
     })
 }
 
-fn default_result(from: (TypeId, Id), to: (TypeId, Id), key: LinkKey) -> Value {
+fn default_result(from: Ref, to: Ref, key: LinkKey) -> Value {
     json!({
         "from": {"id": from.1.to_string()}, "to": {"id": to.1.to_string()},
         "associationSpec": {"associationCategory": key.0.as_str(), "associationTypeId": key.1},
@@ -439,7 +454,7 @@ pub(super) fn of_record(call: &mut Call<'_>, path: &[&str]) -> Outcome {
     }
 }
 
-type Ends = ((TypeId, Id), (TypeId, Id));
+type Ends = (Ref, Ref);
 
 fn ends(call: &Call<'_>, from: &str, id: &str, to: &str, to_id: &str) -> Result<Ends, Failure> {
     let (from, to) = (writable(call, from)?, call.live_object(to)?);
@@ -723,10 +738,7 @@ fn delete_label(call: &mut Call<'_>, from: &str, to: &str, number: &str) -> Outc
 }
 
 /// Links of a record by the type of the other end, for looking at it all.
-pub(super) fn all_of(
-    state: &State,
-    from: (TypeId, Id),
-) -> BTreeMap<(TypeId, Id), BTreeSet<LinkKey>> {
+pub(super) fn all_of(state: &State, from: Ref) -> Links {
     let mut all = BTreeMap::new();
     for to in state.types.keys() {
         for (id, keys) in state.linked(from, *to) {

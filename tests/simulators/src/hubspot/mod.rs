@@ -147,7 +147,7 @@ pub use switches::{
 
 use answer::{Answer, Failure, Outcome};
 use call::{Api, Call, Request};
-use model::{Id, TypeId};
+use model::{Id, Ref, TypeId};
 use state::State;
 
 use crate::common::{Account, Harness, Held, base_url};
@@ -215,15 +215,12 @@ impl Simulator {
         call::set_limits(&state, &self.harness().limits);
     }
 
-    /// A service key with the scopes of [`Config::scopes`]; it does not end (§1.1). Every call makes another key, with limits of
-    /// its own.
+    /// The service key of [`Config::service_key`] with the scopes of [`Config::scopes`].
     pub fn admin_token(&self) -> String {
-        let mut state = self.held.lock();
-        let scopes = state.config.scopes.clone();
-        auth::service_key(&mut state, &scopes)
+        self.held.lock().config.service_key.clone()
     }
 
-    /// A service key with these scopes.
+    /// Another service key, with these scopes and limits of its own.
     pub fn token_with(&self, scopes: &[&str]) -> String {
         let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         auth::service_key(&mut self.held.lock(), &scopes)
@@ -238,7 +235,7 @@ impl Simulator {
     ///
     /// # Errors
     /// The sentence of the refusal.
-    pub fn make(&self, object: TypeId, values: &Value, to: &[(TypeId, Id)]) -> Result<Id, String> {
+    pub fn make(&self, object: TypeId, values: &Value, to: &[Ref]) -> Result<Id, String> {
         seed::make(&mut self.held.lock(), object, values, to)
     }
 

@@ -70,6 +70,12 @@ impl TypeId {
     }
 }
 
+/// A record's type and number.
+pub type Ref = (TypeId, Id);
+
+/// The records that one is linked to, with the types of the links.
+pub type Links = BTreeMap<Ref, BTreeSet<LinkKey>>;
+
 /// An object type.
 #[derive(Debug, Clone)]
 pub struct ObjectType {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, Failure, Invalid, Outcome};
 use super::call::{Call, id_of, members_of, required};
 use super::links;
-use super::model::{Id, LinkKey, ObjectType, Property, Record, TypeId, Values};
+use super::model::{Id, LinkKey, ObjectType, Property, Record, Ref, TypeId, Values};
 use super::state::{State, iso};
 use super::switches::{EmailUpsert, TicketTimes};
 use super::values::{self, Written};
@@ -244,7 +244,7 @@ pub(super) struct Prepared {
     /// Times the client gave.
     pub given: BTreeSet<&'static str>,
     /// Links of a new record.
-    pub links: Vec<((TypeId, Id), BTreeSet<LinkKey>)>,
+    pub links: Vec<(Ref, BTreeSet<LinkKey>)>,
     /// What was sent to follow it by.
     pub trace: Option<String>,
 }
@@ -320,6 +320,9 @@ pub(super) fn prepare(
                 (!all.is_empty()).then(|| all.join(";"))
             }
         };
+        if name == "lifecyclestage" && goes_back(property, &before, written.as_deref()) {
+            continue;
+        }
         match given_time(state, object, name) {
             Some((_, TicketTimes::Ignored)) => continue,
             Some((time, _)) => {
@@ -368,6 +371,14 @@ fn apply(values: &mut Values, changes: &BTreeMap<String, Option<String>>) {
             None => values.remove(name),
         };
     }
+}
+
+/// §7: a lifecycle stage moves forward only; a step back is passed over [INF].
+fn goes_back(property: &Property, before: &Values, written: Option<&str>) -> bool {
+    let place = |value: &str| property.options.iter().position(|o| o.value == value);
+    let old = before.get("lifecyclestage").and_then(|old| place(old));
+    let new = written.and_then(place);
+    matches!((old, new), (Some(old), Some(new)) if new < old)
 }
 
 /// §16: times of a ticket whose fate is a switch.
@@ -687,7 +698,7 @@ fn taken(state: &State, object: TypeId, name: &str, value: &str, new: Id, holder
     );
     let code = json!({"message": message, "code": "CONFLICTING_UNIQUE_VALUE", "context": {"propertyName": [name]}});
     let mut failure = Failure::validation(message);
-    failure.errors = vec![code];
+    failure.details.errors = vec![code];
     failure
 }
 

@@ -33,7 +33,7 @@ enum Test {
 
 #[derive(Debug, Clone)]
 enum What {
-    Property(Property),
+    Property(Box<Property>),
     /// `associations.contact`: linked to one of these.
     Linked(TypeId),
 }
@@ -220,7 +220,7 @@ fn read_filter(call: &Call<'_>, object: TypeId, filter: &Value) -> Result<Filter
                     "There was a problem with the request: property {name} cannot be filtered"
                 ))
             };
-            What::Property(property.ok_or_else(unknown)?.clone())
+            What::Property(Box::new(property.ok_or_else(unknown)?.clone()))
         }
     };
     let missing = |part: &str| Failure::validation(format!("operator {operator} requires {part}"));

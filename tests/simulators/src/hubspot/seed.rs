@@ -4,10 +4,10 @@ use bytes::Bytes;
 use chrono::Duration;
 use serde_json::{Map, Value, json};
 
-use super::model::{Id, Owner, TypeId};
+use super::model::{Id, Owner, Ref, TypeId};
 use super::objects::{self, Prepared};
 use super::state::State;
-use super::{files, links, pipelines, properties};
+use super::{auth, files, links, pipelines, properties};
 
 /// Fills a new account.
 pub(super) fn fill(state: &mut State) {
@@ -19,6 +19,8 @@ pub(super) fn fill(state: &mut State) {
     pipelines::seed(state);
     let refresh = state.config.oauth_client.refresh_token.clone();
     let scopes = state.config.scopes.clone();
+    let key = state.config.service_key.clone();
+    auth::put_key(state, &key, &scopes);
     state.refresh_tokens.insert(refresh, scopes);
     people(state);
     if state.config.preexisting.fields {
@@ -27,7 +29,7 @@ pub(super) fn fill(state: &mut State) {
     records(state);
     state.now = moment;
     // Search has long known what is there, and what automation would have done is done.
-    let all: Vec<(TypeId, Id)> = state
+    let all: Vec<Ref> = state
         .tables
         .iter()
         .flat_map(|(object, table)| table.records.keys().map(|id| (*object, *id)))
@@ -109,7 +111,7 @@ pub(super) fn make(
     state: &mut State,
     object: TypeId,
     values: &Value,
-    to: &[(TypeId, Id)],
+    to: &[Ref],
 ) -> Result<Id, String> {
     let properties: Map<String, Value> = values.as_object().cloned().unwrap_or_default();
     let mut prepared: Prepared =

@@ -4,14 +4,14 @@
 //! in which every id is replaced by what the record is called by and what the account makes up itself (ids, times that nobody
 //! gave, computed values) is left out. So is what is in the recycle bin or the trash.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
 use super::links;
 use super::model::{
-    Category, File, Folder, Id, LinkKey, LinkType, ObjectType, Owner, Pipeline, Property, Record,
-    Thread, TypeId,
+    Category, File, Folder, Id, LinkKey, LinkType, Links, ObjectType, Owner, Pipeline, Property,
+    Record, Ref, Thread, TypeId,
 };
 use super::state::{State, iso};
 
@@ -21,11 +21,11 @@ pub struct Snapshot {
     /// Object types, the archived ones too.
     pub types: BTreeMap<TypeId, ObjectType>,
     /// Records, the recycle bin included.
-    pub records: BTreeMap<(TypeId, Id), Record>,
+    pub records: BTreeMap<Ref, Record>,
     /// Types of links.
     pub link_types: BTreeMap<LinkKey, LinkType>,
     /// Links of live records, seen from either end.
-    pub links: BTreeMap<(TypeId, Id), BTreeMap<(TypeId, Id), BTreeSet<LinkKey>>>,
+    pub links: BTreeMap<Ref, Links>,
     /// Owners.
     pub owners: BTreeMap<Id, Owner>,
     /// Teams by name.
@@ -46,7 +46,7 @@ impl Snapshot {
             .tables
             .iter()
             .flat_map(|(object, table)| table.records.values().map(|r| ((*object, r.id), r)));
-        let records: BTreeMap<(TypeId, Id), Record> =
+        let records: BTreeMap<Ref, Record> =
             all.map(|(key, record)| (key, record.clone())).collect();
         let live = records.values().filter(|r| r.archived.is_none());
         let links = live.map(|r| ((r.object, r.id), links::all_of(state, (r.object, r.id))));
@@ -356,7 +356,10 @@ impl<'s> Names<'s> {
             let number: Option<Id> = word.parse().ok().filter(|_| word.len() >= 11);
             match number {
                 Some(id) if self.state.files.contains_key(&id) => out.push_str(&self.file(word)),
-                Some(id) if self.numbers.contains(&id) => out.push_str(&self.numbered(before, id)),
+                Some(id) if self.numbers.contains(&id) => {
+                    let named = self.numbered(&out, id);
+                    out.push_str(&named);
+                }
                 Some(id) if self.state.owners.contains_key(&id) => out.push_str("an owner"),
                 _ => out.push_str(word),
             }

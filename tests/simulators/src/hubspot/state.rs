@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::model::{
-    Change, File, Folder, Id, LinkKey, LinkType, ObjectType, Owner, Pipeline, Record, Thread,
+    Change, File, Folder, Id, LinkKey, LinkType, ObjectType, Owner, Pipeline, Record, Ref, Thread,
     TypeId, Values,
 };
 use super::switches::Config;
@@ -90,11 +90,11 @@ pub(super) struct State {
     /// Companies by domain.
     pub domains: HashMap<String, BTreeSet<Id>>,
     /// Ids of merged records and those that took them in.
-    pub merged: HashMap<(TypeId, Id), Id>,
+    pub merged: HashMap<Ref, Id>,
     /// Addresses that can never be used again (§0.7).
     pub blocked: HashSet<String>,
     /// Records that nobody may write for a while (§2).
-    pub locks: HashMap<(TypeId, Id), DateTime<Utc>>,
+    pub locks: HashMap<Ref, DateTime<Utc>>,
 
     pub link_types: BTreeMap<LinkKey, LinkType>,
     /// The plain link between two types.
@@ -556,38 +556,30 @@ impl State {
     }
 
     /// The links of a record to the records of a type, the archived among them too.
-    pub fn links_of(
-        &self,
-        from: (TypeId, Id),
-        to: TypeId,
-    ) -> Option<&BTreeMap<Id, BTreeSet<LinkKey>>> {
+    pub fn links_of(&self, from: Ref, to: TypeId) -> Option<&BTreeMap<Id, BTreeSet<LinkKey>>> {
         self.links.get(&(from.0, from.1, to))
     }
 
     /// The records of a type that a record is linked to and that are not archived.
-    pub fn linked(
-        &self,
-        from: (TypeId, Id),
-        to: TypeId,
-    ) -> impl Iterator<Item = (Id, &BTreeSet<LinkKey>)> {
+    pub fn linked(&self, from: Ref, to: TypeId) -> impl Iterator<Item = (Id, &BTreeSet<LinkKey>)> {
         let ends = self.links_of(from, to).into_iter().flatten();
         ends.filter(move |(id, _)| self.record(to, **id).is_some())
             .map(|(id, keys)| (*id, keys))
     }
 
     /// How many records of a type a record is linked to.
-    pub fn link_count(&self, from: (TypeId, Id), to: TypeId) -> usize {
+    pub fn link_count(&self, from: Ref, to: TypeId) -> usize {
         self.links_of(from, to).map_or(0, BTreeMap::len)
     }
 
     /// Sets the links between two records: these types, seen from the first, and the plain one with them (§9).
-    pub fn set_links(&mut self, from: (TypeId, Id), to: (TypeId, Id), keys: &BTreeSet<LinkKey>) {
+    pub fn set_links(&mut self, from: Ref, to: Ref, keys: &BTreeSet<LinkKey>) {
         self.unlink(from, to, None);
         self.add_links(from, to, keys);
     }
 
     /// Adds links between two records.
-    pub fn add_links(&mut self, from: (TypeId, Id), to: (TypeId, Id), keys: &BTreeSet<LinkKey>) {
+    pub fn add_links(&mut self, from: Ref, to: Ref, keys: &BTreeSet<LinkKey>) {
         let plain = self.plain_link(from.0, to.0);
         let wanted: BTreeSet<LinkKey> = keys.iter().copied().chain(plain).collect();
         for key in wanted {
@@ -603,7 +595,7 @@ impl State {
     }
 
     /// A record has one primary company: ends the link of this type to any other record.
-    fn only_one(&mut self, from: (TypeId, Id), to: (TypeId, Id), key: LinkKey) {
+    fn only_one(&mut self, from: Ref, to: Ref, key: LinkKey) {
         let Some(link) = self.link_types.get(&key).filter(|link| link.single) else {
             return;
         };
@@ -620,12 +612,12 @@ impl State {
         }
     }
 
-    fn one_way(&mut self, from: (TypeId, Id), to: (TypeId, Id), key: LinkKey) {
+    fn one_way(&mut self, from: Ref, to: Ref, key: LinkKey) {
         let ends = self.links.entry((from.0, from.1, to.0)).or_default();
         ends.entry(to.1).or_default().insert(key);
     }
 
-    fn unlink_one_way(&mut self, from: (TypeId, Id), to: (TypeId, Id), key: Option<LinkKey>) {
+    fn unlink_one_way(&mut self, from: Ref, to: Ref, key: Option<LinkKey>) {
         let Some(ends) = self.links.get_mut(&(from.0, from.1, to.0)) else {
             return;
         };
@@ -646,7 +638,7 @@ impl State {
     }
 
     /// Ends one link between two records, or all of them.
-    pub fn unlink(&mut self, from: (TypeId, Id), to: (TypeId, Id), key: Option<LinkKey>) {
+    pub fn unlink(&mut self, from: Ref, to: Ref, key: Option<LinkKey>) {
         let inverse = key.and_then(|key| self.link_types.get(&key).map(|link| link.inverse));
         self.unlink_one_way(from, to, key);
         if key.is_none() || inverse.is_some() {

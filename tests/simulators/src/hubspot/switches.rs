@@ -59,6 +59,8 @@ pub struct Config {
     pub rate_limits: bool,
     /// Calls of the day that others have made when the account begins (§2).
     pub used_requests: u64,
+    /// The migration's service key; it does not end (§1.1).
+    pub service_key: String,
     /// Scopes of the service key.
     pub scopes: Vec<String>,
     /// The OAuth app that is installed.
@@ -99,6 +101,7 @@ impl Default for Config {
             clock: Clock::real(),
             rate_limits: true,
             used_requests: 9,
+            service_key: "pat-na1-00000000-0000-4000-8000-00051a1a7ed0".to_owned(),
             scopes: SCOPES.map(str::to_owned).to_vec(),
             oauth_client: OauthClient::default(),
             keep_files: true,
