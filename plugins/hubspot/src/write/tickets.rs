@@ -40,6 +40,8 @@ use crate::thread::{
     TICKET_TO_TICKET, TICKETS,
 };
 
+/// Characters that are left for the line above HTML and for longer addresses of its images.
+const ABOVE_CHARS: usize = 4_000;
 /// Properties that a ticket can do without: where HubSpot refuses the value of one, it is made without it.
 const DISPENSABLE: [&str; 6] = [
     "hubspot_owner_id",
@@ -106,12 +108,13 @@ fn with_long_html(cx: &Context, mut thread: Thread) -> Result<Thread, Error> {
         else {
             continue;
         };
+        let whole = cx.blobs().read_text(html)?;
+        if text::chars(&whole) + ABOVE_CHARS <= BODY_CHARS {
+            continue;
+        }
         let content = match html {
-            Text::Inline(text) if text::chars(text) > BODY_CHARS => {
-                cx.blobs().put("text/html; charset=utf-8", text.as_bytes())
-            }
-            Text::Stored(blob) if blob.size > BODY_CHARS as u64 => blob.clone(),
-            Text::Inline(_) | Text::Stored(_) => continue,
+            Text::Stored(blob) => blob.clone(),
+            Text::Inline(_) => cx.blobs().put("text/html; charset=utf-8", whole.as_bytes()),
         };
         let id = &part.message.head.id;
         let data = Attachment {
