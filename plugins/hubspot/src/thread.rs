@@ -19,9 +19,8 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::text::pieces;
 use transload_sdk::thread::{
-    self, Clock, Holds, continued_marker, file_name, first_time, html_with_lead, image_names,
-    is_email, is_incoming, lead, message_card, message_facts, message_part, part_of, repoint,
-    with_lead,
+    self, Clock, File, Holds, continued_marker, first_time, html_with_lead, image_names, is_email,
+    is_incoming, lead, message_card, message_facts, message_part, part_of, repoint, with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -114,24 +113,6 @@ impl Activity {
             Self::Communication => "hs_communication_body",
         }
     }
-}
-
-/// What became of a file before what it hangs on is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum File {
-    /// Not sent yet, and as far as is known it will be taken.
-    Expected,
-    /// It is there.
-    There {
-        /// Its id.
-        id: String,
-        /// Where HTML refers to it.
-        url: String,
-    },
-    /// Not to be had or too large, which the host knows: the cause, for the report, and what the thread says of it.
-    Refused(&'static str, String),
-    /// Not taken by HubSpot, and why: the host exports it.
-    NotTaken(String),
 }
 
 /// What the mapping of one thread hangs on beside the thread.
@@ -773,28 +754,15 @@ impl Said<'_, '_> {
             return;
         };
         files.any = true;
-        let name = file_name(attachment);
-        match self.around.files.get(&entry.head.id) {
+        let file = self.around.files.get(&entry.head.id);
+        match file {
             Some(File::There { id, url }) => {
                 files.ids.push(id.clone());
                 if !url.is_empty() {
                     files.images.extend(image_names(attachment, url));
                 }
             }
-            Some(File::Expected) => {}
-            Some(File::Refused(cause, words)) => {
-                facts.push(format!("file {name} is missing here: {words}"));
-                self.losses.push(loss("attachment", Fidelity::Lost, cause));
-            }
-            Some(File::NotTaken(why)) => {
-                facts.push(format!("file {name} is missing here: {why}"));
-                self.refused.extend(self.item.refused(&entry.head, why));
-            }
-            None => {
-                facts.push(format!("file {name} is missing here"));
-                let note = "not at hand: named in the thread";
-                self.losses.push(loss("attachment", Fidelity::Lost, note));
-            }
+            _ => File::missing(file, self.item, entry, facts, self.losses, self.refused),
         }
     }
 

@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::changed;
+pub use transload_sdk::effects::{Verdict, verdict};
+use transload_sdk::effects::{before, changed_since, facet_names, report_undo, rounds};
 use transload_sdk::http::{key, segment};
-use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
+use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
 
 use crate::api::{Fault, Record};
@@ -24,14 +25,6 @@ use crate::thread::{self, Activity, CONTACTS, TICKETS};
 use crate::write::facet;
 use crate::write::files::{self, FILES, FOLDERS};
 use crate::write::unmake;
-
-/// What becomes of an effect, and why.
-pub type Verdict = (UndoStatus, Option<String>);
-
-/// With a reason.
-pub fn verdict(status: UndoStatus, reason: impl Into<String>) -> Verdict {
-    (status, Some(reason.into()))
-}
 
 /// Undoes effects and reports each: first what was changed, in the order given, then what was made, activities first.
 ///
@@ -103,12 +96,8 @@ fn id_in(one: &Undoing) -> String {
 }
 
 impl Undo<'_> {
-    fn say(&self, one: &Undoing, (status, reason): Verdict) {
-        self.cx.report_undo(UndoOutcome {
-            effect: one.effect_id,
-            status,
-            reason,
-        });
+    fn say(&self, one: &Undoing, verdict: Verdict) {
+        report_undo(self.cx, one, verdict);
     }
 
     fn previews(&self) -> bool {
@@ -125,13 +114,7 @@ impl Undo<'_> {
     /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
     /// later change first.
     async fn restore(&self, all: &[&Undoing]) -> Result<(), Error> {
-        let mut rest = all;
-        while !rest.is_empty() {
-            let mut met = BTreeSet::new();
-            let new = |one: &&&Undoing| met.insert((one.effect.target_kind.clone(), id_in(one)));
-            let count = rest.iter().take_while(new).count();
-            let (now, later) = rest.split_at(count.max(1));
-            rest = later;
+        for now in rounds(all, id_in) {
             for (object, some) in by_object(now) {
                 self.restore_object(object, &some).await?;
             }
@@ -144,7 +127,7 @@ impl Undo<'_> {
         let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
         let mut known = Vec::new();
         for one in some {
-            let Some(before) = before(one) else {
+            let Some(before) = before(&one.effect) else {
                 let why = "nothing is recorded of what was there";
                 self.say(one, verdict(UndoStatus::Cannot, why));
                 continue;
@@ -161,7 +144,7 @@ impl Undo<'_> {
                 self.say(one, (UndoStatus::Gone, None));
                 continue;
             };
-            let conflict = changes(one, &facets_now(object, record));
+            let conflict = changed_since(&one.effect, &facets_now(object, record));
             if self.blocks(&conflict) {
                 self.say(one, (UndoStatus::Conflict, conflict));
             } else if self.previews() {
@@ -270,7 +253,7 @@ impl Undo<'_> {
                 self.say(one, self.absent(object, &id).await?);
                 continue;
             };
-            let conflict = changes(one, &facets_now(object, record));
+            let conflict = changed_since(&one.effect, &facets_now(object, record));
             let conflict = conflict.or_else(|| foreign.get(&id).cloned());
             if self.blocks(&conflict) {
                 self.say(one, (UndoStatus::Conflict, conflict));
@@ -356,7 +339,7 @@ impl Undo<'_> {
         let Some(stored) = files::by_id(self.cx, id).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let conflict = changes(one, &stored.facets());
+        let conflict = changed_since(&one.effect, &stored.facets());
         self.remove(
             one,
             conflict,
@@ -461,20 +444,9 @@ fn dependents(object: &str) -> &'static [&'static str] {
     }
 }
 
-/// What was there before an update.
-fn before(one: &Undoing) -> Option<Map<String, Value>> {
-    serde_json::from_str(one.effect.before.as_deref()?).ok()
-}
-
 /// The facets that were recorded of an effect.
 pub fn recorded_names(one: &Undoing) -> Vec<String> {
-    names_of(one.effect.fingerprint.as_deref().unwrap_or_default())
-}
-
-/// The names of a print's facets.
-pub fn names_of(print: &str) -> Vec<String> {
-    let facets = print.split(';').filter_map(|facet| facet.rsplit_once('='));
-    facets.map(|(name, _)| name.to_owned()).collect()
+    facet_names(one.effect.fingerprint.as_deref().unwrap_or_default())
 }
 
 /// What of a record is compared. What was emptied since is there as empty.
@@ -492,10 +464,4 @@ pub fn facets_now(object: &str, record: &Record) -> Vec<(String, String)> {
     facets
         .map(|(name, value)| (name.clone(), facet(value)))
         .collect()
-}
-
-fn changes(one: &Undoing, now: &[(String, String)]) -> Option<String> {
-    let recorded = one.effect.fingerprint.as_deref()?;
-    let changed = changed(recorded, now);
-    (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
 }

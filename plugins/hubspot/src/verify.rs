@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::effects::print;
-use transload_sdk::ledger::Effect;
+use transload_sdk::effects::{facet_names, print_now};
 use transload_sdk::thread::is_further_part;
 use transload_sdk::types::{
     self, Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
@@ -25,7 +24,7 @@ use crate::own;
 use crate::state::State;
 use crate::text;
 use crate::thread::{Activity, CONTACTS, NO_SUBJECT, PUBLIC, TICKETS};
-use crate::undo::{facets_now, is_record, names_of};
+use crate::undo::{facets_now, is_record};
 use crate::write::files::{self, FILES, Stored};
 
 /// What companies are.
@@ -40,7 +39,7 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
     let reader = Reader { cx, state: &state };
     let mut by_object: BTreeMap<&str, Vec<(usize, &Written)>> = BTreeMap::new();
     for (at, one) in written.iter().enumerate() {
-        let object = main(one).map_or("", |effect| effect.target_kind.as_str());
+        let object = one.main().map_or("", |effect| effect.target_kind.as_str());
         by_object.entry(object).or_default().push((at, one));
     }
     let mut observed = BTreeMap::new();
@@ -51,34 +50,15 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
     Ok(observed.into_values().collect())
 }
 
-fn main(one: &Written) -> Option<&Effect> {
-    one.effects.iter().find(|effect| effect.part == "main")
-}
-
 fn id_in(one: &Written) -> String {
-    let target = main(one).map(|effect| effect.target_id.as_str());
+    let target = one.main().map(|effect| effect.target_id.as_str());
     map::record_id(target.unwrap_or_default()).to_owned()
 }
 
-fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
-    Observed {
-        item: one.item.clone(),
-        presence,
-        body,
-        values: Vec::new(),
-        fingerprint: None,
-    }
-}
-
-/// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
-fn print_now(one: &Written, object: &str, record: &Record) -> Option<String> {
-    let now = facets_now(object, record);
-    let known = |name: &String| now.iter().find(|(n, _)| n == name).cloned();
-    let names = names_of(main(one)?.fingerprint.as_deref()?);
-    let facets = names
-        .iter()
-        .map(|name| known(name).unwrap_or_else(|| (name.clone(), String::new())));
-    Some(print(&facets.collect::<Vec<_>>()))
+/// The print of the facets that were recorded, as they are now.
+fn print_of(one: &Written, object: &str, record: &Record) -> Option<String> {
+    let recorded = one.main()?.fingerprint.as_deref()?;
+    Some(print_now(recorded, &facets_now(object, record)))
 }
 
 /// A reference of which only the target is known.
@@ -118,7 +98,7 @@ impl Reader<'_> {
     ) -> Result<Vec<Observed>, Error> {
         // Metadata, and what has no record.
         if !is_record(object) {
-            let there = |(_, one): &(usize, &Written)| thing(one, Presence::Present, None);
+            let there = |(_, one): &(usize, &Written)| Observed::of(one, Presence::Present, None);
             return Ok(written.iter().map(there).collect());
         }
         let ids: BTreeSet<String> = written.iter().map(|(_, one)| id_in(one)).collect();
@@ -137,7 +117,7 @@ impl Reader<'_> {
         for (_, one) in written {
             let id = id_in(one);
             let Some(record) = records.get(&id) else {
-                observed.push(thing(one, self.absent(object, &id).await?, None));
+                observed.push(Observed::of(one, self.absent(object, &id).await?, None));
                 continue;
             };
             let body = self.body(object, one, record, &links, &hanging);
@@ -148,8 +128,8 @@ impl Reader<'_> {
             };
             observed.push(Observed {
                 values,
-                fingerprint: print_now(one, object, record),
-                ..thing(one, Presence::Present, body)
+                fingerprint: print_of(one, object, record),
+                ..Observed::of(one, Presence::Present, body)
             });
         }
         Ok(observed)
@@ -210,8 +190,8 @@ impl Reader<'_> {
         );
         let recorded = written
             .iter()
-            .filter_map(|(_, one)| main(one)?.fingerprint.as_deref());
-        names.extend(recorded.flat_map(names_of));
+            .filter_map(|(_, one)| one.main()?.fingerprint.as_deref());
+        names.extend(recorded.flat_map(facet_names));
         names
     }
 
@@ -304,7 +284,7 @@ impl Reader<'_> {
                 (Kind::CustomObject, Entity::CustomObject(data))
             }
         };
-        let target = main(one).map(|effect| effect.target_id.as_str());
+        let target = one.main().map(|effect| effect.target_id.as_str());
         let head = self.head(kind, object, target.unwrap_or(id), record);
         Some(Body::from(Entry { head, data }))
     }

@@ -14,10 +14,10 @@ use transload_plugin_hubspot::own::{self, ACTIVITIES};
 use transload_plugin_hubspot::state::{Config, Stage, State};
 use transload_plugin_hubspot::text::{self, BODY_CHARS};
 use transload_plugin_hubspot::thread::{
-    self, ACTIVITIES_PER_TICKET, Activity, Child, File, Mapped, Surroundings,
+    self, ACTIVITIES_PER_TICKET, Activity, Child, Mapped, Surroundings,
 };
 use transload_sdk::destination::{Item, Part, SlotValue, Thread};
-use transload_sdk::thread::without_lead;
+use transload_sdk::thread::{File, without_lead};
 use transload_sdk::types::{
     Attachment, Author, Call, Conversation, ConversationStatus, Delivery, DeliveryStatus,
     Direction, Entity, Entry, Head, Kind, Message, Priority, Reference, Text, Visibility,

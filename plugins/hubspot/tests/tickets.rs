@@ -15,6 +15,7 @@ use support::{
     thread,
 };
 use transload_plugin_hubspot::HubSpot;
+use transload_plugin_hubspot::thread::ACTIVITIES_PER_TICKET;
 use transload_sdk::Destination;
 use transload_sdk::destination::{Item, Part, Presence, UndoMode, Written};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
@@ -316,7 +317,7 @@ async fn what_was_said_is_read_back_byte_for_byte() {
         assert_eq!(found, wanted);
     }
     let seen = |part: &Part| match &part.message.data {
-        Entity::Message(message) => message.visibility.clone(),
+        Entity::Message(message) => message.visibility,
         _ => Visibility::Event,
     };
     let public = thread
@@ -809,7 +810,8 @@ async fn spam_is_skipped_and_a_public_message_alone_is_rejected() {
 
 #[tokio::test]
 async fn threads_are_loaded_and_taken_back_whatever_the_account_does_where_nobody_knows() {
-    let positions: [(&str, fn(&mut Switches)); 19] = [
+    type Position = (&'static str, fn(&mut Switches));
+    let positions: [Position; 19] = [
         ("new codes", |s| s.new_codes_in_2026_03 = false),
         ("partial", |s| s.partial_is_207_in_dated = false),
         ("scalars", |s| s.json_scalars_accepted = true),
@@ -926,4 +928,28 @@ async fn a_lock_passes() {
         )
         .await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_thread_of_one_message_too_many_for_a_ticket_continues_in_a_second_one() {
+    let portal = portal().await;
+    let count = i64::try_from(ACTIVITIES_PER_TICKET).unwrap() + 1;
+    let part = |n: i64| note(&portal, &format!("m{n}"), "x", NOW + n);
+    let parts = (0..count).map(part).collect();
+    let item = thread("v1", Vec::new(), conversation(&portal, "Endless"), parts);
+    let outcomes = portal.write(Kind::Conversation, vec![item]).await;
+    assert!(is_created(&outcomes[0]));
+    let first = ticket(&portal, "v1");
+    let snapshot = portal.snapshot();
+    let marker = "old-desk:org1:conversation:v1#2";
+    let second = snapshot.with(TypeId::TICKET, "transload_source_id", marker);
+    assert_eq!(second[0].text("subject"), "Endless (part 2)");
+    assert_eq!(snapshot.linked(&first, TypeId::TICKET)[0].id, second[0].id);
+    assert_eq!(
+        snapshot.linked(&first, TypeId::NOTE).len(),
+        ACTIVITIES_PER_TICKET - 1
+    );
+    let observed = read_back(&portal, Kind::Conversation, "conversation:v1").await;
+    let parts = observed.body.unwrap().thread().unwrap().parts;
+    assert_eq!(i64::try_from(parts.len()).unwrap(), count);
 }

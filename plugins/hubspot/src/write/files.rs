@@ -13,13 +13,12 @@ use transload_sdk::http::{
     self, Creation, Making, OperationKey, Refusal as _, key, part_file, part_text,
 };
 use transload_sdk::ledger::{Effect, Proof};
-use transload_sdk::thread::{file_name, no_bytes};
+use transload_sdk::thread::{File, file_name, no_bytes};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error};
 
 use crate::api::Fault;
 use crate::client::{self, SETTLE_MS};
 use crate::state::{Config, State};
-use crate::thread::File;
 
 /// What a file is.
 pub const FILES: &str = "files";

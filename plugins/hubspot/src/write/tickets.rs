@@ -17,11 +17,11 @@ use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
-use transload_sdk::effects::{changed, effect, made, reject, report};
+use transload_sdk::effects::{changed, conclude, effect, made, reject, report};
 use transload_sdk::http::Refusal as _;
-use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
+use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{files_of, is_spam, stored_texts, thread_of, updated_at};
+use transload_sdk::thread::{File, files_of, is_spam, stored_texts, thread_of, updated_at};
 use transload_sdk::types::{
     Attachment, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference, Text,
 };
@@ -36,10 +36,12 @@ use crate::own;
 use crate::state::{Config, State};
 use crate::text::{self, BODY_CHARS};
 use crate::thread::{
-    self, ACTIVITIES_PER_TICKET, CONTACTS, Child, File, Mapped, Surroundings, TICKET_TO_CONTACT,
+    self, ACTIVITIES_PER_TICKET, CONTACTS, Child, Mapped, Surroundings, TICKET_TO_CONTACT,
     TICKET_TO_TICKET, TICKETS,
 };
 
+/// Characters that are left for the line above HTML and for longer addresses of its images.
+const ABOVE_CHARS: usize = 4_000;
 /// Properties that a ticket can do without: where HubSpot refuses the value of one, it is made without it.
 const DISPENSABLE: [&str; 6] = [
     "hubspot_owner_id",
@@ -106,12 +108,13 @@ fn with_long_html(cx: &Context, mut thread: Thread) -> Result<Thread, Error> {
         else {
             continue;
         };
+        let whole = cx.blobs().read_text(html)?;
+        if text::chars(&whole) + ABOVE_CHARS <= BODY_CHARS {
+            continue;
+        }
         let content = match html {
-            Text::Inline(text) if text::chars(text) > BODY_CHARS => {
-                cx.blobs().put("text/html; charset=utf-8", text.as_bytes())
-            }
-            Text::Stored(blob) if blob.size > BODY_CHARS as u64 => blob.clone(),
-            Text::Inline(_) | Text::Stored(_) => continue,
+            Text::Stored(blob) => blob.clone(),
+            Text::Inline(_) => cx.blobs().put("text/html; charset=utf-8", whole.as_bytes()),
         };
         let id = &part.message.head.id;
         let data = Attachment {
@@ -601,33 +604,11 @@ impl Loader<'_> {
     }
 
     fn conclude(&self, load: Load<'_>) {
-        let first = load.effects.first().map(|main| main.action);
-        let added = load
-            .effects
-            .iter()
-            .any(|effect| effect.action == Action::Created);
-        let status = match (load.open, first) {
-            (Some(what), _) => Status::Unsettled(format!("{what} was not answered")),
-            (None, Some(Action::Created)) => Status::Created,
-            (None, Some(Action::Updated)) => Status::Updated,
-            (None, _) if added => Status::Updated,
-            (None, _) => Status::Matched,
-        };
         let mut losses = load.mapped.losses;
         losses.extend(load.losses);
         let mut refused = load.mapped.refused;
         refused.extend(load.refused);
-        // What is not known of a record is not known of its entries.
-        if load.open.is_some() {
-            refused.clear();
-        }
-        self.cx.report(Outcome {
-            item: load.item.key.clone(),
-            status,
-            effects: load.effects,
-            losses,
-            refused,
-        });
+        conclude(self.cx, load.item, load.open, load.effects, losses, refused);
     }
 
     // ---- what changed since an earlier run
@@ -640,9 +621,7 @@ impl Loader<'_> {
         }
         for load in &mut loads {
             let of_part = |number: usize| {
-                let part = ticket_part(number);
-                let mut prior = load.item.prior.iter();
-                let ticket = prior.find(|e| e.target_kind == TICKETS && e.part == part)?;
+                let ticket = load.item.prior_part(TICKETS, &ticket_part(number))?;
                 Some(ticket.target_id.clone())
             };
             load.tickets = (0..).map_while(of_part).collect();
@@ -875,14 +854,13 @@ fn take(load: &mut Load<'_>, fate: activities::Fate) {
 
 /// Says that a message is not taken; the host exports it.
 fn refuse(load: &mut Load<'_>, part: &str, fault: &Fault) {
-    let Some(head) = load.item.message_of(part) else {
+    if !load
+        .item
+        .refuse_message(part, &fault.said(), &mut load.refused)
+    {
         let note = "a note of ours was refused: a part of the source card, or a link, is missing";
         load.losses.push(loss("conversation", Fidelity::Lost, note));
-        return;
-    };
-    let entry = load.item.refused(head, fault.said());
-    let known = |entry: &RefusedEntry| load.refused.iter().any(|one| one.place == entry.place);
-    load.refused.extend(entry.filter(|entry| !known(entry)));
+    }
 }
 
 /// A request's name: the first thread's, so that it is the same whenever the unit runs.
