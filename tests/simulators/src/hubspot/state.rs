@@ -357,6 +357,16 @@ impl State {
         }
     }
 
+    /// Empties a property in all records: a new one of an old name begins with nothing.
+    pub fn forget_values(&mut self, object: TypeId, property: &str) {
+        let records = self.tables.get_mut(&object).into_iter();
+        for record in records.flat_map(|table| table.records.values_mut()) {
+            if record.values.contains_key(property) {
+                Arc::make_mut(&mut record.values).remove(property);
+            }
+        }
+    }
+
     /// Indexes the values of a property that has become unique.
     pub fn begin_unique(&mut self, object: TypeId, property: &str) {
         let index = self

@@ -336,5 +336,18 @@ async fn a_thread_of_three_thousand_emails_is_written_and_read_quickly() {
         }
     }
     assert_eq!(seen, 3_000);
+    // With the ticket itself only the first five hundred are shown.
+    let inline = client
+        .get(&format!(
+            "/crm/v3/objects/tickets/{ticket}?associations=emails"
+        ))
+        .await
+        .expect(200);
+    assert_eq!(inline.list("/associations/emails/results").len(), 500);
+    assert!(
+        inline
+            .at("/associations/emails/paging/next/after")
+            .is_string()
+    );
     assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
 }
