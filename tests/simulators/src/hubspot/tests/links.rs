@@ -171,6 +171,9 @@ async fn a_batch_of_links_is_idempotent_succeeds_in_part_and_has_two_sets_of_cod
         (part.list("/results").len(), part.list("/errors").len()),
         (1, 1)
     );
+    let lame = json!({"inputs": [{"to": {"id": contact}, "types": types("HUBSPOT_DEFINED", 16)}]});
+    let path = "/crm/v4/associations/tickets/contacts/batch/create";
+    client.post(path, lame).await.expect(400);
     let one = json!({"inputs": [input(&contact)]});
     for (path, status) in [
         ("/crm/v4/associations/0-5/0-1/batch/create", 201),
