@@ -522,6 +522,11 @@ fn batch_create(call: &mut Call<'_>, from: &str, to: &str, plain: bool) -> Outco
                 Some(to),
             )?
         };
+        for name in ["from", "to"] {
+            let id = input.get(name).and_then(|end| end.get("id"));
+            id.and_then(id_of)
+                .ok_or_else(|| Failure::input(format!("{name}.id is required")))?;
+        }
         let ends = end(call.state, from, input.get("from"), "from").and_then(|a| {
             let b = end(call.state, to, input.get("to"), "to")?;
             let known = call

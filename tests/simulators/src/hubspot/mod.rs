@@ -261,6 +261,12 @@ impl Simulator {
         self.held.lock().archive(object, id)
     }
 
+    /// Takes a record out of the recycle bin as a person does in the account, which the API cannot (§18); whether it was there and
+    /// its unique values are free.
+    pub fn restore(&self, object: TypeId, id: Id) -> bool {
+        self.held.lock().restore(object, id)
+    }
+
     /// Merges a record into another as a person in the account does beside the migration.
     pub fn merge(&self, object: TypeId, primary: Id, other: Id) {
         objects::merge_records(&mut self.held.lock(), object, primary, other);

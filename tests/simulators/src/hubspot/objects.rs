@@ -15,6 +15,8 @@ use super::{rules, search};
 
 /// Inputs of a batch (§3.3).
 const BATCH: usize = 100;
+/// Links to records of one type that are shown with a record (§3.2).
+const INLINE: usize = 500;
 /// Identities a contact may have (§2, §20).
 const IDENTITIES: usize = 250;
 
@@ -212,18 +214,31 @@ fn with_links(call: &Call<'_>, record: &Record, body: &mut Value) -> Result<(), 
     let mut all = Map::new();
     for name in names {
         let to = call.live_object(&name)?;
+        let mut ends: Vec<_> = call
+            .state
+            .linked((record.object, record.id), to)
+            .take(INLINE + 1)
+            .collect();
+        let more = ends.len() > INLINE;
+        ends.truncate(INLINE);
         let mut results = Vec::new();
-        for (id, keys) in call.state.linked((record.object, record.id), to) {
-            for key in keys {
-                if let Some(link) = call.state.link_types.get(key) {
-                    results.push(json!({"id": id.to_string(), "type": link.name}));
-                }
+        for (id, keys) in &ends {
+            for link in keys.iter().filter_map(|key| call.state.link_types.get(key)) {
+                results.push(json!({"id": id.to_string(), "type": link.name}));
             }
         }
-        if !results.is_empty() {
-            let name = call.state.type_of(to).map_or(name, |of| of.name.clone());
-            all.insert(name, json!({"results": results}));
+        if results.is_empty() {
+            continue;
         }
+        let mut found = json!({"results": results});
+        if let (true, Some((last, _)), Some(map)) = (more, ends.last(), found.as_object_mut()) {
+            map.insert(
+                "paging".to_owned(),
+                json!({"next": {"after": last.to_string()}}),
+            );
+        }
+        let name = call.state.type_of(to).map_or(name, |of| of.name.clone());
+        all.insert(name, found);
     }
     if let (false, Some(map)) = (all.is_empty(), body.as_object_mut()) {
         map.insert("associations".to_owned(), Value::Object(all));

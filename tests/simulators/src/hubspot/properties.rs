@@ -505,6 +505,7 @@ pub(super) fn create(
     if unique {
         state.begin_unique(object, &name);
     }
+    state.forget_values(object, &name);
     if let Some(of) = state.types.get_mut(&object) {
         of.archived_properties.remove(&name);
         of.properties.insert(name.clone(), made);

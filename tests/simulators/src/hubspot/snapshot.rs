@@ -212,6 +212,47 @@ fn property(of: &ObjectType, property: &Property) -> Value {
     })
 }
 
+/// The same with long numbers, which may be ids, left out.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        out.push_str(if digits.len() < 11 { &digits } else { "#" });
+        digits.clear();
+        if c != '\0' {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// The same without the host in addresses of files: a served simulator is at another port in every run.
+fn without_hosts(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("/hubfs/") {
+        let (before, after) = rest.split_at(at);
+        let begin = before.rfind("http").filter(|begin| {
+            let host = before.get(*begin..).unwrap_or_default();
+            !host.contains(char::is_whitespace) && !host.contains(['"', '\'', '<', '>'])
+        });
+        out.push_str(
+            before
+                .get(..begin.unwrap_or(before.len()))
+                .unwrap_or_default(),
+        );
+        let (path, left) = after.split_at("/hubfs/".len());
+        out.push_str(path);
+        rest = left;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Turns ids into names.
 struct Names<'s> {
     state: &'s State,
@@ -262,7 +303,7 @@ impl<'s> Names<'s> {
                 .copied()
                 .chain(own)
                 .filter_map(|name| record.values.get(name));
-            texts.cloned().collect::<Vec<_>>().join(" ")
+            without_numbers(&texts.cloned().collect::<Vec<_>>().join(" "))
         });
         format!("{}:{name}", of.singular)
     }
@@ -344,8 +385,9 @@ impl<'s> Names<'s> {
 
     /// The same with the numbers of records, files, folders and owners replaced.
     fn in_text(&self, text: &str) -> String {
+        let text = without_hosts(text);
         let mut out = String::with_capacity(text.len());
-        let mut rest = text;
+        let mut rest = text.as_str();
         while let Some(begin) = rest.find(|c: char| c.is_ascii_digit()) {
             let (before, from) = rest.split_at(begin);
             let end = from

@@ -357,6 +357,16 @@ impl State {
         }
     }
 
+    /// Empties a property in all records: a new one of an old name begins with nothing.
+    pub fn forget_values(&mut self, object: TypeId, property: &str) {
+        let records = self.tables.get_mut(&object).into_iter();
+        for record in records.flat_map(|table| table.records.values_mut()) {
+            if record.values.contains_key(property) {
+                Arc::make_mut(&mut record.values).remove(property);
+            }
+        }
+    }
+
     /// Indexes the values of a property that has become unique.
     pub fn begin_unique(&mut self, object: TypeId, property: &str) {
         let index = self
@@ -487,6 +497,36 @@ impl State {
             self.unindex(object, id, &values);
         }
         self.schedule(BIN, Event::Purge(object, id));
+        true
+    }
+
+    /// Takes a record out of the recycle bin; whether it was there and nobody has its unique values.
+    pub fn restore(&mut self, object: TypeId, id: Id) -> bool {
+        let record = self.tables.get(&object).and_then(|t| t.records.get(&id));
+        let Some(values) = record
+            .filter(|r| r.archived.is_some())
+            .map(|r| Arc::clone(&r.values))
+        else {
+            return false;
+        };
+        let taken = self
+            .unique_values(object, &values)
+            .iter()
+            .any(|(name, value)| {
+                let holder = self.holder(object, name, value);
+                holder.is_some_and(|holder| holder != id)
+            });
+        if taken {
+            return false;
+        }
+        if let Some(table) = self.tables.get_mut(&object)
+            && let Some(record) = table.records.get_mut(&id)
+        {
+            record.archived = None;
+            table.live += 1;
+        }
+        self.index(object, id, &values);
+        self.schedule(self.config.switches.search_lag, Event::Index(object, id));
         true
     }
 
@@ -693,7 +733,10 @@ impl Content for State {
                     }
                 }
                 Event::Purge(object, id) => {
-                    if self.any(object, id).is_some_and(|r| r.archived.is_some()) {
+                    let gone = self.now - BIN;
+                    let table = self.tables.get(&object);
+                    let record = table.and_then(|t| t.records.get(&id));
+                    if record.and_then(|r| r.archived).is_some_and(|at| at <= gone) {
                         self.remove(object, id);
                     }
                 }

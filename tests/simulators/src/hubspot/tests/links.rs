@@ -171,6 +171,9 @@ async fn a_batch_of_links_is_idempotent_succeeds_in_part_and_has_two_sets_of_cod
         (part.list("/results").len(), part.list("/errors").len()),
         (1, 1)
     );
+    let lame = json!({"inputs": [{"to": {"id": contact}, "types": types("HUBSPOT_DEFINED", 16)}]});
+    let path = "/crm/v4/associations/tickets/contacts/batch/create";
+    client.post(path, lame).await.expect(400);
     let one = json!({"inputs": [input(&contact)]});
     for (path, status) in [
         ("/crm/v4/associations/0-5/0-1/batch/create", 201),
@@ -336,5 +339,18 @@ async fn a_thread_of_three_thousand_emails_is_written_and_read_quickly() {
         }
     }
     assert_eq!(seen, 3_000);
+    // With the ticket itself only the first five hundred are shown.
+    let inline = client
+        .get(&format!(
+            "/crm/v3/objects/tickets/{ticket}?associations=emails"
+        ))
+        .await
+        .expect(200);
+    assert_eq!(inline.list("/associations/emails/results").len(), 500);
+    assert!(
+        inline
+            .at("/associations/emails/paging/next/after")
+            .is_string()
+    );
     assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
 }

@@ -238,6 +238,53 @@ async fn an_archived_record_is_read_only_when_asked_for_and_goes_after_ninety_da
 }
 
 #[tokio::test]
+async fn a_record_can_be_restored_by_a_person_while_its_address_is_free() {
+    let client = Client::empty();
+    let id = client
+        .make("contacts", json!({"email": "a@example.com"}))
+        .await;
+    let path = format!("/crm/v3/objects/contacts/{id}");
+    let number = id.parse().unwrap();
+    client.delete(&path).await.expect(204);
+    client.wait(80 * 86_400);
+    assert!(client.simulator.restore(TypeId::CONTACT, number));
+    client.get(&path).await.expect(200);
+    client.delete(&path).await.expect(204);
+    // The ninety days count from the second deletion.
+    client.wait(89 * 86_400);
+    client
+        .get(&format!("{path}?archived=true"))
+        .await
+        .expect(200);
+    client
+        .make("contacts", json!({"email": "a@example.com"}))
+        .await;
+    assert!(!client.simulator.restore(TypeId::CONTACT, number));
+}
+
+#[tokio::test]
+async fn a_lifecycle_stage_does_not_go_back() {
+    let client = Client::empty();
+    let id = client
+        .make(
+            "contacts",
+            json!({"firstname": "A", "lifecyclestage": "customer"}),
+        )
+        .await;
+    for (stage, kept) in [("lead", "customer"), ("evangelist", "evangelist")] {
+        let body = json!({"properties": {"lifecyclestage": stage}});
+        client
+            .patch(&format!("/crm/v3/objects/contacts/{id}"), body)
+            .await
+            .expect(200);
+        assert_eq!(
+            client.read("contacts", &id, "lifecyclestage").await["lifecyclestage"],
+            kept
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_deleted_email_is_gone_for_good() {
     let email = json!({"hs_timestamp": "0", "hs_email_direction": "EMAIL"});
     let client = Client::empty();

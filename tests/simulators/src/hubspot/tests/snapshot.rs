@@ -41,8 +41,10 @@ async fn work(client: &Client, noise: usize) {
         .send(super::files::form(client, &fields, "a.png", b"bytes"))
         .await
         .expect(201);
+    let port = 8_000 + noise;
+    let text = format!("<img src=\"http://127.0.0.1:{port}/hubfs/1/a.png\"> on {ticket}");
     let body = json!({
-        "properties": {"hs_timestamp": "0", "hs_note_body": "B", "hs_attachment_ids": file.id()},
+        "properties": {"hs_timestamp": "0", "hs_note_body": text, "hs_attachment_ids": file.id()},
         "associations": [{"to": {"id": ticket}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 228}]}],
     });
     client.post("/crm/v3/objects/notes", body).await.expect(201);
@@ -73,7 +75,10 @@ async fn what_was_made_and_undone_leaves_the_fingerprint_as_it_was() {
     let before = client.simulator.state_fingerprint();
     work(&client, 0).await;
     let snapshot = client.simulator.snapshot();
-    let notes = snapshot.with(TypeId::NOTE, "hs_note_body", "B");
+    let notes = snapshot
+        .live(TypeId::NOTE)
+        .filter(|note| note.text("hs_note_body").contains("/hubfs/"))
+        .collect::<Vec<_>>();
     assert_eq!(
         snapshot.files_of(notes[0])[0].content.as_deref(),
         Some(&b"bytes"[..])
