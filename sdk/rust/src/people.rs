@@ -1,6 +1,6 @@
 //! Names and addresses of people, in the forms by which platforms know one again.
 
-use crate::types::{Customer, Entry};
+use crate::types::{Address, AddressChannel, Customer, Entry};
 
 /// A name that is never empty, out of whatever the record has.
 pub fn customer_name(entry: &Entry, customer: &Customer) -> String {
@@ -67,6 +67,33 @@ pub fn e164(text: &str) -> Option<String> {
     let digits = kept.strip_prefix('+')?;
     let proper = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     proper.then_some(kept)
+}
+
+/// An address with its label.
+pub fn labelled(address: &Address) -> String {
+    match &address.label {
+        Some(label) => format!("{} ({label})", address.value),
+        None => address.value.clone(),
+    }
+}
+
+/// An address as a line of a text field: `e-mail: ana@example.com (home), shared`.
+pub fn address_line(address: &Address) -> String {
+    let channel = match &address.channel {
+        AddressChannel::Email => "e-mail",
+        AddressChannel::Phone => "phone",
+        AddressChannel::Whatsapp => "whatsapp",
+        AddressChannel::Url => "url",
+        AddressChannel::Social(word) | AddressChannel::Other(word) => word,
+    };
+    let shared = if address.shared { ", shared" } else { "" };
+    format!("{channel}: {}{shared}", labelled(address))
+}
+
+/// Whether a number is a mobile one, by its label.
+pub fn is_mobile(address: &Address) -> bool {
+    let label = address.label.as_deref().unwrap_or_default().to_lowercase();
+    label.contains("mobile") || label.contains("cell")
 }
 
 #[cfg(test)]

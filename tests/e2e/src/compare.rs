@@ -23,6 +23,7 @@ pub(crate) mod freshdesk;
 pub(crate) mod gorgias;
 mod held;
 mod html;
+pub(crate) mod hubspot;
 pub(crate) mod salesforce;
 pub(crate) mod zendesk;
 

@@ -7,6 +7,7 @@
 //!   outbox, the server, and the check against a vendor's OpenAPI document.
 //! * [`freshdesk`] is a destination.
 //! * [`gorgias`] is a destination.
+//! * [`hubspot`] is a destination, an account with Service Hub.
 //! * [`kustomer`] is a source: a seeded world of conversations that can be read and searched.
 //! * [`salesforce`] is a destination, an org with Service Cloud.
 //! * [`zendesk`] is a destination.
@@ -17,6 +18,7 @@
 pub mod common;
 pub mod freshdesk;
 pub mod gorgias;
+pub mod hubspot;
 pub mod kustomer;
 pub mod salesforce;
 pub mod zendesk;

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use transload_simulators::common::{Clock, Faults, Harness, Started};
-use transload_simulators::{freshdesk, gorgias, kustomer, salesforce, zendesk};
+use transload_simulators::{freshdesk, gorgias, hubspot, kustomer, salesforce, zendesk};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ enum Platform {
     Freshdesk(Common),
     /// A Gorgias account to write to.
     Gorgias(Common),
+    /// A HubSpot account with Service Hub to write to.
+    Hubspot(Common),
     /// A Kustomer organisation to read from.
     Kustomer(Common),
     /// A Salesforce org with Service Cloud to write to.
@@ -70,6 +72,14 @@ async fn main() -> anyhow::Result<()> {
             let simulator = gorgias::Simulator::new(gorgias::Config {
                 seed: common.seed,
                 ..gorgias::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+        Platform::Hubspot(common) => {
+            let simulator = hubspot::Simulator::new(hubspot::Config {
+                seed: common.seed,
+                ..hubspot::Config::default()
             });
             prepare(simulator.harness(), &common)?;
             announce(simulator.serve(common.port).await?, &common).await

@@ -24,9 +24,10 @@ pub(crate) const WAYS: Ways = Ways {
         4 => "3",
         _ => "4",
     }),
+    // Longer ones, and those with a comma, are called otherwise. Case and blanks do not tell tags apart.
     tag: |name| {
-        let name = name.trim();
-        (!name.is_empty() && name.len() <= 32 && !name.contains(',')).then(|| name.to_owned())
+        let plain = plain_tag(name);
+        (!plain.is_empty() && plain.len() <= 32 && !plain.contains(',')).then_some(plain)
     },
     same_text: |wanted, found| folded(wanted) == folded(found),
     same_name: |wanted, found| {
@@ -51,6 +52,11 @@ pub(crate) const WAYS: Ways = Ways {
     refuses: |name, size| size == 0 || name.ends_with(".exe"),
     full_card: 60_000,
 };
+
+fn plain_tag(name: &str) -> String {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    words.join(" ").to_lowercase()
+}
 
 /// What it holds of the source.
 pub(crate) fn held(snapshot: &Snapshot) -> Held {
@@ -190,6 +196,7 @@ impl<'s> Account<'s> {
             card: value("Source card").unwrap_or_default(),
             slots: slots.clone(),
             places: Vec::new(),
+            also: Vec::new(),
         };
         (value("Source ID").unwrap_or_default(), held)
     }
@@ -233,7 +240,7 @@ impl<'s> Account<'s> {
             status: ticket.status.to_string(),
             priority: Some(ticket.priority.to_string()),
             created: Some(ticket.created_at.timestamp_millis()),
-            tags: ticket.tags.clone(),
+            tags: ticket.tags.iter().map(|tag| plain_tag(tag)).collect(),
             said: all,
             files: Vec::new(),
         }

@@ -44,6 +44,8 @@ pub struct Record {
     pub company: Option<String>,
     /// The id of its customer there.
     pub customer: Option<String>,
+    /// What else it is linked with, where links do not say what they are for.
+    pub also: Vec<String>,
     /// What its own fields hold.
     pub slots: Vec<Slot>,
     /// Its source card.
@@ -694,9 +696,11 @@ impl<'s> Side<'s> {
                 let other = text(&json, &format!("/relationships/{relation}/data/id"));
                 let is_link = self.ways.objects == Objects::Themselves;
                 if let Some(other) = one(records, other).filter(|_| is_link) {
-                    let wanted = Some(other.id.clone());
-                    self.found
-                        .equal(&format!("{what}: {relation}"), &wanted, found);
+                    if !record.also.contains(&other.id) {
+                        let wanted = Some(other.id.clone());
+                        self.found
+                            .equal(&format!("{what}: {relation}"), &wanted, found);
+                    }
                 }
             }
             let resource = text(&json, "/type").to_owned();

@@ -84,6 +84,7 @@ pub(crate) fn held(snapshot: &Snapshot) -> Held {
             slots: fields.slots(&owner, |field| record.fields.get(field.key.as_ref()?)),
             card: link("transload_source_card").unwrap_or_default(),
             places: Vec::new(),
+            also: Vec::new(),
         });
     }
     held
