@@ -8,7 +8,7 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value as Json, json};
-use transload_sdk::http::segment;
+use transload_sdk::http::{segment, unsegment};
 use transload_sdk::types::{
     Author, Entry, Field, FieldType, Kind, Priority, Reference, ReferenceType, Value,
 };
@@ -366,22 +366,6 @@ impl fmt::Display for FieldTarget {
             .collect();
         write!(f, ":{}", pairs.join(","))
     }
-}
-
-/// What [`segment`] encoded.
-fn unsegment(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 // ---- values

@@ -164,6 +164,20 @@ pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
         .collect()
 }
 
+/// The facets of a recorded [`print()`] as they are now: equal to it when nothing differs. One that is not known now is empty.
+pub fn print_again(recorded: &str, now: &[(String, String)]) -> String {
+    let facets: Vec<(String, String)> = recorded
+        .split(';')
+        .filter_map(|facet| facet.rsplit_once('='))
+        .map(|(name, _)| {
+            let known = now.iter().find(|(known, _)| known == name);
+            let unknown = || (name.to_owned(), String::new());
+            known.cloned().unwrap_or_else(unknown)
+        })
+        .collect();
+    print(&facets)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +194,7 @@ mod tests {
         assert_eq!(changed(&recorded, &facets("Ana")), Vec::<String>::new());
         assert_eq!(changed(&recorded, &facets("Bo")), ["name"]);
         assert_eq!(changed(&recorded, &[]), Vec::<String>::new());
+        assert_eq!(print_again(&recorded, &facets("Ana")), recorded);
+        assert_ne!(print_again(&recorded, &[]), recorded);
     }
 }
