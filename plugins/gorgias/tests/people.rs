@@ -1,5 +1,11 @@
 //! Customers: found before they are made, never two as one, left or filled as the policy says, and put back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot read is a failed test"
+)]
+
 mod support;
 
 use support::*;

@@ -11,12 +11,12 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, addresses, fitted, loss};
 use transload_sdk::destination::{Item, MatchKey, MatchPolicy};
-use transload_sdk::effects::{effect, made, print, reject, report, status_of};
+use transload_sdk::effects::{effect, made, print, reject, report, short_hash, status_of};
 use transload_sdk::http::{self, Refusal as _, Reply, key, segment};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::customer_name;
+use transload_sdk::people::{customer_name, without_each_other};
 use transload_sdk::policy::{self, Found as There, canonical, doubt, holds, is_empty};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Field, Kind, Loss};
+use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 
 use super::matching::{has_channel, owner_of};
 use super::schema::{self, Told};
@@ -249,20 +249,6 @@ fn without_targets(list: &[types::Reference]) -> Vec<types::Reference> {
     list.iter().map(bare).collect()
 }
 
-/// Custom fields, with a customer that one of them names as if he were not here yet: customers are made in an order that differs
-/// from run to run.
-fn without_each_other(fields: &[Field]) -> Vec<Field> {
-    let mut fields = fields.to_vec();
-    for field in &mut fields {
-        if let types::Value::Reference(one) = &mut field.value
-            && one.kind == Kind::Customer
-        {
-            one.target = None;
-        }
-    }
-    fields
-}
-
 // ---- fingerprint
 
 /// What of a customer is compared before an undo.
@@ -372,8 +358,17 @@ impl Writer<'_> {
                     return Ok(());
                 }
                 Creation::Refused(refusal) => {
-                    let moved = self.learn(&refusal, &body);
-                    if moved {
+                    if self.learn(&refusal, &body) {
+                        continue;
+                    }
+                    if draft.channels.is_empty() && wants_address(&refusal) {
+                        let address = nowhere(&item.marker);
+                        draft.channels.push(("email", address.address));
+                        let note =
+                            "Gorgias takes nobody without an address: one that leads nowhere";
+                        draft
+                            .losses
+                            .push(loss("customer.addresses", Fidelity::Converted, note));
                         continue;
                     }
                     if refusal.status != 409 || attempt > ATTEMPTS {
@@ -727,6 +722,20 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether a refusal wants an address of a customer who has none: nothing says whether one is needed (Gorgias facts §7).
+pub fn wants_address(refusal: &Refusal) -> bool {
+    refusal.status == 400 && (refusal.is_about("channels") || refusal.is_about("email"))
+}
+
+/// An address that leads nowhere, of the domain that never will (RFC 2606), the same for the same record.
+pub fn nowhere(marker: &str) -> Channel {
+    Channel {
+        kind: "email".to_owned(),
+        address: format!("{}@transload.invalid", short_hash(marker)),
+        preferred: true,
     }
 }
 
