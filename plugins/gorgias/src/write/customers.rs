@@ -603,7 +603,10 @@ impl Writer<'_> {
                 }
             }
         }
-        self.fill(item, &mut draft, id, &mut effects).await?;
+        if !self.fill(item, &mut draft, id, &mut effects).await? {
+            unsettled(self.cx, item, "a value that was not answered", draft.losses);
+            return Ok(());
+        }
         let changed = main.action == Action::Updated || !effects.is_empty();
         let status = if changed {
             Status::Updated
@@ -629,17 +632,27 @@ impl Writer<'_> {
         meta.extend(draft.meta.clone());
         let (note, _) = draft.note()?;
         wanted.insert("note".to_owned(), json!(note));
-        for name in ["external_id", "note"] {
-            let there = was.get(name).cloned().unwrap_or_default();
-            if is_empty(&there) {
-                continue;
-            }
-            let own = wanted.remove(name);
-            if name == "note" && own.as_ref().map(canonical) != Some(canonical(&there)) {
+        let there = before.note.as_deref().unwrap_or_default();
+        // The note that an earlier run wrote is ours to write anew.
+        let is_ours = there.contains(&format!("Marker: {}\n", item.marker));
+        if !there.is_empty() && there != note {
+            wanted.remove("note");
+            if !is_ours {
                 meta.insert("source_card".to_owned(), json!(note));
             }
         }
+        if before
+            .external_id
+            .as_deref()
+            .is_some_and(|id| !id.is_empty())
+        {
+            wanted.remove("external_id");
+        }
         let mut change = policy::changes(item.policy, &wanted, &was);
+        if is_ours && there != note {
+            change.wanted.insert("note".to_owned(), json!(note));
+            change.before.insert("note".to_owned(), json!(there));
+        }
         if canonical(&Value::Object(meta.clone())) != canonical(&before.meta) {
             change.wanted.insert("meta".to_owned(), Value::Object(meta));
             change.before.insert("meta".to_owned(), before.meta.clone());
@@ -667,16 +680,17 @@ impl Writer<'_> {
         Ok(change)
     }
 
-    /// Values of fields of a customer who was there, one by one: a list might replace what others have (Gorgias facts §7).
+    /// Values of fields of a customer who was there, one by one: a list might replace what others have (Gorgias facts §7). False
+    /// where the fate of one is not known.
     async fn fill(
         &self,
         item: &Item,
         draft: &mut Draft<'_>,
         id: &str,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if draft.fields.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let there = values_of(self.cx, id).await?;
         for field in draft.fields.clone() {
@@ -713,7 +727,8 @@ impl Writer<'_> {
                         Action::Updated,
                     )
                 }),
-                Changed::Refused(_) | Changed::Unknown => {
+                Changed::Unknown => return Ok(false),
+                Changed::Refused(_) => {
                     let note = "Gorgias did not take the value of a field";
                     draft
                         .losses
@@ -721,7 +736,7 @@ impl Writer<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 }
 
