@@ -98,7 +98,7 @@ impl Reader<'_> {
     ) -> Result<Vec<Observed>, Error> {
         // Metadata, and what has no record.
         if !is_record(object) {
-            let there = |(_, one): &(usize, &Written)| Observed::of(one, Presence::Present, None);
+            let there = |(_, one): &(usize, &Written)| one.found(Presence::Present, None);
             return Ok(written.iter().map(there).collect());
         }
         let ids: BTreeSet<String> = written.iter().map(|(_, one)| id_in(one)).collect();
@@ -117,7 +117,7 @@ impl Reader<'_> {
         for (_, one) in written {
             let id = id_in(one);
             let Some(record) = records.get(&id) else {
-                observed.push(Observed::of(one, self.absent(object, &id).await?, None));
+                observed.push(one.found(self.absent(object, &id).await?, None));
                 continue;
             };
             let body = self.body(object, one, record, &links, &hanging);
@@ -129,7 +129,7 @@ impl Reader<'_> {
             observed.push(Observed {
                 values,
                 fingerprint: print_of(one, object, record),
-                ..Observed::of(one, Presence::Present, body)
+                ..one.found(Presence::Present, body)
             });
         }
         Ok(observed)

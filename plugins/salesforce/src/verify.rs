@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::effects::print_now;
 use transload_sdk::thread::{is_further_part, without_lead};
 use transload_sdk::types;
 use transload_sdk::types::{
@@ -50,12 +49,6 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
 fn id_in(one: &Written) -> String {
     let target = one.main().map(|effect| effect.target_id.as_str());
     id18(map::record_id(target.unwrap_or_default()))
-}
-
-/// The print of the facets that were recorded, as they are now.
-fn print_of(one: &Written, object: &str, record: &Record) -> Option<String> {
-    let recorded = one.main()?.fingerprint.as_deref()?;
-    Some(print_now(recorded, &facets_now(object, record)))
 }
 
 /// A reference of which only the target is known.
@@ -136,7 +129,7 @@ impl Reader<'_> {
         let wanted = self.fields(object, some);
         // Metadata, and what has no record.
         let Some(wanted) = wanted else {
-            let there = |(_, one): &(usize, &Written)| Observed::of(one, Presence::Present, None);
+            let there = |(_, one): &(usize, &Written)| one.found(Presence::Present, None);
             return Ok(some.iter().map(there).collect());
         };
         let ids: BTreeSet<String> = some.iter().map(|(_, one)| id_in(one)).collect();
@@ -151,7 +144,7 @@ impl Reader<'_> {
         for (_, one) in some {
             let id = id_in(one);
             let Some(record) = records.get(&id) else {
-                observed.push(Observed::of(one, Presence::Absent, None));
+                observed.push(one.found(Presence::Absent, None));
                 continue;
             };
             let body = self.body(object, one, &id, record, &hanging);
@@ -162,8 +155,8 @@ impl Reader<'_> {
             };
             observed.push(Observed {
                 values,
-                fingerprint: print_of(one, object, record),
-                ..Observed::of(one, Presence::Present, body)
+                fingerprint: one.print_now(&facets_now(object, record)),
+                ..one.found(Presence::Present, body)
             });
         }
         Ok(observed)

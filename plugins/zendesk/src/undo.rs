@@ -340,7 +340,7 @@ impl Undo<'_> {
         let Some(user) = found.filter(|user| user.active != Some(false)) else {
             let external = format!(
                 "/api/v2/users/show_many?external_ids={}",
-                http::segment(&self.marker_of(one))
+                http::segment(self.marker_of(one))
             );
             let others: Vec<User> = client::find_member(self.cx, &external, "users")
                 .await?

@@ -5,6 +5,7 @@
 use crate::Result;
 use crate::bindings::common::transload::connector::destination_types::ThreadPart;
 use crate::destination::{Body, Candidate, Item, Observed, Presence, Written};
+use crate::effects::print_now;
 use crate::ledger::{Effect, RefusedEntry};
 use crate::types::{Entity, Entry, Error, Head, Kind};
 
@@ -120,22 +121,26 @@ impl Item {
 }
 
 impl Written {
-    /// The effect on the item's own object.
+    /// The effect of the record's own object.
     pub fn main(&self) -> Option<&Effect> {
         self.effects.iter().find(|effect| effect.part == "main")
     }
-}
 
-impl Observed {
-    /// What became of something that was written.
-    pub fn of(written: &Written, presence: Presence, body: Option<Body>) -> Self {
-        Self {
-            item: written.item.clone(),
+    /// What was found of it, without values; `body` where it is to be compared.
+    pub fn found(&self, presence: Presence, body: Option<Body>) -> Observed {
+        Observed {
+            item: self.item.clone(),
             presence,
             body,
             values: Vec::new(),
             fingerprint: None,
         }
+    }
+
+    /// The facets that were recorded, as they are now: equal to what was recorded when nothing differs.
+    pub fn print_now(&self, now: &[(String, String)]) -> Option<String> {
+        let recorded = self.main()?.fingerprint.as_deref()?;
+        Some(print_now(recorded, now))
     }
 }
 

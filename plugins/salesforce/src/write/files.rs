@@ -238,7 +238,7 @@ impl Sender<'_> {
         };
         parts.extend(group.iter().enumerate().map(bytes));
         for attempt in 1..=SENDS {
-            let key = key("*", part, &step("create", attempt));
+            let key = key("*", part, step("create", attempt));
             let url = client::path("/composite/sobjects");
             let request = client::idempotent(self.cx, "POST", url, key.clone());
             match http::write(request.multipart(parts.clone())).await? {
@@ -277,7 +277,7 @@ impl Sender<'_> {
         ];
         let mut last = None;
         for attempt in 1..=SENDS {
-            let key = key(one.item, one.part(), &step(first, attempt));
+            let key = key(one.item, one.part(), step(first, attempt));
             let url = client::path(&format!("/sobjects/{VERSION}"));
             let request = client::idempotent(self.cx, "POST", url, key.clone());
             match http::write(request.multipart(parts.clone())).await? {
