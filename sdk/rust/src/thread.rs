@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::card::{Facts, loss};
 use crate::destination::{Item, Part, Thread};
+use crate::ledger::RefusedEntry;
 use crate::people::mailbox;
 use crate::text::{escape_html, pieces};
 use crate::time;
@@ -153,6 +154,58 @@ pub fn image_names(attachment: &Attachment, url: &str) -> Vec<(String, String)> 
             .map(|old| (old.clone(), url.to_owned())),
     );
     names
+}
+
+/// What became of a file before what it hangs on is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum File {
+    /// Not sent yet, and as far as is known it will be taken.
+    Expected,
+    /// It is there.
+    There {
+        /// Its id.
+        id: String,
+        /// Where HTML refers to it.
+        url: String,
+    },
+    /// Not to be had or too large, which the host knows: the cause, for the report, and what the thread says of it.
+    Refused(&'static str, String),
+    /// Not taken by the platform, and why: the host exports it.
+    NotTaken(String),
+}
+
+impl File {
+    /// What the thread says of a file that is missing: a fact for the line above the text, and what the host must know. Nothing of
+    /// one that is there, or will be.
+    pub fn missing(
+        file: Option<&Self>,
+        item: &Item,
+        entry: &Entry,
+        facts: &mut Vec<String>,
+        losses: &mut Vec<Loss>,
+        refused: &mut Vec<RefusedEntry>,
+    ) {
+        let Entity::Attachment(attachment) = &entry.data else {
+            return;
+        };
+        let name = file_name(attachment);
+        match file {
+            Some(Self::There { .. } | Self::Expected) => {}
+            Some(Self::Refused(cause, words)) => {
+                facts.push(format!("file {name} is missing here: {words}"));
+                losses.push(loss("attachment", Fidelity::Lost, cause));
+            }
+            Some(Self::NotTaken(why)) => {
+                facts.push(format!("file {name} is missing here: {why}"));
+                refused.extend(item.refused(&entry.head, why));
+            }
+            None => {
+                facts.push(format!("file {name} is missing here"));
+                let note = "not at hand: named in the thread";
+                losses.push(loss("attachment", Fidelity::Lost, note));
+            }
+        }
+    }
 }
 
 /// Why a file has no bytes to be sent: the cause, for a report, and what the thread says of it.
