@@ -209,11 +209,3 @@ async fn put(
         Sent::Doubt(_) => verdict(UndoStatus::Failed, "the change back was not answered"),
     })
 }
-
-/// Puts back what the run changed on a ticket or note.
-pub(super) async fn change(_undo: &Undo<'_>, _one: &Undoing) -> Result<Verdict, Error> {
-    Ok(verdict(
-        UndoStatus::Cannot,
-        "no way to change a ticket back",
-    ))
-}
