@@ -23,6 +23,7 @@ use crate::state::{State, own_field};
 use crate::text;
 use crate::thread::{self, Line, NO_SUBJECT, is_finished, note_facet, source_tag};
 use crate::write::tickets::{TICKET, notes, ticket as look};
+use crate::write::{objects, people, teams};
 
 /// What became of what was written. Reads only.
 ///
@@ -62,6 +63,14 @@ fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
         body,
         values: Vec::new(),
         fingerprint: None,
+    }
+}
+
+/// A record that is there, with the facets that it has now.
+fn present(one: &Written, entry: Entry, facets: &[(String, String)]) -> Observed {
+    Observed {
+        fingerprint: print_now(one, facets),
+        ..thing(one, Presence::Present, Some(entry.into()))
     }
 }
 
@@ -248,7 +257,7 @@ impl Reader<'_> {
             head,
             data: Entity::Customer(customer),
         };
-        Ok(thing(one, Presence::Present, Some(entry.into())))
+        Ok(present(one, entry, &people::facets(&contact)))
     }
 
     async fn company(&self, one: &Written) -> Result<Observed, Error> {
@@ -270,7 +279,7 @@ impl Reader<'_> {
             head,
             data: Entity::Company(data),
         };
-        Ok(thing(one, Presence::Present, Some(entry.into())))
+        Ok(present(one, entry, &people::facets(&company)))
     }
 
     async fn group(&self, one: &Written) -> Result<Observed, Error> {
@@ -285,7 +294,7 @@ impl Reader<'_> {
             members: members.map(|id| reference(Kind::Agent, *id)).collect(),
         };
         let entry = Entry::new(Kind::Team, group.id.to_string(), Entity::Team(team));
-        Ok(thing(one, Presence::Present, Some(entry.into())))
+        Ok(present(one, entry, &teams::group_facets(&group)))
     }
 
     async fn record(&self, one: &Written) -> Result<Observed, Error> {
@@ -304,7 +313,7 @@ impl Reader<'_> {
             head,
             data: Entity::CustomObject(data),
         };
-        Ok(thing(one, Presence::Present, Some(entry.into())))
+        Ok(present(one, entry, &objects::record_facets(&record)))
     }
 }
 

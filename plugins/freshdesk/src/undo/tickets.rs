@@ -6,13 +6,11 @@
 
 use serde_json::{Map, Value};
 use transload_sdk::destination::Undoing;
-use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
 
 use super::{Undo, Verdict, verdict};
 use crate::api::Ticket;
-use crate::client::{self, Sent};
 use crate::map::Owner;
 use crate::state::own_field;
 use crate::text;
@@ -112,7 +110,11 @@ pub(super) async fn change(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Er
     if undo.blocks(&conflict) {
         return Ok((UndoStatus::Conflict, conflict));
     }
-    put(undo, one, &format!("/api/v2/conversations/{id}"), &before).await
+    if undo.previews() {
+        return Ok((UndoStatus::Restored, None));
+    }
+    let path = format!("/api/v2/conversations/{id}");
+    undo.put(one, path, &Value::Object(before)).await
 }
 
 fn parts(target: &str) -> Option<(u64, u64)> {
@@ -188,24 +190,6 @@ async fn restore(
             return Ok((UndoStatus::Restored, None));
         }
     }
-    put(undo, one, &format!("/api/v2/tickets/{id}"), &before).await
-}
-
-async fn put(
-    undo: &Undo<'_>,
-    one: &Undoing,
-    path: &str,
-    before: &Map<String, Value>,
-) -> Result<Verdict, Error> {
-    if undo.previews() {
-        return Ok((UndoStatus::Restored, None));
-    }
-    let part = format!("undo:{}", one.effect_id);
-    let key = key(one.item.as_str(), part, "restore");
-    let write = client::idempotent(undo.cx, "PUT", path, key).json(before);
-    Ok(match http::write(write).await? {
-        Sent::Done(_) => (UndoStatus::Restored, None),
-        Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-        Sent::Doubt(_) => verdict(UndoStatus::Failed, "the change back was not answered"),
-    })
+    let path = format!("/api/v2/tickets/{id}");
+    undo.put(one, path, &Value::Object(before)).await
 }

@@ -19,12 +19,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use transload_plugin_freshdesk::Freshdesk;
 use transload_plugin_freshdesk::state::State;
-use transload_sdk::destination::Item;
+use transload_sdk::destination::{Item, Part as Spoken};
 use transload_sdk::http::{Body, Header, Part, PartBody, Request, Response};
 use transload_sdk::ledger::Outcome;
 use transload_sdk::testing::trial::Trial;
 use transload_sdk::testing::{Files, Harness, answer};
-use transload_sdk::types::{BlobRef, Kind, Reference};
+use transload_sdk::types::{
+    Author, BlobRef, Conversation as Thread, ConversationStatus, Direction, Entity, Kind, Message,
+    Reference, Visibility,
+};
 use transload_simulators::common::ask;
 use transload_simulators::freshdesk::model::{Conversation, Ticket};
 use transload_simulators::freshdesk::{
@@ -243,3 +246,50 @@ fn form(boundary: &str, parts: Vec<Part>, files: &Files) -> Vec<u8> {
     body.extend(format!("--{boundary}--\r\n").into_bytes());
     body
 }
+
+// ---- threads
+
+/// When the conversations of these tests begin.
+pub const AT: i64 = 1_700_000_000_250;
+
+pub fn customer(id: u64) -> Reference {
+    Reference::new(Kind::Customer, "c1").at(id.to_string())
+}
+
+pub fn of(customer: &Reference) -> Thread {
+    Thread {
+        customer: Some(customer.clone()),
+        subject: Some("Where is it?".to_owned()),
+        status: ConversationStatus::Closed,
+        direction: Direction::Inbound,
+        ..Thread::empty()
+    }
+}
+
+pub fn internal(mut part: Spoken) -> Spoken {
+    if let Entity::Message(message) = &mut part.message.data {
+        message.visibility = Visibility::Internal;
+    }
+    part
+}
+
+pub fn message(part: &mut Spoken, change: impl FnOnce(&mut Message)) {
+    if let Entity::Message(message) = &mut part.message.data {
+        change(message);
+    }
+}
+
+pub fn talk(account: &Account, id: &str, customer: &Reference) -> Item {
+    let (ana, dana) = (
+        Author::Person(customer.clone()),
+        Author::Person(account.dana()),
+    );
+    let parts = vec![
+        said("m1", ana.clone(), "Hello  there", AT),
+        said("m2", dana.clone(), "On its way.", AT + 60_000),
+        internal(said("m3", dana, "She is waiting", AT + 61_500)),
+        said("m4", ana, "Thanks", AT + 120_000),
+    ];
+    thread(id, Vec::new(), of(customer), parts)
+}
+
