@@ -531,6 +531,11 @@ async fn domains_are_set_only_where_the_settings_say_so_and_never_twice() {
 #[tokio::test]
 async fn agents_are_matched_join_their_groups_and_leave_them_again() {
     let mut account = Account::unprepared(|_| {});
+    let groups = account.snapshot().groups;
+    let billing = groups.iter().find(|g| g.name == "Billing").unwrap().id;
+    let nobody = json!({"agent_ids": []});
+    let path = format!("groups/{billing}");
+    account.sim.as_owner("PUT", &path, &nobody).unwrap();
     let before = account.sim.state_fingerprint();
     account.prepare().await;
     let teams = vec![team("t1", "Returns desk"), team("t2", "billing")];

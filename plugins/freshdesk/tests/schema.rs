@@ -317,7 +317,9 @@ async fn a_record_that_somebody_changed_is_a_conflict() {
     let (schema, id) = target.split_once('/').unwrap();
     let path = format!("custom_objects/schemas/{schema}/records/{id}");
     let now = account.sim.as_owner("GET", &path, &json!(null)).unwrap();
-    let body = json!({"display_id": id, "version": now["version"], "data": {"title": "Mine"}});
+    let mut data = now["data"].clone();
+    data["title"] = json!("Mine");
+    let body = json!({"display_id": id, "version": now["version"], "data": data});
     account.sim.as_owner("PUT", &path, &body).unwrap();
     let undone = account.rollback(UndoMode::Careful).await;
     let conflict = undone
