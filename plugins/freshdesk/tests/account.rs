@@ -113,7 +113,7 @@ async fn a_survey_names_required_fields_slots_and_what_the_plan_lacks() {
         .count();
     assert_eq!(required, 2, "{:?}", report.notices);
     let support = report.support.unwrap();
-    assert!(support.kinds.iter().all(|k| k.kind != Kind::CustomObject));
+    assert!(support.kinds.iter().all(|k| k.kind != Kind::ObjectType));
     let status = report
         .slots
         .iter()

@@ -4,6 +4,7 @@
 //! label for customers, who do not see it (Freshdesk facts §9). Custom objects and their
 //! fields are made by an administrator, in the UI only (Freshdesk facts §11): here they are found, and what is missing is named.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -311,8 +312,8 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
             report(cx, item, status, Vec::new(), losses);
             continue;
         };
-        if !known.contains_key(&owner) {
-            known.insert(owner, all_fields(cx, owner).await?);
+        if let Entry::Vacant(place) = known.entry(owner) {
+            place.insert(all_fields(cx, owner).await?);
         }
         if let Some(list) = known.get_mut(&owner) {
             one_field(cx, item, definition, owner, list, &mut taken).await?;
