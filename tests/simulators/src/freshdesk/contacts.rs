@@ -241,7 +241,7 @@ fn companies(state: &State, reader: &mut Reader<'_>, person: &mut Person) {
         person.company_id = company;
     }
     if let Some(all) = reader.flag("view_all_tickets") {
-        if person.company_id.is_none() {
+        if all && person.company_id.is_none() {
             let message = "Please set company_id before setting view_all_tickets";
             reader.wrong("view_all_tickets", "incompatible_field", message);
         }

@@ -417,6 +417,12 @@ fn answer(service: &Held<State>, request: &Request) -> Answer {
         let outcome = files::download(&state, request, &path);
         return outcome.unwrap_or_else(Failure::answer);
     }
+    // §1: the account answers at its own domain, and here where no domain is.
+    let host = request.header("host").unwrap_or_default();
+    let ours = format!("{}.freshdesk.com", state.config.domain);
+    if host.ends_with(".freshdesk.com") && host != ours {
+        return Answer::empty(404);
+    }
     let (path, channel) = match path.as_slice() {
         ["api", "v2", rest @ ..] if rest.first() != Some(&"channel") => (rest.to_vec(), false),
         ["api", "channel", "v2", rest @ ..] => ([&["channel"], rest].concat(), true),
@@ -483,6 +489,13 @@ fn admit(state: &mut State, request: &Request) -> Result<Actor, Failure> {
         return Err(Failure::Bare(406));
     }
     let actor = auth::authenticate(state, request)?;
+    if state.config.suspended {
+        let message = "Your account has been suspended.";
+        return Err(Failure::coded(403, "account_suspended", message));
+    }
+    if state.config.plan == Plan::Free && !state.config.switches.api_on_free {
+        return Err(Failure::feature("API"));
+    }
     if request.wrong_type {
         return Err(Failure::Bare(415));
     }

@@ -293,9 +293,20 @@ impl Names<'_> {
             let (word, after) = from.split_at(end.unwrap_or(from.len()));
             out.push_str(before);
             let is_ticket = out.ends_with("tickets/") || out.ends_with("ticket #");
-            match self.of_word(word, is_ticket) {
-                Some(name) => out.push_str(name.as_str().unwrap_or("an object without a name")),
-                None => out.push_str(word),
+            match self.record(word) {
+                Some(record) => out.push_str(record.as_str().unwrap_or_default()),
+                None => {
+                    let named = word
+                        .split('-')
+                        .map(|part| match self.of_word(part, is_ticket) {
+                            Some(name) => name
+                                .as_str()
+                                .unwrap_or("an object without a name")
+                                .to_owned(),
+                            None => part.to_owned(),
+                        });
+                    out.push_str(&named.collect::<Vec<_>>().join("-"));
+                }
             }
             rest = after;
         }
@@ -305,9 +316,6 @@ impl Names<'_> {
 
     /// The name of what a word is the id of. Tickets have small numbers, so theirs count only where a ticket is meant.
     fn of_word(&self, word: &str, is_ticket: bool) -> Option<Value> {
-        if word.contains('-') {
-            return self.record(word);
-        }
         let id: Id = word.parse().ok()?;
         if is_ticket && self.state.tickets.contains_key(&id) {
             Some(self.ticket(id))
