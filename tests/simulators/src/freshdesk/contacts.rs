@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Failure, FieldError, Outcome};
 use super::body::{Reader, iso};
-use super::call::Call;
+use super::call::{self, Call};
 use super::model::{Id, Owner, Person};
 use super::state::{PersonKey, State, TicketKey, email_key, person_keys};
 use super::switches::Plan;
@@ -303,7 +303,7 @@ pub(super) fn attach_by_domain(state: &State, person: &mut Person) {
 }
 
 fn avatar(call: &mut Call<'_>, person: &mut Person) -> Result<(), Failure> {
-    let mut files = call.files("avatar", 0)?;
+    let mut files = call::files(call.state, call.request, "avatar", 0)?;
     let Some(file) = files.pop() else {
         return Ok(());
     };

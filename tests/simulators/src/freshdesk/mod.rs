@@ -199,9 +199,13 @@ impl Simulator {
         change(&mut self.held.lock().config.switches);
     }
 
-    /// Changes anything else of a running account that its admin could change: mails, the channel API, seats.
+    /// Changes anything else of a running account that its admin could change: mails, the plan, the channel API, seats.
     pub fn set_up(&self, change: impl FnOnce(&mut Config)) {
-        change(&mut self.held.lock().config);
+        let mut state = self.held.lock();
+        change(&mut state.config);
+        let config = &state.config;
+        let (minute, hour) = (config.calls_per_minute, config.calls_per_hour);
+        Bucket::rules(&self.harness().limits, config.plan, minute, hour);
     }
 
     /// The API key of the migration's agent; the user of Basic authentication, with any password.
@@ -286,17 +290,8 @@ impl Simulator {
     /// What was refused, in one line.
     pub fn as_owner(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let request = Request {
-            method: method.to_owned(),
-            path: format!("/api/v2/{path}"),
-            query: pairs(query),
-            headers: axum::http::HeaderMap::new(),
-            json: body.clone(),
-            form: false,
-            files: Vec::new(),
-            unreadable: false,
-            wrong_type: false,
-        };
+        let url = format!("/api/v2/{path}");
+        let request = Request::internal(method, &url, pairs(query), body.clone());
         let mut state = self.held.lock();
         let path: Vec<&str> = path.split('/').collect();
         let actor = Actor {

@@ -290,6 +290,8 @@ pub struct Switches {
     pub company_claims_contacts: bool,
     /// §7 [MEM]: a domain belongs to one company only; a second one is refused.
     pub domains_unique: bool,
+    /// §7: `renewal_date` is answered with a time behind it [MEM].
+    pub renewal_date_with_time: bool,
     /// §7: `auto_ticket_assign` of groups is answered as a boolean.
     pub auto_assign_as_bool: bool,
     /// §7 [MEM]: `/admin/groups` is there.
@@ -389,6 +391,7 @@ impl Default for Switches {
             hard_delete_takes_tickets: true,
             company_claims_contacts: false,
             domains_unique: true,
+            renewal_date_with_time: true,
             auto_assign_as_bool: false,
             admin_groups: false,
             field_paths: FieldPaths::Plain,

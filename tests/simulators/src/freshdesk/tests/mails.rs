@@ -181,3 +181,42 @@ async fn open_tickets_escalate_and_groups_complain_of_unassigned_ones() {
         (&json!(true), &json!(true))
     );
 }
+
+#[tokio::test]
+async fn forwarding_outbound_mails_and_bulk_replies_are_delivered_whatever_is_switched_off() {
+    let client = Client::new();
+    let requester = client.known("old.customer@example.com");
+    let id = client.ticket(requester, json!({})).await;
+    let forward = json!({"body": "x", "to_emails": ["partner@x.example"]});
+    let made = client
+        .post(&format!("tickets/{id}/forward"), forward)
+        .await
+        .expect(201);
+    assert_eq!(made.at("/source"), 8);
+    let mailbox = client.get("email_configs").await.at("/0/id").clone();
+    let outbound = json!({
+        "email": "new@x.example", "subject": "S", "description": "d", "email_config_id": mailbox,
+    });
+    let made = client
+        .post("tickets/outbound_email", outbound)
+        .await
+        .expect(201);
+    assert_eq!(
+        (made.at("/source"), made.at("/to_emails/0")),
+        (&json!(10), &json!("new@x.example"))
+    );
+    let reply = json!({"bulk_action": {"ids": [id], "reply": {"body": "bulk"}}});
+    client.post("tickets/bulk_update", reply).await.expect(202);
+    client.wait(10);
+    client.get("roles").await.expect(200);
+    let mails = client.mails();
+    let to: Vec<&str> = mails.iter().map(|(to, _)| to.as_str()).collect();
+    assert_eq!(
+        to,
+        [
+            "partner@x.example",
+            "new@x.example",
+            "old.customer@example.com"
+        ]
+    );
+}

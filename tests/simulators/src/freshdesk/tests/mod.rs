@@ -14,6 +14,7 @@ mod objects;
 mod people;
 mod scale;
 mod snapshot;
+mod switches;
 mod tickets;
 
 use axum::body::{Body, to_bytes};

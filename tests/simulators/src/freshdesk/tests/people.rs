@@ -234,6 +234,12 @@ async fn companies_have_unique_names_configured_choices_and_domains_of_their_own
     });
     let made = client.post("companies", body).await.expect(201);
     assert_eq!(made.at("/domains"), &json!(["acme.com"]));
+    assert_eq!(made.at("/renewal_date"), "2027-12-31T00:00:00Z");
+    client
+        .simulator
+        .set_switches(|switches| switches.renewal_date_with_time = false);
+    let read = client.get(&format!("companies/{}", made.id())).await;
+    assert_eq!(read.at("/renewal_date"), "2027-12-31");
     client
         .post("companies", json!({"name": "ACME"}))
         .await
@@ -374,4 +380,46 @@ async fn a_group_has_a_unique_name_and_its_agents_are_replaced() {
     client.get("admin/groups").await.expect(404);
     client.delete(&path).await.expect(204);
     client.get(&path).await.expect(404);
+}
+
+#[tokio::test]
+async fn a_picture_is_small_and_a_picture() {
+    let client = Client::new();
+    let id = client.contact("A", "a@x.example").await;
+    let path = format!("contacts/{id}");
+    let put = async |name: &str, kind: &str, size: usize| {
+        let file = [("avatar", name, kind, vec![1; size])];
+        client.form("PUT", &path, &[], &file).await
+    };
+    put("a.gif", "image/gif", 3)
+        .await
+        .refused(400, "avatar", "invalid_value");
+    put("a.png", "image/png", 5 * 1024 * 1024 + 1)
+        .await
+        .refused(400, "avatar", "invalid_size");
+    let changed = put("a.png", "image/png", 3).await.expect(200);
+    assert_eq!(changed.at("/avatar/name"), "a.png");
+    assert!(changed.at("/avatar/avatar_url").is_string());
+}
+
+#[tokio::test]
+async fn an_invitation_is_mailed() {
+    let client = Client::new();
+    let id = client.contact("A", "a@x.example").await;
+    client
+        .put(&format!("contacts/{id}/send_invite"), json!(null))
+        .await
+        .expect(204);
+    assert_eq!(
+        client.mails(),
+        [("a@x.example".into(), "invitation".into())]
+    );
+    let silent = client
+        .post("contacts", json!({"name": "B", "phone": "1"}))
+        .await
+        .id();
+    let reply = client
+        .put(&format!("contacts/{silent}/send_invite"), json!(null))
+        .await;
+    reply.refused(400, "email", "inconsistent_state");
 }

@@ -349,6 +349,15 @@ async fn the_channel_api_keeps_times_and_numbers() {
     let back = json!({"updated_at": "2024-10-22T09:00:00Z"});
     let back = client.put(&path, back).await.expect(200);
     assert_eq!(back.at("/updated_at"), "2024-10-22T09:00:00Z");
+    client
+        .put(&path, json!({"import_id": 1001, "status": 4}))
+        .await
+        .expect(200);
+    let future = json!({"updated_at": "2030-01-01T00:00:00Z"});
+    client
+        .put(&path, future)
+        .await
+        .refused(400, "updated_at", "invalid_value");
     let future = json!({"created_at": "2030-01-01T00:00:00Z"});
     let future = client
         .post(
