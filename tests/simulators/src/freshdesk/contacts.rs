@@ -495,7 +495,9 @@ pub(super) fn restore(call: &mut Call<'_>) -> Outcome {
 /// §6: for good. Without `force` only what is deleted softly already.
 pub(super) fn hard_delete(call: &mut Call<'_>) -> Outcome {
     let id = call.id(0)?;
-    let force = call.request.param("force") == Some("true");
+    // A much used client writes `True`.
+    let force = call.request.param("force");
+    let force = force.is_some_and(|force| force.eq_ignore_ascii_case("true"));
     let person = call.state.contact(id)?;
     if person.deleted_at.is_none() && !force {
         let message = "The contact should be deleted before it is deleted permanently";

@@ -91,7 +91,7 @@ async fn deleting_a_contact_for_good_takes_its_tickets_along() {
     let id = client.contact("A", "a@x.example").await;
     let ticket = client.ticket(id, json!({})).await;
     client
-        .delete(&format!("contacts/{id}/hard_delete?force=true"))
+        .delete(&format!("contacts/{id}/hard_delete?force=True"))
         .await
         .expect(204);
     client.get(&format!("tickets/{ticket}")).await.expect(404);
