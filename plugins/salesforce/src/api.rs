@@ -24,7 +24,7 @@ pub struct Fault {
 impl Fault {
     /// Reads the body of an answer that is no success: an array with `errorCode`, an object with `errors` or a single object.
     /// What is none of these keeps the status only.
-    pub fn read(status: u16, body: &[u8]) -> Self {
+    pub fn of_body(status: u16, body: &[u8]) -> Self {
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
         let first = match &value {
             Value::Array(list) => list.first(),
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn an_error_is_read_in_each_of_its_shapes() {
         let single = br#"[{"message":"Required fields are missing: [LastName]","errorCode":"REQUIRED_FIELD_MISSING","fields":["LastName"]}]"#;
-        let fault = Fault::read(400, single);
+        let fault = Fault::of_body(400, single);
         assert_eq!(fault.code, "REQUIRED_FIELD_MISSING");
         assert_eq!(fault.fields, ["LastName"]);
         let row: RowResult = serde_json::from_value(json!({
@@ -340,7 +340,7 @@ mod tests {
             "Subject: data value too large: x (max length=255)"
         );
         assert_eq!(bulk.fields, ["Subject"]);
-        assert_eq!(Fault::read(503, b"<html>").said(), "answered 503");
+        assert_eq!(Fault::of_body(503, b"<html>").said(), "answered 503");
     }
 
     #[test]

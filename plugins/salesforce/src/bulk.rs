@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::http::OperationKey;
+use transload_sdk::http::{self, OperationKey, key};
 use transload_sdk::types::{BlobRef, Error};
 
-use crate::api::id18;
-use crate::client::{self, Row, Sent, idempotent, key, once, path};
+use crate::api::{Fault, id18};
+use crate::client::{self, Row, Sent, idempotent, once, path};
 use crate::fields::SOURCE_ID;
 
 /// From so many rows on a job takes fewer calls than collections; Salesforce says the same (Salesforce facts §6).
@@ -78,7 +78,7 @@ pub async fn insert(cx: &Context, batch: &str, rows: &[Row]) -> Result<Loaded, E
         path("/jobs/ingest"),
         key("*", part.as_str(), "job:create"),
     );
-    let Sent::Done(reply) = client::write(request.json(&open).passing()).await? else {
+    let Sent::Done(reply) = http::write(request.json(&open).passing()).await? else {
         return Ok(Loaded::default());
     };
     let job: Job = reply.json()?;
@@ -89,14 +89,14 @@ pub async fn insert(cx: &Context, batch: &str, rows: &[Row]) -> Result<Loaded, E
         format!("{url}/batches"),
         key("*", part.as_str(), "job:upload"),
     );
-    let Sent::Done(_) = client::write(put.body_blob(csv).passing()).await? else {
+    let Sent::Done(_) = http::write(put.body_blob(csv).passing()).await? else {
         return Ok(Loaded::default());
     };
     let close = key("*", part.as_str(), "job:close");
     let run = idempotent(cx, "PATCH", url.clone(), close.clone());
     let run = run.json(&json!({"state": "UploadComplete"}));
     // A job whose closing was not answered may run: it is asked after all the same.
-    if let Sent::Refused(_) = client::write(run).await? {
+    if let Sent::Refused(_) = http::write(run).await? {
         return Ok(Loaded::default());
     }
     let asked = cx
@@ -105,14 +105,14 @@ pub async fn insert(cx: &Context, batch: &str, rows: &[Row]) -> Result<Loaded, E
         .header("accept", "application/json");
     let reply = asked.poll(POLL_MS, PATIENCE_MS, "/state", &ENDS).await?;
     if !reply.ok() {
-        client::refused(&reply)?;
+        http::refused::<Fault>(&reply)?;
         return Ok(Loaded::default());
     }
     let job: Job = reply.json()?;
     if !ENDS.contains(&job.state.as_str()) {
         // Open after all, or slow. What it makes meanwhile is refused to collections with its id.
         let abort = idempotent(cx, "PATCH", url, key("*", part, "job:abort"));
-        client::write(abort.json(&json!({"state": "Aborted"})).passing()).await?;
+        http::write::<Fault>(abort.json(&json!({"state": "Aborted"})).passing()).await?;
         return Ok(Loaded::default());
     }
     Ok(Loaded {

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::http::{HttpError, OperationKey, Reply, RequestBuilder};
+use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, key};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::{Error, Invalid};
 
@@ -50,28 +50,11 @@ const TRIES_ALONE: u32 = 3;
 const LOCKED: &str = "another change of the record's parent is in the way";
 
 /// What became of a write.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Sent {
-    /// Answered with 2xx.
-    Done(Reply),
-    /// Answered, and surely not applied.
-    Refused(Fault),
-    /// Not answered; it may have been applied. When its last byte left.
-    Doubt(i64),
-}
+pub type Sent = http::Sent<Fault>;
 
 /// A path below the version's.
 pub fn path(rest: &str) -> String {
     format!("{API}{rest}")
-}
-
-/// Names a write of one item.
-pub fn key(item: &str, part: impl Into<String>, step: &str) -> OperationKey {
-    OperationKey {
-        item: item.to_owned(),
-        part: part.into(),
-        step: step.to_owned(),
-    }
 }
 
 /// A write that must not be repeated unless it was looked up.
@@ -102,10 +85,8 @@ fn mutating(
     path: impl Into<String>,
     key: OperationKey,
 ) -> RequestBuilder {
-    let OperationKey { item, part, step } = key;
     cx.http()
-        .request(method, path)
-        .header("accept", "application/json")
+        .write(method, path, key)
         .header("sforce-auto-assign", "FALSE")
         .header(
             "sforce-duplicate-rule-header",
@@ -113,64 +94,49 @@ fn mutating(
         )
         .header("sforce-mru", "updateMru=false")
         .header("sforce-call-options", "client=transload")
-        .key(item, part, step)
 }
 
-/// Sends a write.
-///
-/// # Errors
-/// What ends the unit: no credential, no quota, no storage, cancelled.
-pub async fn write(request: RequestBuilder) -> Result<Sent, Error> {
-    let reply = match request.send().await {
-        Ok(reply) => reply,
-        Err(HttpError::InDoubt(doubt)) => return Ok(Sent::Doubt(doubt.sent_at)),
-        Err(other) => return Err(other.into()),
-    };
-    if reply.ok() {
-        return Ok(Sent::Done(reply));
+impl http::Refusal for Fault {
+    fn read(reply: &Reply) -> Self {
+        Self::of_body(reply.status, reply.bytes())
     }
-    Ok(Sent::Refused(refused(&reply)?))
-}
 
-/// What an answer says that refuses a record.
-///
-/// # Errors
-/// What it says where it refuses the org.
-pub fn refused(reply: &Reply) -> Result<Fault, Error> {
-    let fault = Fault::read(reply.status, reply.bytes());
-    org_refusal(&fault)?;
-    Ok(fault)
-}
-
-/// A refusal that is about the org, not about the record.
-pub(crate) fn org_refusal(fault: &Fault) -> Result<(), Error> {
-    match fault.code.as_str() {
-        "INVALID_SESSION_ID" | "INVALID_LOGIN" => Err(Error::Auth(fault.said())),
-        "REQUEST_LIMIT_EXCEEDED" | "STORAGE_LIMIT_EXCEEDED" => Err(Error::Quota(None)),
-        "API_DISABLED_FOR_ORG" => Err(Error::Permission(fault.said())),
-        _ if fault.status == 401 => Err(Error::Auth(fault.said())),
-        _ => Ok(()),
-    }
-}
-
-/// What a refused record is rejected with.
-pub fn rejection(fault: &Fault) -> Error {
-    match fault.code.as_str() {
-        "INSUFFICIENT_ACCESS_OR_READONLY" | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => {
-            Error::Permission(fault.said())
+    fn of_account(&self) -> Option<Error> {
+        match self.code.as_str() {
+            "INVALID_SESSION_ID" | "INVALID_LOGIN" => Some(Error::Auth(self.said())),
+            "REQUEST_LIMIT_EXCEEDED" | "STORAGE_LIMIT_EXCEEDED" => Some(Error::Quota(None)),
+            "API_DISABLED_FOR_ORG" => Some(Error::Permission(self.said())),
+            _ if self.status == 401 => Some(Error::Auth(self.said())),
+            _ => None,
         }
-        "NOT_FOUND" | "ENTITY_IS_DELETED" => Error::NotFound(fault.said()),
-        "DUPLICATE_VALUE"
-        | "DUPLICATES_DETECTED"
-        | "DUPLICATE_EXTERNAL_ID"
-        | "DUPLICATE_DEVELOPER_NAME"
-        | "ENTITY_IS_LOCKED" => Error::Conflict(fault.said()),
-        "UNABLE_TO_LOCK_ROW" => Error::Conflict(format!("{LOCKED}: {}", fault.said())),
-        "LICENSE_LIMIT_EXCEEDED" => Error::Unsupported(fault.said()),
-        _ => Error::Invalid(Invalid {
-            field: fault.fields.first().cloned(),
-            reason: fault.said(),
-        }),
+    }
+
+    fn rejection(&self) -> Error {
+        match self.code.as_str() {
+            "INSUFFICIENT_ACCESS_OR_READONLY" | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" => {
+                Error::Permission(self.said())
+            }
+            "NOT_FOUND" | "ENTITY_IS_DELETED" => Error::NotFound(self.said()),
+            "DUPLICATE_VALUE"
+            | "DUPLICATES_DETECTED"
+            | "DUPLICATE_EXTERNAL_ID"
+            | "DUPLICATE_DEVELOPER_NAME"
+            | "ENTITY_IS_LOCKED" => Error::Conflict(self.said()),
+            "UNABLE_TO_LOCK_ROW" => Error::Conflict(format!("{LOCKED}: {}", self.said())),
+            "LICENSE_LIMIT_EXCEEDED" => Error::Unsupported(self.said()),
+            _ => Error::Invalid(Invalid {
+                field: self.fields.first().cloned(),
+                reason: self.said(),
+            }),
+        }
+    }
+
+    fn said(&self) -> String {
+        Self::said(self)
+    }
+
+    fn passes(&self) -> bool {
+        matches!(self.code.as_str(), "QUERY_TIMEOUT" | "UNABLE_TO_LOCK_ROW")
     }
 }
 
@@ -181,33 +147,7 @@ pub fn rejection(fault: &Fault) -> Error {
 /// # Errors
 /// Anything but 2xx and 404.
 pub async fn get(cx: &Context, path: &str) -> Result<Option<Reply>, Error> {
-    let request = cx.http().get(path).header("accept", "application/json");
-    settled(request.send().await?)
-}
-
-fn settled(reply: Reply) -> Result<Option<Reply>, Error> {
-    match reply.status {
-        404 => Ok(None),
-        200..=299 => Ok(Some(reply)),
-        _ => Err(read_error(&reply)),
-    }
-}
-
-fn read_error(reply: &Reply) -> Error {
-    let fault = Fault::read(reply.status, reply.bytes());
-    if let Err(error) = org_refusal(&fault) {
-        return error;
-    }
-    let text = format!("{}: {} {}", reply.what(), reply.status, fault.said());
-    match reply.status {
-        403 => Error::Permission(text),
-        404 => Error::NotFound(text),
-        408 | 500..=599 => Error::Transient(text),
-        _ if matches!(fault.code.as_str(), "QUERY_TIMEOUT" | "UNABLE_TO_LOCK_ROW") => {
-            Error::Transient(text)
-        }
-        _ => Error::Bug(text),
-    }
+    http::get::<Fault>(&cx.http(), path).await
 }
 
 /// Reads JSON; `None` for 404.
@@ -279,7 +219,7 @@ async fn query_at(cx: &Context, resource: &str, soql: &str) -> Result<Vec<Record
     let mut rows = Vec::new();
     loop {
         if !reply.ok() {
-            return Err(read_error(&reply));
+            return Err(http::unread::<Fault>(&reply));
         }
         let page: QueryPage = reply.json()?;
         let empty = page.records.is_empty();
@@ -307,7 +247,7 @@ pub async fn count(cx: &Context, object: &str) -> Result<Option<u64>, Error> {
         return Ok(None);
     }
     if !reply.ok() {
-        return Err(read_error(&reply));
+        return Err(http::unread::<Fault>(&reply));
     }
     let page: QueryPage = reply.json()?;
     Ok(Some(page.total_size))
@@ -374,7 +314,7 @@ pub async fn retrieve(
             .json(&json!({"ids": ids, "fields": fields}));
         let reply = request.send().await?;
         if !reply.ok() {
-            return Err(read_error(&reply));
+            return Err(http::unread::<Fault>(&reply));
         }
         let records: Vec<Option<Record>> = reply.json()?;
         found.extend(records.into_iter().flatten().map(|r| (id_of(&r), r)));
@@ -505,7 +445,7 @@ async fn insert_chunk(cx: &Context, part: &str, rows: &[Row]) -> Result<Vec<Met>
     for attempt in 1..=SENDS {
         let key = key("*", part, &step("create", attempt));
         let request = idempotent(cx, "POST", path("/composite/sobjects"), key.clone()).json(&body);
-        match write(request).await? {
+        match http::write(request).await? {
             Sent::Done(reply) => return rows_met(cx, rows, &reply, &key).await,
             Sent::Refused(fault) => {
                 return Ok(rows.iter().map(|_| Met::Refused(fault.clone())).collect());
@@ -544,7 +484,7 @@ async fn rows_met(
             continue;
         }
         let fault = result.fault();
-        org_refusal(&fault)?;
+        fault.about_record()?;
         met.push(match fault.holder() {
             Some(id) => Met::Holder {
                 id,
@@ -583,7 +523,7 @@ async fn insert_alone(cx: &Context, row: &Row, waited: &mut bool) -> Result<Met,
         wait_for_lock(cx, attempt, waited).await;
         let key = key(&row.item, row.part.as_str(), &step("create-alone", attempt));
         let request = idempotent(cx, "POST", url.clone(), key.clone()).json(&row.values);
-        match write(request).await? {
+        match http::write(request).await? {
             Sent::Done(reply) => {
                 let result: RowResult = reply.json()?;
                 let id = result.id.as_deref().map(id18);
@@ -701,7 +641,7 @@ pub async fn insert_once(
     });
     let key = key("*", batch, step);
     let request = once(cx, "POST", path("/composite/sobjects"), key.clone()).json(&body);
-    let reply = match write(request).await? {
+    let reply = match http::write(request).await? {
         Sent::Done(reply) => reply,
         Sent::Refused(fault) => {
             let refused = |_: &Row| SavedOnce::Refused(fault.clone());
@@ -722,7 +662,7 @@ pub async fn insert_once(
             },
             None => {
                 let fault = result.fault();
-                org_refusal(&fault)?;
+                fault.about_record()?;
                 SavedOnce::Refused(fault)
             }
         });
@@ -783,7 +723,7 @@ async fn change_chunk(cx: &Context, part: &str, rows: &[ChangeRow]) -> Result<Ve
     for attempt in 1..=SENDS {
         let key = key("*", part, &step("update", attempt));
         let request = idempotent(cx, "PATCH", path("/composite/sobjects"), key.clone()).json(&body);
-        let reply = match write(request).await? {
+        let reply = match http::write(request).await? {
             Sent::Done(reply) => reply,
             Sent::Refused(fault) => {
                 let refused = |_: &ChangeRow| Changed::Refused(fault.clone());
@@ -799,7 +739,7 @@ async fn change_chunk(cx: &Context, part: &str, rows: &[ChangeRow]) -> Result<Ve
                 Changed::Done(key.clone())
             } else {
                 let fault = result.fault();
-                org_refusal(&fault)?;
+                fault.about_record()?;
                 if fault.passes_alone() {
                     change_alone(cx, row, &mut waited).await?
                 } else {
@@ -819,7 +759,7 @@ async fn change_alone(cx: &Context, row: &ChangeRow, waited: &mut bool) -> Resul
         wait_for_lock(cx, attempt, waited).await;
         let key = key(&row.item, row.part.as_str(), &step("update-alone", attempt));
         let request = idempotent(cx, "PATCH", url.clone(), key.clone()).json(&row.values);
-        match write(request).await? {
+        match http::write(request).await? {
             Sent::Done(_) => return Ok(Changed::Done(key)),
             Sent::Refused(fault) if fault.passes_alone() => last = fault,
             Sent::Refused(fault) => return Ok(Changed::Refused(fault)),
@@ -867,7 +807,7 @@ async fn delete_chunk(cx: &Context, part: &str, ids: &[&str]) -> Result<Vec<Dele
     ));
     for attempt in 1..=SENDS {
         let key = key("*", part, &step("delete", attempt));
-        let reply = match write(idempotent(cx, "DELETE", url.clone(), key)).await? {
+        let reply = match http::write(idempotent(cx, "DELETE", url.clone(), key)).await? {
             Sent::Done(reply) => reply,
             Sent::Refused(fault) => return Ok(ids.iter().map(|_| deleted(&fault)).collect()),
             Sent::Doubt(_) => continue,
@@ -875,7 +815,7 @@ async fn delete_chunk(cx: &Context, part: &str, ids: &[&str]) -> Result<Vec<Dele
         let mut all = Vec::with_capacity(ids.len());
         for result in results(&reply, ids.len())? {
             let fault = result.fault();
-            org_refusal(&fault)?;
+            fault.about_record()?;
             all.push(if result.success {
                 Deleted::Done
             } else {
@@ -911,7 +851,7 @@ pub async fn delete_at(cx: &Context, url: &str, key: OperationKey) -> Result<Del
             part: part.clone(),
             step: step(&first, attempt),
         };
-        match write(idempotent(cx, "DELETE", url, key)).await? {
+        match http::write(idempotent(cx, "DELETE", url, key)).await? {
             Sent::Done(_) => return Ok(Deleted::Done),
             Sent::Refused(fault) if fault.status == 404 => return Ok(Deleted::Gone),
             Sent::Refused(fault) => return Ok(deleted(&fault)),

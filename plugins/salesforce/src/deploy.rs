@@ -8,10 +8,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::http::{OperationKey, Part, PartBody};
+use transload_sdk::http::{self, OperationKey, Part, PartBody};
 use transload_sdk::text::escape_html;
 use transload_sdk::types::Error;
 
+use crate::api::Fault;
 use crate::client::{self, Sent, VERSION, path};
 
 /// How often a deployment is asked after, ms.
@@ -135,7 +136,7 @@ async fn deploy(
         }
         let request =
             client::idempotent(cx, "POST", url.clone(), key.clone()).multipart(parts.clone());
-        match client::write(request).await? {
+        match http::write(request).await? {
             Sent::Done(reply) => {
                 let started: Started = reply.json()?;
                 return ended(cx, &started.id, key).await;
@@ -154,7 +155,7 @@ async fn ended(cx: &Context, id: &str, key: OperationKey) -> Result<Deployed, Er
         .poll(POLL_MS, PATIENCE_MS, "/deployResult/done", &["true"])
         .await?;
     if !reply.ok() {
-        client::refused(&reply)?;
+        http::refused::<Fault>(&reply)?;
         return Ok(Deployed::Unsettled);
     }
     let ended: Ended = reply.json()?;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::effects::{found, own};
+use transload_sdk::http::Refusal as _;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{Error, Invalid};
 
@@ -227,7 +228,7 @@ async fn own_fields(
         let mut all = vec![effect];
         match shown.remove(&name) {
             Some(Ok(permission)) => all.push(permission),
-            Some(Err(fault)) => return Err(client::rejection(&fault)),
+            Some(Err(fault)) => return Err(fault.rejection()),
             None => {}
         }
         own(cx, &item_of(object, &name), all).await?;

@@ -14,15 +14,16 @@ use transload_sdk::card::{self, Facts, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::effects::print;
 use transload_sdk::ledger::RefusedEntry;
-use transload_sdk::people::email;
+use transload_sdk::people::mailbox;
 use transload_sdk::thread::{
-    self, Holds, continued_marker, first_time, html_with_lead, image_names, lead, message_card,
-    message_facts, part_of, repoint, with_lead,
+    self, Clock, Holds, continued_marker, file_name, first_time, html_with_lead, image_names,
+    is_email, is_incoming, lead, message_card, message_facts, message_part, part_of, repoint,
+    with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
-    Attachment, Author, Conversation, ConversationStatus, Direction, Entity, Entry, Error,
-    Fidelity, Head, Kind, Loss, Message, Reference, Text, Visibility,
+    Author, Conversation, ConversationStatus, Entity, Entry, Error, Fidelity, Head, Kind, Loss,
+    Message, Reference, Text, Visibility,
 };
 use transload_sdk::words::{self, Words};
 
@@ -195,7 +196,7 @@ pub fn map_thread(
         refused: &mut refused,
         subject: conversation.subject.as_deref(),
         case_subject: conversation.subject.as_deref().unwrap_or_default(),
-        clock: Clock::default(),
+        clock: Clock::new(1_000),
         number: 0,
         children: Vec::new(),
         card: &mut card,
@@ -210,8 +211,8 @@ pub fn map_thread(
         last = sent.unwrap_or(last);
         said.part(part, message, last);
     }
-    let (mut children, moved) = (said.children, said.clock.moved);
-    let ends = said.clock.last.map_or(0, |last| (last + 1) * 1_000);
+    let (mut children, moved) = (said.children, said.clock.moved());
+    let ends = said.clock.end();
     if moved {
         let note = "said within one second: set a second apart, to keep the order; exact on the source card";
         losses.push(loss("message.sent-at", Fidelity::Converted, note));
@@ -628,29 +629,6 @@ fn card_comments(rest: &str, around: &Surroundings<'_>, at: i64) -> Vec<Child> {
 
 // ---- what was said
 
-/// The times of a thread's parts, in seconds, each later than the one before.
-#[derive(Debug, Default)]
-struct Clock {
-    last: Option<i64>,
-    moved: bool,
-}
-
-impl Clock {
-    /// The second a part stands at. Parts that are not told apart by their second are set one apart.
-    fn second(&mut self, ms: i64) -> i64 {
-        let second = ms.div_euclid(1_000);
-        let at = match self.last {
-            Some(last) if second <= last => {
-                self.moved = true;
-                last + 1
-            }
-            _ => second,
-        };
-        self.last = Some(at);
-        at
-    }
-}
-
 struct Said<'a, 's> {
     around: &'a Surroundings<'s>,
     item: &'a Item,
@@ -701,7 +679,7 @@ impl Said<'_, '_> {
         let Entity::Attachment(attachment) = &entry.data else {
             return;
         };
-        let name = shown_name(attachment);
+        let name = file_name(attachment);
         match self.around.files.get(&entry.head.id) {
             Some(File::There { document, url }) => {
                 files.documents.push(document.clone());
@@ -745,7 +723,7 @@ impl Said<'_, '_> {
     /// The second a part stands at, as Salesforce takes it, and whether it was moved.
     fn time(&mut self, sent: i64) -> (i64, bool) {
         let wanted = self.around.acceptable(sent);
-        let at = self.clock.second(wanted) * 1_000;
+        let at = self.clock.at(wanted);
         let at = self.around.acceptable(at);
         (at, at.div_euclid(1_000) != wanted.div_euclid(1_000))
     }
@@ -916,9 +894,8 @@ impl Said<'_, '_> {
     }
 
     fn next_second(&mut self) -> i64 {
-        let next = self.clock.last.map_or(0, |last| last + 1);
-        self.clock.last = Some(next);
-        self.around.acceptable(next * 1_000)
+        let next = self.clock.follow();
+        self.around.acceptable(next)
     }
 
     fn push_mail(&mut self, part: &destination::Part, n: usize, fields: Map<String, Json>) {
@@ -1094,41 +1071,9 @@ pub fn as_comments(child: &Child, code: &str, audits: bool) -> Vec<Child> {
     bodies.into_iter().enumerate().map(comment).collect()
 }
 
-fn message_part(part: &destination::Part, n: usize) -> String {
-    continued_marker(&format!("message:{}", part.message.head.id), n)
-}
-
-fn shown_name(attachment: &Attachment) -> String {
-    match attachment.name.trim() {
-        "" => "file".to_owned(),
-        _ => attachment.name.clone(),
-    }
-}
-
-/// Whether a message is an e-mail: by its channel; where that is not known, by addresses.
-fn is_email(message: &Message) -> bool {
-    match message.channel.as_deref() {
-        Some(channel) => channel == "email",
-        None => {
-            let written = message.sender.iter().chain(&message.to);
-            written.filter_map(|text| mailbox(text).1).next().is_some()
-        }
-    }
-}
-
 /// A time to the millisecond.
 fn exact(ms: i64) -> String {
     time::format_utc(ms).unwrap_or_else(|| ms.to_string())
-}
-
-fn is_incoming(message: &Message) -> bool {
-    match message.direction {
-        Direction::Inbound => true,
-        Direction::Outbound => false,
-        Direction::None => {
-            matches!(&message.author, Author::Person(person) if person.kind == Kind::Customer)
-        }
-    }
 }
 
 /// An e-mail has no author but a name: an agent's own record is not on it.
@@ -1145,24 +1090,6 @@ fn sender(message: &Message) -> (Option<String>, Option<String>) {
         Author::System => Some("the system".to_owned()),
     };
     (name.or(written), address)
-}
-
-/// Name and address out of `Ana Ruiz <ana@example.com>`, or of an address alone.
-fn mailbox(text: &str) -> (Option<String>, Option<String>) {
-    match text.rsplit_once('<') {
-        Some((name, rest)) => {
-            let name = name.trim().trim_matches('"').to_owned();
-            let address = rest.strip_suffix('>').unwrap_or(rest);
-            (Some(name).filter(|n| !n.is_empty()), as_address(address))
-        }
-        None => (None, as_address(text)),
-    }
-}
-
-/// An address as it was written, if Salesforce would take it for one.
-fn as_address(text: &str) -> Option<String> {
-    let text = text.trim();
-    email(text).map(|_| text.to_owned())
 }
 
 /// A list of addresses in one text, and whether all of them are in it.

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::effects::changed;
+use transload_sdk::http::{self};
 use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
 use transload_sdk::types::Error;
 
@@ -442,7 +443,7 @@ impl Undo<'_> {
             return Ok((UndoStatus::Undone, None));
         }
         let url = client::path(&format!("/tooling/sobjects/CustomField/{id}"));
-        let key = client::key(&one.item, format!("undo:{}", one.effect_id), "delete");
+        let key = http::key(&one.item, format!("undo:{}", one.effect_id), "delete");
         Ok(match client::delete_at(self.cx, &url, key).await? {
             Deleted::Done => (UndoStatus::Undone, None),
             Deleted::Gone => (UndoStatus::Gone, None),
@@ -528,7 +529,7 @@ impl Undo<'_> {
         if self.previews() {
             return Ok((UndoStatus::Undone, None));
         }
-        let key = client::key(&one.item, format!("undo:{}", one.effect_id), "delete");
+        let key = http::key(&one.item, format!("undo:{}", one.effect_id), "delete");
         Ok(match deploy::delete_object(self.cx, key, object).await? {
             Deployed::Done(_) => (UndoStatus::Undone, None),
             Deployed::Refused(why) => verdict(UndoStatus::Failed, why),

@@ -451,7 +451,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// Reads an answer that is not 2xx. Never fails: what is not understood becomes the message.
-    pub fn read(status: u16, body: &[u8]) -> Self {
+    pub fn of(status: u16, body: &[u8]) -> Self {
         let text = || {
             String::from_utf8_lossy(body)
                 .chars()
@@ -540,7 +540,7 @@ mod tests {
 
     #[test]
     fn all_four_error_envelopes_are_understood() {
-        let read = |status, text: &str| Refusal::read(status, text.as_bytes());
+        let read = |status, text: &str| Refusal::of(status, text.as_bytes());
         let plain = read(
             404,
             r#"{"error":"RecordNotFound","description":"Not found"}"#,

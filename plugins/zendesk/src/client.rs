@@ -4,14 +4,10 @@
 //! unseen answer means is known only to the caller. Refusals of the account as a whole (no credential, no quota) end the
 //! unit and reject nothing (rule M-10). Not here: retries, pacing, credentials; those are the host's.
 
-use std::fmt;
-use std::marker::PhantomData;
-
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 use transload_sdk::Context;
-use transload_sdk::http::{HttpError, OperationKey, Reply, RequestBuilder};
+use transload_sdk::http::{self, OperationKey, Reply, RequestBuilder};
 use transload_sdk::types::{Error, Invalid};
 
 use crate::api::{JobStatus, Refusal};
@@ -24,36 +20,7 @@ const JOB_POLL_MS: u64 = 2_000;
 const JOB_PATIENCE_MS: u64 = 1_800_000;
 
 /// What became of a write.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Sent {
-    /// Answered with 2xx.
-    Done(Answer),
-    /// Answered, and surely not applied.
-    Refused(Refusal),
-    /// Not answered; it may have been applied.
-    Doubt,
-}
-
-/// An answer with 2xx.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// 200, 201 …
-    pub status: u16,
-    /// All of it.
-    pub reply: Reply,
-    /// An earlier attempt of this request may have been applied (rule D-4).
-    pub attempted_before: bool,
-}
-
-impl Answer {
-    /// The member of the body that holds the record.
-    ///
-    /// # Errors
-    /// `bug` when it is not there or not of this shape.
-    pub fn take<T: DeserializeOwned>(&self, member: &str) -> Result<T, Error> {
-        read(&self.reply, member)
-    }
-}
+pub type Sent = http::Sent<Refusal>;
 
 /// A write that must not be repeated unless it was looked up.
 pub fn once(
@@ -62,7 +29,7 @@ pub fn once(
     path: impl Into<String>,
     key: OperationKey,
 ) -> RequestBuilder {
-    mutating(cx, method, path, key).once()
+    cx.http().write(method, path, key)
 }
 
 /// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
@@ -72,62 +39,7 @@ pub fn idempotent(
     path: impl Into<String>,
     key: OperationKey,
 ) -> RequestBuilder {
-    mutating(cx, method, path, key).idempotent(None)
-}
-
-fn mutating(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    let OperationKey { item, part, step } = key;
-    let request = cx.http().request(method, path);
-    request
-        .header("accept", "application/json")
-        .key(item, part, step)
-}
-
-/// Names a write of one item.
-pub fn key(item: &str, part: impl Into<String>, step: &str) -> OperationKey {
-    OperationKey {
-        item: item.to_owned(),
-        part: part.into(),
-        step: step.to_owned(),
-    }
-}
-
-/// Sends a write.
-///
-/// # Errors
-/// What ends the unit: no credential, no right to the account, no quota, cancelled.
-pub async fn write(request: RequestBuilder) -> Result<Sent, Error> {
-    let reply = match request.send().await {
-        Ok(reply) => reply,
-        Err(HttpError::InDoubt(_)) => return Ok(Sent::Doubt),
-        Err(other) => return Err(other.into()),
-    };
-    if reply.ok() {
-        return Ok(Sent::Done(Answer {
-            status: reply.status,
-            attempted_before: reply.attempted_before,
-            reply,
-        }));
-    }
-    Ok(Sent::Refused(refused(&reply)?))
-}
-
-/// What an answer says that refuses a record.
-///
-/// # Errors
-/// What it says where it refuses the account.
-pub fn refused(reply: &Reply) -> Result<Refusal, Error> {
-    account_refusal(reply)?;
-    Ok(Refusal::read(reply.status, reply.bytes()))
-}
-
-fn read_request(cx: &Context, path: &str) -> RequestBuilder {
-    cx.http().get(path).header("accept", "application/json")
+    cx.http().write(method, path, key).idempotent(None)
 }
 
 /// Reads; `None` for 404.
@@ -135,12 +47,7 @@ fn read_request(cx: &Context, path: &str) -> RequestBuilder {
 /// # Errors
 /// Anything but 2xx and 404.
 pub async fn get(cx: &Context, path: &str) -> Result<Option<Reply>, Error> {
-    let reply = read_request(cx, path).send().await?;
-    match reply.status {
-        404 => Ok(None),
-        200..=299 => Ok(Some(reply)),
-        _ => Err(read_error(&reply)),
-    }
+    http::get::<Refusal>(&cx.http(), path).await
 }
 
 /// Reads one member of an answer that has to be there.
@@ -153,10 +60,9 @@ pub async fn get_member<T: DeserializeOwned>(
     member: &str,
 ) -> Result<T, Error> {
     let found = get(cx, path).await?;
-    read(
-        &found.ok_or_else(|| Error::NotFound(path.to_owned()))?,
-        member,
-    )
+    found
+        .ok_or_else(|| Error::NotFound(path.to_owned()))?
+        .member(member)
 }
 
 /// Reads one member of an answer; `None` for 404.
@@ -170,7 +76,7 @@ pub async fn find_member<T: DeserializeOwned>(
 ) -> Result<Option<T>, Error> {
     get(cx, path)
         .await?
-        .map(|body| read(&body, member))
+        .map(|body| body.member(member))
         .transpose()
 }
 
@@ -218,12 +124,12 @@ pub async fn list_at_most<T: DeserializeOwned>(
         let Some(body) = get(cx, &url).await? else {
             return Ok((all, true));
         };
-        let rows: Vec<T> = read(&body, member)?;
+        let rows: Vec<T> = body.member(member)?;
         let empty = rows.is_empty();
         all.extend(rows);
         let Paging { meta } = body.json()?;
         match meta.after_cursor.filter(|_| meta.has_more && !empty) {
-            Some(cursor) => url = format!("{base}&page[after]={}", query(&cursor)),
+            Some(cursor) => url = format!("{base}&page[after]={}", http::segment(cursor)),
             None => return Ok((all, true)),
         }
     }
@@ -237,136 +143,69 @@ pub async fn list_at_most<T: DeserializeOwned>(
 pub async fn job(cx: &Context, id: &str) -> Result<Option<JobStatus>, Error> {
     let path = format!("/api/v2/job_statuses/{id}");
     let ended = ["completed", "failed", "killed"];
-    let reply = read_request(cx, &path)
+    let request = cx.http().get(path).header("accept", "application/json");
+    let reply = request
         .poll(JOB_POLL_MS, JOB_PATIENCE_MS, "/job_status/status", &ended)
         .await?;
     match reply.status {
         404 => Ok(None),
-        200..=299 => read(&reply, "job_status").map(Some),
-        _ => Err(read_error(&reply)),
+        200..=299 => reply.member("job_status").map(Some),
+        _ => Err(http::unread::<Refusal>(&reply)),
     }
-}
-
-/// Percent-encodes a value for a query.
-pub fn query(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 /// A list of ids or markers for a query.
 pub fn query_list<I: AsRef<str>>(values: impl IntoIterator<Item = I>) -> String {
     values
         .into_iter()
-        .map(|value| query(value.as_ref()))
+        .map(|value| http::segment(value.as_ref()))
         .collect::<Vec<_>>()
         .join(",")
 }
 
-/// One member of an answer, without building the others.
-///
-/// # Errors
-/// `bug` when the answer is no JSON, or the member of another shape.
-pub fn read<T: DeserializeOwned>(reply: &Reply, member: &str) -> Result<T, Error> {
-    let mut json = serde_json::Deserializer::from_slice(reply.bytes());
-    let wanted = Member {
-        name: member,
-        of: PhantomData::<T>,
-    };
-    let found = wanted.deserialize(&mut json).and_then(|found| {
-        json.end()?;
-        // What is absent is as good as null.
-        found.map_or_else(|| serde_json::from_value(Value::Null), Ok)
-    });
-    found.map_err(|_| Error::Bug(format!("{}: `{member}` has another shape", reply.what())))
-}
-
-/// Reads one member of a JSON object and passes over the rest.
-struct Member<'m, T> {
-    name: &'m str,
-    of: PhantomData<T>,
-}
-
-impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Member<'_, T> {
-    type Value = Option<T>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, T: DeserializeOwned> Visitor<'de> for Member<'_, T> {
-    type Value = Option<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with `{}`", self.name)
+impl http::Refusal for Refusal {
+    fn read(reply: &Reply) -> Self {
+        Self::of(reply.status, reply.bytes())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
-        let mut found = None;
-        while let Some(name) = map.next_key::<String>()? {
-            if name == self.name {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
+    fn of_account(&self) -> Option<Error> {
+        match self.status {
+            401 => Some(Error::Auth(self.message.clone())),
+            402 => Some(Error::Permission(format!(
+                "the account is suspended: {}",
+                self.message
+            ))),
+            429 => Some(Error::Quota(None)),
+            _ => None,
+        }
+    }
+
+    fn rejection(&self) -> Error {
+        let text = if self.message.is_empty() {
+            self.code.clone()
+        } else {
+            self.message.clone()
+        };
+        match self.status {
+            403 => Error::Permission(text),
+            404 => Error::NotFound(text),
+            409 => Error::Conflict(text),
+            _ => {
+                let field = self.details.first().map(|(field, _, _)| field.clone());
+                Error::Invalid(Invalid {
+                    field,
+                    reason: text,
+                })
             }
         }
-        Ok(found)
     }
-}
 
-/// A rejection that is about the account, not about the record.
-fn account_refusal(reply: &Reply) -> Result<(), Error> {
-    let said = || Refusal::read(reply.status, reply.bytes()).message;
-    match reply.status {
-        401 => Err(Error::Auth(said())),
-        402 => Err(Error::Permission(format!(
-            "the account is suspended: {}",
-            said()
-        ))),
-        429 => Err(Error::Quota(None)),
-        _ => Ok(()),
+    fn said(&self) -> String {
+        self.message.clone()
     }
-}
 
-fn read_error(reply: &Reply) -> Error {
-    if let Err(error) = account_refusal(reply) {
-        return error;
-    }
-    let refusal = Refusal::read(reply.status, reply.bytes());
-    let text = format!("{}: {} {}", reply.what(), reply.status, refusal.message);
-    match reply.status {
-        403 => Error::Permission(text),
-        404 => Error::NotFound(text),
-        408 | 409 | 500..=599 => Error::Transient(text),
-        _ => Error::Bug(text),
-    }
-}
-
-/// What a refused record is rejected with.
-pub fn rejection(refusal: &Refusal) -> Error {
-    let text = if refusal.message.is_empty() {
-        refusal.code.clone()
-    } else {
-        refusal.message.clone()
-    };
-    match refusal.status {
-        403 => Error::Permission(text),
-        404 => Error::NotFound(text),
-        409 => Error::Conflict(text),
-        _ => {
-            let field = refusal.details.first().map(|(field, _, _)| field.clone());
-            Error::Invalid(Invalid {
-                field,
-                reason: text,
-            })
-        }
+    fn passes(&self) -> bool {
+        self.status == 409
     }
 }
 
@@ -376,10 +215,6 @@ mod tests {
 
     #[test]
     fn queries_are_encoded_byte_by_byte() {
-        assert_eq!(
-            query("kustomer:org:customer:1"),
-            "kustomer%3Aorg%3Acustomer%3A1"
-        );
         assert_eq!(query_list(["a b", "ü"]), "a%20b,%C3%BC");
     }
 }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde_json::{Value as Json, json};
+use transload_sdk::http::segment;
 use transload_sdk::types::{
     self, Author, ConversationStatus, Field, FieldType, Kind, Priority, Reference, Value,
 };
@@ -18,7 +19,6 @@ pub use transload_sdk::effects::{changed, print, short_hash};
 pub use transload_sdk::people::{customer_name, e164, email};
 pub use transload_sdk::words::{moment_text, placeholder, placeholder_name};
 
-use crate::client::query;
 use crate::words::{self, Words};
 
 /// Zendesk stores a comment's text up to about 64 KB (Zendesk facts §12 [MEM]); what is longer continues in a further
@@ -261,7 +261,7 @@ impl fmt::Display for FieldTarget {
         let pairs: Vec<String> = self
             .choices
             .iter()
-            .map(|(from, to)| format!("{}={}", query(from), query(to)))
+            .map(|(from, to)| format!("{}={}", segment(from), segment(to)))
             .collect();
         write!(f, ":{}:{}", companion.unwrap_or_default(), pairs.join(","))
     }

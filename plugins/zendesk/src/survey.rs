@@ -7,12 +7,13 @@ use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
 use transload_sdk::effects::{found, own};
+use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, Status};
 use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind, ReferenceType};
 
 use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
-use crate::client::{self, Sent, key};
+use crate::client::{self, Sent};
 use crate::describe;
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, State, UserImport, own_field};
@@ -575,10 +576,10 @@ async fn bulk_users(cx: &Context) -> Result<bool, Error> {
     )
     .json(&json!({"users": []}))
     .passing();
-    let sent = client::write(write).await?;
+    let sent = http::write(write).await?;
     Ok(match sent {
         Sent::Done(_) => true,
         Sent::Refused(refusal) => refusal.status != 403,
-        Sent::Doubt => false,
+        Sent::Doubt(_) => false,
     })
 }

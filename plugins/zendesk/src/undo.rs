@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
+use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
 use transload_sdk::policy::canonical;
 use transload_sdk::types::Error;
@@ -18,7 +19,7 @@ use crate::api::{
     Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobRow, JobStatus,
     Organization, Record, Ticket, User,
 };
-use crate::client::{self, Sent, key};
+use crate::client::{self, Sent};
 use crate::map::{self, FieldOwner, FieldTarget};
 use crate::state::{Config, State};
 use crate::thread;
@@ -204,10 +205,10 @@ impl Undo<'_> {
         let key = key("*", format!("tickets:{first}"), step);
         let write = client::idempotent(self.cx, "DELETE", format!("{path}?ids={ids}"), key);
         let every = || batch.iter().map(|one| one.effect_id).collect();
-        let Sent::Done(answer) = client::write(write).await? else {
+        let Sent::Done(answer) = http::write(write).await? else {
             return Ok(every());
         };
-        let job: JobStatus = answer.take("job_status")?;
+        let job: JobStatus = answer.member("job_status")?;
         let ended = client::job(self.cx, &job.id).await?;
         let rows = ended.and_then(|job| job.results).unwrap_or_default();
         let rows = rows_by_index(rows, batch.len());
@@ -288,11 +289,11 @@ impl Undo<'_> {
     async fn delete(&self, one: &Undoing, path: String, step: &str) -> Result<Verdict, Error> {
         let key = key(&one.item, format!("undo:{}", one.effect_id), step);
         Ok(
-            match client::write(client::idempotent(self.cx, "DELETE", path, key)).await? {
+            match http::write(client::idempotent(self.cx, "DELETE", path, key)).await? {
                 Sent::Done(_) => (UndoStatus::Undone, None),
                 Sent::Refused(refusal) if refusal.status == 404 => (UndoStatus::Undone, None),
                 Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
-                Sent::Doubt => verdict(UndoStatus::Failed, "the deletion was not answered"),
+                Sent::Doubt(_) => verdict(UndoStatus::Failed, "the deletion was not answered"),
             },
         )
     }
@@ -354,7 +355,7 @@ impl Undo<'_> {
         let Some(user) = found.filter(|user| user.active != Some(false)) else {
             let external = format!(
                 "/api/v2/users/show_many?external_ids={}",
-                client::query(&self.marker_of(one))
+                http::segment(&self.marker_of(one))
             );
             let others: Vec<User> = client::find_member(self.cx, &external, "users")
                 .await?
@@ -464,7 +465,7 @@ impl Undo<'_> {
         kind: &str,
         holds: impl Fn(&Value) -> bool,
     ) -> Result<usize, Error> {
-        let path = format!("/api/v2/search?query={}", client::query(words));
+        let path = format!("/api/v2/search?query={}", http::segment(words));
         let found: Option<Vec<Value>> = client::find_member(self.cx, &path, "results").await?;
         let prefix = self.cx.marker_prefix().to_lowercase();
         let foreign = |found: &&Value| {
@@ -643,10 +644,10 @@ impl Undo<'_> {
         let mut envelope = Map::new();
         envelope.insert(word.to_owned(), Value::Object(body));
         let write = client::idempotent(self.cx, method, path, key).json(&Value::Object(envelope));
-        Ok(match client::write(write).await? {
+        Ok(match http::write(write).await? {
             Sent::Done(_) => (UndoStatus::Restored, None),
             Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
-            Sent::Doubt => verdict(UndoStatus::Failed, "the change back was not answered"),
+            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the change back was not answered"),
         })
     }
 }

@@ -5,7 +5,7 @@
 use crate::Result;
 use crate::bindings::common::transload::connector::destination_types::ThreadPart;
 use crate::destination::{Body, Candidate, Item};
-use crate::ledger::RefusedEntry;
+use crate::ledger::{Effect, RefusedEntry};
 use crate::types::{Entity, Entry, Error, Head, Kind};
 
 /// A conversation with its messages in order.
@@ -63,6 +63,26 @@ impl Item {
         self.existing
             .as_ref()
             .filter(|candidate| candidate.doubtful.is_none())
+    }
+
+    /// The message that a part of it stands for: `message:<id>`, `message:<id>#2`, `message:<id>/note`.
+    pub fn message_of(&self, part: &str) -> Option<&Head> {
+        let id = part.strip_prefix("message:")?;
+        let heads = self.body.entries.iter().map(|entry| &entry.head);
+        let is_of = |head: &&Head| {
+            let rest = id.strip_prefix(&head.id);
+            let ends = |rest: &str| rest.is_empty() || rest.starts_with(['#', '/']);
+            head.kind == Kind::Message && rest.is_some_and(ends)
+        };
+        heads.filter(is_of).max_by_key(|head| head.id.len())
+    }
+
+    /// Whether an earlier run has an effect on the same object.
+    pub fn has_prior(&self, effect: &Effect) -> bool {
+        let same = |prior: &Effect| {
+            (&prior.target_kind, &prior.target_id) == (&effect.target_kind, &effect.target_id)
+        };
+        self.prior.iter().any(same)
     }
 
     /// What a slot is mapped to.

@@ -41,6 +41,23 @@ pub fn email(text: &str) -> Option<String> {
     proper.then_some(text)
 }
 
+/// Name and address out of `Ana Ruiz <ana@example.com>`, or of an address alone. An address is what most platforms take for one, as
+/// it was written.
+pub fn mailbox(text: &str) -> (Option<String>, Option<String>) {
+    let address = |text: &str| {
+        let text = text.trim();
+        email(text).map(|_| text.to_owned())
+    };
+    match text.rsplit_once('<') {
+        Some((name, rest)) => {
+            let name = name.trim().trim_matches('"').to_owned();
+            let inside = rest.strip_suffix('>').unwrap_or(rest);
+            (Some(name).filter(|n| !n.is_empty()), address(inside))
+        }
+        None => (None, address(text)),
+    }
+}
+
 /// A phone number as E.164; `None` for what is not certainly one.
 pub fn e164(text: &str) -> Option<String> {
     let kept: String = text
@@ -55,6 +72,20 @@ pub fn e164(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mailbox_is_a_name_and_an_address_as_far_as_they_are_there() {
+        let both = (Some("Ana Ruiz"), Some("Ana@example.com"));
+        for (text, wanted) in [
+            ("\"Ana Ruiz\" <Ana@example.com>", both),
+            (" Ana@example.com", (None, both.1)),
+            ("Ana Ruiz <nobody>", (both.0, None)),
+            ("+15550100", (None, None)),
+        ] {
+            let (name, address) = mailbox(text);
+            assert_eq!((name.as_deref(), address.as_deref()), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn only_certain_phone_numbers_become_identities() {

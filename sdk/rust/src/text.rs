@@ -207,6 +207,38 @@ pub fn split_bytes(text: &str, most: usize) -> Vec<&str> {
     parts
 }
 
+/// Cuts text into pieces of at most `limit` bytes: before a line end, else before a blank, where one lies in the last quarter
+/// of a piece; never inside a character. No piece but the last ends in white space, which platforms like to trim. Joined
+/// again, the pieces are the text, byte for byte.
+pub fn pieces(text: &str, limit: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while rest.len() > limit {
+        let end = match rest.floor_char_boundary(limit) {
+            0 => rest.chars().next().map_or(rest.len(), char::len_utf8),
+            end => end,
+        };
+        let (window, _) = rest.split_at(end);
+        let before = |c: char| {
+            let at = window.rfind(c)?;
+            let cut = window.get(..at)?.trim_end().len();
+            (cut > end - end / 4).then_some(cut)
+        };
+        let visible = match window.trim_end().len() {
+            0 => end,
+            visible => visible,
+        };
+        let cut = before('\n').or_else(|| before(' ')).unwrap_or(visible);
+        let (piece, after) = rest.split_at(cut);
+        pieces.push(piece);
+        rest = after;
+    }
+    if !rest.is_empty() || pieces.is_empty() {
+        pieces.push(rest);
+    }
+    pieces
+}
+
 /// As [`split_bytes`], each part of several headed by `label(n, of)` and a line end, within the limit. One part has no heading.
 /// What is left of a part when its heading is too long for `most` is one character at least.
 pub fn split_numbered(
@@ -226,6 +258,33 @@ pub fn split_numbered(
         .enumerate()
         .map(|(i, part)| format!("{}\n{part}", label(i + 1, of)))
         .collect()
+}
+
+/// As much of a text as so many UTF-16 units hold, which is how many platforms count characters; and whether anything was cut.
+pub fn cut_utf16(text: &str, most: usize) -> (&str, bool) {
+    let mut units = 0;
+    for (at, c) in text.char_indices() {
+        units += c.len_utf16();
+        if units > most {
+            return (text.get(..at).unwrap_or(text), true);
+        }
+    }
+    (text, false)
+}
+
+/// How many characters a text has where they are counted as UTF-16 units.
+pub fn utf16_units(text: &str) -> usize {
+    // Most texts are far from any limit.
+    if text.is_ascii() {
+        text.len()
+    } else {
+        text.encode_utf16().count()
+    }
+}
+
+/// The letters and digits of a text, which survive trimming, sanitising and other line ends. What is compared before an undo.
+pub fn letters(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).collect()
 }
 
 #[cfg(test)]
@@ -263,7 +322,25 @@ mod tests {
         assert_eq!(split_bytes("äöü", 1), ["ä", "ö", "ü"]);
     }
 
+    #[test]
+    fn characters_are_counted_as_utf_16_units() {
+        assert_eq!(
+            (utf16_units("abc"), utf16_units("a📦"), utf16_units("ü")),
+            (3, 3, 1)
+        );
+        assert_eq!(cut_utf16("a📦b", 2), ("a", true));
+        assert_eq!(cut_utf16("a📦b", 3), ("a📦", true));
+        assert_eq!(cut_utf16("a📦b", 4), ("a📦b", false));
+    }
+
     proptest! {
+        #[test]
+        fn pieces_joined_are_the_text(text in "(?s)(.|[ \n]{1,3}){0,300}", limit in 4_usize..60) {
+            let parts = pieces(&text, limit);
+            prop_assert_eq!(parts.concat(), text.clone());
+            prop_assert!(parts.iter().all(|piece| piece.len() <= limit));
+        }
+
         #[test]
         fn parts_together_are_the_text(text in "\\PC{0,200}|[ \n]{0,40}", most in 4usize..40) {
             let parts = split_bytes(&text, most);

@@ -5,16 +5,20 @@
 //! bracketed line, [`LEAD`], which [`without_lead`] takes off again, so that what is read back can be compared with its
 //! original.
 
-use crate::Result;
+use std::collections::BTreeMap;
+
 use crate::card::{Facts, loss};
-use crate::destination::{Part, Thread};
-use crate::text::escape_html;
+use crate::destination::{Item, Part, Thread};
+use crate::people::mailbox;
+use crate::text::{escape_html, pieces};
 use crate::time;
 use crate::types::{
-    Attachment, AttachmentState, BodySource, Conversation, ConversationStatus, DeliveryStatus,
-    Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message, Visibility,
+    Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus,
+    DeliveryStatus, Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message,
+    Text, Visibility,
 };
 use crate::words::Words;
+use crate::{Context, Result};
 
 /// How our line begins. Agents and programs can search for it.
 pub const LEAD: &str = "[Migrated: ";
@@ -75,6 +79,40 @@ pub fn without_lead(body: &str) -> (Option<&str>, &str) {
 /// What the line above the n-th piece of a long text says.
 pub fn part_of(n: usize, count: usize) -> String {
     format!("part {n} of {count}")
+}
+
+/// A body as bodies of at most `limit` bytes each, the first under a line with the facts; of several each says which it is.
+pub fn bodies(facts: &[String], body: &str, limit: usize) -> Vec<String> {
+    let whole = with_lead(lead(facts).as_deref(), body);
+    if whole.len() <= limit {
+        return vec![whole];
+    }
+    // The longest line any piece can have; a piece has at least so many bytes as the line leaves.
+    let widest = |facts: &[String]| {
+        let mut facts = facts.to_vec();
+        facts.push(part_of(body.len(), body.len()));
+        lead(&facts).map_or(0, |line| line.len() + 2)
+    };
+    let first_room = limit.saturating_sub(widest(facts));
+    // Facts alone may be too long: then they are a text of their own, and the body follows.
+    if first_room < limit / 4 && !facts.is_empty() {
+        let said = format!("{}\n\n{body}", facts.join("; "));
+        let above = "the facts of this entry are in its text".to_owned();
+        return bodies(&[above], &said, limit);
+    }
+    let room = first_room.max(4);
+    let parts = pieces(body, room);
+    let count = parts.len();
+    let numbered = |(index, piece): (usize, &&str)| {
+        let mut said = if index == 0 {
+            facts.to_vec()
+        } else {
+            Vec::new()
+        };
+        said.push(part_of(index + 1, count));
+        with_lead(lead(&said).as_deref(), piece)
+    };
+    parts.iter().enumerate().map(numbered).collect()
 }
 
 /// Whether a body goes on with the text of the one before, by the facts of its line.
@@ -308,6 +346,144 @@ pub fn skip(head: &Head, why: &'static str, card: &mut Facts, losses: &mut Vec<L
     card.skipped(&head.id, why);
 }
 
+/// An item as a thread: a conversation, or a note on a customer as one of its own ([`lone_note`]).
+///
+/// # Errors
+/// As [`lone_note`]; `bug` for any other record.
+pub fn thread_of(item: &Item) -> Result<Thread> {
+    let thread = item.thread()?;
+    match &item.entry().data {
+        Entity::Message(_) => lone_note(item.entry(), thread),
+        Entity::Conversation(_) => Ok(thread),
+        _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
+    }
+}
+
+/// Whether the source marked a thread as spam.
+pub fn is_spam(thread: &Thread) -> bool {
+    matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
+}
+
+/// All files of a thread.
+pub fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
+    thread.parts.iter().flat_map(|part| &part.attachments)
+}
+
+/// When the source changed a thread last, as far as its head says it.
+pub fn updated_at(thread: &Thread) -> Option<i64> {
+    let head = &thread.conversation.head;
+    let last = match &thread.conversation.data {
+        Entity::Conversation(conversation) => conversation.last_activity_at,
+        _ => None,
+    };
+    head.updated_at.max(last).or(head.created_at)
+}
+
+/// What the n-th object that holds a message is called among its thread's parts.
+pub fn message_part(part: &Part, n: usize) -> String {
+    continued_marker(&format!("message:{}", part.message.head.id), n)
+}
+
+/// What people read of a file; never empty.
+pub fn file_name(attachment: &Attachment) -> String {
+    match attachment.name.trim() {
+        "" => "file".to_owned(),
+        _ => attachment.name.clone(),
+    }
+}
+
+/// Whether a message is an e-mail: by its channel; where that is not known, by addresses.
+pub fn is_email(message: &Message) -> bool {
+    match message.channel.as_deref() {
+        Some(channel) => channel == "email",
+        None => {
+            let written = message.sender.iter().chain(&message.to);
+            written.filter_map(|text| mailbox(text).1).next().is_some()
+        }
+    }
+}
+
+/// Whether a message came from outside: by its direction; where it has none, by its author.
+pub fn is_incoming(message: &Message) -> bool {
+    match message.direction {
+        Direction::Inbound => true,
+        Direction::Outbound => false,
+        Direction::None => {
+            matches!(&message.author, Author::Person(person) if person.kind == Kind::Customer)
+        }
+    }
+}
+
+/// The times of a thread's parts as a platform keeps them, in whole steps, each later than the one before, so that what was said
+/// within one step keeps its order (rule M-17).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    step_ms: i64,
+    last: Option<i64>,
+    moved: bool,
+}
+
+impl Clock {
+    /// One that keeps whole steps of so many milliseconds.
+    pub const fn new(step_ms: i64) -> Self {
+        Self {
+            step_ms,
+            last: None,
+            moved: false,
+        }
+    }
+
+    /// Where a part of this time stands, ms.
+    pub fn at(&mut self, ms: i64) -> i64 {
+        let step = ms.div_euclid(self.step_ms);
+        let at = match self.last {
+            Some(last) if step <= last => {
+                self.moved = true;
+                last + 1
+            }
+            _ => step,
+        };
+        self.last = Some(at);
+        at * self.step_ms
+    }
+
+    /// Where what goes on with the part before stands, ms.
+    pub fn follow(&mut self) -> i64 {
+        let next = self.end();
+        self.last = Some(next.div_euclid(self.step_ms));
+        next
+    }
+
+    /// The step after the last part, ms.
+    pub fn end(&self) -> i64 {
+        self.last.map_or(0, |last| (last + 1) * self.step_ms)
+    }
+
+    /// Whether a part stands elsewhere than it was said.
+    pub fn moved(&self) -> bool {
+        self.moved
+    }
+}
+
+/// The texts of a thread that are kept as blobs, by hash.
+///
+/// # Errors
+/// One that cannot be read.
+pub fn stored_texts(cx: &Context, thread: &Thread) -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for part in &thread.parts {
+        let Entity::Message(message) = &part.message.data else {
+            continue;
+        };
+        for text in [&message.text, &message.html].into_iter().flatten() {
+            if let Text::Stored(blob) = text {
+                texts.insert(blob.sha256.clone(), cx.blobs().read_text(text)?);
+            }
+        }
+    }
+    Ok(texts)
+}
+
 /// When the first part of a thread was said.
 pub fn first_time(thread: &Thread) -> Option<i64> {
     let time = |part: &Part| match &part.message.data {
@@ -364,6 +540,41 @@ pub fn lone_note(entry: &Entry, with: Thread) -> Result<Thread> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn facts_that_are_longer_than_a_body_may_be_are_its_text() {
+        let long = vec!["x".repeat(300)];
+        let bodies = bodies(&long, "Hello", 200);
+        assert!(bodies.len() > 1);
+        assert!(bodies.iter().all(|b| b.len() <= 200), "{bodies:?}");
+        let joined: String = bodies.iter().map(|b| without_lead(b).1).collect();
+        assert_eq!(joined, format!("{}\n\nHello", "x".repeat(300)));
+    }
+
+    #[test]
+    fn what_was_said_within_one_step_keeps_its_order() {
+        let mut clock = Clock::new(1_000);
+        assert_eq!([clock.at(1_200), clock.at(1_900)], [1_000, 2_000]);
+        assert!(clock.moved());
+        assert_eq!((clock.follow(), clock.end()), (3_000, 4_000));
+        assert_eq!(clock.at(9_999), 9_000);
+    }
+
+    proptest! {
+        #[test]
+        fn numbered_bodies_are_within_the_limit_and_give_the_text_again(
+            text in "(?s)(.|[ \n]{1,3}){0,900}",
+            facts in proptest::collection::vec("[a-z ]{1,20}", 0..3),
+        ) {
+            let all = bodies(&facts, &text, 200);
+            prop_assert!(all.iter().all(|body| body.len() <= 200));
+            // A text that begins like our line is no text of anybody's.
+            prop_assume!(!text.starts_with("[Migrated: "));
+            let joined: String = all.iter().map(|body| without_lead(body).1).collect();
+            prop_assert_eq!(joined, text);
+        }
+    }
 
     #[test]
     fn a_text_that_begins_like_our_line_comes_back_whole() {

@@ -4,17 +4,14 @@
 
 use std::ops::Deref;
 
-use anyhow::Result;
-use async_trait::async_trait;
 use serde_json::Value;
 use transload_simulators::common::{Account, Clock};
-use transload_simulators::{kustomer, salesforce, zendesk};
+use transload_simulators::{gorgias, salesforce, zendesk};
 
-use crate::compare::{self, Comparison};
+use crate::compare::{self, Held, Ways};
 use crate::lab::LabConfig;
 
 /// A simulated platform that a [`crate::Lab`] migrates to.
-#[async_trait]
 pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// The connector's name.
     const PLUGIN: &'static str;
@@ -32,46 +29,68 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// The lines of the connection in `migration.toml`, but for its plugin; the secret is in `destination.token`.
     fn connection(base_url: &str) -> String;
 
+    /// How many of the source's conversations are there.
+    fn conversations(&self) -> u64;
+
+    /// Makes the vendor's background jobs, whose time is a guess, quick enough to watch.
+    fn hurry(&self) {}
+
     /// What is there, without what differs between two runs that did the same.
     fn state_fingerprint(&self) -> Value;
 
-    /// Holds it against the source, field by field.
-    ///
-    /// # Errors
-    /// A source that does not answer.
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison>;
+    /// What its connector declares to convert.
+    const WAYS: Ways;
+
+    /// What it holds of the source.
+    fn held(&self) -> Held;
 }
+
+/// The connectors of all of them.
+pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce", "gorgias"];
 
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
 /// `blocking`.
 #[macro_export]
 macro_rules! destinations {
-    (blocking $($name:ident),+ $(,)?) => {
-        mod zendesk {
+    (@all $what:tt) => {
+        $crate::destinations!(@each $what zendesk salesforce gorgias);
+    };
+    (@each $what:tt $($vendor:ident)+) => {
+        $($crate::destinations!(@tests $vendor $what);)+
+    };
+    (@tests $vendor:ident [blocking $($name:ident),+]) => {
+        mod $vendor {
             $(#[test]
             fn $name() {
-                super::$name::<transload_simulators::zendesk::Simulator>();
-            })+
-        }
-        mod salesforce {
-            $(#[test]
-            fn $name() {
-                super::$name::<transload_simulators::salesforce::Simulator>();
+                super::$name::<transload_simulators::$vendor::Simulator>();
             })+
         }
     };
-    ($($name:ident),+ $(,)?) => {
-        mod zendesk {
+    (@tests $vendor:ident [$($name:ident),+]) => {
+        mod $vendor {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                super::$name::<transload_simulators::zendesk::Simulator>().await;
+                super::$name::<transload_simulators::$vendor::Simulator>().await;
             })+
         }
-        mod salesforce {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                super::$name::<transload_simulators::salesforce::Simulator>().await;
-            })+
+    };
+    (blocking $($name:ident),+ $(,)?) => {
+        $crate::destinations!(@all [blocking $($name),+]);
+    };
+    ($($name:ident),+ $(,)?) => {
+        $crate::destinations!(@all [$($name),+]);
+    };
+}
+
+/// Calls a function that has a destination as its type for the one of that name; `None` where there is none.
+#[macro_export]
+macro_rules! for_destination {
+    ($name:expr, $function:ident($($argument:expr),*)) => {
+        match $name {
+            "zendesk" => Some($function::<transload_simulators::zendesk::Simulator>($($argument),*).await),
+            "salesforce" => Some($function::<transload_simulators::salesforce::Simulator>($($argument),*).await),
+            "gorgias" => Some($function::<transload_simulators::gorgias::Simulator>($($argument),*).await),
+            _ => None,
         }
     };
 }
@@ -88,9 +107,9 @@ fn agents(few: bool) -> Vec<(String, String)> {
     numbers.iter().map(agent).collect()
 }
 
-#[async_trait]
 impl Destination for zendesk::Simulator {
     const PLUGIN: &'static str = "zendesk";
+    const WAYS: Ways = compare::zendesk::WAYS;
     const ACCEPT: &'static [&'static str] = &[
         "triggers",
         "automations",
@@ -142,18 +161,30 @@ impl Destination for zendesk::Simulator {
         )
     }
 
+    fn conversations(&self) -> u64 {
+        let snapshot = self.snapshot();
+        let tickets = snapshot.tickets.iter();
+        tickets
+            .filter(|t| t.imported && t.deleted.is_none())
+            .count() as u64
+    }
+
+    fn hurry(&self) {
+        self.set_switches(|switches| switches.job_row_time = chrono::Duration::milliseconds(5));
+    }
+
     fn state_fingerprint(&self) -> Value {
         Self::state_fingerprint(self)
     }
 
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
-        compare::zendesk(source, self).await
+    fn held(&self) -> Held {
+        compare::zendesk::held(&self.snapshot())
     }
 }
 
-#[async_trait]
 impl Destination for salesforce::Simulator {
     const PLUGIN: &'static str = "salesforce";
+    const WAYS: Ways = compare::salesforce::WAYS;
     const ACCEPT: &'static [&'static str] = &[
         "automation",
         "mail",
@@ -207,6 +238,10 @@ impl Destination for salesforce::Simulator {
         )
     }
 
+    fn conversations(&self) -> u64 {
+        self.snapshot().of_object("Case").count() as u64
+    }
+
     fn state_fingerprint(&self) -> Value {
         let mut state = Self::state_fingerprint(self);
         // The connector puts a digest of the run into a queue's API name, so that it knows it again.
@@ -223,7 +258,88 @@ impl Destination for salesforce::Simulator {
         state
     }
 
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
-        compare::salesforce::compare(source, self).await
+    fn held(&self) -> Held {
+        compare::salesforce::held(&self.snapshot())
+    }
+}
+
+impl Destination for gorgias::Simulator {
+    const PLUGIN: &'static str = "gorgias";
+    const WAYS: Ways = compare::gorgias::WAYS;
+    const ACCEPT: &'static [&'static str] = &[
+        "rules",
+        "mails",
+        "surveys",
+        "webhooks",
+        "services",
+        "notes-in-shop",
+        "billing",
+        "fields-stay",
+        "invitations",
+        "stand-in",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/api/tickets"),
+        ("POST", "/api/tickets/*/messages"),
+        ("POST", "/api/customers"),
+        ("POST", "/api/teams"),
+        ("POST", "/api/tags"),
+        ("POST", "/api/custom-fields"),
+        ("POST", "/api/satisfaction-surveys"),
+        ("POST", "/api/upload"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = gorgias::Preexisting::default();
+        Self::new(gorgias::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            preexisting: gorgias::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                teams: if config.few {
+                    vec![]
+                } else {
+                    usual.teams.clone()
+                },
+                // What its admin switches off for a migration, since no request can (side effects `rules` and `services`).
+                rules: false,
+                services: gorgias::Services::none(),
+                ..usual
+            },
+            ..gorgias::Config::default()
+        })
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "account = \"acme\"\nbase_url = \"{base_url}/api\"\nauth = \"api-key\"\n\
+             email = \"admin@acme.example\"\napi_key = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        let tickets = self.snapshot().tickets.into_iter();
+        tickets
+            .filter(|t| t.external_id.is_some() && t.trashed_at.is_none())
+            .count() as u64
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        let mut state = Self::state_fingerprint(self);
+        // Nothing deletes a field: those that a rollback archives stay (side effect `fields-stay`).
+        if let Some(deleted) = state.get_mut("deleted").and_then(Value::as_object_mut) {
+            deleted.remove("custom_fields");
+        }
+        state
+    }
+
+    fn held(&self) -> Held {
+        compare::gorgias::held(&self.snapshot())
     }
 }

@@ -6,6 +6,7 @@
 //! * [`common`] holds what all simulators share: clock, rate limits, faults on demand, a recorder of requests, an
 //!   outbox, the server, and the check against a vendor's OpenAPI document.
 //! * [`freshdesk`] is a destination.
+//! * [`gorgias`] is a destination.
 //! * [`kustomer`] is a source: a seeded world of conversations that can be read and searched.
 //! * [`salesforce`] is a destination, an org with Service Cloud.
 //! * [`zendesk`] is a destination.
@@ -15,6 +16,7 @@
 
 pub mod common;
 pub mod freshdesk;
+pub mod gorgias;
 pub mod kustomer;
 pub mod salesforce;
 pub mod zendesk;

@@ -22,10 +22,11 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
 use transload_sdk::effects::{changed, effect, made, reject, report};
+use transload_sdk::http::Refusal as _;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::lone_note;
-use transload_sdk::types::{Entity, Entry, Error, Fidelity, Head, Kind, Loss, Text};
+use transload_sdk::thread::{files_of, is_spam, stored_texts, thread_of, updated_at};
+use transload_sdk::types::{Entry, Error, Fidelity, Loss};
 use transload_sdk::words::Words;
 
 use super::facet;
@@ -52,7 +53,7 @@ pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let mut threads: Vec<(&Item, Thread)> = Vec::new();
     for item in items {
-        match as_thread(item) {
+        match thread_of(item) {
             Ok(thread) if is_spam(&thread) && !config.spam => {
                 let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
                 report(cx, item, why, Vec::new(), Vec::new());
@@ -77,29 +78,14 @@ pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let load = loader.begin(item, thread)?;
         match (before, prior(item)) {
             (None, _) => loads.push(load),
-            (Some(_), Some(main)) if main.updated_at != updated_at(&load) => changed.push(load),
+            (Some(_), Some(main)) if main.updated_at != updated_at(&load.thread) => {
+                changed.push(load)
+            }
             (Some(case), _) => loader.keep(&load, case),
         }
     }
     loader.update(changed).await?;
     loader.load(loads).await
-}
-
-fn as_thread(item: &Item) -> Result<Thread, Error> {
-    let thread = item.thread()?;
-    match &item.entry().data {
-        Entity::Message(_) => lone_note(item.entry(), thread),
-        Entity::Conversation(_) => Ok(thread),
-        _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
-    }
-}
-
-fn is_spam(thread: &Thread) -> bool {
-    matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
-}
-
-fn files_of(thread: &Thread) -> impl Iterator<Item = &Entry> {
-    thread.parts.iter().flat_map(|part| &part.attachments)
 }
 
 /// The Case that an earlier run made of a thread, or that a look-up by the marker found.
@@ -188,7 +174,7 @@ impl Loader<'_> {
         thread: &Thread,
         files: &BTreeMap<String, File>,
     ) -> Result<Mapped, Error> {
-        let texts = self.long_texts(thread)?;
+        let texts = stored_texts(self.cx, thread)?;
         let around = Surroundings {
             state: self.state,
             config: self.config,
@@ -203,21 +189,6 @@ impl Loader<'_> {
             children: CHILDREN_PER_CASE,
         };
         thread::map_thread(item, thread, &around)
-    }
-
-    fn long_texts(&self, thread: &Thread) -> Result<BTreeMap<String, String>, Error> {
-        let mut texts = BTreeMap::new();
-        for part in &thread.parts {
-            let Entity::Message(message) = &part.message.data else {
-                continue;
-            };
-            for text in [&message.text, &message.html].into_iter().flatten() {
-                if let Text::Stored(blob) = text {
-                    texts.insert(blob.sha256.clone(), self.cx.blobs().read_text(text)?);
-                }
-            }
-        }
-        Ok(texts)
     }
 
     // ---- what is there already
@@ -240,13 +211,13 @@ impl Loader<'_> {
     fn keep(&self, load: &Load<'_>, case: &str) {
         let prior = prior(load.item);
         let mut losses = load.mapped.losses.clone();
-        if prior.is_none_or(|prior| prior.updated_at != updated_at(load)) {
+        if prior.is_none_or(|prior| prior.updated_at != updated_at(&load.thread)) {
             let note = "there already, from an earlier load: left as it is";
             losses.push(loss("conversation", Fidelity::Lost, note));
         }
         let mut main = effect("main", CASE, case, Action::Matched);
         main.url = Some(url(case));
-        main.updated_at = updated_at(load);
+        main.updated_at = updated_at(&load.thread);
         report(self.cx, load.item, Status::Matched, vec![main], losses);
     }
 
@@ -468,7 +439,7 @@ impl Loader<'_> {
                         again.push(load);
                     }
                     Saved::Refused(fault) => {
-                        reject(self.cx, load.item, client::rejection(&fault));
+                        reject(self.cx, load.item, fault.rejection());
                     }
                     Saved::Unsettled => {
                         let why = Status::Unsettled("a Case was not answered".to_owned());
@@ -487,7 +458,7 @@ impl Loader<'_> {
     fn describe_case(&self, load: &Load<'_>, number: usize, effect: &mut Effect) {
         let draft = load.mapped.cases.get(number);
         effect.fingerprint = draft.map(|draft| super::sent_print(&draft.fields));
-        effect.updated_at = updated_at(load);
+        effect.updated_at = updated_at(&load.thread);
         effect.url = Some(url(&effect.target_id));
     }
 
@@ -808,24 +779,6 @@ impl Loader<'_> {
     }
 }
 
-/// The message that a part stands for: `message:<id>`, `message:<id>#2`.
-fn message_of<'i>(item: &'i Item, part: &str) -> Option<&'i Head> {
-    let id = part.strip_prefix("message:")?;
-    let whole = id.strip_suffix("/comment").unwrap_or(id);
-    let bare = whole.rsplit_once('#').map_or(whole, |(id, _)| id);
-    let heads = item.body.entries.iter().map(|entry| &entry.head);
-    let mut messages = heads.filter(|head| head.kind == Kind::Message);
-    messages.find(|head| head.id == whole || head.id == bare)
-}
-
-/// Whether an earlier run made what an effect names.
-fn is_prior(item: &Item, effect: &Effect) -> bool {
-    let same = |prior: &Effect| {
-        (&prior.target_kind, &prior.target_id) == (&effect.target_kind, &effect.target_id)
-    };
-    item.prior.iter().any(same)
-}
-
 /// Puts what became of rows where it belongs.
 fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static str) {
     for (at, fate) in made {
@@ -834,14 +787,14 @@ fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static
         };
         match fate {
             // An earlier run has it in its own effects.
-            looked::Fate::There(effect) if is_prior(load.item, &effect) => {}
+            looked::Fate::There(effect) if load.item.has_prior(&effect) => {}
             looked::Fate::There(effect) => load.effects.push(effect),
             looked::Fate::Refused(row, _) if row.object == TOPIC => {
                 let note = "a topic was refused: the tag is in its field, or on the source card";
                 load.losses
                     .push(loss("conversation.tags", Fidelity::Converted, note));
             }
-            looked::Fate::Refused(row, fault) => match message_of(load.item, &row.part) {
+            looked::Fate::Refused(row, fault) => match load.item.message_of(&row.part) {
                 Some(head) => {
                     let known = |one: &RefusedEntry| {
                         load.item
@@ -922,7 +875,7 @@ fn case_part(number: usize) -> String {
 /// A Case's effect with what is said of every one.
 fn about(main: Effect, load: &Load<'_>) -> Effect {
     Effect {
-        updated_at: updated_at(load),
+        updated_at: updated_at(&load.thread),
         url: Some(url(&main.target_id)),
         ..main
     }
@@ -989,16 +942,6 @@ fn names_people(fault: &Fault) -> bool {
     let fields = ["ToAddress", "CcAddress", "BccAddress"];
     let named = |field: &String| fields.contains(&field.as_str());
     !fault.is("INVALID_EMAIL_ADDRESS") && fault.fields.iter().any(named)
-}
-
-/// When the source changed a thread last, as far as its Case says it.
-fn updated_at(load: &Load<'_>) -> Option<i64> {
-    let head = &load.thread.conversation.head;
-    let last = match &load.thread.conversation.data {
-        Entity::Conversation(conversation) => conversation.last_activity_at,
-        _ => None,
-    };
-    head.updated_at.max(last).or(head.created_at)
 }
 
 fn url(case: &str) -> String {

@@ -11,13 +11,13 @@ use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::effects::{made, print};
-use transload_sdk::http::{OperationKey, Part, PartBody, part_file};
+use transload_sdk::http::{self, OperationKey, Part, PartBody, Refusal as _, key, part_file};
 use transload_sdk::ledger::{Effect, Proof};
 use transload_sdk::thread::no_bytes;
 use transload_sdk::types::{BlobRef, Entity, Entry, Error};
 
 use crate::api::{Fault, Record, RowResult, id18, text};
-use crate::client::{self, ROWS, Sent, key};
+use crate::client::{self, ROWS, Sent};
 use crate::fields::{RUN, SOURCE_ID, source_id};
 use crate::map;
 use crate::state::{Config, State};
@@ -241,7 +241,7 @@ impl Sender<'_> {
             let key = key("*", part, &step("create", attempt));
             let url = client::path("/composite/sobjects");
             let request = client::idempotent(self.cx, "POST", url, key.clone());
-            match client::write(request.multipart(parts.clone())).await? {
+            match http::write(request.multipart(parts.clone())).await? {
                 Sent::Done(reply) => {
                     let rows: Vec<RowResult> = client::results(&reply, group.len())?;
                     let mut met = Vec::with_capacity(rows.len());
@@ -280,7 +280,7 @@ impl Sender<'_> {
             let key = key(one.item, one.part(), &step(first, attempt));
             let url = client::path(&format!("/sobjects/{VERSION}"));
             let request = client::idempotent(self.cx, "POST", url, key.clone());
-            match client::write(request.multipart(parts.clone())).await? {
+            match http::write(request.multipart(parts.clone())).await? {
                 Sent::Done(reply) => {
                     let row: RowResult = reply.json()?;
                     return row_met(&row, !reply.attempted_before, &key);
@@ -373,7 +373,7 @@ fn row_met(row: &RowResult, fresh: bool, key: &OperationKey) -> Result<Met, Erro
         return Ok(Met::Version(id18(id), fresh, key.clone()));
     }
     let fault = row.fault();
-    client::org_refusal(&fault)?;
+    fault.about_record()?;
     Ok(match fault.holder() {
         Some(id) => Met::Version(id, false, key.clone()),
         None => Met::Refused(fault),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::http::Refusal as _;
 use transload_sdk::links::{self, Change, Desk, End, Lookup, Written, conclude};
 use transload_sdk::policy::canonical;
 use transload_sdk::types::{Error, Reference, Relationship};
@@ -189,7 +190,7 @@ async fn write(
         let done = client::change(cx, &batch, &rows).await?;
         let done = done.into_iter().map(|change| match change {
             Changed::Done(key) => Written::Done(key),
-            Changed::Refused(fault) => Written::Refused(client::rejection(&fault)),
+            Changed::Refused(fault) => Written::Refused(fault.rejection()),
             Changed::Unsettled => Written::Unknown,
         });
         written.extend(ends.into_iter().cloned().zip(done));

@@ -21,7 +21,7 @@ use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::export;
-use transload_sdk::http::OperationKey;
+use transload_sdk::http::{OperationKey, Refusal as _};
 use transload_sdk::ledger::{Effect, Status};
 use transload_sdk::types::{self, Error, Field, Head, Kind, Loss};
 
@@ -121,7 +121,7 @@ pub fn inserted(
             Ok(Ok(main))
         }
         Saved::There { id, key } => Ok(Err((id, key))),
-        Saved::Refused(fault) => Err(Status::Rejected(client::rejection(&fault))),
+        Saved::Refused(fault) => Err(Status::Rejected(fault.rejection())),
         Saved::Unsettled => Err(Status::Unsettled(unsettled(object))),
     }
 }

@@ -12,6 +12,7 @@ use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, made, reject, report, status_of};
+use transload_sdk::http::Refusal as _;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::{Change, changes};
 use transload_sdk::time;
@@ -234,7 +235,7 @@ impl Maker<'_> {
                     }
                     Saved::There { id, .. } => there.push((id, draft)),
                     Saved::Refused(fault) => {
-                        reject(self.cx, draft.item, client::rejection(&fault));
+                        reject(self.cx, draft.item, fault.rejection());
                     }
                     Saved::Unsettled => {
                         let why = Status::Unsettled("a record was not answered".to_owned());
@@ -306,7 +307,7 @@ impl Maker<'_> {
                     main.fingerprint = Some(sent_print(&change.wanted));
                     self.say(draft, main);
                 }
-                Changed::Refused(fault) => reject(self.cx, draft.item, client::rejection(&fault)),
+                Changed::Refused(fault) => reject(self.cx, draft.item, fault.rejection()),
                 Changed::Unsettled => {
                     let why = Status::Unsettled("a change was not answered".to_owned());
                     report(self.cx, draft.item, why, Vec::new(), draft.losses);

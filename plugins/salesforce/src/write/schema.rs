@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
-use transload_sdk::http::{self, Made};
+use transload_sdk::http::{self, Made, Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
     ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Invalid, Loss,
@@ -20,7 +20,7 @@ use super::{
     description_marker, effect, exported_as, is_of_run, made, reject, report, status_of, topics,
 };
 use crate::api::{Describe, Fault, FieldDescribe, RowResult, id_of, id18, text};
-use crate::client::{self, Row, SETTLE_MS, SavedOnce, key, literal, path};
+use crate::client::{self, Row, SETTLE_MS, SavedOnce, literal, path};
 use crate::deploy::{self, Deployed};
 use crate::fields::{self, Own, OwnType};
 use crate::map::{self, FieldKind, FieldTarget, loss};
@@ -273,7 +273,7 @@ pub async fn make_field(
         }
         Made::Found { object, proof, key } => Ok(there(&object, proof, key.unwrap_or(first))),
         Made::Refused(reply) => {
-            let fault = client::refused(&reply)?;
+            let fault = http::refused::<Fault>(&reply)?;
             let known = fault.is("DUPLICATE_DEVELOPER_NAME");
             match known.then_some(tooling_field(cx, &wanted.object, &wanted.name)) {
                 // It was there, and nobody showed it to us.
@@ -282,9 +282,9 @@ pub async fn make_field(
                         key: None,
                         ..there(&field, None, first)
                     }),
-                    None => Err(Status::Rejected(client::rejection(&fault))),
+                    None => Err(Status::Rejected(fault.rejection())),
                 },
-                None => Err(Status::Rejected(client::rejection(&fault))),
+                None => Err(Status::Rejected(fault.rejection())),
             }
         }
         Made::Unsettled(why) => Err(Status::Unsettled(why)),
@@ -453,12 +453,12 @@ pub async fn make_single(
         body,
     } = single;
     let url = path(&format!("/sobjects/{object}"));
-    let request = client::once(cx, "POST", url, key(item, *part, "create")).json(body);
+    let request = client::once(cx, "POST", url, key(*item, *part, "create")).json(body);
     let create = http::create(cx, request)
         .in_doubt_since(in_doubt_since)
         .look_first()
         .wait_at_most(SETTLE_MS);
-    let first = key(item, *part, "create");
+    let first = key(*item, *part, "create");
     Ok(match create.or_find(find, SETTLE_MS).await? {
         Made::Created { reply, proof, key } => {
             let result: RowResult = reply.json()?;
@@ -478,8 +478,8 @@ pub async fn make_single(
             }
         }
         Made::Refused(reply) => {
-            let fault = client::refused(&reply)?;
-            Err(Status::Rejected(client::rejection(&fault)))
+            let fault = http::refused::<Fault>(&reply)?;
+            Err(Status::Rejected(fault.rejection()))
         }
         Made::Unsettled(why) => Err(Status::Unsettled(why)),
     })
@@ -864,7 +864,7 @@ async fn equip_object(
     for (_, shown) in show_fields(cx, set, object, &names, &item.key).await? {
         match shown {
             Ok(effect) => effects.push(effect),
-            Err(fault) => return Ok(Err(Status::Rejected(client::rejection(&fault)))),
+            Err(fault) => return Ok(Err(Status::Rejected(fault.rejection()))),
         }
     }
     Ok(Ok(()))

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::{Item, MatchPolicy};
+use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::policy;
 use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
@@ -19,7 +20,7 @@ use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 use super::schema::{Single, make_single};
 use super::{choices, custom_fields, effect, made, reject, report, sent_print, status_of};
 use crate::api::{Record, id_of, text};
-use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, SavedOnce, key, literal};
+use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, SavedOnce, literal};
 use crate::map::{self, loss};
 use crate::state::{Config, State};
 
@@ -516,7 +517,7 @@ pub async fn update(cx: &Context, pending: Vec<Pending<'_>>) -> Result<(), Error
                     fingerprint: Some(sent_print(&change.wanted)),
                     ..main
                 }),
-                Some(Changed::Refused(fault)) => Err(Status::Rejected(client::rejection(&fault))),
+                Some(Changed::Refused(fault)) => Err(Status::Rejected(fault.rejection())),
                 Some(Changed::Unsettled) | None => Err(Status::Unsettled(
                     "a change whose answer was not seen".to_owned(),
                 )),

@@ -8,6 +8,7 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, reject, report, status_of};
+use transload_sdk::http::Refusal as _;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{Entity, Error, Fidelity};
 
@@ -114,7 +115,7 @@ pub async fn topics(cx: &Context, items: &[Item]) -> Result<(), Error> {
             }
             let Some(main) = effects.get(key) else {
                 match refused.get(key) {
-                    Some(fault) => reject(cx, item, client::rejection(fault)),
+                    Some(fault) => reject(cx, item, fault.rejection()),
                     None => reject(cx, item, Error::Bug("a topic that nobody made".to_owned())),
                 }
                 continue;

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::http::{self, Refusal as _, key};
 use transload_sdk::links::{self, Change, Desk, End, Lookup, Written, conclude};
 use transload_sdk::policy::canonical;
 use transload_sdk::types::{Error, Invalid, Kind, Reference, Relationship};
 
 use super::{Changed, SETTLE_BY_KEY_MS, change, holds, objects, schema};
 use crate::api::{JobRow, JobStatus, Organization, Record, User};
-use crate::client::{self, Sent, key};
+use crate::client::{self, Sent};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, own_field};
 use crate::words;
@@ -229,12 +230,12 @@ async fn jobs<'c>(
         let write = client::idempotent(cx, "POST", path, key.clone())
             .json(&job_body(desk, &chunk))
             .lifetime(objects::JOB_LIFE_MS);
-        let id = match client::write(write).await? {
-            Sent::Done(answer) => Some(answer.take::<JobStatus>("job_status")?.id),
-            Sent::Doubt => None,
+        let id = match http::write(write).await? {
+            Sent::Done(answer) => Some(answer.member::<JobStatus>("job_status")?.id),
+            Sent::Doubt(_) => None,
             Sent::Refused(refusal) => {
                 let refused = |object: &&Object| {
-                    let why = Written::Refused(client::rejection(&refusal));
+                    let why = Written::Refused(refusal.rejection());
                     ((*object).clone(), why)
                 };
                 written.extend(chunk.objects.iter().map(refused));
@@ -393,7 +394,7 @@ async fn put(cx: &Context, object: &Object, wanted: &Change) -> Result<Written, 
     Ok(
         match change(cx, object.kind, request, read, is_done).await? {
             Changed::Done(_, key) => Written::Done(key),
-            Changed::Refused(refusal) => Written::Refused(client::rejection(&refusal)),
+            Changed::Refused(refusal) => Written::Refused(refusal.rejection()),
             Changed::Unknown => Written::Unknown,
         },
     )

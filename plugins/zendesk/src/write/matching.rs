@@ -14,12 +14,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::http::segment;
 use transload_sdk::policy::{Found as There, doubt};
 use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
 
 use super::people;
 use crate::api::{Identity, Organization, User};
-use crate::client::{self, query, query_list};
+use crate::client::{self, query_list};
 use crate::map;
 use crate::state::State;
 
@@ -192,7 +193,7 @@ async fn owners(cx: &Context, medium: Medium, values: &BTreeSet<String>) -> Resu
     let mut owners = Owners::new();
     let search = async |values: &[&String]| {
         let terms: Vec<String> = values.iter().map(|value| medium.term(value)).collect();
-        let path = format!("/api/v2/users/search?query={}", query(&terms.join(" ")));
+        let path = format!("/api/v2/users/search?query={}", segment(terms.join(" ")));
         let mut users: Vec<User> = pages(cx, &path, "users").await?;
         users.retain(|user| user.active != Some(false));
         Ok::<_, Error>(users)
@@ -268,7 +269,7 @@ fn queries(values: &BTreeSet<String>, term: impl Fn(&str) -> String) -> Vec<Vec<
     let mut all: Vec<Vec<&String>> = Vec::new();
     let mut bytes = 0;
     for value in values {
-        let length = query(&term(value)).len() + "%20".len();
+        let length = segment(term(value)).len() + "%20".len();
         match all.last_mut() {
             Some(last) if last.len() < TERMS && bytes + length <= QUERY_BYTES => last.push(value),
             _ => {
@@ -297,8 +298,8 @@ async fn pages<T: DeserializeOwned>(
         let Some(body) = client::get(cx, &path).await? else {
             break;
         };
-        let rows: Vec<T> = client::read(&body, member)?;
-        let next: Option<String> = client::read(&body, "next_page")?;
+        let rows: Vec<T> = body.member(member)?;
+        let next: Option<String> = body.member("next_page")?;
         let more = !rows.is_empty() && next.is_some();
         all.extend(rows);
         if !more {
@@ -318,7 +319,7 @@ pub async fn search_any(cx: &Context, known: &User) -> Result<bool, Error> {
         return Ok(false);
     };
     let terms = [email.as_str(), "nobody@transload.invalid"].map(|e| Medium::Email.term(e));
-    let path = format!("/api/v2/users/search?query={}", query(&terms.join(" ")));
+    let path = format!("/api/v2/users/search?query={}", segment(terms.join(" ")));
     let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
     Ok(found.unwrap_or_default().iter().any(|u| u.id == known.id))
 }
@@ -379,7 +380,7 @@ async fn show_many<T: DeserializeOwned>(
 }
 
 async fn by_term(cx: &Context, term: &str) -> Result<Option<User>, Error> {
-    let path = format!("/api/v2/users/search?query={}", query(term));
+    let path = format!("/api/v2/users/search?query={}", segment(term));
     let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
     Ok(found
         .unwrap_or_default()
@@ -490,7 +491,7 @@ async fn by_name(cx: &Context, names: &BTreeSet<String>) -> Result<Vec<Organizat
         for names in queries(&plain, term) {
             let terms: Vec<String> = names.iter().map(|name| term(name)).collect();
             let words = format!("type:organization {}", terms.join(" "));
-            let path = format!("/api/v2/search?query={}", query(&words));
+            let path = format!("/api/v2/search?query={}", segment(words));
             let found: Vec<Organization> = pages(cx, &path, "results").await?;
             if found.len() < PAGES * client::PAGE {
                 all.extend(found);
@@ -511,7 +512,7 @@ async fn by_name(cx: &Context, names: &BTreeSet<String>) -> Result<Vec<Organizat
         return client::list(cx, "/api/v2/organizations", "organizations").await;
     }
     for name in singly {
-        let path = format!("/api/v2/organizations/search?name={}", query(name));
+        let path = format!("/api/v2/organizations/search?name={}", segment(name));
         let found: Option<Vec<Organization>> =
             client::find_member(cx, &path, "organizations").await?;
         all.extend(found.unwrap_or_default());

@@ -10,12 +10,12 @@ pub mod people;
 pub mod schema;
 pub mod tickets;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::export;
-use transload_sdk::http::{self, Made, OperationKey, RequestBuilder};
-use transload_sdk::ledger::Proof;
+use transload_sdk::http::{self, Making, Reply, RequestBuilder};
 use transload_sdk::types::{Error, Head, Kind};
 
 pub use transload_sdk::effects::{
@@ -24,7 +24,6 @@ pub use transload_sdk::effects::{
 pub use transload_sdk::policy::holds;
 
 use crate::api::Refusal;
-use crate::client::{self, Sent, key};
 use crate::map;
 use crate::state::own_field;
 
@@ -75,100 +74,42 @@ pub fn own_values(run: &str, head: &Head, fields: &mut Map<String, Value>) {
 }
 
 /// What became of a creation.
-#[derive(Debug)]
-pub enum Creation<T> {
-    /// It is there; by our request unless the proof is missing.
-    There(T, Option<Proof>, OperationKey),
-    /// Refused.
-    Refused(Refusal),
-    /// Not known, even after looking twice.
-    Unsettled,
-}
+pub type Creation<T> = http::Creation<T, Refusal>;
+
+/// What became of a change.
+pub type Changed<T> = http::Changed<T, Refusal>;
 
 /// Makes one object with the SDK's care for lost answers. `find` looks it up, `ours` says whether what was found carries this
 /// run.
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn create<T: serde::de::DeserializeOwned>(
-    cx: &Context,
+pub async fn create<T: DeserializeOwned>(
     member: &str,
     in_doubt_since: Option<i64>,
     request: RequestBuilder,
     find: impl AsyncFn() -> Result<Option<T>, Error>,
     ours: impl Fn(&T) -> bool,
 ) -> Result<Creation<T>, Error> {
-    let run_proof = |found: &T| ours(found).then(|| Proof::Marker(cx.run().to_owned()));
-    let first = request
-        .request()
-        .key
-        .clone()
-        .unwrap_or_else(|| key("", "", ""));
-    let create = http::create(cx, request).in_doubt_since(in_doubt_since);
-    Ok(match create.or_find(find, SETTLE_BY_KEY_MS).await? {
-        Made::Created { reply, proof, key } => {
-            let found: T = client::read(&reply, member)?;
-            // An answer that is no 201 may be about something that was there.
-            let fresh = proof.filter(|_| reply.status == 201);
-            let proof = fresh.or_else(|| run_proof(&found));
-            Creation::There(found, proof, key.unwrap_or(first))
-        }
-        Made::Found { object, key, .. } => {
-            let proof = run_proof(&object);
-            Creation::There(object, proof, key.unwrap_or(first))
-        }
-        Made::Refused(reply) => Creation::Refused(client::refused(&reply)?),
-        Made::Unsettled(_) => Creation::Unsettled,
-    })
+    let making = Making {
+        in_doubt_since,
+        settle_ms: SETTLE_BY_KEY_MS,
+        created: 201,
+    };
+    http::make(request, making, |reply| reply.member(member), find, ours).await
 }
 
-/// What became of a change.
-#[derive(Debug)]
-pub enum Changed<T> {
-    /// It is done; the object as it is now.
-    Done(T, OperationKey),
-    /// Refused.
-    Refused(Refusal),
-    /// Not known, even after looking twice.
-    Unknown,
-}
-
-/// Changes one object to fixed values, which may be sent twice: sends; looks at the object when the answer is not seen; sends
-/// once more when it is not as wanted and that counts.
+/// Changes one object to fixed values, which may be sent twice.
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn change<T: serde::de::DeserializeOwned>(
+pub async fn change<T: DeserializeOwned>(
     cx: &Context,
     member: &str,
     request: impl Fn(&str) -> RequestBuilder,
-    read: impl AsyncFn() -> Result<Option<T>, Error>,
+    find: impl AsyncFn() -> Result<Option<T>, Error>,
     is_done: impl Fn(&T) -> bool,
 ) -> Result<Changed<T>, Error> {
-    for step in ["update", "update-again"] {
-        let write = request(step);
-        let key = write
-            .request()
-            .key
-            .clone()
-            .unwrap_or_else(|| key("", "", ""));
-        match client::write(write).await? {
-            Sent::Done(answer) => return Ok(Changed::Done(answer.take(member)?, key)),
-            Sent::Refused(refusal) => return Ok(Changed::Refused(refusal)),
-            Sent::Doubt => {
-                cx.sleep(SETTLE_BY_KEY_MS).await;
-                if let Some(found) = read().await?.filter(&is_done) {
-                    return Ok(Changed::Done(found, key));
-                }
-            }
-        }
-    }
-    Ok(Changed::Unknown)
-}
-
-/// Waits until a miss counts that was in doubt since the given time.
-pub async fn wait_out(cx: &Context, since: i64, settle_ms: u64) {
-    let until = since.saturating_add(i64::try_from(settle_ms).unwrap_or(i64::MAX));
-    cx.sleep(u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0))
-        .await;
+    let read = |reply: &Reply| reply.member(member);
+    http::change(cx, SETTLE_BY_KEY_MS, request, read, find, is_done).await
 }

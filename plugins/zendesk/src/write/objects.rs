@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
-use transload_sdk::http::OperationKey;
+use transload_sdk::http::{self, OperationKey, Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Field, Loss};
 
 use super::{effect, made, own_values, reject, report, schema};
 use crate::api::{JobStatus, Record};
 use crate::card::{self, Card, fitted};
-use crate::client::{self, Sent, key, query_list};
+use crate::client::{self, Sent, query_list};
 use crate::map::{self, FieldOwner, FieldTarget, Misfit, loss};
 use crate::state::{Config, own_field};
 use crate::words::{self, Words};
@@ -258,9 +258,9 @@ async fn begin<'a>(cx: &Context, object: &str, drafts: Vec<Draft<'a>>) -> Result
     let write = client::idempotent(cx, "POST", path, key.clone())
         .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
         .lifetime(JOB_LIFE_MS);
-    Ok(match client::write(write).await? {
+    Ok(match http::write(write).await? {
         Sent::Done(answer) => Begin::Job(Job {
-            id: answer.take::<JobStatus>("job_status")?.id,
+            id: answer.member::<JobStatus>("job_status")?.id,
             key,
             object: object.to_owned(),
             drafts,
@@ -268,11 +268,11 @@ async fn begin<'a>(cx: &Context, object: &str, drafts: Vec<Draft<'a>>) -> Result
         }),
         Sent::Refused(refusal) => {
             for draft in drafts {
-                reject(cx, draft.item, client::rejection(&refusal));
+                reject(cx, draft.item, refusal.rejection());
             }
             Begin::Refused
         }
-        Sent::Doubt => Begin::Doubt,
+        Sent::Doubt(_) => Begin::Doubt,
     })
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::effects::status_of;
+use transload_sdk::http::{self, Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::policy::{self, canonical, is_empty};
 use transload_sdk::types::{
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::api::{Group, GroupMembership, Identity, Organization, Refusal, User};
 use crate::card::{self, Card, fitted};
-use crate::client::{self, Sent, key, query, query_list};
+use crate::client::{self, Sent, query_list};
 use crate::map::{self, COMMENT_BYTES, FieldOwner, loss};
 use crate::state::{Config, State, UserImport, own_field};
 use crate::words::{self, Words};
@@ -97,7 +98,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     Ok(all.into_iter().find(|g| !g.deleted && ours(g)))
                 };
                 let ours = |g: &Group| is_of_run(cx, g.description.as_deref());
-                match create(cx, "group", item.in_doubt_since, request, find, ours).await? {
+                match create("group", item.in_doubt_since, request, find, ours).await? {
                     Creation::There(group, proof, key) => {
                         let mut main = made("main", "group", group.id.to_string(), proof, key);
                         main.fingerprint =
@@ -106,7 +107,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                         main
                     }
                     Creation::Refused(refusal) => {
-                        reject(cx, item, client::rejection(&refusal));
+                        reject(cx, item, refusal.rejection());
                         continue;
                     }
                     Creation::Unsettled => {
@@ -147,7 +148,7 @@ async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option
     .json(&body);
     let find = async || membership(cx, user, group).await;
     Ok(
-        match create(cx, "group_membership", None, request, find, |_| false).await? {
+        match create("group_membership", None, request, find, |_| false).await? {
             Creation::There(membership, proof, key) => {
                 // It carries no mark, but it was read as missing right before, in this unit (rule D-4).
                 let proof = proof.or(Some(Proof::AbsentBefore));
@@ -295,7 +296,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 match put {
                     Changed::Done(main, _) => main,
                     Changed::Refused(refusal) => {
-                        reject(cx, item, client::rejection(&refusal));
+                        reject(cx, item, refusal.rejection());
                         continue;
                     }
                     Changed::Unknown => {
@@ -453,7 +454,7 @@ async fn make_agent(
     }});
     Ok(match make_user(cx, item, "create", &body).await? {
         Creation::There(user, proof, key) => Ok(user_effect(&user, proof, key, &body)),
-        Creation::Refused(refusal) => Err(Status::Rejected(client::rejection(&refusal))),
+        Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
         Creation::Unsettled => Err(Status::Unsettled(
             "a user whose creation was not answered".to_owned(),
         )),
@@ -467,7 +468,7 @@ async fn make_agent(
 /// # Errors
 /// What ends the unit.
 pub async fn by_marker(cx: &Context, marker: &str) -> Result<Option<User>, Error> {
-    let path = format!("/api/v2/users/show_many?external_ids={}", query(marker));
+    let path = format!("/api/v2/users/show_many?external_ids={}", segment(marker));
     let found: Option<Vec<User>> = client::find_member(cx, &path, "users").await?;
     Ok(found.unwrap_or_default().into_iter().next())
 }
@@ -499,7 +500,7 @@ async fn create_user(
     .json(body);
     let find = async || by_marker(cx, marker).await;
     let ours = |user: &User| run_matches(cx, &user.user_fields);
-    create(cx, "user", since, request, find, ours).await
+    create("user", since, request, find, ours).await
 }
 
 /// Makes a user of the connector's own.
@@ -517,7 +518,7 @@ pub async fn own_user(
             let effect = user_effect(&user, proof, key, body);
             Ok((user, effect))
         }
-        Creation::Refused(refusal) => Err(client::rejection(&refusal)),
+        Creation::Refused(refusal) => Err(refusal.rejection()),
         Creation::Unsettled => Err(Error::Transient(format!("{item} could not be made yet"))),
     }
 }
@@ -916,7 +917,7 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                     return matched_user(cx, item, &user, draft).await;
                 }
                 let Some(taken) = taken(&refusal, &draft) else {
-                    reject(cx, item, client::rejection(&refusal));
+                    reject(cx, item, refusal.rejection());
                     return Ok(());
                 };
                 if let Taken::Email(email) = &taken
@@ -1044,7 +1045,7 @@ async fn update_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Res
         main = match put_user(cx, item, path.clone(), now, old, main).await? {
             Changed::Done(main, _) => main,
             Changed::Refused(refusal) => {
-                reject(cx, item, client::rejection(&refusal));
+                reject(cx, item, refusal.rejection());
                 return Ok(());
             }
             Changed::Unknown => {
@@ -1127,7 +1128,7 @@ async fn add_identity(
             .find(|i| i.kind == kind && i.value.eq_ignore_ascii_case(value)))
     };
     Ok(
-        match create(cx, "identity", None, request, find, |_| false).await? {
+        match create("identity", None, request, find, |_| false).await? {
             Creation::There(identity, proof, key) => {
                 // It was read as missing right before, in this unit (rule D-4).
                 let proof = proof.or(Some(Proof::AbsentBefore));
@@ -1159,13 +1160,13 @@ async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft<'_>)]) -> Result<
     let write = client::once(cx, "POST", "/api/v2/users/create_many", key.clone())
         .json(&json!({"users": bodies}))
         .lifetime(3_000_000);
-    let rows = match client::write(write).await? {
+    let rows = match http::write(write).await? {
         Sent::Done(answer) => {
-            let job: crate::api::JobStatus = answer.take("job_status")?;
+            let job: crate::api::JobStatus = answer.member("job_status")?;
             client::job(cx, &job.id).await?.and_then(|job| job.results)
         }
         Sent::Refused(_) => Some(Vec::new()),
-        Sent::Doubt => None,
+        Sent::Doubt(_) => None,
     };
     if rows.is_none() {
         cx.sleep(SETTLE_JOB_MS).await;
@@ -1214,9 +1215,9 @@ async fn organization_by(
     let path = match what {
         "external_id" => format!(
             "/api/v2/organizations/show_many?external_ids={}",
-            query(value)
+            segment(value)
         ),
-        _ => format!("/api/v2/organizations/search?name={}", query(value)),
+        _ => format!("/api/v2/organizations/search?name={}", segment(value)),
     };
     let found: Option<Vec<Organization>> = client::find_member(cx, &path, "organizations").await?;
     Ok(found.unwrap_or_default().into_iter().next())
@@ -1374,7 +1375,7 @@ async fn one_organization(
         let find = async || organization_by(cx, "external_id", &item.marker).await;
         let ours = |o: &Organization| run_matches(cx, &o.organization_fields);
         let since = item.in_doubt_since.filter(|_| attempt == 0);
-        match create(cx, "organization", since, request, find, ours).await? {
+        match create("organization", since, request, find, ours).await? {
             Creation::There(organization, proof, key) => {
                 let mut main = made(
                     "main",
@@ -1407,7 +1408,7 @@ async fn one_organization(
                         .await;
                 }
                 if refusal.duplicate_of("name").is_none() {
-                    reject(cx, item, client::rejection(&refusal));
+                    reject(cx, item, refusal.rejection());
                     return Ok(());
                 }
                 let holder = organization_by(cx, "name", &wanted).await?;
@@ -1474,7 +1475,7 @@ async fn update_organization(
                 main.updated_at = changed.updated_at.as_deref().and_then(map::parse_iso);
             }
             Changed::Refused(refusal) => {
-                reject(cx, item, client::rejection(&refusal));
+                reject(cx, item, refusal.rejection());
                 return Ok(());
             }
             Changed::Unknown => {

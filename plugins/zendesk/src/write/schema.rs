@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use transload_sdk::destination::Item;
+use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{
     ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss,
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
 use crate::card::Card;
-use crate::client::{self, key};
+use crate::client;
 use crate::map::{self, FieldOwner, FieldTarget, loss};
 use crate::state::{State, own_field};
 
@@ -180,14 +181,14 @@ pub async fn field(
         is_of_run(cx, field.description.as_deref())
             || is_of_run(cx, field.agent_description.as_deref())
     };
-    match create(cx, word, in_doubt_since, request, find, ours).await? {
+    match create(word, in_doubt_since, request, find, ours).await? {
         Creation::There(found, proof, key) => {
             let mut effect = made(part, word, target(&found).to_string(), proof, key);
             effect.fingerprint = Some(map::print(&field_facets(&found)));
             known.push(found.clone());
             Ok(Ok((found, effect)))
         }
-        Creation::Refused(refusal) => Ok(Err(Status::Rejected(client::rejection(&refusal)))),
+        Creation::Refused(refusal) => Ok(Err(Status::Rejected(refusal.rejection()))),
         Creation::Unsettled => Ok(Err(Status::Unsettled(
             "a field whose creation was not answered".to_owned(),
         ))),
@@ -438,7 +439,7 @@ async fn add_option(
         Ok(options.find(|o| o.value == option.value))
     };
     Ok(
-        match create(cx, "custom_field_option", None, request, find, |_| false).await? {
+        match create("custom_field_option", None, request, find, |_| false).await? {
             Creation::There(found, proof, key) => {
                 let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
                 Ok(made(&part, "ticket_field_option", id, proof, key))
@@ -500,21 +501,12 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let find =
                 async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
             let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());
-            match create(
-                cx,
-                "custom_object",
-                item.in_doubt_since,
-                request,
-                find,
-                ours,
-            )
-            .await?
-            {
+            match create("custom_object", item.in_doubt_since, request, find, ours).await? {
                 Creation::There(_, proof, key) => {
                     made("main", "custom_object", object_key.clone(), proof, key)
                 }
                 Creation::Refused(refusal) => {
-                    reject(cx, item, client::rejection(&refusal));
+                    reject(cx, item, refusal.rejection());
                     continue;
                 }
                 Creation::Unsettled => {

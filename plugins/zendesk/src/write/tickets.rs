@@ -11,17 +11,15 @@ use std::io;
 
 use serde::Serialize;
 use transload_sdk::destination::{Item, Thread};
-use transload_sdk::http::{OperationKey, RequestBuilder};
+use transload_sdk::http::{self, OperationKey, Refusal as _, RequestBuilder, key, segment};
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::thread::{lone_note, no_bytes};
-use transload_sdk::types::{BlobRef, Entity, Entry, Error, Fidelity, Text};
+use transload_sdk::thread::{lone_note, no_bytes, stored_texts};
+use transload_sdk::types::{BlobRef, Entity, Entry, Error, Fidelity};
 use transload_sdk::{Context, Level};
 
-use super::{
-    SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS, effect, made, people, reject, report, schema, wait_out,
-};
+use super::{SETTLE_BY_INDEX_MS, SETTLE_BY_KEY_MS, effect, made, people, reject, report, schema};
 use crate::api::{ImportTicket, JobRow, JobStatus, Refusal, Ticket, Upload};
-use crate::client::{self, Sent, key, query};
+use crate::client::{self, Sent};
 use crate::map::{self, FieldOwner};
 use crate::state::{Config, ImportMode, State};
 use crate::thread::{self, File, Mapped, Surroundings};
@@ -248,7 +246,7 @@ impl Importer<'_> {
         thread: &Thread,
         files: &BTreeMap<String, File>,
     ) -> Result<Mapped, Error> {
-        let texts = self.long_texts(thread)?;
+        let texts = stored_texts(self.cx, thread)?;
         let around = Surroundings {
             state: self.state,
             config: self.config,
@@ -262,21 +260,6 @@ impl Importer<'_> {
             files,
         };
         thread::map_thread(item, thread, &around)
-    }
-
-    fn long_texts(&self, thread: &Thread) -> Result<BTreeMap<String, String>, Error> {
-        let mut texts = BTreeMap::new();
-        for part in &thread.parts {
-            let Entity::Message(message) = &part.message.data else {
-                continue;
-            };
-            for text in [&message.text, &message.html].into_iter().flatten() {
-                if let Text::Stored(blob) = text {
-                    texts.insert(blob.sha256.clone(), self.cx.blobs().read_text(text)?);
-                }
-            }
-        }
-        Ok(texts)
     }
 
     // ---- files
@@ -344,23 +327,25 @@ impl Importer<'_> {
         name: &str,
         content: BlobRef,
     ) -> Result<File, Error> {
-        let path = format!("/api/v2/uploads?filename={}", query(name));
+        let path = format!("/api/v2/uploads?filename={}", segment(name));
         let part = format!("upload:{}", entry.head.id);
         // Sent again it makes another file that expires unused, so it may be repeated.
         let write = client::idempotent(self.cx, "POST", path, key(&item.key, part, "create"))
             .body_blob(content)
             .lifetime(UPLOAD_LIFE_MS)
             .passing();
-        Ok(match client::write(write).await? {
+        Ok(match http::write(write).await? {
             Sent::Done(answer) => {
-                let upload: Upload = answer.take("upload")?;
+                let upload: Upload = answer.member("upload")?;
                 File::Uploaded {
                     token: upload.token,
                     content_url: upload.attachment.content_url,
                 }
             }
             Sent::Refused(refusal) => File::NotTaken(refusal.message),
-            Sent::Doubt => return Err(Error::Transient("an upload was not answered".to_owned())),
+            Sent::Doubt(_) => {
+                return Err(Error::Transient("an upload was not answered".to_owned()));
+            }
         })
     }
 
@@ -407,7 +392,7 @@ impl Importer<'_> {
             return Ok(false);
         };
         wait_for_jobs(self.cx).await?;
-        wait_out(self.cx, since, self.settle_ms()).await;
+        http::wait_out(self.cx, since, self.settle_ms()).await;
         let found = self.find(&item.marker).await?;
         if found.is_empty() {
             return Ok(false);
@@ -451,12 +436,12 @@ impl Importer<'_> {
 
     /// The tickets of a marker, oldest first.
     async fn find(&self, marker: &str) -> Result<Vec<Ticket>, Error> {
-        let path = format!("/api/v2/tickets?external_id={}", query(marker));
+        let path = format!("/api/v2/tickets?external_id={}", segment(marker));
         let mut found: Vec<Ticket> = client::list(self.cx, &path, "tickets").await?;
         if found.is_empty() && self.config.archive_immediately {
             // Archived tickets are in no list (Zendesk facts §12).
             let words = format!("type:ticket external_id:\"{marker}\"");
-            let path = format!("/api/v2/search?query={}", query(&words));
+            let path = format!("/api/v2/search?query={}", segment(words));
             found = client::find_member(self.cx, &path, "results")
                 .await?
                 .unwrap_or_default();
@@ -516,9 +501,9 @@ impl Importer<'_> {
         .lifetime(JOB_LIFE_MS);
         let tokens = batch.iter().flat_map(|one| &one.mapped.perishable);
         let write = tokens.fold(write, RequestBuilder::perishable);
-        let (rows, attempted_before) = match client::write(write).await? {
+        let (rows, attempted_before) = match http::write(write).await? {
             Sent::Done(answer) => {
-                let job: JobStatus = answer.take("job_status")?;
+                let job: JobStatus = answer.member("job_status")?;
                 let ended = client::job(self.cx, &job.id).await?;
                 if ended.as_ref().is_some_and(JobStatus::is_open) {
                     for one in batch {
@@ -539,7 +524,7 @@ impl Importer<'_> {
                 }
                 return Ok(());
             }
-            Sent::Doubt => (None, true),
+            Sent::Doubt(_) => (None, true),
         };
         let Some(rows) = rows.filter(|_| !attempted_before) else {
             return self.looked_up(batch, key).await;
@@ -555,7 +540,7 @@ impl Importer<'_> {
                         message,
                         ..Refusal::default()
                     };
-                    reject(self.cx, one.item, client::rejection(&refusal));
+                    reject(self.cx, one.item, refusal.rejection());
                 }
                 (None, Some(id)) => {
                     self.arrived(one, id, Some(Proof::Fresh), key.clone())
@@ -714,9 +699,9 @@ impl Importer<'_> {
                 .header("idempotency-key", &idempotency)
                 .json(&body);
             let write = perishable.iter().fold(write, RequestBuilder::perishable);
-            match client::write(write).await? {
+            match http::write(write).await? {
                 Sent::Done(answer) => {
-                    let made: Ticket = answer.take("ticket")?;
+                    let made: Ticket = answer.member("ticket")?;
                     let proof = if answer.attempted_before {
                         self.proof(&made)
                     } else {
@@ -727,7 +712,7 @@ impl Importer<'_> {
                 Sent::Refused(refusal) if !refusal.code.starts_with("IdempotentRequest") => {
                     return Ok(Import::Refused(refusal));
                 }
-                Sent::Refused(_) | Sent::Doubt => {
+                Sent::Refused(_) | Sent::Doubt(_) => {
                     self.cx.sleep(self.settle_ms()).await;
                     if let Some(found) = self.find(&ticket.external_id).await?.first() {
                         return Ok(there(found, key));
@@ -751,7 +736,7 @@ impl Importer<'_> {
         {
             Import::There(id, proof, key) => self.arrived(one, id, proof, key).await,
             Import::Refused(refusal) => {
-                reject(self.cx, one.item, client::rejection(&refusal));
+                reject(self.cx, one.item, refusal.rejection());
                 Ok(())
             }
             Import::Unsettled => {

@@ -8,9 +8,11 @@
 //! What is not here: any vendor's error envelope or way of paging; the helpers take closures for both.
 
 mod create;
+mod one;
 mod pages;
 mod pieces;
 mod reply;
+mod sorted;
 
 use std::fmt::Display;
 
@@ -23,8 +25,10 @@ pub use crate::bindings::common::transload::connector::http::{
 use crate::types::BlobRef;
 use crate::{Context, Result};
 pub use create::{Create, Made, create};
+pub use one::{Changed, Creation, Making, change, make, wait_out};
 pub use pages::{Next, Pages, pages};
 pub use reply::Reply;
+pub use sorted::{Refusal, Sent, found, get, key, refused, unread, write};
 
 /// What `json` sends.
 const JSON: &str = "application/json";

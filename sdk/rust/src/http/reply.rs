@@ -1,6 +1,10 @@
 //! A complete answer, and what its status means.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use super::Response;
 use crate::types::{Error, Invalid};
@@ -70,6 +74,23 @@ impl Reply {
             .map_err(|e| Error::Bug(format!("{} answered {}: {e}", self.what, self.status)))
     }
 
+    /// One member of the body, without building the others; what is absent is read as null.
+    ///
+    /// # Errors
+    /// `bug` when the answer is no JSON, or the member of another shape.
+    pub fn member<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let mut json = serde_json::Deserializer::from_slice(self.bytes());
+        let wanted = Member {
+            name,
+            of: PhantomData::<T>,
+        };
+        let found = wanted.deserialize(&mut json).and_then(|found| {
+            json.end()?;
+            found.map_or_else(|| serde_json::from_value(Value::Null), Ok)
+        });
+        found.map_err(|_| Error::Bug(format!("{}: `{name}` has another shape", self.what)))
+    }
+
     /// Method and path of the request, for messages.
     pub fn what(&self) -> &str {
         &self.what
@@ -114,5 +135,39 @@ impl Reply {
             408 | 425 | 500.. => Error::Transient(text),
             _ => Error::Bug(text),
         }
+    }
+}
+
+/// Reads one member of a JSON object and passes over the rest.
+struct Member<'m, T> {
+    name: &'m str,
+    of: PhantomData<T>,
+}
+
+impl<'de, T: DeserializeOwned> DeserializeSeed<'de> for Member<'_, T> {
+    type Value = Option<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<T>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for Member<'_, T> {
+    type Value = Option<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with `{}`", self.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<T>, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<String>()? {
+            if name == self.name {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
     }
 }

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::Parser;
 use serde_json::Value;
 use tokio::process::Command;
 use transload_e2e::compare::{compare, differences};
+use transload_e2e::destination::Destination;
+use transload_e2e::for_destination;
 use transload_e2e::lab::{Lab, LabConfig, binary, plugin_path};
 
 /// Left in a folder that a demonstration may remove.
@@ -28,8 +30,11 @@ const LOOK: Duration = Duration::from_millis(150);
     about = "Migrates a simulated helpdesk, kills the run in the middle, goes on, compares, rolls back"
 )]
 struct Arguments {
+    /// The destination
+    #[arg(long, default_value = "zendesk")]
+    to: String,
     /// Conversations of the source
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 2_000)]
     size: usize,
     /// Seed of everything that is simulated
     #[arg(long, default_value_t = 2026)]
@@ -41,7 +46,10 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match demonstrate(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    let done = for_destination!(arguments.to.as_str(), demonstrate(&arguments));
+    let done = done.unwrap_or_else(|| Err(anyhow!("there is no simulated {:?}", arguments.to)));
+    match done {
         Ok(line) => {
             println!("{line}");
             ExitCode::SUCCESS
@@ -53,7 +61,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn demonstrate(arguments: Arguments) -> Result<String> {
+async fn demonstrate<D: Destination>(arguments: &Arguments) -> Result<String> {
     let dir = fresh(&arguments.dir)?;
     let config = LabConfig {
         seed: arguments.seed,
@@ -63,23 +71,22 @@ async fn demonstrate(arguments: Arguments) -> Result<String> {
         limits: true,
         ..LabConfig::default()
     };
-    let lab = Lab::simulators(&config, dir).await?;
+    let lab = Lab::<D>::running(&config, dir).await?;
     let counts = lab.source.world().counts();
     println!(
         "A simulated Kustomer listens at {}, seed {}: {counts:?}",
         lab.base_urls.0, config.seed
     );
     println!(
-        "A simulated Zendesk listens at {}, with rate limits\n",
+        "A simulated {} listens at {}, with rate limits\n",
+        D::PLUGIN,
         lab.base_urls.1
     );
-    // What the vendor's background jobs take is a guess; a demonstration need not wait for the slower one.
-    lab.destination
-        .set_switches(|switches| switches.job_row_time = chrono::Duration::milliseconds(5));
+    lab.destination.hurry();
     let before = lab.destination.state_fingerprint();
     let demo = Demo { lab };
 
-    for name in ["kustomer", "zendesk"] {
+    for name in ["kustomer", D::PLUGIN] {
         let path = plugin_path(name);
         ensure!(
             path.is_file(),
@@ -103,7 +110,7 @@ async fn demonstrate(arguments: Arguments) -> Result<String> {
         "--from",
         "kustomer",
         "--to",
-        "zendesk",
+        D::PLUGIN,
     ])
     .await?;
     demo.fill_in()?;
@@ -181,11 +188,11 @@ fn result(report: &Value, undone: &Value, duplicates: u64, lost: u64) -> Result<
     ))
 }
 
-struct Demo {
-    lab: Lab,
+struct Demo<D: Destination> {
+    lab: Lab<D>,
 }
 
-impl Demo {
+impl<D: Destination> Demo<D> {
     fn command(&self, args: &[&str]) -> Command {
         println!("\n$ transload {}", args.join(" "));
         let mut command = Command::new(binary());
@@ -251,7 +258,7 @@ impl Demo {
             if let Some(status) = child.try_wait()? {
                 bail!("the run ended with {status} before {enough} conversations were there");
             }
-            let there = self.conversations();
+            let there = self.lab.destination.conversations();
             if there >= enough {
                 child.kill().await?;
                 println!("\n*** kill -9: {there} conversations are there ***");
@@ -261,37 +268,27 @@ impl Demo {
         }
     }
 
-    fn conversations(&self) -> u64 {
-        let snapshot = self.lab.destination.snapshot();
-        let imported = snapshot
-            .tickets
-            .iter()
-            .filter(|ticket| ticket.imported && ticket.deleted.is_none());
-        imported.count() as u64
-    }
-
     /// Writes the settings into what `init` made, as a person would.
     fn fill_in(&self) -> Result<()> {
         let path = self.lab.dir.join("migration.toml");
         let mut text = std::fs::read_to_string(&path)?;
         let (from, to) = &self.lab.base_urls;
         println!("\nFilled in, in {}:", path.display());
-        for (section, key, value) in [
+        let there = format!("connections.{}", D::PLUGIN);
+        let connection = D::connection(to);
+        let connection = connection.lines().filter_map(|line| line.split_once(" = "));
+        let base_url = format!("\"{from}\"");
+        let settings = [
             ("migration", "registry", "\"registry\""),
             ("connections.kustomer", "org", "\"acme\""),
-            ("connections.kustomer", "base_url", &format!("\"{from}\"")),
+            ("connections.kustomer", "base_url", &base_url),
             ("connections.kustomer", "token", "\"file:source.token\""),
-            ("connections.zendesk", "subdomain", "\"acme\""),
-            ("connections.zendesk", "base_url", &format!("\"{to}\"")),
-            ("connections.zendesk", "auth", "\"access-token\""),
-            (
-                "connections.zendesk",
-                "access_token",
-                "\"file:destination.token\"",
-            ),
             ("load", "stop_rule", "{ consecutive = 20, percent = 5.0 }"),
             ("budget", "share", "1.0"),
-        ] {
+        ]
+        .into_iter()
+        .chain(connection.map(|(key, value)| (there.as_str(), key, value)));
+        for (section, key, value) in settings {
             text = filled(&text, section, key, value);
             println!("  [{section}] {key} = {value}");
         }

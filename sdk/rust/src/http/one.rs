@@ -1,0 +1,116 @@
+//! Making and changing one object, and what may be claimed of it.
+//!
+//! On top of [`create`]: an object that is there after a lost answer is ours where it carries this run (rule D-4); a
+//! change to fixed values, whose answer was not seen, is looked at before it is sent once more.
+
+use super::{
+    Made, OperationKey, Refusal, Reply, RequestBuilder, Sent, create, key, refused, write,
+};
+use crate::ledger::Proof;
+use crate::{Context, Result};
+
+/// What is known of a platform's creations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Making {
+    /// What `item.in-doubt-since` says.
+    pub in_doubt_since: Option<i64>,
+    /// When a look-up that finds nothing is believed, ms after the last byte left (rule D-3).
+    pub settle_ms: u64,
+    /// The status that says that the object was made. Another 2xx may be about one that was there.
+    pub created: u16,
+}
+
+/// What became of a creation.
+#[derive(Debug)]
+pub enum Creation<T, R> {
+    /// It is there; by our request unless the proof is missing.
+    There(T, Option<Proof>, OperationKey),
+    /// Refused.
+    Refused(R),
+    /// Not known, even after looking twice.
+    Unsettled,
+}
+
+/// Makes one object. `read` gives it from an answer, `find` looks it up, `ours` says whether what was found carries this run.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn make<T, R: Refusal>(
+    request: RequestBuilder,
+    making: Making,
+    read: impl Fn(&Reply) -> Result<T>,
+    find: impl AsyncFn() -> Result<Option<T>>,
+    ours: impl Fn(&T) -> bool,
+) -> Result<Creation<T, R>> {
+    let cx = request.cx.clone();
+    let run_proof = |found: &T| ours(found).then(|| Proof::Marker(cx.run().to_owned()));
+    let first = key_of(&request);
+    let create = create(&cx, request).in_doubt_since(making.in_doubt_since);
+    Ok(match create.or_find(find, making.settle_ms).await? {
+        Made::Created { reply, proof, key } => {
+            let found = read(&reply)?;
+            let fresh = proof.filter(|_| reply.status == making.created);
+            let proof = fresh.or_else(|| run_proof(&found));
+            Creation::There(found, proof, key.unwrap_or(first))
+        }
+        Made::Found { object, key, .. } => {
+            let proof = run_proof(&object);
+            Creation::There(object, proof, key.unwrap_or(first))
+        }
+        Made::Refused(reply) => Creation::Refused(refused(&reply)?),
+        Made::Unsettled(_) => Creation::Unsettled,
+    })
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub enum Changed<T, R> {
+    /// It is done; the object as it is now.
+    Done(T, OperationKey),
+    /// Refused.
+    Refused(R),
+    /// Not known, even after looking twice.
+    Unknown,
+}
+
+/// Changes one object to fixed values, which may be sent twice: sends `request("update")`; looks at the object when the answer is
+/// not seen; sends `request("update-again")` when it is not as wanted and that counts.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn change<T, R: Refusal>(
+    cx: &Context,
+    settle_ms: u64,
+    request: impl Fn(&str) -> RequestBuilder,
+    read: impl Fn(&Reply) -> Result<T>,
+    find: impl AsyncFn() -> Result<Option<T>>,
+    is_done: impl Fn(&T) -> bool,
+) -> Result<Changed<T, R>> {
+    for step in ["update", "update-again"] {
+        let request = request(step);
+        let key = key_of(&request);
+        match write(request).await? {
+            Sent::Done(reply) => return Ok(Changed::Done(read(&reply)?, key)),
+            Sent::Refused(refusal) => return Ok(Changed::Refused(refusal)),
+            Sent::Doubt(_) => {
+                cx.sleep(settle_ms).await;
+                if let Some(found) = find().await?.filter(&is_done) {
+                    return Ok(Changed::Done(found, key));
+                }
+            }
+        }
+    }
+    Ok(Changed::Unknown)
+}
+
+/// Waits until a look-up that finds nothing is believed, of what is in doubt since then.
+pub async fn wait_out(cx: &Context, since: i64, settle_ms: u64) {
+    let until = since.saturating_add(i64::try_from(settle_ms).unwrap_or(i64::MAX));
+    cx.sleep(u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0))
+        .await;
+}
+
+fn key_of(request: &RequestBuilder) -> OperationKey {
+    let key_of = request.request().key.clone();
+    key_of.unwrap_or_else(|| key("", "", ""))
+}

@@ -1,0 +1,138 @@
+//! Answers sorted by what they mean to a unit.
+//!
+//! A read gives its answer, nothing, or an error that ends the unit. A write gives [`Sent`], because what a refusal or an unseen
+//! answer means is known only to the caller. What a platform refuses to the account as a whole (no credential, no quota) ends
+//! the unit and rejects no record (rule M-10). How a platform says no is its own: a connector reads it as its [`Refusal`].
+
+use super::{Http, HttpError, OperationKey, Reply, RequestBuilder};
+use crate::Result;
+use crate::types::Error;
+
+/// How a platform says no.
+pub trait Refusal: Sized {
+    /// Reads an answer that is no 2xx. What is not understood becomes words.
+    fn read(reply: &Reply) -> Self;
+
+    /// What ends the unit, where the account is refused and not the record: no credential, suspended, no quota left.
+    fn of_account(&self) -> Option<Error>;
+
+    /// Goes on where the record is refused.
+    ///
+    /// # Errors
+    /// [`Refusal::of_account`].
+    fn about_record(&self) -> Result<()> {
+        self.of_account().map_or(Ok(()), Err)
+    }
+
+    /// What a refused record is rejected with.
+    fn rejection(&self) -> Error;
+
+    /// The platform's words.
+    fn said(&self) -> String;
+
+    /// Whether a read that was refused so may be answered later, though its status (408, 5xx) does not say so.
+    fn passes(&self) -> bool {
+        false
+    }
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sent<R> {
+    /// Answered with 2xx.
+    Done(Reply),
+    /// Answered, and surely not applied.
+    Refused(R),
+    /// Not answered; it may have been applied. When its last byte left.
+    Doubt(i64),
+}
+
+impl Http {
+    /// A write under its name, that asks for JSON. Counts as `once` until said otherwise.
+    pub fn write(
+        &self,
+        method: impl Into<String>,
+        url: impl Into<String>,
+        key: OperationKey,
+    ) -> RequestBuilder {
+        let OperationKey { item, part, step } = key;
+        self.request(method, url)
+            .header("accept", super::JSON)
+            .key(item, part, step)
+    }
+}
+
+/// Names a write: the item's key (`*` for a request that serves several), which part of it, which step.
+pub fn key(
+    item: impl Into<String>,
+    part: impl Into<String>,
+    step: impl Into<String>,
+) -> OperationKey {
+    OperationKey {
+        item: item.into(),
+        part: part.into(),
+        step: step.into(),
+    }
+}
+
+/// Sends a write.
+///
+/// # Errors
+/// What ends the unit: the account is refused, the request cannot be sent, cancelled.
+pub async fn write<R: Refusal>(request: RequestBuilder) -> Result<Sent<R>> {
+    let reply = match request.send().await {
+        Ok(reply) => reply,
+        Err(HttpError::InDoubt(doubt)) => return Ok(Sent::Doubt(doubt.sent_at)),
+        Err(other) => return Err(other.into()),
+    };
+    if reply.ok() {
+        return Ok(Sent::Done(reply));
+    }
+    Ok(Sent::Refused(refused(&reply)?))
+}
+
+/// What an answer says that refuses a record.
+///
+/// # Errors
+/// What it says where it refuses the account.
+pub fn refused<R: Refusal>(reply: &Reply) -> Result<R> {
+    let refusal = R::read(reply);
+    refusal.about_record()?;
+    Ok(refusal)
+}
+
+/// What a read gave; `None` for 404.
+///
+/// # Errors
+/// Anything but 2xx and 404: see [`unread`].
+pub fn found<R: Refusal>(reply: Reply) -> Result<Option<Reply>> {
+    match reply.status {
+        404 => Ok(None),
+        200..=299 => Ok(Some(reply)),
+        _ => Err(unread::<R>(&reply)),
+    }
+}
+
+/// Reads JSON from a path; `None` for 404.
+///
+/// # Errors
+/// As [`found`].
+pub async fn get<R: Refusal>(http: &Http, path: &str) -> Result<Option<Reply>> {
+    found::<R>(http.get(path).header("accept", super::JSON).send().await?)
+}
+
+/// The error of a read that was answered with anything but 2xx.
+pub fn unread<R: Refusal>(reply: &Reply) -> Error {
+    let refusal = R::read(reply);
+    if let Some(error) = refusal.of_account() {
+        return error;
+    }
+    let text = format!("{}: {} {}", reply.what(), reply.status, refusal.said());
+    match reply.status {
+        403 => Error::Permission(text),
+        404 => Error::NotFound(text),
+        408 | 500..=599 => Error::Transient(text),
+        _ if refusal.passes() => Error::Transient(text),
+        _ => Error::Bug(text),
+    }
+}
