@@ -47,6 +47,21 @@ async fn work(seed: u64, shuffled: bool) -> Value {
             .post(&format!("tickets/{ticket}/notes"), note)
             .await
             .expect(201);
+        let file = [("attachments[]", "a.png", "image/png", vec![1])];
+        let notes = format!("tickets/{ticket}/notes");
+        let made = client
+            .form("POST", &notes, &[("body", "file")], &file)
+            .await
+            .expect(201);
+        let address = made.at("/attachments/0/attachment_url").as_str().unwrap();
+        let body = format!("<img src=\"{address}\"> http://127.0.0.1:{seed}/a/tickets/{ticket}");
+        client
+            .put(
+                &format!("conversations/{}", made.id()),
+                json!({"body": body}),
+            )
+            .await
+            .expect(200);
         let data = json!({"number": name, "who": contact, "ticket": ticket});
         let path = format!("custom_objects/schemas/{schema}/records");
         client.post(&path, json!({"data": data})).await.expect(200);
@@ -59,6 +74,11 @@ async fn two_runs_that_did_the_same_have_one_fingerprint() {
     let first = work(1, false).await;
     assert_eq!(first, work(2, true).await);
     let text = first.to_string();
+    assert!(
+        text.contains("http://127.0.0.1:port/a/tickets/Ticket a"),
+        "{text}"
+    );
+    assert!(text.contains("src=\\\"file:a.png\\\">"), "{text}");
     assert!(
         text.contains("see contact external:a and tickets/Ticket a"),
         "{text}"
