@@ -17,8 +17,9 @@ use transload_simulators::kustomer::{self, FULL_KEY, KLASSES, Kind, State, World
 
 use crate::destination::Destination;
 
-pub use held::{File, Held, Record, Records, Said, Slot, Thread, Ways};
+pub use held::{File, Held, Objects, Record, Records, Said, Slot, Thread, Ways};
 
+pub(crate) mod gorgias;
 mod held;
 pub(crate) mod salesforce;
 pub(crate) mod zendesk;

@@ -6,7 +6,7 @@ use std::ops::Deref;
 
 use serde_json::Value;
 use transload_simulators::common::{Account, Clock};
-use transload_simulators::{salesforce, zendesk};
+use transload_simulators::{gorgias, salesforce, zendesk};
 
 use crate::compare::{self, Held, Ways};
 use crate::lab::LabConfig;
@@ -46,14 +46,14 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
 }
 
 /// The connectors of all of them.
-pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce"];
+pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce", "gorgias"];
 
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
 /// `blocking`.
 #[macro_export]
 macro_rules! destinations {
     (@all $what:tt) => {
-        $crate::destinations!(@each $what zendesk salesforce);
+        $crate::destinations!(@each $what zendesk salesforce gorgias);
     };
     (@each $what:tt $($vendor:ident)+) => {
         $($crate::destinations!(@tests $vendor $what);)+
@@ -89,6 +89,7 @@ macro_rules! for_destination {
         match $name {
             "zendesk" => Some($function::<transload_simulators::zendesk::Simulator>($($argument),*).await),
             "salesforce" => Some($function::<transload_simulators::salesforce::Simulator>($($argument),*).await),
+            "gorgias" => Some($function::<transload_simulators::gorgias::Simulator>($($argument),*).await),
             _ => None,
         }
     };
@@ -259,5 +260,86 @@ impl Destination for salesforce::Simulator {
 
     fn held(&self) -> Held {
         compare::salesforce::held(&self.snapshot())
+    }
+}
+
+impl Destination for gorgias::Simulator {
+    const PLUGIN: &'static str = "gorgias";
+    const WAYS: Ways = compare::gorgias::WAYS;
+    const ACCEPT: &'static [&'static str] = &[
+        "rules",
+        "mails",
+        "surveys",
+        "webhooks",
+        "services",
+        "notes-in-shop",
+        "billing",
+        "fields-stay",
+        "invitations",
+        "stand-in",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/api/tickets"),
+        ("POST", "/api/tickets/*/messages"),
+        ("POST", "/api/customers"),
+        ("POST", "/api/teams"),
+        ("POST", "/api/tags"),
+        ("POST", "/api/custom-fields"),
+        ("POST", "/api/satisfaction-surveys"),
+        ("POST", "/api/upload"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = gorgias::Preexisting::default();
+        Self::new(gorgias::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            preexisting: gorgias::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                teams: if config.few {
+                    vec![]
+                } else {
+                    usual.teams.clone()
+                },
+                // What its admin switches off for a migration, since no request can (side effects `rules` and `services`).
+                rules: false,
+                services: gorgias::Services::none(),
+                ..usual
+            },
+            ..gorgias::Config::default()
+        })
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "account = \"acme\"\nbase_url = \"{base_url}/api\"\nauth = \"api-key\"\n\
+             email = \"admin@acme.example\"\napi_key = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        let tickets = self.snapshot().tickets.into_iter();
+        tickets
+            .filter(|t| t.external_id.is_some() && t.trashed_at.is_none())
+            .count() as u64
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        let mut state = Self::state_fingerprint(self);
+        // Nothing deletes a field: those that a rollback archives stay (side effect `fields-stay`).
+        if let Some(deleted) = state.get_mut("deleted").and_then(Value::as_object_mut) {
+            deleted.remove("custom_fields");
+        }
+        state
+    }
+
+    fn held(&self) -> Held {
+        compare::gorgias::held(&self.snapshot())
     }
 }

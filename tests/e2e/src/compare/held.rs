@@ -143,17 +143,25 @@ pub struct Ways {
     pub in_order: bool,
     /// An agent's address can be a customer's, too.
     pub agents_may_write_in: bool,
-    /// Companies and custom objects have objects of their own there. Else a company's name stands with its customers, and what becomes
-    /// of custom objects is not compared.
+    /// Companies have objects of their own there. Else their name stands with their customers.
     pub has_companies: bool,
-    /// See `has_companies`.
-    pub has_objects: bool,
+    /// What holds records of custom objects.
+    pub objects: Objects,
     /// Files without bytes are refused.
     pub refuses_empty_files: bool,
     /// Bytes of a file above which it is named only.
     pub largest_file: u64,
     /// Bytes from which on a source card may have been cut.
     pub full_card: usize,
+}
+
+/// What holds records of custom objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objects {
+    /// Records of their own, with links.
+    Themselves,
+    /// The customer or the conversation that they belong to; one that belongs to neither is exported.
+    WithTheirPeople,
 }
 
 /// Whether two texts are the same but for blanks around them.
@@ -653,14 +661,18 @@ impl<'s> Side<'s> {
 
     fn objects(&mut self) {
         for (id, json) in live(self.world, Kind::KObject) {
-            if !self.ways.has_objects {
-                self.found
-                    .explain("custom objects, which the destination has no object for");
-                continue;
-            }
             let what = format!("custom object {id}");
             let Some(record) = one(&self.held.objects, &id) else {
-                self.found.misses(format!("{what} is not there"));
+                let is_alone = ["customer", "conversation"].iter().all(|relation| {
+                    let other = text(&json, &format!("/relationships/{relation}/data/id"));
+                    !matches!(self.world.state(other), Some(State::Live))
+                });
+                if self.ways.objects == Objects::WithTheirPeople && is_alone {
+                    self.found
+                        .explain("custom objects of nobody, which are exported");
+                } else {
+                    self.found.misses(format!("{what} is not there"));
+                }
                 continue;
             };
             self.found.count("custom objects");
@@ -679,7 +691,8 @@ impl<'s> Side<'s> {
                 ("company", &self.held.companies, &record.company),
             ] {
                 let other = text(&json, &format!("/relationships/{relation}/data/id"));
-                if let Some(other) = one(records, other) {
+                let is_link = self.ways.objects == Objects::Themselves;
+                if let Some(other) = one(records, other).filter(|_| is_link) {
                     let wanted = Some(other.id.clone());
                     self.found
                         .equal(&format!("{what}: {relation}"), &wanted, found);

@@ -43,7 +43,7 @@ pub(crate) const WAYS: Ways = Ways {
     in_order: false,
     agents_may_write_in: true,
     has_companies: true,
-    has_objects: true,
+    objects: held::Objects::Themselves,
     largest_file: u64::MAX,
     refuses_empty_files: true,
     full_card: 130_000,

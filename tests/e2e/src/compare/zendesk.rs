@@ -35,7 +35,7 @@ pub(crate) const WAYS: Ways = Ways {
     in_order: true,
     agents_may_write_in: false,
     has_companies: true,
-    has_objects: true,
+    objects: held::Objects::Themselves,
     largest_file: u64::MAX,
     refuses_empty_files: false,
     // A card is cut where the record is full.

@@ -9,10 +9,10 @@
 //! | `switches` | what a test may choose |
 //! | `model`, `state` | content, indexes, the queue of what is due |
 //! | `answer`, `read`, `call` | shapes of answers, strict reading of bodies, one request, paging |
-//! | `auth`, `account` | who calls and what the role and the scopes open; what the account is |
+//! | `auth`, `account` | who calls and what the role and the scopes open; what the account is, the trail of events |
 //! | `customers`, `users`, `teams`, `tags`, `fields` | the records a migration makes |
 //! | `tickets`, `messages`, `surveys`, `files` | tickets with their messages, satisfaction, uploads |
-//! | `jobs`, `search`, `events` | bulk deletion, finding, the trail of events |
+//! | `jobs`, `search` | bulk deletion, finding |
 //! | `rules` | rules and whatever else of the account acts on its own |
 //! | `seed`, `foreign`, `snapshot` | what was there before, what others do, looking at it all |
 //!
@@ -46,7 +46,7 @@
 //! | `PUT`, `DELETE customers/{id}/custom-fields/{field}` | one value | §7 |
 //! | `PUT customers/merge?source_id=&target_id=` | irreversible; 409 when both have data of one integration | §7 |
 //! | `GET users` | paged; filters `email`, `external_id`, `search`, `roles` | §4, §8 |
-//! | `POST users`, `GET`, `PUT`, `DELETE users/{id}` | id 0 is the caller (reading only); a new one is invited by mail | §1, §8 |
+//! | `POST users`, `GET`, `PUT`, `DELETE users/{id}` | id 0 is the caller, but not for deleting; a new one is invited by mail | §1, §8 |
 //! | `GET teams`, `POST teams`, `GET`, `PUT`, `DELETE teams/{id}` | members replaced as a whole; tickets lose a deleted team | §8 |
 //! | `GET tags` | paged; `search` in any case | §4, §8 |
 //! | `POST tags`, `GET`, `PUT`, `DELETE tags/{id}`, `DELETE tags` `{"ids"}` | refused when a rule or macro uses it; views that use it are switched off | §8 |
@@ -63,7 +63,7 @@
 //! | `GET`, `PUT`, `DELETE tickets/{id}/messages/{message}` | `PUT` wants `channel`, `from_agent`, `via`; the deletion answers 200 *empty* | §6, §13 |
 //! | `GET tickets/{id}/tags` | `{"data":[…]}`, not paged | §4 |
 //! | `POST`, `PUT`, `DELETE tickets/{id}/tags` `{"ids","names"}` | adds (201 *empty*), replaces (202 *empty*), takes away (204) | §6 |
-//! | `GET`, `PUT tickets/{id}/custom-fields` | `{"data":[…]}`; a bare array in | §4, §6 |
+//! | `GET`, `PUT tickets/{id}/custom-fields` | `{"data":[…]}`; a bare array both ways when changed, what is not named stays | §4, §6 |
 //! | `PUT`, `DELETE tickets/{id}/custom-fields/{field}` | one value | §6 |
 //! | `GET satisfaction-surveys` | paged, without filters: a ticket shows its own | §9 |
 //! | `POST satisfaction-surveys`, `GET`, `PUT satisfaction-surveys/{id}` | one for a ticket; `PUT` replaces all and wants both numbers again | §9 |
@@ -91,7 +91,12 @@
 //! | a survey is sent | a ticket that an agent answered is closed, while the account sends surveys; `should_send_datetime` | outbox `survey` | §9, §12 |
 //! | a user is invited | `POST users` | outbox `invitation` | §8 |
 //! | a webhook fires | an HTTP integration is active | outbox `webhook` | §12 |
-//! | the rest of [`Services`] | as it says there | automation log | §12 |
+//! | macros and actions run | a message names some | automation log `macro` | §6 |
+//! | the rest of [`Services`] | as it says there | automation log `sla`, `auto-assignment`, `ai-agent`, outbox `notice`, `shop` | §12 |
+//!
+//! What other people do meanwhile is done by methods of [`Simulator`]: [`Simulator::edit_ticket`], [`Simulator::add_note`],
+//! [`Simulator::receive_mail`], [`Simulator::merge_customers`] and others; [`Simulator::set_rule_active`] and
+//! [`Simulator::set_services`] are what an admin prepares.
 //!
 //! # Switches
 //!

@@ -235,7 +235,7 @@ fn put(call: &mut Call<'_>, id: &str) -> Outcome {
 
 fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
     call.only(&[])?;
-    let id = number(call, id)?;
+    let id = call.id(id)?;
     let user = call.state.user(id)?;
     if !ROLES.contains(&user.role.as_str()) {
         return Err(Failure::Forbidden);

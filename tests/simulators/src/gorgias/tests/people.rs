@@ -300,6 +300,7 @@ async fn a_deleted_users_messages_lose_their_sender_or_keep_it() {
         body["messages"][1]["sender"]["id"] = json!(user);
         body["assignee_user"] = json!({"id": user});
         let ticket = client.ticket(body).await;
+        client.delete("users/0").await.expect(404);
         client.delete(&format!("users/{user}")).await.expect(204);
         let ticket = client.get(&format!("tickets/{ticket}")).await;
         assert!(ticket.at("/assignee_user").is_null());
