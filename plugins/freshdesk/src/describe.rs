@@ -232,7 +232,12 @@ fn kinds() -> Vec<KindSupport> {
             updates: vec![
                 update("open", added.to_vec(), false, wakes),
                 update("closed", added.to_vec(), false, wakes),
-                update("archived", vec![UpdateMode::Frozen], true, "archived tickets are read-only"),
+                update(
+                    "archived",
+                    vec![UpdateMode::Frozen],
+                    true,
+                    "archived tickets are read-only",
+                ),
             ],
             // A ticket and five notes, which is what six messages are, and some of a job that closes.
             ..base(Kind::Conversation, 20, 61, 10)

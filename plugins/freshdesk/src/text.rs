@@ -87,11 +87,7 @@ fn flowing_text(html: &str) -> Option<String> {
     while let Some(c) = rest.chars().next() {
         if c == '<' {
             let (tag, after) = rest.split_once('>')?;
-            if !tag
-                .strip_prefix("<br")?
-                .trim_matches([' ', '/'])
-                .is_empty()
-            {
+            if !tag.strip_prefix("<br")?.trim_matches([' ', '/']).is_empty() {
                 return None;
             }
             shown.push(Shown::Break);
@@ -180,7 +176,10 @@ fn character(html: &str) -> Option<(char, &str)> {
 
 /// A body under its line, as it is sent. It has a wrapping of its own, so that there is one whatever Freshdesk does.
 pub fn wrapped(facts: &[String], html: &str) -> String {
-    format!("<div>{}</div>", html_with_lead(lead(facts).as_deref(), html))
+    format!(
+        "<div>{}</div>",
+        html_with_lead(lead(facts).as_deref(), html)
+    )
 }
 
 /// The facts above a body and the body, of what came back.
@@ -252,7 +251,10 @@ mod tests {
 
     #[test]
     fn plain_text_looks_the_same_in_html() {
-        assert_eq!(html_of("a  b\n c\r\nd < e"), "a&nbsp; b<br>&nbsp;c<br>\nd &lt; e");
+        assert_eq!(
+            html_of("a  b\n c\r\nd < e"),
+            "a&nbsp; b<br>&nbsp;c<br>\nd &lt; e"
+        );
         assert_eq!(html_of("x\ty"), "x&nbsp;&nbsp;&nbsp;\ty");
         assert_eq!(html_of("a\u{a0}b"), "a&nbsp;b");
         assert_eq!(html_of("a \u{a0}b"), "<pre>\na \u{a0}b</pre>");
@@ -265,13 +267,17 @@ mod tests {
             assert_eq!(unwrapped(html), html);
             assert_eq!(opened(&wrapped(&[], html)), (None, html));
         }
-        assert_eq!(unwrapped("<div dir=\"ltr\"><div>a</div></div>"), "<div>a</div>");
+        assert_eq!(
+            unwrapped("<div dir=\"ltr\"><div>a</div></div>"),
+            "<div>a</div>"
+        );
     }
 
     #[test]
     fn a_text_that_begins_like_our_line_comes_back_whole() {
         let text = "[Migrated: x] mine";
-        let (_, body) = opened(&wrapped(&[], &html_of(text))).to_owned();
+        let whole = wrapped(&[], &html_of(text));
+        let (_, body) = opened(&whole);
         assert_eq!(text_of(body), text);
     }
 

@@ -14,13 +14,13 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, continued_marker, file_name, first_time, image_names, is_further_part, message_card, message_facts,
-    message_part, no_bytes, part_of, skip, skipped,
+    Holds, continued_marker, file_name, first_time, image_names, is_further_part, message_card,
+    message_facts, message_part, no_bytes, part_of, skip, skipped,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
-    Author, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss,
-    Message, Reference, Text, Visibility,
+    Author, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference,
+    Text, Visibility,
 };
 use transload_sdk::words::{self, Words, placeholder_name};
 
@@ -126,14 +126,21 @@ impl Said {
 
     /// One more fact for the line, before the number of a piece, which ends it.
     pub fn also(&mut self, fact: String) {
-        let numbered = self.facts.last().is_some_and(|last| last.starts_with("part "));
+        let numbered = self
+            .facts
+            .last()
+            .is_some_and(|last| last.starts_with("part "));
         let at = self.facts.len() - usize::from(numbered);
         self.facts.insert(at, fact);
     }
 
     /// By what it is known again among the notes of its ticket.
     pub fn known_by(&self, channel: bool) -> String {
-        known_by(self.public, channel.then(|| map::iso(self.at)), &self.body())
+        known_by(
+            self.public,
+            channel.then(|| map::iso(self.at)),
+            &self.body(),
+        )
     }
 }
 
@@ -233,7 +240,15 @@ pub fn map_thread(
     }
 
     let mut fields = ticket_fields(item, conversation, &requester, &mut card, &mut losses);
-    let custom = custom_fields(item, thread, conversation, created, around, &mut card, &mut losses);
+    let custom = custom_fields(
+        item,
+        thread,
+        conversation,
+        created,
+        around,
+        &mut card,
+        &mut losses,
+    );
     fields.insert("custom_fields".to_owned(), Json::Object(custom));
     let tags = tags(conversation, around, &mut card, &mut losses);
     fields.insert("tags".to_owned(), json!(tags));
@@ -365,12 +380,14 @@ fn ticket_fields(
     set("subject", json!(short));
     set("requester_id", json!(requester.id));
     let priority = slot(item, "priority");
-    let priority =
-        priority.or_else(|| conversation.priority.as_ref().map(map::default_priority));
+    let priority = priority.or_else(|| conversation.priority.as_ref().map(map::default_priority));
     set("priority", json!(priority.unwrap_or(1)));
     let source = slot(item, "channel");
     let channel = conversation.channels.first().map(String::as_str);
-    set("source", json!(source.unwrap_or_else(|| default_source(channel))));
+    set(
+        "source",
+        json!(source.unwrap_or_else(|| default_source(channel))),
+    );
 
     let assignee = conversation.assignees.first();
     if let Some(id) = assignee.and_then(map::numeric_target) {
@@ -445,7 +462,10 @@ fn custom_fields(
         url.filter(|url| url.chars().count() <= TEXT_CHARS),
     );
     own(own_field::CREATED, around.words.day(created));
-    own(own_field::CLOSED, closed.and_then(|at| around.words.day(at)));
+    own(
+        own_field::CLOSED,
+        closed.and_then(|at| around.words.day(at)),
+    );
     for field in &head.fields {
         match map::place(field, around.choices, around.words) {
             Ok((target, value)) if target.on == Some(Owner::Ticket) => {
@@ -546,7 +566,12 @@ fn card_notes(card: &str, around: &Surroundings<'_>, at: i64) -> Vec<Said> {
         };
         Said {
             html: text::html_of(piece),
-            ..own(&format!("card:{}", index + 1), around.state.me, at, vec![line])
+            ..own(
+                &format!("card:{}", index + 1),
+                around.state.me,
+                at,
+                vec![line],
+            )
         }
     };
     pieces.iter().enumerate().map(note).collect()
@@ -572,7 +597,9 @@ fn in_tickets(first: Draft, notes: Vec<Said>, around: &Surroundings<'_>) -> Vec<
         }
         let next = continued_marker(&first.marker, number);
         let line = format!("{CONTINUES}in the ticket with source id {next}");
-        draft.notes.push(own("continues", around.state.me, at, vec![line]));
+        draft
+            .notes
+            .push(own("continues", around.state.me, at, vec![line]));
         tickets.push(draft);
         draft = following(&first, next, number, around);
     }
@@ -581,7 +608,10 @@ fn in_tickets(first: Draft, notes: Vec<Said>, around: &Surroundings<'_>) -> Vec<
 fn following(first: &Draft, marker: String, number: usize, around: &Surroundings<'_>) -> Draft {
     let mut fields = first.fields.clone();
     let tail = format!(" (part {number})");
-    let subject = fields.get("subject").and_then(Json::as_str).unwrap_or_default();
+    let subject = fields
+        .get("subject")
+        .and_then(Json::as_str)
+        .unwrap_or_default();
     let (short, _) = text::cut(subject, SUBJECT_CHARS - tail.len());
     let subject = format!("{short}{tail}");
     fields.insert("subject".to_owned(), json!(subject));
@@ -600,7 +630,12 @@ fn following(first: &Draft, marker: String, number: usize, around: &Surroundings
     Draft {
         marker,
         fields,
-        opening: own(&part, requester.unwrap_or_default(), first.created, vec![line]),
+        opening: own(
+            &part,
+            requester.unwrap_or_default(),
+            first.created,
+            vec![line],
+        ),
         notes: Vec::new(),
         ..first.clone()
     }
@@ -654,11 +689,19 @@ impl Speech<'_, '_> {
         if let Some(name) = &by.named {
             facts.push(format!("written by {name}"));
             let note = "has no account here: named above the text";
-            self.losses.push(loss("message.author", Fidelity::Converted, note));
+            self.losses
+                .push(loss("message.author", Fidelity::Converted, note));
         }
         let words = self.card.words().clone();
         message_facts(message, &words, &mut facts);
-        let on_card = message_card(head, message, self.subject, Holds::Text, &words, self.losses);
+        let on_card = message_card(
+            head,
+            message,
+            self.subject,
+            Holds::Text,
+            &words,
+            self.losses,
+        );
         self.card.message(self.number, &on_card);
 
         let mut files = Vec::new();
@@ -750,7 +793,8 @@ impl Speech<'_, '_> {
         let pieces = text::pieces(body, BODY_BYTES - LEAD_BYTES);
         if pieces.len() > 1 {
             let note = "longer than a note may be: stands in several";
-            self.losses.push(loss("message.text", Fidelity::Converted, note));
+            self.losses
+                .push(loss("message.text", Fidelity::Converted, note));
         }
         pieces.into_iter().map(text::html_of).collect()
     }
@@ -762,7 +806,11 @@ impl Speech<'_, '_> {
         let first_files = groups.next().unwrap_or_default();
         let texts = bodies.len();
         let bodies = bodies.into_iter().enumerate().map(|(index, html)| {
-            let files = if index == 0 { first_files.clone() } else { Vec::new() };
+            let files = if index == 0 {
+                first_files.clone()
+            } else {
+                Vec::new()
+            };
             (html, files)
         });
         let further = groups.map(|files| (String::new(), files));

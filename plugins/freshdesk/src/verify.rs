@@ -330,7 +330,11 @@ fn field(name: &str, value: &Value) -> Field {
             types::Value::Integer,
         ),
         Value::Array(list) => {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = |value: &Value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            };
             types::Value::Choices(list.iter().map(text).collect())
         }
         other => types::Value::Json(other.to_string()),

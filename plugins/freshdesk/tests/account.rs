@@ -20,7 +20,10 @@ use transload_simulators::freshdesk::{ChannelApi, FieldPaths, Plan};
 async fn surveyed(account: &Account) -> SurveyReport {
     let harness = account.harness();
     let report = Freshdesk::survey(&harness.context()).await.unwrap();
-    let mutating = harness.exchanges().into_iter().filter(|e| e.request.method != "GET");
+    let mutating = harness
+        .exchanges()
+        .into_iter()
+        .filter(|e| e.request.method != "GET");
     assert_eq!(mutating.count(), 0, "a survey reads only");
     report
 }
@@ -81,11 +84,18 @@ async fn the_plan_says_whether_times_are_kept_and_the_run_does_as_it_says() {
         let report = surveyed(&account).await;
         let said = codes(&report).contains(&"channel-api");
         assert_eq!(said, there, "{position:?}");
-        assert_eq!(codes(&report).contains(&"no-channel-api"), !there, "{position:?}");
+        assert_eq!(
+            codes(&report).contains(&"no-channel-api"),
+            !there,
+            "{position:?}"
+        );
         account.prepare().await;
         assert_eq!(account.prepared().channel, there, "{position:?}");
         let tickets = account.snapshot().tickets;
-        assert!(tickets.iter().all(|t| t.import_id.is_none()), "the probe makes nothing");
+        assert!(
+            tickets.iter().all(|t| t.import_id.is_none()),
+            "the probe makes nothing"
+        );
     }
 }
 
@@ -96,22 +106,42 @@ async fn a_survey_names_required_fields_slots_and_what_the_plan_lacks() {
         config.preexisting.required_fields = true;
     });
     let report = surveyed(&account).await;
-    let required = codes(&report).iter().filter(|code| **code == "required-field").count();
+    let required = codes(&report)
+        .iter()
+        .filter(|code| **code == "required-field")
+        .count();
     assert_eq!(required, 2, "{:?}", report.notices);
     let support = report.support.unwrap();
     assert!(support.kinds.iter().all(|k| k.kind != Kind::CustomObject));
-    let status = report.slots.iter().find(|slot| slot.name == "status").unwrap();
+    let status = report
+        .slots
+        .iter()
+        .find(|slot| slot.name == "status")
+        .unwrap();
     let values: Vec<&str> = status.values.iter().map(|v| v.value.as_str()).collect();
     for value in ["2", "3", "4", "5"] {
         assert!(values.contains(&value), "{values:?}");
     }
     for slot in &report.slots {
         for (_, value) in &slot.defaults {
-            assert!(slot.values.iter().any(|v| v.value == *value), "{} {value}", slot.name);
+            assert!(
+                slot.values.iter().any(|v| v.value == *value),
+                "{} {value}",
+                slot.name
+            );
         }
     }
-    assert!(report.agents.iter().any(|a| a.email.as_deref() == Some("dana@acme.example")));
-    let bytes = report.allowances.iter().find(|a| a.name == "file-bytes").unwrap();
+    assert!(
+        report
+            .agents
+            .iter()
+            .any(|a| a.email.as_deref() == Some("dana@acme.example"))
+    );
+    let bytes = report
+        .allowances
+        .iter()
+        .find(|a| a.name == "file-bytes")
+        .unwrap();
     assert_eq!(bytes.limit, Some(20 * 1024 * 1024));
 }
 
@@ -130,7 +160,11 @@ async fn what_prepare_makes_is_found_the_next_time_and_taken_back_by_whoever_mad
         assert_eq!(account.prepare_on(harness).await, 1, "{paths:?}");
         assert_same(&after, &account.sim.state_fingerprint(), "the same run");
         assert_undone(&account.rollback(UndoMode::Careful).await, "");
-        assert_same(&before, &account.sim.state_fingerprint(), &format!("{paths:?}"));
+        assert_same(
+            &before,
+            &account.sim.state_fingerprint(),
+            &format!("{paths:?}"),
+        );
     }
 }
 
@@ -154,9 +188,13 @@ async fn a_plan_without_contact_fields_takes_people_all_the_same() {
         merged_from: vec!["c0".to_owned()],
         ..Customer::empty()
     };
-    account.written(Kind::Customer, vec![customer("c1", Vec::new(), ana)]).await;
+    account
+        .written(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+        .await;
     let snapshot = account.snapshot();
-    let contact = snapshot.contact_by_external_id("old-desk:org1:customer:c1").unwrap();
+    let contact = snapshot
+        .contact_by_external_id("old-desk:org1:customer:c1")
+        .unwrap();
     let card = contact.description.as_deref().unwrap();
     assert!(card.contains("merged ids: c0"), "{card}");
     assert_undone(&account.rollback(UndoMode::Careful).await, "");

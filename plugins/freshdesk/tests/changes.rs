@@ -22,7 +22,9 @@ async fn loaded(timed: bool, status: ConversationStatus) -> (Account, Reference,
     let ana = customer(account.contact("Ana", "ana@example.com"));
     let mut item = talk(&account, "v1", &ana);
     conversation(&mut item, |c| c.status = status);
-    let outcomes = account.written(Kind::Conversation, vec![item.clone()]).await;
+    let outcomes = account
+        .written(Kind::Conversation, vec![item.clone()])
+        .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     (account, ana, item)
 }
@@ -48,7 +50,9 @@ fn grown(account: &Account, ana: &Reference, status: ConversationStatus) -> Item
     let mut item = talk(account, "v1", ana);
     let mut thread = item.thread().unwrap();
     let at = AT + 3_600_000;
-    thread.parts.push(said("m5", Author::Person(ana.clone()), "Still here?", at));
+    thread
+        .parts
+        .push(said("m5", Author::Person(ana.clone()), "Still here?", at));
     item.body = thread.into();
     conversation(&mut item, |c| {
         c.status = status;
@@ -67,10 +71,24 @@ async fn a_thread_that_did_not_change_stays_as_it_is() {
     let before = account.sim.state_fingerprint();
     let again = later(&account, &item);
     let harness = account.harness();
-    let outcomes = account.written_on(harness, Kind::Conversation, vec![again]).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
-    assert!(outcomes[0].losses.iter().all(|loss| loss.field != "conversation"));
-    assert_same(&before, &account.sim.state_fingerprint(), "nothing was sent");
+    let outcomes = account
+        .written_on(harness, Kind::Conversation, vec![again])
+        .await;
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
+    assert!(
+        outcomes[0]
+            .losses
+            .iter()
+            .all(|loss| loss.field != "conversation")
+    );
+    assert_same(
+        &before,
+        &account.sim.state_fingerprint(),
+        "nothing was sent",
+    );
 }
 
 #[tokio::test]
@@ -88,17 +106,32 @@ async fn what_was_said_since_is_added_to_open_and_to_closed_tickets() {
             let first = account.ticket("v1").0;
             let item = grown(&account, &ana, is.clone());
             let outcomes = account.written(Kind::Conversation, vec![item]).await;
-            assert!(matches!(outcomes[0].status, Status::Updated), "{case}: {outcomes:?}");
+            assert!(
+                matches!(outcomes[0].status, Status::Updated),
+                "{case}: {outcomes:?}"
+            );
             let (ticket, notes) = account.ticket("v1");
             assert_eq!(ticket.id, first.id, "{case}");
-            let wanted = if is == ConversationStatus::Closed { 5 } else { 2 };
+            let wanted = if is == ConversationStatus::Closed {
+                5
+            } else {
+                2
+            };
             assert_eq!(ticket.status, wanted, "{case}");
             assert_eq!(ticket.source, 1, "{case}");
             assert_eq!(notes.len(), 4, "{case}");
             assert!(notes[3].body.contains("Still here?"), "{case}");
             if timed {
-                assert_eq!(ticket.updated_at.timestamp(), (AT + 3_600_000) / 1_000, "{case}");
-                assert_eq!(notes[3].created_at.timestamp(), (AT + 3_600_000) / 1_000, "{case}");
+                assert_eq!(
+                    ticket.updated_at.timestamp(),
+                    (AT + 3_600_000) / 1_000,
+                    "{case}"
+                );
+                assert_eq!(
+                    notes[3].created_at.timestamp(),
+                    (AT + 3_600_000) / 1_000,
+                    "{case}"
+                );
             }
             // Only what the second run did is taken back.
             let second = outcomes[0].effects.clone();
@@ -143,10 +176,18 @@ async fn undo(
 async fn what_somebody_changed_here_is_not_changed_again() {
     let (account, ana, _) = loaded(false, ConversationStatus::Open).await;
     let id = account.ticket("v1").0.id;
-    owner(&account, "PUT", &format!("tickets/{id}"), json!({"source": 3}));
+    owner(
+        &account,
+        "PUT",
+        &format!("tickets/{id}"),
+        json!({"source": 3}),
+    );
     let item = grown(&account, &ana, ConversationStatus::Open);
     let outcomes = account.written(Kind::Conversation, vec![item]).await;
-    assert!(matches!(outcomes[0].status, Status::Updated), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Updated),
+        "{outcomes:?}"
+    );
     assert_eq!(account.ticket("v1").0.source, 3);
 }
 
@@ -164,13 +205,24 @@ async fn another_projects_ticket_and_an_archived_one_are_left() {
         },
     );
     let outcomes = account.written(Kind::Conversation, vec![found]).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
-    assert!(outcomes[0].losses.iter().any(|loss| loss.field == "conversation"));
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
+    assert!(
+        outcomes[0]
+            .losses
+            .iter()
+            .any(|loss| loss.field == "conversation")
+    );
 
     account.sim.harness().clock.advance(121 * 24 * 3_600_000);
     let item = grown(&account, &ana, ConversationStatus::Closed);
     let outcomes = account.written(Kind::Conversation, vec![item]).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
     assert_eq!(account.ticket("v1").1.len(), 3);
     // An archived ticket has a way of its own into the trash.
     assert_undone(&account.rollback(UndoMode::Careful).await, "archived");
@@ -194,10 +246,18 @@ async fn a_rollback_takes_the_tickets_and_nothing_else() {
         let loaded = account.sim.state_fingerprint();
         let seen = account.rollback(UndoMode::Preview).await;
         assert_undone(&seen, "preview");
-        assert_same(&loaded, &account.sim.state_fingerprint(), "a preview only looks");
+        assert_same(
+            &loaded,
+            &account.sim.state_fingerprint(),
+            "a preview only looks",
+        );
         assert_undone(&account.rollback(UndoMode::Careful).await, "careful");
         account.sim.empty_trash();
-        assert_same(&before, &account.sim.state_fingerprint(), "as it was before");
+        assert_same(
+            &before,
+            &account.sim.state_fingerprint(),
+            "as it was before",
+        );
         assert_undone(&account.rollback(UndoMode::Careful).await, "again");
     }
 }
@@ -213,22 +273,42 @@ async fn a_ticket_that_somebody_changed_or_wrote_in_is_a_conflict_until_it_is_fo
         let ticket = format!("tickets/{id}");
         let marker = account.prepared().ticket_fields["marker"].clone();
         match change {
-            "note" => owner(&account, "POST", &format!("{ticket}/notes"), json!({"body": "mine"})),
+            "note" => owner(
+                &account,
+                "POST",
+                &format!("{ticket}/notes"),
+                json!({"body": "mine"}),
+            ),
             "subject" => owner(&account, "PUT", &ticket, json!({"subject": "mine"})),
             "status" => owner(&account, "PUT", &ticket, json!({"status": 2})),
-            _ => owner(&account, "PUT", &ticket, json!({"custom_fields": {marker: "mine"}})),
+            _ => owner(
+                &account,
+                "PUT",
+                &ticket,
+                json!({"custom_fields": {marker: "mine"}}),
+            ),
         }
         for mode in [UndoMode::Preview, UndoMode::Careful] {
             let conflicts = account.rollback(mode).await;
-            let conflicts = conflicts.iter().filter(|o| o.status == UndoStatus::Conflict);
+            let conflicts = conflicts
+                .iter()
+                .filter(|o| o.status == UndoStatus::Conflict);
             assert_eq!(conflicts.count(), 1, "{change}, {mode:?}");
         }
         let left = account.snapshot();
-        let live = left.tickets.iter().filter(|t| t.deleted_at.is_none() && t.id >= id);
+        let live = left
+            .tickets
+            .iter()
+            .filter(|t| t.deleted_at.is_none() && t.id >= id);
         assert_eq!(live.count(), 1, "{change}");
         assert_undone(&account.rollback(UndoMode::Force).await, change);
         let left = account.snapshot();
-        assert!(left.tickets.iter().all(|t| t.id < id || t.deleted_at.is_some()), "{change}");
+        assert!(
+            left.tickets
+                .iter()
+                .all(|t| t.id < id || t.deleted_at.is_some()),
+            "{change}"
+        );
     }
 }
 
@@ -236,6 +316,14 @@ async fn a_ticket_that_somebody_changed_or_wrote_in_is_a_conflict_until_it_is_fo
 async fn a_ticket_that_the_account_closed_by_itself_is_no_conflict() {
     let (account, ..) = loaded(false, ConversationStatus::Closed).await;
     let id = account.ticket("v1").0.id;
-    owner(&account, "PUT", &format!("tickets/{id}"), json!({"status": 4}));
-    assert_undone(&account.rollback(UndoMode::Careful).await, "resolved or closed");
+    owner(
+        &account,
+        "PUT",
+        &format!("tickets/{id}"),
+        json!({"status": 4}),
+    );
+    assert_undone(
+        &account.rollback(UndoMode::Careful).await,
+        "resolved or closed",
+    );
 }

@@ -12,7 +12,8 @@ mod support;
 
 use serde_json::Value as Json;
 use support::{
-    Account, agent, assert_same, assert_undone, company, customer, definition, field, link, record, team, with_options,
+    Account, agent, assert_same, assert_undone, company, customer, definition, field, link, record,
+    team, with_options,
 };
 use transload_plugin_freshdesk::Freshdesk;
 use transload_plugin_freshdesk::write::schema::sheet;
@@ -49,13 +50,23 @@ fn items(account: &Account, kind: &Kind) -> Vec<Item> {
             agent("a2", "Eve", "eve@acme.example", Vec::new(), Vec::new()),
         ],
         Kind::FieldDefinition => vec![
-            definition(owner(Kind::Conversation), "promisedAt", "Promised", FieldType::Moment),
+            definition(
+                owner(Kind::Conversation),
+                "promisedAt",
+                "Promised",
+                FieldType::Moment,
+            ),
             definition(owner(Kind::Company), "rankNum", "Rank", FieldType::Integer),
             with_options(
                 definition(owner(Kind::Customer), "tierStr", "Tier", FieldType::Choice),
                 &[("gold", "Gold"), ("silver", "Silver")],
             ),
-            definition(owner(Kind::CustomObject), "formerId", "Former", FieldType::Text),
+            definition(
+                owner(Kind::CustomObject),
+                "formerId",
+                "Former",
+                FieldType::Text,
+            ),
         ],
         Kind::Company => {
             let at = account.field_at("company", "rankNum");
@@ -94,8 +105,18 @@ fn items(account: &Account, kind: &Kind) -> Vec<Item> {
             let order = |id: &str| known(Kind::CustomObject, id);
             vec![
                 link("Former", order("o2"), order("o1"), None),
-                link("ordersId", known(Kind::Customer, "c1"), order("o1"), Some(0)),
-                link("friendsId", order("o1"), known(Kind::Customer, "c2"), Some(0)),
+                link(
+                    "ordersId",
+                    known(Kind::Customer, "c1"),
+                    order("o1"),
+                    Some(0),
+                ),
+                link(
+                    "friendsId",
+                    order("o1"),
+                    known(Kind::Customer, "c2"),
+                    Some(0),
+                ),
             ]
         }
         other => panic!("{other:?}"),
@@ -128,8 +149,10 @@ fn orders() -> SchemaSpec {
             _ => None,
         },
     };
-    let mut fields: Vec<SchemaFieldSpec> =
-        sheet::ALL.iter().map(|(label, kind)| field(label, kind)).collect();
+    let mut fields: Vec<SchemaFieldSpec> = sheet::ALL
+        .iter()
+        .map(|(label, kind)| field(label, kind))
+        .collect();
     fields.push(field("Former", "RELATIONSHIP"));
     SchemaSpec {
         name: "order".to_owned(),
@@ -199,9 +222,15 @@ async fn every_loss(settings: &[(&str, Json)], lossy: &[Kind]) {
     }
     let whole = undisturbed.sim.state_fingerprint();
     assert_ne!(before, whole);
-    assert_undone(&undisturbed.rollback(UndoMode::Careful).await, "undisturbed");
+    assert_undone(
+        &undisturbed.rollback(UndoMode::Careful).await,
+        "undisturbed",
+    );
     assert_same(&before, &undisturbed.sim.state_fingerprint(), "undisturbed");
-    for (kind, count) in requests.into_iter().filter(|(kind, _)| lossy.contains(kind)) {
+    for (kind, count) in requests
+        .into_iter()
+        .filter(|(kind, _)| lossy.contains(kind))
+    {
         assert!(count > 0, "{kind:?} writes nothing");
         for nth in 1..=count {
             for how in [Loss::AfterApplying, Loss::BeforeArriving] {
@@ -276,7 +305,11 @@ async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() 
                 || kind == Kind::CustomObject
                 || (kind == Kind::FieldDefinition && !outcomes[0].effects.is_empty());
             if ours && !matches!(outcomes[0].effects[0].target_kind.as_str(), "object_field") {
-                assert_eq!(outcomes[0].effects[0].action, Action::Created, "{outcomes:?}");
+                assert_eq!(
+                    outcomes[0].effects[0].action,
+                    Action::Created,
+                    "{outcomes:?}"
+                );
             }
         }
     }
@@ -292,11 +325,18 @@ async fn a_call_that_runs_again_takes_the_same_way() {
     };
     let units = [
         (Kind::Team, vec![team("t1", "Returns desk")]),
-        (Kind::Company, vec![company("k1", Vec::new(), Company::called("Acme Ltd"))]),
+        (
+            Kind::Company,
+            vec![company("k1", Vec::new(), Company::called("Acme Ltd"))],
+        ),
         (Kind::Customer, vec![customer("c1", Vec::new(), ana)]),
         (
             Kind::CustomObject,
-            vec![record("o1", Vec::new(), CustomObject::of("order", "An order"))],
+            vec![record(
+                "o1",
+                Vec::new(),
+                CustomObject::of("order", "An order"),
+            )],
         ),
     ];
     for (kind, items) in units {
@@ -306,7 +346,9 @@ async fn a_call_that_runs_again_takes_the_same_way() {
                 None => account.harness(),
             };
             let write = async |cx: &transload_sdk::Context| {
-                Freshdesk::write(cx, kind.clone(), items.clone()).await.unwrap();
+                Freshdesk::write(cx, kind.clone(), items.clone())
+                    .await
+                    .unwrap();
             };
             write(&harness.context()).await;
             let (cx, again) = harness.replay();

@@ -53,7 +53,10 @@ fn assert_proven(outcomes: &[Outcome], case: &str) {
     assert!(outcomes.iter().all(is_created), "{case}: {outcomes:?}");
     let effects = outcomes.iter().flat_map(|outcome| &outcome.effects);
     for effect in effects.filter(|effect| effect.action == Action::Created) {
-        assert!(effect.proof.is_some() && effect.key.is_some(), "{case}: {effect:?}");
+        assert!(
+            effect.proof.is_some() && effect.key.is_some(),
+            "{case}: {effect:?}"
+        );
     }
 }
 
@@ -91,7 +94,9 @@ async fn a_unit_that_runs_again_takes_the_same_way() {
                 .await
                 .unwrap();
             let (cx, second) = first.replay();
-            Freshdesk::write(&cx, Kind::Conversation, items).await.unwrap();
+            Freshdesk::write(&cx, Kind::Conversation, items)
+                .await
+                .unwrap();
             assert_eq!(first.same_way(&second), None, "timed: {timed}, {nth}");
         }
     }
@@ -108,16 +113,26 @@ async fn an_item_in_doubt_is_completed_from_wherever_an_earlier_attempt_stopped(
             let since = account.now();
             let full = account.harness();
             let cx = full.context();
-            Freshdesk::write(&cx, Kind::Conversation, vec![item.clone()]).await.unwrap();
+            Freshdesk::write(&cx, Kind::Conversation, vec![item.clone()])
+                .await
+                .unwrap();
             let (ticket, notes) = account.ticket("v1");
             // As if it had not got further.
             for note in notes.iter().skip(made - 1) {
                 let path = format!("conversations/{}", note.id);
-                account.sim.as_owner("DELETE", &path, &serde_json::Value::Null).unwrap();
+                account
+                    .sim
+                    .as_owner("DELETE", &path, &serde_json::Value::Null)
+                    .unwrap();
             }
-            let again = Item { in_doubt_since: Some(since), ..item };
+            let again = Item {
+                in_doubt_since: Some(since),
+                ..item
+            };
             let harness = account.harness();
-            let outcomes = account.write_on(harness, Kind::Conversation, vec![again]).await;
+            let outcomes = account
+                .write_on(harness, Kind::Conversation, vec![again])
+                .await;
             assert!(is_created(&outcomes[0]), "{case}: {outcomes:?}");
             let main = outcomes[0].effects.last().unwrap();
             assert_eq!(main.proof, Some(Proof::Marker("r1".to_owned())), "{case}");
@@ -142,7 +157,10 @@ async fn an_item_in_doubt_that_never_arrived_is_made_after_the_wait() {
     let before = account.now();
     let outcomes = account.written(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
-    assert!(account.now() - before >= 180_000, "a miss is believed only then");
+    assert!(
+        account.now() - before >= 180_000,
+        "a miss is believed only then"
+    );
     assert_eq!(account.ticket("v1").1.len(), 3);
 }
 
@@ -151,9 +169,14 @@ async fn a_ticket_of_another_run_is_not_claimed() {
     let (mut account, ana) = account(false).await;
     let item = talk(&account, "v1", &ana);
     let since = account.now();
-    account.written(Kind::Conversation, vec![item.clone()]).await;
+    account
+        .written(Kind::Conversation, vec![item.clone()])
+        .await;
     account.run = "r2".to_owned();
-    let again = Item { in_doubt_since: Some(since), ..item };
+    let again = Item {
+        in_doubt_since: Some(since),
+        ..item
+    };
     let outcomes = account.write(Kind::Conversation, vec![again]).await;
     assert_eq!(outcomes[0].effects.last().unwrap().action, Action::Matched);
     account.ticket("v1");
@@ -165,6 +188,12 @@ async fn an_unseen_answer_costs_no_more_than_it_must() {
     let harness = account.harness().lose_answer(2, Loss::AfterApplying);
     let items = items(&account, &ana);
     let cx = harness.context();
-    Freshdesk::write(&cx, Kind::Conversation, items).await.unwrap();
-    assert_eq!(writes(&harness), undisturbed(false).await, "it was found at once");
+    Freshdesk::write(&cx, Kind::Conversation, items)
+        .await
+        .unwrap();
+    assert_eq!(
+        writes(&harness),
+        undisturbed(false).await,
+        "it was found at once"
+    );
 }

@@ -41,7 +41,12 @@ fn with_policy(item: Item, policy: MatchPolicy) -> Item {
 }
 
 /// A value of one of the connector's own fields.
-fn own(account: &Account, owner: &str, fields: &std::collections::BTreeMap<String, Json>, key: &str) -> String {
+fn own(
+    account: &Account,
+    owner: &str,
+    fields: &std::collections::BTreeMap<String, Json>,
+    key: &str,
+) -> String {
     let state = account.prepared();
     let names = match owner {
         "contact" => &state.contact_fields,
@@ -60,7 +65,10 @@ async fn a_customer_is_a_contact_with_one_address_of_each_kind_and_the_rest_on_t
         label: Some(label.to_owned()),
         ..Address::new(AddressChannel::Phone, number)
     };
-    let mut ana = person("Ana Ruiz", &["Ana@Example.com", "ana@work.example", "not an address"]);
+    let mut ana = person(
+        "Ana Ruiz",
+        &["Ana@Example.com", "ana@work.example", "not an address"],
+    );
     ana.addresses.extend([
         phone("mobile", "+1 (555) 555-0199"),
         phone("home", "+1 555 555 0123"),
@@ -84,7 +92,12 @@ async fn a_customer_is_a_contact_with_one_address_of_each_kind_and_the_rest_on_t
     assert_eq!(contact.mobile.as_deref(), Some("+15555550199"));
     assert_eq!(contact.tags, ["vip"]);
     let card = contact.description.as_deref().unwrap();
-    for said in ["not an address", "+1 555 555 0124", "@ana", "Marker: old-desk:org1:customer:c1"] {
+    for said in [
+        "not an address",
+        "+1 555 555 0124",
+        "@ana",
+        "Marker: old-desk:org1:customer:c1",
+    ] {
         assert!(card.contains(said), "{said}: {card}");
     }
     let own = |key: &str| own(&account, "contact", &contact.custom_fields, key);
@@ -103,16 +116,23 @@ async fn a_matched_contact_keeps_its_description_and_has_the_source_card_in_a_fi
     let snapshot = account.snapshot();
     let old = snapshot.person_by_email(OLD).unwrap();
     let text = json!({"description": "Always call back.", "tags": ["before"]});
-    account.sim.as_owner("PUT", &format!("contacts/{}", old.id), &text).unwrap();
+    account
+        .sim
+        .as_owner("PUT", &format!("contacts/{}", old.id), &text)
+        .unwrap();
     let before = account.sim.state_fingerprint();
     let fields = vec![field("colourStr", Value::Text("green".to_owned()), None)];
     let mut data = person("Old Customer", &[OLD, "old@home.example"]);
     data.tags = vec![Reference::new(Kind::Tag, "t1").at("vip")];
-    data.addresses.push(Address::new(AddressChannel::Phone, "+15555550123"));
+    data.addresses
+        .push(Address::new(AddressChannel::Phone, "+15555550123"));
     let items = vec![customer("c1", fields, data)];
     let items = account.matched(Kind::Customer, items).await;
     let outcomes = account.written(Kind::Customer, items).await;
-    assert!(matches!(outcomes[0].status, Status::Updated), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Updated),
+        "{outcomes:?}"
+    );
     let snapshot = account.snapshot();
     let contact = snapshot.person(old.id).unwrap();
     assert_eq!(contact.description.as_deref(), Some("Always call back."));
@@ -121,8 +141,16 @@ async fn a_matched_contact_keeps_its_description_and_has_the_source_card_in_a_fi
     assert_eq!(contact.tags, ["before", "vip"]);
     assert_eq!(contact.phone.as_deref(), Some("+15555550123"));
     let own = |key: &str| own(&account, "contact", &contact.custom_fields, key);
-    assert!(own("card").contains("field colourStr: green"), "{}", own("card"));
-    assert_eq!(own("run"), "", "which run made it is not said of what was there");
+    assert!(
+        own("card").contains("field colourStr: green"),
+        "{}",
+        own("card")
+    );
+    assert_eq!(
+        own("run"),
+        "",
+        "which run made it is not said of what was there"
+    );
 
     let undone = account.rollback(UndoMode::Careful).await;
     let contact_effect = account.effects_of("customer:c1");
@@ -134,9 +162,17 @@ async fn a_matched_contact_keeps_its_description_and_has_the_source_card_in_a_fi
     assert_eq!((contact.tags.len(), contact.phone.as_deref()), (1, None));
     assert_eq!(contact.unique_external_id, None);
     assert_eq!(contact.other_emails, Vec::<String>::new());
-    assert!(contact.custom_fields.is_empty(), "{:?}", contact.custom_fields);
+    assert!(
+        contact.custom_fields.is_empty(),
+        "{:?}",
+        contact.custom_fields
+    );
     let people = |print: &Json| print["contacts"].as_array().unwrap().len();
-    assert_eq!(people(&account.sim.state_fingerprint()) + 1, people(&before), "the stand-in is gone");
+    assert_eq!(
+        people(&account.sim.state_fingerprint()) + 1,
+        people(&before),
+        "the stand-in is gone"
+    );
 }
 
 #[tokio::test]
@@ -158,7 +194,11 @@ async fn each_policy_changes_what_it_says_and_is_put_back() {
         let outcomes = account.written(Kind::Customer, items).await;
         let snapshot = account.snapshot();
         let contact = snapshot.person_by_email(OLD).unwrap();
-        assert_eq!(contact.name.as_deref(), Some(name), "{policy:?} {outcomes:?}");
+        assert_eq!(
+            contact.name.as_deref(),
+            Some(name),
+            "{policy:?} {outcomes:?}"
+        );
         let of = contact.company_id.map(|id| {
             let found = snapshot.companies.iter().find(|c| c.id == id);
             found.unwrap().name.clone()
@@ -166,7 +206,11 @@ async fn each_policy_changes_what_it_says_and_is_put_back() {
         assert_eq!(of.as_deref(), company, "{policy:?}");
         let undone = account.rollback(UndoMode::Careful).await;
         assert_undone(&undone, "");
-        assert_same(&before, &account.sim.state_fingerprint(), &format!("{policy:?}"));
+        assert_same(
+            &before,
+            &account.sim.state_fingerprint(),
+            &format!("{policy:?}"),
+        );
     }
 }
 
@@ -196,15 +240,20 @@ async fn a_customer_with_an_agents_address_is_a_contact_of_his_own_without_it() 
 }
 
 #[tokio::test]
-async fn a_further_address_or_a_number_of_somebody_else_is_given_up_whether_or_not_the_account_names_him() {
+async fn a_further_address_or_a_number_of_somebody_else_is_given_up_whether_or_not_the_account_names_him()
+ {
     for names in [true, false] {
         let account =
             Account::with(|config| config.switches.duplicate_names_existing = names).await;
         let body = json!({"name": "Her", "email": "her@example.com", "phone": "+15555550001",
             "other_emails": ["family@example.com"]});
         account.sim.as_owner("POST", "contacts", &body).unwrap();
-        let mut data = person("Him", &["him@example.com", "family@example.com", "his@example.com"]);
-        data.addresses.push(Address::new(AddressChannel::Phone, "+15555550001"));
+        let mut data = person(
+            "Him",
+            &["him@example.com", "family@example.com", "his@example.com"],
+        );
+        data.addresses
+            .push(Address::new(AddressChannel::Phone, "+15555550001"));
         let outcomes = account
             .written(Kind::Customer, vec![customer("c1", Vec::new(), data)])
             .await;
@@ -215,7 +264,10 @@ async fn a_further_address_or_a_number_of_somebody_else_is_given_up_whether_or_n
         assert_eq!(him.other_emails, ["his@example.com"]);
         assert_eq!(him.phone, None);
         let card = him.description.as_deref().unwrap();
-        assert!(card.contains("family@example.com") && card.contains("+15555550001"), "{card}");
+        assert!(
+            card.contains("family@example.com") && card.contains("+15555550001"),
+            "{card}"
+        );
     }
 }
 
@@ -248,9 +300,15 @@ async fn a_person_is_matched_by_an_external_id_before_an_address_and_by_a_number
         .await;
         let snapshot = account.snapshot();
         let old = snapshot.person_by_email(OLD).unwrap().id;
-        let second = snapshot.person_by_email("second.customer@example.com").unwrap().id;
+        let second = snapshot
+            .person_by_email("second.customer@example.com")
+            .unwrap()
+            .id;
         let put = |id: u64, body: Json| {
-            account.sim.as_owner("PUT", &format!("contacts/{id}"), &body).unwrap();
+            account
+                .sim
+                .as_owner("PUT", &format!("contacts/{id}"), &body)
+                .unwrap();
         };
         put(old, json!({"unique_external_id": "crm-1"}));
         put(second, json!({"mobile": "+15555550123"}));
@@ -287,17 +345,29 @@ async fn a_person_is_matched_by_an_external_id_before_an_address_and_by_a_number
 #[tokio::test]
 async fn a_contact_that_an_earlier_run_made_is_found_by_its_marker_and_left_by_the_next_rollback() {
     let mut account = Account::new().await;
-    let items = || vec![customer("c1", Vec::new(), person("Ana", &["ana@example.com"]))];
+    let items = || {
+        vec![customer(
+            "c1",
+            Vec::new(),
+            person("Ana", &["ana@example.com"]),
+        )]
+    };
     account.written(Kind::Customer, items()).await;
     account.run = "r2".to_owned();
     account.prepare().await;
     let again = account.matched(Kind::Customer, items()).await;
     assert_eq!(again[0].existing.as_ref().unwrap().by, MatchKey::Marker);
     let outcomes = account.written(Kind::Customer, again).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
     // Unmatched, the account itself refuses a second one.
     let outcomes = account.written(Kind::Customer, items()).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test]
@@ -324,7 +394,12 @@ async fn the_stand_in_is_made_once_and_stays_while_somebody_elses_ticket_hangs_o
     let undone = account.rollback(UndoMode::Careful).await;
     let conflicts = undone.iter().filter(|o| o.status == UndoStatus::Conflict);
     assert_eq!(conflicts.count(), 1, "{undone:?}");
-    assert!(account.snapshot().contact_by_external_id(STAND_IN).is_some());
+    assert!(
+        account
+            .snapshot()
+            .contact_by_external_id(STAND_IN)
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -332,7 +407,10 @@ async fn a_contact_with_a_foreign_ticket_in_the_trash_is_deleted_softly_only() {
     let account = Account::new().await;
     let ana = customer("c1", Vec::new(), person("Ana", &["ana@example.com"]));
     account.written(Kind::Customer, vec![ana]).await;
-    let id: u64 = account.effects_of("customer:c1")[0].target_id.parse().unwrap();
+    let id: u64 = account.effects_of("customer:c1")[0]
+        .target_id
+        .parse()
+        .unwrap();
     let ticket = json!({"requester_id": id, "subject": "A question", "description": "?",
         "status": 2, "priority": 1, "source": 2});
     let made = account.sim.as_owner("POST", "tickets", &ticket).unwrap();
@@ -352,14 +430,28 @@ async fn what_somebody_changed_since_is_a_conflict_until_it_is_forced() {
     let account = Account::new().await;
     let ana = customer("c1", Vec::new(), person("Ana", &["ana@example.com"]));
     account.written(Kind::Customer, vec![ana]).await;
-    let id: u64 = account.effects_of("customer:c1")[0].target_id.parse().unwrap();
+    let id: u64 = account.effects_of("customer:c1")[0]
+        .target_id
+        .parse()
+        .unwrap();
     let path = format!("contacts/{id}");
-    account.sim.as_owner("PUT", &path, &json!({"name": "Anna"})).unwrap();
+    account
+        .sim
+        .as_owner("PUT", &path, &json!({"name": "Anna"}))
+        .unwrap();
     let undone = account.rollback(UndoMode::Preview).await;
     let conflict = |o: &&transload_sdk::ledger::UndoOutcome| o.status == UndoStatus::Conflict;
     let found = undone.iter().find(conflict).unwrap();
     assert_eq!(found.reason.as_deref(), Some("changed since: name"));
-    assert_eq!(account.rollback(UndoMode::Careful).await.iter().filter(conflict).count(), 1);
+    assert_eq!(
+        account
+            .rollback(UndoMode::Careful)
+            .await
+            .iter()
+            .filter(conflict)
+            .count(),
+        1
+    );
     assert!(account.snapshot().person(id).is_some());
     account.rollback(UndoMode::Force).await;
     assert!(account.snapshot().person(id).is_none());
@@ -370,18 +462,29 @@ async fn two_companies_of_one_name_do_not_become_one() {
     let mut account = Account::unprepared(|_| {});
     let before = account.sim.state_fingerprint();
     account.prepare().await;
-    let two = || vec![company_item("k1", "Old Partner"), company_item("k2", "old partner")];
+    let two = || {
+        vec![
+            company_item("k1", "Old Partner"),
+            company_item("k2", "old partner"),
+        ]
+    };
     let mut items = account.matched(Kind::Company, two()).await;
     assert_eq!(items[0].existing.as_ref().unwrap().by, MatchKey::Name);
     // As a host marks a candidate that another record of the source already is.
     items[1].existing.as_mut().unwrap().doubtful = Some("k1 already is this one".to_owned());
     let outcomes = account.written(Kind::Company, items).await;
-    assert!(matches!(outcomes[0].status, Status::Updated), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[0].status, Status::Updated),
+        "{outcomes:?}"
+    );
     assert!(is_created(&outcomes[1]), "{outcomes:?}");
     let snapshot = account.snapshot();
     assert!(snapshot.company_by_name("old partner (k2)").is_some());
     let again = account.matched(Kind::Company, two()).await;
-    let by: Vec<MatchKey> = again.iter().map(|i| i.existing.as_ref().unwrap().by).collect();
+    let by: Vec<MatchKey> = again
+        .iter()
+        .map(|i| i.existing.as_ref().unwrap().by)
+        .collect();
     assert_eq!(by, [MatchKey::Marker, MatchKey::Marker]);
     assert_undone(&account.rollback(UndoMode::Careful).await, "");
     assert_same(&before, &account.sim.state_fingerprint(), "");
@@ -390,7 +493,9 @@ async fn two_companies_of_one_name_do_not_become_one() {
 #[tokio::test]
 async fn a_company_stays_while_somebody_elses_contact_belongs_to_it() {
     let account = Account::new().await;
-    account.written(Kind::Company, vec![company_item("k1", "Acme Ltd")]).await;
+    account
+        .written(Kind::Company, vec![company_item("k1", "Acme Ltd")])
+        .await;
     let id = account.effects_of("company:k1")[0].target_id.clone();
     let id: u64 = id.parse().unwrap();
     let body = json!({"name": "New", "email": "new@example.com", "company_id": id});
@@ -430,12 +535,33 @@ async fn agents_are_matched_join_their_groups_and_leave_them_again() {
     let teams = vec![team("t1", "Returns desk"), team("t2", "billing")];
     let outcomes = account.written(Kind::Team, teams).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
-    assert!(matches!(outcomes[1].status, Status::Matched), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[1].status, Status::Matched),
+        "{outcomes:?}"
+    );
     let of = |id: &str| account.known(Reference::new(Kind::Team, id));
     let items = vec![
-        agent("a1", "Dana", "DANA@acme.example", Vec::new(), vec![of("t1"), of("t2")]),
-        agent("a2", "Eve", "agent1@acme.example", Vec::new(), vec![of("t1")]),
-        agent("a3", "Gone", "gone@acme.example", Vec::new(), vec![of("t1")]),
+        agent(
+            "a1",
+            "Dana",
+            "DANA@acme.example",
+            Vec::new(),
+            vec![of("t1"), of("t2")],
+        ),
+        agent(
+            "a2",
+            "Eve",
+            "agent1@acme.example",
+            Vec::new(),
+            vec![of("t1")],
+        ),
+        agent(
+            "a3",
+            "Gone",
+            "gone@acme.example",
+            Vec::new(),
+            vec![of("t1")],
+        ),
     ];
     let outcomes = account.written(Kind::Agent, items).await;
     let parts: Vec<usize> = outcomes.iter().map(|o| o.effects.len()).collect();
@@ -446,7 +572,11 @@ async fn agents_are_matched_join_their_groups_and_leave_them_again() {
         format!("placeholder:{stand_in}:Gone")
     );
     let snapshot = account.snapshot();
-    let group = snapshot.groups.iter().find(|g| g.name == "Returns desk").unwrap();
+    let group = snapshot
+        .groups
+        .iter()
+        .find(|g| g.name == "Returns desk")
+        .unwrap();
     assert_eq!(group.agent_ids.len(), 3, "two agents and the stand-in");
     let preview = account.rollback(UndoMode::Preview).await;
     assert_undone(&preview, "preview");
@@ -464,7 +594,10 @@ async fn an_agent_is_made_only_where_the_settings_say_so_and_taken_back_with_his
     let outcomes = account.write(Kind::Agent, vec![eve]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
-    let made = snapshot.agents.iter().find(|a| a.name.as_deref() == Some("Eve"));
+    let made = snapshot
+        .agents
+        .iter()
+        .find(|a| a.name.as_deref() == Some("Eve"));
     let made = made.unwrap().agent.clone().unwrap();
     assert_eq!((made.ticket_scope, made.role_ids.len()), (1, 1));
     assert_undone(&account.rollback(UndoMode::Careful).await, "");
@@ -482,7 +615,10 @@ async fn a_licence_that_is_missing_rejects_the_agent_and_nobody_else() {
     ];
     let outcomes = account.write(Kind::Agent, items).await;
     let of = |item: &str| &outcomes.iter().find(|o| o.item == item).unwrap().status;
-    assert!(matches!(of("agent:a2"), Status::Rejected(_)), "{outcomes:?}");
+    assert!(
+        matches!(of("agent:a2"), Status::Rejected(_)),
+        "{outcomes:?}"
+    );
     assert!(matches!(of("agent:a1"), Status::Matched), "{outcomes:?}");
 }
 
@@ -538,7 +674,10 @@ async fn values_go_into_fields_by_type_and_what_does_not_fit_stands_on_the_card(
     };
     assert_eq!(held("Tier"), Some(json!("Gold member")));
     assert_eq!(held("Seen"), Some(json!("2023-11-14")));
-    assert_eq!(held("Seen (exact)"), Some(json!("2023-11-14T23:13:20.123+01:00")));
+    assert_eq!(
+        held("Seen (exact)"),
+        Some(json!("2023-11-14T23:13:20.123+01:00"))
+    );
     assert_eq!(held("Orders"), None);
     assert_eq!(held("Sum"), Some(json!(64.67)));
     assert_eq!(held("Remark"), None);
@@ -547,6 +686,10 @@ async fn values_go_into_fields_by_type_and_what_does_not_fit_stands_on_the_card(
     let card = contact.description.as_deref().unwrap();
     assert!(card.contains("field ordersNum: 3000000000"), "{card}");
     assert!(card.contains(&"x".repeat(256)), "{card}");
-    let lost: Vec<&str> = outcomes[0].losses.iter().map(|l| l.field.as_str()).collect();
+    let lost: Vec<&str> = outcomes[0]
+        .losses
+        .iter()
+        .map(|l| l.field.as_str())
+        .collect();
     assert_eq!(lost, ["fields.ordersNum", "fields.noteTxt"]);
 }

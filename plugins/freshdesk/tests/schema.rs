@@ -34,7 +34,11 @@ fn spec(label: &str, kind: &str, target: Option<&str>) -> SchemaFieldSpec {
         kind: kind.to_owned(),
         required: false,
         filterable: false,
-        choices: if kind == "DROPDOWN" { vec!["new".to_owned()] } else { Vec::new() },
+        choices: if kind == "DROPDOWN" {
+            vec!["new".to_owned()]
+        } else {
+            Vec::new()
+        },
         target: target.map(str::to_owned),
     }
 }
@@ -75,10 +79,14 @@ fn definitions() -> Vec<Item> {
         object_type: Some("order".to_owned()),
         multi: false,
     });
-    let of = |name: &str, label: &str, kind| definition(owner(Kind::CustomObject), name, label, kind);
+    let of =
+        |name: &str, label: &str, kind| definition(owner(Kind::CustomObject), name, label, kind);
     vec![
         of("totalNum", "Total", FieldType::Decimal),
-        with_options(of("stateStr", "State", FieldType::Choice), &[("new", "New"), ("old", "Old")]),
+        with_options(
+            of("stateStr", "State", FieldType::Choice),
+            &[("new", "New"), ("old", "Old")],
+        ),
         of("formerId", "Former", former),
         of("giftBool", "Gift", FieldType::Boolean),
     ]
@@ -113,23 +121,43 @@ fn ana() -> Item {
 #[tokio::test]
 async fn records_go_into_the_custom_object_that_an_administrator_made_and_a_cycle_is_linked() {
     let (account, before) = with_orders().await;
-    let outcomes = account.written(Kind::ObjectType, vec![object_type("order", "Order")]).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+    let outcomes = account
+        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .await;
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
     assert_eq!(outcomes[0].losses, []);
     let outcomes = account.written(Kind::FieldDefinition, definitions()).await;
-    let matched = outcomes.iter().filter(|o| matches!(o.status, Status::Matched)).count();
+    let matched = outcomes
+        .iter()
+        .filter(|o| matches!(o.status, Status::Matched))
+        .count();
     assert_eq!(matched, 3, "{outcomes:?}");
-    assert!(matches!(outcomes[3].status, Status::Exported(_)), "no such field: {outcomes:?}");
+    assert!(
+        matches!(outcomes[3].status, Status::Exported(_)),
+        "no such field: {outcomes:?}"
+    );
     assert_eq!(outcomes[1].losses.len(), 1, "the option that is missing");
     account.written(Kind::Customer, vec![ana()]).await;
     for id in ["o1", "o2"] {
-        let outcomes = account.written(Kind::CustomObject, vec![order(&account, id)]).await;
+        let outcomes = account
+            .written(Kind::CustomObject, vec![order(&account, id)])
+            .await;
         assert!(is_created(&outcomes[0]), "{outcomes:?}");
-        let lost: Vec<&str> = outcomes[0].losses.iter().map(|l| l.field.as_str()).collect();
+        let lost: Vec<&str> = outcomes[0]
+            .losses
+            .iter()
+            .map(|l| l.field.as_str())
+            .collect();
         assert_eq!(lost, ["fields.giftBool"]);
     }
     let known = |kind, id| account.known(Reference::new(kind, id));
-    let (o1, o2) = (known(Kind::CustomObject, "o1"), known(Kind::CustomObject, "o2"));
+    let (o1, o2) = (
+        known(Kind::CustomObject, "o1"),
+        known(Kind::CustomObject, "o2"),
+    );
     let c1 = known(Kind::Customer, "c1");
     let links = vec![
         link("Former", o1.clone(), o2.clone(), None),
@@ -138,13 +166,22 @@ async fn records_go_into_the_custom_object_that_an_administrator_made_and_a_cycl
         link("friendsId", o1, c1, Some(0)),
     ];
     let outcomes = account.written(Kind::Relationship, links).await;
-    let statuses: Vec<bool> = outcomes.iter().map(|o| matches!(o.status, Status::Updated)).collect();
+    let statuses: Vec<bool> = outcomes
+        .iter()
+        .map(|o| matches!(o.status, Status::Updated))
+        .collect();
     assert_eq!(statuses, [true, true, false, false], "{outcomes:?}");
 
     let snapshot = account.snapshot();
-    let contact = snapshot.contact_by_external_id("old-desk:org1:customer:c1").unwrap();
+    let contact = snapshot
+        .contact_by_external_id("old-desk:org1:customer:c1")
+        .unwrap();
     let held = |id: &str, name: &str| {
-        let found = snapshot.records.iter().find(|r| r.display_id == id).unwrap();
+        let found = snapshot
+            .records
+            .iter()
+            .find(|r| r.display_id == id)
+            .unwrap();
         found.data.get(name).cloned()
     };
     assert_eq!(held("ORD-1", "customer"), Some(json!(contact.id)));
@@ -154,14 +191,31 @@ async fn records_go_into_the_custom_object_that_an_administrator_made_and_a_cycl
     assert_eq!(held("ORD-1", "former"), Some(json!("ORD-2")));
     assert_eq!(held("ORD-2", "former"), Some(json!("ORD-1")));
     let text = held("ORD-1", "linked_from").unwrap();
-    assert!(text.as_str().unwrap().starts_with("ordersId of customer c1"), "{text}");
+    assert!(
+        text.as_str()
+            .unwrap()
+            .starts_with("ordersId of customer c1"),
+        "{text}"
+    );
     let card = held("ORD-1", "source_card").unwrap();
-    assert!(card.as_str().unwrap().contains("field giftBool: true"), "{card}");
+    assert!(
+        card.as_str().unwrap().contains("field giftBool: true"),
+        "{card}"
+    );
     let words = &contact.custom_fields[&account.prepared().contact_fields["links"]];
-    assert!(words.as_str().unwrap().starts_with("friendsId of custom-object o1"), "{words}");
+    assert!(
+        words
+            .as_str()
+            .unwrap()
+            .starts_with("friendsId of custom-object o1"),
+        "{words}"
+    );
 
     let preview = account.rollback(UndoMode::Preview).await;
-    let blocked: Vec<_> = preview.iter().filter(|o| o.status == UndoStatus::Conflict).collect();
+    let blocked: Vec<_> = preview
+        .iter()
+        .filter(|o| o.status == UndoStatus::Conflict)
+        .collect();
     assert!(blocked.is_empty(), "{blocked:?}");
     assert_undone(&account.rollback(UndoMode::Careful).await, "");
     assert_same(&before, &account.sim.state_fingerprint(), "");
@@ -171,12 +225,21 @@ async fn records_go_into_the_custom_object_that_an_administrator_made_and_a_cycl
 async fn a_record_of_an_earlier_run_is_not_made_again_whatever_the_account_calls_the_duplicate() {
     for status in [409, 400] {
         let (mut account, _) = with_orders().await;
-        account.sim.set_switches(|switches| switches.duplicate_primary_status = status);
-        account.written(Kind::CustomObject, vec![order(&account, "o1")]).await;
+        account
+            .sim
+            .set_switches(|switches| switches.duplicate_primary_status = status);
+        account
+            .written(Kind::CustomObject, vec![order(&account, "o1")])
+            .await;
         account.run = "r2".to_owned();
         account.prepare().await;
-        let outcomes = account.written(Kind::CustomObject, vec![order(&account, "o1")]).await;
-        assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+        let outcomes = account
+            .written(Kind::CustomObject, vec![order(&account, "o1")])
+            .await;
+        assert!(
+            matches!(outcomes[0].status, Status::Matched),
+            "{outcomes:?}"
+        );
         assert_eq!(account.snapshot().records.len(), 1);
     }
 }
@@ -184,16 +247,31 @@ async fn a_record_of_an_earlier_run_is_not_made_again_whatever_the_account_calls
 #[tokio::test]
 async fn without_the_custom_object_records_are_exported_and_the_sheet_is_named() {
     let account = Account::new().await;
-    let outcomes = account.written(Kind::ObjectType, vec![object_type("order", "Order")]).await;
-    assert!(matches!(outcomes[0].status, Status::Exported(_)), "{outcomes:?}");
+    let outcomes = account
+        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .await;
+    assert!(
+        matches!(outcomes[0].status, Status::Exported(_)),
+        "{outcomes:?}"
+    );
     let note = &outcomes[0].losses[0].note;
     for (label, _) in sheet::ALL {
         assert!(note.contains(label), "{label}: {note}");
     }
     let outcomes = account.written(Kind::FieldDefinition, definitions()).await;
-    assert!(outcomes.iter().all(|o| matches!(o.status, Status::Exported(_))), "{outcomes:?}");
-    let outcomes = account.written(Kind::CustomObject, vec![order(&account, "o1")]).await;
-    assert!(matches!(outcomes[0].status, Status::Exported(_)), "{outcomes:?}");
+    assert!(
+        outcomes
+            .iter()
+            .all(|o| matches!(o.status, Status::Exported(_))),
+        "{outcomes:?}"
+    );
+    let outcomes = account
+        .written(Kind::CustomObject, vec![order(&account, "o1")])
+        .await;
+    assert!(
+        matches!(outcomes[0].status, Status::Exported(_)),
+        "{outcomes:?}"
+    );
     assert_eq!(outcomes[0].losses[0].how, Fidelity::Lost);
 }
 
@@ -208,19 +286,32 @@ async fn the_settings_name_a_custom_object_of_another_name() {
     account.sim.make_schema(&spec).unwrap();
     account.set("objects", json!({"order": "Shop orders"}));
     account.prepare().await;
-    let outcomes = account.written(Kind::ObjectType, vec![object_type("order", "Order")]).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+    let outcomes = account
+        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .await;
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
     assert_eq!(outcomes[0].losses.len(), sheet::ALL.len() - 1);
-    let outcomes = account.written(Kind::CustomObject, vec![order(&account, "o1")]).await;
+    let outcomes = account
+        .written(Kind::CustomObject, vec![order(&account, "o1")])
+        .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
-    let said: Vec<&str> = outcomes[0].losses.iter().map(|l| l.field.as_str()).collect();
+    let said: Vec<&str> = outcomes[0]
+        .losses
+        .iter()
+        .map(|l| l.field.as_str())
+        .collect();
     assert!(said.contains(&"custom-object.title") && said.contains(&"custom-object.customer"));
 }
 
 #[tokio::test]
 async fn a_record_that_somebody_changed_is_a_conflict() {
     let (account, _) = with_orders().await;
-    account.written(Kind::CustomObject, vec![order(&account, "o1")]).await;
+    account
+        .written(Kind::CustomObject, vec![order(&account, "o1")])
+        .await;
     let target = account.effects_of("custom-object:o1")[0].target_id.clone();
     let (schema, id) = target.split_once('/').unwrap();
     let path = format!("custom_objects/schemas/{schema}/records/{id}");
@@ -228,8 +319,14 @@ async fn a_record_that_somebody_changed_is_a_conflict() {
     let body = json!({"display_id": id, "version": now["version"], "data": {"title": "Mine"}});
     account.sim.as_owner("PUT", &path, &body).unwrap();
     let undone = account.rollback(UndoMode::Careful).await;
-    let conflict = undone.iter().find(|o| o.status == UndoStatus::Conflict).unwrap();
-    assert_eq!(conflict.reason.as_deref(), Some("changed since: field title"));
+    let conflict = undone
+        .iter()
+        .find(|o| o.status == UndoStatus::Conflict)
+        .unwrap();
+    assert_eq!(
+        conflict.reason.as_deref(),
+        Some("changed since: field title")
+    );
     assert_eq!(account.snapshot().records.len(), 1);
 }
 
@@ -238,16 +335,34 @@ async fn a_field_that_is_there_is_used_with_its_own_choices_and_stays() {
     let mut account = Account::unprepared(|_| {});
     let body = json!({"label": "Tier", "label_for_customers": "Tier", "type": "custom_dropdown",
         "choices": [{"value": "Gold", "position": 1}]});
-    account.sim.as_owner("POST", "admin/ticket_fields", &body).unwrap();
+    account
+        .sim
+        .as_owner("POST", "admin/ticket_fields", &body)
+        .unwrap();
     let before = account.sim.state_fingerprint();
     account.prepare().await;
     let tier = || {
-        let of = definition(owner(Kind::Conversation), "tierStr", "Tier", FieldType::Choice);
+        let of = definition(
+            owner(Kind::Conversation),
+            "tierStr",
+            "Tier",
+            FieldType::Choice,
+        );
         with_options(of, &[("gold", "Gold"), ("silver", "Silver")])
     };
-    let other = definition(owner(Kind::Conversation), "tierNum", "Tier", FieldType::Integer);
-    let outcomes = account.written(Kind::FieldDefinition, vec![tier(), other]).await;
-    assert!(matches!(outcomes[0].status, Status::Matched), "{outcomes:?}");
+    let other = definition(
+        owner(Kind::Conversation),
+        "tierNum",
+        "Tier",
+        FieldType::Integer,
+    );
+    let outcomes = account
+        .written(Kind::FieldDefinition, vec![tier(), other])
+        .await;
+    assert!(
+        matches!(outcomes[0].status, Status::Matched),
+        "{outcomes:?}"
+    );
     assert_eq!(outcomes[0].losses[0].field, "field-definition.options");
     assert!(is_created(&outcomes[1]), "{outcomes:?}");
     let snapshot = account.snapshot();
@@ -280,16 +395,30 @@ async fn a_field_of_many_choices_is_waited_for_and_shows_the_stored_values() {
 #[tokio::test]
 async fn a_field_stays_while_somebody_else_has_a_value_in_it() {
     let account = Account::new().await;
-    let office = definition(owner(Kind::Customer), "officeStr", "Office", FieldType::Text);
+    let office = definition(
+        owner(Kind::Customer),
+        "officeStr",
+        "Office",
+        FieldType::Text,
+    );
     account.written(Kind::FieldDefinition, vec![office]).await;
     let snapshot = account.snapshot();
     let of = transload_simulators::freshdesk::model::Owner::Contact;
     let name = snapshot.field_by_label(of, "Office").unwrap().name.clone();
-    let old = snapshot.person_by_email("old.customer@example.com").unwrap().id;
+    let old = snapshot
+        .person_by_email("old.customer@example.com")
+        .unwrap()
+        .id;
     let body = json!({"custom_fields": {name: "Bern"}});
-    account.sim.as_owner("PUT", &format!("contacts/{old}"), &body).unwrap();
+    account
+        .sim
+        .as_owner("PUT", &format!("contacts/{old}"), &body)
+        .unwrap();
     let undone = account.rollback(UndoMode::Careful).await;
-    let conflict = undone.iter().find(|o| o.status == UndoStatus::Conflict).unwrap();
+    let conflict = undone
+        .iter()
+        .find(|o| o.status == UndoStatus::Conflict)
+        .unwrap();
     let why = "1 contacts of others have a value in it";
     assert_eq!(conflict.reason.as_deref(), Some(why));
     assert!(account.snapshot().field_by_label(of, "Office").is_some());
@@ -342,5 +471,8 @@ async fn a_brand_is_the_product_of_its_name_or_is_named() {
     let outcomes = account.written(Kind::Brand, items).await;
     assert_eq!(outcomes[0].effects[0].target_id, id.to_string());
     assert_eq!(outcomes[0].effects[0].action, Action::Matched);
-    assert!(matches!(outcomes[1].status, Status::Exported(_)), "{outcomes:?}");
+    assert!(
+        matches!(outcomes[1].status, Status::Exported(_)),
+        "{outcomes:?}"
+    );
 }

@@ -109,7 +109,10 @@ async fn odd_texts_come_back_byte_for_byte_with_their_times() {
         assert_eq!(head.subject.as_deref(), Some("Where is it?"));
         assert_eq!(head.tags, []);
         let main = account.effects_of("conversation:v1").pop().unwrap();
-        assert_eq!(observed[0].fingerprint, main.fingerprint, "nothing changed since");
+        assert_eq!(
+            observed[0].fingerprint, main.fingerprint,
+            "nothing changed since"
+        );
     }
 }
 
@@ -129,7 +132,12 @@ async fn a_message_without_a_text_says_so_and_what_the_source_has_no_subject_for
     };
     let items = vec![
         thread("v1", Vec::new(), conversation, vec![part]),
-        thread("v2", Vec::new(), long, vec![said("m2", Author::Person(ana.clone()), "x", AT)]),
+        thread(
+            "v2",
+            Vec::new(),
+            long,
+            vec![said("m2", Author::Person(ana.clone()), "x", AT)],
+        ),
     ];
     let outcomes = account.written(Kind::Conversation, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
@@ -138,7 +146,12 @@ async fn a_message_without_a_text_says_so_and_what_the_source_has_no_subject_for
     assert!(first.description.contains("no text in the source"));
     let (second, _) = account.ticket("v2");
     assert_eq!(second.subject.chars().count(), 255);
-    assert!(outcomes[1].losses.iter().any(|l| l.field == "conversation.subject"));
+    assert!(
+        outcomes[1]
+            .losses
+            .iter()
+            .any(|l| l.field == "conversation.subject")
+    );
     let observed = read(&account, &["v1"]).await;
     let Entity::Conversation(head) = thread_of(&observed[0]).conversation.data else {
         panic!("no conversation");
@@ -152,7 +165,10 @@ async fn a_long_text_stands_in_several_notes_and_is_one_again() {
     let ana = ana(&account).await;
     let long = "Ein langer Text, Zeile für Zeile & mehr.\n".repeat(4_000);
     let outcomes = account
-        .written(Kind::Conversation, vec![texts(&ana, "v1", &["short", &long, "end"])])
+        .written(
+            Kind::Conversation,
+            vec![texts(&ana, "v1", &["short", &long, "end"])],
+        )
         .await;
     assert!(is_created(&outcomes[0]), "{:?}", outcomes[0].status);
     let (_, notes) = account.ticket("v1");
@@ -169,7 +185,9 @@ async fn a_thread_of_more_notes_than_a_ticket_has_goes_on_in_a_linked_one() {
     let account = Account::new().await;
     let ana = ana(&account).await;
     // One is the description.
-    let all: Vec<String> = (0..NOTES_PER_TICKET + 2).map(|n| format!("text {n}")).collect();
+    let all: Vec<String> = (0..NOTES_PER_TICKET + 2)
+        .map(|n| format!("text {n}"))
+        .collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let outcomes = account
         .written(Kind::Conversation, vec![texts(&ana, "v1", &all)])
@@ -184,7 +202,13 @@ async fn a_thread_of_more_notes_than_a_ticket_has_goes_on_in_a_linked_one() {
     let snapshot = account.snapshot();
     let first = snapshot.thread(tickets[0].id);
     assert_eq!(first.len(), NOTES_PER_TICKET);
-    assert!(first.last().unwrap().body.contains("continues in the ticket with source id"));
+    assert!(
+        first
+            .last()
+            .unwrap()
+            .body
+            .contains("continues in the ticket with source id")
+    );
     let observed = read(&account, &["v1"]).await;
     let found = messages(&account, &observed[0]);
     let bodies: Vec<&str> = found.iter().map(|(text, ..)| text.as_str()).collect();
@@ -239,12 +263,22 @@ async fn a_file_that_is_refused_is_named_and_exported_and_the_others_arrive() {
     let several = with_files(
         &ana,
         "v2",
-        vec![file("f2", "a.txt", 10), file("f3", "run.bat", 10), file("f4", "b.txt", 0)],
+        vec![
+            file("f2", "a.txt", 10),
+            file("f3", "run.bat", 10),
+            file("f4", "b.txt", 0),
+        ],
     );
-    let outcomes = account.written(Kind::Conversation, vec![single, several]).await;
+    let outcomes = account
+        .written(Kind::Conversation, vec![single, several])
+        .await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let (first, _) = account.ticket("v1");
-    assert!(first.description.contains("file virus.exe is missing here: Freshdesk refuses it"));
+    assert!(
+        first
+            .description
+            .contains("file virus.exe is missing here: Freshdesk refuses it")
+    );
     assert_eq!(refused(&outcomes[0]), [2]);
     let (second, notes) = account.ticket("v2");
     assert_eq!(second.attachments, []);
@@ -288,9 +322,20 @@ async fn what_is_too_large_or_has_no_bytes_is_named_in_the_thread() {
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let (ticket, _) = account.ticket("v1");
-    assert!(ticket.description.contains("file film.mov is missing here: 20971521 bytes are more than Freshdesk takes"));
-    assert!(ticket.description.contains("file gone.txt is missing here: redacted in the source"));
-    let lost = outcomes[0].losses.iter().filter(|l| l.field == "attachment");
+    assert!(
+        ticket.description.contains(
+            "file film.mov is missing here: 20971521 bytes are more than Freshdesk takes"
+        )
+    );
+    assert!(
+        ticket
+            .description
+            .contains("file gone.txt is missing here: redacted in the source")
+    );
+    let lost = outcomes[0]
+        .losses
+        .iter()
+        .filter(|l| l.field == "attachment");
     assert_eq!(lost.count(), 2);
 }
 
@@ -338,15 +383,23 @@ async fn inline_images_point_to_where_their_files_are_now() {
             (&ticket.description, &ticket.attachments[0]),
             (&notes[0].body, &notes[0].attachments[0]),
         ] {
-            let url = format!("https://acme.freshdesk.com/helpdesk/attachments/{}", file.id);
+            let url = format!(
+                "https://acme.freshdesk.com/helpdesk/attachments/{}",
+                file.id
+            );
             assert_eq!(html.matches(&url).count(), 2, "{html}");
-            assert!(!html.contains("cid:") && !html.contains("old.example"), "{html}");
+            assert!(
+                !html.contains("cid:") && !html.contains("old.example"),
+                "{html}"
+            );
         }
         if timed {
             assert_eq!(ticket.updated_at.timestamp(), (AT + 60_000) / 1_000);
         }
         assert_undone(
-            &account.rollback(transload_sdk::destination::UndoMode::Careful).await,
+            &account
+                .rollback(transload_sdk::destination::UndoMode::Careful)
+                .await,
             "nothing was changed",
         );
     }

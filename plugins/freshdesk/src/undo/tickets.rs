@@ -104,7 +104,10 @@ pub(super) async fn change(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Er
         return Ok((UndoStatus::Gone, None));
     };
     let before = before(one);
-    let was = before.get("body").and_then(Value::as_str).unwrap_or_default();
+    let was = before
+        .get("body")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let conflict = (text::letters(was) != text::letters(&now.body))
         .then(|| "its text was changed since".to_owned());
     if undo.blocks(&conflict) {

@@ -158,7 +158,10 @@ impl Account<'_> {
         let end = Object::of(&link.source)?;
         let (schema, _) = end.record()?;
         // Of a link only the name in the source is known; the administrator may have typed the label.
-        let names = [link.field.as_deref()?, link.label.as_deref().unwrap_or(&link.name)];
+        let names = [
+            link.field.as_deref()?,
+            link.label.as_deref().unwrap_or(&link.name),
+        ];
         let schema = self.schema(schema)?;
         let field = names.into_iter().find_map(|name| schema.field(name))?;
         if field.kind != "RELATIONSHIP" || !links::is_single(link) {

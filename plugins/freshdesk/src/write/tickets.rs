@@ -292,7 +292,9 @@ impl Loader<'_> {
     /// made within thirty days unless a time is said (Freshdesk facts §3, §12).
     async fn find(&self, draft: &Draft, since: i64) -> Result<Option<Ticket>, Error> {
         let Some(field) = self.state.field(Owner::Ticket, own_field::MARKER) else {
-            return Err(Error::Bug("tickets have no field for our marker".to_owned()));
+            return Err(Error::Bug(
+                "tickets have no field for our marker".to_owned(),
+            ));
         };
         let requester = draft.fields.get("requester_id").and_then(Value::as_u64);
         let mut since = since.min(self.cx.now()) - CLOCK_SKEW_MS;
@@ -569,8 +571,13 @@ impl Loader<'_> {
                     let mut effect = made(&said.part, NOTE, id, Some(proof), key);
                     effect.fingerprint = Some(print(&[("note".to_owned(), note_facet(&note))]));
                     load.effects.push(effect);
-                    self.images(load, &said, &note.attachments, &OnWhat::Note(talk.ticket, &note))
-                        .await?;
+                    self.images(
+                        load,
+                        &said,
+                        &note.attachments,
+                        &OnWhat::Note(talk.ticket, &note),
+                    )
+                    .await?;
                     talk.meet(&note);
                     break;
                 }
@@ -628,9 +635,16 @@ impl Loader<'_> {
             if let Some(there) = there {
                 let address = there.inline_url.clone().unwrap_or_else(|| {
                     let domain = &self.config.domain;
-                    format!("https://{domain}.freshdesk.com/helpdesk/attachments/{}", there.id)
+                    format!(
+                        "https://{domain}.freshdesk.com/helpdesk/attachments/{}",
+                        there.id
+                    )
                 });
-                images.extend(file.called.iter().map(|name| (name.clone(), address.clone())));
+                images.extend(
+                    file.called
+                        .iter()
+                        .map(|name| (name.clone(), address.clone())),
+                );
             }
         }
         let html = repoint(&said.html, &images);
@@ -660,7 +674,9 @@ impl Loader<'_> {
         let find = async || self.html_of(on).await;
         let done = super::change(self.cx, request, find, |now: &Value| {
             let html = now.get(name).and_then(Value::as_str).unwrap_or_default();
-            images.iter().any(|(_, address)| html.contains(address.as_str()))
+            images
+                .iter()
+                .any(|(_, address)| html.contains(address.as_str()))
         });
         match done.await? {
             Changed::Done(_, key) => {
@@ -670,7 +686,8 @@ impl Loader<'_> {
                 load.effects.push(change);
             }
             Changed::Refused(_) | Changed::Unknown => {
-                let note = "inline images hang on the message: the text could not be pointed to them";
+                let note =
+                    "inline images hang on the message: the text could not be pointed to them";
                 load.converted("message.html", note);
             }
         }
@@ -854,7 +871,10 @@ impl Loader<'_> {
         }
         if let Some(Value::Array(tags)) = wanted.get_mut("tags") {
             let known: Vec<&str> = tags.iter().filter_map(Value::as_str).collect();
-            let more = ticket.tags.iter().filter(|tag| !known.contains(&tag.as_str()));
+            let more = ticket
+                .tags
+                .iter()
+                .filter(|tag| !known.contains(&tag.as_str()));
             let more: Vec<Value> = more.map(|tag| json!(tag)).collect();
             tags.extend(more);
         }
@@ -903,7 +923,9 @@ impl Loader<'_> {
             for there in &mut tickets {
                 let Some(finish) = there.finish else { continue };
                 if let Some(updated) = finish.updated
-                    && self.finish_timed(load, there, finish.status, updated).await?
+                    && self
+                        .finish_timed(load, there, finish.status, updated)
+                        .await?
                 {
                     there.finish = None;
                     continue;
@@ -1046,12 +1068,7 @@ pub async fn close(
     let part = format!("finish:{status}:{first}");
     for step in ["update", "update-again"] {
         let key = key("*", part.as_str(), step);
-        let write = client::idempotent(
-            cx,
-            "POST",
-            "/api/v2/tickets/bulk_update",
-            key.clone(),
-        );
+        let write = client::idempotent(cx, "POST", "/api/v2/tickets/bulk_update", key.clone());
         match http::write(write.json(&body)).await? {
             Sent::Done(reply) => {
                 let id: String = reply.member("job_id")?;
@@ -1062,7 +1079,9 @@ pub async fn close(
             Sent::Doubt(_) => {}
         }
     }
-    Err(Error::Transient("a job that finishes tickets was not answered".to_owned()))
+    Err(Error::Transient(
+        "a job that finishes tickets was not answered".to_owned(),
+    ))
 }
 
 /// Waits for a job.
@@ -1080,9 +1099,7 @@ async fn job(cx: &Context, id: &str) -> Result<(), Error> {
 /// in the list of what was changed.
 async fn left_open(cx: &Context, status: u32, ids: &[u64]) -> Result<BTreeSet<u64>, Error> {
     let since = http::segment(map::iso(cx.now() - CLOCK_SKEW_MS));
-    let path = format!(
-        "/api/v2/tickets?updated_since={since}&order_by=updated_at&order_type=desc"
-    );
+    let path = format!("/api/v2/tickets?updated_since={since}&order_by=updated_at&order_type=desc");
     let (newest, _) = client::list_at_most::<Ticket>(cx, &path, 1).await?;
     let mut left = BTreeSet::new();
     for id in ids {
@@ -1136,7 +1153,8 @@ fn closed(
         }
     }
     if left_open {
-        let note = "it could not be finished without a mail, or a field is required for that: left open";
+        let note =
+            "it could not be finished without a mail, or a field is required for that: left open";
         load.converted("conversation.status", note);
     }
 }
@@ -1254,7 +1272,13 @@ mod tests {
         let names: Vec<&str> = parts.iter().map(|part| part.name.as_str()).collect();
         assert_eq!(
             names,
-            ["subject", "tags[]", "tags[]", "status", "custom_fields[cf_n]"]
+            [
+                "subject",
+                "tags[]",
+                "tags[]",
+                "status",
+                "custom_fields[cf_n]"
+            ]
         );
     }
 
@@ -1269,10 +1293,11 @@ mod tests {
             ]),
             ..Ticket::default()
         };
-        let mut wanted = json!({"priority": 1, "status": 3, "custom_fields": {"cf_a": "ours", "cf_b": "new"}})
-            .as_object()
-            .cloned()
-            .unwrap();
+        let mut wanted =
+            json!({"priority": 1, "status": 3, "custom_fields": {"cf_a": "ours", "cf_b": "new"}})
+                .as_object()
+                .cloned()
+                .unwrap();
         let mut before = Map::new();
         let theirs = ["priority".to_owned(), "field cf_a".to_owned()];
         keep_theirs(&mut wanted, &mut before, &ticket, &theirs).unwrap();

@@ -118,12 +118,7 @@ impl Account {
     }
 
     /// The same on a harness of the test's.
-    pub async fn written_on(
-        &self,
-        harness: Harness,
-        kind: Kind,
-        items: Vec<Item>,
-    ) -> Vec<Outcome> {
+    pub async fn written_on(&self, harness: Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
         let outcomes = self.trial.write_on(harness, kind, items).await;
         assert_eq!(self.sim.outbox().all(), []);
         assert_eq!(self.sim.automation_log().all(), []);
@@ -159,9 +154,8 @@ impl Account {
         let marker = format!("old-desk:org1:conversation:{id}");
         let of = |ticket: &&Ticket| {
             let found = ticket.custom_fields.get(&field).and_then(Value::as_str);
-            let ours = found.is_some_and(|found| {
-                found == marker || found.starts_with(&format!("{marker}#"))
-            });
+            let ours = found
+                .is_some_and(|found| found == marker || found.starts_with(&format!("{marker}#")));
             ours && ticket.deleted_at.is_none()
         };
         let mut found: Vec<Ticket> = self.snapshot().tickets;
@@ -292,4 +286,3 @@ pub fn talk(account: &Account, id: &str, customer: &Reference) -> Item {
     ];
     thread(id, Vec::new(), of(customer), parts)
 }
-
