@@ -8,11 +8,12 @@
 
 mod support;
 
-use support::{Account, assert_same, assert_undone, customer};
+use support::{Account, assert_same, assert_undone};
 use transload_plugin_freshdesk::Freshdesk;
 use transload_sdk::Destination;
 use transload_sdk::destination::{SurveyReport, UndoMode};
 use transload_sdk::session::Severity;
+use transload_sdk::testing::items::customer;
 use transload_sdk::testing::{Harness, answer};
 use transload_sdk::types::{Customer, Error, Kind};
 use transload_simulators::freshdesk::{ChannelApi, FieldPaths, Plan};

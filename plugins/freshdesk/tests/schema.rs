@@ -10,12 +10,13 @@ mod support;
 
 use serde_json::json;
 use support::{
-    Account, assert_same, assert_undone, customer, definition, entry, field, is_created, item,
-    link, object_type, record, with_options,
+    Account, assert_same, assert_undone, definition, entry, field, is_created, item, link,
+    object_type, record, with_options,
 };
 use transload_plugin_freshdesk::write::schema::sheet;
 use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
+use transload_sdk::testing::items::customer;
 use transload_sdk::types::{
     Brand, CustomObject, Customer, Entity, Fidelity, FieldType, Kind, Owner, Reference,
     ReferenceType, Tag, Value,
@@ -316,7 +317,9 @@ async fn a_record_that_somebody_changed_is_a_conflict() {
     let (schema, id) = target.split_once('/').unwrap();
     let path = format!("custom_objects/schemas/{schema}/records/{id}");
     let now = account.sim.as_owner("GET", &path, &json!(null)).unwrap();
-    let body = json!({"display_id": id, "version": now["version"], "data": {"title": "Mine"}});
+    let mut data = now["data"].clone();
+    data["title"] = json!("Mine");
+    let body = json!({"display_id": id, "version": now["version"], "data": data});
     account.sim.as_owner("PUT", &path, &body).unwrap();
     let undone = account.rollback(UndoMode::Careful).await;
     let conflict = undone
