@@ -14,12 +14,7 @@ use transload_sdk::ledger::{Action, Status, UndoStatus};
 use transload_sdk::types::{Author, Conversation, ConversationStatus, Entity, Kind, Reference};
 
 async fn loaded(timed: bool, status: ConversationStatus) -> (Account, Reference, Item) {
-    let account = if timed {
-        Account::timed().await
-    } else {
-        Account::new().await
-    };
-    let ana = customer(account.contact("Ana", "ana@example.com"));
+    let (account, ana, _) = Account::with_ana(timed).await;
     let mut item = talk(&account, "v1", &ana);
     conversation(&mut item, |c| c.status = status);
     let outcomes = account
@@ -234,13 +229,7 @@ async fn another_projects_ticket_and_an_archived_one_are_left() {
 #[tokio::test]
 async fn a_rollback_takes_the_tickets_and_nothing_else() {
     for timed in [false, true] {
-        let account = if timed {
-            Account::timed().await
-        } else {
-            Account::new().await
-        };
-        let ana = customer(account.contact("Ana", "ana@example.com"));
-        let before = account.sim.state_fingerprint();
+        let (account, ana, before) = Account::with_ana(timed).await;
         let items = vec![talk(&account, "v1", &ana), talk(&account, "v2", &ana)];
         account.written(Kind::Conversation, items).await;
         let loaded = account.sim.state_fingerprint();

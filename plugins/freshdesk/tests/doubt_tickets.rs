@@ -14,14 +14,10 @@ use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::{Action, Outcome, Proof};
 use transload_sdk::testing::{Loss, trial::writes};
 use transload_sdk::types::{Kind, Reference};
+use transload_simulators::freshdesk::Policy;
 
 async fn account(timed: bool) -> (Account, Reference) {
-    let account = if timed {
-        Account::timed().await
-    } else {
-        Account::new().await
-    };
-    let ana = customer(account.contact("Ana", "ana@example.com"));
+    let (account, ana, _) = Account::with_ana(timed).await;
     (account, ana)
 }
 
@@ -68,8 +64,7 @@ async fn each_request_of_a_thread_may_lose_its_answer_and_nothing_is_there_twice
         for how in [Loss::AfterApplying, Loss::BeforeArriving] {
             for nth in 1..=writes {
                 let case = format!("timed: {timed}, {how:?}, {nth} of {writes}");
-                let (account, ana) = account(timed).await;
-                let before = account.sim.state_fingerprint();
+                let (account, ana, before) = Account::with_ana(timed).await;
                 let harness = account.harness().lose_answer(nth, how);
                 let items = items(&account, &ana);
                 let outcomes = account.written_on(harness, Kind::Conversation, items).await;
@@ -109,6 +104,10 @@ async fn an_item_in_doubt_is_completed_from_wherever_an_earlier_attempt_stopped(
         for made in 1..=4 {
             let case = format!("timed: {timed}, {made} requests");
             let (account, ana) = account(timed).await;
+            // What is taken away below would keep its number.
+            account
+                .sim
+                .set_switches(|switches| switches.repeated_import_id = Policy::Tolerated);
             let item = talk(&account, "v1", &ana);
             let since = account.now();
             let full = account.harness();

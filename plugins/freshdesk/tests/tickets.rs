@@ -223,7 +223,8 @@ async fn slots_people_tags_and_fields_stand_where_the_ticket_has_them() {
 async fn an_agent_who_must_be_in_the_group_and_is_not_is_kept_and_the_group_is_on_the_card() {
     let account = Account::with(|config| config.responder_in_group = true).await;
     let ana = customer(account.contact("Ana", "ana@example.com"));
-    let group = account.snapshot().groups[0].id;
+    let body = serde_json::json!({"name": "Nobody's"});
+    let group = account.sim.as_owner("POST", "groups", &body).unwrap()["id"].clone();
     let conversation = Conversation {
         assignees: vec![account.dana()],
         teams: vec![Reference::new(Kind::Team, "g1").at(group.to_string())],

@@ -62,7 +62,9 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let listed = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
+    // What was only changed may be somebody else's.
     let now = effects.iter().map(|one| &one.effect);
+    let now = now.filter(|effect| effect.action == Action::Created);
     let now = now.map(|effect| (effect.target_kind.as_str(), effect.target_id.as_str()));
     let undo = Undo {
         cx,
