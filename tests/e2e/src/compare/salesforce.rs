@@ -45,7 +45,7 @@ pub(crate) const WAYS: Ways = Ways {
     has_companies: true,
     objects: held::Objects::Themselves,
     largest_file: u64::MAX,
-    refuses_empty_files: true,
+    refuses: |_, size| size == 0,
     full_card: 130_000,
 };
 
