@@ -8,7 +8,7 @@
 mod support;
 
 use support::*;
-use transload_sdk::destination::{Item, SlotValue};
+use transload_sdk::destination::SlotValue;
 use transload_sdk::ledger::{Outcome, Proof, Status};
 use transload_sdk::types::{Author, Conversation, Kind, Priority, Reference};
 use transload_simulators::freshdesk::Notifications;
