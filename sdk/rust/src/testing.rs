@@ -23,7 +23,8 @@ use crate::bindings::common::transload::connector::session;
 use crate::context::{BlobBuilder, Host, Ledger, Level};
 use crate::fingerprint::sha256;
 use crate::http::{
-    Body, Doubt, Header, HttpError, OperationKey, PartBody, Piece, PollOptions, Request, Response,
+    Body, Doubt, Header, HttpError, OperationKey, Part, PartBody, Piece, PollOptions, Request,
+    Response,
 };
 use crate::ledger::{Outcome, Refusal, UndoOutcome};
 use crate::types::BlobRef;
@@ -85,6 +86,68 @@ impl Files {
     pub fn read(&self, blob: &BlobRef) -> Option<Vec<u8>> {
         self.0.borrow().get(&blob.sha256).cloned()
     }
+
+    /// A request's headers and body as a host sends them: forms written out, files in their places. `other` gives the bytes of
+    /// what the host has not.
+    pub fn on_the_wire(
+        &self,
+        request: &Request,
+        other: impl Fn(&BlobRef) -> Vec<u8>,
+    ) -> (Vec<(String, String)>, Vec<u8>) {
+        const BOUNDARY: &str = "transload-test-boundary";
+        let bytes_of = |blob: &BlobRef| self.read(blob).unwrap_or_else(|| other(blob));
+        let headers = request.headers.iter();
+        let mut headers: Vec<(String, String)> =
+            headers.map(|h| (h.name.clone(), h.value.clone())).collect();
+        let body = match &request.body {
+            Body::None => Vec::new(),
+            Body::Bytes(bytes) => bytes.clone(),
+            Body::Blob(blob) => bytes_of(blob),
+            Body::Pieces(pieces) => pieces
+                .iter()
+                .flat_map(|piece| match piece {
+                    Piece::Bytes(bytes) => bytes.clone(),
+                    Piece::Blob(blob) => bytes_of(blob),
+                    Piece::Base64(blob) => STANDARD.encode(bytes_of(blob)).into_bytes(),
+                })
+                .collect(),
+            Body::Multipart(parts) => {
+                let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+                headers.push(("content-type".to_owned(), kind));
+                let mut body: Vec<u8> = Vec::new();
+                for part in parts {
+                    body.extend(part_head(BOUNDARY, part).into_bytes());
+                    match &part.body {
+                        PartBody::Bytes(bytes) => body.extend(bytes),
+                        PartBody::Blob(blob) => body.extend(bytes_of(blob)),
+                    }
+                    body.extend(b"\r\n");
+                }
+                body.extend(format!("--{BOUNDARY}--\r\n").into_bytes());
+                body
+            }
+        };
+        (headers, body)
+    }
+}
+
+/// What stands before the bytes of a part; names are escaped as browsers do it.
+fn part_head(boundary: &str, part: &Part) -> String {
+    let escaped = |name: &str| {
+        name.replace('\r', "%0D")
+            .replace('\n', "%0A")
+            .replace('"', "%22")
+    };
+    let filename = part.filename.as_deref();
+    let filename = filename.map(|name| format!("; filename=\"{}\"", escaped(name)));
+    let media_type = part.media_type.as_deref();
+    let media_type = media_type.map(|kind| format!("Content-Type: {kind}\r\n"));
+    format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"{}\r\n{}\r\n",
+        escaped(&part.name),
+        filename.unwrap_or_default(),
+        media_type.unwrap_or_default()
+    )
 }
 
 impl std::fmt::Debug for Files {

@@ -4,17 +4,15 @@
 
 use std::ops::Deref;
 
-use anyhow::Result;
-use async_trait::async_trait;
 use serde_json::Value;
 use transload_simulators::common::{Account, Clock};
-use transload_simulators::{kustomer, salesforce, zendesk};
+use transload_simulators::kustomer::KLASSES;
+use transload_simulators::{freshdesk, gorgias, salesforce, zendesk};
 
-use crate::compare::{self, Comparison};
+use crate::compare::{self, Held, Ways};
 use crate::lab::LabConfig;
 
 /// A simulated platform that a [`crate::Lab`] migrates to.
-#[async_trait]
 pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// The connector's name.
     const PLUGIN: &'static str;
@@ -41,22 +39,22 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
     /// What is there, without what differs between two runs that did the same.
     fn state_fingerprint(&self) -> Value;
 
-    /// Holds it against the source, field by field.
-    ///
-    /// # Errors
-    /// A source that does not answer.
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison>;
+    /// What its connector declares to convert.
+    const WAYS: Ways;
+
+    /// What it holds of the source.
+    fn held(&self) -> Held;
 }
 
 /// The connectors of all of them.
-pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce"];
+pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce", "gorgias", "freshdesk"];
 
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
 /// `blocking`.
 #[macro_export]
 macro_rules! destinations {
     (@all $what:tt) => {
-        $crate::destinations!(@each $what zendesk salesforce);
+        $crate::destinations!(@each $what zendesk salesforce gorgias freshdesk);
     };
     (@each $what:tt $($vendor:ident)+) => {
         $($crate::destinations!(@tests $vendor $what);)+
@@ -92,6 +90,8 @@ macro_rules! for_destination {
         match $name {
             "zendesk" => Some($function::<transload_simulators::zendesk::Simulator>($($argument),*).await),
             "salesforce" => Some($function::<transload_simulators::salesforce::Simulator>($($argument),*).await),
+            "freshdesk" => Some($function::<transload_simulators::freshdesk::Simulator>($($argument),*).await),
+            "gorgias" => Some($function::<transload_simulators::gorgias::Simulator>($($argument),*).await),
             _ => None,
         }
     };
@@ -109,9 +109,9 @@ fn agents(few: bool) -> Vec<(String, String)> {
     numbers.iter().map(agent).collect()
 }
 
-#[async_trait]
 impl Destination for zendesk::Simulator {
     const PLUGIN: &'static str = "zendesk";
+    const WAYS: Ways = compare::zendesk::WAYS;
     const ACCEPT: &'static [&'static str] = &[
         "triggers",
         "automations",
@@ -179,14 +179,14 @@ impl Destination for zendesk::Simulator {
         Self::state_fingerprint(self)
     }
 
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
-        compare::zendesk::compare(source, self).await
+    fn held(&self) -> Held {
+        compare::zendesk::held(&self.snapshot())
     }
 }
 
-#[async_trait]
 impl Destination for salesforce::Simulator {
     const PLUGIN: &'static str = "salesforce";
+    const WAYS: Ways = compare::salesforce::WAYS;
     const ACCEPT: &'static [&'static str] = &[
         "automation",
         "mail",
@@ -260,7 +260,194 @@ impl Destination for salesforce::Simulator {
         state
     }
 
-    async fn compare(&self, source: &kustomer::Simulator) -> Result<Comparison> {
-        compare::salesforce::compare(source, self).await
+    fn held(&self) -> Held {
+        compare::salesforce::held(&self.snapshot())
+    }
+}
+
+impl Destination for gorgias::Simulator {
+    const PLUGIN: &'static str = "gorgias";
+    const WAYS: Ways = compare::gorgias::WAYS;
+    const ACCEPT: &'static [&'static str] = &[
+        "rules",
+        "mails",
+        "surveys",
+        "webhooks",
+        "services",
+        "notes-in-shop",
+        "billing",
+        "fields-stay",
+        "invitations",
+        "stand-in",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/api/tickets"),
+        ("POST", "/api/tickets/*/messages"),
+        ("POST", "/api/customers"),
+        ("POST", "/api/teams"),
+        ("POST", "/api/tags"),
+        ("POST", "/api/custom-fields"),
+        ("POST", "/api/satisfaction-surveys"),
+        ("POST", "/api/upload"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = gorgias::Preexisting::default();
+        Self::new(gorgias::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            preexisting: gorgias::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                teams: if config.few {
+                    vec![]
+                } else {
+                    usual.teams.clone()
+                },
+                // What its admin switches off for a migration, since no request can (side effects `rules` and `services`).
+                rules: false,
+                services: gorgias::Services::none(),
+                ..usual
+            },
+            ..gorgias::Config::default()
+        })
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "account = \"acme\"\nbase_url = \"{base_url}/api\"\nauth = \"api-key\"\n\
+             email = \"admin@acme.example\"\napi_key = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        let tickets = self.snapshot().tickets.into_iter();
+        tickets
+            .filter(|t| t.external_id.is_some() && t.trashed_at.is_none())
+            .count() as u64
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        let mut state = Self::state_fingerprint(self);
+        // Nothing deletes a field: those that a rollback archives stay (side effect `fields-stay`).
+        if let Some(deleted) = state.get_mut("deleted").and_then(Value::as_object_mut) {
+            deleted.remove("custom_fields");
+        }
+        state
+    }
+
+    fn held(&self) -> Held {
+        compare::gorgias::held(&self.snapshot())
+    }
+}
+
+impl Destination for freshdesk::Simulator {
+    const PLUGIN: &'static str = "freshdesk";
+    const WAYS: Ways = compare::freshdesk::WAYS;
+    const ACCEPT: &'static [&'static str] = &[
+        "mails",
+        "automations",
+        "activation-mails",
+        "invitations",
+        "seats",
+        "stand-in",
+        "archive",
+        "trash",
+        "domain-linking",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/api/v2/groups"),
+        ("POST", "/api/v2/companies"),
+        ("POST", "/api/v2/contacts"),
+        ("POST", "/api/v2/admin/ticket_fields"),
+        ("POST", "/api/v2/contact_fields"),
+        ("POST", "/api/v2/company_fields"),
+        ("POST", "/api/v2/custom_objects/schemas/*/records"),
+        ("POST", "/api/channel/v2/tickets"),
+        ("POST", "/api/channel/v2/tickets/*/notes"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = freshdesk::Preexisting::default();
+        Self::new(freshdesk::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            channel_api: freshdesk::ChannelApi::Open,
+            // What its admin switches off for a migration, since no request can (side effects `mails` and `automations`).
+            notifications: freshdesk::Notifications::silent(),
+            preexisting: freshdesk::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                groups: if config.few {
+                    vec![]
+                } else {
+                    usual.groups.clone()
+                },
+                business_rules: false,
+                schemas: KLASSES.iter().map(|klass| schema(klass.name)).collect(),
+                ..usual
+            },
+            ..freshdesk::Config::default()
+        })
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "domain = \"acme\"\nbase_url = \"{base_url}\"\nauth = \"api-key\"\n\
+             api_key = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        let tickets = self.snapshot().tickets.into_iter();
+        tickets
+            .filter(|t| t.import_id.is_some() || t.given != freshdesk::model::Given::default())
+            .count() as u64
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        Self::state_fingerprint(self)
+    }
+
+    fn held(&self) -> Held {
+        compare::freshdesk::held(&self.snapshot())
+    }
+}
+
+/// A custom object as an administrator makes it by the sheet in the connector's README: no request can.
+fn schema(name: &str) -> freshdesk::SchemaSpec {
+    let field = |label: &str, kind: &str, target: Option<&str>| freshdesk::SchemaFieldSpec {
+        name: label.to_lowercase().replace(' ', "_"),
+        label: label.to_owned(),
+        kind: kind.to_owned(),
+        required: false,
+        filterable: false,
+        choices: Vec::new(),
+        target: target.map(str::to_owned),
+    };
+    freshdesk::SchemaSpec {
+        name: name.to_owned(),
+        prefix: String::new(),
+        fields: vec![
+            field("Source ID", "PRIMARY", None),
+            field("Title", "TEXT", None),
+            field("Customer", "RELATIONSHIP", Some("contact")),
+            field("Company", "RELATIONSHIP", Some("company")),
+            field("Ticket", "RELATIONSHIP", Some("ticket")),
+            field("Created in the source", "TEXT", None),
+            field("Migration run", "TEXT", None),
+            field("Linked from", "PARAGRAPH", None),
+            field("Source card", "PARAGRAPH", None),
+        ],
     }
 }

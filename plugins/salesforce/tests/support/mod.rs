@@ -11,12 +11,10 @@
 use std::ops::{Deref, DerefMut};
 
 use axum::Router;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use transload_plugin_salesforce::Salesforce;
 use transload_sdk::destination::Item;
-use transload_sdk::http::{Body, Header, Part, PartBody, Piece, Request, Response};
+use transload_sdk::http::{Header, Request, Response};
 use transload_sdk::ledger::Outcome;
 use transload_sdk::testing::trial::Trial;
 use transload_sdk::testing::{Files, Harness, answer};
@@ -127,30 +125,7 @@ impl Org {
 /// One request to the router; as a host does it, with the credential.
 async fn send(router: Router, token: String, files: Files, request: Request) -> Response {
     let bearer = Some(token.as_str());
-    let mut headers: Vec<(String, String)> = request
-        .headers
-        .into_iter()
-        .map(|h| (h.name, h.value))
-        .collect();
-    let body = match request.body {
-        Body::None => Vec::new(),
-        Body::Bytes(bytes) => bytes,
-        Body::Blob(blob) => bytes_of(&files, &blob),
-        Body::Pieces(pieces) => pieces
-            .into_iter()
-            .flat_map(|piece| match piece {
-                Piece::Bytes(bytes) => bytes,
-                Piece::Blob(blob) => bytes_of(&files, &blob),
-                Piece::Base64(blob) => STANDARD.encode(bytes_of(&files, &blob)).into_bytes(),
-            })
-            .collect(),
-        Body::Multipart(parts) => {
-            let boundary = "transload-test-boundary";
-            let kind = format!("multipart/form-data; boundary={boundary}");
-            headers.push(("content-type".to_owned(), kind));
-            form(boundary, parts, &files)
-        }
-    };
+    let (headers, body) = files.on_the_wire(&request, made_up);
     let (method, url) = (request.method.as_str(), request.url.as_str());
     let Some(got) = ask(router, method, url, headers, bearer, body).await else {
         return answer(400, "not a request");
@@ -164,37 +139,7 @@ async fn send(router: Router, token: String, files: Files, request: Request) -> 
     }
 }
 
-/// What the connector wrote; of a file of the source, which these tests do not have, as many letters.
-fn bytes_of(files: &Files, blob: &BlobRef) -> Vec<u8> {
-    files.read(blob).unwrap_or_else(|| made_up(blob))
-}
-
 /// The bytes of a file that no test gave any.
 fn made_up(blob: &BlobRef) -> Vec<u8> {
     vec![b'x'; usize::try_from(blob.size).unwrap()]
-}
-
-fn form(boundary: &str, parts: Vec<Part>, files: &Files) -> Vec<u8> {
-    let mut body = Vec::new();
-    for part in parts {
-        body.extend(format!("--{boundary}\r\n").into_bytes());
-        let filename = part.filename.map(|name| format!("; filename=\"{name}\""));
-        let disposition = format!(
-            "Content-Disposition: form-data; name=\"{}\"{}\r\n",
-            part.name,
-            filename.unwrap_or_default()
-        );
-        body.extend(disposition.into_bytes());
-        if let Some(media_type) = part.media_type {
-            body.extend(format!("Content-Type: {media_type}\r\n").into_bytes());
-        }
-        body.extend(b"\r\n");
-        body.extend(match part.body {
-            PartBody::Bytes(bytes) => bytes,
-            PartBody::Blob(blob) => bytes_of(files, &blob),
-        });
-        body.extend(b"\r\n");
-    }
-    body.extend(format!("--{boundary}--\r\n").into_bytes());
-    body
 }

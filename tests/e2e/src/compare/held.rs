@@ -11,135 +11,166 @@ use sha2::{Digest, Sha256};
 use transload_simulators::kustomer::{self, Kind, Place, State, World};
 
 use super::{
-    Attribute, Comparison, Names, Part, Who, flag, letters, list, live, part, parts, pieces_after,
-    same_day, text, time,
+    Attribute, Comparison, Names, Part, Who, flag, letters, list, live, part, parts, same_day,
+    text, time,
 };
 
 /// What a destination holds of the source, by the source's ids.
 #[derive(Debug, Default)]
-pub(crate) struct Held {
-    pub(crate) companies: Records,
-    pub(crate) customers: Records,
-    pub(crate) objects: Records,
+pub struct Held {
+    /// Companies.
+    pub companies: Records,
+    /// Customers.
+    pub customers: Records,
+    /// Custom objects.
+    pub objects: Records,
     /// By kind (`conversation`; `message` for a note on a customer that belongs to none), id, and the number of the part.
-    pub(crate) threads: BTreeMap<(String, String), BTreeMap<u32, Vec<Thread>>>,
+    pub threads: BTreeMap<(String, String), BTreeMap<u32, Vec<Thread>>>,
     /// Ids of agents by their address, in lower case.
-    pub(crate) staff: HashMap<String, String>,
+    pub staff: HashMap<String, String>,
 }
 
 /// By the source's id; two for one id are a duplicate.
-pub(crate) type Records = BTreeMap<String, Vec<Record>>;
+pub type Records = BTreeMap<String, Vec<Record>>;
 
 /// One record there.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Record {
-    pub(crate) id: String,
-    pub(crate) name: String,
+pub struct Record {
+    /// Its id there.
+    pub id: String,
+    /// Its name there; of a thread the subject.
+    pub name: String,
     /// The id of its company there.
-    pub(crate) company: Option<String>,
+    pub company: Option<String>,
     /// The id of its customer there.
-    pub(crate) customer: Option<String>,
+    pub customer: Option<String>,
     /// What its own fields hold.
-    pub(crate) slots: Vec<Slot>,
+    pub slots: Vec<Slot>,
     /// Its source card.
-    pub(crate) card: String,
+    pub card: String,
     /// Where its addresses, numbers and domains stand, the card apart.
-    pub(crate) places: Vec<String>,
+    pub places: Vec<String>,
 }
 
 /// A field with what it holds.
 #[derive(Debug, Clone)]
-pub(crate) struct Slot {
-    pub(crate) label: String,
-    pub(crate) value: Value,
+pub struct Slot {
+    /// What people see above it.
+    pub label: String,
+    /// What it holds.
+    pub value: Value,
     /// What people see, where that is another thing (an option's label).
-    pub(crate) words: Option<String>,
+    pub words: Option<String>,
 }
 
 /// A ticket, a case, a conversation.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Thread {
+pub struct Thread {
     /// Its name is the subject.
-    pub(crate) record: Record,
-    pub(crate) status: String,
-    pub(crate) priority: Option<String>,
+    pub record: Record,
+    /// Status as [`Ways::status`] has it.
+    pub status: String,
+    /// Priority as [`Ways::priority`] has it.
+    pub priority: Option<String>,
     /// Milliseconds.
-    pub(crate) created: Option<i64>,
-    pub(crate) tags: Vec<String>,
+    pub created: Option<i64>,
+    /// Tags as [`Ways::tag`] has them.
+    pub tags: Vec<String>,
     /// In order, without what the connector says on its own account.
-    pub(crate) said: Vec<Said>,
+    pub said: Vec<Said>,
     /// Files that hang on the thread as a whole.
-    pub(crate) files: Vec<File>,
+    pub files: Vec<File>,
 }
 
 /// Something said.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Said {
+pub struct Said {
     /// The source's id of the message, where the destination keeps it.
-    pub(crate) of: Option<String>,
+    pub of: Option<String>,
     /// The facts in the connector's line.
-    pub(crate) lead: String,
+    pub lead: String,
     /// The text under the line.
-    pub(crate) plain: String,
+    pub plain: String,
     /// The HTML under the line, where there is some.
-    pub(crate) html: Option<String>,
+    pub html: Option<String>,
     /// Milliseconds.
-    pub(crate) at: Option<i64>,
-    pub(crate) public: Option<bool>,
-    pub(crate) incoming: Option<bool>,
+    pub at: Option<i64>,
+    /// Whether customers see it, where that is known.
+    pub public: Option<bool>,
+    /// Whether it came from a customer, where that is known.
+    pub incoming: Option<bool>,
     /// The id of who wrote it there.
-    pub(crate) author: Option<String>,
-    pub(crate) files: Vec<File>,
+    pub author: Option<String>,
+    /// Its files.
+    pub files: Vec<File>,
 }
 
 /// A file there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct File {
-    pub(crate) name: String,
-    pub(crate) size: u64,
-    pub(crate) sha256: String,
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Hash of its bytes, in hex.
+    pub sha256: String,
 }
 
 /// What a connector declares to convert.
 #[derive(Clone, Copy)]
-pub(crate) struct Ways {
+pub struct Ways {
     /// What a status of the source (`open`, `snoozed`, `done`) is.
-    pub(crate) status: fn(&str) -> &'static str,
+    pub status: fn(&str) -> &'static str,
     /// What a priority (1 to 5) is; `None` where it is not compared.
-    pub(crate) priority: Option<fn(u64) -> &'static str>,
+    pub priority: Option<fn(u64) -> &'static str>,
     /// What a tag is; `None` where nothing of its name can be one.
-    pub(crate) tag: fn(&str) -> Option<String>,
+    pub tag: fn(&str) -> Option<String>,
     /// Whether a text has arrived, and a name: the source's, the destination's.
-    pub(crate) same_text: fn(&str, &str) -> bool,
-    pub(crate) same_name: fn(&str, &str) -> bool,
+    pub same_text: fn(&str, &str) -> bool,
+    /// The same of names.
+    pub same_name: fn(&str, &str) -> bool,
     /// What the name of a file becomes.
-    pub(crate) file_name: fn(&str) -> String,
+    pub file_name: fn(&str) -> String,
     /// Milliseconds: what a time is kept to, and by how much a part may stand later than it was said.
-    pub(crate) grain: i64,
-    pub(crate) slack: i64,
+    pub grain: i64,
+    /// See `grain`.
+    pub slack: i64,
     /// Times of messages that cannot be kept stand in the line above the text.
-    pub(crate) keeps_times: bool,
+    pub keeps_times: bool,
     /// The times of threads are kept.
-    pub(crate) keeps_created: bool,
+    pub keeps_created: bool,
     /// Parts without an id of their own stand in the order of the source.
-    pub(crate) in_order: bool,
+    pub in_order: bool,
     /// An agent's address can be a customer's, too.
-    pub(crate) agents_may_write_in: bool,
-    /// Files without bytes are refused.
-    pub(crate) refuses_empty_files: bool,
+    pub agents_may_write_in: bool,
+    /// Companies have objects of their own there. Else their name stands with their customers.
+    pub has_companies: bool,
+    /// What holds records of custom objects.
+    pub objects: Objects,
+    /// Files that are refused, by name and bytes: they are named in the thread.
+    pub refuses: fn(&str, u64) -> bool,
     /// Bytes of a file above which it is named only.
-    pub(crate) largest_file: u64,
+    pub largest_file: u64,
     /// Bytes from which on a source card may have been cut.
-    pub(crate) full_card: usize,
+    pub full_card: usize,
+}
+
+/// What holds records of custom objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Objects {
+    /// Records of their own, with links.
+    Themselves,
+    /// The customer or the conversation that they belong to; one that belongs to neither is exported.
+    WithTheirPeople,
 }
 
 /// Whether two texts are the same but for blanks around them.
-pub(crate) fn same_trimmed(wanted: &str, found: &str) -> bool {
+pub fn same_trimmed(wanted: &str, found: &str) -> bool {
     wanted.trim() == found.trim()
 }
 
 /// A name as it is.
-pub(crate) fn same_file_name(name: &str) -> String {
+pub fn same_file_name(name: &str) -> String {
     match name.trim() {
         "" => "file",
         name => name,
@@ -151,9 +182,9 @@ pub(crate) fn same_file_name(name: &str) -> String {
 ///
 /// # Errors
 /// A source that does not answer.
-pub(crate) async fn compare(
+pub(super) async fn compare(
     source: &kustomer::Simulator,
-    held: Held,
+    held: &Held,
     ways: Ways,
 ) -> Result<Comparison> {
     let names = Names::read(source).await?;
@@ -161,7 +192,7 @@ pub(crate) async fn compare(
     let mut side = Side {
         names,
         world: &world,
-        held: &held,
+        held,
         ways,
         found: Comparison::default(),
     };
@@ -218,6 +249,11 @@ impl<'s> Side<'s> {
             *names.entry(name).or_default() += 1;
         }
         for (id, json) in companies {
+            if !self.ways.has_companies {
+                self.found
+                    .explain("companies, which the destination has no object for");
+                continue;
+            }
             let what = format!("company {id}");
             let Some(company) = one(&self.held.companies, &id) else {
                 self.found.misses(format!("{what} is not there"));
@@ -276,7 +312,16 @@ impl<'s> Side<'s> {
                 }
             }
             let company = text(&json, "/relationships/company/data/id");
-            if matches!(self.world.state(company), Some(State::Live)) {
+            let is_live = matches!(self.world.state(company), Some(State::Live));
+            if is_live && !self.ways.has_companies {
+                let company = self.world.json(company).unwrap_or_default();
+                self.somewhere(
+                    &what,
+                    "company",
+                    text(&company, "/attributes/name"),
+                    customer,
+                );
+            } else if is_live {
                 let wanted = one(&self.held.companies, company).map(|company| company.id.clone());
                 self.found
                     .equal(&format!("{what}: company"), &wanted, &customer.company);
@@ -460,7 +505,7 @@ impl<'s> Side<'s> {
                 .count(if part.is_note { "notes" } else { "messages" });
             let said = rest.remove(at);
             self.said(&name, part, &said, customer);
-            self.files(&name, part, said, &mut files);
+            self.files(&name, part, &said, &mut files);
         }
         for said in rest {
             let shown: String = said.plain.chars().take(80).collect();
@@ -482,9 +527,10 @@ impl<'s> Side<'s> {
                 let pairs = said.plain.bytes().zip(part.text.bytes());
                 let at = pairs.take_while(|(a, b)| a == b).count();
                 self.found.misses(format!(
-                    "{name}: the text differs from byte {at} on ({} bytes instead of {})",
+                    "{name}: the text differs from byte {at} on ({} bytes instead of {}), under {:?}",
                     said.plain.len(),
-                    part.text.len()
+                    part.text.len(),
+                    said.lead
                 ));
             }
             None => {}
@@ -534,8 +580,8 @@ impl<'s> Side<'s> {
     }
 
     /// Every file of a part hangs where it should, with its bytes.
-    fn files(&mut self, name: &str, part: &Part, said: Said, on_thread: &mut Vec<File>) {
-        let mut there = said.files;
+    fn files(&mut self, name: &str, part: &Part, said: &Said, on_thread: &mut Vec<File>) {
+        let mut there = said.files.clone();
         for file in self.world.files(&part.id) {
             let id = file.id.to_string();
             let bytes = self.world.file_bytes(&id).unwrap_or_default();
@@ -555,9 +601,8 @@ impl<'s> Side<'s> {
             let missing = said.lead.contains("is missing here");
             if taken {
                 self.found.count("files");
-            } else if self.ways.refuses_empty_files && bytes.is_empty() && missing {
-                self.found
-                    .explain("files without bytes, which the destination refuses");
+            } else if (self.ways.refuses)(&file.name, wanted.size) && missing {
+                self.found.explain("files that the destination refuses");
             } else if wanted.size > self.ways.largest_file && missing {
                 self.found
                     .explain("files that are larger than the destination takes");
@@ -566,9 +611,10 @@ impl<'s> Side<'s> {
                     .explain("files that the source no longer has or never kept");
             } else {
                 self.found.misses(format!(
-                    "{name}: the file {:?} of {} bytes is not there as it was; there are {:?}",
+                    "{name}: the file {:?} of {} bytes is not there as it was, under {:?}; there are {:?}",
                     wanted.name,
                     wanted.size,
+                    said.lead,
                     there.iter().map(|f| (&f.name, f.size)).collect::<Vec<_>>()
                 ));
             }
@@ -618,7 +664,16 @@ impl<'s> Side<'s> {
         for (id, json) in live(self.world, Kind::KObject) {
             let what = format!("custom object {id}");
             let Some(record) = one(&self.held.objects, &id) else {
-                self.found.misses(format!("{what} is not there"));
+                let is_alone = ["customer", "conversation"].iter().all(|relation| {
+                    let other = text(&json, &format!("/relationships/{relation}/data/id"));
+                    !matches!(self.world.state(other), Some(State::Live))
+                });
+                if self.ways.objects == Objects::WithTheirPeople && is_alone {
+                    self.found
+                        .explain("custom objects of nobody, which are exported");
+                } else {
+                    self.found.misses(format!("{what} is not there"));
+                }
                 continue;
             };
             self.found.count("custom objects");
@@ -637,7 +692,8 @@ impl<'s> Side<'s> {
                 ("company", &self.held.companies, &record.company),
             ] {
                 let other = text(&json, &format!("/relationships/{relation}/data/id"));
-                if let Some(other) = one(records, other) {
+                let is_link = self.ways.objects == Objects::Themselves;
+                if let Some(other) = one(records, other).filter(|_| is_link) {
                     let wanted = Some(other.id.clone());
                     self.found
                         .equal(&format!("{what}: {relation}"), &wanted, found);
@@ -763,29 +819,40 @@ fn called(customer: &Value) -> String {
 /// What stands in several pieces is one: by the id of its message, or as its line says.
 fn joined(said: impl IntoIterator<Item = Said>) -> Vec<Said> {
     let mut all: Vec<Said> = Vec::new();
-    let mut further = 0;
     for one in said {
         match all.last_mut() {
-            Some(last) if further > 0 || one.of.is_some() && one.of == last.of => {
+            Some(last) if is_further(&one.lead) || one.of.is_some() && one.of == last.of => {
+                last.lead.push_str("; ");
+                last.lead.push_str(&one.lead);
                 last.plain.push_str(&one.plain);
                 if let (Some(html), Some(more)) = (&mut last.html, &one.html) {
                     html.push_str(more);
                 }
                 last.files.extend(one.files);
-                further = u32::saturating_sub(further, 1);
             }
-            _ => {
-                further = pieces_after(&one.lead);
-                all.push(one);
-            }
+            _ => all.push(one),
         }
     }
     all
 }
 
+/// Whether something goes on with what was said before it, by the facts of its line.
+fn is_further(lead: &str) -> bool {
+    let part = lead.rsplit("; ").next();
+    let part = part.and_then(|fact| fact.strip_prefix("part "));
+    part.is_some_and(|part| part.contains(" of ") && !part.starts_with("1 of "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_piece_goes_on_with_the_one_before() {
+        assert!(is_further("written by Ana; part 2 of 3"));
+        assert!(!is_further("written by Ana; part 1 of 3"));
+        assert!(!is_further("written by Ana"));
+    }
 
     #[tokio::test]
     async fn everything_is_missed_in_an_account_that_holds_nothing() {
@@ -795,7 +862,7 @@ mod tests {
             ..kustomer::Config::default()
         });
         let held = Held::default();
-        let found = compare(&source, held, super::super::zendesk::WAYS).await;
+        let found = compare(&source, &held, super::super::zendesk::WAYS).await;
         let found = found.unwrap();
         let all = [Kind::Company, Kind::Customer, Kind::KObject];
         let all: usize = all

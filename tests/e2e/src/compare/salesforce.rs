@@ -5,20 +5,19 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
 use serde_json::Value;
-use transload_simulators::kustomer;
 use transload_simulators::salesforce::schema::Field;
-use transload_simulators::salesforce::{Row, Simulator, Snapshot};
+use transload_simulators::salesforce::{Row, Snapshot};
 
 use super::held::{self, File, Held, Record, Said, Slot, Thread, Ways};
-use super::{Comparison, letters, record_of, split, split_html, time};
+use super::{letters, record_of, split, split_html, time};
 
 const SOURCE_ID: &str = "Transload_Source_Id__c";
 const CARD: &str = "Transload_Source_Card__c";
 const ADDRESSES: &str = "Transload_Addresses__c";
 
-const WAYS: Ways = Ways {
+/// What the connector declares to convert.
+pub(crate) const WAYS: Ways = Ways {
     status: |status| match status {
         "done" => "closed",
         _ => "open",
@@ -43,21 +42,12 @@ const WAYS: Ways = Ways {
     keeps_created: true,
     in_order: false,
     agents_may_write_in: true,
+    has_companies: true,
+    objects: held::Objects::Themselves,
     largest_file: u64::MAX,
-    refuses_empty_files: true,
+    refuses: |_, size| size == 0,
     full_card: 130_000,
 };
-
-/// Compares everything.
-///
-/// # Errors
-/// A source that does not answer.
-pub(crate) async fn compare(
-    source: &kustomer::Simulator,
-    destination: &Simulator,
-) -> Result<Comparison> {
-    held::compare(source, held(&destination.snapshot()), WAYS).await
-}
 
 /// An org with what hangs on its records.
 struct Org<'s> {
@@ -108,7 +98,8 @@ impl<'s> Org<'s> {
     }
 }
 
-fn held(snapshot: &Snapshot) -> Held {
+/// What it holds of the source.
+pub(crate) fn held(snapshot: &Snapshot) -> Held {
     let mut held = Held::default();
     let org = Org::new(snapshot);
     for row in snapshot.rows.values().filter(|row| !row.deleted) {

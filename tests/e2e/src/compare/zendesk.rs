@@ -2,18 +2,17 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
 use serde_json::Value;
-use transload_simulators::kustomer;
+use transload_simulators::zendesk::Snapshot;
 use transload_simulators::zendesk::model::{
     Comment, CommentText, Field, FieldOwner, Organization, Ticket, User,
 };
-use transload_simulators::zendesk::{Simulator, Snapshot};
 
 use super::held::{self, File, Held, Record, Said, Slot, Thread, Ways, same_file_name};
-use super::{Comparison, record_of, split, split_html};
+use super::{record_of, split, split_html};
 
-pub(super) const WAYS: Ways = Ways {
+/// What the connector declares to convert.
+pub(crate) const WAYS: Ways = Ways {
     status: |status| match status {
         "done" => "closed",
         "snoozed" => "hold",
@@ -35,24 +34,16 @@ pub(super) const WAYS: Ways = Ways {
     keeps_created: true,
     in_order: true,
     agents_may_write_in: false,
+    has_companies: true,
+    objects: held::Objects::Themselves,
     largest_file: u64::MAX,
-    refuses_empty_files: false,
+    refuses: |_, _| false,
     // A card is cut where the record is full.
     full_card: 11_990,
 };
 
-/// Compares everything.
-///
-/// # Errors
-/// A source that does not answer.
-pub(crate) async fn compare(
-    source: &kustomer::Simulator,
-    destination: &Simulator,
-) -> Result<Comparison> {
-    held::compare(source, held(&destination.snapshot()), WAYS).await
-}
-
-fn held(snapshot: &Snapshot) -> Held {
+/// What it holds of the source.
+pub(crate) fn held(snapshot: &Snapshot) -> Held {
     let mut held = Held::default();
     let fields = Fields::new(snapshot);
     for ticket in snapshot.tickets.iter().filter(|t| t.deleted.is_none()) {

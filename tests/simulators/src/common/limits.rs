@@ -2,7 +2,8 @@
 //!
 //! A rule has a name, a number of calls and a window; each key of a rule (an account, a ticket, …) has a window of its
 //! own, which opens with the first call and ends `window_ms` later. A rolling rule looks at the last `window_ms` of every
-//! moment instead. Windows are judged by the simulator's [`Clock`]. One switch turns all limits off, for benches.
+//! moment instead; a bucket leaks all the time, as many calls in `window_ms` as it holds. Windows are judged by the
+//! simulator's [`Clock`]. One switch turns all limits off, for benches.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub struct Taken {
     pub limit: u64,
     /// Calls left in the window after this one.
     pub remaining: u64,
-    /// When the window ends, in milliseconds since the epoch.
+    /// When the window ends, or when a bucket has room for one more call, in milliseconds since the epoch.
     pub reset_ms: i64,
 }
 
@@ -32,12 +33,23 @@ impl Taken {
     }
 }
 
+/// How a rule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    /// In windows that open with the first call.
+    Standing,
+    /// In the last `window_ms` of every moment.
+    Rolling,
+    /// In a bucket that leaks.
+    Leaking,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Rule {
     limit: u64,
     window_ms: i64,
     burden: u64,
-    rolling: bool,
+    counts: Counts,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +71,7 @@ impl Window {
 
     /// Lets go of what has left the window.
     fn roll(&mut self, rule: Rule, now: i64) {
-        if rule.rolling {
+        if rule.counts == Counts::Rolling {
             while let Some((at, cost)) = self.calls.front().copied() {
                 if at <= now && now < at + rule.window_ms {
                     break;
@@ -74,10 +86,18 @@ impl Window {
     }
 }
 
+/// What a bucket holds: `limit` leaves it in each millisecond, and a call is `window_ms` of it.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    at_ms: i64,
+    level: i64,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     rules: HashMap<String, Rule>,
     windows: HashMap<(String, String), Window>,
+    buckets: HashMap<(String, String), Bucket>,
 }
 
 /// A set of windowed limits; clones share their counters.
@@ -100,15 +120,20 @@ impl RateLimits {
 
     /// Sets or replaces a rule: `limit` calls in each window of `window_ms`.
     pub fn rule(&self, name: &str, limit: u64, window_ms: i64) {
-        self.set(name, limit, window_ms, false);
+        self.set(name, limit, window_ms, Counts::Standing);
     }
 
     /// Sets or replaces a rule: `limit` calls in any `window_ms`.
     pub fn rolling_rule(&self, name: &str, limit: u64, window_ms: i64) {
-        self.set(name, limit, window_ms, true);
+        self.set(name, limit, window_ms, Counts::Rolling);
     }
 
-    fn set(&self, name: &str, limit: u64, window_ms: i64, rolling: bool) {
+    /// Sets or replaces a rule: a bucket of `limit` calls, which leaks as many in `window_ms`.
+    pub fn bucket(&self, name: &str, limit: u64, window_ms: i64) {
+        self.set(name, limit, window_ms, Counts::Leaking);
+    }
+
+    fn set(&self, name: &str, limit: u64, window_ms: i64, counts: Counts) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.rules.insert(
             name.to_owned(),
@@ -116,12 +141,12 @@ impl RateLimits {
                 limit,
                 window_ms,
                 burden: 0,
-                rolling,
+                counts,
             },
         );
     }
 
-    /// Says how many calls of each window of a rule somebody else has already made.
+    /// Says how many calls of each window of a rule somebody else has already made; a bucket leaks so many fewer for us.
     pub fn burden(&self, name: &str, calls: u64) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rule) = inner.rules.get_mut(name) {
@@ -141,11 +166,9 @@ impl RateLimits {
 
     /// Forgets all windows, as if nothing had been called.
     pub fn reset(&self) {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .windows
-            .clear();
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.windows.clear();
+        inner.buckets.clear();
     }
 
     /// Takes `cost` calls from the window of `key` under the rule `name`. A refused call costs nothing. An unknown
@@ -162,6 +185,14 @@ impl RateLimits {
                 reset_ms: now,
             };
         };
+        if rule.counts == Counts::Leaking {
+            let bucket = inner.buckets.entry((name.to_owned(), key.to_owned()));
+            let bucket = bucket.or_insert(Bucket {
+                at_ms: now,
+                level: 0,
+            });
+            return pour(bucket, rule, cost, now, off);
+        }
         let window = inner
             .windows
             .entry((name.to_owned(), key.to_owned()))
@@ -170,7 +201,7 @@ impl RateLimits {
         let allowed = off || window.used + cost <= rule.limit;
         if allowed {
             window.used += cost;
-            if rule.rolling {
+            if rule.counts == Counts::Rolling {
                 window.calls.push_back((now, cost));
             }
         }
@@ -183,9 +214,59 @@ impl RateLimits {
     }
 }
 
+fn pour(bucket: &mut Bucket, rule: Rule, cost: u64, now: i64, off: bool) -> Taken {
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let (limit, call) = (signed(rule.limit).max(1), rule.window_ms.max(1));
+    let full = limit.saturating_mul(call);
+    let leak = (limit - signed(rule.burden)).max(1);
+    let leaked = (now - bucket.at_ms).max(0).saturating_mul(leak);
+    bucket.level = bucket.level.saturating_sub(leaked).max(0);
+    bucket.at_ms = now;
+    let poured = bucket
+        .level
+        .saturating_add(signed(cost).saturating_mul(call));
+    let allowed = off || poured <= full;
+    if allowed {
+        bucket.level = poured;
+    }
+    let over = bucket.level.saturating_add(call).saturating_sub(full);
+    Taken {
+        allowed,
+        limit: rule.limit,
+        remaining: u64::try_from((full - bucket.level).max(0) / call).unwrap_or_default(),
+        reset_ms: now + over.max(0).div_euclid(leak) + i64::from(over.max(0).rem_euclid(leak) > 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bucket_leaks_all_the_time() {
+        let clock = Clock::at(0);
+        let limits = RateLimits::new(clock.clone());
+        limits.bucket("all", 40, 20_000);
+        assert!((0..40).all(|_| limits.take("all", "org", 1).allowed));
+        let refused = limits.take("all", "org", 1);
+        assert!(!refused.allowed);
+        assert_eq!(
+            (refused.remaining, refused.retry_after_s(clock.now_ms())),
+            (0, 1)
+        );
+        clock.advance(1_000);
+        assert!(limits.take("all", "org", 1).allowed);
+        assert!(limits.take("all", "org", 1).allowed);
+        assert!(!limits.take("all", "org", 1).allowed);
+        clock.advance(20_000);
+        assert_eq!(limits.take("all", "org", 1).remaining, 39);
+        // Half of what leaks is filled up by others.
+        limits.burden("all", 20);
+        assert!((0..39).all(|_| limits.take("all", "org", 1).allowed));
+        clock.advance(1_000);
+        assert!(limits.take("all", "org", 1).allowed);
+        assert!(!limits.take("all", "org", 1).allowed);
+    }
 
     #[test]
     fn a_window_refuses_the_call_over_its_limit_and_opens_again_when_it_has_passed() {
