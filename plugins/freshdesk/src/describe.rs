@@ -249,6 +249,10 @@ fn kinds() -> Vec<KindSupport> {
         },
         KindSupport {
             updates: changing(),
+            // Records that no custom object holds are named in a text of theirs.
+            conflicts: ["customer", "company"]
+                .map(|path| key(ConflictScope::Lock, path, Normalisation::Exact))
+                .to_vec(),
             ..base(Kind::CustomObject, 100, 1, 1)
         },
         // Two units could add to the text of one record.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
+use transload_sdk::connector::fidelity_table;
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -329,7 +330,7 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     notices.push(silence());
     if schemas.is_none() {
         let text =
-            "the account's plan has no custom objects: their records are exported".to_owned();
+            "the account's plan has no custom objects: their records are exported, and named on their customers".to_owned();
         notices.push(notice("no-custom-objects", Severity::Caution, text, None));
     }
     let allowances = vec![Allowance {
@@ -349,17 +350,21 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
     })
 }
 
-/// What an account without custom objects takes: their records have no place in it.
+/// What an account without custom objects takes: their records are named on whom they belong to.
 fn without_objects() -> AccountSupport {
     let described = describe::description();
+    let kinds = described.kinds.into_iter();
     let has = |kind: &Kind| !matches!(kind, Kind::ObjectType | Kind::CustomObject);
-    let kinds = described.kinds.into_iter().filter(|one| has(&one.kind));
     let fidelity = described.fidelity.into_iter().filter(|one| has(&one.kind));
     AccountSupport {
-        kinds: kinds.collect(),
-        fidelity: fidelity.collect(),
+        kinds: kinds.filter(|one| one.kind != Kind::ObjectType).collect(),
+        fidelity: fidelity.chain(fidelity_table(NAMED)).collect(),
     }
 }
+
+/// How records travel into an account without custom objects.
+const NAMED: &str =
+    "custom-object | * | converted | exported; in words on its customer and company";
 
 /// Fields that a ticket must have refuse what has none (Freshdesk facts §9).
 fn required_fields(fields: &[TargetField]) -> Vec<Notice> {

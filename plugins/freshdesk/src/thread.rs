@@ -14,13 +14,13 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, continued_marker, file_name, first_time, image_names, is_further_part, message_card,
-    message_facts, message_part, no_bytes, part_of, skip, skipped,
+    Holds, Requester, continued_marker, file_name, first_time, image_names, is_further_part,
+    message_card, message_facts, message_part, no_bytes, part_of, skip, skipped,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
-    Author, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference,
-    Text, Visibility,
+    Author, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Text,
+    Visibility,
 };
 use transload_sdk::words::{self, Words, placeholder_name};
 
@@ -209,7 +209,12 @@ pub fn map_thread(
     };
     let mut losses = Vec::new();
     let mut card = Facts::new(around.words.clone());
-    let requester = Requester::of(conversation, around, &mut card, &mut losses);
+    let requester = Requester::of(
+        conversation,
+        around.state.stand_in_requester,
+        &mut card,
+        &mut losses,
+    );
     card::conversation(&thread.conversation, conversation, &mut card);
     let created = head
         .created_at
@@ -300,57 +305,6 @@ fn slot(item: &Item, name: &str) -> Option<u32> {
 /// A time as Freshdesk takes it where it takes any: not in the future.
 fn acceptable(ms: i64, around: &Surroundings<'_>) -> i64 {
     ms.min(around.now)
-}
-
-// ---- whose it is
-
-/// Whose ticket it is. A customer who was not migrated is named in the first line of the thread and on the card, and a
-/// stand-in has the ticket.
-struct Requester {
-    id: u64,
-    /// Who is stood in for, where that is known.
-    missing: Option<Reference>,
-}
-
-impl Requester {
-    fn of(
-        conversation: &Conversation,
-        around: &Surroundings<'_>,
-        card: &mut Facts,
-        losses: &mut Vec<Loss>,
-    ) -> Self {
-        let customer = conversation.customer.as_ref();
-        if let Some(id) = customer.and_then(map::numeric_target) {
-            return Self { id, missing: None };
-        }
-        card.reference("customer", customer);
-        let note = match customer {
-            Some(_) => {
-                "not migrated: a stand-in is the requester, the customer is named in the first line and on the card"
-            }
-            None => "none in the source: a stand-in is the requester",
-        };
-        losses.push(loss("conversation.customer", Fidelity::Converted, note));
-        Self {
-            id: around.state.stand_in_requester,
-            missing: customer.cloned(),
-        }
-    }
-
-    /// What the first part says about it, unless it names the customer as its author already.
-    fn line(&self, first: &Message) -> Option<String> {
-        let missing = self.missing.as_ref()?;
-        let named = words::person(missing);
-        (!self.stands_for(&first.author)).then(|| format!("a conversation with {named}"))
-    }
-
-    /// Whether the stand-in stands for that author.
-    fn stands_for(&self, author: &Author) -> bool {
-        let same = |missing: &Reference, author: &Reference| {
-            (&author.kind, &author.id) == (&missing.kind, &missing.id)
-        };
-        matches!((&self.missing, author), (Some(missing), Author::Person(author)) if same(missing, author))
-    }
 }
 
 // ---- the ticket

@@ -8,11 +8,12 @@
 
 mod support;
 
-use support::{Account, assert_same, assert_undone, customer};
+use support::{Account, assert_same, assert_undone};
 use transload_plugin_freshdesk::Freshdesk;
 use transload_sdk::Destination;
 use transload_sdk::destination::{SurveyReport, UndoMode};
 use transload_sdk::session::Severity;
+use transload_sdk::testing::items::customer;
 use transload_sdk::testing::{Harness, answer};
 use transload_sdk::types::{Customer, Error, Kind};
 use transload_simulators::freshdesk::{ChannelApi, FieldPaths, Plan};
@@ -112,7 +113,7 @@ async fn a_survey_names_required_fields_slots_and_what_the_plan_lacks() {
         .count();
     assert_eq!(required, 2, "{:?}", report.notices);
     let support = report.support.unwrap();
-    assert!(support.kinds.iter().all(|k| k.kind != Kind::CustomObject));
+    assert!(support.kinds.iter().all(|k| k.kind != Kind::ObjectType));
     let status = report
         .slots
         .iter()

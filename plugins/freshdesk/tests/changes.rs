@@ -14,12 +14,7 @@ use transload_sdk::ledger::{Action, Status, UndoStatus};
 use transload_sdk::types::{Author, Conversation, ConversationStatus, Entity, Kind, Reference};
 
 async fn loaded(timed: bool, status: ConversationStatus) -> (Account, Reference, Item) {
-    let account = if timed {
-        Account::timed().await
-    } else {
-        Account::new().await
-    };
-    let ana = customer(account.contact("Ana", "ana@example.com"));
+    let (account, ana, _) = Account::with_ana(timed).await;
     let mut item = talk(&account, "v1", &ana);
     conversation(&mut item, |c| c.status = status);
     let outcomes = account
@@ -234,13 +229,7 @@ async fn another_projects_ticket_and_an_archived_one_are_left() {
 #[tokio::test]
 async fn a_rollback_takes_the_tickets_and_nothing_else() {
     for timed in [false, true] {
-        let account = if timed {
-            Account::timed().await
-        } else {
-            Account::new().await
-        };
-        let ana = customer(account.contact("Ana", "ana@example.com"));
-        let before = account.sim.state_fingerprint();
+        let (account, ana, before) = Account::with_ana(timed).await;
         let items = vec![talk(&account, "v1", &ana), talk(&account, "v2", &ana)];
         account.written(Kind::Conversation, items).await;
         let loaded = account.sim.state_fingerprint();
@@ -326,4 +315,91 @@ async fn a_ticket_that_the_account_closed_by_itself_is_no_conflict() {
         &account.rollback(UndoMode::Careful).await,
         "resolved or closed",
     );
+}
+
+// ---- what is not known of Freshdesk for sure
+
+/// How an account may be otherwise.
+type Otherwise = fn(&mut transload_simulators::freshdesk::Config);
+
+#[tokio::test]
+async fn a_thread_is_loaded_and_taken_back_whatever_is_open_about_freshdesk() {
+    use transload_simulators::freshdesk::Policy::Tolerated;
+    let accounts: [(&str, Otherwise); 10] = [
+        ("archives by the given time", |config| {
+            config.switches.archive_by_given_time = true;
+        }),
+        ("numbers of tickets apart", |config| {
+            config.switches.import_ids_shared = false;
+            config.switches.repeated_import_id = Tolerated;
+        }),
+        ("times of the client in stats", |config| {
+            config.switches.channel_sets_stats = true;
+        }),
+        ("413 for too much", |config| {
+            config.switches.oversize_status = 413;
+            config.switches.files_total = 15 * 1024 * 1024;
+        }),
+        ("404 for a second deletion", |config| {
+            config.switches.repeated_delete = 404;
+        }),
+        ("private notes of contacts", |config| {
+            config.switches.contact_private_note = Tolerated;
+        }),
+        ("times tolerated", |config| {
+            config.switches.given_times = Tolerated;
+        }),
+        ("long subjects cut", |config| {
+            config.switches.long_subject = Tolerated;
+        }),
+        ("another code for length", |config| {
+            config.switches.length_code = "invalid_size";
+        }),
+        ("a list that lags", |config| {
+            // A minute.
+            config.switches.list_lag = config.switches.job_row * 300;
+        }),
+    ];
+    for (what, otherwise) in accounts {
+        for timed in [false, true] {
+            let case = format!("{what}, timed: {timed}");
+            let mut account = Account::unprepared(|config| {
+                if timed {
+                    config.channel_api = transload_simulators::freshdesk::ChannelApi::Open;
+                }
+                otherwise(config);
+            });
+            let ana = customer(account.contact("Ana", "ana@example.com"));
+            let before = account.sim.state_fingerprint();
+            account.prepare().await;
+            let mut item = talk(&account, "v1", &ana);
+            let mut thread = item.thread().unwrap();
+            let large = 10 * 1024 * 1024;
+            thread.parts[1].attachments =
+                vec![file("f1", "a.bin", large), file("f2", "b.bin", large)];
+            item.body = thread.into();
+            conversation(&mut item, |c| c.subject = Some("s".repeat(300)));
+            for nth in [1, 3] {
+                // The answer to the ticket, and that to a note.
+                let account = &account;
+                let harness = account
+                    .harness()
+                    .lose_answer(nth, transload_sdk::testing::Loss::AfterApplying);
+                let mut item = item.clone();
+                item.key = format!("{}-{nth}", item.key);
+                item.marker = format!("{}-{nth}", item.marker);
+                let outcomes = account
+                    .written_on(harness, Kind::Conversation, vec![item])
+                    .await;
+                assert!(is_created(&outcomes[0]), "{case}: {outcomes:?}");
+                let (ticket, notes) = account.ticket(&format!("v1-{nth}"));
+                assert_eq!(ticket.status, 5, "{case}");
+                let files = notes.iter().flat_map(|note| &note.attachments);
+                assert_eq!(files.count(), 2, "{case}");
+            }
+            assert_undone(&account.rollback(UndoMode::Careful).await, &case);
+            account.sim.empty_trash();
+            assert_same(&before, &account.sim.state_fingerprint(), &case);
+        }
+    }
 }

@@ -12,8 +12,8 @@ mod support;
 
 use serde_json::Value as Json;
 use support::{
-    Account, agent, assert_same, assert_undone, company, customer, definition, field, link, record,
-    team, with_options,
+    Account, agent, assert_same, assert_undone, company, definition, field, link, record, team,
+    with_options,
 };
 use transload_plugin_freshdesk::Freshdesk;
 use transload_plugin_freshdesk::write::schema::sheet;
@@ -21,6 +21,7 @@ use transload_sdk::Destination;
 use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::{Action, Outcome, Status};
 use transload_sdk::testing::Loss;
+use transload_sdk::testing::items::customer;
 use transload_sdk::types::{
     Address, AddressChannel, Company, CustomObject, Customer, FieldType, Kind, Owner, Reference,
     Value,

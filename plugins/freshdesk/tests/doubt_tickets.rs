@@ -10,18 +10,14 @@ mod support;
 use support::*;
 use transload_plugin_freshdesk::Freshdesk;
 use transload_sdk::Destination;
-use transload_sdk::destination::{Item, UndoMode};
-use transload_sdk::ledger::{Action, Outcome, Proof};
+use transload_sdk::destination::{Item, UndoMode, Undoing};
+use transload_sdk::ledger::{Action, Outcome, Proof, UndoStatus};
 use transload_sdk::testing::{Loss, trial::writes};
-use transload_sdk::types::{Kind, Reference};
+use transload_sdk::types::{Author, Entity, Kind, Reference, Text};
+use transload_simulators::freshdesk::Policy;
 
 async fn account(timed: bool) -> (Account, Reference) {
-    let account = if timed {
-        Account::timed().await
-    } else {
-        Account::new().await
-    };
-    let ana = customer(account.contact("Ana", "ana@example.com"));
+    let (account, ana, _) = Account::with_ana(timed).await;
     (account, ana)
 }
 
@@ -68,8 +64,7 @@ async fn each_request_of_a_thread_may_lose_its_answer_and_nothing_is_there_twice
         for how in [Loss::AfterApplying, Loss::BeforeArriving] {
             for nth in 1..=writes {
                 let case = format!("timed: {timed}, {how:?}, {nth} of {writes}");
-                let (account, ana) = account(timed).await;
-                let before = account.sim.state_fingerprint();
+                let (account, ana, before) = Account::with_ana(timed).await;
                 let harness = account.harness().lose_answer(nth, how);
                 let items = items(&account, &ana);
                 let outcomes = account.written_on(harness, Kind::Conversation, items).await;
@@ -109,6 +104,10 @@ async fn an_item_in_doubt_is_completed_from_wherever_an_earlier_attempt_stopped(
         for made in 1..=4 {
             let case = format!("timed: {timed}, {made} requests");
             let (account, ana) = account(timed).await;
+            // What is taken away below would keep its number.
+            account
+                .sim
+                .set_switches(|switches| switches.repeated_import_id = Policy::Tolerated);
             let item = talk(&account, "v1", &ana);
             let since = account.now();
             let full = account.harness();
@@ -196,4 +195,79 @@ async fn an_unseen_answer_costs_no_more_than_it_must() {
         undisturbed(false).await,
         "it was found at once"
     );
+}
+
+#[tokio::test]
+async fn files_and_the_images_of_a_text_are_there_once_whichever_answer_is_lost() {
+    for timed in [false, true] {
+        let talk = |ana: &Reference| {
+            let mut first = said("m1", Author::Person(ana.clone()), "look", AT);
+            let mut second = said("m2", Author::Person(ana.clone()), "again", AT + 60_000);
+            for (n, part) in [&mut first, &mut second].into_iter().enumerate() {
+                let mut image = file(&format!("f{n}"), &format!("{n}.png"), 7);
+                if let Entity::Attachment(attachment) = &mut image.data {
+                    attachment.content_id = Some(format!("{n}@mail"));
+                }
+                part.attachments = vec![image, file(&format!("g{n}"), "run.exe", 7)];
+                let html = format!("<p>see</p><img src=\"cid:{n}@mail\">");
+                message(part, |message| message.html = Some(Text::Inline(html)));
+            }
+            thread("v1", Vec::new(), of(ana), vec![first, second])
+        };
+        let (account, ana) = account(timed).await;
+        let writes = account
+            .write_counted(Kind::Conversation, vec![talk(&ana)])
+            .await;
+        // Both with all files, both without, both files of each, both images, and the end.
+        assert!(writes >= 10, "{writes}");
+        for how in [Loss::AfterApplying, Loss::BeforeArriving] {
+            for nth in 1..=writes {
+                let case = format!("timed: {timed}, {how:?}, {nth} of {writes}");
+                let (account, ana, before) = Account::with_ana(timed).await;
+                let harness = account.harness().lose_answer(nth, how);
+                let outcomes = account
+                    .written_on(harness, Kind::Conversation, vec![talk(&ana)])
+                    .await;
+                assert!(is_created(&outcomes[0]), "{case}: {outcomes:?}");
+                assert_eq!(outcomes[0].refused.len(), 2, "{case}");
+                let (ticket, notes) = account.ticket("v1");
+                let files = notes.iter().flat_map(|note| &note.attachments);
+                let files = files.chain(&ticket.attachments);
+                assert_eq!(files.count(), 2, "{case}");
+                let named = notes.iter().filter(|note| note.body.contains("run.exe"));
+                assert_eq!(named.count(), 2, "{case}");
+                assert_undone(&account.rollback(UndoMode::Careful).await, &case);
+                account.sim.empty_trash();
+                assert_same(&before, &account.sim.state_fingerprint(), &case);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_is_lost_is_looked_at() {
+    for how in [Loss::AfterApplying, Loss::BeforeArriving] {
+        let (account, ana) = account(false).await;
+        let items = items(&account, &ana);
+        account.written(Kind::Conversation, items).await;
+        let main = account.effects_of("conversation:v1").pop().unwrap();
+        let undoing = Undoing {
+            effect_id: 1,
+            kind: Kind::Conversation,
+            item: "conversation:v1".to_owned(),
+            marker: "old-desk:org1:conversation:v1".to_owned(),
+            effect: main,
+        };
+        let harness = account.harness().lose_answer(1, how);
+        let cx = harness.context();
+        Freshdesk::undo(&cx, UndoMode::Careful, vec![undoing], Vec::new())
+            .await
+            .unwrap();
+        cx.reported().await.unwrap();
+        let wanted = match how {
+            Loss::AfterApplying => UndoStatus::Undone,
+            Loss::BeforeArriving => UndoStatus::Failed,
+        };
+        assert_eq!(harness.undo_outcomes()[0].status, wanted, "{how:?}");
+    }
 }

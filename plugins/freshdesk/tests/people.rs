@@ -10,11 +10,12 @@ mod support;
 
 use serde_json::{Value as Json, json};
 use support::{
-    Account, agent, assert_same, assert_undone, company, customer, definition, field, is_created,
-    team, with_options,
+    Account, agent, assert_same, assert_undone, company, definition, field, is_created, team,
+    with_options,
 };
 use transload_sdk::destination::{Item, MatchKey, MatchPolicy, UndoMode};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
+use transload_sdk::testing::items::customer;
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Fidelity, FieldType, Kind, Moment, Owner,
     Reference, Value,
@@ -530,6 +531,11 @@ async fn domains_are_set_only_where_the_settings_say_so_and_never_twice() {
 #[tokio::test]
 async fn agents_are_matched_join_their_groups_and_leave_them_again() {
     let mut account = Account::unprepared(|_| {});
+    let groups = account.snapshot().groups;
+    let billing = groups.iter().find(|g| g.name == "Billing").unwrap().id;
+    let nobody = json!({"agent_ids": []});
+    let path = format!("groups/{billing}");
+    account.sim.as_owner("PUT", &path, &nobody).unwrap();
     let before = account.sim.state_fingerprint();
     account.prepare().await;
     let teams = vec![team("t1", "Returns desk"), team("t2", "billing")];

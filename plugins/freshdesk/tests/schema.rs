@@ -10,12 +10,14 @@ mod support;
 
 use serde_json::json;
 use support::{
-    Account, assert_same, assert_undone, customer, definition, entry, field, is_created, item,
-    link, object_type, record, with_options,
+    Account, assert_same, assert_undone, definition, entry, field, is_created, item, link,
+    object_type, record, with_options,
 };
 use transload_plugin_freshdesk::write::schema::sheet;
 use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
+use transload_sdk::testing::Loss;
+use transload_sdk::testing::items::customer;
 use transload_sdk::types::{
     Brand, CustomObject, Customer, Entity, Fidelity, FieldType, Kind, Owner, Reference,
     ReferenceType, Tag, Value,
@@ -272,7 +274,41 @@ async fn without_the_custom_object_records_are_exported_and_the_sheet_is_named()
         matches!(outcomes[0].status, Status::Exported(_)),
         "{outcomes:?}"
     );
-    assert_eq!(outcomes[0].losses[0].how, Fidelity::Lost);
+    assert_eq!(outcomes[0].losses[0].how, Fidelity::Converted);
+}
+
+#[tokio::test]
+async fn without_the_custom_object_a_record_is_named_on_its_customer_and_taken_off_again() {
+    let mut account = Account::unprepared(|_| {});
+    let before = account.sim.state_fingerprint();
+    account.prepare().await;
+    account.written(Kind::Customer, vec![ana()]).await;
+    let orders = || vec![order(&account, "o1"), order(&account, "o2")];
+    let lost = account.harness().lose_answer(1, Loss::AfterApplying);
+    let outcomes = account.written_on(lost, Kind::CustomObject, orders()).await;
+    assert!(
+        outcomes
+            .iter()
+            .all(|o| matches!(o.status, Status::Exported(_))),
+        "{outcomes:?}"
+    );
+    let actions: Vec<Action> = outcomes.iter().map(|o| o.effects[0].action).collect();
+    assert_eq!(actions, [Action::Updated, Action::Matched]);
+    let said = || {
+        let snapshot = account.snapshot();
+        let contact = snapshot
+            .contact_by_external_id("old-desk:org1:customer:c1")
+            .unwrap();
+        let text = &contact.custom_fields[&account.prepared().contact_fields["links"]];
+        text.as_str().unwrap().to_owned()
+    };
+    let first = "order custom-object o1 (Order o1); totalNum: 64.67; stateStr: new";
+    assert!(said().starts_with(first), "{}", said());
+    assert_eq!(said().lines().count(), 2);
+    account.written(Kind::CustomObject, orders()).await;
+    assert_eq!(said().lines().count(), 2, "each is said once");
+    assert_undone(&account.rollback(UndoMode::Careful).await, "");
+    assert_same(&before, &account.sim.state_fingerprint(), "");
 }
 
 #[tokio::test]
@@ -316,7 +352,9 @@ async fn a_record_that_somebody_changed_is_a_conflict() {
     let (schema, id) = target.split_once('/').unwrap();
     let path = format!("custom_objects/schemas/{schema}/records/{id}");
     let now = account.sim.as_owner("GET", &path, &json!(null)).unwrap();
-    let body = json!({"display_id": id, "version": now["version"], "data": {"title": "Mine"}});
+    let mut data = now["data"].clone();
+    data["title"] = json!("Mine");
+    let body = json!({"display_id": id, "version": now["version"], "data": data});
     account.sim.as_owner("PUT", &path, &body).unwrap();
     let undone = account.rollback(UndoMode::Careful).await;
     let conflict = undone

@@ -14,6 +14,7 @@ use transload_plugin_freshdesk::thread::NOTES_PER_TICKET;
 use transload_sdk::Destination;
 use transload_sdk::destination::{Item, Observed, Presence, Thread, Written};
 use transload_sdk::ledger::Outcome;
+use transload_sdk::testing::Harness;
 use transload_sdk::types::{
     Attachment, AttachmentState, Author, BlobRef, Conversation, Entity, Entry, Kind, Reference,
     Text,
@@ -21,37 +22,59 @@ use transload_sdk::types::{
 
 const MB: u64 = 1024 * 1024;
 
-/// What is read back of items that were written.
-async fn read(account: &Account, items: &[&str]) -> Vec<Observed> {
-    let written = items.iter().map(|id| Written {
-        item: format!("conversation:{id}"),
+/// What is read back of an item that was written.
+struct Read {
+    harness: Harness,
+    observed: Observed,
+}
+
+async fn read(account: &Account, id: &str) -> Read {
+    let item = format!("conversation:{id}");
+    let written = Written {
+        effects: account.effects_of(&item),
+        item,
         kind: Kind::Conversation,
-        effects: account.effects_of(&format!("conversation:{id}")),
-    });
+    };
     let harness = account.harness();
-    Freshdesk::read_back(&harness.context(), written.collect())
+    let mut observed = Freshdesk::read_back(&harness.context(), vec![written])
         .await
-        .unwrap()
+        .unwrap();
+    Read {
+        harness,
+        observed: observed.remove(0),
+    }
 }
 
-fn thread_of(observed: &Observed) -> Thread {
-    observed.body.as_ref().unwrap().thread().unwrap()
-}
-
-/// Text, time and visibility of each message, as they are read back.
-fn messages(account: &Account, observed: &Observed) -> Vec<(String, Option<i64>, u64)> {
-    let harness = account.harness();
-    let blobs = harness.context();
-    let parts = thread_of(observed).parts.into_iter();
-    parts
-        .map(|part| match part.message.data {
-            Entity::Message(message) => {
-                let text = blobs.blobs().read_text(&message.text.unwrap()).unwrap();
-                (text, message.sent_at, part.attachments.len() as u64)
-            }
+impl Read {
+    fn conversation(&self) -> Conversation {
+        match self.thread().conversation.data {
+            Entity::Conversation(conversation) => conversation,
             other => panic!("{other:?}"),
-        })
-        .collect()
+        }
+    }
+
+    fn thread(&self) -> Thread {
+        self.observed.body.as_ref().unwrap().thread().unwrap()
+    }
+
+    /// Text, time and number of files of each message.
+    fn messages(&self) -> Vec<(String, Option<i64>, usize)> {
+        let blobs = self.harness.context().blobs();
+        let parts = self.thread().parts.into_iter();
+        parts
+            .map(|part| match part.message.data {
+                Entity::Message(message) => {
+                    let text = blobs.read_text(&message.text.unwrap()).unwrap();
+                    (text, message.sent_at, part.attachments.len())
+                }
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.messages().into_iter().map(|(text, ..)| text).collect()
+    }
 }
 
 async fn ana(account: &Account) -> Reference {
@@ -94,23 +117,20 @@ async fn odd_texts_come_back_byte_for_byte_with_their_times() {
             .written(Kind::Conversation, vec![texts(&ana, "v1", &ODD)])
             .await;
         assert!(is_created(&outcomes[0]), "{outcomes:?}");
-        let observed = read(&account, &["v1"]).await;
-        let found = messages(&account, &observed[0]);
-        let bodies: Vec<&str> = found.iter().map(|(text, ..)| text.as_str()).collect();
-        assert_eq!(bodies, ODD, "timed: {timed}");
+        let read = read(&account, "v1").await;
+        let found = read.messages();
+        assert_eq!(read.texts(), ODD, "timed: {timed}");
         for (n, (_, at, _)) in found.iter().enumerate() {
             let exact = AT + i64::try_from(n).unwrap() * 60_000;
             let wanted = if timed { exact - 250 } else { exact };
             assert_eq!(*at, Some(wanted), "timed: {timed}, {n}");
         }
-        let Entity::Conversation(head) = thread_of(&observed[0]).conversation.data else {
-            panic!("no conversation");
-        };
+        let head = read.conversation();
         assert_eq!(head.subject.as_deref(), Some("Where is it?"));
         assert_eq!(head.tags, []);
         let main = account.effects_of("conversation:v1").pop().unwrap();
         assert_eq!(
-            observed[0].fingerprint, main.fingerprint,
+            read.observed.fingerprint, main.fingerprint,
             "nothing changed since"
         );
     }
@@ -152,10 +172,8 @@ async fn a_message_without_a_text_says_so_and_what_the_source_has_no_subject_for
             .iter()
             .any(|l| l.field == "conversation.subject")
     );
-    let observed = read(&account, &["v1"]).await;
-    let Entity::Conversation(head) = thread_of(&observed[0]).conversation.data else {
-        panic!("no conversation");
-    };
+    let read = read(&account, "v1").await;
+    let head = read.conversation();
     assert_eq!(head.subject, None);
 }
 
@@ -174,10 +192,8 @@ async fn a_long_text_stands_in_several_notes_and_is_one_again() {
     let (_, notes) = account.ticket("v1");
     assert!(notes.len() > 3);
     assert!(notes.iter().all(|note| note.body.len() <= 65_000));
-    let observed = read(&account, &["v1"]).await;
-    let found = messages(&account, &observed[0]);
-    let bodies: Vec<&str> = found.iter().map(|(text, ..)| text.as_str()).collect();
-    assert_eq!(bodies, ["short", long.as_str(), "end"]);
+    let read = read(&account, "v1").await;
+    assert_eq!(read.texts(), ["short", long.as_str(), "end"]);
 }
 
 #[tokio::test]
@@ -209,10 +225,8 @@ async fn a_thread_of_more_notes_than_a_ticket_has_goes_on_in_a_linked_one() {
             .body
             .contains("continues in the ticket with source id")
     );
-    let observed = read(&account, &["v1"]).await;
-    let found = messages(&account, &observed[0]);
-    let bodies: Vec<&str> = found.iter().map(|(text, ..)| text.as_str()).collect();
-    assert_eq!(bodies, all);
+    let read = read(&account, "v1").await;
+    assert_eq!(read.texts(), all);
 }
 
 // ---- files
@@ -249,8 +263,8 @@ async fn files_beyond_the_total_of_a_note_stand_in_further_ones() {
     assert_eq!(names(&ticket.attachments), ["a.txt", "b.txt"]);
     assert_eq!(names(&notes[0].attachments), ["c.txt"]);
     assert_eq!(names(&notes[1].attachments), ["d.txt"]);
-    let observed = read(&account, &["v1"]).await;
-    let found = messages(&account, &observed[0]);
+    let read = read(&account, "v1").await;
+    let found = read.messages();
     assert_eq!(found.len(), 2);
     assert_eq!((found[0].0.as_str(), found[0].2), ("see files", 4));
 }
@@ -287,8 +301,8 @@ async fn a_file_that_is_refused_is_named_and_exported_and_the_others_arrive() {
     assert_eq!(notes[2].attachments[0].name, "b.txt");
     assert!(notes[3].body.contains("end"));
     assert_eq!(refused(&outcomes[1]), [3]);
-    let observed = read(&account, &["v2"]).await;
-    let found = messages(&account, &observed[0]);
+    let read = read(&account, "v2").await;
+    let found = read.messages();
     assert_eq!((found.len(), found[0].2), (2, 2));
 }
 
@@ -417,6 +431,6 @@ async fn a_ticket_in_the_trash_is_absent() {
         .sim
         .as_owner("DELETE", &format!("tickets/{id}"), &serde_json::Value::Null)
         .unwrap();
-    let observed = read(&account, &["v1"]).await;
-    assert_eq!(observed[0].presence, Presence::Absent);
+    let read = read(&account, "v1").await;
+    assert_eq!(read.observed.presence, Presence::Absent);
 }

@@ -8,7 +8,7 @@
 mod support;
 
 use support::*;
-use transload_sdk::destination::{Item, SlotValue};
+use transload_sdk::destination::{Candidate, MatchKey, SlotValue};
 use transload_sdk::ledger::{Outcome, Proof, Status};
 use transload_sdk::types::{Author, Conversation, Kind, Priority, Reference};
 use transload_simulators::freshdesk::Notifications;
@@ -223,7 +223,8 @@ async fn slots_people_tags_and_fields_stand_where_the_ticket_has_them() {
 async fn an_agent_who_must_be_in_the_group_and_is_not_is_kept_and_the_group_is_on_the_card() {
     let account = Account::with(|config| config.responder_in_group = true).await;
     let ana = customer(account.contact("Ana", "ana@example.com"));
-    let group = account.snapshot().groups[0].id;
+    let body = serde_json::json!({"name": "Nobody's"});
+    let group = account.sim.as_owner("POST", "groups", &body).unwrap()["id"].clone();
     let conversation = Conversation {
         assignees: vec![account.dana()],
         teams: vec![Reference::new(Kind::Team, "g1").at(group.to_string())],
@@ -374,4 +375,50 @@ async fn a_thousand_messages_take_about_a_thousand_calls() {
     }
     // Four messages each, a job for twenty, and a look at what it did.
     assert!(calls <= 100 * 4 + 5 * 2, "{calls} calls");
+}
+
+#[tokio::test]
+async fn an_author_whom_the_account_does_not_take_is_named() {
+    let account = Account::new().await;
+    let ana = customer(account.contact("Ana", "ana@example.com"));
+    let bo = account.contact("Bo", "bo@example.com");
+    let path = format!("contacts/{bo}");
+    account
+        .sim
+        .as_owner("DELETE", &path, &serde_json::Value::Null)
+        .unwrap();
+    let bo = Reference::new(Kind::Customer, "c2")
+        .at(bo.to_string())
+        .called("Bo Ng");
+    let parts = vec![
+        said("m1", Author::Person(ana.clone()), "one", AT),
+        said("m2", Author::Person(bo), "two", AT + 1_000),
+    ];
+    let item = thread("v1", Vec::new(), of(&ana), parts);
+    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    assert!(is_created(&outcomes[0]), "{outcomes:?}");
+    let (_, notes) = account.ticket("v1");
+    assert_eq!(notes[0].user_id, account.prepared().me);
+    assert!(notes[0].body.contains("written by Bo Ng (customer c2)"));
+    assert!(loses(&outcomes[0], "message.author"));
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_somebody_elses_for_all_that_is_known_is_left_alone() {
+    let account = Account::new().await;
+    let ana = customer(account.contact("Ana", "ana@example.com"));
+    let other = account.snapshot().tickets[0].clone();
+    let doubtful = existing(
+        talk(&account, "v1", &ana),
+        Candidate {
+            target_id: other.id.to_string(),
+            by: MatchKey::Other,
+            before: "{}".to_owned(),
+            doubtful: Some("the same subject".to_owned()),
+        },
+    );
+    let outcomes = account.written(Kind::Conversation, vec![doubtful]).await;
+    assert!(is_created(&outcomes[0]), "{outcomes:?}");
+    assert_ne!(account.ticket("v1").0.id, other.id);
+    assert!(account.snapshot().tickets.contains(&other));
 }

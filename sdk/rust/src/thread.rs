@@ -16,9 +16,9 @@ use crate::time;
 use crate::types::{
     Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus,
     DeliveryStatus, Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message,
-    Text, Visibility,
+    Reference, Text, Visibility,
 };
-use crate::words::Words;
+use crate::words::{self, Words};
 use crate::{Context, Result};
 
 /// How our line begins. Agents and programs can search for it.
@@ -412,6 +412,61 @@ pub fn thread_of(item: &Item) -> Result<Thread> {
     }
 }
 
+/// Whose a thread is where it must be somebody's. A customer who was not migrated is named in the first line of the thread and on
+/// the card, and a stand-in has the thread. For platforms whose people have numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requester {
+    /// The customer here, or the stand-in.
+    pub id: u64,
+    /// Who is stood in for, where that is known.
+    missing: Option<Reference>,
+}
+
+impl Requester {
+    /// The customer of a conversation, as far as he is here.
+    pub fn of(
+        conversation: &Conversation,
+        stand_in: u64,
+        card: &mut Facts,
+        losses: &mut Vec<Loss>,
+    ) -> Self {
+        let customer = conversation.customer.as_ref();
+        let target = customer.and_then(|customer| customer.target.as_deref());
+        if let Some(id) = target.and_then(|target| target.parse().ok()) {
+            return Self { id, missing: None };
+        }
+        card.reference("customer", customer);
+        let note = match customer {
+            Some(_) => {
+                "not migrated: a stand-in is the requester, the customer is named in the first line and on the card"
+            }
+            None => "none in the source: a stand-in is the requester",
+        };
+        losses.push(loss("conversation.customer", Fidelity::Converted, note));
+        Self {
+            id: stand_in,
+            missing: customer.cloned(),
+        }
+    }
+
+    /// What the first part of the thread says about it, unless it names the customer as its author already.
+    pub fn line(&self, first: &Message) -> Option<String> {
+        let missing = self.missing.as_ref()?;
+        let named = words::person(missing);
+        (!self.stands_for(&first.author)).then(|| format!("a conversation with {named}"))
+    }
+
+    /// Whether the stand-in stands for that author.
+    pub fn stands_for(&self, author: &Author) -> bool {
+        match (&self.missing, author) {
+            (Some(missing), Author::Person(author)) => {
+                (&author.kind, &author.id) == (&missing.kind, &missing.id)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Whether the source marked a thread as spam.
 pub fn is_spam(thread: &Thread) -> bool {
     matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
@@ -671,6 +726,36 @@ mod tests {
             repoint(html, &images),
             r#"<img src="https://new/y"><img src="https://new/y">"#
         );
+    }
+
+    #[test]
+    fn who_is_not_here_is_stood_in_for_and_named() {
+        let ana = Reference::new(Kind::Customer, "c1").called("Ana");
+        let of = |customer: Option<Reference>| {
+            let conversation = Conversation {
+                customer,
+                ..Conversation::empty()
+            };
+            let (mut card, mut losses) = (Facts::default(), Vec::new());
+            let requester = Requester::of(&conversation, 7, &mut card, &mut losses);
+            (requester, losses.len())
+        };
+        let said_by = |author| Message {
+            author,
+            ..Message::empty()
+        };
+        let (here, lost) = of(Some(ana.clone().at("42")));
+        assert_eq!((here.id, lost), (42, 0));
+        assert_eq!(here.line(&said_by(Author::System)), None);
+        let (gone, lost) = of(Some(ana.clone()));
+        assert_eq!((gone.id, lost), (7, 1));
+        let line = gone.line(&said_by(Author::System));
+        assert_eq!(
+            line.as_deref(),
+            Some("a conversation with Ana (customer c1)")
+        );
+        assert_eq!(gone.line(&said_by(Author::Person(ana))), None);
+        assert_eq!(of(None).0.line(&said_by(Author::System)), None);
     }
 
     #[test]

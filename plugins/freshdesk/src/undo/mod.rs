@@ -62,7 +62,9 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let listed = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
+    // What was only changed may be somebody else's.
     let now = effects.iter().map(|one| &one.effect);
+    let now = now.filter(|effect| effect.action == Action::Created);
     let now = now.map(|effect| (effect.target_kind.as_str(), effect.target_id.as_str()));
     let undo = Undo {
         cx,
@@ -215,7 +217,7 @@ impl Undo<'_> {
         };
         if contact.deleted {
             if self.config.purge && !self.previews() {
-                return self.purge(one, id).await;
+                return self.purge(one, id, None).await;
             }
             return Ok((UndoStatus::Gone, None));
         }
@@ -223,33 +225,45 @@ impl Undo<'_> {
         let ours = external.eq_ignore_ascii_case(&self.marker_of(one));
         let mut conflict = (!ours).then(|| "its external id is not ours any more".to_owned());
         conflict = conflict.or_else(|| self.changed(one, &people::facets(&contact)));
+        let mut listed = None;
         if conflict.is_none() {
             let foreign = self.foreign_tickets(&format!("requester_id={id}")).await?;
+            listed = Some(foreign);
             conflict = (foreign > 0)
                 .then(|| format!("{foreign} tickets hang on it that this run did not make"));
         }
-        let (status, reason) = self.finish(one, conflict, path).await?;
-        if status != UndoStatus::Undone || self.previews() || !self.config.purge {
-            return Ok((status, reason));
+        if self.blocks(&conflict) || self.previews() || !self.config.purge {
+            return self.finish(one, conflict, path).await;
         }
-        self.purge(one, id).await
+        self.purge(one, id, listed).await
     }
 
-    /// Deletes a contact for good that was deleted softly, unless that would take somebody else's tickets along.
-    async fn purge(&self, one: &Undoing, id: &str) -> Result<Verdict, Error> {
-        let mut foreign = 0;
-        for filter in ["", "filter=deleted&", "filter=spam&"] {
-            let filter = format!("{filter}requester_id={id}");
+    /// Deletes a contact for good, or only softly where that would take somebody else's tickets along. `listed` are those that
+    /// are neither in the trash nor spam, where they were counted already.
+    async fn purge(
+        &self,
+        one: &Undoing,
+        id: &str,
+        listed: Option<usize>,
+    ) -> Result<Verdict, Error> {
+        let mut foreign = match listed {
+            Some(foreign) => foreign,
+            None => self.foreign_tickets(&format!("requester_id={id}")).await?,
+        };
+        for filter in ["deleted", "spam"] {
+            let filter = format!("filter={filter}&requester_id={id}");
             foreign += self.foreign_tickets(&filter).await?;
         }
-        if foreign > 0 {
-            let why = format!(
-                "deleted, but not for good: {foreign} tickets that this run did not make would go with it"
-            );
-            return Ok((UndoStatus::Undone, Some(why)));
+        if foreign == 0 {
+            let path = format!("/api/v2/contacts/{id}/hard_delete?force=true");
+            return self.delete(one, path, "purge").await;
         }
-        let path = format!("/api/v2/contacts/{id}/hard_delete?force=true");
-        self.delete(one, path, "purge").await
+        let path = format!("/api/v2/contacts/{id}");
+        let (status, reason) = self.delete(one, path, "delete").await?;
+        let why = format!(
+            "deleted, but not for good: {foreign} tickets that this run did not make would go with it"
+        );
+        Ok((status, reason.or(Some(why))))
     }
 
     async fn company(&self, one: &Undoing) -> Result<Verdict, Error> {
@@ -352,16 +366,13 @@ impl Undo<'_> {
         if self.previews() {
             return Ok((UndoStatus::Undone, None));
         }
-        if !person.deleted {
-            let (status, reason) = self.delete(one, contact, "delete-contact").await?;
-            if status != UndoStatus::Undone || !self.config.purge {
-                return Ok((status, reason));
-            }
-        }
         if self.config.purge {
-            return self.purge(one, id).await;
+            return self.purge(one, id, None).await;
         }
-        Ok((UndoStatus::Undone, None))
+        if person.deleted {
+            return Ok((UndoStatus::Undone, None));
+        }
+        self.delete(one, contact, "delete-contact").await
     }
 
     // ---- fields and records

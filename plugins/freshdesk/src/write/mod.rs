@@ -5,6 +5,7 @@
 
 pub mod links;
 pub mod matching;
+pub mod named;
 pub mod objects;
 pub mod people;
 pub mod schema;

@@ -2,7 +2,7 @@
 //!
 //! A record is one request. It is known again by its primary field, which holds our marker and is unique (Freshdesk facts §11), so
 //! a second creation is refused. Lookups of other records are set by `links` afterwards: who is there by now depends on the order
-//! of loading. Where no administrator has made the custom object, its records are exported.
+//! of loading. Records whose custom object no administrator has made are exported, and named on whom they belong to: see `named`.
 
 use std::collections::BTreeMap;
 
@@ -19,17 +19,13 @@ use transload_sdk::types::{
 };
 use transload_sdk::words;
 
+use super::named;
 use super::schema::{self, sheet, values};
-use super::{
-    Changed, Creation, change, create, effect, exported_as, holds, made, reject, report, status_of,
-};
+use super::{Changed, Creation, change, create, effect, holds, made, reject, report, status_of};
 use crate::api::{Record, Schema};
 use crate::client;
 use crate::map::{self, FieldTarget, PARAGRAPH_BYTES, loss, record_target};
 use crate::state::Config;
-
-const EXPORTED: &str =
-    "no custom object holds it: an administrator makes it by the sheet in the connector's README";
 
 /// Where an object's records are.
 pub fn path_of(schema: u64) -> String {
@@ -88,6 +84,7 @@ pub async fn by_marker(
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let schemas = schema::schemas(cx).await?.unwrap_or_default();
+    let mut homeless = Vec::new();
     for item in items {
         let Entity::CustomObject(object) = &item.entry().data else {
             reject(cx, item, Error::Bug("no custom object".to_owned()));
@@ -96,14 +93,13 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
         let schema = schema::schema_of(&config, &schemas, &object.object_type);
         match schema.filter(|schema| schema.primary().is_some()) {
             Some(schema) => one_record(cx, &config, item, object, schema).await?,
-            None => {
-                let losses = vec![loss("custom-object", Fidelity::Lost, EXPORTED)];
-                let status = Status::Exported(exported_as(&Kind::CustomObject));
-                report(cx, item, status, Vec::new(), losses);
-            }
+            None => homeless.push((item, object)),
         }
     }
-    Ok(())
+    if homeless.is_empty() {
+        return Ok(());
+    }
+    named::name(cx, &homeless).await
 }
 
 /// What goes into a record's fields.

@@ -4,6 +4,7 @@
 //! label for customers, who do not see it (Freshdesk facts §9). Custom objects and their
 //! fields are made by an administrator, in the UI only (Freshdesk facts §11): here they are found, and what is missing is named.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
@@ -29,6 +30,8 @@ use crate::state::{Config, State};
 /// Between two looks at a field whose choices are still being stored, ms, and how many there are (Freshdesk facts §9).
 const CHOICES_POLL_MS: u64 = 10_000;
 const CHOICES_LOOKS: usize = 30;
+/// Choices that a field has at once (Freshdesk facts §9).
+const CHOICES_AT_ONCE: usize = 100;
 
 // ---- fields
 
@@ -222,7 +225,7 @@ pub async fn field(
             Creation::There(found, proof, key) => {
                 // It was read as missing in this unit, before the first send (rule D-4).
                 let absent = in_doubt_since.is_none().then_some(Proof::AbsentBefore);
-                let found = stored(cx, wanted.owner, found).await?;
+                let found = stored(cx, wanted, found).await?;
                 let target = wanted.target(&found).to_string();
                 let mut effect = made(part, kind, target, proof.or(absent), key);
                 effect.fingerprint = Some(map::print(&field_facets(&found)));
@@ -254,19 +257,21 @@ pub async fn field(
     Ok(Err(Status::Rejected(refused.rejection())))
 }
 
-/// Waits until the choices of a field that has many are stored.
+/// Waits until the choices of a field that has many are stored. Only ticket fields say so.
 async fn stored(
     cx: &Context,
-    owner: Owner,
+    wanted: &Wanted<'_>,
     field: FieldDefinition,
 ) -> Result<FieldDefinition, Error> {
     let mut field = field;
     for _ in 0..CHOICES_LOOKS {
-        if !field.field_update_in_progress {
+        let many = wanted.choices.len() > CHOICES_AT_ONCE;
+        let lacking = many && field.texts().len() < wanted.choices.len();
+        if !field.field_update_in_progress && !lacking {
             break;
         }
         cx.sleep(CHOICES_POLL_MS).await;
-        let now = all_fields(cx, owner).await?;
+        let now = all_fields(cx, wanted.owner).await?;
         match now.into_iter().find(|now| now.name == field.name) {
             Some(now) => field = now,
             None => break,
@@ -307,8 +312,8 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
             report(cx, item, status, Vec::new(), losses);
             continue;
         };
-        if !known.contains_key(&owner) {
-            known.insert(owner, all_fields(cx, owner).await?);
+        if let Entry::Vacant(place) = known.entry(owner) {
+            place.insert(all_fields(cx, owner).await?);
         }
         if let Some(list) = known.get_mut(&owner) {
             one_field(cx, item, definition, owner, list, &mut taken).await?;

@@ -78,6 +78,19 @@ impl Account {
         account
     }
 
+    /// One with a customer, and what was there before it was prepared, to which a rollback leads back.
+    pub async fn with_ana(timed: bool) -> (Self, Reference, Value) {
+        let mut account = Self::unprepared(|config| {
+            if timed {
+                config.channel_api = ChannelApi::Open;
+            }
+        });
+        let ana = customer(account.contact("Ana", "ana@example.com"));
+        let before = account.sim.state_fingerprint();
+        account.prepare().await;
+        (account, ana, before)
+    }
+
     /// One at which nothing was done yet.
     pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {

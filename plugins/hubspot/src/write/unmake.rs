@@ -109,20 +109,26 @@ impl Unmake<'_> {
 
     /// How many records of an object type have some value, that are there and not about to go.
     async fn users(&self, object: &str, filter: Filter) -> Result<usize, Error> {
-        let name = filter.property.clone();
         let wanted = filter.values.first().cloned();
+        let held = self.held(object, filter).await?;
+        let has = |value: &String| match &wanted {
+            Some(wanted) => value == wanted,
+            None => !value.is_empty(),
+        };
+        Ok(held.iter().filter(|value| has(value)).count())
+    }
+
+    /// The values that a filter's property has in the records that it finds, that are there and not about to go.
+    async fn held(&self, object: &str, filter: Filter) -> Result<Vec<String>, Error> {
+        let name = filter.property.clone();
         let found = match client::search(self.cx, object, &[vec![filter]], &[&name]).await {
             Ok(found) => found,
-            // An activity whose texts the credential may not see, an object type that went.
-            Err(Error::Permission(_) | Error::NotFound(_)) => return Ok(0),
+            // An activity whose texts the credential may not see.
+            Err(Error::Permission(_)) => return Ok(Vec::new()),
             Err(other) => return Err(other),
         };
         let ids: BTreeSet<String> = found.into_iter().map(|record| record.id).collect();
         let now = client::read(self.cx, object, &ids, &[&name]).await?;
-        let has = |value: &str| match &wanted {
-            Some(wanted) => value.split(';').any(|one| one == wanted),
-            None => !value.is_empty(),
-        };
         let stays = |id: &String| {
             let target = match own::is_custom(object) {
                 true => record_target(object, id),
@@ -130,8 +136,10 @@ impl Unmake<'_> {
             };
             !(self.previews() && self.ours.contains(&(object.to_owned(), target)))
         };
-        let used = now.iter().filter(|(id, r)| has(r.text(&name)) && stays(id));
-        Ok(used.count())
+        let staying = now.iter().filter(|(id, _)| stays(id));
+        Ok(staying
+            .map(|(_, record)| record.text(&name).to_owned())
+            .collect())
     }
 
     // ---- properties
@@ -482,18 +490,23 @@ impl Unmake<'_> {
         let all = there
             .map(|property| schema::pairs(&property.options))
             .unwrap_or_default();
+        let filter = Filter {
+            property: name.to_owned(),
+            operator: "HAS_PROPERTY",
+            values: Vec::new(),
+        };
+        let held = match all.is_empty() {
+            true => Vec::new(),
+            false => self.held(object, filter).await?,
+        };
         let mut leaving: BTreeMap<&str, u64> = BTreeMap::new();
         for (one, value) in some {
             if !all.iter().any(|(known, _)| known == value) {
                 verdicts.insert(one.effect_id, (UndoStatus::Gone, None));
                 continue;
             }
-            let filter = Filter {
-                property: name.to_owned(),
-                operator: "IN",
-                values: vec![(*value).to_owned()],
-            };
-            let used = self.users(object, filter).await?;
+            let has = |text: &&String| text.split(';').any(|one| one == *value);
+            let used = held.iter().filter(has).count();
             let conflict = (used > 0).then(|| format!("{used} records that stay have it"));
             if self.blocks(&conflict) {
                 verdicts.insert(one.effect_id, (UndoStatus::Conflict, conflict));

@@ -401,7 +401,16 @@ pub(super) fn form_value(parts: Vec<(String, String)>) -> Value {
                 let inner = map.entry(head).or_insert_with(|| Value::Object(Map::new()));
                 if let Some(inner) = inner.as_object_mut() {
                     match key.split_once("][") {
-                        Some((key, _)) => push(inner, key.to_owned(), value),
+                        Some((key, "")) => push(inner, key.to_owned(), value),
+                        Some((key, below)) => {
+                            let below = below.trim_end_matches(']').to_owned();
+                            let place = inner
+                                .entry(key)
+                                .or_insert_with(|| Value::Object(Map::new()));
+                            if let Some(place) = place.as_object_mut() {
+                                place.insert(below, value);
+                            }
+                        }
                         None => {
                             inner.insert(key.to_owned(), value);
                         }

@@ -47,6 +47,21 @@ pub(super) struct Upload {
 }
 
 impl Request {
+    /// A request that no client has sent.
+    pub fn internal(method: &str, path: &str, query: Vec<(String, String)>, json: Value) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query,
+            headers: HeaderMap::new(),
+            json,
+            form: false,
+            files: Vec::new(),
+            unreadable: false,
+            wrong_type: false,
+        }
+    }
+
     /// The first value of a query parameter.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.query
@@ -159,56 +174,6 @@ impl<'a> Call<'a> {
         Ok(Some(time))
     }
 
-    /// Files of the parts named `part`, checked against the limits (§8); `before` bytes are there already.
-    pub fn files(&mut self, part: &str, before: u64) -> Result<Vec<File>, Failure> {
-        let request = self.request;
-        let switches = &self.state.config.switches;
-        let most = match self.state.config.plan {
-            Plan::Free | Plan::Trial => switches.files_total.min(15 * 1024 * 1024),
-            _ => switches.files_total,
-        };
-        if let Some(other) = request.files.iter().find(|file| file.part != part) {
-            return Err(Failure::invalid(
-                &other.part,
-                "invalid_field",
-                "Unexpected/invalid field in request",
-            ));
-        }
-        let total: u64 = request.files.iter().map(|file| file.bytes.size).sum();
-        if before + total > most {
-            if switches.oversize_status == 413 {
-                return Err(Failure::Bare(413));
-            }
-            let message = format!(
-                "Invalid size. The total size should be lesser than {} MB",
-                most / (1024 * 1024)
-            );
-            return Err(Failure::invalid("attachments", "invalid_size", message));
-        }
-        for file in &request.files {
-            let ending = file.name.rsplit_once('.').map_or("", |(_, ending)| ending);
-            let ending = ending.to_ascii_lowercase();
-            if switches.blocked_endings.contains(&ending.as_str()) {
-                let message = format!("The file type .{ending} is not allowed");
-                return Err(Failure::invalid("attachments", "invalid_value", message));
-            }
-        }
-        let now = self.state.second();
-        let mut files = Vec::with_capacity(request.files.len());
-        for upload in &request.files {
-            files.push(File {
-                id: self.state.next_id(),
-                name: upload.name.clone(),
-                content_type: upload.content_type.clone(),
-                size: upload.bytes.size,
-                sha256: upload.bytes.sha256.clone(),
-                content: upload.bytes.content.clone(),
-                created_at: now,
-            });
-        }
-        Ok(files)
-    }
-
     /// A page of a list, as an array and with a `Link` to the next one (§3).
     pub fn page<T>(
         &self,
@@ -252,6 +217,60 @@ impl<'a> Call<'a> {
         let page = number("page", 1, pages.unwrap_or(usize::MAX))?;
         Ok((page, number("per_page", 30, 100)?))
     }
+}
+
+/// Files of the parts named `part`, checked against the limits (§8); `before` bytes are there already.
+pub(super) fn files(
+    state: &mut State,
+    request: &Request,
+    part: &str,
+    before: u64,
+) -> Result<Vec<File>, Failure> {
+    let switches = &state.config.switches;
+    let most = match state.config.plan {
+        Plan::Free | Plan::Trial => switches.files_total.min(15 * 1024 * 1024),
+        _ => switches.files_total,
+    };
+    if let Some(other) = request.files.iter().find(|file| file.part != part) {
+        return Err(Failure::invalid(
+            &other.part,
+            "invalid_field",
+            "Unexpected/invalid field in request",
+        ));
+    }
+    let total: u64 = request.files.iter().map(|file| file.bytes.size).sum();
+    if before + total > most {
+        if switches.oversize_status == 413 {
+            return Err(Failure::Bare(413));
+        }
+        let message = format!(
+            "Invalid size. The total size should be lesser than {} MB",
+            most / (1024 * 1024)
+        );
+        return Err(Failure::invalid("attachments", "invalid_size", message));
+    }
+    for file in &request.files {
+        let ending = file.name.rsplit_once('.').map_or("", |(_, ending)| ending);
+        let ending = ending.to_ascii_lowercase();
+        if switches.blocked_endings.contains(&ending.as_str()) {
+            let message = format!("The file type .{ending} is not allowed");
+            return Err(Failure::invalid("attachments", "invalid_value", message));
+        }
+    }
+    let now = state.second();
+    let mut files = Vec::with_capacity(request.files.len());
+    for upload in &request.files {
+        files.push(File {
+            id: state.next_id(),
+            name: upload.name.clone(),
+            content_type: upload.content_type.clone(),
+            size: upload.bytes.size,
+            sha256: upload.bytes.sha256.clone(),
+            content: upload.bytes.content.clone(),
+            created_at: now,
+        });
+    }
+    Ok(files)
 }
 
 /// The buckets of calls (§2).

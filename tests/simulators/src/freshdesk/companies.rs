@@ -45,11 +45,19 @@ pub(super) fn blank(state: &mut State) -> Company {
 
 /// A company as answers show it.
 pub(super) fn render(state: &State, company: &Company) -> Value {
+    let with_time = state.config.switches.renewal_date_with_time;
+    let renewal = company.renewal_date.as_ref().map(|date| {
+        if with_time {
+            format!("{date}T00:00:00Z")
+        } else {
+            date.clone()
+        }
+    });
     json!({
         "id": company.id, "name": company.name, "description": company.description,
         "note": company.note, "domains": company.domains, "health_score": company.health_score,
         "account_tier": company.account_tier,
-        "renewal_date": company.renewal_date.as_ref().map(|date| format!("{date}T00:00:00Z")),
+        "renewal_date": renewal,
         "industry": company.industry,
         "custom_fields": fields::shown(state, Owner::Company, &company.custom_fields),
         "created_at": iso(company.created_at), "updated_at": iso(company.updated_at),

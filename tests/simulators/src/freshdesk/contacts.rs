@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Failure, FieldError, Outcome};
 use super::body::{Reader, iso};
-use super::call::Call;
+use super::call::{self, Call};
 use super::model::{Id, Owner, Person};
 use super::state::{PersonKey, State, TicketKey, email_key, person_keys};
 use super::switches::Plan;
@@ -241,7 +241,7 @@ fn companies(state: &State, reader: &mut Reader<'_>, person: &mut Person) {
         person.company_id = company;
     }
     if let Some(all) = reader.flag("view_all_tickets") {
-        if person.company_id.is_none() {
+        if all && person.company_id.is_none() {
             let message = "Please set company_id before setting view_all_tickets";
             reader.wrong("view_all_tickets", "incompatible_field", message);
         }
@@ -303,7 +303,7 @@ pub(super) fn attach_by_domain(state: &State, person: &mut Person) {
 }
 
 fn avatar(call: &mut Call<'_>, person: &mut Person) -> Result<(), Failure> {
-    let mut files = call.files("avatar", 0)?;
+    let mut files = call::files(call.state, call.request, "avatar", 0)?;
     let Some(file) = files.pop() else {
         return Ok(());
     };
@@ -495,7 +495,9 @@ pub(super) fn restore(call: &mut Call<'_>) -> Outcome {
 /// §6: for good. Without `force` only what is deleted softly already.
 pub(super) fn hard_delete(call: &mut Call<'_>) -> Outcome {
     let id = call.id(0)?;
-    let force = call.request.param("force") == Some("true");
+    // A much used client writes `True`.
+    let force = call.request.param("force");
+    let force = force.is_some_and(|force| force.eq_ignore_ascii_case("true"));
     let person = call.state.contact(id)?;
     if person.deleted_at.is_none() && !force {
         let message = "The contact should be deleted before it is deleted permanently";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, Failure, Outcome};
 use super::body::{Reader, iso};
-use super::call::Call;
+use super::call::{self, Call};
 use super::model::{Conversation, Id, Ticket};
 use super::state::State;
 use super::switches::Policy;
@@ -127,9 +127,9 @@ pub(super) fn note_by(call: &mut Call<'_>, route: Route) -> Outcome {
         .emails("notify_emails", ADDRESSES)
         .unwrap_or_default();
     said.to_emails.clone_from(&notify);
-    let given = tickets::imported(call.state, &mut reader, route, false);
+    let given = tickets::imported(call.state, &mut reader, route, false, None);
     reader.finish()?;
-    said.attachments = call.files("attachments[]", 0)?;
+    said.attachments = call::files(call.state, call.request, "attachments[]", 0)?;
     imported(&mut said, &given);
     tickets::use_import_id(call.state, given.import_id, false);
     let shown = render(call.state, &call.base, &said);
@@ -171,9 +171,9 @@ pub(super) fn reply_by(call: &mut Call<'_>, route: Route) -> Outcome {
     reader.only(&tickets::attributes(call.state, route, &names));
     let mut said = blank(call.state, id, call.actor.id, REPLY);
     replying(call.state, &mut reader, &mut said, &ticket);
-    let given = tickets::imported(call.state, &mut reader, route, false);
+    let given = tickets::imported(call.state, &mut reader, route, false, None);
     reader.finish()?;
-    said.attachments = call.files("attachments[]", 0)?;
+    said.attachments = call::files(call.state, call.request, "attachments[]", 0)?;
     imported(&mut said, &given);
     tickets::use_import_id(call.state, given.import_id, false);
     let shown = render(call.state, &call.base, &said);
@@ -260,7 +260,7 @@ pub(super) fn forward(call: &mut Call<'_>) -> Outcome {
     said.bcc_emails = reader.emails("bcc_emails", ADDRESSES).unwrap_or_default();
     said.from_email = Some(settings::support_address(&call.state.config.domain));
     reader.finish()?;
-    said.attachments = call.files("attachments[]", 0)?;
+    said.attachments = call::files(call.state, call.request, "attachments[]", 0)?;
     let shown = render(call.state, &call.base, &said);
     let to = said.to_emails.clone();
     call.state
@@ -346,7 +346,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
     }
     reader.finish()?;
     let there: u64 = said.attachments.iter().map(|file| file.size).sum();
-    let added = call.files("attachments[]", there)?;
+    let added = call::files(call.state, call.request, "attachments[]", there)?;
     said.attachments.extend(added);
     said.updated_at = call.state.second();
     let shown = render(call.state, &call.base, &said);

@@ -234,17 +234,9 @@ pub(super) fn row(
             .copied(),
         _ => state.person_by(&email_key(text("email"))),
     };
-    let request = Request {
-        method: String::new(),
-        path: String::new(),
-        query: Vec::new(),
-        headers: axum::http::HeaderMap::new(),
-        json: Value::Object(values.clone()),
-        form: true,
-        files: Vec::new(),
-        unreadable: false,
-        wrong_type: false,
-    };
+    let mut request = Request::internal("", "", Vec::new(), Value::Object(values.clone()));
+    // Every value of a line is text.
+    request.form = true;
     let mut call = Call {
         actor: Actor {
             id: state.owner_id,

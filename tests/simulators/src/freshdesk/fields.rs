@@ -187,7 +187,8 @@ pub(super) fn claim(state: &mut State, ticket: &Ticket) {
     }
 }
 
-type Problem = (&'static str, String);
+/// What is wrong with a value: a code, and a sentence.
+pub(super) type Problem = (&'static str, String);
 
 /// A value as it is kept, or what is wrong with it.
 fn checked(

@@ -142,7 +142,7 @@ fn row(state: &mut State, work: Work) -> Result<(), Failure> {
             if !properties.is_empty() {
                 let reader = Reader::of(&properties, false, code);
                 let none = |_: &mut State, _| Ok(Vec::new());
-                tickets::change(state, by, id, reader, none, Route::Public, skip)?;
+                tickets::change(state, id, reader, none, Route::Public, skip)?;
             }
             if let Some(reply) = reply {
                 let reader = Reader::of(&reply, false, code);

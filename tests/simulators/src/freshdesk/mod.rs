@@ -199,9 +199,13 @@ impl Simulator {
         change(&mut self.held.lock().config.switches);
     }
 
-    /// Changes anything else of a running account that its admin could change: mails, the channel API, seats.
+    /// Changes anything else of a running account that its admin could change: mails, the plan, the channel API, seats.
     pub fn set_up(&self, change: impl FnOnce(&mut Config)) {
-        change(&mut self.held.lock().config);
+        let mut state = self.held.lock();
+        change(&mut state.config);
+        let config = &state.config;
+        let (minute, hour) = (config.calls_per_minute, config.calls_per_hour);
+        Bucket::rules(&self.harness().limits, config.plan, minute, hour);
     }
 
     /// The API key of the migration's agent; the user of Basic authentication, with any password.
@@ -286,17 +290,8 @@ impl Simulator {
     /// What was refused, in one line.
     pub fn as_owner(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
-        let request = Request {
-            method: method.to_owned(),
-            path: format!("/api/v2/{path}"),
-            query: pairs(query),
-            headers: axum::http::HeaderMap::new(),
-            json: body.clone(),
-            form: false,
-            files: Vec::new(),
-            unreadable: false,
-            wrong_type: false,
-        };
+        let url = format!("/api/v2/{path}");
+        let request = Request::internal(method, &url, pairs(query), body.clone());
         let mut state = self.held.lock();
         let path: Vec<&str> = path.split('/').collect();
         let actor = Actor {
@@ -417,6 +412,12 @@ fn answer(service: &Held<State>, request: &Request) -> Answer {
         let outcome = files::download(&state, request, &path);
         return outcome.unwrap_or_else(Failure::answer);
     }
+    // §1: the account answers at its own domain, and here where no domain is.
+    let host = request.header("host").unwrap_or_default();
+    let ours = format!("{}.freshdesk.com", state.config.domain);
+    if host.ends_with(".freshdesk.com") && host != ours {
+        return Answer::empty(404);
+    }
     let (path, channel) = match path.as_slice() {
         ["api", "v2", rest @ ..] if rest.first() != Some(&"channel") => (rest.to_vec(), false),
         ["api", "channel", "v2", rest @ ..] => ([&["channel"], rest].concat(), true),
@@ -483,6 +484,13 @@ fn admit(state: &mut State, request: &Request) -> Result<Actor, Failure> {
         return Err(Failure::Bare(406));
     }
     let actor = auth::authenticate(state, request)?;
+    if state.config.suspended {
+        let message = "Your account has been suspended.";
+        return Err(Failure::coded(403, "account_suspended", message));
+    }
+    if state.config.plan == Plan::Free && !state.config.switches.api_on_free {
+        return Err(Failure::feature("API"));
+    }
     if request.wrong_type {
         return Err(Failure::Bare(415));
     }

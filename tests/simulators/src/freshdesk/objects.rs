@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Failure, FieldError, Outcome};
 use super::body::Reader;
 use super::call::Call;
-use super::fields::is_date;
+use super::fields::{Problem, is_date};
 use super::model::{Id, Record, Schema, SchemaField};
 use super::state::State;
 use super::switches::{Plan, Policy};
@@ -260,8 +260,8 @@ pub(super) fn looked_up(state: &State, schema: Id, text: &str, by_primary: bool)
 }
 
 /// A value as it is kept, or what is wrong with it.
-fn checked(state: &State, field: &SchemaField, value: &Value) -> Result<Value, FieldError> {
-    let wrong = |code, message: String| FieldError::new(&field.name, code, message);
+fn checked(state: &State, field: &SchemaField, value: &Value) -> Result<Value, Problem> {
+    let wrong = |code: &'static str, message: String| (code, message);
     let mismatch = |wanted: &str| {
         let message = format!("Value set is of the wrong type.It should be a/an {wanted}");
         wrong("datatype_mismatch", message)
@@ -347,7 +347,7 @@ fn apply(state: &State, reader: &mut Reader<'_>, schema: &Schema, record: &mut R
             Ok(value) => {
                 record.data.insert(name.clone(), value);
             }
-            Err(error) => reader.errors.push(error),
+            Err((code, message)) => reader.wrong(name, code, message),
         }
     }
     for field in schema.fields.iter().filter(|field| field.required) {

@@ -152,13 +152,7 @@ fn closed(state: &State, ticket: &Ticket, skip: bool) {
 }
 
 /// A changed ticket.
-pub(super) fn ticket_changed(
-    state: &mut State,
-    before: &Ticket,
-    _by: Id,
-    skip_close: bool,
-    quiet: bool,
-) {
+pub(super) fn ticket_changed(state: &mut State, before: &Ticket, skip_close: bool, quiet: bool) {
     if quiet {
         return;
     }

@@ -214,6 +214,29 @@ fn field_content(field: &Field) -> Value {
     })
 }
 
+/// The same with addresses of files cut to the files' names: the rest differs with every look at them.
+fn unsigned(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | ')');
+    while let Some(at) = rest.find("/attachments/production/") {
+        let (before, address) = rest.split_at(at);
+        let begin = before.rfind("http").unwrap_or(before.len());
+        let (before, host) = before.split_at(begin);
+        out.push_str(before);
+        if host.contains(ends) {
+            out.push_str(host);
+        }
+        let (address, after) = address.split_at(address.find(ends).unwrap_or(address.len()));
+        let path = address.split('?').next().unwrap_or_default();
+        out.push_str("file:");
+        out.push_str(path.rsplit('/').next().unwrap_or_default());
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 /// Turns ids into names.
 struct Names<'s> {
     state: &'s State,
@@ -285,17 +308,31 @@ impl Names<'_> {
     }
 
     fn in_text(&self, text: &str) -> String {
+        let text = unsigned(text);
         let mut out = String::with_capacity(text.len());
-        let mut rest = text;
+        let mut rest = text.as_str();
         while let Some(begin) = rest.find(|c: char| c.is_ascii_alphanumeric()) {
             let (before, from) = rest.split_at(begin);
             let end = from.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
             let (word, after) = from.split_at(end.unwrap_or(from.len()));
             out.push_str(before);
+            let is_port = out.ends_with("://127.0.0.1:") || out.ends_with("://localhost:");
             let is_ticket = out.ends_with("tickets/") || out.ends_with("ticket #");
-            match self.of_word(word, is_ticket) {
-                Some(name) => out.push_str(name.as_str().unwrap_or("an object without a name")),
-                None => out.push_str(word),
+            match self.record(word) {
+                Some(record) => out.push_str(record.as_str().unwrap_or_default()),
+                None if is_port => out.push_str("port"),
+                None => {
+                    let named = word
+                        .split('-')
+                        .map(|part| match self.of_word(part, is_ticket) {
+                            Some(name) => name
+                                .as_str()
+                                .unwrap_or("an object without a name")
+                                .to_owned(),
+                            None => part.to_owned(),
+                        });
+                    out.push_str(&named.collect::<Vec<_>>().join("-"));
+                }
             }
             rest = after;
         }
@@ -305,9 +342,6 @@ impl Names<'_> {
 
     /// The name of what a word is the id of. Tickets have small numbers, so theirs count only where a ticket is meant.
     fn of_word(&self, word: &str, is_ticket: bool) -> Option<Value> {
-        if word.contains('-') {
-            return self.record(word);
-        }
         let id: Id = word.parse().ok()?;
         if is_ticket && self.state.tickets.contains_key(&id) {
             Some(self.ticket(id))

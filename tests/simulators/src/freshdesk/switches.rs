@@ -36,6 +36,8 @@ pub struct Config {
     pub channel_api: ChannelApi,
     /// API key of the migration's agent (§1).
     pub api_key: String,
+    /// The account is suspended: every call is a 403 (§4).
+    pub suspended: bool,
     /// Whether that agent is an account admin; otherwise admin calls answer 403 (§1).
     pub key_is_admin: bool,
     /// Which mails the account sends (§13). An admin can switch them off, the API cannot.
@@ -73,6 +75,7 @@ impl Default for Config {
             keep_files: true,
             channel_api: ChannelApi::Refused(403),
             api_key: "simulatedApiKey00001".to_owned(),
+            suspended: false,
             key_is_admin: true,
             notifications: Notifications::default(),
             responder_in_group: false,
@@ -259,6 +262,8 @@ pub struct Switches {
     pub duplicate_names_existing: bool,
     /// §4 [MEM]: the code of a text that is too long: `too_long` or `invalid_size`.
     pub length_code: &'static str,
+    /// §2: the Free plan has the API at all; otherwise every call is a 403.
+    pub api_on_free: bool,
     /// Unknown query parameters of lists are refused, as unknown attributes are (§1) [INF].
     pub strict_query: bool,
     /// §1 [MEM]: failed password logins until the agent is locked out.
@@ -285,6 +290,8 @@ pub struct Switches {
     pub company_claims_contacts: bool,
     /// §7 [MEM]: a domain belongs to one company only; a second one is refused.
     pub domains_unique: bool,
+    /// §7: `renewal_date` is answered with a time behind it [MEM].
+    pub renewal_date_with_time: bool,
     /// §7: `auto_ticket_assign` of groups is answered as a boolean.
     pub auto_assign_as_bool: bool,
     /// §7 [MEM]: `/admin/groups` is there.
@@ -372,6 +379,7 @@ impl Default for Switches {
             decimal_total: false,
             duplicate_names_existing: true,
             length_code: "too_long",
+            api_on_free: true,
             strict_query: true,
             password_tries: 10,
             search_lag: Duration::minutes(3),
@@ -383,6 +391,7 @@ impl Default for Switches {
             hard_delete_takes_tickets: true,
             company_claims_contacts: false,
             domains_unique: true,
+            renewal_date_with_time: true,
             auto_assign_as_bool: false,
             admin_groups: false,
             field_paths: FieldPaths::Plain,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, Failure, FieldError, Outcome};
 use super::body::{Reader, iso};
-use super::call::Call;
+use super::call::{self, Call};
 use super::model::{File, Given, Id, Owner, Person, Rating, Ticket};
 use super::state::{Event, PersonKey, State, email_key};
 use super::switches::Policy;
@@ -529,12 +529,13 @@ pub(super) struct Imported {
     pub updated_at: Option<DateTime<Utc>>,
 }
 
-/// Reads them; in the public API they are refused or left out (§12).
+/// Reads them; in the public API they are refused or left out (§12). The number that a ticket has already is no repetition.
 pub(super) fn imported(
     state: &State,
     reader: &mut Reader<'_>,
     route: Route,
     is_ticket: bool,
+    own: Option<i64>,
 ) -> Imported {
     let mut read = Imported {
         import_id: None,
@@ -562,7 +563,7 @@ pub(super) fn imported(
         reader.wrong("updated_at", "invalid_value", message);
     }
     let space = is_ticket || state.config.switches.import_ids_shared;
-    if let Some(id) = read.import_id
+    if let Some(id) = read.import_id.filter(|id| own != Some(*id))
         && state.config.switches.repeated_import_id == Policy::Refused
         && state.import_ids.contains(&(space, id))
     {
@@ -626,7 +627,7 @@ pub(super) fn make(
     if let Some(copies) = reader.emails("cc_emails", COPIES) {
         ticket.cc_emails = copies;
     }
-    let given = imported(state, &mut reader, route, true);
+    let given = imported(state, &mut reader, route, true, None);
     reader.finish()?;
     ticket.attachments = files(state)?;
     if let Some(person) = made {
@@ -666,7 +667,6 @@ pub(super) fn store(state: &mut State, mut ticket: Ticket, quiet: bool) -> Id {
 /// Changes a ticket.
 pub(super) fn change(
     state: &mut State,
-    by: Id,
     id: Id,
     mut reader: Reader<'_>,
     files: impl FnOnce(&mut State, u64) -> Result<Vec<File>, Failure>,
@@ -702,18 +702,7 @@ pub(super) fn change(
     if let Some(person) = &made {
         state.people.remove(&person.id);
     }
-    let given = if route == Route::Channel
-        && reader.raw("import_id").and_then(Value::as_i64) == ticket.import_id
-    {
-        // The number that it has already is no repetition.
-        Imported {
-            import_id: ticket.import_id,
-            created_at: reader.time("created_at").flatten(),
-            updated_at: reader.time("updated_at").flatten(),
-        }
-    } else {
-        imported(state, &mut reader, route, true)
-    };
+    let given = imported(state, &mut reader, route, true, before.import_id);
     reader.finish()?;
     let there: u64 = ticket.attachments.iter().map(|file| file.size).sum();
     let added = files(state, there)?;
@@ -740,7 +729,7 @@ pub(super) fn change(
     fields::claim(state, &ticket);
     let quiet = quiet(state, ticket.import_id.filter(|_| route == Route::Channel));
     state.edit_ticket(id, |place| *place = ticket);
-    rules::ticket_changed(state, &before, by, skip_close, quiet);
+    rules::ticket_changed(state, &before, skip_close, quiet);
     Ok(())
 }
 
@@ -750,20 +739,11 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
 
 pub(super) fn create_by(call: &mut Call<'_>, route: Route) -> Outcome {
     let reader = call.reader()?;
-    let (request, base, actor) = (call.request, call.base.clone(), call.actor);
-    let files = |state: &mut State| {
-        let mut call = Call {
-            state,
-            request,
-            actor,
-            base: String::new(),
-            params: Vec::new(),
-        };
-        call.files("attachments[]", 0)
-    };
+    let request = call.request;
+    let files = |state: &mut State| call::files(state, request, "attachments[]", 0);
     let id = make(call.state, reader, files, route)?;
     let ticket = call.state.tickets.get(&id).ok_or(Failure::NotFound)?;
-    let location = format!("{base}/api/v2/tickets/{id}");
+    let location = format!("{}/api/v2/tickets/{id}", call.base);
     Ok(Answer::json(201, whole(call, ticket, &[])).with("location", location))
 }
 
@@ -780,18 +760,9 @@ pub(super) fn update_by(call: &mut Call<'_>, route: Route) -> Outcome {
         return Err(Failure::coded(400, "missing_params", message));
     }
     let reader = call.reader()?;
-    let (request, actor) = (call.request, call.actor);
-    let files = |state: &mut State, there: u64| {
-        let mut call = Call {
-            state,
-            request,
-            actor,
-            base: String::new(),
-            params: Vec::new(),
-        };
-        call.files("attachments[]", there)
-    };
-    change(call.state, actor.id, id, reader, files, route, false)?;
+    let request = call.request;
+    let files = |state: &mut State, there: u64| call::files(state, request, "attachments[]", there);
+    change(call.state, id, reader, files, route, false)?;
     let ticket = call.state.tickets.get(&id).ok_or(Failure::NotFound)?;
     Answer::ok(whole(call, ticket, &[]))
 }
@@ -804,8 +775,7 @@ pub(super) fn trash(state: &mut State, id: Id) -> Result<(), Failure> {
         return Err(contacts::already_deleted(state));
     }
     let now = state.second();
-    let before = state.ticket(id)?.clone();
-    let mut ticket = before.clone();
+    let mut ticket = state.ticket(id)?.clone();
     ticket.deleted_at = Some(now);
     state.touch(&mut ticket);
     state.edit_ticket(id, |place| *place = ticket);

@@ -1,4 +1,5 @@
-//! The account itself: details, usage, limits, owners, users, teams, rules an admin has set (HubSpot facts §1.1, §2, §4, §5, §15).
+//! The account itself: details, usage, limits, owners, users, teams, rules an admin has set (HubSpot facts §1.1, §2, §4, §5,
+//! §15).
 
 use serde_json::{Value, json};
 
@@ -122,7 +123,10 @@ pub(super) fn users(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 of.map(|o| o.user_id.to_string()).collect()
             };
             let teams = call.state.teams.iter().map(|(id, name)| {
-                json!({"id": id.to_string(), "name": name, "userIds": members(*id, true), "secondaryUserIds": members(*id, false)})
+                json!({
+                    "id": id.to_string(), "name": name, "userIds": members(*id, true),
+                    "secondaryUserIds": members(*id, false),
+                })
             });
             Answer::ok(&json!({"results": teams.collect::<Vec<_>>()}))
         }
@@ -293,7 +297,8 @@ pub(super) fn validations(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             let name = call.state.type_of(object).map_or("", |of| of.name.as_str());
             let rules = call.state.config.preexisting.required_on_create.iter();
             let rules = rules.filter(|(of, _)| of == name).map(|(_, property)| {
-                json!({"propertyName": property, "propertyValidationRules": [{"ruleType": "REQUIRED_ON_CREATE", "ruleArguments": []}]})
+                let rule = json!({"ruleType": "REQUIRED_ON_CREATE", "ruleArguments": []});
+                json!({"propertyName": property, "propertyValidationRules": [rule]})
             });
             Answer::ok(&json!({"results": rules.collect::<Vec<_>>()}))
         }

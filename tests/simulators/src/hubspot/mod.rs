@@ -78,7 +78,8 @@
 //!
 //! Batches of associations and `properties/batch/create` answer 200; `batch/archive` of associations answers a body; 2026-09 has
 //! no list of a record's links, no upload, read or deletion of a single file, and enforces what an admin has set: properties
-//! required on create, property validations (§1.2). Whether 2026-03 has the codes of 2026-09 is [`Switches::new_codes_in_2026_03`].
+//! required on create, property validations (§1.2). Whether 2026-03 has the codes of 2026-09 is
+//! [`Switches::new_codes_in_2026_03`].
 //!
 //! # Who sees what
 //!
@@ -90,8 +91,8 @@
 //!
 //! # Switches
 //!
-//! [`Config`] says what account there is, [`Preexisting`] what is in it, [`Switches`] how it behaves where the facts leave it open,
-//! each with its default and section.
+//! [`Config`] says what account there is, [`Preexisting`] what is in it, [`Switches`] how it behaves where the facts leave it
+//! open, each with its default and section.
 //!
 //! | file | what it owns |
 //! | --- | --- |
@@ -261,8 +262,8 @@ impl Simulator {
         self.held.lock().archive(object, id)
     }
 
-    /// Takes a record out of the recycle bin as a person does in the account, which the API cannot (§18); whether it was there and
-    /// its unique values are free.
+    /// Takes a record out of the recycle bin as a person does in the account, which the API cannot (§18); whether it was there
+    /// and its unique values are free.
     pub fn restore(&self, object: TypeId, id: Id) -> bool {
         self.held.lock().restore(object, id)
     }

@@ -296,7 +296,8 @@ impl State {
         table.last
     }
 
-    /// Values by which a record may be the only one, with their properties: e-mail addresses in lower case, all of them as `email`.
+    /// Values by which a record may be the only one, with their properties: e-mail addresses in lower case, all of them as
+    /// `email`.
     pub fn unique_values(&self, object: TypeId, values: &Values) -> Vec<(String, String)> {
         let Some(of) = self.types.get(&object) else {
             return vec![];

@@ -8,7 +8,7 @@ async fn with_contact(client: &Client, properties: Value) -> String {
     let contact = snapshot.live(TypeId::CONTACT).next().unwrap().id;
     let body = json!({
         "properties": properties,
-        "associations": [{"to": {"id": contact.to_string()}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 16}]}],
+        "associations": [to(&contact.to_string(), 16)],
     });
     client
         .post("/crm/v3/objects/tickets", body)
@@ -78,7 +78,8 @@ async fn an_owner_is_told_of_a_ticket_in_any_pipeline() {
         .await
         .expect(201);
     let ticket = json!({
-        "subject": "S", "hs_pipeline": pipeline.id(), "hs_pipeline_stage": pipeline.text("/stages/0/id"), "hubspot_owner_id": owner,
+        "subject": "S", "hs_pipeline": pipeline.id(), "hs_pipeline_stage": pipeline.text("/stages/0/id"),
+        "hubspot_owner_id": owner,
     });
     let id = client.make("tickets", ticket).await;
     assert_eq!(mails(&client), ["agent1@acme.example"]);
@@ -157,7 +158,7 @@ async fn a_logged_email_of_a_customer_runs_the_live_pipeline_or_moves_any_ticket
     let email = |ticket: &str| {
         json!({
             "properties": {"hs_timestamp": "0", "hs_email_direction": "INCOMING_EMAIL"},
-            "associations": [{"to": {"id": ticket}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 224}]}],
+            "associations": [to(ticket, 224)],
         })
     };
     let client = Client::new();

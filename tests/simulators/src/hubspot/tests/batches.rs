@@ -236,10 +236,10 @@ async fn archiving_many_passes_over_what_is_gone() {
 async fn a_batch_with_links_fails_for_a_target_that_is_not_there() {
     let client = Client::empty();
     let ticket = client.ticket("S").await;
-    let note = |id: &str, kind: u32| {
+    let note = |id: &str, kind: u64| {
         json!({
             "properties": {"hs_timestamp": "0", "hs_note_body": "B"},
-            "associations": [{"to": {"id": id}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": kind}]}],
+            "associations": [to(id, kind)],
         })
     };
     client

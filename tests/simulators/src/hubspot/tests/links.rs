@@ -2,10 +2,6 @@
 
 use super::*;
 
-fn types(category: &str, number: u64) -> Value {
-    json!([{"associationCategory": category, "associationTypeId": number}])
-}
-
 async fn pair(client: &Client) -> (String, String) {
     let contact = client.make("contacts", json!({"firstname": "A"})).await;
     (contact, client.ticket("S").await)
@@ -126,7 +122,10 @@ async fn labels_are_replaced_and_without_the_plain_link_there_is_none() {
             .collect::<Vec<_>>()
     };
     assert_eq!(labels().await, [Value::Null, json!("reader of")]);
-    let end = |number: u64, category: &str| json!({"inputs": [{"from": {"id": contact}, "to": {"id": ticket}, "types": types(category, number)}]});
+    let end = |number: u64, category: &str| {
+        let types = types(category, number);
+        json!({"inputs": [{"from": {"id": contact}, "to": {"id": ticket}, "types": types}]})
+    };
     let path = "/crm/v4/associations/contacts/tickets/batch/labels/archive";
     client
         .post(path, end(numbers[1], "USER_DEFINED"))

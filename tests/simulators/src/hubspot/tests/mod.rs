@@ -204,6 +204,16 @@ impl Client {
     }
 }
 
+/// Types of links, as bodies have them.
+pub(super) fn types(category: &str, number: u64) -> Value {
+    json!([{"associationCategory": category, "associationTypeId": number}])
+}
+
+/// A plain link of a new record.
+pub(super) fn to(id: &str, number: u64) -> Value {
+    json!({"to": {"id": id}, "types": types("HUBSPOT_DEFINED", number)})
+}
+
 /// The properties of a result of a batch, found by the value of one.
 pub(super) fn result<'r>(reply: &'r Reply, property: &str, value: &str) -> &'r Value {
     let results = reply.at("/results").as_array().unwrap();

@@ -109,7 +109,8 @@ async fn activities_take_custom_properties_but_no_unique_ones() {
     let client = Client::empty();
     let mark = |unique: bool| {
         json!({
-            "groupName": "note", "name": "kustomer_id", "label": "K", "type": "string", "fieldType": "text", "hasUniqueValue": unique,
+            "groupName": "note", "name": "kustomer_id", "label": "K", "type": "string", "fieldType": "text",
+            "hasUniqueValue": unique,
         })
     };
     client

@@ -309,7 +309,8 @@ async fn a_deleted_email_is_gone_for_good() {
 async fn an_activity_keeps_its_own_time_and_reads_addresses_from_its_headers() {
     let client = Client::empty();
     let headers = json!({
-        "from": {"email": "ana@example.com", "firstName": "Ana"}, "to": [{"email": "help@shop.example"}, {"email": "b@x.example"}],
+        "from": {"email": "ana@example.com", "firstName": "Ana"},
+        "to": [{"email": "help@shop.example"}, {"email": "b@x.example"}],
     });
     let made = client
         .try_make(

@@ -46,7 +46,7 @@ async fn a_custom_object_has_records_links_and_three_names() {
     // HubSpot's numbers are another space.
     let wrong = json!({
         "properties": {"order_number": "2"},
-        "associations": [{"to": {"id": contact}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": number}]}],
+        "associations": [to(&contact, number.as_u64().unwrap())],
     });
     client
         .post(&format!("/crm/v3/objects/{id}"), wrong)

@@ -45,7 +45,7 @@ async fn work(client: &Client, noise: usize) {
     let text = format!("<img src=\"http://127.0.0.1:{port}/hubfs/1/a.png\"> on {ticket}");
     let body = json!({
         "properties": {"hs_timestamp": "0", "hs_note_body": text, "hs_attachment_ids": file.id()},
-        "associations": [{"to": {"id": ticket}, "types": [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 228}]}],
+        "associations": [to(&ticket, 228)],
     });
     client.post("/crm/v3/objects/notes", body).await.expect(201);
 }
