@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::{Value as Json, json};
 use transload_sdk::card::Misfit;
-use transload_sdk::http::segment;
+use transload_sdk::http::{segment, unsegment};
 use transload_sdk::time;
 use transload_sdk::types::{
     AddressChannel, ChoiceOption, ConversationStatus, Field, FieldDefinition, FieldType, Kind,
@@ -149,7 +149,7 @@ impl FieldTarget {
         let pairs = parts.next().unwrap_or_default().split(',');
         let choices = pairs
             .filter_map(|pair| pair.split_once('='))
-            .filter_map(|(from, to)| Some((decoded(from)?, decoded(to)?)))
+            .filter_map(|(from, to)| Some((unsegment(from)?, unsegment(to)?)))
             .collect();
         Some(Self {
             owner,
@@ -173,22 +173,6 @@ impl fmt::Display for FieldTarget {
         }
         write!(f, ":{}", pairs.join(","))
     }
-}
-
-/// What [`segment`] encoded.
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Gorgias's type for a field of ours. There is none for dates, and none that holds several values (Gorgias facts §9).

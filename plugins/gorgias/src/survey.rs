@@ -6,17 +6,17 @@ use transload_sdk::Context;
 use transload_sdk::destination::{
     Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
-use transload_sdk::effects::{found, made, own, print};
+use transload_sdk::effects::{self, found, own, print};
 use transload_sdk::http::{Refusal as _, key};
-use transload_sdk::ledger::Effect;
+use transload_sdk::ledger::{Effect, Proof, Status};
 use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::types::{ChoiceOption, Error, FieldType, Invalid, Kind};
 
-use crate::api::{Customer, Field, Refusal, Tag, Team, User};
+use crate::api::{Customer, Field, Tag, Team, User};
 use crate::client;
 use crate::map::{self, FieldOwner, FieldTarget};
 use crate::state::{Config, State};
-use crate::write::customers::{facets, with_external_id};
+use crate::write::customers::{self, facets, with_external_id};
 use crate::write::{Creation, create, is_of_run, people, schema};
 
 /// Pages of customers that are counted before the run: where there are more, they are not listed to be matched.
@@ -284,8 +284,11 @@ async fn rules(cx: &Context) -> Result<Vec<Notice>, Error> {
 
 /// HTTP integrations are told of every ticket and message (Gorgias facts §12).
 async fn integrations(cx: &Context) -> Result<Vec<Notice>, Error> {
-    let all: Vec<Value> = client::list(cx, "/integrations?type=http").await?;
-    let is_on = |one: &&Value| one.get("deactivated_datetime").is_none_or(Value::is_null);
+    let all: Vec<Value> = client::list(cx, "/integrations").await?;
+    let is_on = |one: &&Value| {
+        let kind = one.get("type").and_then(Value::as_str);
+        kind == Some("http") && one.get("deactivated_datetime").is_none_or(Value::is_null)
+    };
     let say = |one: &Value| {
         let name = one.get("name").and_then(Value::as_str).unwrap_or_default();
         let text = format!("HTTP integration `{name}` is told of imported tickets and messages");
@@ -350,7 +353,7 @@ async fn own_tag(cx: &Context) -> Result<String, Error> {
     let made = schema::tag(cx, item, None, (&name, item, None), &mut known).await?;
     let effect = match (made, there) {
         (Ok(_), Some(tag)) => {
-            let ours = transload_sdk::effects::is_of_run(cx, tag.description.as_deref());
+            let ours = effects::is_of_run(cx, tag.description.as_deref());
             let target = map::NamedTarget {
                 id: tag.id,
                 name: name.clone(),
@@ -361,7 +364,7 @@ async fn own_tag(cx: &Context) -> Result<String, Error> {
             }
         }
         (Ok(effect), None) => effect,
-        (Err(transload_sdk::ledger::Status::Rejected(error)), _) => return Err(error),
+        (Err(Status::Rejected(error)), _) => return Err(error),
         (Err(_), _) => return Err(Error::Transient(format!("{item} could not be made yet"))),
     };
     own(cx, item, vec![effect]).await?;
@@ -385,33 +388,37 @@ async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
         "name": "Customer who was not migrated", "external_id": marker, "channels": [],
         "meta": {"transload_run": cx.run()},
     });
-    for step in ["create", "create-plain"] {
+    for step in ["create", "create-again", "create-at-last"] {
         let request = cx
             .http()
             .write("POST", "/customers", key(item, "main", step))
             .json(&body);
         let find = async || with_external_id(cx, &marker).await;
         let ours = |customer: &Customer| is_of_run(cx, &customer.meta);
-        match create(None, request, find, ours).await? {
+        let made: Creation<Customer> = create(None, request, find, ours).await?;
+        match made {
             Creation::There(customer, proof, key) => {
                 // It was missing right before, in this unit (rule D-4).
-                let proof = proof.or(Some(transload_sdk::ledger::Proof::AbsentBefore));
-                let mut effect = made("main", "customer", customer.id.to_string(), proof, key);
+                let proof = proof.or(Some(Proof::AbsentBefore));
+                let mut effect =
+                    effects::made("main", "customer", customer.id.to_string(), proof, key);
                 effect.fingerprint = Some(print(&stand_in_facets(&customer)));
                 own(cx, item, vec![effect]).await?;
                 return Ok(customer.id);
             }
-            Creation::Refused(refusal)
-                if step == "create" && refusal.status == 400 && refusal.is_about("meta") =>
-            {
-                // Not every text about Gorgias has `meta` on creation (Gorgias facts §7).
-                if let Some(body) = body.as_object_mut() {
-                    body.remove("meta");
-                }
-            }
             Creation::Refused(refusal) => {
-                let refusal: Refusal = refusal;
-                return Err(refusal.rejection());
+                // Not every text about Gorgias has `meta` on creation, nor customers without an address (Gorgias facts §7).
+                let members = body.as_object_mut();
+                let without = members.is_some_and(|body| {
+                    let meta = refusal.is_about("meta") && body.remove("meta").is_some();
+                    let address = customers::wants_address(&refusal)
+                        && body.insert("channels".to_owned(), json!([customers::nowhere(&marker)]))
+                            == Some(json!([]));
+                    meta || address
+                });
+                if !without {
+                    return Err(refusal.rejection());
+                }
             }
             Creation::Unsettled => break,
         }

@@ -299,7 +299,12 @@ impl Undo<'_> {
         }
         let path = format!("/tickets?customer_id={}", customer.id);
         let theirs: Vec<Ticket> = client::list(self.cx, &path).await?;
-        let left = theirs.iter().filter(|ticket| self.stays(ticket)).count();
+        let mut left = 0;
+        for ticket in theirs.iter().filter(|ticket| self.stays(ticket)) {
+            // Lists may be late (Gorgias facts §4): what was deleted right before may still be in them.
+            let path = format!("/tickets/{}", ticket.id);
+            left += usize::from(client::get(self.cx, &path).await?.is_some());
+        }
         Ok((left > 0).then(|| format!("{left} tickets hang on it")))
     }
 

@@ -6,8 +6,6 @@
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::effects::print;
-use transload_sdk::ledger::Effect;
 use transload_sdk::thread::without_lead;
 use transload_sdk::types::{
     self, Address, AddressChannel, Attachment, Author, Conversation, ConversationStatus,
@@ -28,7 +26,7 @@ use crate::write::{customers, data, objects, people, schema, tickets};
 pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
     let mut observed = Vec::with_capacity(written.len());
     for one in &written {
-        observed.push(match main(one).map(|effect| effect.target_kind.as_str()) {
+        observed.push(match one.main().map(|effect| effect.target_kind.as_str()) {
             Some("ticket") => ticket(cx, one).await?,
             Some("customer") => customer(cx, one).await?,
             Some("team") => team(cx, one).await?,
@@ -36,50 +34,24 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
             Some("custom_field") => field(cx, one).await?,
             Some("message") => note(cx, one).await?,
             Some("customer_object") => record(cx, one).await?,
-            _ => thing(one, Presence::Present, None),
+            _ => one.found(Presence::Present, None),
         });
     }
     Ok(observed)
 }
 
-fn main(one: &Written) -> Option<&Effect> {
-    one.effects.iter().find(|effect| effect.part == "main")
-}
-
 fn target(one: &Written) -> &str {
-    main(one)
+    one.main()
         .map(|effect| effect.target_id.as_str())
         .unwrap_or_default()
-}
-
-fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
-    Observed {
-        item: one.item.clone(),
-        presence,
-        body,
-        values: Vec::new(),
-        fingerprint: None,
-    }
 }
 
 /// What is there of a record: its body, and the facets that were recorded as they are now.
 fn there(one: &Written, body: Body, now: &[(String, String)]) -> Observed {
     Observed {
-        fingerprint: print_now(one, now),
-        ..thing(one, Presence::Present, Some(body))
+        fingerprint: one.print_now(now),
+        ..one.found(Presence::Present, Some(body))
     }
-}
-
-/// Equal to the recorded print when nothing differs.
-fn print_now(one: &Written, now: &[(String, String)]) -> Option<String> {
-    let recorded = main(one)?.fingerprint.as_deref()?;
-    let known = |name: &str| now.iter().find(|(n, _)| n == name).cloned();
-    let facets: Vec<(String, String)> = recorded
-        .split(';')
-        .filter_map(|facet| facet.rsplit_once('='))
-        .map(|(name, _)| known(name).unwrap_or_else(|| (name.to_owned(), String::new())))
-        .collect();
-    Some(print(&facets))
 }
 
 /// A reference of which only the target is known.
@@ -115,10 +87,10 @@ fn time(text: &Option<String>) -> Option<i64> {
 async fn ticket(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let found = tickets::whole(cx, target(one).parse().unwrap_or(0)).await?;
     let Some((ticket, messages)) = found else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     if ticket.trashed_datetime.is_some() {
-        return Ok(thing(one, Presence::Hidden, None));
+        return Ok(one.found(Presence::Hidden, None));
     }
     let prefix = cx.marker_prefix();
     let facets = thread::facets(&ticket, &messages, &prefix);
@@ -303,8 +275,8 @@ fn part(cx: &Context, ticket: u64, message: &api::Message) -> Part {
 async fn customer(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let found = match client::customer(cx, target(one)).await? {
         Looked::There(customer) => *customer,
-        Looked::Gone => return Ok(thing(one, Presence::Absent, None)),
-        Looked::Merged => return Ok(thing(one, Presence::Merged, None)),
+        Looked::Gone => return Ok(one.found(Presence::Absent, None)),
+        Looked::Merged => return Ok(one.found(Presence::Merged, None)),
     };
     let values = customers::values_of(cx, target(one)).await?;
     let mut facets = customers::facets(&found);
@@ -351,7 +323,7 @@ async fn customer(cx: &Context, one: &Written) -> Result<Observed, Error> {
 async fn team(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let path = format!("/teams/{}", target(one));
     let Some(found) = client::find::<api::Team>(cx, &path).await? else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let data = Team {
         name: found.name.clone(),
@@ -371,7 +343,7 @@ async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
         .map(|target| target.id)
         .unwrap_or_default();
     let Some(found) = client::find::<api::Tag>(cx, &format!("/tags/{id}")).await? else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let data = Tag {
         name: found.name.clone(),
@@ -387,11 +359,11 @@ async fn field(cx: &Context, one: &Written) -> Result<Observed, Error> {
         .unwrap_or_default();
     let found = client::find::<api::Field>(cx, &format!("/custom-fields/{id}")).await?;
     Ok(match found {
-        None => thing(one, Presence::Absent, None),
-        Some(field) if field.deactivated_datetime.is_some() => thing(one, Presence::Hidden, None),
+        None => one.found(Presence::Absent, None),
+        Some(field) if field.deactivated_datetime.is_some() => one.found(Presence::Hidden, None),
         Some(field) => Observed {
-            fingerprint: print_now(one, &schema::field_facets(&field)),
-            ..thing(one, Presence::Present, None)
+            fingerprint: one.print_now(&schema::field_facets(&field)),
+            ..one.found(Presence::Present, None)
         },
     })
 }
@@ -414,11 +386,11 @@ fn object(
 
 async fn note(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let Some((ticket, id)) = target(one).split_once('/') else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let path = format!("/tickets/{ticket}/messages/{id}");
     let Some(found) = client::find::<api::Message>(cx, &path).await? else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let text = found.body_text.as_deref().unwrap_or_default();
     let title = text.lines().find_map(|line| line.strip_prefix("title: "));
@@ -433,7 +405,7 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let path: Vec<&str> = std::iter::once(objects::OBJECTS).chain(parts).collect();
     let document = data::read(cx, customer).await?.unwrap_or_default();
     let Some(member) = data::get(&document, &path) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let title = member
         .get("title")

@@ -1,5 +1,11 @@
 //! Customers: found before they are made, never two as one, left or filled as the policy says, and put back.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot read is a failed test"
+)]
+
 mod support;
 
 use support::*;
@@ -444,4 +450,99 @@ fn odd_names_and_addresses_arrive_as_they_are_or_on_the_note() {
             assert!(note.contains(text), "{text}: {note}");
         }
     });
+}
+
+#[test]
+fn a_later_run_finds_its_people_and_writes_its_own_notes_anew() {
+    run(async {
+        let mut account = Account::new().await;
+        account
+            .write(Kind::Customer, vec![customer("c1", vec![], bo())])
+            .await;
+        account.run = "r2".to_owned();
+        account.prepare().await;
+        let later = |data: Customer| Item {
+            prior: account.effects_of("customer:c1"),
+            ..customer("c1", vec![], data)
+        };
+        let items = account.matched(Kind::Customer, vec![later(bo())]).await;
+        let outcomes = account.write(Kind::Customer, items).await;
+        assert!(
+            matches!(outcomes[0].status, Status::Matched),
+            "{outcomes:?}"
+        );
+        let changed = Customer {
+            username: Some("bo_ng".to_owned()),
+            ..bo()
+        };
+        let items = account.matched(Kind::Customer, vec![later(changed)]).await;
+        let outcomes = account.write(Kind::Customer, items).await;
+        assert!(
+            matches!(outcomes[0].status, Status::Updated),
+            "{outcomes:?}"
+        );
+        let made = account.customer("c1");
+        assert!(made.note.unwrap().contains("username: bo_ng"));
+        assert!(made.meta.get("source_card").is_none());
+    });
+}
+
+#[test]
+fn values_of_somebody_who_was_there_are_filled_one_by_one_and_taken_out_again() {
+    for wanted in [MatchPolicy::FillEmpty, MatchPolicy::SourceWins] {
+        run(async {
+            let account = Account::new().await;
+            let owner = Owner {
+                kind: Kind::Customer,
+                object_type: None,
+            };
+            let items = vec![
+                definition(owner.clone(), "cityStr", "City", FieldType::Text),
+                definition(owner, "tierStr", "Loyalty tier", FieldType::Text),
+            ];
+            account.write(Kind::FieldDefinition, items).await;
+            let snapshot = account.snapshot();
+            let old = snapshot
+                .customer_by_email("old.customer@example.com")
+                .unwrap()
+                .id;
+            let tier = snapshot
+                .field(ObjectType::Customer, "Loyalty tier")
+                .unwrap()
+                .id;
+            account
+                .sim
+                .edit_customer(old, |c| drop(c.custom_fields.insert(tier, "silver".into())))
+                .unwrap();
+            let at = |name: &str| account.field_at("customer", name);
+            let fields = vec![
+                field("cityStr", Value::Text("Bern".to_owned()), at("cityStr")),
+                field("tierStr", Value::Text("gold".to_owned()), at("tierStr")),
+            ];
+            let data = with_email("Old Customer", &["old.customer@example.com"]);
+            let items = policy(vec![customer("c1", fields, data)], wanted);
+            let items = account.matched(Kind::Customer, items).await;
+            let outcomes = account.write(Kind::Customer, items).await;
+            assert!(
+                matches!(outcomes[0].status, Status::Updated),
+                "{outcomes:?}"
+            );
+            let snapshot = account.snapshot();
+            let there = snapshot.customer(old).unwrap();
+            assert_eq!(snapshot.customer_field(there, "City"), Some(&"Bern".into()));
+            let tier = if wanted == MatchPolicy::FillEmpty {
+                "silver"
+            } else {
+                "gold"
+            };
+            assert_eq!(
+                snapshot.customer_field(there, "Loyalty tier"),
+                Some(&tier.into())
+            );
+            assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
+            let snapshot = account.snapshot();
+            let there = snapshot.customer(old).unwrap();
+            assert_eq!(there.custom_fields.values().collect::<Vec<_>>(), ["silver"]);
+        });
+    }
 }

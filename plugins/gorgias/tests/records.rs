@@ -1,5 +1,11 @@
 //! Custom objects and links, for which Gorgias has no places: notes on tickets, the document on a customer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot read is a failed test"
+)]
+
 mod support;
 
 use serde_json::json;

@@ -1,5 +1,11 @@
 //! Threads as tickets: what is said, by whom, to whom, when; files; what has no place; long ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot read is a failed test"
+)]
+
 mod support;
 
 use support::*;

@@ -1,5 +1,11 @@
 //! One customer and one thread, from nothing to nothing; the account, its calls.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot read is a failed test"
+)]
+
 mod support;
 
 use support::*;

@@ -443,7 +443,7 @@ async fn insert_chunk(cx: &Context, part: &str, rows: &[Row]) -> Result<Vec<Met>
         "records": rows.iter().map(Row::sent).collect::<Vec<_>>(),
     });
     for attempt in 1..=SENDS {
-        let key = key("*", part, &step("create", attempt));
+        let key = key("*", part, step("create", attempt));
         let request = idempotent(cx, "POST", path("/composite/sobjects"), key.clone()).json(&body);
         match http::write(request).await? {
             Sent::Done(reply) => return rows_met(cx, rows, &reply, &key).await,
@@ -521,7 +521,7 @@ async fn insert_alone(cx: &Context, row: &Row, waited: &mut bool) -> Result<Met,
     let mut last = Fault::default();
     for attempt in 1..=TRIES_ALONE {
         wait_for_lock(cx, attempt, waited).await;
-        let key = key(&row.item, row.part.as_str(), &step("create-alone", attempt));
+        let key = key(&row.item, row.part.as_str(), step("create-alone", attempt));
         let request = idempotent(cx, "POST", url.clone(), key.clone()).json(&row.values);
         match http::write(request).await? {
             Sent::Done(reply) => {
@@ -721,7 +721,7 @@ async fn change_chunk(cx: &Context, part: &str, rows: &[ChangeRow]) -> Result<Ve
     };
     let body = json!({"allOrNone": false, "records": rows.iter().map(sent).collect::<Vec<_>>()});
     for attempt in 1..=SENDS {
-        let key = key("*", part, &step("update", attempt));
+        let key = key("*", part, step("update", attempt));
         let request = idempotent(cx, "PATCH", path("/composite/sobjects"), key.clone()).json(&body);
         let reply = match http::write(request).await? {
             Sent::Done(reply) => reply,
@@ -757,7 +757,7 @@ async fn change_alone(cx: &Context, row: &ChangeRow, waited: &mut bool) -> Resul
     let mut last = Fault::default();
     for attempt in 1..=TRIES_ALONE {
         wait_for_lock(cx, attempt, waited).await;
-        let key = key(&row.item, row.part.as_str(), &step("update-alone", attempt));
+        let key = key(&row.item, row.part.as_str(), step("update-alone", attempt));
         let request = idempotent(cx, "PATCH", url.clone(), key.clone()).json(&row.values);
         match http::write(request).await? {
             Sent::Done(_) => return Ok(Changed::Done(key)),
@@ -806,7 +806,7 @@ async fn delete_chunk(cx: &Context, part: &str, ids: &[&str]) -> Result<Vec<Dele
         ids.join(",")
     ));
     for attempt in 1..=SENDS {
-        let key = key("*", part, &step("delete", attempt));
+        let key = key("*", part, step("delete", attempt));
         let reply = match http::write(idempotent(cx, "DELETE", url.clone(), key)).await? {
             Sent::Done(reply) => reply,
             Sent::Refused(fault) => return Ok(ids.iter().map(|_| deleted(&fault)).collect()),

@@ -5,7 +5,8 @@
 //! `platform:organisation:kind:id`. [`RUN`] says which run made a record, and is never set on one that was matched.
 
 use serde_json::{Map, Value, json};
-use transload_sdk::sha256;
+use transload_sdk::effects::marker_within;
+pub use transload_sdk::effects::part_marker;
 use transload_sdk::types::Head;
 
 use crate::map;
@@ -124,22 +125,9 @@ pub fn made_on(object: &str) -> &str {
     if object == "Task" { "Activity" } else { object }
 }
 
-/// The value of [`SOURCE_ID`]: the marker; of one that is too long its beginning and its digest, so that two stay two.
+/// The value of [`SOURCE_ID`].
 pub fn source_id(marker: &str) -> String {
-    if marker.chars().count() <= SOURCE_ID_CHARS {
-        return marker.to_owned();
-    }
-    let digest = sha256(marker.as_bytes());
-    let kept: String = marker
-        .chars()
-        .take(SOURCE_ID_CHARS - digest.len() - 1)
-        .collect();
-    format!("{kept}#{digest}")
-}
-
-/// The marker of a part of an item: of a message, a file, a second case.
-pub fn part_marker(marker: &str, part: &str) -> String {
-    format!("{marker}/{part}")
+    marker_within(marker, SOURCE_ID_CHARS)
 }
 
 /// Says in a record's own fields which record of the source it is, where that is, when it was made, and which run made this

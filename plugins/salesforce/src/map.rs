@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value as Json, json};
-use transload_sdk::http::segment;
+use transload_sdk::fields::Target;
 use transload_sdk::types::{
     Author, Entry, Field, FieldType, Kind, Priority, Reference, ReferenceType, Value,
 };
@@ -17,7 +18,10 @@ pub use transload_sdk::card::{Misfit, loss};
 pub use transload_sdk::effects::{changed, print, short_hash};
 pub use transload_sdk::people::{customer_name, e164, email};
 use transload_sdk::words::{self, Words};
-pub use transload_sdk::words::{moment_text, placeholder, placeholder_name, placeholder_parts};
+pub use transload_sdk::words::{
+    moment_text, own_target, placeholder, placeholder_name, placeholder_parts,
+    priority as priority_words, record_id, record_parts, record_target,
+};
 
 use crate::api::FieldDescribe;
 
@@ -284,7 +288,14 @@ impl fmt::Display for FieldKind {
     }
 }
 
-/// Reads what [`fmt::Display`] wrote.
+impl FromStr for FieldKind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        parse_kind(text).ok_or(())
+    }
+}
+
 fn parse_kind(text: &str) -> Option<FieldKind> {
     let (word, inside) = match text.split_once('(') {
         Some((word, rest)) => (word, rest.strip_suffix(')')?),
@@ -321,68 +332,7 @@ pub fn lookup_target(reference: &ReferenceType) -> Option<String> {
 
 /// A field as effects name it and as items bring it back: `Case.loyaltyTier__c:Picklist`, `Contact.Seen__c:DateTime`,
 /// `Order__c.Total__c:Number(18,6)`; behind another colon choices of the source whose stored value here is another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldTarget {
-    /// The object.
-    pub object: String,
-    /// The field's API name.
-    pub name: String,
-    /// Its type.
-    pub kind: FieldKind,
-    /// Choices of the source by their stored value, and the stored value here, where only what people read is the same.
-    pub choices: Vec<(String, String)>,
-}
-
-impl FieldTarget {
-    /// Reads what [`fmt::Display`] wrote.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, ':');
-        let (object, name) = parts.next()?.split_once('.')?;
-        let kind = parse_kind(parts.next()?)?;
-        let pairs = parts.next().unwrap_or_default().split(',');
-        let choices = pairs
-            .filter_map(|pair| pair.split_once('='))
-            .filter_map(|(from, to)| Some((unsegment(from)?, unsegment(to)?)))
-            .collect();
-        let named = !object.is_empty() && !name.is_empty();
-        named.then(|| Self {
-            object: object.to_owned(),
-            name: name.to_owned(),
-            kind,
-            choices,
-        })
-    }
-}
-
-impl fmt::Display for FieldTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}:{}", self.object, self.name, self.kind)?;
-        if self.choices.is_empty() {
-            return Ok(());
-        }
-        let pairs = self.choices.iter();
-        let pairs: Vec<String> = pairs
-            .map(|(from, to)| format!("{}={}", segment(from), segment(to)))
-            .collect();
-        write!(f, ":{}", pairs.join(","))
-    }
-}
-
-/// What [`segment`] encoded.
-fn unsegment(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
+pub type FieldTarget = Target<FieldKind>;
 
 // ---- values
 
@@ -586,33 +536,6 @@ fn in_calendar(ms: i64) -> bool {
 
 // ---- where a record is
 
-/// The id behind a target: of a record of a custom object `Order__c/a00…` the part behind the slash; of a placeholder the user
-/// that stands in.
-pub fn record_id(target: &str) -> &str {
-    match placeholder_parts(target) {
-        Some((stand_in, _)) => stand_in,
-        None => target.rsplit('/').next().unwrap_or(target),
-    }
-}
-
-/// A record of a custom object as effects name it.
-pub fn record_target(object: &str, id: &str) -> String {
-    format!("{object}/{id}")
-}
-
-/// The object and the id of such a target.
-pub fn record_parts(target: &str) -> Option<(&str, &str)> {
-    target.split_once('/')
-}
-
-/// Where a record points to, when that is here as itself: no stand-in.
-pub fn own_target(reference: &Reference) -> Option<&str> {
-    let target = reference.target.as_deref()?;
-    placeholder_name(target)
-        .is_none()
-        .then(|| record_id(target))
-}
-
 /// Who stands as an author, and whom a text must name since that is somebody else. Only users can be authors (Salesforce facts
 /// §11): customers are always named.
 pub fn author<'a>(author: &'a Author, stand_in: &'a str) -> (&'a str, Option<String>) {
@@ -640,14 +563,6 @@ pub fn default_priority(priority: &Priority) -> &'static str {
         p if p < 0.625 => "Medium",
         _ => "High",
     }
-}
-
-/// A priority with its scale, in words.
-pub fn priority_words(priority: &Priority) -> String {
-    format!(
-        "{} on {}..{}",
-        priority.value, priority.lowest, priority.highest
-    )
 }
 
 /// A tag as its field has it, where `;` stands between two.

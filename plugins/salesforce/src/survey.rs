@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 use transload_sdk::Context;
+use transload_sdk::declare::{notice, option, possible};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -74,15 +75,6 @@ pub async fn identity(cx: &Context) -> Result<Identity, Error> {
         organisation: id18(&info.organization_id),
         user: id18(&info.user_id),
     })
-}
-
-fn notice(code: &str, severity: Severity, message: String, remedy: Option<&str>) -> Notice {
-    Notice {
-        code: code.to_owned(),
-        severity,
-        message,
-        remedy: remedy.map(str::to_owned),
-    }
 }
 
 /// A query that an org may not answer: an object that its edition lacks, a field that it does not show.
@@ -296,13 +288,6 @@ pub async fn case_statuses(cx: &Context) -> Result<BTreeMap<String, bool>, Error
         .collect())
 }
 
-fn option(value: &str, label: &str) -> SlotOption {
-    SlotOption {
-        value: value.to_owned(),
-        label: label.to_owned(),
-    }
-}
-
 /// The choices of a picklist that is shown.
 fn options(field: Option<&FieldDescribe>) -> Vec<SlotOption> {
     let values = field.map(|field| field.picklist_values.as_slice());
@@ -312,15 +297,6 @@ fn options(field: Option<&FieldDescribe>) -> Vec<SlotOption> {
         .filter(|value| value.active);
     active
         .map(|value| option(&value.value, value.label.as_deref().unwrap_or(&value.value)))
-        .collect()
-}
-
-/// Pairs whose second is among the choices.
-fn possible(pairs: &[(&str, &str)], values: &[SlotOption]) -> Vec<(String, String)> {
-    let is_there = |value: &str| values.iter().any(|option| option.value == value);
-    let there = pairs.iter().filter(|(_, value)| is_there(value));
-    there
-        .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
         .collect()
 }
 

@@ -16,7 +16,7 @@ use transload_sdk::effects::print;
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::thread::{
-    self, Clock, Holds, continued_marker, file_name, first_time, html_with_lead, image_names,
+    self, Clock, File, Holds, continued_marker, file_name, first_time, html_with_lead, image_names,
     is_email, is_incoming, lead, message_card, message_facts, message_part, part_of, repoint,
     with_lead,
 };
@@ -52,24 +52,6 @@ pub const CASE: &str = "Case";
 pub const MAIL: &str = "EmailMessage";
 /// What is internal, and what no e-mail can be.
 pub const COMMENT: &str = "CaseComment";
-
-/// What became of a file before what it hangs on is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum File {
-    /// Not sent yet, and as far as is known it will be taken.
-    Expected,
-    /// It is there.
-    There {
-        /// Id of the ContentDocument.
-        document: String,
-        /// Where HTML refers to it.
-        url: String,
-    },
-    /// Not to be had or too large, which the host knows: the cause, for the report, and what the thread says of it.
-    Refused(&'static str, String),
-    /// Not taken by Salesforce, and why: the host exports it.
-    NotTaken(String),
-}
 
 /// What the mapping of one thread hangs on beside the thread.
 #[derive(Debug)]
@@ -679,27 +661,16 @@ impl Said<'_, '_> {
         let Entity::Attachment(attachment) = &entry.data else {
             return;
         };
+        let file = self.around.files.get(&entry.head.id);
         let name = file_name(attachment);
-        match self.around.files.get(&entry.head.id) {
-            Some(File::There { document, url }) => {
-                files.documents.push(document.clone());
+        match file {
+            Some(File::There { id, url }) => {
+                files.documents.push(id.clone());
                 files.images.extend(image_names(attachment, url));
                 files.names.push(name);
             }
             Some(File::Expected) => files.names.push(name),
-            Some(File::Refused(cause, words)) => {
-                facts.push(format!("file {name} is missing here: {words}"));
-                self.losses.push(loss("attachment", Fidelity::Lost, cause));
-            }
-            Some(File::NotTaken(why)) => {
-                facts.push(format!("file {name} is missing here: {why}"));
-                self.refused.extend(self.item.refused(&entry.head, why));
-            }
-            None => {
-                facts.push(format!("file {name} is missing here"));
-                let note = "not at hand: named in the thread";
-                self.losses.push(loss("attachment", Fidelity::Lost, note));
-            }
+            _ => File::missing(file, self.item, entry, facts, self.losses, self.refused),
         }
     }
 

@@ -8,12 +8,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::changed;
+use transload_sdk::effects::{
+    Verdict, before, changed_since, facet_names, report_undo, rounds, verdict,
+};
 use transload_sdk::http::{self};
-use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
+use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
 
 use crate::api::{Record, id_of, id18, text};
@@ -32,12 +33,6 @@ use crate::write::topics::TOPIC;
 const SHOWN: &str = "FieldPermissions";
 /// What opens an object.
 const OPENED: &str = "ObjectPermissions";
-
-type Verdict = (UndoStatus, Option<String>);
-
-fn verdict(status: UndoStatus, reason: impl Into<String>) -> Verdict {
-    (status, Some(reason.into()))
-}
 
 /// Undoes effects and reports each: first what was changed, in the order given, then what was made, children first.
 ///
@@ -94,12 +89,8 @@ fn id_in(one: &Undoing) -> String {
 }
 
 impl Undo<'_> {
-    fn say(&self, one: &Undoing, (status, reason): Verdict) {
-        self.cx.report_undo(UndoOutcome {
-            effect: one.effect_id,
-            status,
-            reason,
-        });
+    fn say(&self, one: &Undoing, verdict: Verdict) {
+        report_undo(self.cx, one, verdict);
     }
 
     fn previews(&self) -> bool {
@@ -116,15 +107,7 @@ impl Undo<'_> {
     /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
     /// later change first.
     async fn restore(&self, all: &[&Undoing]) -> Result<(), Error> {
-        let mut rest = all;
-        while !rest.is_empty() {
-            let mut met = BTreeSet::new();
-            let count = rest
-                .iter()
-                .take_while(|one| met.insert((one.effect.target_kind.clone(), id_in(one))))
-                .count();
-            let (now, later) = rest.split_at(count.max(1));
-            rest = later;
+        for now in rounds(all, id_in) {
             let mut by_object: BTreeMap<&str, Vec<&Undoing>> = BTreeMap::new();
             for one in now {
                 let object = one.effect.target_kind.as_str();
@@ -143,7 +126,7 @@ impl Undo<'_> {
         let mut names = BTreeSet::new();
         let mut known = Vec::new();
         for one in some {
-            let Some(before) = before(one) else {
+            let Some(before) = before(&one.effect) else {
                 let why = "nothing is recorded of what was there";
                 self.say(one, verdict(UndoStatus::Cannot, why));
                 continue;
@@ -167,7 +150,7 @@ impl Undo<'_> {
                 self.say(one, absent.get(&id).cloned().unwrap_or(gone));
                 continue;
             };
-            let conflict = changes(one, &facets_now(object, record));
+            let conflict = changed_since(&one.effect, &facets_now(object, record));
             if self.blocks(&conflict) {
                 self.say(one, (UndoStatus::Conflict, conflict));
             } else if self.previews() {
@@ -287,7 +270,7 @@ impl Undo<'_> {
                 self.say(one, absent.get(&id).cloned().unwrap_or(gone));
                 continue;
             };
-            let conflict = changes(one, &facets_now(object, record));
+            let conflict = changed_since(&one.effect, &facets_now(object, record));
             let mut conflict = conflict.or_else(|| foreign.get(&id).cloned());
             if conflict.is_none() {
                 conflict = match object {
@@ -607,21 +590,6 @@ fn dependents(object: &str) -> &'static [(&'static str, &'static str, bool)] {
     }
 }
 
-/// What was there before an update.
-fn before(one: &Undoing) -> Option<Map<String, Value>> {
-    serde_json::from_str(one.effect.before.as_deref()?).ok()
-}
-
-/// The facets that were recorded of an effect.
-fn recorded_names(one: &Undoing) -> Vec<String> {
-    let recorded = one.effect.fingerprint.as_deref().unwrap_or_default();
-    recorded
-        .split(';')
-        .filter_map(|facet| facet.rsplit_once('='))
-        .map(|(name, _)| name.to_owned())
-        .collect()
-}
-
 /// What of a record is compared.
 pub fn facets_now(object: &str, record: &Record) -> Vec<(String, String)> {
     match object {
@@ -634,8 +602,7 @@ pub fn facets_now(object: &str, record: &Record) -> Vec<(String, String)> {
     }
 }
 
-fn changes(one: &Undoing, now: &[(String, String)]) -> Option<String> {
-    let recorded = one.effect.fingerprint.as_deref()?;
-    let changed = changed(recorded, now);
-    (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
+/// The facets that were recorded of an effect.
+fn recorded_names(one: &Undoing) -> Vec<String> {
+    facet_names(one.effect.fingerprint.as_deref().unwrap_or_default())
 }

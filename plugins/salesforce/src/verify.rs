@@ -9,8 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::effects::print;
-use transload_sdk::ledger::Effect;
 use transload_sdk::thread::{is_further_part, without_lead};
 use transload_sdk::types;
 use transload_sdk::types::{
@@ -37,7 +35,7 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
     let reader = Reader { cx, state: &state };
     let mut by_object: BTreeMap<&str, Vec<(usize, &Written)>> = BTreeMap::new();
     for (at, one) in written.iter().enumerate() {
-        let object = main(one).map_or("", |effect| effect.target_kind.as_str());
+        let object = one.main().map_or("", |effect| effect.target_kind.as_str());
         by_object.entry(object).or_default().push((at, one));
     }
     let mut observed = BTreeMap::new();
@@ -48,36 +46,9 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
     Ok(observed.into_values().collect())
 }
 
-fn main(one: &Written) -> Option<&Effect> {
-    one.effects.iter().find(|effect| effect.part == "main")
-}
-
 fn id_in(one: &Written) -> String {
-    let target = main(one).map(|effect| effect.target_id.as_str());
+    let target = one.main().map(|effect| effect.target_id.as_str());
     id18(map::record_id(target.unwrap_or_default()))
-}
-
-fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
-    Observed {
-        item: one.item.clone(),
-        presence,
-        body,
-        values: Vec::new(),
-        fingerprint: None,
-    }
-}
-
-/// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
-fn print_now(one: &Written, object: &str, record: &Record) -> Option<String> {
-    let recorded = main(one)?.fingerprint.as_deref()?;
-    let now = facets_now(object, record);
-    let known = |name: &str| now.iter().find(|(n, _)| n == name).cloned();
-    let facets: Vec<(String, String)> = recorded
-        .split(';')
-        .filter_map(|facet| facet.rsplit_once('='))
-        .map(|(name, _)| known(name).unwrap_or_else(|| (name.to_owned(), String::new())))
-        .collect();
-    Some(print(&facets))
 }
 
 /// A reference of which only the target is known.
@@ -158,7 +129,7 @@ impl Reader<'_> {
         let wanted = self.fields(object, some);
         // Metadata, and what has no record.
         let Some(wanted) = wanted else {
-            let there = |(_, one): &(usize, &Written)| thing(one, Presence::Present, None);
+            let there = |(_, one): &(usize, &Written)| one.found(Presence::Present, None);
             return Ok(some.iter().map(there).collect());
         };
         let ids: BTreeSet<String> = some.iter().map(|(_, one)| id_in(one)).collect();
@@ -173,7 +144,7 @@ impl Reader<'_> {
         for (_, one) in some {
             let id = id_in(one);
             let Some(record) = records.get(&id) else {
-                observed.push(thing(one, Presence::Absent, None));
+                observed.push(one.found(Presence::Absent, None));
                 continue;
             };
             let body = self.body(object, one, &id, record, &hanging);
@@ -184,8 +155,8 @@ impl Reader<'_> {
             };
             observed.push(Observed {
                 values,
-                fingerprint: print_now(one, object, record),
-                ..thing(one, Presence::Present, body)
+                fingerprint: one.print_now(&facets_now(object, record)),
+                ..one.found(Presence::Present, body)
             });
         }
         Ok(observed)
@@ -241,7 +212,7 @@ impl Reader<'_> {
         fields.extend(ours.filter(is_there).map(str::to_owned));
         let recorded = some
             .iter()
-            .filter_map(|(_, one)| main(one)?.fingerprint.as_deref());
+            .filter_map(|(_, one)| one.main()?.fingerprint.as_deref());
         let recorded = recorded.flat_map(|print| print.split(';'));
         let names = recorded.filter_map(|facet| facet.rsplit_once('='));
         fields.extend(names.map(|(name, _)| name.to_owned()));
@@ -257,7 +228,7 @@ impl Reader<'_> {
         record: &Record,
         hanging: &Hanging,
     ) -> Option<Body> {
-        let target = main(one).map(|effect| effect.target_id.as_str());
+        let target = one.main().map(|effect| effect.target_id.as_str());
         let (kind, data) = match object {
             CASE => return Some(self.thread(one, id, record, hanging).into()),
             "Contact" | "Lead" => (Kind::Customer, Entity::Customer(customer(record))),

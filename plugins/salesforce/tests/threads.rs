@@ -13,11 +13,9 @@ use serde_json::{Value as Json, json};
 use transload_plugin_salesforce::fields;
 use transload_plugin_salesforce::map::Choices;
 use transload_plugin_salesforce::state::{Config, OtherMessages, State};
-use transload_plugin_salesforce::thread::{
-    self, CHILDREN_PER_CASE, Child, File, Mapped, Surroundings,
-};
+use transload_plugin_salesforce::thread::{self, CHILDREN_PER_CASE, Child, Mapped, Surroundings};
 use transload_sdk::destination::{Item, Part, SlotValue, Thread};
-use transload_sdk::thread::without_lead;
+use transload_sdk::thread::{File, without_lead};
 use transload_sdk::types::{
     Attachment, Author, Call, Conversation, ConversationStatus, Delivery, DeliveryStatus,
     Direction, Entity, Entry, Error, Head, Kind, Message, Priority, Reference, Text, Visibility,
@@ -252,7 +250,7 @@ fn a_case_is_made_in_its_last_state_with_its_original_times() {
 fn an_email_is_an_email_message_with_all_it_has_at_birth() {
     let mut bench = Bench::new();
     let there = File::There {
-        document: "069000000000001AAA".to_owned(),
+        id: "069000000000001AAA".to_owned(),
         url: "https://acme.my.salesforce.com/sfc/x".to_owned(),
     };
     bench.files.insert("f1".to_owned(), there);
@@ -719,7 +717,7 @@ fn a_second_mapping_that_knows_the_files_gives_the_same_cases() {
     };
     let first = bench.map(conversation(), thread());
     let there = File::There {
-        document: "069000000000001AAA".to_owned(),
+        id: "069000000000001AAA".to_owned(),
         url: "x".to_owned(),
     };
     bench.files.insert("f1".to_owned(), there);

@@ -9,7 +9,7 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde_json::{Value as Json, json};
-use transload_sdk::http::segment;
+use transload_sdk::http::{segment, unsegment};
 use transload_sdk::types::{
     self, Author, ConversationStatus, Field, FieldType, Kind, Priority, Reference, Value,
 };
@@ -235,7 +235,7 @@ impl FieldTarget {
         let pairs = parts.next().unwrap_or_default().split(',');
         let choices = pairs
             .filter_map(|pair| pair.split_once('='))
-            .filter_map(|(from, to)| Some((unquery(from)?, unquery(to)?)))
+            .filter_map(|(from, to)| Some((unsegment(from)?, unsegment(to)?)))
             .collect();
         Some(Self {
             owner,
@@ -265,22 +265,6 @@ impl fmt::Display for FieldTarget {
             .collect();
         write!(f, ":{}:{}", companion.unwrap_or_default(), pairs.join(","))
     }
-}
-
-/// What [`query`] encoded.
-fn unquery(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digits = [rest.next()?, rest.next()?];
-        let digits = std::str::from_utf8(&digits).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// Zendesk's type for a field of ours, and whether a text field beside it is wanted.

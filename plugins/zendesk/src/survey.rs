@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
+use transload_sdk::declare::{notice, option};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -29,15 +30,6 @@ async fn me(cx: &Context) -> Result<User, Error> {
         ));
     }
     Ok(me)
-}
-
-fn notice(code: &str, severity: Severity, message: String, remedy: Option<&str>) -> Notice {
-    Notice {
-        code: code.to_owned(),
-        severity,
-        message,
-        remedy: remedy.map(str::to_owned),
-    }
 }
 
 /// Whom the credential belongs to.
@@ -214,13 +206,6 @@ async fn statuses(cx: &Context) -> Result<Vec<CustomStatus>, Error> {
     Ok(client::find_member(cx, path, "custom_statuses")
         .await?
         .unwrap_or_default())
-}
-
-fn option(value: &str, label: &str) -> SlotOption {
-    SlotOption {
-        value: value.to_owned(),
-        label: label.to_owned(),
-    }
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -12,10 +12,11 @@ use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, continued_marker, first_time, image_names, message_card, message_facts, skip, skipped,
+    Holds, Requester, continued_marker, first_time, image_names, message_card, message_facts, skip,
+    skipped,
 };
 use transload_sdk::types::{
-    self, Conversation, Entity, Entry, Error, Fidelity, Loss, Message, Reference, Text, Visibility,
+    self, Conversation, Entity, Entry, Error, Fidelity, Loss, Message, Text, Visibility,
 };
 
 use crate::api::{CustomField, ImportComment, ImportTicket, Via};
@@ -103,7 +104,12 @@ pub fn map_thread(
     };
     let mut losses = Vec::new();
     let mut card = Card::new(words::of_account(&around.config.subdomain, around.zone));
-    let requester = Requester::of(conversation, around, &mut card, &mut losses);
+    let requester = Requester::of(
+        conversation,
+        around.state.stand_in_requester,
+        &mut card,
+        &mut losses,
+    );
     card::conversation(&thread.conversation, conversation, &mut card);
 
     let mut comments = Vec::new();
@@ -252,49 +258,6 @@ fn own_comment(author: u64, at: String, facts: &[String]) -> ImportComment {
         body: text::lead(facts),
         html_body: None,
         uploads: Vec::new(),
-    }
-}
-
-/// Whose ticket it is. A customer who was not migrated is named in the first line of the thread and on the card, and a
-/// stand-in has the ticket.
-struct Requester {
-    id: u64,
-    /// Who is stood in for, where that is known.
-    missing: Option<Reference>,
-}
-
-impl Requester {
-    fn of(
-        conversation: &Conversation,
-        around: &Surroundings<'_>,
-        card: &mut Card,
-        losses: &mut Vec<Loss>,
-    ) -> Self {
-        let customer = conversation.customer.as_ref();
-        if let Some(id) = customer.and_then(map::numeric_target) {
-            return Self { id, missing: None };
-        }
-        card.reference("customer", customer);
-        let note = match customer {
-            Some(_) => {
-                "not migrated: a stand-in is the requester, the customer is named in the first line and on the card"
-            }
-            None => "none in the source: a stand-in is the requester",
-        };
-        losses.push(loss("conversation.customer", Fidelity::Converted, note));
-        Self {
-            id: around.state.stand_in_requester,
-            missing: customer.cloned(),
-        }
-    }
-
-    /// What the first comment says about it, unless it names the customer as its author already.
-    fn line(&self, first: &Message) -> Option<String> {
-        let missing = self.missing.as_ref()?;
-        let is_author = matches!(&first.author, types::Author::Person(author)
-            if (&author.kind, &author.id) == (&missing.kind, &missing.id));
-        let named = words::person(missing);
-        (!is_author).then(|| format!("a conversation with {named}"))
     }
 }
 

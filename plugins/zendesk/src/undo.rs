@@ -10,8 +10,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
+use transload_sdk::effects::{Verdict, before, changed_since, report_undo, verdict};
 use transload_sdk::http::{self, key};
-use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
+use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::canonical;
 use transload_sdk::types::Error;
 
@@ -28,12 +29,6 @@ use crate::write::{people, schema};
 
 /// Tickets a job deletes (Zendesk facts §14).
 const BULK: usize = 100;
-
-type Verdict = (UndoStatus, Option<String>);
-
-fn verdict(status: UndoStatus, reason: impl Into<String>) -> Verdict {
-    (status, Some(reason.into()))
-}
 
 struct Undo<'a> {
     cx: &'a Context,
@@ -93,11 +88,7 @@ pub async fn undo(
 
 impl Undo<'_> {
     fn say(&self, one: &Undoing, status: UndoStatus, reason: Option<String>) {
-        self.cx.report_undo(UndoOutcome {
-            effect: one.effect_id,
-            status,
-            reason,
-        });
+        report_undo(self.cx, one, (status, reason));
     }
 
     fn is_ours(&self, kind: &str, id: &str) -> bool {
@@ -321,12 +312,6 @@ impl Undo<'_> {
         self.finish(one, None, path).await
     }
 
-    fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        let changed = map::changed(recorded, now);
-        (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
-    }
-
     /// Tickets of somebody else's that hang on a person or an organization.
     async fn foreign_tickets(&self, path: String) -> Result<Option<String>, Error> {
         let tickets: Vec<Ticket> = client::list(self.cx, &path, "tickets").await?;
@@ -355,7 +340,7 @@ impl Undo<'_> {
         let Some(user) = found.filter(|user| user.active != Some(false)) else {
             let external = format!(
                 "/api/v2/users/show_many?external_ids={}",
-                http::segment(&self.marker_of(one))
+                http::segment(self.marker_of(one))
             );
             let others: Vec<User> = client::find_member(self.cx, &external, "users")
                 .await?
@@ -379,7 +364,7 @@ impl Undo<'_> {
             Some(external) if external.eq_ignore_ascii_case(&marker) => None,
             _ => Some("its external id is not ours any more".to_owned()),
         };
-        conflict = conflict.or_else(|| self.changed(one, &people::user_facets(&user)));
+        conflict = conflict.or_else(|| changed_since(&one.effect, &people::user_facets(&user)));
         if conflict.is_none() {
             for role in ["requested", "ccd"] {
                 let list = format!("{path}/tickets/{role}");
@@ -415,8 +400,8 @@ impl Undo<'_> {
             .unwrap_or("")
             .eq_ignore_ascii_case(&one.marker);
         let mut conflict = (!ours).then(|| "its external id is not ours any more".to_owned());
-        conflict =
-            conflict.or_else(|| self.changed(one, &people::organization_facets(&organization)));
+        conflict = conflict
+            .or_else(|| changed_since(&one.effect, &people::organization_facets(&organization)));
         if conflict.is_none() {
             let users: Vec<User> = client::list(self.cx, &format!("{path}/users"), "users").await?;
             let foreign = |u: &&User| !self.is_ours("user", &u.id.unwrap_or_default().to_string());
@@ -437,7 +422,7 @@ impl Undo<'_> {
         let Some(group) = found.filter(|group| !group.deleted) else {
             return Ok((UndoStatus::Gone, None));
         };
-        let mut conflict = self.changed(one, &[("name".to_owned(), group.name.clone())]);
+        let mut conflict = changed_since(&one.effect, &[("name".to_owned(), group.name.clone())]);
         if conflict.is_none() {
             let members: Vec<GroupMembership> =
                 client::list(self.cx, &format!("{path}/memberships"), "group_memberships").await?;
@@ -490,8 +475,8 @@ impl Undo<'_> {
         };
         let ours = record.external_id.as_deref() == Some(one.marker.as_str());
         let conflict = (!ours).then(|| "its external id is not ours any more".to_owned());
-        let conflict =
-            conflict.or_else(|| self.changed(one, &crate::write::objects::record_facets(&record)));
+        let conflict = conflict
+            .or_else(|| changed_since(&one.effect, &crate::write::objects::record_facets(&record)));
         self.finish(one, conflict, path).await
     }
 
@@ -527,7 +512,7 @@ impl Undo<'_> {
         let Some(field) = found else {
             return Ok((UndoStatus::Gone, None));
         };
-        let conflict = self.changed(one, &schema::field_facets(field));
+        let conflict = changed_since(&one.effect, &schema::field_facets(field));
         let conflict = match conflict {
             Some(conflict) => Some(conflict),
             None => self.field_in_use(&target, field).await?,
@@ -615,10 +600,7 @@ impl Undo<'_> {
                 ));
             }
         };
-        let before = effect
-            .before
-            .as_deref()
-            .and_then(|b| serde_json::from_str::<Map<String, Value>>(b).ok());
+        let before = before(effect);
         let Some(before) = before else {
             return Ok(verdict(
                 UndoStatus::Cannot,
@@ -629,7 +611,7 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let facets = value_facets(&now, fields);
-        let conflict = self.changed(one, &facets);
+        let conflict = changed_since(&one.effect, &facets);
         if self.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }

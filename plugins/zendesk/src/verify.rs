@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use transload_sdk::Context;
-use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::ledger::Effect;
+use transload_sdk::destination::{Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::types;
 use transload_sdk::types::{
     Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
@@ -49,37 +48,23 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
         )
         .await?;
         for one in chunk {
-            observed.push(match main(one).map(|effect| effect.target_kind.as_str()) {
+            observed.push(match one.main().map(|effect| effect.target_kind.as_str()) {
                 Some("ticket") => ticket(cx, one, &tickets).await?,
                 Some("user") => user(cx, one, &users).await?,
                 Some("organization") => organization(one, &organizations),
                 Some("group") => group(cx, one).await?,
                 Some("custom_object_record") => record(cx, one).await?,
-                _ => thing(one, Presence::Present, None),
+                _ => one.found(Presence::Present, None),
             });
         }
     }
     Ok(observed)
 }
 
-fn main(one: &Written) -> Option<&Effect> {
-    one.effects.iter().find(|effect| effect.part == "main")
-}
-
 fn id_of(one: &Written) -> u64 {
-    main(one)
+    one.main()
         .and_then(|effect| effect.target_id.parse().ok())
         .unwrap_or_default()
-}
-
-fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
-    Observed {
-        item: one.item.clone(),
-        presence,
-        body,
-        values: Vec::new(),
-        fingerprint: None,
-    }
 }
 
 async fn many<T: serde::de::DeserializeOwned>(
@@ -104,18 +89,6 @@ async fn many<T: serde::de::DeserializeOwned>(
         found.extend(rows.into_iter().map(|row| (id(&row), row)));
     }
     Ok(found)
-}
-
-/// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
-fn print_now(one: &Written, now: &[(String, String)]) -> Option<String> {
-    let recorded = main(one)?.fingerprint.as_deref()?;
-    let known = |name: &str| now.iter().find(|(n, _)| n == name).cloned();
-    let facets: Vec<(String, String)> = recorded
-        .split(';')
-        .filter_map(|facet| facet.rsplit_once('='))
-        .map(|(name, _)| known(name).unwrap_or_else(|| (name.to_owned(), String::new())))
-        .collect();
-    Some(map::print(&facets))
 }
 
 /// A reference of which only the target is known.
@@ -166,10 +139,10 @@ async fn ticket(
     tickets: &BTreeMap<u64, Ticket>,
 ) -> Result<Observed, Error> {
     let Some(ticket) = tickets.get(&id_of(one)) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     if ticket.tags.iter().any(|tag| tag == "closed_by_merge") {
-        return Ok(thing(one, Presence::Merged, None));
+        return Ok(one.found(Presence::Merged, None));
     }
     let mut comments = Vec::new();
     for effect in one
@@ -190,7 +163,7 @@ async fn ticket(
         }
     }
     let own = comments.first().map(Vec::as_slice);
-    let fingerprint = print_now(one, &thread::read_facets(ticket, own));
+    let fingerprint = one.print_now(&thread::read_facets(ticket, own));
     let thread = as_thread(cx, ticket, &comments.concat());
     let slot = |slot: &str, value: &str| SlotValue {
         slot: slot.to_owned(),
@@ -359,13 +332,13 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
 async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Result<Observed, Error> {
     let id = id_of(one);
     let Some(user) = users.get(&id).filter(|user| user.active != Some(false)) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
-    let fingerprint = print_now(one, &people::user_facets(user));
+    let fingerprint = one.print_now(&people::user_facets(user));
     if one.kind == Kind::Agent {
         return Ok(Observed {
             fingerprint,
-            ..thing(one, Presence::Present, None)
+            ..one.found(Presence::Present, None)
         });
     }
     let path = format!("/api/v2/users/{id}/identities");
@@ -413,7 +386,7 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
     };
     Ok(Observed {
         fingerprint,
-        ..thing(one, Presence::Present, Some(entry.into()))
+        ..one.found(Presence::Present, Some(entry.into()))
     })
 }
 
@@ -427,7 +400,7 @@ fn created_at(values: &Map<String, Value>) -> Option<i64> {
 
 fn organization(one: &Written, organizations: &BTreeMap<u64, Organization>) -> Observed {
     let Some(organization) = organizations.get(&id_of(one)) else {
-        return thing(one, Presence::Absent, None);
+        return one.found(Presence::Absent, None);
     };
     let mut company_head = Head::new(Kind::Company, organization.id.to_string());
     company_head.external_id = organization.external_id.clone();
@@ -442,8 +415,8 @@ fn organization(one: &Written, organizations: &BTreeMap<u64, Organization>) -> O
         data: Entity::Company(company),
     };
     Observed {
-        fingerprint: print_now(one, &people::organization_facets(organization)),
-        ..thing(one, Presence::Present, Some(entry.into()))
+        fingerprint: one.print_now(&people::organization_facets(organization)),
+        ..one.found(Presence::Present, Some(entry.into()))
     }
 }
 
@@ -451,7 +424,7 @@ async fn group(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let path = format!("/api/v2/groups/{}", id_of(one));
     let found: Option<Group> = client::find_member(cx, &path, "group").await?;
     let Some(group) = found.filter(|group| !group.deleted) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let team = Team {
         name: group.name.clone(),
@@ -460,22 +433,23 @@ async fn group(cx: &Context, one: &Written) -> Result<Observed, Error> {
     };
     let entry = Entry::new(Kind::Team, group.id.to_string(), Entity::Team(team));
     Ok(Observed {
-        fingerprint: print_now(one, &[("name".to_owned(), group.name)]),
-        ..thing(one, Presence::Present, Some(entry.into()))
+        fingerprint: one.print_now(&[("name".to_owned(), group.name)]),
+        ..one.found(Presence::Present, Some(entry.into()))
     })
 }
 
 async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let target = main(one)
+    let target = one
+        .main()
         .map(|effect| effect.target_id.as_str())
         .unwrap_or_default();
     let Some((object, id)) = target.split_once('/') else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let path = format!("/api/v2/custom_objects/{object}/records/{id}");
     let found: Option<Record> = client::find_member(cx, &path, "custom_object_record").await?;
     let Some(record) = found else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let link = |key: &str, kind: Kind| {
         let value = record.custom_object_fields.get(key)?;
@@ -500,7 +474,7 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
         data: Entity::CustomObject(data),
     };
     Ok(Observed {
-        fingerprint: print_now(one, &objects::record_facets(&record)),
-        ..thing(one, Presence::Present, Some(entry.into()))
+        fingerprint: one.print_now(&objects::record_facets(&record)),
+        ..one.found(Presence::Present, Some(entry.into()))
     })
 }

@@ -5,6 +5,8 @@ use crate::connector::{
     RefusalMeaning, RefusedAnswer, RequestPattern, SideEffect, SideEffectSeverity, SystemChange,
     UpdateMode, UpdateSupport,
 };
+use crate::destination::SlotOption;
+use crate::session::{Notice, Severity};
 use crate::types::Kind;
 
 /// A way to authenticate, with a note for whoever chooses.
@@ -111,6 +113,33 @@ pub fn by_product(kind: Kind, what: &str, found_by: &str) -> ByProduct {
         what: what.to_owned(),
         found_by: found_by.to_owned(),
     }
+}
+
+/// Something that a person should know of an account.
+pub fn notice(code: &str, severity: Severity, message: String, remedy: Option<&str>) -> Notice {
+    Notice {
+        code: code.to_owned(),
+        severity,
+        message,
+        remedy: remedy.map(str::to_owned),
+    }
+}
+
+/// A value of a slot.
+pub fn option(value: &str, label: &str) -> SlotOption {
+    SlotOption {
+        value: value.to_owned(),
+        label: label.to_owned(),
+    }
+}
+
+/// Of the pairs proposed for a slot those whose second is among its values.
+pub fn possible(pairs: &[(&str, &str)], values: &[SlotOption]) -> Vec<(String, String)> {
+    let is_there = |value: &str| values.iter().any(|option| option.value == value);
+    let there = pairs.iter().filter(|(_, value)| is_there(value));
+    there
+        .map(|(from, to)| ((*from).to_owned(), (*to).to_owned()))
+        .collect()
 }
 
 /// A field that the platform changes by itself.

@@ -3,10 +3,16 @@
 //! A *facet* is one thing of an object that we wrote, by name, as the platform holds it. [`print()`] makes one line of many,
 //! [`changed`] says which of them differ now (rule D-11).
 
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
 use crate::Context;
-use crate::destination::Item;
+use crate::destination::{Item, Undoing};
 use crate::http::OperationKey;
-use crate::ledger::{Action, Effect, Outcome, Proof, Status};
+use crate::ledger::{
+    Action, Effect, Outcome, Proof, RefusedEntry, Status, UndoOutcome, UndoStatus,
+};
 use crate::types::{Error, Kind, Loss};
 
 /// Says what became of an item; durable before the next request leaves.
@@ -43,6 +49,34 @@ pub fn status_of(action: Action) -> Status {
         Action::Updated => Status::Updated,
         Action::Matched => Status::Matched,
     }
+}
+
+/// Says what became of an item of several objects, by its effects, the first of which is on its own: what was made, what of it was
+/// changed or added to. `open` is what is not known of it; then nothing is known of its entries, either.
+pub fn conclude(
+    cx: &Context,
+    item: &Item,
+    open: Option<&str>,
+    effects: Vec<Effect>,
+    losses: Vec<Loss>,
+    refused: Vec<RefusedEntry>,
+) {
+    let first = effects.first().map(|main| main.action);
+    let is_made = |effect: &Effect| effect.action == Action::Created;
+    let status = match (open, first) {
+        (Some(what), _) => Status::Unsettled(format!("{what} was not answered")),
+        (None, Some(Action::Created)) => Status::Created,
+        (None, Some(Action::Updated)) => Status::Updated,
+        (None, _) if effects.iter().any(is_made) => Status::Updated,
+        (None, _) => Status::Matched,
+    };
+    cx.report(Outcome {
+        item: item.key.clone(),
+        status,
+        effects,
+        losses,
+        refused: if open.is_some() { Vec::new() } else { refused },
+    });
 }
 
 /// An effect without what only some have.
@@ -132,6 +166,23 @@ pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
     description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
 }
 
+/// A marker for a field of so many characters, at least a hundred; of one that is too long its beginning and its digest, so that two
+/// stay two.
+pub fn marker_within(marker: &str, chars: usize) -> String {
+    if marker.chars().count() <= chars {
+        return marker.to_owned();
+    }
+    let digest = crate::sha256(marker.as_bytes());
+    let room = chars.saturating_sub(digest.len() + 1);
+    let kept: String = marker.chars().take(room).collect();
+    format!("{kept}#{digest}")
+}
+
+/// The marker of a part of an item: of a message, a file, a second ticket.
+pub fn part_marker(marker: &str, part: &str) -> String {
+    format!("{marker}/{part}")
+}
+
 /// A short digest of text, of eight hexadecimal digits, to keep apart what a slug would fuse. FNV-1a: stable, and no secret hangs on it.
 pub fn short_hash(text: &str) -> String {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
@@ -164,6 +215,70 @@ pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
         .collect()
 }
 
+/// The names of a recorded print's facets.
+pub fn facet_names(recorded: &str) -> Vec<String> {
+    let facets = recorded.split(';');
+    let facets = facets.filter_map(|facet| facet.rsplit_once('='));
+    facets.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
+pub fn print_now(recorded: &str, now: &[(String, String)]) -> String {
+    let known = |name: &String| now.iter().find(|(n, _)| n == name).cloned();
+    let facets = facet_names(recorded).into_iter();
+    let facets = facets.map(|name| known(&name).unwrap_or((name, String::new())));
+    print(&facets.collect::<Vec<_>>())
+}
+
+// ---- undoing
+
+/// What becomes of an effect that is to be undone, and why.
+pub type Verdict = (UndoStatus, Option<String>);
+
+/// With a reason.
+pub fn verdict(status: UndoStatus, reason: impl Into<String>) -> Verdict {
+    (status, Some(reason.into()))
+}
+
+/// Says what became of an effect.
+pub fn report_undo(cx: &Context, one: &Undoing, (status, reason): Verdict) {
+    cx.report_undo(UndoOutcome {
+        effect: one.effect_id,
+        status,
+        reason,
+    });
+}
+
+/// Which of the facets that an effect recorded are otherwise now, in words; `None` where it is as it was written.
+pub fn changed_since(effect: &Effect, now: &[(String, String)]) -> Option<String> {
+    let changed = changed(effect.fingerprint.as_deref()?, now);
+    (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
+}
+
+/// What was there before an update.
+pub fn before(effect: &Effect) -> Option<Map<String, Value>> {
+    serde_json::from_str(effect.before.as_deref()?).ok()
+}
+
+/// Effects in rounds, in their order, in each of which no object is met twice: what was changed twice is put back twice, the later
+/// change first.
+pub fn rounds<'a, 'u>(
+    all: &'a [&'u Undoing],
+    id: impl Fn(&Undoing) -> String,
+) -> Vec<&'a [&'u Undoing]> {
+    let mut rounds = Vec::new();
+    let mut rest = all;
+    while !rest.is_empty() {
+        let mut met = BTreeSet::new();
+        let is_new = |one: &&&Undoing| met.insert((one.effect.target_kind.clone(), id(one)));
+        let count = rest.iter().take_while(is_new).count();
+        let (now, later) = rest.split_at(count.max(1));
+        rounds.push(now);
+        rest = later;
+    }
+    rounds
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,5 +295,26 @@ mod tests {
         assert_eq!(changed(&recorded, &facets("Ana")), Vec::<String>::new());
         assert_eq!(changed(&recorded, &facets("Bo")), ["name"]);
         assert_eq!(changed(&recorded, &[]), Vec::<String>::new());
+        assert_eq!(facet_names(&recorded), ["name", "a=b"]);
+        assert_eq!(print_now(&recorded, &facets("Ana")), recorded);
+        assert_ne!(print_now(&recorded, &[]), recorded);
+    }
+
+    #[test]
+    fn what_was_changed_twice_is_put_back_in_two_rounds() {
+        let one = |id: &str| Undoing {
+            effect_id: 0,
+            kind: Kind::Customer,
+            item: String::new(),
+            marker: String::new(),
+            effect: effect("main", "user", id, Action::Updated),
+        };
+        let all = ["1", "2", "1", "1"].map(one);
+        let all: Vec<&Undoing> = all.iter().collect();
+        let rounds = rounds(&all, |one| one.effect.target_id.clone());
+        assert_eq!(
+            rounds.iter().map(|r| r.len()).collect::<Vec<_>>(),
+            [2, 1, 1]
+        );
     }
 }

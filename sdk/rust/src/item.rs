@@ -4,7 +4,8 @@
 
 use crate::Result;
 use crate::bindings::common::transload::connector::destination_types::ThreadPart;
-use crate::destination::{Body, Candidate, Item};
+use crate::destination::{Body, Candidate, Item, Observed, Presence, Written};
+use crate::effects::print_now;
 use crate::ledger::{Effect, RefusedEntry};
 use crate::types::{Entity, Entry, Error, Head, Kind};
 
@@ -85,12 +86,61 @@ impl Item {
         self.prior.iter().any(same)
     }
 
+    /// What an earlier run did last to one of its objects.
+    pub fn prior_part(&self, kind: &str, part: &str) -> Option<&Effect> {
+        let is = |effect: &&Effect| effect.target_kind == kind && effect.part == part;
+        self.prior.iter().find(is)
+    }
+
+    /// Says that the destination does not take the message that a part stands for, once however many parts it has. Whether the part
+    /// is a message's.
+    pub fn refuse_message(
+        &self,
+        part: &str,
+        reason: &str,
+        refused: &mut Vec<RefusedEntry>,
+    ) -> bool {
+        let Some(head) = self.message_of(part) else {
+            return false;
+        };
+        let entry = self.refused(head, reason);
+        let known = |entry: &RefusedEntry| refused.iter().any(|one| one.place == entry.place);
+        if let Some(entry) = entry.filter(|entry| !known(entry)) {
+            refused.push(entry);
+        }
+        true
+    }
+
     /// What a slot is mapped to.
     pub fn value(&self, slot: &str) -> Option<&str> {
         self.values
             .iter()
             .find(|v| v.slot == slot)
             .map(|v| v.value.as_str())
+    }
+}
+
+impl Written {
+    /// The effect of the record's own object.
+    pub fn main(&self) -> Option<&Effect> {
+        self.effects.iter().find(|effect| effect.part == "main")
+    }
+
+    /// What was found of it, without values; `body` where it is to be compared.
+    pub fn found(&self, presence: Presence, body: Option<Body>) -> Observed {
+        Observed {
+            item: self.item.clone(),
+            presence,
+            body,
+            values: Vec::new(),
+            fingerprint: None,
+        }
+    }
+
+    /// The facets that were recorded, as they are now: equal to what was recorded when nothing differs.
+    pub fn print_now(&self, now: &[(String, String)]) -> Option<String> {
+        let recorded = self.main()?.fingerprint.as_deref()?;
+        Some(print_now(recorded, now))
     }
 }
 

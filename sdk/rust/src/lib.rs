@@ -25,6 +25,7 @@ pub mod declare;
 pub mod effects;
 mod error;
 mod fidelity;
+pub mod fields;
 mod item;
 mod json;
 pub mod links;

@@ -1,6 +1,6 @@
 //! Names and addresses of people, in the forms by which platforms know one again.
 
-use crate::types::{Customer, Entry};
+use crate::types::{Address, AddressChannel, Customer, Entry, Field, Kind, Value};
 
 /// A name that is never empty, out of whatever the record has.
 pub fn customer_name(entry: &Entry, customer: &Customer) -> String {
@@ -24,6 +24,20 @@ pub fn customer_name(entry: &Entry, customer: &Customer) -> String {
                 .filter(|v| !v.trim().is_empty())
         })
         .unwrap_or_else(|| format!("Customer {}", entry.head.id))
+}
+
+/// Custom fields, with a customer that one of them names as if he were not here yet. Customers are made in an order that differs
+/// from run to run: who names whom before he is there must not decide what stands on a card. Links set the lookups afterwards.
+pub fn without_each_other(fields: &[Field]) -> Vec<Field> {
+    let mut fields = fields.to_vec();
+    for field in &mut fields {
+        if let Value::Reference(one) = &mut field.value
+            && one.kind == Kind::Customer
+        {
+            one.target = None;
+        }
+    }
+    fields
 }
 
 /// An e-mail address in the form in which platforms compare them, lower case; `None` for what most would refuse.
@@ -67,6 +81,33 @@ pub fn e164(text: &str) -> Option<String> {
     let digits = kept.strip_prefix('+')?;
     let proper = (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     proper.then_some(kept)
+}
+
+/// An address with its label.
+pub fn labelled(address: &Address) -> String {
+    match &address.label {
+        Some(label) => format!("{} ({label})", address.value),
+        None => address.value.clone(),
+    }
+}
+
+/// An address as a line of a text field: `e-mail: ana@example.com (home), shared`.
+pub fn address_line(address: &Address) -> String {
+    let channel = match &address.channel {
+        AddressChannel::Email => "e-mail",
+        AddressChannel::Phone => "phone",
+        AddressChannel::Whatsapp => "whatsapp",
+        AddressChannel::Url => "url",
+        AddressChannel::Social(word) | AddressChannel::Other(word) => word,
+    };
+    let shared = if address.shared { ", shared" } else { "" };
+    format!("{channel}: {}{shared}", labelled(address))
+}
+
+/// Whether a number is a mobile one, by its label.
+pub fn is_mobile(address: &Address) -> bool {
+    let label = address.label.as_deref().unwrap_or_default().to_lowercase();
+    label.contains("mobile") || label.contains("cell")
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! What may be changed in a record that was there before (rule M-7), and how values are compared across a platform's ways of
 //! writing them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use crate::destination::{Item, MatchKey, MatchPolicy};
+use crate::destination::{Candidate, Item, MatchKey, MatchPolicy, MatchResult};
 use crate::types::Entity;
 use crate::{Context, people, time};
 
@@ -42,6 +44,15 @@ pub fn doubt(cx: &Context, item: &Item, found: &Found<'_>) -> Option<&'static st
     } else {
         None
     }
+}
+
+/// What was found for each item, by its key: an item without candidates has none.
+pub fn match_results(items: &[Item], found: &BTreeMap<String, Vec<Candidate>>) -> Vec<MatchResult> {
+    let result = |item: &Item| MatchResult {
+        item: item.key.clone(),
+        candidates: found.get(&item.key).cloned().unwrap_or_default(),
+    };
+    items.iter().map(result).collect()
 }
 
 /// A change to a record that was there.

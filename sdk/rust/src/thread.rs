@@ -9,15 +9,16 @@ use std::collections::BTreeMap;
 
 use crate::card::{Facts, loss};
 use crate::destination::{Item, Part, Thread};
+use crate::ledger::RefusedEntry;
 use crate::people::mailbox;
 use crate::text::{escape_html, pieces};
 use crate::time;
 use crate::types::{
     Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus,
     DeliveryStatus, Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message,
-    Text, Visibility,
+    Reference, Text, Visibility,
 };
-use crate::words::Words;
+use crate::words::{self, Words};
 use crate::{Context, Result};
 
 /// How our line begins. Agents and programs can search for it.
@@ -153,6 +154,58 @@ pub fn image_names(attachment: &Attachment, url: &str) -> Vec<(String, String)> 
             .map(|old| (old.clone(), url.to_owned())),
     );
     names
+}
+
+/// What became of a file before what it hangs on is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum File {
+    /// Not sent yet, and as far as is known it will be taken.
+    Expected,
+    /// It is there.
+    There {
+        /// Its id.
+        id: String,
+        /// Where HTML refers to it.
+        url: String,
+    },
+    /// Not to be had or too large, which the host knows: the cause, for the report, and what the thread says of it.
+    Refused(&'static str, String),
+    /// Not taken by the platform, and why: the host exports it.
+    NotTaken(String),
+}
+
+impl File {
+    /// What the thread says of a file that is missing: a fact for the line above the text, and what the host must know. Nothing of
+    /// one that is there, or will be.
+    pub fn missing(
+        file: Option<&Self>,
+        item: &Item,
+        entry: &Entry,
+        facts: &mut Vec<String>,
+        losses: &mut Vec<Loss>,
+        refused: &mut Vec<RefusedEntry>,
+    ) {
+        let Entity::Attachment(attachment) = &entry.data else {
+            return;
+        };
+        let name = file_name(attachment);
+        match file {
+            Some(Self::There { .. } | Self::Expected) => {}
+            Some(Self::Refused(cause, words)) => {
+                facts.push(format!("file {name} is missing here: {words}"));
+                losses.push(loss("attachment", Fidelity::Lost, cause));
+            }
+            Some(Self::NotTaken(why)) => {
+                facts.push(format!("file {name} is missing here: {why}"));
+                refused.extend(item.refused(&entry.head, why));
+            }
+            None => {
+                facts.push(format!("file {name} is missing here"));
+                let note = "not at hand: named in the thread";
+                losses.push(loss("attachment", Fidelity::Lost, note));
+            }
+        }
+    }
 }
 
 /// Why a file has no bytes to be sent: the cause, for a report, and what the thread says of it.
@@ -356,6 +409,61 @@ pub fn thread_of(item: &Item) -> Result<Thread> {
         Entity::Message(_) => lone_note(item.entry(), thread),
         Entity::Conversation(_) => Ok(thread),
         _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
+    }
+}
+
+/// Whose a thread is where it must be somebody's. A customer who was not migrated is named in the first line of the thread and on
+/// the card, and a stand-in has the thread. For platforms whose people have numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requester {
+    /// The customer here, or the stand-in.
+    pub id: u64,
+    /// Who is stood in for, where that is known.
+    missing: Option<Reference>,
+}
+
+impl Requester {
+    /// The customer of a conversation, as far as he is here.
+    pub fn of(
+        conversation: &Conversation,
+        stand_in: u64,
+        card: &mut Facts,
+        losses: &mut Vec<Loss>,
+    ) -> Self {
+        let customer = conversation.customer.as_ref();
+        let target = customer.and_then(|customer| customer.target.as_deref());
+        if let Some(id) = target.and_then(|target| target.parse().ok()) {
+            return Self { id, missing: None };
+        }
+        card.reference("customer", customer);
+        let note = match customer {
+            Some(_) => {
+                "not migrated: a stand-in is the requester, the customer is named in the first line and on the card"
+            }
+            None => "none in the source: a stand-in is the requester",
+        };
+        losses.push(loss("conversation.customer", Fidelity::Converted, note));
+        Self {
+            id: stand_in,
+            missing: customer.cloned(),
+        }
+    }
+
+    /// What the first part of the thread says about it, unless it names the customer as its author already.
+    pub fn line(&self, first: &Message) -> Option<String> {
+        let missing = self.missing.as_ref()?;
+        let named = words::person(missing);
+        (!self.stands_for(&first.author)).then(|| format!("a conversation with {named}"))
+    }
+
+    /// Whether the stand-in stands for that author.
+    pub fn stands_for(&self, author: &Author) -> bool {
+        match (&self.missing, author) {
+            (Some(missing), Author::Person(author)) => {
+                (&author.kind, &author.id) == (&missing.kind, &missing.id)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -618,6 +726,36 @@ mod tests {
             repoint(html, &images),
             r#"<img src="https://new/y"><img src="https://new/y">"#
         );
+    }
+
+    #[test]
+    fn who_is_not_here_is_stood_in_for_and_named() {
+        let ana = Reference::new(Kind::Customer, "c1").called("Ana");
+        let of = |customer: Option<Reference>| {
+            let conversation = Conversation {
+                customer,
+                ..Conversation::empty()
+            };
+            let (mut card, mut losses) = (Facts::default(), Vec::new());
+            let requester = Requester::of(&conversation, 7, &mut card, &mut losses);
+            (requester, losses.len())
+        };
+        let said_by = |author| Message {
+            author,
+            ..Message::empty()
+        };
+        let (here, lost) = of(Some(ana.clone().at("42")));
+        assert_eq!((here.id, lost), (42, 0));
+        assert_eq!(here.line(&said_by(Author::System)), None);
+        let (gone, lost) = of(Some(ana.clone()));
+        assert_eq!((gone.id, lost), (7, 1));
+        let line = gone.line(&said_by(Author::System));
+        assert_eq!(
+            line.as_deref(),
+            Some("a conversation with Ana (customer c1)")
+        );
+        assert_eq!(gone.line(&said_by(Author::Person(ana))), None);
+        assert_eq!(of(None).0.line(&said_by(Author::System)), None);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 use std::fmt::Display;
 
 use crate::time;
-use crate::types::{Author, Kind, Moment, Reference, Value};
+use crate::types::{Author, Kind, Moment, Priority, Reference, Value};
 
 /// Says references and values. Knows where records of the destination can be seen, so that what is there is linked, and the
 /// place whose days are meant where a platform knows days only (rule M-17).
@@ -134,6 +134,40 @@ pub fn placeholder_name(target: &str) -> Option<&str> {
 /// Who stands in behind a placeholder's target, and for whom.
 pub fn placeholder_parts(target: &str) -> Option<(&str, &str)> {
     target.strip_prefix("placeholder:")?.split_once(':')
+}
+
+/// A record of an object type of the account's own, as effects name it: `order/17`.
+pub fn record_target(object: &str, id: &str) -> String {
+    format!("{object}/{id}")
+}
+
+/// The object and the id of such a target.
+pub fn record_parts(target: &str) -> Option<(&str, &str)> {
+    target.split_once('/')
+}
+
+/// The id behind a target: of [`record_target`] the part behind the slash; of a placeholder who stands in.
+pub fn record_id(target: &str) -> &str {
+    match placeholder_parts(target) {
+        Some((stand_in, _)) => stand_in,
+        None => target.rsplit('/').next().unwrap_or(target),
+    }
+}
+
+/// The id of what a reference points to, when that is here as itself: no stand-in.
+pub fn own_target(reference: &Reference) -> Option<&str> {
+    let target = reference.target.as_deref()?;
+    placeholder_name(target)
+        .is_none()
+        .then(|| record_id(target))
+}
+
+/// A priority with its scale.
+pub fn priority(priority: &Priority) -> String {
+    format!(
+        "{} on {}..{}",
+        priority.value, priority.lowest, priority.highest
+    )
 }
 
 #[cfg(test)]

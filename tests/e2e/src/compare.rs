@@ -19,8 +19,11 @@ use crate::destination::Destination;
 
 pub use held::{File, Held, Objects, Record, Records, Said, Slot, Thread, Ways};
 
+pub(crate) mod freshdesk;
 pub(crate) mod gorgias;
 mod held;
+mod html;
+pub(crate) mod hubspot;
 pub(crate) mod salesforce;
 pub(crate) mod zendesk;
 
@@ -364,19 +367,9 @@ fn split_html(html: &str) -> (String, String) {
     let rest = html.strip_prefix("<p>");
     let rest = rest.and_then(|rest| rest.strip_prefix(LEAD));
     match rest.and_then(|rest| rest.split_once("]</p>")) {
-        Some((lead, html)) => (lead.to_owned(), html.to_owned()),
+        Some((lead, html)) => (html::unescaped(lead), html.to_owned()),
         None => (String::new(), html.to_owned()),
     }
-}
-
-/// How many further comments a text of several pieces has after the one with this line.
-fn pieces_after(lead: &str) -> u32 {
-    let last = lead
-        .rsplit("; ")
-        .next()
-        .and_then(|fact| fact.strip_prefix("part 1 of "));
-    last.and_then(|count| count.parse::<u32>().ok())
-        .map_or(0, |count| count.saturating_sub(1))
 }
 
 /// The letters of a text, without markup: what sanitising, wrapping and labelling leave alone.
@@ -410,12 +403,5 @@ mod tests {
         );
         assert_eq!(record_of("zendesk:acme:conversation:66f0"), None);
         assert_eq!(record_of("66f0"), None);
-    }
-
-    #[test]
-    fn a_text_in_several_comments_is_counted() {
-        assert_eq!(pieces_after("written by Ana; part 1 of 3"), 2);
-        assert_eq!(pieces_after("part 2 of 3"), 0);
-        assert_eq!(pieces_after("written by Ana"), 0);
     }
 }

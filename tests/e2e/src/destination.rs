@@ -6,7 +6,8 @@ use std::ops::Deref;
 
 use serde_json::Value;
 use transload_simulators::common::{Account, Clock};
-use transload_simulators::{gorgias, salesforce, zendesk};
+use transload_simulators::kustomer::KLASSES;
+use transload_simulators::{freshdesk, gorgias, hubspot, salesforce, zendesk};
 
 use crate::compare::{self, Held, Ways};
 use crate::lab::LabConfig;
@@ -46,14 +47,14 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
 }
 
 /// The connectors of all of them.
-pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce", "gorgias"];
+pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce", "gorgias", "freshdesk", "hubspot"];
 
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
 /// `blocking`.
 #[macro_export]
 macro_rules! destinations {
     (@all $what:tt) => {
-        $crate::destinations!(@each $what zendesk salesforce gorgias);
+        $crate::destinations!(@each $what zendesk salesforce gorgias freshdesk hubspot);
     };
     (@each $what:tt $($vendor:ident)+) => {
         $($crate::destinations!(@tests $vendor $what);)+
@@ -89,6 +90,8 @@ macro_rules! for_destination {
         match $name {
             "zendesk" => Some($function::<transload_simulators::zendesk::Simulator>($($argument),*).await),
             "salesforce" => Some($function::<transload_simulators::salesforce::Simulator>($($argument),*).await),
+            "freshdesk" => Some($function::<transload_simulators::freshdesk::Simulator>($($argument),*).await),
+            "hubspot" => Some($function::<transload_simulators::hubspot::Simulator>($($argument),*).await),
             "gorgias" => Some($function::<transload_simulators::gorgias::Simulator>($($argument),*).await),
             _ => None,
         }
@@ -341,5 +344,191 @@ impl Destination for gorgias::Simulator {
 
     fn held(&self) -> Held {
         compare::gorgias::held(&self.snapshot())
+    }
+}
+
+impl Destination for freshdesk::Simulator {
+    const PLUGIN: &'static str = "freshdesk";
+    const WAYS: Ways = compare::freshdesk::WAYS;
+    const ACCEPT: &'static [&'static str] = &[
+        "mails",
+        "automations",
+        "activation-mails",
+        "invitations",
+        "seats",
+        "stand-in",
+        "archive",
+        "trash",
+        "domain-linking",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/api/v2/groups"),
+        ("POST", "/api/v2/companies"),
+        ("POST", "/api/v2/contacts"),
+        ("POST", "/api/v2/admin/ticket_fields"),
+        ("POST", "/api/v2/contact_fields"),
+        ("POST", "/api/v2/company_fields"),
+        ("POST", "/api/v2/custom_objects/schemas/*/records"),
+        ("POST", "/api/channel/v2/tickets"),
+        ("POST", "/api/channel/v2/tickets/*/notes"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = freshdesk::Preexisting::default();
+        Self::new(freshdesk::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            channel_api: freshdesk::ChannelApi::Open,
+            // What its admin switches off for a migration, since no request can (side effects `mails` and `automations`).
+            notifications: freshdesk::Notifications::silent(),
+            preexisting: freshdesk::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                groups: if config.few {
+                    vec![]
+                } else {
+                    usual.groups.clone()
+                },
+                business_rules: false,
+                schemas: KLASSES.iter().map(|klass| schema(klass.name)).collect(),
+                ..usual
+            },
+            ..freshdesk::Config::default()
+        })
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "domain = \"acme\"\nbase_url = \"{base_url}\"\nauth = \"api-key\"\n\
+             api_key = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        let tickets = self.snapshot().tickets.into_iter();
+        tickets
+            .filter(|t| t.import_id.is_some() || t.given != freshdesk::model::Given::default())
+            .count() as u64
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        let mut state = Self::state_fingerprint(self);
+        // Closed tickets are archived by the account itself, some months later (side effect `archive`).
+        let tickets = state.get_mut("tickets").and_then(Value::as_array_mut);
+        for ticket in tickets.into_iter().flatten() {
+            if let Some(ticket) = ticket.as_object_mut() {
+                ticket.remove("archived");
+            }
+        }
+        state
+    }
+
+    fn held(&self) -> Held {
+        compare::freshdesk::held(&self.snapshot())
+    }
+}
+
+/// A custom object as an administrator makes it by the sheet in the connector's README: no request can.
+fn schema(name: &str) -> freshdesk::SchemaSpec {
+    let field = |label: &str, kind: &str, target: Option<&str>| freshdesk::SchemaFieldSpec {
+        name: label.to_lowercase().replace(' ', "_"),
+        label: label.to_owned(),
+        kind: kind.to_owned(),
+        required: false,
+        filterable: false,
+        choices: Vec::new(),
+        target: target.map(str::to_owned),
+    };
+    freshdesk::SchemaSpec {
+        name: name.to_owned(),
+        prefix: String::new(),
+        fields: vec![
+            field("Source ID", "PRIMARY", None),
+            field("Title", "TEXT", None),
+            field("Customer", "RELATIONSHIP", Some("contact")),
+            field("Company", "RELATIONSHIP", Some("company")),
+            field("Ticket", "RELATIONSHIP", Some("ticket")),
+            field("Created in the source", "TEXT", None),
+            field("Migration run", "TEXT", None),
+            field("Linked from", "PARAGRAPH", None),
+            field("Source card", "PARAGRAPH", None),
+        ],
+    }
+}
+
+impl Destination for hubspot::Simulator {
+    const PLUGIN: &'static str = "hubspot";
+    const WAYS: Ways = compare::hubspot::WAYS;
+    const ACCEPT: &'static [&'static str] = &[
+        "workflows",
+        "pipeline-automation",
+        "owner-notifications",
+        "auto-companies",
+        "marketing-contacts",
+        "files",
+        "schema",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/crm/**/batch/create"),
+        ("POST", "/crm/**/schemas"),
+        ("POST", "/crm/properties/**"),
+        ("POST", "/files/**"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = hubspot::Preexisting::default();
+        Self::new(hubspot::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            preexisting: hubspot::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                teams: if config.few {
+                    vec![]
+                } else {
+                    usual.teams.clone()
+                },
+                // What its admin switches off for a migration, since no request can (side effects `workflows` and `auto-companies`).
+                automation: false,
+                ..usual
+            },
+            auto_companies: false,
+            ..hubspot::Config::default()
+        })
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "base_url = \"{base_url}\"\nauth = \"access-token\"\n\
+             access_token = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        let snapshot = self.snapshot();
+        let tickets = snapshot.live(hubspot::model::TypeId::TICKET);
+        let of_source = |ticket: &&hubspot::model::Record| {
+            let mut values = ticket.values.iter();
+            values.any(|(name, value)| name.starts_with("transload_source_id") && !value.is_empty())
+        };
+        tickets.filter(of_source).count() as u64
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        Self::state_fingerprint(self)
+    }
+
+    fn held(&self) -> Held {
+        compare::hubspot::held(&self.snapshot())
     }
 }

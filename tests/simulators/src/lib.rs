@@ -5,7 +5,9 @@
 //!
 //! * [`common`] holds what all simulators share: clock, rate limits, faults on demand, a recorder of requests, an
 //!   outbox, the server, and the check against a vendor's OpenAPI document.
+//! * [`freshdesk`] is a destination.
 //! * [`gorgias`] is a destination.
+//! * [`hubspot`] is a destination, an account with Service Hub.
 //! * [`intercom`] is a destination.
 //! * [`kustomer`] is a source: a seeded world of conversations that can be read and searched.
 //! * [`salesforce`] is a destination, an org with Service Cloud.
@@ -15,7 +17,9 @@
 //! here: anything about the programs that talk to a simulator.
 
 pub mod common;
+pub mod freshdesk;
 pub mod gorgias;
+pub mod hubspot;
 pub mod intercom;
 pub mod kustomer;
 pub mod salesforce;

@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use transload_simulators::common::{Clock, Faults, Harness, Started};
-use transload_simulators::{gorgias, intercom, kustomer, salesforce, zendesk};
+use transload_simulators::{freshdesk, gorgias, hubspot, intercom, kustomer, salesforce, zendesk};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
 #[derive(Parser)]
@@ -17,8 +17,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Platform {
+    /// A Freshdesk account to write to.
+    Freshdesk(Common),
     /// A Gorgias account to write to.
     Gorgias(Common),
+    /// A HubSpot account with Service Hub to write to.
+    Hubspot(Common),
     /// An Intercom workspace to write to.
     Intercom(Common),
     /// A Kustomer organisation to read from.
@@ -58,10 +62,26 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     match Cli::parse().platform {
+        Platform::Freshdesk(common) => {
+            let simulator = freshdesk::Simulator::new(freshdesk::Config {
+                seed: common.seed,
+                ..freshdesk::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
         Platform::Gorgias(common) => {
             let simulator = gorgias::Simulator::new(gorgias::Config {
                 seed: common.seed,
                 ..gorgias::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+        Platform::Hubspot(common) => {
+            let simulator = hubspot::Simulator::new(hubspot::Config {
+                seed: common.seed,
+                ..hubspot::Config::default()
             });
             prepare(simulator.harness(), &common)?;
             announce(simulator.serve(common.port).await?, &common).await

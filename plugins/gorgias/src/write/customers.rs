@@ -11,12 +11,12 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, addresses, fitted, loss};
 use transload_sdk::destination::{Item, MatchKey, MatchPolicy};
-use transload_sdk::effects::{effect, made, print, reject, report, status_of};
+use transload_sdk::effects::{effect, made, print, reject, report, short_hash, status_of};
 use transload_sdk::http::{self, Refusal as _, Reply, key, segment};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::customer_name;
+use transload_sdk::people::{customer_name, without_each_other};
 use transload_sdk::policy::{self, Found as There, canonical, doubt, holds, is_empty};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Field, Kind, Loss};
+use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 
 use super::matching::{has_channel, owner_of};
 use super::schema::{self, Told};
@@ -249,20 +249,6 @@ fn without_targets(list: &[types::Reference]) -> Vec<types::Reference> {
     list.iter().map(bare).collect()
 }
 
-/// Custom fields, with a customer that one of them names as if he were not here yet: customers are made in an order that differs
-/// from run to run.
-fn without_each_other(fields: &[Field]) -> Vec<Field> {
-    let mut fields = fields.to_vec();
-    for field in &mut fields {
-        if let types::Value::Reference(one) = &mut field.value
-            && one.kind == Kind::Customer
-        {
-            one.target = None;
-        }
-    }
-    fields
-}
-
 // ---- fingerprint
 
 /// What of a customer is compared before an undo.
@@ -372,8 +358,17 @@ impl Writer<'_> {
                     return Ok(());
                 }
                 Creation::Refused(refusal) => {
-                    let moved = self.learn(&refusal, &body);
-                    if moved {
+                    if self.learn(&refusal, &body) {
+                        continue;
+                    }
+                    if draft.channels.is_empty() && wants_address(&refusal) {
+                        let address = nowhere(&item.marker);
+                        draft.channels.push(("email", address.address));
+                        let note =
+                            "Gorgias takes nobody without an address: one that leads nowhere";
+                        draft
+                            .losses
+                            .push(loss("customer.addresses", Fidelity::Converted, note));
                         continue;
                     }
                     if refusal.status != 409 || attempt > ATTEMPTS {
@@ -608,7 +603,10 @@ impl Writer<'_> {
                 }
             }
         }
-        self.fill(item, &mut draft, id, &mut effects).await?;
+        if !self.fill(item, &mut draft, id, &mut effects).await? {
+            unsettled(self.cx, item, "a value that was not answered", draft.losses);
+            return Ok(());
+        }
         let changed = main.action == Action::Updated || !effects.is_empty();
         let status = if changed {
             Status::Updated
@@ -634,17 +632,27 @@ impl Writer<'_> {
         meta.extend(draft.meta.clone());
         let (note, _) = draft.note()?;
         wanted.insert("note".to_owned(), json!(note));
-        for name in ["external_id", "note"] {
-            let there = was.get(name).cloned().unwrap_or_default();
-            if is_empty(&there) {
-                continue;
-            }
-            let own = wanted.remove(name);
-            if name == "note" && own.as_ref().map(canonical) != Some(canonical(&there)) {
+        let there = before.note.as_deref().unwrap_or_default();
+        // The note that an earlier run wrote is ours to write anew.
+        let is_ours = there.contains(&format!("Marker: {}\n", item.marker));
+        if !there.is_empty() && there != note {
+            wanted.remove("note");
+            if !is_ours {
                 meta.insert("source_card".to_owned(), json!(note));
             }
         }
+        if before
+            .external_id
+            .as_deref()
+            .is_some_and(|id| !id.is_empty())
+        {
+            wanted.remove("external_id");
+        }
         let mut change = policy::changes(item.policy, &wanted, &was);
+        if is_ours && there != note {
+            change.wanted.insert("note".to_owned(), json!(note));
+            change.before.insert("note".to_owned(), json!(there));
+        }
         if canonical(&Value::Object(meta.clone())) != canonical(&before.meta) {
             change.wanted.insert("meta".to_owned(), Value::Object(meta));
             change.before.insert("meta".to_owned(), before.meta.clone());
@@ -672,16 +680,17 @@ impl Writer<'_> {
         Ok(change)
     }
 
-    /// Values of fields of a customer who was there, one by one: a list might replace what others have (Gorgias facts §7).
+    /// Values of fields of a customer who was there, one by one: a list might replace what others have (Gorgias facts §7). False
+    /// where the fate of one is not known.
     async fn fill(
         &self,
         item: &Item,
         draft: &mut Draft<'_>,
         id: &str,
         effects: &mut Vec<Effect>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if draft.fields.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let there = values_of(self.cx, id).await?;
         for field in draft.fields.clone() {
@@ -718,7 +727,8 @@ impl Writer<'_> {
                         Action::Updated,
                     )
                 }),
-                Changed::Refused(_) | Changed::Unknown => {
+                Changed::Unknown => return Ok(false),
+                Changed::Refused(_) => {
                     let note = "Gorgias did not take the value of a field";
                     draft
                         .losses
@@ -726,7 +736,21 @@ impl Writer<'_> {
                 }
             }
         }
-        Ok(())
+        Ok(true)
+    }
+}
+
+/// Whether a refusal wants an address of a customer who has none: nothing says whether one is needed (Gorgias facts §7).
+pub fn wants_address(refusal: &Refusal) -> bool {
+    refusal.status == 400 && (refusal.is_about("channels") || refusal.is_about("email"))
+}
+
+/// An address that leads nowhere, of the domain that never will (RFC 2606), the same for the same record.
+pub fn nowhere(marker: &str) -> Channel {
+    Channel {
+        kind: "email".to_owned(),
+        address: format!("{}@transload.invalid", short_hash(marker)),
+        preferred: true,
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
-use transload_sdk::policy::{Found as There, doubt};
+use transload_sdk::policy::{Found as There, doubt, match_results};
 use transload_sdk::types::{Entity, Error, Kind};
 
 use super::people;
@@ -35,11 +35,7 @@ pub async fn match_items(
         Kind::Agent => agents(cx, items).await?,
         _ => Found::new(),
     };
-    let result = |item: &Item| MatchResult {
-        item: item.key.clone(),
-        candidates: candidates.get(&item.key).cloned().unwrap_or_default(),
-    };
-    Ok(items.iter().map(result).collect())
+    Ok(match_results(items, &candidates))
 }
 
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {

@@ -13,6 +13,7 @@ use std::ops::{Deref, DerefMut};
 use axum::Router;
 use serde_json::Value;
 use transload_plugin_gorgias::Gorgias;
+use transload_sdk::Destination as _;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Header, Request, Response};
 use transload_sdk::ledger::Outcome;
@@ -222,6 +223,12 @@ pub fn bo() -> Customer {
 
 /// One request to the router; as a host does it, with the credential and the base URL's path.
 async fn send(router: Router, credential: String, files: Files, request: Request) -> Response {
+    assert!(
+        is_declared(&request),
+        "not declared: {} {}",
+        request.method,
+        request.url
+    );
     let (mut headers, body) = files.on_the_wire(&request, made_up);
     headers.push(("authorization".to_owned(), credential));
     let url = format!("/api{}", request.url);
@@ -235,6 +242,19 @@ async fn send(router: Router, credential: String, files: Files, request: Request
         body: got.body,
         attempted_before: false,
     }
+}
+
+/// Whether a host would let a request out.
+fn is_declared(request: &Request) -> bool {
+    let path = request.url.split('?').next().unwrap_or_default();
+    let path: Vec<&str> = path.trim_matches('/').split('/').collect();
+    Gorgias::describe().requests.iter().any(|pattern| {
+        let wanted: Vec<&str> = pattern.path.trim_matches('/').split('/').collect();
+        let same = |(wanted, found): (&&str, &&str)| *wanted == "*" || wanted == found;
+        let fits =
+            wanted == ["**"] || (wanted.len() == path.len() && wanted.iter().zip(&path).all(same));
+        pattern.method == request.method && fits
+    })
 }
 
 /// The bytes of a file that no test gave any.

@@ -21,11 +21,11 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
-use transload_sdk::effects::{changed, effect, made, reject, report};
+use transload_sdk::effects::{changed, conclude, effect, made, reject, report};
 use transload_sdk::http::Refusal as _;
-use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
+use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{files_of, is_spam, stored_texts, thread_of, updated_at};
+use transload_sdk::thread::{File, files_of, is_spam, stored_texts, thread_of, updated_at};
 use transload_sdk::types::{Entry, Error, Fidelity, Loss};
 use transload_sdk::words::Words;
 
@@ -37,9 +37,7 @@ use crate::client::{self, ChangeRow, Changed, ROWS, Row, Saved};
 use crate::fields::{RUN, SOURCE_ID};
 use crate::map::Choices;
 use crate::state::{Config, State};
-use crate::thread::{
-    self, CASE, CHILDREN_PER_CASE, COMMENT, Child, File, MAIL, Mapped, Surroundings,
-};
+use crate::thread::{self, CASE, CHILDREN_PER_CASE, COMMENT, Child, MAIL, Mapped, Surroundings};
 use crate::undo::facets_now;
 
 /// Links of Cases to topics.
@@ -97,8 +95,7 @@ fn before(item: &Item) -> Option<&str> {
 
 /// What an earlier run did to a thread's Case last.
 fn prior(item: &Item) -> Option<&Effect> {
-    let is_case = |effect: &&Effect| effect.target_kind == CASE && effect.part == "main";
-    item.prior.iter().find(is_case)
+    item.prior_part(CASE, "main")
 }
 
 /// A thread on its way.
@@ -264,9 +261,7 @@ impl Loader<'_> {
         }
         for load in &mut loads {
             let of_part = |number: usize| {
-                let part = case_part(number);
-                let mut prior = load.item.prior.iter();
-                let case = prior.find(|e| e.target_kind == CASE && e.part == part)?;
+                let case = load.item.prior_part(CASE, &case_part(number))?;
                 Some(id18(&case.target_id))
             };
             load.cases = (0..).map_while(of_part).collect();
@@ -380,33 +375,11 @@ impl Loader<'_> {
     }
 
     fn conclude(&self, load: Load<'_>) {
-        let first = load.effects.first().map(|main| main.action);
-        let added = load
-            .effects
-            .iter()
-            .any(|effect| effect.action == Action::Created);
-        let status = match (load.open, first) {
-            (Some(what), _) => Status::Unsettled(format!("{what} was not answered")),
-            (None, Some(Action::Created)) => Status::Created,
-            (None, Some(Action::Updated)) => Status::Updated,
-            (None, _) if added => Status::Updated,
-            (None, _) => Status::Matched,
-        };
         let mut losses = load.mapped.losses;
         losses.extend(load.losses);
         let mut refused = load.mapped.refused;
         refused.extend(load.refused);
-        // What is not known of a record is not known of its entries.
-        if load.open.is_some() {
-            refused.clear();
-        }
-        self.cx.report(Outcome {
-            item: load.item.key.clone(),
-            status,
-            effects: load.effects,
-            losses,
-            refused,
-        });
+        conclude(self.cx, load.item, load.open, load.effects, losses, refused);
     }
 
     /// The first Case of each thread. Gives the threads that go on; the others have their outcome.
@@ -507,8 +480,8 @@ impl Loader<'_> {
     /// A file with its whole address.
     fn at_site(&self, file: File) -> File {
         match file {
-            File::There { document, url } => File::There {
-                document,
+            File::There { id, url } => File::There {
+                id,
                 url: format!("{}{url}", self.config.site()),
             },
             other => other,
@@ -794,22 +767,15 @@ fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static
                 load.losses
                     .push(loss("conversation.tags", Fidelity::Converted, note));
             }
-            looked::Fate::Refused(row, fault) => match load.item.message_of(&row.part) {
-                Some(head) => {
-                    let known = |one: &RefusedEntry| {
-                        load.item
-                            .refused(head, "")
-                            .is_some_and(|r| r.place == one.place)
-                    };
-                    if !load.refused.iter().any(known) {
-                        load.refused.extend(load.item.refused(head, fault.said()));
-                    }
-                }
-                None => {
+            looked::Fate::Refused(row, fault) => {
+                if !load
+                    .item
+                    .refuse_message(&row.part, &fault.said(), &mut load.refused)
+                {
                     let note = "a comment of ours was refused: a part of the source card, or a link, is missing";
                     load.losses.push(loss("conversation", Fidelity::Lost, note));
                 }
-            },
+            }
             looked::Fate::Unsettled => load.open = Some(what),
         }
     }

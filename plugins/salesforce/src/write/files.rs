@@ -22,7 +22,7 @@ use crate::fields::{RUN, SOURCE_ID, source_id};
 use crate::map;
 use crate::state::{Config, State};
 use crate::text::cut_chars;
-use crate::thread::File;
+use transload_sdk::thread::File;
 
 /// What a file is, as a record.
 pub const VERSION: &str = "ContentVersion";
@@ -143,7 +143,7 @@ pub async fn there(
     for version in client::query_in(cx, &select, SOURCE_ID, &markers, None).await? {
         if let Some(id) = by_marker.get(text(&version, SOURCE_ID)) {
             let file = File::There {
-                document: id18(text(&version, "ContentDocumentId")),
+                id: id18(text(&version, "ContentDocumentId")),
                 url: url(text(&version, "Id")),
             };
             found.insert((*id).to_owned(), file);
@@ -238,7 +238,7 @@ impl Sender<'_> {
         };
         parts.extend(group.iter().enumerate().map(bytes));
         for attempt in 1..=SENDS {
-            let key = key("*", part, &step("create", attempt));
+            let key = key("*", part, step("create", attempt));
             let url = client::path("/composite/sobjects");
             let request = client::idempotent(self.cx, "POST", url, key.clone());
             match http::write(request.multipart(parts.clone())).await? {
@@ -277,7 +277,7 @@ impl Sender<'_> {
         ];
         let mut last = None;
         for attempt in 1..=SENDS {
-            let key = key(one.item, one.part(), &step(first, attempt));
+            let key = key(one.item, one.part(), step(first, attempt));
             let url = client::path(&format!("/sobjects/{VERSION}"));
             let request = client::idempotent(self.cx, "POST", url, key.clone());
             match http::write(request.multipart(parts.clone())).await? {
@@ -352,7 +352,7 @@ impl Sender<'_> {
             && text(version, "Checksum") == md5_of(self.cx, &one.content);
         let file = if is_whole {
             File::There {
-                document,
+                id: document,
                 url: url(text(version, "Id")),
             }
         } else {

@@ -11,6 +11,7 @@ use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::Status;
+use transload_sdk::people::{address_line, is_mobile, labelled};
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Entity, Error, Fidelity, Location, Loss, Reference,
 };
@@ -262,13 +263,6 @@ pub fn account<'a>(
     Ok(draft)
 }
 
-fn labelled(address: &Address) -> String {
-    match &address.label {
-        Some(label) => format!("{} ({label})", address.value),
-        None => address.value.clone(),
-    }
-}
-
 /// Companies.
 ///
 /// # Errors
@@ -391,10 +385,6 @@ pub fn person<'a>(
 fn addresses(customer: &Customer, draft: &mut Draft<'_>) {
     let mut ordered: Vec<&Address> = customer.addresses.iter().collect();
     ordered.sort_by_key(|address| (address.shared, !address.primary));
-    let is_mobile = |address: &Address| {
-        let label = address.label.as_deref().unwrap_or_default().to_lowercase();
-        label.contains("mobile") || label.contains("cell")
-    };
     let mut others = Vec::new();
     for address in ordered {
         let is_free = |draft: &Draft<'_>, name: &str| !draft.values.contains_key(name);
@@ -425,15 +415,7 @@ fn addresses(customer: &Customer, draft: &mut Draft<'_>) {
             }
             _ => {}
         }
-        let channel = match &address.channel {
-            AddressChannel::Email => "e-mail",
-            AddressChannel::Phone => "phone",
-            AddressChannel::Whatsapp => "whatsapp",
-            AddressChannel::Url => "url",
-            AddressChannel::Social(word) | AddressChannel::Other(word) => word,
-        };
-        let shared = if address.shared { ", shared" } else { "" };
-        others.push(format!("{channel}: {}{shared}", labelled(address)));
+        others.push(address_line(address));
     }
     if others.is_empty() {
         return;

@@ -10,10 +10,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::fields as fields_of_source;
 use transload_sdk::http::{self, Made, Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Invalid, Loss,
+    ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, Invalid, Loss,
 };
 
 use super::{
@@ -662,27 +663,9 @@ fn option_list(
     list
 }
 
-/// What people read: of a tree the labels from the root down.
+/// What people read, as far as it fits.
 fn option_label(definition: &Definition, option: &ChoiceOption) -> String {
-    let own = |option: &ChoiceOption| match option.label.as_str() {
-        "" => option.value.clone(),
-        label => label.to_owned(),
-    };
-    let whole = if definition.field_type == FieldType::Tree {
-        let ends = option.value.match_indices(map::PATH_SEPARATOR);
-        let above = ends.filter_map(|(end, _)| option.value.get(..end));
-        let mut names: Vec<String> = above
-            .map(|path| {
-                let node = definition.options.iter().find(|o| o.value == path);
-                let last = path.rsplit(map::PATH_SEPARATOR).next().unwrap_or(path);
-                node.map_or_else(|| last.to_owned(), own)
-            })
-            .collect();
-        names.push(own(option));
-        names.join(" > ")
-    } else {
-        own(option)
-    };
+    let whole = fields_of_source::option_label(definition, option, map::PATH_SEPARATOR);
     whole.chars().take(255).collect()
 }
 

@@ -12,10 +12,9 @@ use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::effects::status_of;
 use transload_sdk::http::{self, Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::without_each_other;
 use transload_sdk::policy::{self, canonical, is_empty};
-use transload_sdk::types::{
-    self, AddressChannel, Company, Customer, Entity, Error, Fidelity, Field, Kind, Loss,
-};
+use transload_sdk::types::{AddressChannel, Company, Customer, Entity, Error, Fidelity, Loss};
 
 use super::matching;
 use super::schema::{self, keyed_fields};
@@ -495,7 +494,7 @@ async fn create_user(
         cx,
         "POST",
         "/api/v2/users",
-        key(item, "main", &format!("{step}:create")),
+        key(item, "main", format!("{step}:create")),
     )
     .json(body);
     let find = async || by_marker(cx, marker).await;
@@ -776,20 +775,6 @@ pub fn draft<'a>(
     Ok(draft)
 }
 
-/// Custom fields, with a customer that one of them names as if he were not here yet. Customers are made in an order that differs
-/// from run to run: who names whom before he is there must not decide what stands on a card. Links set the lookups afterwards.
-fn without_each_other(fields: &[Field]) -> Vec<Field> {
-    let mut fields = fields.to_vec();
-    for field in &mut fields {
-        if let types::Value::Reference(one) = &mut field.value
-            && one.kind == Kind::Customer
-        {
-            one.target = None;
-        }
-    }
-    fields
-}
-
 /// Sorts addresses into those that are the person's own and those that only stand on the card.
 fn addresses(customer: &Customer, draft: &mut UserDraft<'_>) {
     let mut ordered: Vec<_> = customer.addresses.iter().collect();
@@ -908,7 +893,7 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                     if run_matches(cx, &user.user_fields) {
                         // A request of this run whose answer was not seen made it.
                         let proof = Proof::Marker(cx.run().to_owned());
-                        let key = key(&item.key, "main", &format!("{step}:create"));
+                        let key = key(&item.key, "main", format!("{step}:create"));
                         let main = user_effect(&user, Some(proof), key, &body);
                         let made = status_of(main.action);
                         report(cx, item, made, vec![main], draft.losses);
@@ -1369,7 +1354,7 @@ async fn one_organization(
             cx,
             "POST",
             "/api/v2/organizations",
-            key(&item.key, "main", &format!("{step}:create")),
+            key(&item.key, "main", format!("{step}:create")),
         )
         .json(&envelope);
         let find = async || organization_by(cx, "external_id", &item.marker).await;

@@ -363,6 +363,22 @@ pub fn segment(text: impl Display) -> String {
     out
 }
 
+/// What [`segment`] encoded; `None` for what it did not.
+pub fn unsegment(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        let digits = std::str::from_utf8(&digits).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// Everything but RFC 3986's unreserved characters becomes `%XX`.
 fn encode_query(text: &str, out: &mut String) {
     const HEX: [char; 16] = [

@@ -38,7 +38,7 @@ pub(crate) const WAYS: Ways = Ways {
     has_companies: false,
     objects: held::Objects::WithTheirPeople,
     largest_file: 25 * 1024 * 1024,
-    refuses_empty_files: true,
+    refuses: |_, size| size == 0,
     full_card: 59_000,
 };
 

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use transload_simulators::kustomer::{self, Kind, Place, State, World};
 
 use super::{
-    Attribute, Comparison, Names, Part, Who, flag, letters, list, live, part, parts, pieces_after,
-    same_day, text, time,
+    Attribute, Comparison, Names, Part, Who, flag, letters, list, live, part, parts, same_day,
+    text, time,
 };
 
 /// What a destination holds of the source, by the source's ids.
@@ -44,6 +44,8 @@ pub struct Record {
     pub company: Option<String>,
     /// The id of its customer there.
     pub customer: Option<String>,
+    /// What else it is linked with, where links do not say what they are for.
+    pub also: Vec<String>,
     /// What its own fields hold.
     pub slots: Vec<Slot>,
     /// Its source card.
@@ -147,8 +149,8 @@ pub struct Ways {
     pub has_companies: bool,
     /// What holds records of custom objects.
     pub objects: Objects,
-    /// Files without bytes are refused.
-    pub refuses_empty_files: bool,
+    /// Files that are refused, by name and bytes: they are named in the thread.
+    pub refuses: fn(&str, u64) -> bool,
     /// Bytes of a file above which it is named only.
     pub largest_file: u64,
     /// Bytes from which on a source card may have been cut.
@@ -505,7 +507,7 @@ impl<'s> Side<'s> {
                 .count(if part.is_note { "notes" } else { "messages" });
             let said = rest.remove(at);
             self.said(&name, part, &said, customer);
-            self.files(&name, part, said, &mut files);
+            self.files(&name, part, &said, &mut files);
         }
         for said in rest {
             let shown: String = said.plain.chars().take(80).collect();
@@ -527,9 +529,10 @@ impl<'s> Side<'s> {
                 let pairs = said.plain.bytes().zip(part.text.bytes());
                 let at = pairs.take_while(|(a, b)| a == b).count();
                 self.found.misses(format!(
-                    "{name}: the text differs from byte {at} on ({} bytes instead of {})",
+                    "{name}: the text differs from byte {at} on ({} bytes instead of {}), under {:?}",
                     said.plain.len(),
-                    part.text.len()
+                    part.text.len(),
+                    said.lead
                 ));
             }
             None => {}
@@ -579,8 +582,8 @@ impl<'s> Side<'s> {
     }
 
     /// Every file of a part hangs where it should, with its bytes.
-    fn files(&mut self, name: &str, part: &Part, said: Said, on_thread: &mut Vec<File>) {
-        let mut there = said.files;
+    fn files(&mut self, name: &str, part: &Part, said: &Said, on_thread: &mut Vec<File>) {
+        let mut there = said.files.clone();
         for file in self.world.files(&part.id) {
             let id = file.id.to_string();
             let bytes = self.world.file_bytes(&id).unwrap_or_default();
@@ -600,9 +603,8 @@ impl<'s> Side<'s> {
             let missing = said.lead.contains("is missing here");
             if taken {
                 self.found.count("files");
-            } else if self.ways.refuses_empty_files && bytes.is_empty() && missing {
-                self.found
-                    .explain("files without bytes, which the destination refuses");
+            } else if (self.ways.refuses)(&file.name, wanted.size) && missing {
+                self.found.explain("files that the destination refuses");
             } else if wanted.size > self.ways.largest_file && missing {
                 self.found
                     .explain("files that are larger than the destination takes");
@@ -611,9 +613,10 @@ impl<'s> Side<'s> {
                     .explain("files that the source no longer has or never kept");
             } else {
                 self.found.misses(format!(
-                    "{name}: the file {:?} of {} bytes is not there as it was; there are {:?}",
+                    "{name}: the file {:?} of {} bytes is not there as it was, under {:?}; there are {:?}",
                     wanted.name,
                     wanted.size,
+                    said.lead,
                     there.iter().map(|f| (&f.name, f.size)).collect::<Vec<_>>()
                 ));
             }
@@ -693,9 +696,11 @@ impl<'s> Side<'s> {
                 let other = text(&json, &format!("/relationships/{relation}/data/id"));
                 let is_link = self.ways.objects == Objects::Themselves;
                 if let Some(other) = one(records, other).filter(|_| is_link) {
-                    let wanted = Some(other.id.clone());
-                    self.found
-                        .equal(&format!("{what}: {relation}"), &wanted, found);
+                    if !record.also.contains(&other.id) {
+                        let wanted = Some(other.id.clone());
+                        self.found
+                            .equal(&format!("{what}: {relation}"), &wanted, found);
+                    }
                 }
             }
             let resource = text(&json, "/type").to_owned();
@@ -818,29 +823,40 @@ fn called(customer: &Value) -> String {
 /// What stands in several pieces is one: by the id of its message, or as its line says.
 fn joined(said: impl IntoIterator<Item = Said>) -> Vec<Said> {
     let mut all: Vec<Said> = Vec::new();
-    let mut further = 0;
     for one in said {
         match all.last_mut() {
-            Some(last) if further > 0 || one.of.is_some() && one.of == last.of => {
+            Some(last) if is_further(&one.lead) || one.of.is_some() && one.of == last.of => {
+                last.lead.push_str("; ");
+                last.lead.push_str(&one.lead);
                 last.plain.push_str(&one.plain);
                 if let (Some(html), Some(more)) = (&mut last.html, &one.html) {
                     html.push_str(more);
                 }
                 last.files.extend(one.files);
-                further = u32::saturating_sub(further, 1);
             }
-            _ => {
-                further = pieces_after(&one.lead);
-                all.push(one);
-            }
+            _ => all.push(one),
         }
     }
     all
 }
 
+/// Whether something goes on with what was said before it, by the facts of its line.
+fn is_further(lead: &str) -> bool {
+    let part = lead.rsplit("; ").next();
+    let part = part.and_then(|fact| fact.strip_prefix("part "));
+    part.is_some_and(|part| part.contains(" of ") && !part.starts_with("1 of "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_piece_goes_on_with_the_one_before() {
+        assert!(is_further("written by Ana; part 2 of 3"));
+        assert!(!is_further("written by Ana; part 1 of 3"));
+        assert!(!is_further("written by Ana"));
+    }
 
     #[tokio::test]
     async fn everything_is_missed_in_an_account_that_holds_nothing() {

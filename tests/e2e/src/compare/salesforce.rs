@@ -45,7 +45,7 @@ pub(crate) const WAYS: Ways = Ways {
     has_companies: true,
     objects: held::Objects::Themselves,
     largest_file: u64::MAX,
-    refuses_empty_files: true,
+    refuses: |_, size| size == 0,
     full_card: 130_000,
 };
 
@@ -164,6 +164,7 @@ fn record(snapshot: &Snapshot, row: &Row) -> Record {
         name: row.text(name).to_owned(),
         company: link(["AccountId", "Transload_Account__c"]),
         customer: link(["ContactId", "Transload_Contact__c"]),
+        also: Vec::new(),
         slots: slots(snapshot, row),
         card: row.text(CARD).to_owned(),
         places: places.map(|place| row.text(place).to_owned()).to_vec(),

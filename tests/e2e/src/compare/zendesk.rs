@@ -37,7 +37,7 @@ pub(crate) const WAYS: Ways = Ways {
     has_companies: true,
     objects: held::Objects::Themselves,
     largest_file: u64::MAX,
-    refuses_empty_files: false,
+    refuses: |_, _| false,
     // A card is cut where the record is full.
     full_card: 11_990,
 };
@@ -84,6 +84,7 @@ pub(crate) fn held(snapshot: &Snapshot) -> Held {
             slots: fields.slots(&owner, |field| record.fields.get(field.key.as_ref()?)),
             card: link("transload_source_card").unwrap_or_default(),
             places: Vec::new(),
+            also: Vec::new(),
         });
     }
     held

@@ -1,12 +1,12 @@
 //! Rate limits by windows.
 //!
 //! A rule has a name, a number of calls and a window; each key of a rule (an account, a ticket, …) has a window of its
-//! own, which opens with the first call and ends `window_ms` later, or, where a rule is aligned, begins at whole multiples of
-//! `window_ms` since the epoch. A rule may be a bucket instead, which leaks all the time, as many calls in `window_ms` as it
-//! holds. Windows are judged by the simulator's [`Clock`]. One switch turns all
-//! limits off, for benches.
+//! own, which opens with the first call and ends `window_ms` later. A rule may be a bucket instead, which leaks all the
+//! time, as many calls in `window_ms` as it holds; or roll, and look at the last `window_ms` of every moment; or be aligned,
+//! its windows beginning at whole multiples of `window_ms` since the epoch. Windows are judged by the simulator's
+//! [`Clock`]. One switch turns all limits off, for benches.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -34,19 +34,64 @@ impl Taken {
     }
 }
 
+/// How a rule counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Window,
+    Bucket,
+    Rolling,
+    Aligned,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Rule {
     limit: u64,
     window_ms: i64,
     burden: u64,
-    leaks: bool,
-    aligned: bool,
+    shape: Shape,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Window {
     start_ms: i64,
     used: u64,
+    /// Calls of a rolling window: when, and what they cost.
+    calls: VecDeque<(i64, u64)>,
+}
+
+impl Window {
+    fn opened(start_ms: i64, used: u64) -> Self {
+        Self {
+            start_ms,
+            used,
+            calls: VecDeque::new(),
+        }
+    }
+
+    /// A new one for a call that comes now.
+    fn new(rule: Rule, now: i64) -> Self {
+        let start_ms = match rule.shape {
+            Shape::Aligned => now - now.rem_euclid(rule.window_ms.max(1)),
+            _ => now,
+        };
+        Self::opened(start_ms, rule.burden)
+    }
+
+    /// Lets go of what has left the window.
+    fn roll(&mut self, rule: Rule, now: i64) {
+        if rule.shape == Shape::Rolling {
+            while let Some((at, cost)) = self.calls.front().copied() {
+                if at <= now && now < at + rule.window_ms {
+                    break;
+                }
+                self.used = self.used.saturating_sub(cost);
+                self.calls.pop_front();
+            }
+            self.start_ms = self.calls.front().map_or(now, |(at, _)| *at);
+        } else if now >= self.start_ms + rule.window_ms || now < self.start_ms {
+            *self = Self::new(rule, now);
+        }
+    }
 }
 
 /// What a bucket holds: `limit` leaves it in each millisecond, and a call is `window_ms` of it.
@@ -83,20 +128,25 @@ impl RateLimits {
 
     /// Sets or replaces a rule: `limit` calls in each window of `window_ms`.
     pub fn rule(&self, name: &str, limit: u64, window_ms: i64) {
-        self.set(name, limit, window_ms, false, false);
-    }
-
-    /// Sets or replaces a rule: `limit` calls in each window, the windows being those of the wall clock.
-    pub fn aligned(&self, name: &str, limit: u64, window_ms: i64) {
-        self.set(name, limit, window_ms, false, true);
+        self.set(name, limit, window_ms, Shape::Window);
     }
 
     /// Sets or replaces a rule: a bucket of `limit` calls, which leaks as many in `window_ms`.
     pub fn bucket(&self, name: &str, limit: u64, window_ms: i64) {
-        self.set(name, limit, window_ms, true, false);
+        self.set(name, limit, window_ms, Shape::Bucket);
     }
 
-    fn set(&self, name: &str, limit: u64, window_ms: i64, leaks: bool, aligned: bool) {
+    /// Sets or replaces a rule: `limit` calls in any `window_ms`.
+    pub fn rolling_rule(&self, name: &str, limit: u64, window_ms: i64) {
+        self.set(name, limit, window_ms, Shape::Rolling);
+    }
+
+    /// Sets or replaces a rule: `limit` calls in each window, the windows being those of the wall clock.
+    pub fn aligned(&self, name: &str, limit: u64, window_ms: i64) {
+        self.set(name, limit, window_ms, Shape::Aligned);
+    }
+
+    fn set(&self, name: &str, limit: u64, window_ms: i64, shape: Shape) {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         inner.rules.insert(
             name.to_owned(),
@@ -104,8 +154,7 @@ impl RateLimits {
                 limit,
                 window_ms,
                 burden: 0,
-                leaks,
-                aligned,
+                shape,
             },
         );
     }
@@ -149,7 +198,7 @@ impl RateLimits {
                 reset_ms: now,
             };
         };
-        if rule.leaks {
+        if rule.shape == Shape::Bucket {
             let bucket = inner.buckets.entry((name.to_owned(), key.to_owned()));
             let bucket = bucket.or_insert(Bucket {
                 at_ms: now,
@@ -157,25 +206,17 @@ impl RateLimits {
             });
             return pour(bucket, rule, cost, now, off);
         }
-        let start_ms = if rule.aligned {
-            now - now.rem_euclid(rule.window_ms.max(1))
-        } else {
-            now
-        };
-        let fresh = Window {
-            start_ms,
-            used: rule.burden,
-        };
         let window = inner
             .windows
             .entry((name.to_owned(), key.to_owned()))
-            .or_insert(fresh);
-        if now >= window.start_ms + rule.window_ms || now < window.start_ms {
-            *window = fresh;
-        }
+            .or_insert_with(|| Window::new(rule, now));
+        window.roll(rule, now);
         let allowed = off || window.used + cost <= rule.limit;
         if allowed {
             window.used += cost;
+            if rule.shape == Shape::Rolling {
+                window.calls.push_back((now, cost));
+            }
         }
         Taken {
             allowed,
@@ -254,6 +295,24 @@ mod tests {
         assert!(limits.take("all", "other key", 1).allowed);
         clock.advance(59_500);
         assert!(limits.take("all", "org", 1).allowed);
+    }
+
+    #[test]
+    fn a_rolling_window_frees_every_call_by_itself() {
+        let clock = Clock::at(0);
+        let limits = RateLimits::new(clock.clone());
+        limits.rolling_rule("all", 2, 10_000);
+        assert!(limits.take("all", "key", 1).allowed);
+        clock.advance(9_000);
+        assert!(limits.take("all", "key", 1).allowed);
+        clock.advance(999);
+        assert!(!limits.take("all", "key", 1).allowed);
+        clock.advance(1);
+        assert!(limits.take("all", "key", 1).allowed);
+        // The second call is a second old: a standing window would have begun anew.
+        assert!(!limits.take("all", "key", 1).allowed);
+        clock.advance(9_000);
+        assert_eq!(limits.take("all", "key", 1).remaining, 0);
     }
 
     #[test]

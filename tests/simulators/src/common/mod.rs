@@ -10,10 +10,12 @@ pub mod contract;
 mod error;
 mod faults;
 mod harness;
+pub mod html;
 mod limits;
 mod outbox;
 mod recorder;
 mod server;
+mod upload;
 
 pub use account::{Account, Content, Held};
 pub use clock::Clock;
@@ -24,3 +26,4 @@ pub use limits::{RateLimits, Taken};
 pub use outbox::{AutomationLog, AutomationRun, Outbox, OutboxItem};
 pub use recorder::{Record, RecordedAnswer, RecordedBody, Recorder};
 pub use server::{SimServer, Started, base_url};
+pub use upload::{Streamed, read_stream};

@@ -705,7 +705,7 @@ fn redact(call: &mut Call<'_>) -> Outcome {
         .id("conversation_id")?
         .ok_or_else(|| Failure::missing("conversation_id"))?;
     let conversation = call.state.conversations.get_mut(&id).ok_or_else(missing)?;
-    match reader.text("type")?.as_deref() {
+    let gone = match reader.text("type")?.as_deref() {
         Some("conversation_part") => {
             let part = reader.id("conversation_part_id")?;
             let mut all = conversation.parts.iter_mut();
@@ -715,8 +715,8 @@ fn redact(call: &mut Call<'_>) -> Outcome {
             }
             part.body = Some("<p><em>This message was deleted</em></p>".to_owned());
             part.redacted = true;
-            part.attachments.clear();
             part.shown = None;
+            std::mem::take(&mut part.attachments)
         }
         Some("source") => {
             if reader.id("source_id")? != Some(conversation.source.id) {
@@ -724,7 +724,7 @@ fn redact(call: &mut Call<'_>) -> Outcome {
             }
             "<p><em>This message was deleted</em></p>".clone_into(&mut conversation.source.body);
             conversation.source.redacted = true;
-            conversation.source.attachments.clear();
+            std::mem::take(&mut conversation.source.attachments)
         }
         _ => {
             return Err(Failure::field(
@@ -732,6 +732,9 @@ fn redact(call: &mut Call<'_>) -> Outcome {
                 "type must be conversation_part or source",
             ));
         }
+    };
+    for file in gone {
+        call.state.files.remove(&file.id);
     }
     whole(call, id)
 }

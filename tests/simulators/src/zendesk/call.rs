@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Failure, Outcome};
 use super::model::{Id, Role};
 use super::state::State;
-use crate::common::RateLimits;
+use crate::common::{RateLimits, Streamed};
 
 /// A request as it came, its body read.
 #[derive(Debug, Clone)]
@@ -32,17 +32,6 @@ pub(super) struct Request {
     pub json: Value,
     /// An upload's body, already measured.
     pub upload: Option<Streamed>,
-}
-
-/// What became of the body of an upload, read as a stream.
-#[derive(Debug, Clone)]
-pub(super) struct Streamed {
-    /// Bytes read.
-    pub size: u64,
-    /// SHA-256, hex.
-    pub sha256: String,
-    /// The bytes, if they are kept.
-    pub content: Option<Bytes>,
 }
 
 impl Request {

@@ -53,11 +53,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::State as Shared;
 use axum::http::{Response, StatusCode, request};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::Duration;
-use futures::StreamExt;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 pub use foreign::ForeignError;
 pub use snapshot::Snapshot;
@@ -67,11 +65,11 @@ pub use switches::{
 };
 
 use answer::{Answer, Failure, Outcome};
-use call::{Call, FORBIDDEN, Limit, Request, Streamed};
+use call::{Call, FORBIDDEN, Limit, Request};
 use model::Id;
 use state::State;
 
-use crate::common::{Account, Harness, Held, base_url};
+use crate::common::{Account, Harness, Held, Streamed, base_url, read_stream};
 
 /// Largest JSON body that is read.
 const BODY_BYTES: usize = 64 * 1024 * 1024;
@@ -301,29 +299,6 @@ async fn upload(
         .await
         .ok_or_else(unreadable)?;
     Ok(request(parts, Bytes::new(), Value::Null, Some(streamed)))
-}
-
-async fn read_stream<E>(
-    mut stream: impl futures::Stream<Item = Result<Bytes, E>> + Unpin,
-    keep: Option<u64>,
-) -> Option<Streamed> {
-    let (mut digest, mut size, mut kept) = (Sha256::new(), 0_u64, BytesMut::new());
-    while let Some(chunk) = stream.next().await {
-        let chunk = chunk.ok()?;
-        size += chunk.len() as u64;
-        digest.update(&chunk);
-        if keep.is_some_and(|limit| size <= limit) {
-            kept.extend_from_slice(&chunk);
-        }
-    }
-    let content = keep
-        .is_some_and(|limit| size <= limit)
-        .then(|| kept.freeze());
-    Some(Streamed {
-        size,
-        sha256: hex::encode(digest.finalize()),
-        content,
-    })
 }
 
 /// Answers a request of its topic, given the path after `/api/v2`; `None` for a path of another topic.

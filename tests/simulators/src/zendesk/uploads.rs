@@ -175,7 +175,7 @@ pub(super) fn store(
     state: &mut State,
     name: String,
     content_type: String,
-    streamed: super::call::Streamed,
+    streamed: crate::common::Streamed,
 ) -> File {
     let file = File {
         id: state.next_id(),

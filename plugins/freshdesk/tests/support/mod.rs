@@ -1,0 +1,301 @@
+//! The connector on the SDK's harness, the harness on the simulated account: no socket, and no time but the account's.
+//!
+//! The part of a host that these tests need is played by the SDK's [`Trial`]. The account is as its administrator leaves it before
+//! a migration: mails and rules are off.
+#![allow(
+    dead_code,
+    unused_imports,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "each test file uses its part; what a test cannot read is a failed test"
+)]
+
+use std::ops::{Deref, DerefMut};
+
+use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use transload_plugin_freshdesk::Freshdesk;
+use transload_plugin_freshdesk::state::State;
+use transload_sdk::destination::{Item, Part as Spoken};
+use transload_sdk::http::{Body, Header, Part, PartBody, Request, Response};
+use transload_sdk::ledger::Outcome;
+use transload_sdk::testing::trial::Trial;
+use transload_sdk::testing::{Files, Harness, answer};
+use transload_sdk::types::{
+    Author, BlobRef, Conversation as Thread, ConversationStatus, Direction, Entity, Kind, Message,
+    Reference, Visibility,
+};
+use transload_simulators::common::ask;
+use transload_simulators::freshdesk::model::{Conversation, Ticket};
+use transload_simulators::freshdesk::{
+    ChannelApi, Config, Notifications, Preexisting, Simulator, Snapshot,
+};
+
+pub use transload_sdk::testing::items::*;
+pub use transload_sdk::testing::trial::{assert_same, assert_undone};
+
+/// What passes at the account with every request, ms: a job is done after a few.
+const STEP_MS: i64 = 1_000;
+
+/// A simulated account with its connector, prepared.
+pub struct Account {
+    pub sim: Simulator,
+    trial: Trial<Freshdesk>,
+}
+
+impl Deref for Account {
+    type Target = Trial<Freshdesk>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.trial
+    }
+}
+
+impl DerefMut for Account {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.trial
+    }
+}
+
+impl Account {
+    /// An account without limits of requests and without the migration API.
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// One that takes original times.
+    pub async fn timed() -> Self {
+        Self::with(|config| config.channel_api = ChannelApi::Open).await
+    }
+
+    /// One that is otherwise as said.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut account = Self::unprepared(change);
+        account.prepare().await;
+        account
+    }
+
+    /// One with a customer, and what was there before it was prepared, to which a rollback leads back.
+    pub async fn with_ana(timed: bool) -> (Self, Reference, Value) {
+        let mut account = Self::unprepared(|config| {
+            if timed {
+                config.channel_api = ChannelApi::Open;
+            }
+        });
+        let ana = customer(account.contact("Ana", "ana@example.com"));
+        let before = account.sim.state_fingerprint();
+        account.prepare().await;
+        (account, ana, before)
+    }
+
+    /// One at which nothing was done yet.
+    pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            rate_limits: false,
+            notifications: Notifications::silent(),
+            preexisting: Preexisting {
+                agents_by_email: vec![("dana@acme.example".to_owned(), "Dana".to_owned())],
+                business_rules: false,
+                ..Preexisting::default()
+            },
+            ..Config::virtual_time()
+        };
+        change(&mut config);
+        let sim = Simulator::new(config);
+        let (router, token) = (sim.router(), sim.admin_token());
+        let clock = sim.harness().clock.clone();
+        let time = clock.clone();
+        let plays = move || {
+            let (router, token) = (router.clone(), token.clone());
+            let (clock, slept) = (clock.clone(), clock.clone());
+            Harness::with_files(move |files| {
+                move |request| {
+                    clock.advance(STEP_MS);
+                    send(router.clone(), token.clone(), files.clone(), request)
+                }
+            })
+            .holding(made_up)
+            .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
+        };
+        let mut trial = Trial::new(plays, move || time.now_ms());
+        trial.set("domain", "acme");
+        Self { sim, trial }
+    }
+
+    /// One unit, after which nobody was mailed and no rule ran (rule M-8).
+    pub async fn written(&self, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
+        self.written_on(self.harness(), kind, items).await
+    }
+
+    /// The same on a harness of the test's.
+    pub async fn written_on(&self, harness: Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
+        let outcomes = self.trial.write_on(harness, kind, items).await;
+        assert_eq!(self.sim.outbox().all(), []);
+        assert_eq!(self.sim.automation_log().all(), []);
+        outcomes
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        self.sim.snapshot()
+    }
+
+    /// What `prepare` found and made.
+    pub fn prepared(&self) -> State {
+        serde_json::from_str(self.trial.state().unwrap()).unwrap()
+    }
+
+    /// A contact made by somebody else: its id.
+    pub fn contact(&self, name: &str, email: &str) -> u64 {
+        let body = json!({"name": name, "email": email});
+        let made = self.sim.as_owner("POST", "contacts", &body).unwrap();
+        made["id"].as_u64().unwrap()
+    }
+
+    /// The agent Dana.
+    pub fn dana(&self) -> Reference {
+        let snapshot = self.snapshot();
+        let dana = snapshot.person_by_email("dana@acme.example").unwrap();
+        Reference::new(Kind::Agent, "a1").at(dana.id.to_string())
+    }
+
+    /// The live tickets of a conversation of the source, the first one first.
+    pub fn tickets(&self, id: &str) -> Vec<Ticket> {
+        let field = self.prepared().ticket_fields["marker"].clone();
+        let marker = format!("old-desk:org1:conversation:{id}");
+        let of = |ticket: &&Ticket| {
+            let found = ticket.custom_fields.get(&field).and_then(Value::as_str);
+            let ours = found
+                .is_some_and(|found| found == marker || found.starts_with(&format!("{marker}#")));
+            ours && ticket.deleted_at.is_none()
+        };
+        let mut found: Vec<Ticket> = self.snapshot().tickets;
+        found.retain(|ticket| of(&ticket));
+        found.sort_by_key(|ticket| ticket.id);
+        found
+    }
+
+    /// The one live ticket of a conversation, with what was said in it.
+    pub fn ticket(&self, id: &str) -> (Ticket, Vec<Conversation>) {
+        let mut found = self.tickets(id);
+        assert_eq!(found.len(), 1, "tickets of {id}");
+        let ticket = found.remove(0);
+        let said = self.snapshot().thread(ticket.id).to_vec();
+        (ticket, said)
+    }
+}
+
+/// One request to the router; as a host does it, with the credential.
+async fn send(router: Router, token: String, files: Files, request: Request) -> Response {
+    let mut headers: Vec<(String, String)> = request
+        .headers
+        .into_iter()
+        .map(|h| (h.name, h.value))
+        .collect();
+    let credential = format!("Basic {}", STANDARD.encode(format!("{token}:X")));
+    headers.push(("authorization".to_owned(), credential));
+    let body = match request.body {
+        Body::None | Body::Pieces(_) => Vec::new(),
+        Body::Bytes(bytes) => bytes,
+        Body::Blob(blob) => bytes_of(&files, &blob),
+        Body::Multipart(parts) => {
+            let boundary = "transload-test-boundary";
+            let kind = format!("multipart/form-data; boundary={boundary}");
+            headers.push(("content-type".to_owned(), kind));
+            form(boundary, parts, &files)
+        }
+    };
+    let (method, url) = (request.method.as_str(), request.url.as_str());
+    let Some(got) = ask(router, method, url, headers, None, body).await else {
+        return answer(400, "not a request");
+    };
+    let header = |(name, value)| Header { name, value };
+    Response {
+        status: got.status,
+        headers: got.headers.into_iter().map(header).collect(),
+        body: got.body,
+        attempted_before: false,
+    }
+}
+
+/// What the connector wrote; of a file of the source, which these tests do not have, as many letters.
+fn bytes_of(files: &Files, blob: &BlobRef) -> Vec<u8> {
+    files.read(blob).unwrap_or_else(|| made_up(blob))
+}
+
+/// The bytes of a file that no test gave any.
+fn made_up(blob: &BlobRef) -> Vec<u8> {
+    vec![b'x'; usize::try_from(blob.size).unwrap()]
+}
+
+fn form(boundary: &str, parts: Vec<Part>, files: &Files) -> Vec<u8> {
+    let mut body = Vec::new();
+    for part in parts {
+        let filename = part.filename.map(|name| format!("; filename=\"{name}\""));
+        let head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"{}\r\n",
+            part.name,
+            filename.unwrap_or_default()
+        );
+        body.extend(head.into_bytes());
+        if let Some(media_type) = part.media_type {
+            body.extend(format!("Content-Type: {media_type}\r\n").into_bytes());
+        }
+        body.extend(b"\r\n");
+        body.extend(match part.body {
+            PartBody::Bytes(bytes) => bytes,
+            PartBody::Blob(blob) => bytes_of(files, &blob),
+        });
+        body.extend(b"\r\n");
+    }
+    body.extend(format!("--{boundary}--\r\n").into_bytes());
+    body
+}
+
+// ---- threads
+
+/// When the conversations of these tests begin.
+pub const AT: i64 = 1_700_000_000_250;
+
+pub fn customer(id: u64) -> Reference {
+    Reference::new(Kind::Customer, "c1").at(id.to_string())
+}
+
+pub fn of(customer: &Reference) -> Thread {
+    Thread {
+        customer: Some(customer.clone()),
+        subject: Some("Where is it?".to_owned()),
+        status: ConversationStatus::Closed,
+        direction: Direction::Inbound,
+        ..Thread::empty()
+    }
+}
+
+pub fn internal(mut part: Spoken) -> Spoken {
+    if let Entity::Message(message) = &mut part.message.data {
+        message.visibility = Visibility::Internal;
+    }
+    part
+}
+
+pub fn message(part: &mut Spoken, change: impl FnOnce(&mut Message)) {
+    if let Entity::Message(message) = &mut part.message.data {
+        change(message);
+    }
+}
+
+pub fn talk(account: &Account, id: &str, customer: &Reference) -> Item {
+    let (ana, dana) = (
+        Author::Person(customer.clone()),
+        Author::Person(account.dana()),
+    );
+    let parts = vec![
+        said("m1", ana.clone(), "Hello  there", AT),
+        said("m2", dana.clone(), "On its way.", AT + 60_000),
+        internal(said("m3", dana, "She is waiting", AT + 61_500)),
+        said("m4", ana, "Thanks", AT + 120_000),
+    ];
+    thread(id, Vec::new(), of(customer), parts)
+}

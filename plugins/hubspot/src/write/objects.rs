@@ -1,0 +1,150 @@
+//! Records of custom objects.
+//!
+//! A hundred go in one request, each with its unique marker, and with its links to whom and what it belongs to (rule M-15); links
+//! to each other are made by `links` afterwards. A record that was there is changed by the written policy (rule M-7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use transload_sdk::Context;
+use transload_sdk::card;
+use transload_sdk::destination::Item;
+use transload_sdk::time;
+use transload_sdk::types::{CustomObject, Entity, Error, Reference};
+use transload_sdk::words;
+
+use super::people::{Around, Draft, write};
+use super::{choices, reject};
+use crate::api::{Label, LinkType};
+use crate::client::{self, LinkTo};
+use crate::map;
+use crate::own;
+use crate::state::{Config, State};
+
+/// Records of custom objects.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
+    let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+    for item in items {
+        match &item.entry().data {
+            Entity::CustomObject(data) => {
+                let object = state.object_of(&data.object_type);
+                by_object.entry(object).or_default().push(item.clone());
+            }
+            _ => reject(cx, item, Error::Bug("no custom object".to_owned())),
+        }
+    }
+    for (object, items) in by_object {
+        let choices = choices(cx, &object, &items).await?;
+        let around = Around {
+            cx,
+            config: &config,
+            state: &state,
+            choices: &choices,
+        };
+        let links = plain_links(cx, &object, &items).await?;
+        let mut drafts = Vec::with_capacity(items.len());
+        for item in &items {
+            if let Entity::CustomObject(data) = &item.entry().data {
+                drafts.push(draft(&around, &object, item, data, &links)?);
+            }
+        }
+        write(&around, &object, drafts).await?;
+    }
+    Ok(())
+}
+
+/// The plain links from a custom object to others, by the other; only to those that a batch has.
+async fn plain_links(
+    cx: &Context,
+    object: &str,
+    items: &[Item],
+) -> Result<BTreeMap<&'static str, LinkType>, Error> {
+    let mut wanted = BTreeSet::new();
+    for item in items {
+        if let Entity::CustomObject(data) = &item.entry().data {
+            for (to, reference) in ends(data) {
+                if reference.as_ref().and_then(map::own_target).is_some() {
+                    wanted.insert(to);
+                }
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    for to in wanted {
+        let labels: Vec<Label> = client::labels(cx, object, to).await?;
+        if let Some(plain) = labels.into_iter().find(|label| label.label.is_none()) {
+            found.insert(to, plain.kind);
+        }
+    }
+    Ok(found)
+}
+
+fn ends(data: &CustomObject) -> [(&'static str, &Option<Reference>); 3] {
+    [
+        ("contacts", &data.customer),
+        ("companies", &data.company),
+        ("tickets", &data.conversation),
+    ]
+}
+
+fn draft<'a>(
+    around: &Around<'_>,
+    object: &str,
+    item: &'a Item,
+    data: &CustomObject,
+    links: &BTreeMap<&'static str, LinkType>,
+) -> Result<Draft<'a>, Error> {
+    let (cx, head) = (around.cx, &item.entry().head);
+    let mut draft = Draft::new(around, item, object);
+    card::head(head, &mut draft.card);
+    let title = match data.title.trim() {
+        "" => head.id.as_str(),
+        _ => data.title.as_str(),
+    };
+    draft.fit(own::TITLE, "custom-object.title", title);
+    for ((to, reference), says) in ends(data).into_iter().zip([
+        "custom-object.customer",
+        "custom-object.company",
+        "custom-object.conversation",
+    ]) {
+        let Some(reference) = reference else { continue };
+        match (map::own_target(reference), links.get(to)) {
+            (Some(id), Some(kind)) => draft.links.push(LinkTo {
+                to: id.to_owned(),
+                types: vec![kind.clone()],
+            }),
+            _ => {
+                draft.card.reference(says, Some(reference));
+                draft.note(says, "not migrated, or not linked: on the source card");
+            }
+        }
+    }
+    if let Some(owner) = data.assignee.as_ref().and_then(map::owner)
+        && around.config.assign_owners
+    {
+        draft.set("hubspot_owner_id", owner);
+    }
+    draft.tags(around, &data.tags);
+    if let Some(text) = &data.description {
+        draft.card.add("description", cx.blobs().read_text(text)?);
+    }
+    draft.card.text("status", data.status.as_deref());
+    draft.card.text("icon", data.icon.as_deref());
+    draft.card.add("images", data.images.join(", "));
+    draft.card.reference("assignee", data.assignee.as_ref());
+    draft.card.reference("queue", data.queue.as_ref());
+    draft.card.time("closed", data.closed_at);
+    for comment in &data.comments {
+        let at = comment.at.and_then(time::format_utc).unwrap_or_default();
+        let name = format!("comment {at} {}", words::author(&comment.author));
+        draft.card.add(name, cx.blobs().read_text(&comment.text)?);
+    }
+    if let Some(data) = &data.data {
+        draft.card.add("data", cx.blobs().read_text(data)?);
+    }
+    draft.finish(around)?;
+    Ok(draft)
+}

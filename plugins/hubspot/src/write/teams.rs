@@ -1,0 +1,137 @@
+//! Teams and agents, which are the account's own.
+//!
+//! Teams are matched by name; they cannot be made by a stable API (HubSpot facts §4). Agents are matched to owners by e-mail
+//! address (HubSpot facts §15); none is made, since a user takes a seat and is mailed an invitation. Who is no owner is reported
+//! as a placeholder, so that texts name him, with the owner who stands in where the settings name one.
+
+use std::collections::BTreeMap;
+
+use transload_sdk::Context;
+use transload_sdk::destination::Item;
+use transload_sdk::ledger::{Action, Status};
+use transload_sdk::types::{Agent, Entity, Error, Fidelity, Loss};
+
+use super::{effect, export, reject, report};
+use crate::api::{Owner, Team};
+use crate::client;
+use crate::map::{self, loss};
+use crate::state::State;
+
+/// What effects call a team.
+pub const TEAM: &str = "team";
+/// What effects call an owner.
+pub const OWNER: &str = "owner";
+
+/// The account's teams; none where the credential may not see them.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn teams_of(cx: &Context) -> Result<Vec<Team>, Error> {
+    match client::list(cx, "/settings/v3/users/teams").await {
+        Err(Error::Permission(_)) => Ok(Vec::new()),
+        teams => teams,
+    }
+}
+
+/// The account's owners, present or archived.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn owners(cx: &Context, archived: bool) -> Result<Vec<Owner>, Error> {
+    let path = format!("{}?limit=500&archived={archived}", client::owners());
+    client::list(cx, &path).await
+}
+
+/// Owners by lower-case address.
+pub fn by_email(owners: Vec<Owner>) -> BTreeMap<String, Owner> {
+    let mut found = BTreeMap::new();
+    for owner in owners {
+        if let Some(email) = owner.email.as_deref().and_then(map::email) {
+            found.entry(email).or_insert(owner);
+        }
+    }
+    found
+}
+
+/// Teams, found by name.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let known = teams_of(cx).await?;
+    let plain = |name: &str| name.trim().to_lowercase();
+    for item in items {
+        let Entity::Team(team) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no team".to_owned()));
+            continue;
+        };
+        let existing = item.existing.as_ref().map(|found| found.target_id.clone());
+        let found = existing.or_else(|| {
+            let same = known
+                .iter()
+                .find(|one| plain(&one.name) == plain(&team.name));
+            same.map(|one| one.id.clone())
+        });
+        match found {
+            Some(id) => {
+                let main = effect("main", TEAM, id, Action::Matched);
+                report(cx, item, Status::Matched, vec![main], Vec::new());
+            }
+            None => export(cx, item),
+        }
+    }
+    Ok(())
+}
+
+/// Agents, matched by e-mail address.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let state: State = cx.state()?;
+    let owners = by_email(owners(cx, false).await?);
+    for item in items {
+        let Entity::Agent(agent) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no agent".to_owned()));
+            continue;
+        };
+        let mut losses = lost(item, agent);
+        let email = agent.email.as_deref().and_then(map::email);
+        let existing = item.existing.as_ref().map(|found| found.target_id.clone());
+        let found = existing.or_else(|| Some(owners.get(&email?)?.id.clone()));
+        let main = match found {
+            Some(id) => effect("main", OWNER, id, Action::Matched),
+            None => {
+                let note = "no active owner with this address: texts name him";
+                losses.push(loss("agent", Fidelity::Converted, note));
+                let name = match agent.name.as_str() {
+                    "" => item.entry().head.id.as_str(),
+                    name => name,
+                };
+                let target = map::placeholder(&state.stand_in, name);
+                effect("main", "placeholder", target, Action::Matched)
+            }
+        };
+        report(cx, item, Status::Matched, vec![main], losses);
+    }
+    Ok(())
+}
+
+/// What owners have no place for: all else is the account's own.
+fn lost(item: &Item, agent: &Agent) -> Vec<Loss> {
+    let all = [
+        ("agent.signature", agent.signature.is_some()),
+        ("agent.avatar-url", agent.avatar_url.is_some()),
+        ("agent.roles", !agent.roles.is_empty()),
+        ("agent.teams", !agent.teams.is_empty()),
+    ];
+    let note = "rights, teams and looks of owners are the account's own";
+    let there = all.into_iter().filter(|(_, there)| *there);
+    let mut losses: Vec<Loss> = there
+        .map(|(field, _)| loss(field, Fidelity::Lost, note))
+        .collect();
+    let nobody = "owners have no properties";
+    let own = item.entry().head.fields.iter();
+    losses.extend(own.map(|f| loss(format!("fields.{}", f.name), Fidelity::Lost, nobody)));
+    losses
+}
