@@ -3,12 +3,9 @@
 mod support;
 
 use support::*;
-use transload_plugin_intercom::Intercom;
-use transload_sdk::Destination as _;
 use transload_sdk::destination::UndoMode;
-use transload_sdk::ledger::{Action, Status, UndoStatus};
-use transload_sdk::session::Severity;
-use transload_sdk::types::{Entity, Kind, Reference};
+
+use transload_sdk::types::Kind;
 use transload_simulators::intercom::model::Author;
 
 #[test]
