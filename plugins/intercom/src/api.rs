@@ -350,7 +350,9 @@ impl Conversation {
 
     /// The text of an attribute.
     pub fn text_of(&self, attribute: &str) -> Option<&str> {
-        self.custom_attributes.get(attribute).and_then(Value::as_str)
+        self.custom_attributes
+            .get(attribute)
+            .and_then(Value::as_str)
     }
 }
 
@@ -401,7 +403,9 @@ impl Refusal {
     /// Reads an answer. Never fails: what is not understood becomes the message.
     pub fn of(status: u16, body: &[u8]) -> Self {
         let read = serde_json::from_slice::<Value>(body).ok();
-        let errors = read.as_ref().and_then(|body| body.get("errors")?.as_array());
+        let errors = read
+            .as_ref()
+            .and_then(|body| body.get("errors")?.as_array());
         let Some(first) = errors.and_then(|errors| errors.first()) else {
             let text = String::from_utf8_lossy(body);
             return Self {
@@ -438,7 +442,10 @@ impl Refusal {
             return None;
         }
         let (before, after) = self.message.split_once("id=")?;
-        let id: String = after.chars().take_while(char::is_ascii_alphanumeric).collect();
+        let id: String = after
+            .chars()
+            .take_while(char::is_ascii_alphanumeric)
+            .collect();
         let archived = before.to_lowercase().contains("archived");
         (!id.is_empty()).then_some((id, archived))
     }
@@ -452,7 +459,8 @@ mod tests {
     #[test]
     fn a_conflict_names_the_contact_that_is_there() {
         let of = |message: &str| {
-            let body = json!({"type": "error.list", "errors": [{"code": "conflict", "message": message}]});
+            let body =
+                json!({"type": "error.list", "errors": [{"code": "conflict", "message": message}]});
             Refusal::of(409, body.to_string().as_bytes()).taken_by()
         };
         let live = of("A contact matching those details already exists with id=67aB01");
@@ -466,9 +474,19 @@ mod tests {
     #[test]
     fn nobody_is_zero_null_or_missing_and_ids_are_numbers_or_texts() {
         let read = |value: Value| serde_json::from_value::<Conversation>(value).unwrap();
-        let one = read(json!({"id": 7, "admin_assignee_id": 0, "team_assignee_id": null, "tags": null}));
+        let one =
+            read(json!({"id": 7, "admin_assignee_id": 0, "team_assignee_id": null, "tags": null}));
         assert_eq!(one.id, "7");
-        assert_eq!((one.admin_assignee_id.as_str(), one.team_assignee_id.as_str()), ("", ""));
-        assert_eq!(read(json!({"admin_assignee_id": "12"})).admin_assignee_id, "12");
+        assert_eq!(
+            (
+                one.admin_assignee_id.as_str(),
+                one.team_assignee_id.as_str()
+            ),
+            ("", "")
+        );
+        assert_eq!(
+            read(json!({"admin_assignee_id": "12"})).admin_assignee_id,
+            "12"
+        );
     }
 }

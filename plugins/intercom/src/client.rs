@@ -105,7 +105,10 @@ pub async fn list<T: DeserializeOwned>(cx: &Context, path: &str) -> Result<Vec<T
         let empty = page.rows.is_empty();
         all.extend(page.rows);
         let pages = page.pages.unwrap_or_default();
-        let last = pages.page.zip(pages.total_pages).is_none_or(|(at, of)| at >= of);
+        let last = pages
+            .page
+            .zip(pages.total_pages)
+            .is_none_or(|(at, of)| at >= of);
         if empty || last || pages.next.is_null() {
             break;
         }
@@ -209,9 +212,7 @@ impl http::Refusal for Refusal {
             401 => Some(Error::Auth(self.words())),
             429 => Some(Error::Quota(None)),
             403 if of_token.contains(&self.code.as_str()) => Some(Error::Permission(self.words())),
-            _ if self.code == "intercom_version_invalid" => {
-                Some(Error::Unsupported(self.words()))
-            }
+            _ if self.code == "intercom_version_invalid" => Some(Error::Unsupported(self.words())),
             _ => None,
         }
     }

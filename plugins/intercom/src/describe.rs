@@ -150,7 +150,9 @@ fn kinds() -> Vec<KindSupport> {
     vec![
         one_at_a_time(KindSupport {
             can_delete: false,
-            updates: frozen("an attribute's type cannot change; attributes are archived, never deleted"),
+            updates: frozen(
+                "an attribute's type cannot change; attributes are archived, never deleted",
+            ),
             ..base(Kind::FieldDefinition, 500, 1, 1)
         }),
         one_at_a_time(KindSupport {
@@ -186,8 +188,16 @@ fn kinds() -> Vec<KindSupport> {
         KindSupport {
             matches: true,
             conflicts: vec![
-                key(ConflictScope::Unique, "addresses.email", Normalisation::Email),
-                key(ConflictScope::Unique, "addresses.phone", Normalisation::PhoneDigits),
+                key(
+                    ConflictScope::Unique,
+                    "addresses.email",
+                    Normalisation::Email,
+                ),
+                key(
+                    ConflictScope::Unique,
+                    "addresses.phone",
+                    Normalisation::PhoneDigits,
+                ),
             ],
             updates: vec![update(
                 "any",
@@ -239,14 +249,18 @@ fn side_effects() -> Vec<SideEffect> {
             "mails",
             "An admin's comment notifies the contact, by mail if they are away",
             Danger,
-            Some("every comment of an admin says that nobody is to be notified; a close and an assignment say nothing"),
+            Some(
+                "every comment of an admin says that nobody is to be notified; a close and an assignment say nothing",
+            ),
             None,
         ),
         side_effect(
             "workflows",
             "Workflows, Fin, assignment rules and SLAs may act on conversations that the API makes as on any",
             Danger,
-            Some("conversations are closed at the end; what bots say is not counted as somebody's change"),
+            Some(
+                "conversations are closed at the end; what bots say is not counted as somebody's change",
+            ),
             Some("pause workflows, Fin and automatic assignment until the migration has ended"),
         ),
         side_effect(
@@ -288,7 +302,9 @@ fn side_effects() -> Vec<SideEffect> {
             "notes-stay",
             "Notes on contacts cannot be deleted, and single parts of a conversation only blanked",
             Caution,
-            Some("a contact who was there before gets no source card, unless `notes_on_matched` is set"),
+            Some(
+                "a contact who was there before gets no source card, unless `notes_on_matched` is set",
+            ),
             None,
         ),
         side_effect(
@@ -311,8 +327,16 @@ fn by_products() -> Vec<ByProduct> {
 
 fn system_changes() -> Vec<SystemChange> {
     vec![
-        system_change(Kind::Conversation, "status", "a snoozed conversation opens when its time comes"),
-        system_change(Kind::Conversation, "assignees", "assignment rules, where nobody was said"),
+        system_change(
+            Kind::Conversation,
+            "status",
+            "a snoozed conversation opens when its time comes",
+        ),
+        system_change(
+            Kind::Conversation,
+            "assignees",
+            "assignment rules, where nobody was said",
+        ),
         system_change(Kind::Conversation, "updated-at", "with each of these"),
         system_change(Kind::Customer, "last-seen-at", "when the contact is seen"),
     ]

@@ -3,13 +3,12 @@
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::destination::{
-    Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
-};
+use transload_sdk::declare::{notice, option};
+use transload_sdk::destination::{Allowance, Slot, SurveyReport, TargetAgent, TargetField};
 use transload_sdk::effects::{found, made, own, print};
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Effect, Proof, Status};
-use transload_sdk::session::{Account, Notice, Severity};
+use transload_sdk::session::{Account, Severity};
 use transload_sdk::types::{ChoiceOption, Error, FieldType, Invalid, Kind};
 
 use crate::api::{Admin, Attribute, Contact, Me};
@@ -30,15 +29,6 @@ async fn me(cx: &Context) -> Result<Me, Error> {
         .ok_or_else(|| Error::Auth("Intercom does not say whose the token is".to_owned()))
 }
 
-fn notice(code: &str, severity: Severity, message: String, remedy: &str) -> Notice {
-    Notice {
-        code: code.to_owned(),
-        severity,
-        message,
-        remedy: Some(remedy.to_owned()),
-    }
-}
-
 /// Whom the token belongs to.
 ///
 /// # Errors
@@ -53,21 +43,32 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
         _ => "api.intercom.io",
     };
     if !config.api_host.is_empty() && config.api_host != host {
-        let text = format!("the workspace is in the region {}, whose host is {host}", me.app.region);
+        let text = format!(
+            "the workspace is in the region {}, whose host is {host}",
+            me.app.region
+        );
         let remedy = "set `api_host` to the host of the region";
-        notices.push(notice("wrong-region", Severity::Danger, text, remedy));
+        notices.push(notice("wrong-region", Severity::Danger, text, Some(remedy)));
     }
     if let Some(wanted) = &config.fallback_admin {
         let admins = people::admins(cx).await?;
         if fallback(&admins, wanted).is_none() {
             let remedy = "name an admin by e-mail address or id, or leave it out: then the token's owner stands in";
-            notices.push(notice("fallback-admin", Severity::Danger, nobody(wanted), remedy));
+            notices.push(notice(
+                "fallback-admin",
+                Severity::Danger,
+                nobody(wanted),
+                Some(remedy),
+            ));
         }
     }
     Ok(Account {
         id: me.app.id_code.clone(),
         name: me.app.name.clone(),
-        url: Some(format!("https://app.intercom.com/a/apps/{}", me.app.id_code)),
+        url: Some(format!(
+            "https://app.intercom.com/a/apps/{}",
+            me.app.id_code
+        )),
         tier: None,
         time_zone: me.app.timezone.clone(),
         user: Some(me.email.clone().unwrap_or_else(|| me.name.clone())),
@@ -98,9 +99,12 @@ fn target_field(model: Model, attribute: &Attribute) -> Option<TargetField> {
         id: attribute.id.clone(),
         holds,
         name: attribute.name.clone(),
-        choices: labels.iter().map(|label| (label.clone(), label.clone())).collect(),
+        choices: labels
+            .iter()
+            .map(|label| (label.clone(), label.clone()))
+            .collect(),
     };
-    let option = |label: &String| ChoiceOption {
+    let choice = |label: &String| ChoiceOption {
         value: label.clone(),
         label: label.clone(),
         active: true,
@@ -124,21 +128,19 @@ fn target_field(model: Model, attribute: &Attribute) -> Option<TargetField> {
             Holds::Day | Holds::Moment => FieldType::Moment,
         },
         required: false,
-        options: labels.iter().map(option).collect(),
+        options: labels.iter().map(choice).collect(),
     })
 }
 
 fn slots() -> Vec<Slot> {
     let states = ["open", "closed", "snoozed"];
-    let option = |value: &str| SlotOption {
-        value: value.to_owned(),
-        label: value.to_owned(),
-    };
     vec![Slot {
         kind: Kind::Conversation,
         name: "status".to_owned(),
-        values: states.map(option).to_vec(),
-        defaults: states.map(|state| (state.to_owned(), state.to_owned())).to_vec(),
+        values: states.map(|state| option(state, state)).to_vec(),
+        defaults: states
+            .map(|state| (state.to_owned(), state.to_owned()))
+            .to_vec(),
         fallback: None,
     }]
 }
@@ -158,7 +160,8 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         note: (admin.has_inbox_seat == Some(false)).then(|| "no inbox seat".to_owned()),
     });
     let agents: Vec<TargetAgent> = agents.collect();
-    let is_custom = |one: &&Attribute| one.custom != Some(false) && !one.archived && !one.id.is_empty();
+    let is_custom =
+        |one: &&Attribute| one.custom != Some(false) && !one.archived && !one.id.is_empty();
     let data = schema::attributes(cx, false).await?;
     let data: Vec<&Attribute> = data.iter().filter(is_custom).collect();
     let of_conversations = schema::attributes(cx, true).await?;
@@ -166,8 +169,10 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         "company" => Model::Company,
         _ => Model::Contact,
     };
-    let mut fields: Vec<TargetField> =
-        data.iter().filter_map(|one| target_field(model(one), one)).collect();
+    let mut fields: Vec<TargetField> = data
+        .iter()
+        .filter_map(|one| target_field(model(one), one))
+        .collect();
     let live = of_conversations.iter().filter(|one| !one.archived);
     fields.extend(live.filter_map(|one| target_field(Model::Conversation, one)));
     let allowances = vec![
@@ -186,7 +191,7 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         "services",
         Severity::Danger,
         "workflows, Fin, assignment rules, SLAs and webhooks may act on what the API makes as on anything; no call tells which of them are on".to_owned(),
-        "pause workflows, Fin, automatic assignment and webhook receivers until the migration has ended",
+        Some("pause workflows, Fin, automatic assignment and webhook receivers until the migration has ended"),
     )];
     let teams = people::all_teams(cx).await?;
     let tags = schema::all_tags(cx).await?;
@@ -232,7 +237,11 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
     // What was there when the run began, however often it is prepared.
     let tags = match before.filter(|before| before.run == cx.run()) {
         Some(before) => before.tags,
-        None => schema::all_tags(cx).await?.into_iter().map(|tag| tag.id).collect(),
+        None => schema::all_tags(cx)
+            .await?
+            .into_iter()
+            .map(|tag| tag.id)
+            .collect(),
     };
     let mut shelf = Shelf::new(cx).await?;
     for (model, name) in OWN {
@@ -266,7 +275,10 @@ async fn own_attribute(
         marker: format!("transload:{}{name}", cx.marker_prefix()),
     };
     // An earlier attempt of this run may have made it, and its outcome is lost.
-    let since = Some(cx.now().saturating_sub(i64::try_from(crate::write::SETTLE_MS).unwrap_or(0)));
+    let since = Some(
+        cx.now()
+            .saturating_sub(i64::try_from(crate::write::SETTLE_MS).unwrap_or(0)),
+    );
     match shelf.place(cx, (&item, "main", since), &wanted).await? {
         Placed::At(_, effect) => own(cx, &item, vec![*effect]).await,
         Placed::No(Status::Rejected(error), _) => Err(error),
@@ -309,5 +321,6 @@ async fn stand_in_contact(cx: &Context) -> Result<String, Error> {
 
 fn stand_in_facets(contact: &Contact) -> Vec<(String, String)> {
     let all = facets(contact).into_iter();
-    all.filter(|(name, _)| matches!(name.as_str(), "name" | "external_id")).collect()
+    all.filter(|(name, _)| matches!(name.as_str(), "name" | "external_id"))
+        .collect()
 }

@@ -36,9 +36,9 @@ pub fn plain_of(html: &str) -> String {
         let (before, from) = rest.split_at(at);
         out.push_str(before);
         if from.starts_with('&') {
-            let found = from.split_once(';').and_then(|(name, after)| {
-                Some((entity(name.strip_prefix('&')?)?, after))
-            });
+            let found = from
+                .split_once(';')
+                .and_then(|(name, after)| Some((entity(name.strip_prefix('&')?)?, after)));
             match found {
                 Some((c, after)) => {
                     out.push(c);
@@ -97,7 +97,9 @@ pub fn squeezed(text: &str) -> String {
 
 /// Whether HTML has more to it than its text: links, pictures, lists, anything but paragraphs, line ends and frames.
 pub fn is_rich(html: &str) -> bool {
-    const PLAIN: [&str; 9] = ["p", "br", "div", "span", "html", "body", "head", "meta", "!doctype"];
+    const PLAIN: [&str; 9] = [
+        "p", "br", "div", "span", "html", "body", "head", "meta", "!doctype",
+    ];
     html.split('<').skip(1).any(|tag| {
         let name: String = tag
             .trim_start_matches('/')
@@ -122,7 +124,10 @@ mod tests {
         ] {
             assert_eq!(plain_of(&html_of(text)), text);
         }
-        assert_eq!(plain_of("<p>a</p>\n<p>b &unknown; &#233;</p>"), "a\n\nb &unknown; é");
+        assert_eq!(
+            plain_of("<p>a</p>\n<p>b &unknown; &#233;</p>"),
+            "a\n\nb &unknown; é"
+        );
         assert_eq!(plain_of("1 < 2"), "1 < 2");
     }
 

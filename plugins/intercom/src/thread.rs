@@ -287,7 +287,10 @@ pub fn map_thread(
         end: end(item, conversation, around.now, &mut losses),
         admin: assignee(conversation, &mut losses),
         team: team(conversation, &mut losses),
-        title: conversation.subject.clone().filter(|subject| !subject.is_empty()),
+        title: conversation
+            .subject
+            .clone()
+            .filter(|subject| !subject.is_empty()),
         chunks,
         fields,
         own,
@@ -395,8 +398,7 @@ fn own_attributes(conversation: &Conversation, around: &Surroundings<'_>) -> Map
         own.insert(CHANNEL.to_owned(), json!(conversation.channels.join(", ")));
     }
     if let Some(p) = &conversation.priority {
-        let words = format!("{} on {}..{}", p.value, p.lowest, p.highest);
-        own.insert(PRIORITY.to_owned(), json!(words));
+        own.insert(PRIORITY.to_owned(), json!(words::priority(p)));
     }
     let judged = conversation.satisfaction.as_ref();
     let judged = judged.and_then(|judged| judged.rating.as_ref().or(judged.score.as_ref()));
@@ -552,7 +554,10 @@ impl Parts<'_, '_> {
         }
         // Files of one message may follow it: so there is room for them.
         let full = self.around.config.parts_per_conversation;
-        let is_full = self.chunks.last().is_some_and(|chunk| chunk.parts.len() + 1 >= full);
+        let is_full = self
+            .chunks
+            .last()
+            .is_some_and(|chunk| chunk.parts.len() + 1 >= full);
         if is_full {
             let line = format!("{GOES_ON} {}", self.item.marker);
             self.losses.push(loss(
@@ -618,7 +623,8 @@ impl Parts<'_, '_> {
         if !is_own {
             facts.push(format!("written by {}", words::author(&message.author)));
             let note = "is not here as its author: named above the text";
-            self.losses.push(loss("message.author", Fidelity::Converted, note));
+            self.losses
+                .push(loss("message.author", Fidelity::Converted, note));
         }
         voice
     }
@@ -632,21 +638,26 @@ impl Parts<'_, '_> {
         mut files: Vec<FileDraft>,
         facts: &mut Vec<String>,
     ) -> (Said, Vec<FileDraft>) {
-        let plain = self.around.text(&message.text).filter(|text| !text.is_empty());
+        let plain = self
+            .around
+            .text(&message.text)
+            .filter(|text| !text.is_empty());
         let html = self.around.text(&message.html);
         let html = html.filter(|html| !html.trim().is_empty());
         match (voice, plain, html) {
             (Voice::Admin(_), _, Some(html)) => {
                 if html.contains("cid:") || !part.attachments.is_empty() && html.contains("<img") {
                     let note = "inline images are files of their message: addresses of files end";
-                    self.losses.push(loss("message.html", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("message.html", Fidelity::Converted, note));
                 }
                 (Said::Html(html.to_owned()), files)
             }
             (_, Some(text), None) => {
                 if text.contains('\r') && matches!(voice, Voice::Contact(_)) {
                     let note = "line ends of a contact's text are as HTML has them";
-                    self.losses.push(loss("message.text", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("message.text", Fidelity::Converted, note));
                 }
                 (Said::Plain(text.to_owned()), files)
             }
@@ -659,10 +670,12 @@ impl Parts<'_, '_> {
                         content: content.clone(),
                     });
                     let note = "a contact's text is plain: the markup is a file of the message";
-                    self.losses.push(loss("message.html", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("message.html", Fidelity::Converted, note));
                 } else {
                     let note = "a contact's text is plain: paragraphs are line ends";
-                    self.losses.push(loss("message.html", Fidelity::Converted, note));
+                    self.losses
+                        .push(loss("message.html", Fidelity::Converted, note));
                 }
                 let text = plain.map_or_else(|| html_to_search_text(html), str::to_owned);
                 (Said::Plain(text), files)
@@ -733,7 +746,8 @@ pub fn rich_markup<'t>(
         let Entity::Message(message) = &part.message.data else {
             return None;
         };
-        let html = stored(texts, &message.html).filter(|html| by_contact(message) && is_rich(html))?;
+        let html =
+            stored(texts, &message.html).filter(|html| by_contact(message) && is_rich(html))?;
         Some((part.message.head.id.as_str(), html))
     })
 }
@@ -744,7 +758,10 @@ pub fn rich_markup<'t>(
 /// people said in it. What bots say is not compared: it is a side effect.
 pub fn facets(conversation: &api::Conversation) -> Vec<(String, String)> {
     let mut facets = vec![
-        ("title".to_owned(), conversation.title.clone().unwrap_or_default()),
+        (
+            "title".to_owned(),
+            conversation.title.clone().unwrap_or_default(),
+        ),
         ("state".to_owned(), conversation.state.clone()),
         ("admin".to_owned(), conversation.admin_assignee_id.clone()),
         ("team".to_owned(), conversation.team_assignee_id.clone()),
@@ -766,7 +783,12 @@ pub fn facets(conversation: &api::Conversation) -> Vec<(String, String)> {
             short_hash(part.body.as_deref().unwrap_or_default())
         )
     };
-    let mut said: Vec<String> = conversation.parts().iter().filter(is_said).map(line).collect();
+    let mut said: Vec<String> = conversation
+        .parts()
+        .iter()
+        .filter(is_said)
+        .map(line)
+        .collect();
     said.sort();
     facets.push(("parts".to_owned(), said.join("\n")));
     facets
@@ -774,8 +796,14 @@ pub fn facets(conversation: &api::Conversation) -> Vec<(String, String)> {
 
 /// Whether a part is a note of ours that stands for a record of a custom object.
 pub fn is_record(part: &api::Part) -> bool {
-    let (facts, _) = without_lead(part.body.as_deref().unwrap_or_default().trim_start_matches("<p>"));
-    part.part_type == "note" && facts.is_some_and(|f| f.contains("; record ") && f.contains("; run "))
+    let (facts, _) = without_lead(
+        part.body
+            .as_deref()
+            .unwrap_or_default()
+            .trim_start_matches("<p>"),
+    );
+    part.part_type == "note"
+        && facts.is_some_and(|f| f.contains("; record ") && f.contains("; run "))
 }
 
 /// The facets that a conversation of ours is held to: what was said of it and no more, since a workspace assigns by itself. One that

@@ -10,9 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::changed;
+use transload_sdk::effects::{Verdict, before, changed_since, facet_names, report_undo, verdict};
 use transload_sdk::http::{self, RequestBuilder, key};
-use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
+use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
 
 use crate::api::{Company, Contact, Conversation, Instance, Named};
@@ -22,12 +22,6 @@ use crate::state::State;
 use crate::thread;
 use crate::write::schema::ID;
 use crate::write::{companies, contacts, conversations, links, notes, objects, schema};
-
-type Verdict = (UndoStatus, Option<String>);
-
-fn verdict(status: UndoStatus, reason: impl Into<String>) -> Verdict {
-    (status, Some(reason.into()))
-}
 
 struct Undo<'a> {
     cx: &'a Context,
@@ -48,7 +42,9 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let known = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
-    let made = effects.iter().filter(|one| one.effect.action == Action::Created);
+    let made = effects
+        .iter()
+        .filter(|one| one.effect.action == Action::Created);
     let made = made.map(|one| {
         let effect = &one.effect;
         (effect.target_kind.as_str(), effect.target_id.as_str())
@@ -60,12 +56,7 @@ pub async fn undo(
         seen: RefCell::default(),
     };
     for one in &effects {
-        let (status, reason) = undo.one(one).await?;
-        cx.report_undo(UndoOutcome {
-            effect: one.effect_id,
-            status,
-            reason,
-        });
+        report_undo(cx, one, undo.one(one).await?);
     }
     Ok(cx.reported().await?)
 }
@@ -93,9 +84,10 @@ impl Undo<'_> {
             (Action::Updated, "conversation_stamp" | "conversation_guest" | "conversation_tag") => {
                 Ok(verdict(UndoStatus::Left, "it goes with its conversation"))
             }
-            (Action::Updated, "conversation_state" | "conversation_admin" | "conversation_team") => {
-                self.managed(one).await
-            }
+            (
+                Action::Updated,
+                "conversation_state" | "conversation_admin" | "conversation_team",
+            ) => self.managed(one).await,
             (Action::Created, "contact") => {
                 let verdict = self.contact(one).await?;
                 self.seen.borrow_mut().insert(id.to_owned(), verdict.0);
@@ -168,13 +160,13 @@ impl Undo<'_> {
     fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
         let recorded = one.effect.fingerprint.as_deref()?;
         // What is gone counts as empty.
-        let names = recorded.split(';').filter_map(|facet| facet.rsplit_once('='));
-        let known = |name: &str| now.iter().any(|(known, _)| known == name);
-        let gone = names.filter(|(name, _)| !known(name));
-        let gone = gone.map(|(name, _)| (name.to_owned(), String::new()));
+        let known = |name: &String| now.iter().any(|(known, _)| known == name);
+        let gone = facet_names(recorded)
+            .into_iter()
+            .filter(|name| !known(name));
+        let gone = gone.map(|name| (name, String::new()));
         let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
-        let changed = changed(recorded, &all);
-        (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
+        changed_since(&one.effect, &all)
     }
 
     // ---- conversations
@@ -199,7 +191,10 @@ impl Undo<'_> {
     /// A part. Where the conversation was ours it goes with it; of another it can only be blanked (Intercom facts §8.5).
     async fn part(&self, one: &Undoing) -> Result<Verdict, Error> {
         let Some((conversation, id)) = one.effect.target_id.split_once('/') else {
-            return Ok(verdict(UndoStatus::Cannot, "a part without its conversation"));
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "a part without its conversation",
+            ));
         };
         if self.is_ours("conversation", conversation) {
             return Ok(verdict(UndoStatus::Left, "it goes with its conversation"));
@@ -208,7 +203,10 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let Some(part) = now.parts().iter().find(|part| part.id == id) else {
-            return Ok(verdict(UndoStatus::Cannot, "Intercom does not show it any more"));
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "Intercom does not show it any more",
+            ));
         };
         if part.redacted {
             return Ok((UndoStatus::Gone, None));
@@ -235,8 +233,11 @@ impl Undo<'_> {
         let Some(now) = conversations::whole(self.cx, id).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let Some(before) = before(one) else {
-            return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+        let Some(before) = before(&one.effect) else {
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "nothing is recorded of what was there",
+            ));
         };
         let part = one.effect.target_kind.trim_start_matches("conversation_");
         let value = conversations::part_value(part, &now);
@@ -306,7 +307,11 @@ impl Undo<'_> {
         for conversation in theirs {
             let goes = self.previews() && self.is_ours("conversation", &conversation.id);
             // An index may show what was deleted.
-            if !goes && conversations::whole(self.cx, &conversation.id).await?.is_some() {
+            if !goes
+                && conversations::whole(self.cx, &conversation.id)
+                    .await?
+                    .is_some()
+            {
                 left += 1;
             }
         }
@@ -324,7 +329,8 @@ impl Undo<'_> {
         let is_ours = |note: &&crate::api::Note| {
             let target = notes::target(&contact.id, &note.id);
             let said = crate::text::plain_of(&note.body);
-            self.is_ours("contact_note", &target) || said.contains(&format!("run {}]", self.cx.run()))
+            self.is_ours("contact_note", &target)
+                || said.contains(&format!("run {}]", self.cx.run()))
         };
         let foreign = all.len() - all.iter().filter(is_ours).count();
         Ok((foreign > 0).then(|| format!("{foreign} notes on it are not ours")))
@@ -342,7 +348,8 @@ impl Undo<'_> {
             }
         };
         let conflict = self.changed(one, &contacts::facets(&now));
-        self.put_back(one, format!("/contacts/{id}"), conflict).await
+        self.put_back(one, format!("/contacts/{id}"), conflict)
+            .await
     }
 
     async fn put_back(
@@ -351,8 +358,11 @@ impl Undo<'_> {
         path: String,
         conflict: Option<String>,
     ) -> Result<Verdict, Error> {
-        let Some(before) = before(one) else {
-            return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+        let Some(before) = before(&one.effect) else {
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "nothing is recorded of what was there",
+            ));
         };
         let request = self.request(one, "PUT", path, "restore")?.json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
@@ -448,7 +458,10 @@ impl Undo<'_> {
         let query = filter("tag_id", "=", tag);
         let tagged: Vec<Contact> = client::search(self.cx, "contacts", &query).await?;
         for contact in tagged {
-            if matches!(client::contact(self.cx, &contact.id).await?, Looked::There(_)) {
+            if matches!(
+                client::contact(self.cx, &contact.id).await?,
+                Looked::There(_)
+            ) {
                 return Ok(Some("contacts have it that are left".to_owned()));
             }
         }
@@ -474,7 +487,8 @@ impl Undo<'_> {
             self.request(one, "DELETE", path, "archive")?
         } else {
             let path = format!("/data_attributes/{id}");
-            self.request(one, "PUT", path, "archive")?.json(&json!({"archived": true}))
+            self.request(one, "PUT", path, "archive")?
+                .json(&json!({"archived": true}))
         };
         let (status, reason) = self.finish(conflict, request, done).await?;
         Ok(match status {
@@ -496,8 +510,11 @@ impl Undo<'_> {
             let request = self.request(one, "DELETE", path, "delete")?;
             return self.finish(conflict, request, UndoStatus::Undone).await;
         }
-        let Some(before) = before(one) else {
-            return Ok(verdict(UndoStatus::Cannot, "nothing is recorded of what was there"));
+        let Some(before) = before(&one.effect) else {
+            return Ok(verdict(
+                UndoStatus::Cannot,
+                "nothing is recorded of what was there",
+            ));
         };
         let path = objects::path(&kind, "");
         let request = self.request(one, "POST", path, "restore")?.json(&before);
@@ -508,7 +525,11 @@ impl Undo<'_> {
     async fn links(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
         let of_contact = one.effect.target_kind == "contact_links";
-        let kind = if of_contact { "contact" } else { "conversation" };
+        let kind = if of_contact {
+            "contact"
+        } else {
+            "conversation"
+        };
         if self.is_ours(kind, id) {
             return Ok(verdict(UndoStatus::Left, "it goes with its record"));
         }
@@ -516,11 +537,7 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.changed(one, &links::facets(&text));
-        self.put_back(one, links::path(of_contact, id), conflict).await
+        self.put_back(one, links::path(of_contact, id), conflict)
+            .await
     }
-}
-
-fn before(one: &Undoing) -> Option<Value> {
-    let text = one.effect.before.as_deref()?;
-    serde_json::from_str(text).ok()
 }

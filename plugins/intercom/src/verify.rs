@@ -6,8 +6,6 @@
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::effects::print;
-use transload_sdk::ledger::Effect;
 use transload_sdk::thread::without_lead;
 use transload_sdk::types::{
     self, Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
@@ -30,7 +28,7 @@ use crate::write::{companies, contacts, conversations, notes, objects};
 pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
     let mut observed = Vec::with_capacity(written.len());
     for one in &written {
-        observed.push(match main(one).map(|effect| effect.target_kind.as_str()) {
+        observed.push(match one.main().map(|effect| effect.target_kind.as_str()) {
             Some("conversation") => conversation(cx, one).await?,
             Some("contact") => contact(cx, one).await?,
             Some("company") => company(cx, one).await?,
@@ -39,48 +37,24 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
             Some("contact_note") => note(cx, one).await?,
             Some("conversation_part") => record_note(cx, one).await?,
             Some("instance") => instance(cx, one).await?,
-            _ => thing(one, Presence::Present, None),
+            _ => one.found(Presence::Present, None),
         });
     }
     Ok(observed)
 }
 
-fn main(one: &Written) -> Option<&Effect> {
-    one.effects.iter().find(|effect| effect.part == "main")
-}
-
 fn target(one: &Written) -> &str {
-    main(one).map(|effect| effect.target_id.as_str()).unwrap_or_default()
-}
-
-fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
-    Observed {
-        item: one.item.clone(),
-        presence,
-        body,
-        values: Vec::new(),
-        fingerprint: None,
-    }
+    one.main()
+        .map(|effect| effect.target_id.as_str())
+        .unwrap_or_default()
 }
 
 /// What is there of a record: its body, and the facets that were recorded as they are now.
 fn there(one: &Written, body: Body, now: &[(String, String)]) -> Observed {
     Observed {
-        fingerprint: print_now(one, now),
-        ..thing(one, Presence::Present, Some(body))
+        fingerprint: one.print_now(now),
+        ..one.found(Presence::Present, Some(body))
     }
-}
-
-/// Equal to the recorded print when nothing differs.
-fn print_now(one: &Written, now: &[(String, String)]) -> Option<String> {
-    let recorded = main(one)?.fingerprint.as_deref()?;
-    let known = |name: &str| now.iter().find(|(n, _)| n == name).cloned();
-    let facets: Vec<(String, String)> = recorded
-        .split(';')
-        .filter_map(|facet| facet.rsplit_once('='))
-        .map(|(name, _)| known(name).unwrap_or_else(|| (name.to_owned(), String::new())))
-        .collect();
-    Some(print(&facets))
 }
 
 /// A reference of which only the target is known.
@@ -104,7 +78,9 @@ fn fields(values: &Map<String, Value>) -> Vec<Field> {
         },
         target: Some(name.clone()),
     };
-    let kept = values.iter().filter(|(name, value)| !is_own(name) && !value.is_null());
+    let kept = values
+        .iter()
+        .filter(|(name, value)| !is_own(name) && !value.is_null());
     kept.map(field).collect()
 }
 
@@ -123,11 +99,11 @@ async fn conversation(cx: &Context, one: &Written) -> Result<Observed, Error> {
     }
     let all: Option<Vec<api::Conversation>> = all.into_iter().collect();
     let Some(all) = all.filter(|all| !all.is_empty()) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let first = all.iter().find(|c| c.id == target(one));
     let (Some(first), Some(last)) = (first, all.last()) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let facets = thread::facets(first);
     let values = vec![SlotValue {
@@ -168,7 +144,9 @@ fn as_thread(
         snooze_until: last.snoozed_until.map(ms),
         assignees: who(Kind::Agent, &first.admin_assignee_id),
         teams: who(Kind::Team, &first.team_assignee_id),
-        tags: tags.map(|tag| reference(Kind::Tag, &tag.id).called(tag.name.as_str())).collect(),
+        tags: tags
+            .map(|tag| reference(Kind::Tag, &tag.id).called(tag.name.as_str()))
+            .collect(),
         ..Conversation::empty()
     };
     let mut parts: Vec<Part> = Vec::new();
@@ -228,16 +206,24 @@ fn add(cx: &Context, conversation: &str, part: &api::Part, parts: &mut Vec<Part>
     if is_ours {
         return;
     }
-    let files = part.attachments.iter().filter(|file| file.name != MARKUP).map(|file| {
-        let attachment = Attachment {
-            conversation: Some(reference(Kind::Conversation, conversation)),
-            media_type: Some(file.content_type.clone()).filter(|kind| !kind.is_empty()),
-            size: file.filesize,
-            locator: Some(file.url.clone()),
-            ..Attachment::of(reference(Kind::Message, &part.id), file.name.as_str())
-        };
-        Entry::new(Kind::Attachment, file.url.as_str(), Entity::Attachment(attachment))
-    });
+    let files = part
+        .attachments
+        .iter()
+        .filter(|file| file.name != MARKUP)
+        .map(|file| {
+            let attachment = Attachment {
+                conversation: Some(reference(Kind::Conversation, conversation)),
+                media_type: Some(file.content_type.clone()).filter(|kind| !kind.is_empty()),
+                size: file.filesize,
+                locator: Some(file.url.clone()),
+                ..Attachment::of(reference(Kind::Message, &part.id), file.name.as_str())
+            };
+            Entry::new(
+                Kind::Attachment,
+                file.url.as_str(),
+                Entity::Attachment(attachment),
+            )
+        });
     let files: Vec<Entry> = files.collect();
     if facts.starts_with(MORE_FILES) {
         if let Some(before) = parts.last_mut() {
@@ -248,10 +234,18 @@ fn add(cx: &Context, conversation: &str, part: &api::Part, parts: &mut Vec<Part>
     let mut head = Head::new(Kind::Message, part.id.clone());
     head.created_at = Some(ms(part.created_at));
     let is_note = part.part_type == "note";
-    let kind = if is_admin { Kind::Agent } else { Kind::Customer };
+    let kind = if is_admin {
+        Kind::Agent
+    } else {
+        Kind::Customer
+    };
     let data = Message {
         conversation: Some(reference(Kind::Conversation, conversation)),
-        visibility: if is_note { Visibility::Internal } else { Visibility::Public },
+        visibility: if is_note {
+            Visibility::Internal
+        } else {
+            Visibility::Public
+        },
         direction: match (is_note, is_admin) {
             (true, _) => Direction::None,
             (false, true) => Direction::Outbound,
@@ -278,8 +272,8 @@ fn add(cx: &Context, conversation: &str, part: &api::Part, parts: &mut Vec<Part>
 async fn contact(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let found = match client::contact(cx, target(one)).await? {
         Looked::There(contact) => *contact,
-        Looked::Gone => return Ok(thing(one, Presence::Absent, None)),
-        Looked::Merged => return Ok(thing(one, Presence::Merged, None)),
+        Looked::Gone => return Ok(one.found(Presence::Absent, None)),
+        Looked::Merged => return Ok(one.found(Presence::Merged, None)),
     };
     let email = found.email.iter().map(|email| Address {
         primary: true,
@@ -294,7 +288,11 @@ async fn contact(cx: &Context, one: &Written) -> Result<Observed, Error> {
         company: company.map(|company| reference(Kind::Company, &company.id)),
         addresses: email.chain(phone).collect(),
         tags: tags.map(|tag| reference(Kind::Tag, &tag.id)).collect(),
-        avatar_url: found.avatar.get("image_url").and_then(Value::as_str).map(str::to_owned),
+        avatar_url: found
+            .avatar
+            .get("image_url")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
         signed_up_at: found.signed_up_at.map(ms),
         last_seen_at: found.last_seen_at.map(ms),
         ..Customer::empty()
@@ -310,7 +308,7 @@ async fn contact(cx: &Context, one: &Written) -> Result<Observed, Error> {
 async fn company(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let path = format!("/companies/{}", target(one));
     let Some(found) = client::find::<api::Company>(cx, &path).await? else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let data = Company {
         domains: found.website.iter().cloned().collect(),
@@ -329,7 +327,7 @@ async fn company(cx: &Context, one: &Written) -> Result<Observed, Error> {
 async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let path = format!("/tags/{}", target(one));
     let Some(found) = client::find::<api::Named>(cx, &path).await? else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let data = Tag {
         name: found.name.clone(),
@@ -340,15 +338,15 @@ async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
 }
 
 async fn attribute(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let effect_kind = main(one).map(|effect| effect.target_kind.as_str());
+    let effect_kind = one.main().map(|effect| effect.target_kind.as_str());
     let all = schema::attributes(cx, effect_kind == Some("conversation_attribute")).await?;
     let id = FieldTarget::parse(target(one)).map_or_else(|| target(one).to_owned(), |t| t.id);
     Ok(match all.iter().find(|attribute| attribute.id == id) {
-        None => thing(one, Presence::Absent, None),
-        Some(attribute) if attribute.archived => thing(one, Presence::Hidden, None),
+        None => one.found(Presence::Absent, None),
+        Some(attribute) if attribute.archived => one.found(Presence::Hidden, None),
         Some(attribute) => Observed {
-            fingerprint: print_now(one, &schema::attribute_facets(attribute)),
-            ..thing(one, Presence::Present, None)
+            fingerprint: one.print_now(&schema::attribute_facets(attribute)),
+            ..one.found(Presence::Present, None)
         },
     })
 }
@@ -359,35 +357,40 @@ async fn note(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let (contact, id) = target(one).split_once('/').unwrap_or_default();
     let all = notes::notes_of(cx, contact).await?;
     let Some(found) = all.iter().find(|note| note.id == id) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     Ok(Observed {
-        fingerprint: print_now(one, &notes::facets(found)),
-        ..thing(one, Presence::Present, None)
+        fingerprint: one.print_now(&notes::facets(found)),
+        ..one.found(Presence::Present, None)
     })
 }
 
 async fn record_note(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let (conversation, id) = target(one).split_once('/').unwrap_or_default();
-    let found = conversations::whole(cx, conversation).await?.unwrap_or_default();
+    let found = conversations::whole(cx, conversation)
+        .await?
+        .unwrap_or_default();
     let Some(part) = found.parts().iter().find(|part| part.id == id) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     Ok(Observed {
-        fingerprint: print_now(one, &conversations::part_facets(part)),
-        ..thing(one, Presence::Present, None)
+        fingerprint: one.print_now(&conversations::part_facets(part)),
+        ..one.found(Presence::Present, None)
     })
 }
 
 async fn instance(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let Some((kind, id)) = map::instance_of(target(one)) else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
     let path = objects::path(&kind, id);
     let Some(found) = client::find::<Instance>(cx, &path).await? else {
-        return Ok(thing(one, Presence::Absent, None));
+        return Ok(one.found(Presence::Absent, None));
     };
-    let title = found.custom_attributes.get(objects::TITLE).and_then(Value::as_str);
+    let title = found
+        .custom_attributes
+        .get(objects::TITLE)
+        .and_then(Value::as_str);
     let data = CustomObject::of("", title.unwrap_or_default());
     let mut head = Head::new(Kind::CustomObject, found.id.clone());
     head.external_id = found.external_id.clone();

@@ -85,20 +85,25 @@ fn cases() -> Vec<(&'static str, Make)> {
                 vec![account.talk("v1"), account.talk("v2")],
             )
         }),
-        ("a tagged thread with a file, a note and a guest", |account| {
-            let mut talk = account.talk("v3");
-            let mut thread = talk.thread().unwrap();
-            if let Entity::Conversation(data) = &mut thread.conversation.data {
-                data.tags = vec![account.known(Reference::new(Kind::Tag, "g0"))];
-            }
-            if let Some(part) = thread.parts.first_mut() {
-                part.attachments.push(file("f1", "a.txt", 3));
-            }
-            let guest = account.known(Reference::new(Kind::Customer, "c0"));
-            thread.parts.push(said("v3-m3", Author::Person(guest), "Me too", DAY + 90_000));
-            talk.body = thread.into();
-            (Kind::Conversation, vec![talk])
-        }),
+        (
+            "a tagged thread with a file, a note and a guest",
+            |account| {
+                let mut talk = account.talk("v3");
+                let mut thread = talk.thread().unwrap();
+                if let Entity::Conversation(data) = &mut thread.conversation.data {
+                    data.tags = vec![account.known(Reference::new(Kind::Tag, "g0"))];
+                }
+                if let Some(part) = thread.parts.first_mut() {
+                    part.attachments.push(file("f1", "a.txt", 3));
+                }
+                let guest = account.known(Reference::new(Kind::Customer, "c0"));
+                thread
+                    .parts
+                    .push(said("v3-m3", Author::Person(guest), "Me too", DAY + 90_000));
+                talk.body = thread.into();
+                (Kind::Conversation, vec![talk])
+            },
+        ),
         ("notes on a customer", |account| {
             let data = transload_sdk::types::Message {
                 customer: Some(account.bo()),
@@ -146,7 +151,9 @@ async fn ground(account: &Account) {
         name: Some("Guest".to_owned()),
         ..Customer::empty()
     };
-    account.write(Kind::Customer, vec![customer("c0", vec![], guest)]).await;
+    account
+        .write(Kind::Customer, vec![customer("c0", vec![], guest)])
+        .await;
     account
         .write(Kind::Conversation, vec![account.talk("v0")])
         .await;
@@ -275,4 +282,3 @@ fn what_is_prepared_is_there_once_whatever_answer_is_lost() {
         }
     });
 }
-

@@ -3,6 +3,8 @@
 mod support;
 
 use support::*;
+use transload_plugin_intercom::Intercom;
+use transload_sdk::Destination as _;
 use transload_sdk::destination::UndoMode;
 
 use transload_sdk::types::Kind;
@@ -55,5 +57,27 @@ fn a_customer_and_a_thread_arrive_and_are_taken_back() {
         account.conversation("v1");
         assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
         assert_same(&before, &live(&account.print()), "as it was");
+    });
+}
+
+#[test]
+fn a_closed_conversation_of_two_messages_takes_six_calls() {
+    run(async {
+        let account = Account::new().await;
+        account.people().await;
+        let items: Vec<_> = (0..50).map(|n| account.talk(&format!("v{n}"))).collect();
+        let harness = account.harness();
+        let cx = harness.context();
+        Intercom::write(&cx, Kind::Conversation, items)
+            .await
+            .unwrap();
+        cx.reported().await.unwrap();
+        assert!(harness.outcomes().iter().all(is_created));
+        // One more lists the attributes, for the ids of choices.
+        assert!(
+            harness.exchanges().len() <= 50 * 6 + 1,
+            "{}",
+            harness.exchanges().len()
+        );
     });
 }

@@ -3,7 +3,6 @@
 //! Making one that is there changes it and answers the same: so each is looked up first. What a company has no field for goes to
 //! data attributes; the rest is not lost, but exported: Intercom deletes no notes, and shows no company without people.
 
-
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
@@ -48,8 +47,14 @@ pub async fn by_marker(cx: &Context, marker: &str) -> Result<Option<Company>, Er
 pub fn facets(company: &Company) -> Vec<(String, String)> {
     let mut facets = vec![
         ("name".to_owned(), company.name.clone().unwrap_or_default()),
-        ("website".to_owned(), company.website.clone().unwrap_or_default()),
-        ("size".to_owned(), company.size.map(|n| n.to_string()).unwrap_or_default()),
+        (
+            "website".to_owned(),
+            company.website.clone().unwrap_or_default(),
+        ),
+        (
+            "size".to_owned(),
+            company.size.map(|n| n.to_string()).unwrap_or_default(),
+        ),
     ];
     for (name, value) in &company.custom_attributes {
         facets.push((format!("field {name}"), canonical(value)));
@@ -57,14 +62,17 @@ pub fn facets(company: &Company) -> Vec<(String, String)> {
     facets
 }
 
-/// Only what a request said.
-fn said(facets: Vec<(String, String)>, body: &Map<String, Value>) -> Vec<(String, String)> {
+/// Of the facets of a contact or company only what a request said.
+pub fn said(facets: Vec<(String, String)>, body: &Map<String, Value>) -> Vec<(String, String)> {
     let fields = body.get("custom_attributes").and_then(Value::as_object);
     let is_said = |name: &str| match name.strip_prefix("field ") {
         Some(field) => fields.is_some_and(|fields| fields.contains_key(field)),
         None => body.contains_key(name),
     };
-    facets.into_iter().filter(|(name, _)| is_said(name)).collect()
+    facets
+        .into_iter()
+        .filter(|(name, _)| is_said(name))
+        .collect()
 }
 
 struct Draft {
@@ -98,7 +106,11 @@ fn draft(cx: &Context, item: &Item, company: &types::Company) -> Draft {
         }
     };
     const EXPORTED: &str = "a company of Intercom has no place for it: in the export";
-    lost("company.domains", company.domains.len() > 1, "the first is the web page; in the export");
+    lost(
+        "company.domains",
+        company.domains.len() > 1,
+        "the first is the web page; in the export",
+    );
     lost("company.addresses", !company.addresses.is_empty(), EXPORTED);
     lost("company.locations", !company.locations.is_empty(), EXPORTED);
     lost("company.parent", company.parent.is_some(), EXPORTED);
@@ -112,7 +124,11 @@ fn draft(cx: &Context, item: &Item, company: &types::Company) -> Draft {
             Ok((name, value)) => {
                 fields.insert(name, value);
             }
-            Err(misfit) => losses.push(loss(format!("fields.{}", field.name), Fidelity::Lost, misfit.0)),
+            Err(misfit) => losses.push(loss(
+                format!("fields.{}", field.name),
+                Fidelity::Lost,
+                misfit.0,
+            )),
         }
     }
     Draft {
@@ -154,7 +170,10 @@ async fn make(cx: &Context, item: &Item, draft: Draft) -> Result<(), Error> {
     let mut body = draft.attributes.clone();
     let mut fields = draft.fields.clone();
     fields.insert(COMPANY_RUN.to_owned(), json!(cx.run()));
-    body.insert("company_id".to_owned(), json!(map::external_id(&item.marker)));
+    body.insert(
+        "company_id".to_owned(),
+        json!(map::external_id(&item.marker)),
+    );
     body.insert("custom_attributes".to_owned(), Value::Object(fields));
     let key = key(&item.key, "main", "create");
     let request = client::write(cx, "POST", "/companies", key)?.json(&body);

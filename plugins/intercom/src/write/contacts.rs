@@ -12,11 +12,11 @@ use transload_sdk::destination::{Item, MatchKey, MatchPolicy};
 use transload_sdk::effects::{effect, made, print, reject, report, status_of};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::customer_name;
+use transload_sdk::people::{customer_name, without_each_other};
 use transload_sdk::policy::{Found as There, canonical, doubt, holds, is_empty};
-use transload_sdk::types::{self, AddressChannel, Entity, Error, Fidelity, Field, Kind, Loss};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Fidelity, Kind, Loss};
 
-use super::companies::changes;
+use super::companies::{changes, said};
 use super::schema::{CONTACT_RUN, change};
 use super::{Changed, Creation, create, is_of_run, notes, unsettled};
 use crate::api::{Contact, Named};
@@ -45,7 +45,11 @@ pub async fn contacts(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         let draft = draft(cx, &state, item, customer);
         match item.certain() {
-            Some(candidate) => writer.update(item, draft, &candidate.target_id, false).await?,
+            Some(candidate) => {
+                writer
+                    .update(item, draft, &candidate.target_id, false)
+                    .await?
+            }
             None => writer.make(item, draft).await?,
         }
     }
@@ -71,7 +75,8 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn card(&self) -> Result<String, Error> {
         let entry = self.item.entry();
-        self.card.render(self.platform, self.item, entry, &self.losses)
+        self.card
+            .render(self.platform, self.item, entry, &self.losses)
     }
 
     /// The whole of a creation.
@@ -92,7 +97,8 @@ impl Draft<'_> {
         let email = email.as_str().unwrap_or_default();
         self.card.add("address of another contact too", email);
         let note = "another contact has this address: it stands on the source card";
-        self.losses.push(loss("customer.addresses", Fidelity::Converted, note));
+        self.losses
+            .push(loss("customer.addresses", Fidelity::Converted, note));
         true
     }
 }
@@ -148,12 +154,19 @@ fn draft<'a>(
     let mut set = |name: &str, value: Value| attributes.insert(name.to_owned(), value);
     set("name", json!(name));
     set("external_id", json!(map::external_id(&item.marker)));
-    if let Some(avatar) = customer.avatar_url.as_ref().filter(|url| url.starts_with("http")) {
+    if let Some(avatar) = customer
+        .avatar_url
+        .as_ref()
+        .filter(|url| url.starts_with("http"))
+    {
         set("avatar", json!(avatar));
     }
     // When they came, as far as Intercom lets it be said (Intercom facts §5).
     let came = customer.signed_up_at.or(head.created_at);
-    for (name, at) in [("signed_up_at", came), ("last_seen_at", customer.last_seen_at)] {
+    for (name, at) in [
+        ("signed_up_at", came),
+        ("last_seen_at", customer.last_seen_at),
+    ] {
         if let Some(at) = at.filter(|at| (0..=cx.now()).contains(at)) {
             set(name, json!(seconds(at)));
         }
@@ -199,20 +212,6 @@ fn one_of_each(
     kept
 }
 
-/// Custom fields, with a customer that one of them names as if he were not here yet: customers are made in an order that differs
-/// from run to run.
-fn without_each_other(fields: &[Field]) -> Vec<Field> {
-    let mut fields = fields.to_vec();
-    for field in &mut fields {
-        if let types::Value::Reference(one) = &mut field.value
-            && one.kind == Kind::Customer
-        {
-            one.target = None;
-        }
-    }
-    fields
-}
-
 // ---- fingerprint
 
 /// What of a contact is compared before an undo.
@@ -230,16 +229,6 @@ pub fn facets(contact: &Contact) -> Vec<(String, String)> {
         facets.push((format!("field {name}"), canonical(value)));
     }
     facets
-}
-
-/// Only what a request said.
-fn said(facets: Vec<(String, String)>, body: &Map<String, Value>) -> Vec<(String, String)> {
-    let fields = body.get("custom_attributes").and_then(Value::as_object);
-    let is_said = |name: &str| match name.strip_prefix("field ") {
-        Some(field) => fields.is_some_and(|fields| fields.contains_key(field)),
-        None => body.contains_key(name),
-    };
-    facets.into_iter().filter(|(name, _)| is_said(name)).collect()
 }
 
 /// A contact as the body of a change would say it: the picture by its address alone.
@@ -272,9 +261,8 @@ impl Writer<'_> {
             let key = key(&item.key, "main", &step);
             let request = client::write(self.cx, "POST", "/contacts", key)?.json(&body);
             let find = async || by_marker(self.cx, item).await;
-            let ours = |contact: &Contact| {
-                is_of_run(self.cx, &contact.custom_attributes, CONTACT_RUN)
-            };
+            let ours =
+                |contact: &Contact| is_of_run(self.cx, &contact.custom_attributes, CONTACT_RUN);
             let since = item.in_doubt_since.filter(|_| attempt == 0);
             match create(since, request, find, ours).await? {
                 Creation::There(contact, Some(proof), key) => {
@@ -342,7 +330,9 @@ impl Writer<'_> {
         body: &Map<String, Value>,
     ) -> Result<(), Error> {
         let mut effects = Vec::new();
-        let open = self.hang(item, &mut draft, &contact, &mut effects, true).await?;
+        let open = self
+            .hang(item, &mut draft, &contact, &mut effects, true)
+            .await?;
         let mut main = made("main", "contact", &contact.id, Some(proof), key);
         main.fingerprint = Some(print(&said(facets(&contact), body)));
         main.url = self.page(&contact.id);
@@ -358,7 +348,8 @@ impl Writer<'_> {
 
     fn page(&self, id: &str) -> Option<String> {
         let workspace = &self.state.workspace;
-        let page = format!("https://app.intercom.com/a/apps/{workspace}/users/{id}/all-conversations");
+        let page =
+            format!("https://app.intercom.com/a/apps/{workspace}/users/{id}/all-conversations");
         (!workspace.is_empty()).then_some(page)
     }
 
@@ -372,8 +363,20 @@ impl Writer<'_> {
         is_new: bool,
     ) -> Result<Option<&'static str>, Error> {
         let hangs = [
-            ("companies", "company", "contact_company", draft.companies.clone(), &contact.companies),
-            ("tags", "tag", "contact_tag", draft.tags.clone(), &contact.tags),
+            (
+                "companies",
+                "company",
+                "contact_company",
+                draft.companies.clone(),
+                &contact.companies,
+            ),
+            (
+                "tags",
+                "tag",
+                "contact_tag",
+                draft.tags.clone(),
+                &contact.tags,
+            ),
         ];
         for (list, part, kind, wanted, there) in hangs {
             for id in wanted {
@@ -396,14 +399,25 @@ impl Writer<'_> {
                 match done {
                     Changed::Done((), key) => effects.push(Effect {
                         // It was missing right before, in this unit (rule D-4).
-                        ..made(&part, kind, format!("{}/{id}", contact.id), Some(Proof::AbsentBefore), key)
+                        ..made(
+                            &part,
+                            kind,
+                            format!("{}/{id}", contact.id),
+                            Some(Proof::AbsentBefore),
+                            key,
+                        )
                     }),
                     Changed::Refused(_) => {
-                        let field = format!("customer.{}", if list == "tags" { "tags" } else { "company" });
+                        let field = format!(
+                            "customer.{}",
+                            if list == "tags" { "tags" } else { "company" }
+                        );
                         let note = "Intercom did not hang it on the contact: it is gone, or there are too many";
                         draft.losses.push(loss(field, Fidelity::Lost, note));
                     }
-                    Changed::Unknown => return Ok(Some("what hangs on a contact was not answered")),
+                    Changed::Unknown => {
+                        return Ok(Some("what hangs on a contact was not answered"));
+                    }
                 }
             }
         }
@@ -471,7 +485,9 @@ impl Writer<'_> {
             }),
             client::Sent::Refused(refusal) => Err(refusal.rejection()),
             client::Sent::Doubt(_) => {
-                return Err(Error::Transient("an unarchiving was not answered".to_owned()));
+                return Err(Error::Transient(
+                    "an unarchiving was not answered".to_owned(),
+                ));
             }
         })
     }
@@ -504,7 +520,11 @@ impl Writer<'_> {
             let note = "the contact that is there was left as it is";
             draft.losses.push(loss("customer", Fidelity::Lost, note));
             effects.push(main);
-            let status = if archived { Status::Updated } else { Status::Matched };
+            let status = if archived {
+                Status::Updated
+            } else {
+                Status::Matched
+            };
             report(self.cx, item, status, effects, draft.losses);
             return Ok(());
         }
@@ -549,7 +569,9 @@ impl Writer<'_> {
             }
         }
         main.url = self.page(id);
-        let open = self.hang(item, &mut draft, &before, &mut effects, false).await?;
+        let open = self
+            .hang(item, &mut draft, &before, &mut effects, false)
+            .await?;
         let changed = main.action == Action::Updated || !effects.is_empty();
         let status = match open {
             Some(why) => Status::Unsettled(why.to_owned()),

@@ -13,7 +13,7 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, Thread};
 use transload_sdk::effects::{changed, effect, made, print, reject, report};
-use transload_sdk::http::{self, OperationKey, Refusal as _, RequestBuilder, Reply, key};
+use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, key};
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::thread::{is_spam, stored_texts, thread_of, updated_at};
 use transload_sdk::types::{Error, Fidelity, Loss};
@@ -198,8 +198,7 @@ impl Loader<'_> {
         part: &str,
         chunk: &Chunk,
     ) -> Result<Result<There, Option<Refusal>>, Error> {
-        let is_it = |effect: &&Effect| effect.target_kind == "conversation" && effect.part == part;
-        if let Some(prior) = item.prior.iter().find(is_it)
+        if let Some(prior) = item.prior_part("conversation", part)
             && let Some(conversation) = whole(self.cx, &prior.target_id).await?
         {
             return Ok(Ok(There {
@@ -219,7 +218,9 @@ impl Loader<'_> {
         let read = |reply: &Reply| {
             let opened: Opened = reply.json()?;
             if opened.conversation_id.is_empty() {
-                return Err(Error::Bug("a conversation was begun that has no number".to_owned()));
+                return Err(Error::Bug(
+                    "a conversation was begun that has no number".to_owned(),
+                ));
             }
             Ok(Conversation {
                 id: opened.conversation_id,
@@ -250,7 +251,11 @@ impl Loader<'_> {
             return Ok(match made {
                 Creation::There(conversation, proof, key) => {
                     let (id, is_new) = (conversation.id.clone(), proof == Some(Proof::Fresh));
-                    let shown = if is_new { None } else { whole(self.cx, &id).await? };
+                    let shown = if is_new {
+                        None
+                    } else {
+                        whole(self.cx, &id).await?
+                    };
                     let matched = effect(part, "conversation", &id, Action::Matched);
                     Ok(There {
                         conversation: shown.unwrap_or(conversation),
@@ -307,7 +312,10 @@ impl Loader<'_> {
     // ---- what is in it
 
     /// Makes a conversation what it is to be; its own effect.
-    #[allow(clippy::too_many_arguments, reason = "one thread's work, told apart from its beginning")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one thread's work, told apart from its beginning"
+    )]
     async fn fill(
         &self,
         item: &Item,
@@ -327,7 +335,11 @@ impl Loader<'_> {
         let mut work = Work {
             loader: self,
             item,
-            of: if part == "main" { String::new() } else { format!("{part}/") },
+            of: if part == "main" {
+                String::new()
+            } else {
+                format!("{part}/")
+            },
             is_new: proof.is_some(),
             doings,
         };
@@ -364,7 +376,8 @@ impl Loader<'_> {
         }
         // A reply opens what is closed: the state comes last (Intercom facts §8.2).
         let end = if is_last { &mapped.end } else { &End::Closed };
-        let may = work.is_new || (old.as_ref().is_some_and(|old| old.fingerprint.is_some()) && !touched);
+        let may =
+            work.is_new || (old.as_ref().is_some_and(|old| old.fingerprint.is_some()) && !touched);
         if may && work.doings.open.is_none() {
             work.end(&mut now, end).await?;
         }
@@ -375,7 +388,9 @@ impl Loader<'_> {
         let key = key.unwrap_or_else(|| http::key(&item.key, part, "create"));
         let mut main = made(part, "conversation", id, proof, key);
         let facets = thread::sent_facets(mapped, &stamp, thread::facets(&now));
-        let facets = facets.into_iter().filter(|(name, _)| is_last || name != "title");
+        let facets = facets
+            .into_iter()
+            .filter(|(name, _)| is_last || name != "title");
         main.fingerprint = Some(print(&facets.collect::<Vec<_>>()));
         Ok(main)
     }
@@ -395,7 +410,10 @@ impl Loader<'_> {
         let of = |(name, value): (&String, &Value)| {
             let label = value.as_str().map(str::to_owned);
             let id = label.and_then(|label| lists.as_ref()?.get(&(name.clone(), label)));
-            (name.clone(), id.map_or_else(|| value.clone(), |id| json!(id)))
+            (
+                name.clone(),
+                id.map_or_else(|| value.clone(), |id| json!(id)),
+            )
         };
         Ok(values.iter().map(of).collect())
     }
@@ -442,7 +460,10 @@ impl Work<'_, '_, '_> {
         let full = mapped.stamp(chunk, true);
         let tries = [
             ("stamp", full.clone()),
-            ("stamp-ids", self.loader.by_id(&full).await.unwrap_or_default()),
+            (
+                "stamp-ids",
+                self.loader.by_id(&full).await.unwrap_or_default(),
+            ),
             ("stamp-bare", mapped.stamp(chunk, false)),
         ];
         for (at, (part, values)) in tries.into_iter().enumerate() {
@@ -464,7 +485,8 @@ impl Work<'_, '_, '_> {
                 Changed::Done(conversation, key) => {
                     *now = conversation;
                     if is_last && !mapped.fields.is_empty() {
-                        let note = "Intercom did not take the values of a conversation's attributes";
+                        let note =
+                            "Intercom did not take the values of a conversation's attributes";
                         self.lost("conversation.fields", Fidelity::Lost, note);
                     }
                     let target = now.id.clone();
@@ -492,7 +514,8 @@ impl Work<'_, '_, '_> {
             if now.contacts.contacts.iter().any(|one| one.id == *guest) {
                 continue;
             }
-            let body = json!({"admin_id": self.loader.state.me, "customer": {"intercom_user_id": guest}});
+            let body =
+                json!({"admin_id": self.loader.state.me, "customer": {"intercom_user_id": guest}});
             let part = format!("guest:{guest}");
             let path = format!("/conversations/{}/customers", now.id);
             let request = |step: &str| {
@@ -547,9 +570,7 @@ impl Work<'_, '_, '_> {
             }
         }
         if !files.is_empty() {
-            let one = |file: &&FileDraft| {
-                json!({"content_type": file.content.media_type, "name": file.name, "data": null})
-            };
+            let one = |file: &&FileDraft| json!({"content_type": file.content.media_type, "name": file.name, "data": null});
             set("attachment_files", files.iter().map(one).collect());
         }
         let path = format!("/conversations/{}/reply", now.id);
@@ -589,7 +610,11 @@ impl Work<'_, '_, '_> {
                 Creation::There(conversation, proof, key) => {
                     // It was missing right before, in this unit (rule D-4).
                     let proof = proof.or(Some(Proof::AbsentBefore));
-                    let found = conversation.parts().iter().rev().find(|there| draft.is(there));
+                    let found = conversation
+                        .parts()
+                        .iter()
+                        .rev()
+                        .find(|there| draft.is(there));
                     let id = found.map(|part| part.id.clone()).unwrap_or_default();
                     let target = format!("{}/{id}", conversation.id);
                     let part = format!("{}{}", self.of, draft.name);
@@ -601,7 +626,10 @@ impl Work<'_, '_, '_> {
                 }
                 Creation::Refused(refusal) => {
                     let refusal: Refusal = refusal;
-                    let largest = files.iter().enumerate().max_by_key(|(_, file)| file.content.size);
+                    let largest = files
+                        .iter()
+                        .enumerate()
+                        .max_by_key(|(_, file)| file.content.size);
                     let Some((at, _)) = largest else {
                         let note = "a message was refused: it is missing";
                         self.lost("conversation.messages", Fidelity::Lost, note);
@@ -613,7 +641,8 @@ impl Work<'_, '_, '_> {
                     match &file.head {
                         Some(head) => self.doings.refused.extend(self.item.refused(head, why)),
                         None => {
-                            let note = "Intercom refused the file with the markup of a contact's text";
+                            let note =
+                                "Intercom refused the file with the markup of a contact's text";
                             self.lost("message.html", Fidelity::Lost, note);
                         }
                     }
@@ -643,7 +672,12 @@ impl Work<'_, '_, '_> {
             };
             let find = async || {
                 let shown = whole(cx, &now.id).await?.unwrap_or_default();
-                Ok(shown.tags.tags.iter().any(|one| one.id == *tag).then_some(()))
+                Ok(shown
+                    .tags
+                    .tags
+                    .iter()
+                    .any(|one| one.id == *tag)
+                    .then_some(()))
             };
             match change(cx, request, |_| Ok(()), find, |()| true).await? {
                 Changed::Done((), key) => {
@@ -665,18 +699,18 @@ impl Work<'_, '_, '_> {
 
     async fn assign(&mut self, mapped: &Mapped, now: &mut Conversation) -> Result<(), Error> {
         let me = self.loader.state.me.clone();
-        let to = |kind: &str, id: &String| {
-            json!({"message_type": "assignment", "type": kind, "admin_id": me, "assignee_id": id})
-        };
+        let to = |kind: &str, id: &String| json!({"message_type": "assignment", "type": kind, "admin_id": me, "assignee_id": id});
         if let Some(team) = &mapped.team {
             let is_done = |one: &Conversation| one.team_assignee_id == *team;
             let body = to("team", team);
-            self.manage(now, "team", &body, is_done, "conversation.teams").await?;
+            self.manage(now, "team", &body, is_done, "conversation.teams")
+                .await?;
         }
         if let Some(admin) = &mapped.admin {
             let is_done = |one: &Conversation| one.admin_assignee_id == *admin;
             let body = to("admin", admin);
-            self.manage(now, "admin", &body, is_done, "conversation.assignees").await?;
+            self.manage(now, "admin", &body, is_done, "conversation.assignees")
+                .await?;
         }
         Ok(())
     }
@@ -695,7 +729,8 @@ impl Work<'_, '_, '_> {
             End::Snoozed(until) => one.state == "snoozed" && one.snoozed_until == Some(*until),
             other => one.state == other.state(),
         };
-        self.manage(now, "state", &body, is_done, "conversation.status").await
+        self.manage(now, "state", &body, is_done, "conversation.status")
+            .await
     }
 
     /// Changes who is in charge, or the state. Sent twice it would be two parts: so it is looked at before and after.
@@ -740,7 +775,9 @@ impl Work<'_, '_, '_> {
                     self.lost(field, Fidelity::Lost, note);
                 }
             }
-            Changed::Unknown => self.doings.open = Some("a change of a conversation was not answered"),
+            Changed::Unknown => {
+                self.doings.open = Some("a change of a conversation was not answered")
+            }
         }
         Ok(())
     }
@@ -766,4 +803,3 @@ pub fn part_facets(part: &Part) -> Vec<(String, String)> {
         ("author".to_owned(), part.author.id.clone()),
     ]
 }
-

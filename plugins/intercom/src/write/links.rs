@@ -48,7 +48,12 @@ pub async fn text_of(cx: &Context, of_contact: bool, id: &str) -> Result<Option<
         let found = conversations::whole(cx, id).await?;
         found.map(|conversation| conversation.custom_attributes)
     };
-    Ok(values.map(|values| values.get(attribute(of_contact)).cloned().unwrap_or_default()))
+    Ok(values.map(|values| {
+        values
+            .get(attribute(of_contact))
+            .cloned()
+            .unwrap_or_default()
+    }))
 }
 
 /// Links of records.
@@ -87,7 +92,11 @@ async fn write(
     wanted: &Change,
     first: &str,
 ) -> Result<Written, Error> {
-    let text = wanted.becomes.get(Record::TEXT).cloned().unwrap_or_default();
+    let text = wanted
+        .becomes
+        .get(Record::TEXT)
+        .cloned()
+        .unwrap_or_default();
     let body = record.body(&text);
     let path = path(record.of_contact, &record.id);
     let part = format!("links:{}:{first}", record.id);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
-use transload_sdk::policy::{Found as There, doubt};
+use transload_sdk::policy::{Found as There, doubt, match_results};
 use transload_sdk::types::{Entity, Error, Kind};
 
 use super::{contacts, people};
@@ -37,11 +37,7 @@ pub async fn match_items(
         Kind::Agent => agents(cx, items).await?,
         _ => Found::new(),
     };
-    let result = |item: &Item| MatchResult {
-        item: item.key.clone(),
-        candidates: candidates.get(&item.key).cloned().unwrap_or_default(),
-    };
-    Ok(items.iter().map(result).collect())
+    Ok(match_results(items, &candidates))
 }
 
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
@@ -72,7 +68,12 @@ fn keys(item: &Item) -> Vec<(MatchKey, &'static str, String)> {
     };
     let marker = map::external_id(&item.marker);
     let mut keys = vec![(MatchKey::Marker, "external_id", marker)];
-    let own = item.entry().head.external_id.iter().chain(&customer.external_ids);
+    let own = item
+        .entry()
+        .head
+        .external_id
+        .iter()
+        .chain(&customer.external_ids);
     for id in own.filter(|id| !id.trim().is_empty() && id.chars().count() <= map::TEXT_CHARS) {
         if !keys.iter().any(|(_, _, other)| other == id) {
             keys.push((MatchKey::ExternalId, "external_id", id.clone()));
@@ -89,8 +90,7 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let mut open: Vec<&Item> = Vec::new();
     for item in items {
         // What an earlier run made is known by its id.
-        let is_main = |e: &&transload_sdk::ledger::Effect| e.target_kind == "contact" && e.part == "main";
-        match item.prior.iter().find(is_main) {
+        match item.prior_part("contact", "main") {
             Some(effect) => match client::contact(cx, &effect.target_id).await? {
                 Looked::There(contact) => add(cx, &mut found, item, &contact, MatchKey::Marker),
                 Looked::Gone | Looked::Merged => open.push(item),
@@ -100,7 +100,11 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     }
     let mut wanted: Vec<(&'static str, String)> = Vec::new();
     for item in &open {
-        wanted.extend(keys(item).into_iter().map(|(_, field, value)| (field, value)));
+        wanted.extend(
+            keys(item)
+                .into_iter()
+                .map(|(_, field, value)| (field, value)),
+        );
     }
     wanted.sort();
     wanted.dedup();
@@ -113,7 +117,8 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
                     "email" => &contact.email,
                     _ => &contact.phone,
                 };
-                held.as_ref().is_some_and(|held| held.eq_ignore_ascii_case(&value))
+                held.as_ref()
+                    .is_some_and(|held| held.eq_ignore_ascii_case(&value))
             };
             let of_key: Vec<&Contact> = there.iter().filter(same).collect();
             for contact in &of_key {
@@ -136,7 +141,10 @@ async fn search(cx: &Context, wanted: &[(&'static str, String)]) -> Result<Vec<C
             let values: Vec<Value> = values.map(|(_, value)| json!(value)).collect();
             (!values.is_empty()).then(|| filter(field, "IN", values))
         };
-        let filters: Vec<Value> = ["external_id", "email", "phone"].into_iter().filter_map(of).collect();
+        let filters: Vec<Value> = ["external_id", "email", "phone"]
+            .into_iter()
+            .filter_map(of)
+            .collect();
         all.extend(client::search::<Contact>(cx, "contacts", &group("OR", filters)).await?);
     }
     all.sort_by_key(|contact| (contact.role != "user", contact.id.clone()));
@@ -146,7 +154,10 @@ async fn search(cx: &Context, wanted: &[(&'static str, String)]) -> Result<Vec<C
 
 fn add(cx: &Context, found: &mut Found, item: &Item, contact: &Contact, by: MatchKey) {
     let list = found.entry(item.key.clone()).or_default();
-    if list.iter().any(|candidate| candidate.target_id == contact.id) {
+    if list
+        .iter()
+        .any(|candidate| candidate.target_id == contact.id)
+    {
         return;
     }
     let there = There {

@@ -14,7 +14,9 @@ use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{lead, with_lead};
 use transload_sdk::time;
-use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Kind, Loss, ObjectType, Reference};
+use transload_sdk::types::{
+    CustomObject, Entity, Error, Fidelity, Kind, Loss, ObjectType, Reference,
+};
 use transload_sdk::words;
 
 use super::conversations::{part_facets, whole};
@@ -92,7 +94,9 @@ struct Draft<'a> {
 /// What of a record is compared before an undo.
 pub fn facets(instance: &Instance) -> Vec<(String, String)> {
     let values = instance.custom_attributes.iter();
-    values.map(|(name, value)| (format!("field {name}"), canonical(value))).collect()
+    values
+        .map(|(name, value)| (format!("field {name}"), canonical(value)))
+        .collect()
 }
 
 /// Records of custom objects.
@@ -211,15 +215,26 @@ async fn as_instance<'a>(
     let mut own = Map::new();
     let mut set = |name: &str, value: Value| own.insert(name.to_owned(), value);
     for field in &head.fields {
-        set(&map::attribute_name(&field.name), json!(words.value(&field.value)));
+        set(
+            &map::attribute_name(&field.name),
+            json!(words.value(&field.value)),
+        );
     }
-    let (title, run, card) = (json!(draft.object.title), json!(cx.run()), json!(draft.card));
+    let (title, run, card) = (
+        json!(draft.object.title),
+        json!(cx.run()),
+        json!(draft.card),
+    );
     let ours = [(TITLE, title), (RUN, run), (CARD, card)];
     for (name, value) in ours.clone() {
         set(name, value);
     }
     let bare: Map<String, Value> = ours.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-    let tries = [("create", own), ("create-card", bare), ("create-bare", Map::new())];
+    let tries = [
+        ("create", own),
+        ("create-card", bare),
+        ("create-bare", Map::new()),
+    ];
     let mut refusal = None;
     for (step, values) in tries {
         let body = json!({
@@ -252,11 +267,15 @@ async fn as_instance<'a>(
                 main.fingerprint = Some(print(&facets(&instance)));
                 if step != "create" && !head.fields.is_empty() {
                     let note = "the type lacks one of its attributes: on the source card of the record, where it has one";
-                    draft.losses.push(loss("custom-object.fields", Fidelity::Converted, note));
+                    draft
+                        .losses
+                        .push(loss("custom-object.fields", Fidelity::Converted, note));
                 }
                 if step == "create-bare" {
                     let note = "the type has no attributes `title`, `source_card` and `transload_run`: the rest is in the export of the source";
-                    draft.losses.push(loss("custom-object", Fidelity::Lost, note));
+                    draft
+                        .losses
+                        .push(loss("custom-object", Fidelity::Lost, note));
                 }
                 report(cx, item, status_of(main.action), vec![main], draft.losses);
                 return Ok(None);
@@ -270,7 +289,9 @@ async fn as_instance<'a>(
             }
         }
     }
-    let error = refusal.map_or(Error::Bug("no refusal".to_owned()), |refused| refused.rejection());
+    let error = refusal.map_or(Error::Bug("no refusal".to_owned()), |refused| {
+        refused.rejection()
+    });
     reject(cx, item, error);
     Ok(None)
 }
@@ -278,10 +299,19 @@ async fn as_instance<'a>(
 /// What puts a record's values back: what was not there is null.
 fn put_back(before: &Instance, after: &Instance) -> Value {
     let of = |name: &String| {
-        let was = before.custom_attributes.get(name).cloned().unwrap_or_default();
+        let was = before
+            .custom_attributes
+            .get(name)
+            .cloned()
+            .unwrap_or_default();
         (name.clone(), was)
     };
-    after.custom_attributes.keys().map(of).collect::<Map<_, _>>().into()
+    after
+        .custom_attributes
+        .keys()
+        .map(of)
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// A note on the conversation.
@@ -295,8 +325,17 @@ async fn on_conversation(
     let mark = format!("record {}; run {}", item.marker, cx.run());
     let said = format!("{} {}", draft.object.object_type, draft.object.title);
     let text = with_lead(lead(&[said, mark.clone()]).as_deref(), &draft.card);
-    if let Some(prior) = item.prior.iter().find(|e| e.target_kind == "conversation_part") {
-        let main = effect("main", "conversation_part", &prior.target_id, Action::Matched);
+    if let Some(prior) = item
+        .prior
+        .iter()
+        .find(|e| e.target_kind == "conversation_part")
+    {
+        let main = effect(
+            "main",
+            "conversation_part",
+            &prior.target_id,
+            Action::Matched,
+        );
         report(cx, item, Status::Matched, vec![main], draft.losses);
         return Ok(());
     }
@@ -304,7 +343,11 @@ async fn on_conversation(
         "message_type": "note", "type": "admin", "admin_id": state.me, "body": html_of(&text),
         "skip_notifications": true,
     });
-    let at = item.entry().head.created_at.map(|at| seconds(map::past(at, cx.now())));
+    let at = item
+        .entry()
+        .head
+        .created_at
+        .map(|at| seconds(map::past(at, cx.now())));
     if let (Some(at), Some(body)) = (at, body.as_object_mut()) {
         body.insert("created_at".to_owned(), json!(at));
     }

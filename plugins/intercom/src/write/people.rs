@@ -71,12 +71,16 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let note = "admins of Intercom have no attributes";
             loss(format!("fields.{}", field.name), Fidelity::Lost, note)
         }));
-        let found = agent.email.as_deref().and_then(|email| by_email(&admins, email));
+        let found = agent
+            .email
+            .as_deref()
+            .and_then(|email| by_email(&admins, email));
         let existing = item.certain().map(|candidate| candidate.target_id.clone());
         let main = match existing.or_else(|| found.map(|admin| admin.id.clone())) {
             Some(id) => effect("main", "admin", id, Action::Matched),
             None => {
-                let note = "no admin with this address: a stand-in writes for them and texts name them";
+                let note =
+                    "no admin with this address: a stand-in writes for them and texts name them";
                 losses.push(loss("agent", Fidelity::Converted, note));
                 let name = match agent.name.trim() {
                     "" => head.id.as_str(),
@@ -116,7 +120,8 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 report(cx, item, Status::Matched, vec![main], losses);
             }
             None => {
-                let note = "no API makes a team: on the source card of its conversations, and exported";
+                let note =
+                    "no API makes a team: on the source card of its conversations, and exported";
                 losses.push(loss("team", Fidelity::Converted, note));
                 let status = Status::Exported(exported_as(&Kind::Team));
                 report(cx, item, status, Vec::new(), losses);

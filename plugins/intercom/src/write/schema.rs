@@ -189,7 +189,10 @@ impl Shelf {
             };
             return Ok(Placed::At(Box::new(found.clone()), Box::new(effect)));
         }
-        let archived = shelf.iter().find(|one| one.archived && is_ours(one)).cloned();
+        let archived = shelf
+            .iter()
+            .find(|one| one.archived && is_ours(one))
+            .cloned();
         if let Some(archived) = archived.filter(|_| model != Model::Conversation) {
             return self.bring_back(cx, (item, part), model, archived).await;
         }
@@ -199,9 +202,13 @@ impl Shelf {
             let mut same = shelf.iter().filter(same);
             same.any(|one| model != Model::Conversation || !one.archived)
         };
-        let free = wanted.names.iter().find(|name| !name.is_empty() && !taken(name));
+        let free = wanted
+            .names
+            .iter()
+            .find(|name| !name.is_empty() && !taken(name));
         let Some(name) = free else {
-            let error = Error::Conflict("an attribute of this name and another type is there".to_owned());
+            let error =
+                Error::Conflict("an attribute of this name and another type is there".to_owned());
             return Ok(Placed::No(Status::Rejected(error), REFUSED));
         };
         let words = wanted.description.map(|words| format!("{words}\n"));
@@ -276,7 +283,10 @@ impl Shelf {
                 let all = attributes(cx, false).await?;
                 Ok(all.into_iter().find(|one| one.id == archived.id))
             };
-            change(cx, request, Reply::json, find, |one: &Attribute| !one.archived).await?
+            change(cx, request, Reply::json, find, |one: &Attribute| {
+                !one.archived
+            })
+            .await?
         };
         Ok(match done {
             Changed::Done(_, key) => {
@@ -294,9 +304,7 @@ impl Shelf {
                 self.data.push(attribute.clone());
                 Placed::At(Box::new(attribute), Box::new(effect))
             }
-            Changed::Refused(refusal) => {
-                Placed::No(Status::Rejected(refusal.rejection()), REFUSED)
-            }
+            Changed::Refused(refusal) => Placed::No(Status::Rejected(refusal.rejection()), REFUSED),
             Changed::Unknown => {
                 let why = "an attribute that was not answered".to_owned();
                 Placed::No(Status::Unsettled(why), "whether it is there is not known")
@@ -369,7 +377,11 @@ async fn one_field(
     };
     let label = map::attribute_name(&definition.label);
     let name = map::attribute_name(&definition.name);
-    let first = if label.is_empty() { name.clone() } else { label };
+    let first = if label.is_empty() {
+        name.clone()
+    } else {
+        label
+    };
     let digest = transload_sdk::effects::short_hash(&item.marker);
     let others = [
         name,
@@ -431,7 +443,11 @@ fn conversions(definition: &FieldDefinition, holds: Holds) -> Vec<Loss> {
     let is_text = matches!(definition.field_type, FieldType::Text | FieldType::LongText);
     if holds == Holds::Text && !is_text {
         let note = "Intercom has no such type: a text";
-        losses.push(loss("field-definition.field-type", Fidelity::Converted, note));
+        losses.push(loss(
+            "field-definition.field-type",
+            Fidelity::Converted,
+            note,
+        ));
     }
     losses
 }
@@ -468,7 +484,11 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         let mut losses = Vec::new();
         if tag.color.is_some() {
-            losses.push(loss("tag.color", Fidelity::Lost, "tags of Intercom have no color"));
+            losses.push(loss(
+                "tag.color",
+                Fidelity::Lost,
+                "tags of Intercom have no color",
+            ));
         }
         let (mut name, is_cut) = map::cut(tag.name.trim(), map::TEXT_CHARS);
         if is_cut {
