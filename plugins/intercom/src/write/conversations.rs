@@ -458,16 +458,13 @@ impl Work<'_, '_, '_> {
         let cx = self.loader.cx;
         let path = format!("/conversations/{}", now.id);
         let full = mapped.stamp(chunk, true);
-        let tries = [
-            ("stamp", full.clone()),
-            (
-                "stamp-ids",
-                self.loader.by_id(&full).await.unwrap_or_default(),
-            ),
-            ("stamp-bare", mapped.stamp(chunk, false)),
-        ];
-        for (at, (part, values)) in tries.into_iter().enumerate() {
+        for (at, part) in ["stamp", "stamp-ids", "stamp-bare"].into_iter().enumerate() {
             let is_last = at == 2;
+            let values = match at {
+                0 => full.clone(),
+                1 => self.loader.by_id(&full).await?,
+                _ => mapped.stamp(chunk, false),
+            };
             if at == 1 && values == full {
                 continue;
             }
