@@ -8,6 +8,7 @@
 //! * [`freshdesk`] is a destination.
 //! * [`gorgias`] is a destination.
 //! * [`hubspot`] is a destination, an account with Service Hub.
+//! * [`intercom`] is a destination.
 //! * [`kustomer`] is a source: a seeded world of conversations that can be read and searched.
 //! * [`salesforce`] is a destination, an org with Service Cloud.
 //! * [`zendesk`] is a destination.
@@ -19,6 +20,7 @@ pub mod common;
 pub mod freshdesk;
 pub mod gorgias;
 pub mod hubspot;
+pub mod intercom;
 pub mod kustomer;
 pub mod salesforce;
 pub mod zendesk;

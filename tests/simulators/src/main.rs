@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use transload_simulators::common::{Clock, Faults, Harness, Started};
-use transload_simulators::{freshdesk, gorgias, hubspot, kustomer, salesforce, zendesk};
+use transload_simulators::{freshdesk, gorgias, hubspot, intercom, kustomer, salesforce, zendesk};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
 #[derive(Parser)]
@@ -23,6 +23,8 @@ enum Platform {
     Gorgias(Common),
     /// A HubSpot account with Service Hub to write to.
     Hubspot(Common),
+    /// An Intercom workspace to write to.
+    Intercom(Common),
     /// A Kustomer organisation to read from.
     Kustomer(Common),
     /// A Salesforce org with Service Cloud to write to.
@@ -80,6 +82,14 @@ async fn main() -> anyhow::Result<()> {
             let simulator = hubspot::Simulator::new(hubspot::Config {
                 seed: common.seed,
                 ..hubspot::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+        Platform::Intercom(common) => {
+            let simulator = intercom::Simulator::new(intercom::Config {
+                seed: common.seed,
+                ..intercom::Config::default()
             });
             prepare(simulator.harness(), &common)?;
             announce(simulator.serve(common.port).await?, &common).await

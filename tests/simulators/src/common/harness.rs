@@ -13,7 +13,8 @@ use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode, request};
 use axum::middleware::{Next, from_fn_with_state};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use tower::ServiceExt;
 
 use super::recorder::{BODY_CAP, keeps, length, redacted};
@@ -299,22 +300,35 @@ async fn copy(headers: &axum::http::HeaderMap, body: Body) -> (RecordedBody, Bod
             body,
         );
     }
-    match to_bytes(body, BODY_CAP).await {
-        Ok(bytes) => {
-            let length = Some(bytes.len() as u64);
-            (
-                RecordedBody {
-                    bytes: Some(bytes.clone()),
-                    length,
-                },
-                Body::from(bytes),
-            )
+    let mut stream = body.into_data_stream();
+    let (mut chunks, mut size) = (Vec::new(), 0_usize);
+    while let Some(chunk) = stream.next().await {
+        let failed = chunk.is_err();
+        size += chunk.as_ref().map_or(0, Bytes::len);
+        chunks.push(chunk);
+        // What breaks off, or is too long to be kept, passes as it comes.
+        if failed || size > BODY_CAP {
+            let rest = futures::stream::iter(chunks).chain(stream);
+            return (RecordedBody::default(), Body::from_stream(rest));
         }
-        Err(error) => (
-            RecordedBody::default(),
-            Body::from_stream(futures::stream::iter([Err::<Bytes, _>(error)])),
-        ),
     }
+    let bytes = match chunks.as_slice() {
+        [Ok(only)] => only.clone(),
+        _ => {
+            let mut bytes = BytesMut::with_capacity(size);
+            for chunk in chunks.iter().flatten() {
+                bytes.extend_from_slice(chunk);
+            }
+            bytes.freeze()
+        }
+    };
+    (
+        RecordedBody {
+            bytes: Some(bytes.clone()),
+            length: Some(size as u64),
+        },
+        Body::from(bytes),
+    )
 }
 
 async fn play_faults(

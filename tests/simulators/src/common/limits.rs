@@ -2,8 +2,9 @@
 //!
 //! A rule has a name, a number of calls and a window; each key of a rule (an account, a ticket, …) has a window of its
 //! own, which opens with the first call and ends `window_ms` later. A rule may be a bucket instead, which leaks all the
-//! time, as many calls in `window_ms` as it holds; or roll, and look at the last `window_ms` of every moment. Windows are
-//! judged by the simulator's [`Clock`]. One switch turns all limits off, for benches.
+//! time, as many calls in `window_ms` as it holds; or roll, and look at the last `window_ms` of every moment; or be aligned,
+//! its windows beginning at whole multiples of `window_ms` since the epoch. Windows are judged by the simulator's
+//! [`Clock`]. One switch turns all limits off, for benches.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -39,6 +40,7 @@ enum Shape {
     Window,
     Bucket,
     Rolling,
+    Aligned,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +68,15 @@ impl Window {
         }
     }
 
+    /// A new one for a call that comes now.
+    fn new(rule: Rule, now: i64) -> Self {
+        let start_ms = match rule.shape {
+            Shape::Aligned => now - now.rem_euclid(rule.window_ms.max(1)),
+            _ => now,
+        };
+        Self::opened(start_ms, rule.burden)
+    }
+
     /// Lets go of what has left the window.
     fn roll(&mut self, rule: Rule, now: i64) {
         if rule.shape == Shape::Rolling {
@@ -78,7 +89,7 @@ impl Window {
             }
             self.start_ms = self.calls.front().map_or(now, |(at, _)| *at);
         } else if now >= self.start_ms + rule.window_ms || now < self.start_ms {
-            *self = Self::opened(now, rule.burden);
+            *self = Self::new(rule, now);
         }
     }
 }
@@ -128,6 +139,11 @@ impl RateLimits {
     /// Sets or replaces a rule: `limit` calls in any `window_ms`.
     pub fn rolling_rule(&self, name: &str, limit: u64, window_ms: i64) {
         self.set(name, limit, window_ms, Shape::Rolling);
+    }
+
+    /// Sets or replaces a rule: `limit` calls in each window, the windows being those of the wall clock.
+    pub fn aligned(&self, name: &str, limit: u64, window_ms: i64) {
+        self.set(name, limit, window_ms, Shape::Aligned);
     }
 
     fn set(&self, name: &str, limit: u64, window_ms: i64, shape: Shape) {
@@ -193,7 +209,7 @@ impl RateLimits {
         let window = inner
             .windows
             .entry((name.to_owned(), key.to_owned()))
-            .or_insert_with(|| Window::opened(now, rule.burden));
+            .or_insert_with(|| Window::new(rule, now));
         window.roll(rule, now);
         let allowed = off || window.used + cost <= rule.limit;
         if allowed {
@@ -297,6 +313,17 @@ mod tests {
         assert!(!limits.take("all", "key", 1).allowed);
         clock.advance(9_000);
         assert_eq!(limits.take("all", "key", 1).remaining, 0);
+    }
+
+    #[test]
+    fn an_aligned_window_ends_at_the_clocks_own_mark() {
+        let clock = Clock::at(17_000);
+        let limits = RateLimits::new(clock.clone());
+        limits.aligned("all", 1, 10_000);
+        assert_eq!(limits.take("all", "org", 1).reset_ms, 20_000);
+        assert!(!limits.take("all", "org", 1).allowed);
+        clock.advance(3_000);
+        assert!(limits.take("all", "org", 1).allowed);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Every request and its answer, for assertions and contract checks.
 //!
 //! JSON and text bodies are kept whole up to a limit; other bodies (files) are only measured by their
-//! `Content-Length`. Credentials are never kept. The number of records is capped, oldest dropped first, and the whole
-//! recorder can be turned off for benches.
+//! `Content-Length`. Credentials are never kept. The number of records is capped, oldest dropped first, as are the bytes of
+//! all bodies together, and the whole recorder can be turned off for benches.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,10 +15,13 @@ const DEFAULT_CAP: usize = 100_000;
 /// Bodies longer than this are kept only as their length.
 pub(crate) const BODY_CAP: usize = 16 * 1024 * 1024;
 
+/// Bytes of all bodies together; beyond, the oldest bodies are kept only as their length.
+const BYTES_CAP: usize = 512 * 1024 * 1024;
+
 /// A body as far as it was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecordedBody {
-    /// The bytes, if the body was JSON or text and not too long.
+    /// The bytes, if the body was JSON or text, not too long and not too long ago.
     pub bytes: Option<Bytes>,
     /// Its length where known.
     pub length: Option<u64>,
@@ -65,12 +68,53 @@ pub struct Record {
     pub fault: Option<String>,
 }
 
+#[derive(Debug, Default)]
+struct Kept {
+    records: VecDeque<Record>,
+    /// Of all bodies.
+    bytes: usize,
+    /// How many of the oldest records have lost their bodies.
+    stripped: usize,
+}
+
+impl Kept {
+    fn push(&mut self, record: Record, cap: usize, bytes_cap: usize) {
+        while self.records.len() >= cap {
+            let Some(old) = self.records.pop_front() else {
+                break;
+            };
+            self.bytes -= size(&old);
+            self.stripped = self.stripped.saturating_sub(1);
+        }
+        self.bytes += size(&record);
+        self.records.push_back(record);
+        while self.bytes > bytes_cap {
+            let Some(old) = self.records.get_mut(self.stripped) else {
+                break;
+            };
+            self.bytes -= size(old);
+            old.body.bytes = None;
+            if let Some(answer) = &mut old.answer {
+                answer.body.bytes = None;
+            }
+            self.stripped += 1;
+        }
+    }
+}
+
+/// Bytes that are kept of a request and its answer.
+fn size(record: &Record) -> usize {
+    let bytes = |body: &RecordedBody| body.bytes.as_ref().map_or(0, Bytes::len);
+    let answer = record.answer.as_ref();
+    bytes(&record.body) + answer.map_or(0, |answer| bytes(&answer.body))
+}
+
 #[derive(Debug)]
 struct Inner {
     on: AtomicBool,
     count: AtomicU64,
     cap: usize,
-    records: Mutex<VecDeque<Record>>,
+    kept: Mutex<Kept>,
 }
 
 /// The list of records; clones share it.
@@ -90,7 +134,7 @@ impl Recorder {
             on: AtomicBool::new(true),
             count: AtomicU64::new(0),
             cap,
-            records: Mutex::default(),
+            kept: Mutex::default(),
         }))
     }
 
@@ -111,22 +155,13 @@ impl Recorder {
 
     /// All records kept, oldest first.
     pub fn all(&self) -> Vec<Record> {
-        self.0
-            .records
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .cloned()
-            .collect()
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.records.iter().cloned().collect()
     }
 
     /// Forgets the records; numbering goes on.
     pub fn clear(&self) {
-        self.0
-            .records
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        *self.0.kept.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
     }
 
     pub(crate) fn next_number(&self) -> u64 {
@@ -134,15 +169,8 @@ impl Recorder {
     }
 
     pub(crate) fn push(&self, record: Record) {
-        let mut records = self
-            .0
-            .records
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while records.len() >= self.0.cap {
-            records.pop_front();
-        }
-        records.push_back(record);
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(record, self.0.cap, BYTES_CAP);
     }
 }
 
@@ -179,4 +207,41 @@ pub(crate) fn keeps(headers: &HeaderMap) -> bool {
 
 pub(crate) fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get("content-length")?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(number: u64, body: &'static [u8]) -> Record {
+        Record {
+            number,
+            at_ms: 0,
+            method: String::new(),
+            path: String::new(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: RecordedBody {
+                bytes: Some(Bytes::from_static(body)),
+                length: Some(body.len() as u64),
+            },
+            answer: None,
+            fault: None,
+        }
+    }
+
+    #[test]
+    fn the_oldest_bodies_go_before_all_of_them_take_too_much() {
+        let mut kept = Kept::default();
+        for number in 1..=4 {
+            kept.push(record(number, b"four"), 3, 10);
+        }
+        let left: Vec<(u64, bool)> = kept
+            .records
+            .iter()
+            .map(|record| (record.number, record.body.bytes.is_some()))
+            .collect();
+        assert_eq!(left, [(2, false), (3, true), (4, true)]);
+        assert_eq!((kept.bytes, kept.stripped), (8, 1));
+    }
 }
