@@ -441,9 +441,8 @@ async fn probe_channel(cx: &Context, config: &Config) -> Result<bool, Error> {
     match request.send().await {
         Ok(reply) if reply.status == 429 => Err(Error::Quota(None)),
         Ok(reply) => Ok(reply.status == 400),
-        Err(HttpError::InDoubt(_)) => Err(Error::Transient(
-            "whether the account has the migration API was not answered".to_owned(),
-        )),
+        // It changes nothing, whatever became of it: a read says it, too.
+        Err(HttpError::InDoubt(_)) => channel_answers(cx).await,
         Err(other) => Err(other.into()),
     }
 }

@@ -695,12 +695,11 @@ impl<'s> Side<'s> {
             ] {
                 let other = text(&json, &format!("/relationships/{relation}/data/id"));
                 let is_link = self.ways.objects == Objects::Themselves;
-                if let Some(other) = one(records, other).filter(|_| is_link) {
-                    if !record.also.contains(&other.id) {
-                        let wanted = Some(other.id.clone());
-                        self.found
-                            .equal(&format!("{what}: {relation}"), &wanted, found);
-                    }
+                let other = one(records, other).filter(|_| is_link);
+                if let Some(other) = other.filter(|other| !record.also.contains(&other.id)) {
+                    let wanted = Some(other.id.clone());
+                    self.found
+                        .equal(&format!("{what}: {relation}"), &wanted, found);
                 }
             }
             let resource = text(&json, "/type").to_owned();
