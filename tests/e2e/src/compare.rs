@@ -24,6 +24,7 @@ pub(crate) mod gorgias;
 mod held;
 mod html;
 pub(crate) mod hubspot;
+pub(crate) mod intercom;
 pub(crate) mod salesforce;
 pub(crate) mod zendesk;
 

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use serde_json::Value;
 use transload_simulators::common::{Account, Clock};
 use transload_simulators::kustomer::KLASSES;
-use transload_simulators::{freshdesk, gorgias, hubspot, salesforce, zendesk};
+use transload_simulators::{freshdesk, gorgias, hubspot, intercom, salesforce, zendesk};
 
 use crate::compare::{self, Held, Ways};
 use crate::lab::LabConfig;
@@ -47,14 +47,21 @@ pub trait Destination: Clone + Deref<Target = Account> + Send + Sync + 'static {
 }
 
 /// The connectors of all of them.
-pub const DESTINATIONS: &[&str] = &["zendesk", "salesforce", "gorgias", "freshdesk", "hubspot"];
+pub const DESTINATIONS: &[&str] = &[
+    "zendesk",
+    "salesforce",
+    "gorgias",
+    "freshdesk",
+    "hubspot",
+    "intercom",
+];
 
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
 /// `blocking`.
 #[macro_export]
 macro_rules! destinations {
     (@all $what:tt) => {
-        $crate::destinations!(@each $what zendesk salesforce gorgias freshdesk hubspot);
+        $crate::destinations!(@each $what zendesk salesforce gorgias freshdesk hubspot intercom);
     };
     (@each $what:tt $($vendor:ident)+) => {
         $($crate::destinations!(@tests $vendor $what);)+
@@ -91,6 +98,7 @@ macro_rules! for_destination {
             "zendesk" => Some($function::<transload_simulators::zendesk::Simulator>($($argument),*).await),
             "salesforce" => Some($function::<transload_simulators::salesforce::Simulator>($($argument),*).await),
             "freshdesk" => Some($function::<transload_simulators::freshdesk::Simulator>($($argument),*).await),
+            "intercom" => Some($function::<transload_simulators::intercom::Simulator>($($argument),*).await),
             "hubspot" => Some($function::<transload_simulators::hubspot::Simulator>($($argument),*).await),
             "gorgias" => Some($function::<transload_simulators::gorgias::Simulator>($($argument),*).await),
             _ => None,
@@ -530,5 +538,92 @@ impl Destination for hubspot::Simulator {
 
     fn held(&self) -> Held {
         compare::hubspot::held(&self.snapshot())
+    }
+}
+
+impl Destination for intercom::Simulator {
+    const PLUGIN: &'static str = "intercom";
+    const WAYS: Ways = compare::intercom::WAYS;
+    const ACCEPT: &'static [&'static str] = &[
+        "mails",
+        "workflows",
+        "webhooks",
+        "notices",
+        "synthetic-opening",
+        "services",
+        "attributes-stay",
+        "companies-stay",
+        "notes-stay",
+        "own",
+    ];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/contacts"),
+        ("POST", "/companies"),
+        ("POST", "/contacts/*/notes"),
+        ("POST", "/contacts/*/companies"),
+        ("POST", "/tags"),
+        ("POST", "/data_attributes"),
+        ("POST", "/conversations"),
+        ("POST", "/conversations/*/reply"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = intercom::Preexisting::default();
+        let mut workspace = intercom::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            preexisting: intercom::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                teams: if config.few {
+                    vec![]
+                } else {
+                    usual.teams.clone()
+                },
+                // What its admin switches off for a migration, since no request can (side effects `workflows` and `notices`).
+                services: intercom::Services::none(),
+                ..usual
+            },
+            ..intercom::Config::default()
+        };
+        // Companies are archived some time after they were deleted; how long is a guess.
+        workspace.switches.company_archiving_time = chrono::Duration::zero();
+        Self::new(workspace)
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "api_host = \"api.intercom.io\"\nbase_url = \"{base_url}\"\n\
+             access_token = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        let snapshot = self.snapshot();
+        let conversations = snapshot.conversations.iter();
+        let of_source = |one: &&intercom::model::Conversation| {
+            snapshot.conversation_value(one, "Transload ID").is_some()
+        };
+        conversations.filter(of_source).count() as u64
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        let mut state = Self::state_fingerprint(self);
+        // Nothing deletes these: those that a rollback archives stay (side effects `attributes-stay` and `companies-stay`).
+        if let Some(archived) = state.get_mut("archived").and_then(Value::as_object_mut) {
+            for name in ["companies", "conversation_attributes", "data_attributes"] {
+                archived.remove(name);
+            }
+        }
+        state
+    }
+
+    fn held(&self) -> Held {
+        compare::intercom::held(&self.snapshot())
     }
 }

@@ -47,6 +47,7 @@ pub(crate) const WAYS: Ways = Ways {
     in_order: true,
     agents_may_write_in: false,
     has_companies: true,
+    has_company_cards: true,
     objects: Objects::Themselves,
     largest_file: 20 * 1024 * 1024,
     refuses: |name, size| size == 0 || name.ends_with(".exe"),

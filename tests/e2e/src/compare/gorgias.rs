@@ -36,6 +36,7 @@ pub(crate) const WAYS: Ways = Ways {
     in_order: false,
     agents_may_write_in: true,
     has_companies: false,
+    has_company_cards: true,
     objects: held::Objects::WithTheirPeople,
     largest_file: 25 * 1024 * 1024,
     refuses: |_, size| size == 0,

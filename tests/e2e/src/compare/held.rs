@@ -147,6 +147,8 @@ pub struct Ways {
     pub agents_may_write_in: bool,
     /// Companies have objects of their own there. Else their name stands with their customers.
     pub has_companies: bool,
+    /// What has no field of a company stands with it; else in the export only.
+    pub has_company_cards: bool,
     /// What holds records of custom objects.
     pub objects: Objects,
     /// Files that are refused, by name and bytes: they are named in the thread.
@@ -276,6 +278,11 @@ impl<'s> Side<'s> {
                 ));
             }
             for domain in list(&json, "/attributes/domains") {
+                if !self.ways.has_company_cards {
+                    self.found
+                        .explain("domains of companies, which are in the export");
+                    continue;
+                }
                 self.somewhere(&what, "domain", text(domain, "/domain"), company);
             }
             self.custom(&what, "company", company, &json);
@@ -537,7 +544,7 @@ impl<'s> Side<'s> {
             }
             None => {}
         }
-        if self.ways.keeps_times {
+        if self.ways.keeps_times && said.at.is_some() {
             let wanted = part.at.div_euclid(self.ways.grain) * self.ways.grain;
             let allowed = wanted..=wanted + self.ways.slack;
             let found = said
@@ -547,9 +554,14 @@ impl<'s> Side<'s> {
                 self.found
                     .differs(format!("{name}: at {found:?} instead of {wanted}"));
             }
-        } else if !said.lead.contains("sent ") {
-            self.found
-                .misses(format!("{name}: nothing says when it was said"));
+        } else {
+            // What keeps no time says it above its text.
+            let day = chrono::DateTime::from_timestamp_millis(part.at);
+            let day = day.map(|at| at.date_naive().to_string());
+            if !day.is_some_and(|day| said.lead.contains(&day)) {
+                self.found
+                    .misses(format!("{name}: nothing says when it was said"));
+            }
         }
         if let Some(public) = said.public {
             self.found
@@ -725,8 +737,13 @@ impl<'s> Side<'s> {
                 "" => name,
                 label => label,
             };
-            let of_label =
-                |slot: &&Slot| slot.label.starts_with(label) || label.starts_with(&slot.label);
+            // Names of fields may have letters and digits only.
+            let of_label = |slot: &&Slot| {
+                let (there, here) = (letters(&slot.label), letters(label));
+                slot.label.starts_with(label)
+                    || label.starts_with(&slot.label)
+                    || !there.is_empty() && (there.starts_with(&here) || here.starts_with(&there))
+            };
             let mut slots = record.slots.iter().filter(of_label);
             let arrived = slots.any(|slot| self.same(value, &attribute, slot));
             count += 1;
@@ -740,9 +757,14 @@ impl<'s> Side<'s> {
             }
         }
         *self.found.checked.entry("custom values").or_default() += count;
-        lacking
-            .into_iter()
-            .for_each(|lacking| self.found.misses(lacking));
+        for lacking in lacking {
+            if resource == "company" && !self.ways.has_company_cards {
+                self.found
+                    .explain("values of companies, which are in the export");
+            } else {
+                self.found.misses(lacking);
+            }
+        }
     }
 
     fn same(&self, value: &Value, attribute: &Attribute, slot: &Slot) -> bool {
@@ -769,6 +791,7 @@ impl<'s> Side<'s> {
                     time(text).is_some_and(|at| {
                         time(&shown).is_some_and(|found| grain(found) == grain(at))
                             || shown.parse() == Ok(at)
+                            || shown.parse() == Ok(at.div_euclid(1_000))
                             || same_day(text, &shown)
                     })
                 };

@@ -54,6 +54,7 @@ pub(crate) const WAYS: Ways = Ways {
     in_order: false,
     agents_may_write_in: true,
     has_companies: true,
+    has_company_cards: true,
     objects: Objects::Themselves,
     largest_file: u64::MAX,
     refuses: |name, size| size == 0 || name.ends_with(".exe"),

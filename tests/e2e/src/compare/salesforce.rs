@@ -43,6 +43,7 @@ pub(crate) const WAYS: Ways = Ways {
     in_order: false,
     agents_may_write_in: true,
     has_companies: true,
+    has_company_cards: true,
     objects: held::Objects::Themselves,
     largest_file: u64::MAX,
     refuses: |_, size| size == 0,

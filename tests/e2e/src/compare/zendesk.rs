@@ -35,6 +35,7 @@ pub(crate) const WAYS: Ways = Ways {
     in_order: true,
     agents_may_write_in: false,
     has_companies: true,
+    has_company_cards: true,
     objects: held::Objects::Themselves,
     largest_file: u64::MAX,
     refuses: |_, _| false,

@@ -1,0 +1,97 @@
+//! Writing records: which kind is written where, and what all of them share.
+//!
+//! An item's outcome is reported as soon as it is known (rule D-8). `created` is claimed only with proof (rule D-4): the answer of
+//! a call that only ever makes, our run read back from the object, or a look-up of the same unit that found nothing.
+
+pub mod companies;
+pub mod contacts;
+pub mod conversations;
+pub mod links;
+pub mod matching;
+pub mod notes;
+pub mod objects;
+pub mod people;
+pub mod schema;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use transload_sdk::Context;
+use transload_sdk::destination::Item;
+use transload_sdk::effects::{export, report};
+use transload_sdk::http::{self, Making, Reply, RequestBuilder};
+use transload_sdk::ledger::Status;
+use transload_sdk::types::{Error, Kind, Loss};
+
+use crate::api::Refusal;
+
+/// After an answer that was not seen, a look-up by id or key that finds nothing is believed this long later, ms (rule D-3): they show
+/// at once what was written, and a request may still be on its way.
+pub const SETTLE_MS: u64 = 180_000;
+/// The same of a search, which lags by minutes (Intercom facts §4).
+pub const SEARCH_SETTLE_MS: u64 = 300_000;
+
+/// Writes items of one kind.
+///
+/// # Errors
+/// What ends the unit; items without an outcome stay open.
+pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
+    let written = of_kind(cx, kind, items).await;
+    cx.reported().await?;
+    written
+}
+
+async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
+    match kind {
+        Kind::FieldDefinition => schema::fields(cx, &items).await,
+        Kind::ObjectType => objects::types(cx, &items).await,
+        Kind::Agent => people::agents(cx, &items).await,
+        Kind::Team => people::teams(cx, &items).await,
+        Kind::Tag => schema::tags(cx, &items).await,
+        Kind::Company => companies::companies(cx, &items).await,
+        Kind::Customer => contacts::contacts(cx, &items).await,
+        Kind::Conversation => conversations::conversations(cx, &items).await,
+        Kind::Message => notes::lone_notes(cx, &items).await,
+        Kind::CustomObject => objects::records(cx, &items).await,
+        Kind::Relationship => links::relationships(cx, &items).await,
+        Kind::Brand | Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
+            items.iter().for_each(|item| export(cx, item));
+            Ok(())
+        }
+    }
+}
+
+/// What became of a creation.
+pub type Creation<T> = http::Creation<T, Refusal>;
+
+/// What became of a change.
+pub type Changed<T> = http::Changed<T, Refusal>;
+
+/// Makes one object with the SDK's care for lost answers. `find` looks it up, `ours` says whether what was found carries this
+/// run. Nearly every creation is answered with 200 (Intercom facts §3).
+///
+/// # Errors
+/// What ends the unit.
+pub async fn create<T: DeserializeOwned>(
+    in_doubt_since: Option<i64>,
+    request: RequestBuilder,
+    find: impl AsyncFn() -> Result<Option<T>, Error>,
+    ours: impl Fn(&T) -> bool,
+) -> Result<Creation<T>, Error> {
+    let making = Making {
+        in_doubt_since,
+        settle_ms: SETTLE_MS,
+        created: 200,
+    };
+    http::make(request, making, Reply::json, find, ours).await
+}
+
+/// Whether values of attributes carry this run.
+pub fn is_of_run(cx: &Context, values: &Map<String, Value>, attribute: &str) -> bool {
+    values.get(attribute).and_then(Value::as_str) == Some(cx.run())
+}
+
+/// Says that the fate of an item is not known.
+pub fn unsettled(cx: &Context, item: &Item, why: &str, losses: Vec<Loss>) {
+    let status = Status::Unsettled(why.to_owned());
+    report(cx, item, status, Vec::new(), losses);
+}

@@ -1,0 +1,132 @@
+//! Agents and teams: admins and teams of the workspace, which no API makes (Intercom facts §7). An agent is matched by e-mail, a team
+//! by name; whoever has no seat is stood in for, and every text of theirs names them.
+
+use serde_json::json;
+use transload_sdk::Context;
+use transload_sdk::card::loss;
+use transload_sdk::destination::Item;
+use transload_sdk::effects::{effect, exported_as, reject, report};
+use transload_sdk::ledger::{Action, Status};
+use transload_sdk::people::email;
+use transload_sdk::types::{Entity, Error, Fidelity, Kind};
+use transload_sdk::words::placeholder;
+
+use crate::api::{Admin, Named};
+use crate::client;
+use crate::state::State;
+
+/// All admins.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn admins(cx: &Context) -> Result<Vec<Admin>, Error> {
+    client::list(cx, "/admins").await
+}
+
+/// All teams.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn all_teams(cx: &Context) -> Result<Vec<Named>, Error> {
+    client::list(cx, "/teams").await
+}
+
+/// The admin with an address.
+pub fn by_email<'a>(admins: &'a [Admin], wanted: &str) -> Option<&'a Admin> {
+    let wanted = email(wanted)?;
+    let same = |admin: &&Admin| admin.email.as_deref().and_then(email).as_ref() == Some(&wanted);
+    admins.iter().find(same)
+}
+
+/// What is known of an admin, for a candidate.
+pub fn as_json(admin: &Admin) -> String {
+    json!({"id": admin.id, "name": admin.name, "email": admin.email}).to_string()
+}
+
+/// Agents.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let state: State = cx.state()?;
+    let admins = admins(cx).await?;
+    for item in items {
+        let Entity::Agent(agent) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no agent".to_owned()));
+            continue;
+        };
+        let head = &item.entry().head;
+        let mut losses = Vec::new();
+        for (field, there) in [
+            ("agent.signature", agent.signature.is_some()),
+            ("agent.avatar-url", agent.avatar_url.is_some()),
+            ("agent.roles", !agent.roles.is_empty()),
+        ] {
+            if there {
+                let note = "rights and looks of admins are the workspace's own";
+                losses.push(loss(field, Fidelity::Lost, note));
+            }
+        }
+        losses.extend(head.fields.iter().map(|field| {
+            let note = "admins of Intercom have no attributes";
+            loss(format!("fields.{}", field.name), Fidelity::Lost, note)
+        }));
+        let found = agent
+            .email
+            .as_deref()
+            .and_then(|email| by_email(&admins, email));
+        let existing = item.certain().map(|candidate| candidate.target_id.clone());
+        let main = match existing.or_else(|| found.map(|admin| admin.id.clone())) {
+            Some(id) => effect("main", "admin", id, Action::Matched),
+            None => {
+                let note =
+                    "no admin with this address: a stand-in writes for them and texts name them";
+                losses.push(loss("agent", Fidelity::Converted, note));
+                let name = match agent.name.trim() {
+                    "" => head.id.as_str(),
+                    _ => agent.name.as_str(),
+                };
+                let target = placeholder(&state.stand_in, name);
+                effect("main", "placeholder", target, Action::Matched)
+            }
+        };
+        report(cx, item, Status::Matched, vec![main], losses);
+    }
+    Ok(())
+}
+
+/// Teams, found by name.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
+    let teams = all_teams(cx).await?;
+    for item in items {
+        let Entity::Team(team) = &item.entry().data else {
+            reject(cx, item, Error::Bug("no team".to_owned()));
+            continue;
+        };
+        let same = |other: &&Named| other.name.trim().eq_ignore_ascii_case(team.name.trim());
+        let existing = item.certain().map(|candidate| candidate.target_id.clone());
+        let found = existing.or_else(|| teams.iter().find(same).map(|team| team.id.clone()));
+        let mut losses = Vec::new();
+        match found {
+            Some(id) => {
+                if !team.members.is_empty() {
+                    let note = "the team that is there keeps its own";
+                    losses.push(loss("team.members", Fidelity::Lost, note));
+                }
+                let main = effect("main", "team", id, Action::Matched);
+                report(cx, item, Status::Matched, vec![main], losses);
+            }
+            None => {
+                let note =
+                    "no API makes a team: on the source card of its conversations, and exported";
+                losses.push(loss("team", Fidelity::Converted, note));
+                let status = Status::Exported(exported_as(&Kind::Team));
+                report(cx, item, status, Vec::new(), losses);
+            }
+        }
+    }
+    Ok(())
+}
