@@ -587,6 +587,9 @@ impl Destination for intercom::Simulator {
             },
             ..intercom::Config::default()
         };
+        // A request that is applied late is applied when the next one comes, here the look-up that the connector waited for: a lag
+        // that began only then would hide what a workspace has shown for minutes.
+        workspace.switches.search_lag = chrono::Duration::zero();
         // Companies are archived some time after they were deleted; how long is a guess.
         workspace.switches.company_archiving_time = chrono::Duration::zero();
         Self::new(workspace)
