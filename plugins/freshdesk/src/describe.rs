@@ -383,13 +383,12 @@ fn system_changes() -> Vec<SystemChange> {
 
 #[cfg(test)]
 mod tests {
+    use transload_sdk::testing::described;
+
     use super::*;
 
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
-        let lines = FIDELITY
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        assert_eq!(fidelity_table(FIDELITY).len(), lines.count());
+        described::assert_every_line_is_a_row(FIDELITY);
     }
 }

@@ -344,31 +344,18 @@ fn system_changes() -> Vec<SystemChange> {
 
 #[cfg(test)]
 mod tests {
+    use transload_sdk::testing::described;
+
     use super::*;
 
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
-        let lines = FIDELITY
-            .lines()
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
-        assert_eq!(fidelity_table(FIDELITY).len(), lines.count());
+        described::assert_every_line_is_a_row(FIDELITY);
     }
 
     #[test]
     fn every_setting_of_the_schema_is_known_and_has_the_default_that_it_says() {
-        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
-        let mut said = serde_json::Map::new();
-        for (name, property) in schema
-            .get("properties")
-            .and_then(serde_json::Value::as_object)
-            .unwrap()
-        {
-            if let Some(default) = property.get("default") {
-                said.insert(name.clone(), default.clone());
-            }
-        }
-        let config: crate::state::Config =
-            serde_json::from_value(serde_json::Value::Object(said)).unwrap();
+        let config: crate::state::Config = described::schema_defaults(SCHEMA);
         assert_eq!(config, crate::state::Config::default());
     }
 }

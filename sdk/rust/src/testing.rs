@@ -6,6 +6,7 @@
 //!
 //! It is no host: it checks no grants, keeps no budget, retries nothing and adds no credentials.
 
+pub mod described;
 pub mod items;
 #[cfg(feature = "destination")]
 pub mod trial;
