@@ -106,6 +106,11 @@ macro_rules! for_destination {
     };
 }
 
+/// Teams that are there before, so that one of the source's is, and one is not; none where there is to be little.
+fn teams(few: bool, usual: &[String]) -> Vec<String> {
+    if few { Vec::new() } else { usual.to_vec() }
+}
+
 /// The numbers of the source's agents who are at the destination, too. The source gives some customers the addresses of its agents
 /// 1, 2, …; those agents have no user there.
 fn agents(few: bool) -> Vec<(String, String)> {
@@ -149,12 +154,7 @@ impl Destination for zendesk::Simulator {
             preexisting: zendesk::Preexisting {
                 agents: 0,
                 agents_by_email: agents(config.few),
-                // So that one of the source's teams is there, and one is not.
-                groups: if config.few {
-                    vec![]
-                } else {
-                    usual.groups.clone()
-                },
+                groups: teams(config.few, &usual.groups),
                 ..usual
             },
             ..zendesk::Config::default()
@@ -223,11 +223,7 @@ impl Destination for salesforce::Simulator {
             deliverability: salesforce::Deliverability::SystemOnly,
             preexisting: salesforce::Preexisting {
                 users: agents(config.few),
-                queues: if config.few {
-                    vec![]
-                } else {
-                    usual.queues.clone()
-                },
+                queues: teams(config.few, &usual.queues),
                 automation: false,
                 ..usual
             },
@@ -309,11 +305,7 @@ impl Destination for gorgias::Simulator {
             preexisting: gorgias::Preexisting {
                 agents: 0,
                 agents_by_email: agents(config.few),
-                teams: if config.few {
-                    vec![]
-                } else {
-                    usual.teams.clone()
-                },
+                teams: teams(config.few, &usual.teams),
                 // What its admin switches off for a migration, since no request can (side effects `rules` and `services`).
                 rules: false,
                 services: gorgias::Services::none(),
@@ -393,11 +385,7 @@ impl Destination for freshdesk::Simulator {
             preexisting: freshdesk::Preexisting {
                 agents: 0,
                 agents_by_email: agents(config.few),
-                groups: if config.few {
-                    vec![]
-                } else {
-                    usual.groups.clone()
-                },
+                groups: teams(config.few, &usual.groups),
                 business_rules: false,
                 schemas: KLASSES.iter().map(|klass| schema(klass.name)).collect(),
                 ..usual
@@ -497,11 +485,7 @@ impl Destination for hubspot::Simulator {
             preexisting: hubspot::Preexisting {
                 agents: 0,
                 agents_by_email: agents(config.few),
-                teams: if config.few {
-                    vec![]
-                } else {
-                    usual.teams.clone()
-                },
+                teams: teams(config.few, &usual.teams),
                 // What its admin switches off for a migration, since no request can (side effects `workflows` and `auto-companies`).
                 automation: false,
                 ..usual
@@ -576,11 +560,7 @@ impl Destination for intercom::Simulator {
             preexisting: intercom::Preexisting {
                 agents: 0,
                 agents_by_email: agents(config.few),
-                teams: if config.few {
-                    vec![]
-                } else {
-                    usual.teams.clone()
-                },
+                teams: teams(config.few, &usual.teams),
                 // What its admin switches off for a migration, since no request can (side effects `workflows` and `notices`).
                 services: intercom::Services::none(),
                 ..usual
