@@ -31,6 +31,8 @@ struct Undo<'a> {
     ours: BTreeSet<(&'a str, &'a str)>,
     /// What became of conversations and contacts in this call, by id.
     seen: RefCell<BTreeMap<String, UndoStatus>>,
+    /// Whether this run made a contact that stays for now, by id: many notes hang on one.
+    made: RefCell<BTreeMap<String, bool>>,
 }
 
 /// Undoes effects in the order given and reports each.
@@ -56,6 +58,7 @@ pub async fn undo(
         mode,
         ours: known.chain(made).collect(),
         seen: RefCell::default(),
+        made: RefCell::default(),
     };
     for one in &effects {
         report_undo(cx, one, undo.one(one).await?);
@@ -411,11 +414,15 @@ impl Undo<'_> {
         if config.notes_on_matched {
             return Ok(false);
         }
+        if let Some(made) = self.made.borrow().get(contact) {
+            return Ok(*made);
+        }
         let notes = notes::notes_of(self.cx, contact).await?;
-        Ok(notes.iter().any(|note| {
-            let text = plain_of(&note.body);
-            self.of_run(note) && text.starts_with(&format!("{LEAD}{} ", thread::CARD))
-        }))
+        let card = format!("{LEAD}{} ", thread::CARD);
+        let is_card = |note: &Note| plain_of(&note.body).starts_with(&card) && self.of_run(note);
+        let made = notes.iter().any(is_card);
+        self.made.borrow_mut().insert(contact.to_owned(), made);
+        Ok(made)
     }
 
     /// Whether a note says that this run wrote it.
