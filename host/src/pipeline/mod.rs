@@ -649,6 +649,11 @@ async fn begin(
         serde_json::to_string(&survey)?,
         now
     )];
+    batch.push(sql!(
+        "INSERT INTO run_plans (run, body) VALUES ($1, $2)",
+        &run,
+        serde_json::to_string(&plan)?
+    ));
     // What was taken on is part of the record (rule M-10).
     for danger in &plan.dangers {
         batch.push(dangers::taken_on(&run, &danger.notice)?);
