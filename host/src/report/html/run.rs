@@ -282,8 +282,8 @@ fn sums(report: &RunReport) -> Section {
         let mut row: Vec<Cell> = vec![
             sum.kind.replace('-', " ").into(),
             match adds_up(sum) {
-                true => parts::pill(Tone::Good, "adds up"),
-                false => parts::pill(Tone::Bad, "does not"),
+                true => parts::pill(Tone::Good, "✓"),
+                false => parts::pill(Tone::Bad, "✗"),
             }
             .into(),
         ];
@@ -328,7 +328,7 @@ fn sums(report: &RunReport) -> Section {
     section(
         "sums",
         "Sums per kind",
-        "Expected, by the source's own counters, is what was read, explained or missing; and what was read is the sum of what became of it.",
+        "Expected by the source's own counters = read + explained + missing; read = what became of it. ✓ where both hold. A column that would hold nothing but 0 is left out.",
         body,
     )
 }
@@ -777,9 +777,9 @@ fn against_plan(dossier: &Dossier) -> Option<Section> {
         ))
         h3 { "Losses" }
         @if unforeseen.is_empty() {
-            p { "Every loss that was met is one that the plan had named." }
+            p.about { "Every loss that was met is one that the plan had named." }
         } @else {
-            p { (number(unforeseen.len() as u64)) " of the losses below are not in the plan:" }
+            p.about { "Met by records, and not named by the plan:" }
             (parts::table(
                 &[Column::Name("kind"), Column::Name("field"), Column::Name(""), Column::Number("records"), Column::Words("why")],
                 unforeseen.into_iter().map(|loss| vec![
