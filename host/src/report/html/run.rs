@@ -201,7 +201,7 @@ fn summary(dossier: &Dossier) -> Section {
         ),
         tile("made there", total.created, String::new()),
         tile(
-            "were there already",
+            "there already",
             total.updated + total.matched,
             match total.updated {
                 0 => String::new(),
@@ -224,7 +224,7 @@ fn summary(dossier: &Dossier) -> Section {
     }
     let body = html! {
         (parts::banner(tone, title, html! {
-            p { (in_words(total)) }
+            p { (in_words(report)) }
             @if !points.is_empty() {
                 ul { @for point in &points { li { (parts::said(point)) } } }
             }
@@ -235,11 +235,14 @@ fn summary(dossier: &Dossier) -> Section {
     section("summary", "Summary", "", body)
 }
 
-fn in_words(total: &KindSum) -> String {
+fn in_words(report: &RunReport) -> String {
+    let total = &report.total;
+    let back = matches!(report.state, RunState::RollingBack | RunState::RolledBack);
     let mut words = format!(
-        "Of {} records that were read, {} are at the destination: {} were made, {} were there already.",
+        "Of {} records that were read, {} {} at the destination: {} were made, {} were there already.",
         number(total.read),
         number(arrived(total)),
+        if back { "had been" } else { "are" },
         number(total.created),
         number(total.updated + total.matched)
     );
@@ -277,10 +280,9 @@ fn sums(report: &RunReport) -> Section {
         .collect();
     let mut head = vec![Column::Name("kind"), Column::Name("")];
     head.extend(shown.iter().map(|(name, _, _)| Column::Number(name)));
-    head.push(Column::Bar(""));
     let row = |sum: &KindSum| {
         let mut row: Vec<Cell> = vec![
-            sum.kind.replace('-', " ").into(),
+            html! { (parts::said(&sum.kind.replace('-', " "))) (parts::bar(&shares(sum))) }.into(),
             match adds_up(sum) {
                 true => parts::pill(Tone::Good, "✓"),
                 false => parts::pill(Tone::Bad, "✗"),
@@ -288,7 +290,6 @@ fn sums(report: &RunReport) -> Section {
             .into(),
         ];
         row.extend(shown.iter().map(|(_, _, get)| Cell::Number(get(sum))));
-        row.push(parts::bar(&shares(sum)).into());
         row
     };
     let rows: Vec<_> = report
