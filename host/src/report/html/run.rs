@@ -541,10 +541,15 @@ fn how(word: &str) -> Markup {
 }
 
 fn examples(ids: &[String]) -> Markup {
+    if ids.is_empty() {
+        return html! {};
+    }
     html! {
-        @for (at, id) in ids.iter().enumerate() {
-            @if at > 0 { ", " }
-            code { (parts::said(id)) }
+        span {
+            @for (at, id) in ids.iter().enumerate() {
+                @if at > 0 { ", " }
+                code { (parts::said(id)) }
+            }
         }
     }
 }
