@@ -5,6 +5,7 @@
 
 mod assemble;
 mod dangers;
+pub mod dossier;
 mod errors;
 mod export;
 mod extract;
@@ -406,27 +407,19 @@ async fn run_owned(
     let both = async {
         tokio::join!(Box::pin(reading), Box::pin(loading));
     };
-    // A killed process must not take its counts along.
-    let counting = async {
-        loop {
-            tokio::time::sleep(COUNTING).await;
-            let source = project
-                .count_requests(&begun.extraction, &begun.ends.source)
-                .await;
-            let target = project
-                .count_requests(&begun.run, &begun.ends.destination)
-                .await;
-            if let Err(error) = source.and(target) {
-                tracing::warn!(%error, "Requests could not be counted.");
-            }
-        }
-    };
+    let counting = count_on(
+        project,
+        [
+            (&begun.extraction, &begun.ends.source),
+            (&begun.run, &begun.ends.destination),
+        ],
+    );
     let sides = [&begun.ends.source, &begun.ends.destination];
     let pace = Pace::new(&project.config, project.clock.now());
     let working = async {
         tokio::select! {
             () = both => (),
-            never = counting => never,
+            never = counting => match never {},
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
@@ -467,6 +460,21 @@ async fn run_owned(
     }
     outcome?;
     sums::report(&around).await
+}
+
+/// Keeps the stored counts of requests up to date: a killed process must not take its counts along, and they have their time.
+async fn count_on<const N: usize>(
+    project: &Project,
+    sides: [(&String, &Side); N],
+) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(COUNTING).await;
+        for (run, side) in sides {
+            if let Err(error) = project.count_requests(run, side).await {
+                tracing::warn!(%error, "Requests could not be counted.");
+            }
+        }
+    }
 }
 
 /// Stores how a run ended; returns its sum.
@@ -649,6 +657,11 @@ async fn begin(
         serde_json::to_string(&survey)?,
         now
     )];
+    batch.push(sql!(
+        "INSERT INTO run_plans (run, body) VALUES ($1, $2)",
+        &run,
+        serde_json::to_string(&plan)?
+    ));
     // What was taken on is part of the record (rule M-10).
     for danger in &plan.dangers {
         batch.push(dangers::taken_on(&run, &danger.notice)?);
@@ -797,11 +810,19 @@ pub async fn status(project: &Project, run: Option<&str>) -> Result<RunReport, E
 /// # Errors
 /// `no-such-run`.
 pub async fn report(project: &Project, run: Option<&str>) -> Result<RunReport, Error> {
-    let run = project.find_run(run).await?.ok_or_else(|| {
-        Error::input("no-run", "nothing has been run yet").with_hint("`transload run` begins one")
-    })?;
+    let run = run_of(project, run).await?;
     // A report needs no plugin and no network: only what is stored.
     sums::report_stored(&project.store, &run).await
+}
+
+/// The named run, or the newest.
+///
+/// # Errors
+/// `no-such-run`; `no-run` where there is none yet.
+pub async fn run_of(project: &Project, run: Option<&str>) -> Result<String, Error> {
+    project.find_run(run).await?.ok_or_else(|| {
+        Error::input("no-run", "nothing has been run yet").with_hint("`transload run` begins one")
+    })
 }
 
 /// Undoes a run, or shows what that would do.
@@ -906,9 +927,11 @@ async fn rollback_owned(
     };
     let sides = [&destination];
     let pace = Pace::new(&project.config, project.clock.now());
+    let counting = count_on(project, [(&run, &destination)]);
     let working = async {
         tokio::select! {
             result = Box::pin(work.run()) => result,
+            never = counting => match never {},
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
