@@ -135,10 +135,14 @@ fn written(items: &[InventoryItem]) -> Result<Vec<u8>, serde_json::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::types::InventoryCategory;
 
     #[test]
     fn details_are_json_where_they_are_json_and_nothing_of_them_is_lost() {
         let item = |id: &str, detail: &str| InventoryItem {
+            category: InventoryCategory::Workflow,
+            lines: vec![],
+            uses: vec![],
             section: "workflow".into(),
             id: id.into(),
             name: "n".into(),

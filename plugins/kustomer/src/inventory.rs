@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 use transload_sdk::source::InventoryItem;
-use transload_sdk::types::Error;
+use transload_sdk::types::{Error, InventoryCategory};
 
 use crate::api::{Bag, Resource};
 use crate::client::Client;
@@ -37,6 +37,27 @@ const SECTIONS: &[Section] = &[
     ("kb-route", "/v1/kb/routes", None),
 ];
 
+/// Which sort of thing a section holds.
+fn category(section: &str) -> InventoryCategory {
+    use InventoryCategory as Of;
+    match section {
+        "queue" => Of::Queue,
+        "queue-rule" => Of::Routing,
+        "sla" => Of::Sla,
+        "schedule" => Of::Schedule,
+        "workflow" => Of::Workflow,
+        "shortcut" | "shortcut-category" => Of::CannedReply,
+        "survey" => Of::Survey,
+        "snooze" => Of::Snooze,
+        "role-group" => Of::Role,
+        "sender" => Of::Sender,
+        "webhook" => Of::Webhook,
+        "spam-sender" => Of::BlockList,
+        "kb-template" | "kb-theme" | "kb-form" | "kb-route" => Of::HelpCenter,
+        other => Of::Other(other.to_owned()),
+    }
+}
+
 /// Lists all of it. A list that the key may not see is an item that says so; one that the account does not have is left out.
 pub async fn inventory(client: &Client<'_>) -> Result<Vec<InventoryItem>, Error> {
     let mut made = Vec::new();
@@ -47,6 +68,9 @@ pub async fn inventory(client: &Client<'_>) -> Result<Vec<InventoryItem>, Error>
                 made.extend(items.map(|(n, (r, along))| item(section, n, &r, along)));
             }
             Err(Error::Permission(why) | Error::Unsupported(why)) => made.push(InventoryItem {
+                category: category(section),
+                lines: Vec::new(),
+                uses: Vec::new(),
                 section: (*section).to_owned(),
                 id: "unreadable".to_owned(),
                 name: "not readable with this key".to_owned(),
@@ -133,6 +157,9 @@ fn item(section: &str, position: usize, r: &Resource, along: Vec<Value>) -> Inve
         members.insert("included".to_owned(), along.into());
     }
     InventoryItem {
+        category: category(section),
+        lines: Vec::new(),
+        uses: Vec::new(),
         section: section.to_owned(),
         // Senders have no id (§9.13).
         id: if id.is_empty() {
