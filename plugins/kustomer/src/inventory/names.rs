@@ -64,11 +64,6 @@ impl Names {
         Some(format!("{} “{}”", kind_words(&thing.kind), thing.name))
     }
 
-    /// The name alone.
-    pub fn name(&self, id: &str) -> Option<&str> {
-        self.thing(id).map(|(_, thing)| thing.name.as_str())
-    }
-
     /// What an id refers to.
     pub fn reference(&self, id: &str) -> Option<Reference> {
         let (id, thing) = self.thing(id)?;

@@ -410,7 +410,7 @@ fn workflow(lines: &mut Lines<'_>, said: &mut Said<'_>) {
                         }
                     }
                     ("criteria" | "condition", value) => lines.conditions(Condition, 0, value),
-                    (name, value) if is_empty(value) => drop((name, value)),
+                    (_, value) if is_empty(value) => {}
                     (name, value @ (Value::Object(_) | Value::Array(_))) => {
                         lines.raw(Trigger, 0, spaced(name), value);
                     }
