@@ -166,27 +166,8 @@ fn windows_1252(text: &str) -> Option<Misread> {
                 }
                 weak += 1;
             }
-            Strength::InARow => {
-                let neighbour =
-                    |other: Option<&Sequence>, touches: fn(&Sequence, &Sequence) -> bool| {
-                        other.is_some_and(|other| {
-                            touches(other, sequence)
-                                && script(other.decoded) == script(sequence.decoded)
-                                && matches!(strength(other), Strength::InARow)
-                        })
-                    };
-                let before = number
-                    .checked_sub(1)
-                    .and_then(|before| sequences.get(before));
-                if neighbour(before, |other, this| other.end == this.at)
-                    || neighbour(sequences.get(number + 1), |other, this| {
-                        this.end == other.at
-                    })
-                {
-                    note(sequence.at);
-                }
-            }
-            Strength::None => {}
+            Strength::InARow if in_a_row(&sequences, number) => note(sequence.at),
+            Strength::InARow | Strength::None => {}
         }
     }
     // Weak signs count beside a sure one.
@@ -197,6 +178,45 @@ fn windows_1252(text: &str) -> Option<Misread> {
         misread.at = misread.at.min(first_weak);
     }
     found
+}
+
+/// Whether a sequence stands among others of its script, so that they are a word. Capitals that Windows-1252 has among its signs make
+/// such words by accident (`ÚŽ`), so one of them must hold a sign that follows no word, or they be many.
+fn in_a_row(sequences: &[Sequence], number: usize) -> bool {
+    const MANY: usize = 4;
+    let Some(this) = sequences.get(number) else {
+        return false;
+    };
+    let alike = |a: &Sequence, b: &Sequence| {
+        a.end == b.at
+            && script(a.decoded) == script(b.decoded)
+            && matches!(strength(a), Strength::InARow)
+            && matches!(strength(b), Strength::InARow)
+    };
+    let (before, from) = sequences.split_at(number);
+    let mut word = vec![this];
+    for other in before.iter().rev().take(MANY) {
+        match word.last().is_some_and(|last| alike(other, last)) {
+            true => word.push(other),
+            false => break,
+        }
+    }
+    let mut last = this;
+    for other in from.iter().skip(1).take(MANY) {
+        if !alike(last, other) {
+            break;
+        }
+        word.push(other);
+        last = other;
+    }
+    let mut following = word.iter().flat_map(|sequence| sequence.following());
+    word.len() >= MANY
+        || word.len() > 1 && following.any(|c| !is_letter(*c) && !may_follow_a_word(*c))
+}
+
+/// Letters that Windows-1252 has among its signs.
+fn is_letter(c: char) -> bool {
+    matches!(c, 'Š' | 'š' | 'Ž' | 'ž' | 'Œ' | 'œ' | 'Ÿ' | 'ƒ')
 }
 
 enum Strength {
@@ -218,12 +238,24 @@ fn strength(sequence: &Sequence) -> Strength {
         'Â' | 'Ã' | 'Ä' | 'Å' => {
             let behind_small = sequence.before.is_some_and(char::is_lowercase);
             let behind_word = sequence.before.is_some_and(char::is_alphabetic);
-            let before_small = sequence.after.is_some_and(char::is_lowercase);
             // `20Â°C` and `Â `, where no word could end in `Â`. French writes `«Â»`.
             let stands_alone =
                 sequence.first == 'Â' && !following.contains(&'»') && !following.contains(&'«');
-            // `Ã ` for `à `; `Ã–sterreich`.
-            let begins = before_small || (sequence.first == 'Ã' && following.contains(&'\u{a0}'));
+            // `Ã `, `Ã–STERREICH` and `Ãœber`: no word is `Ã`. A word may be `Å`, or begin with `Äž`.
+            let begins = match sequence.first {
+                'Ã' => {
+                    let capital = following.iter().any(|c| c.is_uppercase());
+                    let goes_on = match capital {
+                        true => sequence.after.is_some_and(char::is_lowercase),
+                        false => sequence.after.is_some_and(char::is_alphabetic),
+                    };
+                    goes_on || following.contains(&'\u{a0}')
+                }
+                _ => {
+                    let before_small = sequence.after.is_some_and(char::is_lowercase);
+                    before_small && !following.iter().any(|c| c.is_alphabetic())
+                }
+            };
             match sign {
                 false => Strength::Sure,
                 true if behind_small => Strength::Sure,
