@@ -1,6 +1,6 @@
 //! The contract's kinds and statuses as words, the way they are stored, configured and printed.
 
-use crate::contract::types::{Entity, Entry, Kind};
+use crate::contract::types::{Entity, Entry, InventoryCategory, Kind};
 
 /// The word for a kind.
 #[must_use]
@@ -52,6 +52,29 @@ pub const ALL: [Kind; 15] = [
     Kind::Category,
     Kind::Article,
 ];
+
+/// The word for a sort of inventory; of a further one the source's own.
+#[must_use]
+pub fn category(category: &InventoryCategory) -> &str {
+    match category {
+        InventoryCategory::Queue => "queue",
+        InventoryCategory::Routing => "routing",
+        InventoryCategory::Sla => "sla",
+        InventoryCategory::Schedule => "schedule",
+        InventoryCategory::Workflow => "workflow",
+        InventoryCategory::CannedReply => "canned-reply",
+        InventoryCategory::Survey => "survey",
+        InventoryCategory::Snooze => "snooze",
+        InventoryCategory::Role => "role",
+        InventoryCategory::Sender => "sender",
+        InventoryCategory::Webhook => "webhook",
+        InventoryCategory::BlockList => "block-list",
+        InventoryCategory::View => "view",
+        InventoryCategory::Report => "report",
+        InventoryCategory::HelpCenter => "help-center",
+        InventoryCategory::Other(word) => word,
+    }
+}
 
 /// The record that an entry hangs on: the conversation of a message, the carrier of an attachment.
 #[must_use]

@@ -7,6 +7,7 @@
 mod check;
 mod console;
 mod init;
+mod inventory;
 mod packages;
 mod plan;
 mod plugin;
@@ -70,6 +71,8 @@ enum Command {
     Rollback(rollback::Args),
     /// Show what became of a run, as text, JSON, a page or lists; check such a page
     Report(report::Args),
+    /// List what must be rebuilt by hand, in words
+    Inventory(inventory::Args),
     /// Look after the plugins
     Plugin(plugin::Args),
 }
@@ -94,6 +97,7 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Status(args) => status::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
+        Command::Inventory(args) => inventory::run(cli, args, console).await,
         Command::Plugin(args) => plugin::run(cli, args, console).await,
     }
 }

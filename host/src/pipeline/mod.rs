@@ -4,6 +4,7 @@
 //! and `report`. Progress is told through [`Events`].
 
 mod assemble;
+mod damage;
 mod dangers;
 pub mod dossier;
 mod errors;
@@ -34,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use self::assemble::Assembler;
 use self::dangers::Dangers;
 use self::extract::Extractor;
+pub use self::inventory::inventory;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
     CheckReport, Events, KindSum, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
@@ -209,6 +211,7 @@ struct Gathered {
     schema: Vec<Entry>,
     met: mapping::Met,
     read: Vec<model::Notice>,
+    damage: Vec<model::DamageGroup>,
 }
 
 impl Gathered {
@@ -222,6 +225,7 @@ impl Gathered {
             schema: &self.schema,
             met: &self.met,
             read: &self.read,
+            damage: &self.damage,
         }
     }
 
@@ -248,6 +252,7 @@ async fn ask_both(
     let extractor = Extractor {
         side: &ends.source,
         store: &project.store,
+        blobs: &project.blobs,
         extraction: extraction.clone(),
         until,
         events,
@@ -268,6 +273,7 @@ async fn ask_both(
         schema.push(serde_json::from_str::<Entry>(&row.try_get::<String, _>("payload")?)?);
     }
     let met = mapping::met(&project.store, &extraction, &project.config, &survey.slots).await?;
+    let damage = damage::groups(&project.store, &extraction).await?;
     let check = ends.check(project);
     Ok(Gathered {
         ends,
@@ -279,6 +285,7 @@ async fn ask_both(
         schema,
         met,
         read,
+        damage,
     })
 }
 
@@ -364,6 +371,7 @@ async fn run_owned(
     let extractor = Extractor {
         side: &begun.ends.source,
         store: &project.store,
+        blobs: &project.blobs,
         extraction: begun.extraction.clone(),
         until: begun.until,
         events,
@@ -395,9 +403,7 @@ async fn run_owned(
     };
     let reading = async {
         ended(match extractor.run(&kinds_wanted, &ready).await {
-            Ok(()) => {
-                inventory::take(&begun.ends.source, &around, &around.export_dir, events).await
-            }
+            Ok(()) => read_besides(project, &begun, &around, events).await,
             Err(error) => Err(error),
         });
         // The loader must not wait for kinds that will not come.
@@ -436,7 +442,14 @@ async fn run_owned(
     };
     telling(&sides, events, Some(&keeper), working).await;
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let outcome = failed.map_or(Ok(()), Err);
+    let outcome = match failed {
+        Some(error) => Err(error),
+        // Now that all is there, the documents can say what became of what the things work with.
+        None => {
+            let ends = (&begun.ends.source, &begun.ends.destination);
+            inventory::documents(ends, &around, &begun.extraction).await
+        }
+    };
     let closed = close(project, &begun, &outcome).await;
     let sum = closed.as_ref().ok();
     let (what, words) = match (&outcome, &closed) {
@@ -475,6 +488,17 @@ async fn count_on<const N: usize>(
             }
         }
     }
+}
+
+/// What is written for people once all is read: the list of damaged texts, and the inventory.
+async fn read_besides(
+    project: &Project,
+    begun: &Begun,
+    around: &Surroundings,
+    events: &dyn Events,
+) -> Result<(), Error> {
+    damage::export(&project.store, &begun.extraction, &around.export_dir).await?;
+    inventory::take(&begun.ends.source, around, &around.export_dir, events).await
 }
 
 /// Stores how a run ended; returns its sum.

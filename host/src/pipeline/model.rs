@@ -159,8 +159,144 @@ pub struct Plan {
     pub destination_calls: u64,
     /// By the rate limits and our share of them, ms.
     pub forecast_ms: u64,
+    /// Texts that look damaged, in what has been read so far. Not part of the digest: it grows with what is read.
+    #[serde(default)]
+    pub damage: Vec<DamageGroup>,
     /// What stops a run.
     pub errors: Vec<String>,
+}
+
+/// Texts that look damaged in one way, in one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamageGroup {
+    /// The kind.
+    pub kind: String,
+    /// Path in the contract's words: `message.text`.
+    pub field: String,
+    /// `replacement-character`, `mojibake`, `cut`, `masked`.
+    pub what: String,
+    /// What it looks like; nothing of the text.
+    pub pattern: String,
+    /// Records with it.
+    pub records: u64,
+    /// Some of them, at most three.
+    pub examples: Vec<DamageExample>,
+}
+
+/// Where a record's text looks damaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamageExample {
+    /// The source's id.
+    pub id: String,
+    /// The first place, in characters from 0.
+    pub at: u64,
+    /// How many places.
+    pub count: u64,
+}
+
+/// What a line of an inventory says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// What sets it off.
+    Trigger,
+    /// What must hold.
+    Condition,
+    /// What it does.
+    Action,
+    /// What else is entered.
+    Setting,
+    /// A text to take over as it is.
+    Text,
+}
+
+/// A statement about a thing of the inventory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryLine {
+    /// What it says.
+    pub part: Part,
+    /// How far below the lines before it.
+    pub depth: u8,
+    /// In words.
+    pub words: String,
+    /// What there are no words for, as the source has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<serde_json::Value>,
+}
+
+/// What a thing works with, or what works with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryUse {
+    /// A kind of record, or a section of the inventory.
+    pub kind: String,
+    /// The source's id.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The destination's id, where it was migrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// A thing that a person must rebuild.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryThing {
+    /// The contract's sort: `workflow`.
+    pub category: String,
+    /// The source's word.
+    pub section: String,
+    /// The source's id, unique in its section.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// A short description.
+    pub summary: String,
+    /// Whether it is switched on, where it can be.
+    pub enabled: Option<bool>,
+    /// What it is and does.
+    pub lines: Vec<InventoryLine>,
+    /// What it works with.
+    pub uses: Vec<InventoryUse>,
+    /// Other things that work with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<InventoryUse>,
+    /// How many records are with it, by kind, in what was read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub records: BTreeMap<String, u64>,
+    /// The whole of it, as the source has it.
+    pub detail: serde_json::Value,
+}
+
+/// Things of one sort.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryGroup {
+    /// The contract's sort, or the source's word for a further one.
+    pub category: String,
+    /// The destination's feature for it; `None` where there is none, or it is not known.
+    pub feature: Option<String>,
+    /// Where that is and how, or what to do instead.
+    pub note: Option<String>,
+    /// The things, in the source's order.
+    pub things: Vec<InventoryThing>,
+}
+
+/// What must be rebuilt by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The source's connection.
+    pub source: String,
+    /// What the source's platform is called.
+    pub source_title: String,
+    /// The source's organisation.
+    pub organisation: String,
+    /// The destination's connection.
+    pub destination: String,
+    /// What the destination's platform is called.
+    pub destination_title: String,
+    /// When this was written, ms.
+    pub taken_at: i64,
+    /// By sort, in the order in which they are rebuilt.
+    pub groups: Vec<InventoryGroup>,
 }
 
 /// A danger, and whether `[migration] accept` takes it on.
@@ -335,8 +471,11 @@ pub struct RunReport {
     pub skips: Vec<SkipGroup>,
     /// Losses, the biggest group first.
     pub losses: Vec<LossGroup>,
+    /// Texts that look damaged, the most first; every record is in the export folder's `text-damage.jsonl`.
+    #[serde(default)]
+    pub damage: Vec<DamageGroup>,
     /// What cannot be migrated and must be rebuilt by a person, by section; the whole is in the export folder's
-    /// `inventory.json`.
+    /// `inventory.md`, `inventory.html` and `inventory.json`.
     #[serde(default)]
     pub inventory: BTreeMap<String, u64>,
     /// Requests sent.

@@ -5,8 +5,8 @@
 
 use super::mapping::{self, Met};
 use super::model::{
-    CheckReport, ConnectionCheck, Notice, Plan, PlanDanger, PlanField, PlanKind, RunOptions,
-    Severity,
+    CheckReport, ConnectionCheck, DamageGroup, Notice, Plan, PlanDanger, PlanField, PlanKind,
+    RunOptions, Severity,
 };
 use super::side::Side;
 use crate::config::Config;
@@ -98,6 +98,8 @@ pub struct Facts<'a> {
     pub met: &'a Met,
     /// What the source's connector said while it was read.
     pub read: &'a [Notice],
+    /// Texts that look damaged in what is staged.
+    pub damage: &'a [DamageGroup],
 }
 
 /// Makes the plan by the user's rules.
@@ -114,6 +116,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         schema,
         met,
         read,
+        damage,
     } = *facts;
     let support = destination.support(survey);
     let mut notices: Vec<Notice> = discovery
@@ -235,6 +238,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
             destination_calls,
             config,
         )),
+        damage: damage.to_vec(),
         errors,
     };
     plan.digest = sha256(&serde_json::to_string(&(

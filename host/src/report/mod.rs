@@ -5,7 +5,9 @@
 //! from here but [`without_content`].
 
 mod checked;
+mod damage;
 pub mod html;
+pub mod inventory;
 mod run;
 mod table;
 #[cfg(test)]
@@ -214,6 +216,11 @@ pub fn plan(plan: &Plan, width: Width) -> String {
         notices(&plan.side_effects, width),
     );
     out.push_str(&notices(&plan.notices, width));
+    section(
+        &mut out,
+        "Texts that look damaged, in what was read so far (they arrive as they are)",
+        damage::damage(&plan.damage, width),
+    );
     let rows = plan.dangers.iter().map(|danger| {
         vec![
             danger.notice.code.clone(),

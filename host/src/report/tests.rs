@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::pipeline::model::{
-    KindSum, LossGroup, PlanCustomField, PlanDanger, PlanField, PlanKind, PlanValueMap,
-    RejectGroup, RequestCount, RunState, SkipGroup, UndoProblem,
+    DamageExample, DamageGroup, KindSum, LossGroup, PlanCustomField, PlanDanger, PlanField,
+    PlanKind, PlanValueMap, RejectGroup, RequestCount, RunState, SkipGroup, UndoProblem,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -146,6 +146,7 @@ fn planned() -> Plan {
         source_calls: 29,
         destination_calls: 1_255,
         forecast_ms: 5_025_000,
+        damage: damage(),
         errors: vec!["conversation.status \"other:warte\nauf\" has no value".into()],
     }
 }
@@ -219,6 +220,7 @@ fn ran() -> RunReport {
             count: 1_234_567,
             examples: vec!["SECRET-ID-3".into()],
         }],
+        damage: damage(),
         inventory: BTreeMap::from([("workflow".into(), 12), ("queue".into(), 3)]),
         requests: vec![
             RequestCount {
@@ -426,4 +428,23 @@ fn what_differs_from_record_to_record_is_no_part_of_a_sentences_form() {
     ] {
         assert_eq!(form(sentence), expected, "{sentence}");
     }
+}
+
+fn damage() -> Vec<DamageGroup> {
+    let group = |what: &str, pattern: &str, records| DamageGroup {
+        kind: "message".into(),
+        field: "message.text".into(),
+        what: what.into(),
+        pattern: pattern.into(),
+        records,
+        examples: vec![DamageExample {
+            id: "6717c2b1".into(),
+            at: 1_204,
+            count: 3,
+        }],
+    };
+    vec![
+        group("mojibake", "UTF-8 read as Latin-1 or Windows-1252", 412),
+        group("cut", "cut by the source's API, surely or probably", 7),
+    ]
 }

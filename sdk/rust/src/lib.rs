@@ -31,6 +31,7 @@ mod json;
 pub mod links;
 pub mod people;
 pub mod policy;
+mod rebuild;
 mod records;
 mod role;
 
@@ -57,10 +58,12 @@ pub mod connector {
     pub use crate::bindings::common::transload::connector::description_types::{
         Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, FieldFidelity,
         HostGrant, KindSupport, LimitHeader, LimitMeaning, Lookup, Normalisation, Oauth2, RateRule,
-        RefusalMeaning, RefusedAnswer, RequestCost, RequestPattern, Role, Settle, SideEffect,
-        SideEffectSeverity, SignedJwt, SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
+        Rebuild, RefusalMeaning, RefusedAnswer, RequestCost, RequestPattern, Role, Settle,
+        SideEffect, SideEffectSeverity, SignedJwt, SystemChange, TextLimit, TokenRequestFormat,
+        UpdateMode, UpdateSupport,
     };
     pub use crate::fidelity::fidelity_table;
+    pub use crate::rebuild::{CATEGORIES, rebuild_table};
 }
 
 /// What a destination is given and answers.
@@ -88,7 +91,7 @@ pub mod session {
 /// What a source answers.
 pub mod source {
     pub use crate::bindings::common::transload::connector::source_types::{
-        Certainty, Discovery, InventoryItem, KindCount, Page, Partition,
+        Certainty, Discovery, InventoryItem, InventoryLine, KindCount, LinePart, Page, Partition,
     };
 }
 
