@@ -16,6 +16,7 @@ mod rollback;
 mod run;
 mod status;
 mod stop;
+mod verify;
 #[cfg(test)]
 mod tests;
 
@@ -66,6 +67,8 @@ enum Command {
     Run(run::Args),
     /// Show where a run stands
     Status(status::Args),
+    /// Read back what a run wrote and compare it with the source; after a rollback, whether all is as before
+    Verify(verify::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
     /// Show the sum, rejects, losses and requests of a run
@@ -92,6 +95,7 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Plan(args) => plan::run(cli, args, console).await,
         Command::Run(args) => run::run(cli, args, console).await,
         Command::Status(args) => status::run(cli, args, console).await,
+        Command::Verify(args) => verify::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
         Command::Plugin(args) => plugin::run(cli, args, console).await,

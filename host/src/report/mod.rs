@@ -6,6 +6,7 @@
 
 mod run;
 mod table;
+mod verify;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::pipeline::model::{
 pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
+pub use verify::{verification, verification_summary, verification_without_content};
 
 /// How wide text may be; `None` for as wide as it gets (a file, a pipe).
 pub type Width = Option<u16>;

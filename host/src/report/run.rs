@@ -168,6 +168,13 @@ pub fn run(report: &RunReport, width: Width) -> String {
         ),
     );
     section(&mut out, "Requests sent", requests(report, width));
+    if let Some(verification) = &report.verification {
+        section(
+            &mut out,
+            "Verified",
+            super::verify::verification(verification, width),
+        );
+    }
     out.push_str(&undo_problems(&report.undo_problems, width));
     out.push_str(&notices(&report.notices, width));
     out.push_str(match report.chain_ok {
@@ -329,6 +336,9 @@ pub fn without_content(mut report: RunReport) -> RunReport {
         problem.reason.clear();
         problem.url = None;
     }
+    report.verification = report
+        .verification
+        .map(super::verify::verification_without_content);
     report
 }
 
@@ -344,7 +354,7 @@ fn state(state: RunState) -> &'static str {
     }
 }
 
-fn time(ms: i64) -> String {
+pub(super) fn time(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).map_or_else(
         || format!("{ms} ms"),
         |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),

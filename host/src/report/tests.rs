@@ -245,6 +245,7 @@ fn ran() -> RunReport {
             url: Some("https://acme.example/SECRET".into()),
         }],
         chain_ok: true,
+        verification: None,
         notices: vec![],
     }
 }
