@@ -44,11 +44,13 @@ pub struct Terms<'a> {
     pub system: &'a [SystemChange],
     /// Of this record's outcome.
     pub losses: &'a [Loss],
+    /// The platform takes a time of creation for the kind.
+    pub keeps_created_at: bool,
     /// The record was there before, so that it may hold values of its own (rule M-7).
     pub was_there: bool,
     /// Messages and files inside that did not become part of the record, by kind and id, and why.
     pub left_out: &'a HashMap<(String, String), String>,
-    /// What is recorded of what the platform held when it was written.
+    /// What was recorded of what the platform held when it was last written.
     pub print: Option<&'a str>,
     /// Long texts.
     pub blobs: &'a BlobStore,
@@ -159,6 +161,9 @@ impl Side<'_> {
             return Some(loss);
         }
         let (how, words) = self.how(kind, path);
+        if path == "created-at" && words.is_none() && !self.terms.keeps_created_at {
+            return Some(format!("no time of creation can be given to a {kind}"));
+        }
         match (how, grade) {
             (Fidelity::Lost, _) | (Fidelity::Converted, _) | (Fidelity::Exact, Grade::Alike) => words,
             (Fidelity::Exact, _) => None,
@@ -221,7 +226,7 @@ impl Side<'_> {
                 continue;
             }
             let other = found.iter().find(|other| match &wanted.address {
-                Some(address) => other.address.as_ref() == Some(address),
+                Some(address) => other.address.as_ref().is_some_and(|word| names(address, word)),
                 None => other.path == wanted.path,
             });
             // A field that was not made has no place to be looked for in.
@@ -260,7 +265,7 @@ impl Side<'_> {
             declared = self.by_type(value);
         }
         // Another person is no form of the same.
-        if what == DifferenceKind::Moved {
+        if what == DifferenceKind::Moved && wanted.path != "members" {
             declared = self.loss(kind, &wanted.path);
         }
         if declared.is_none() && (grade != Grade::Less || other.is_some()) {
@@ -354,7 +359,8 @@ impl Side<'_> {
             .into_iter()
             .filter(|(message, _)| !is_event(message) || self.is_left_out(message).is_none())
             .collect();
-        let there = parts_of(found);
+        let mut there = parts_of(found);
+        let loose = loose_files(found);
         let said = |parts: &[(&Entry, Vec<&Entry>)]| -> Vec<Said> {
             parts.iter().map(|(message, files)| self.said(message, files)).collect()
         };
@@ -411,6 +417,10 @@ impl Side<'_> {
                 found: Some(self.excerpt(message)),
                 ..finding
             });
+        }
+        // Some platforms hang a file on the thread and not on what was said.
+        if let (Some(head), false) = (found.entries.first(), loose.is_empty()) {
+            there.push((head, loose));
         }
         self.files(&own, &there, &paired.pairs, files);
     }
@@ -620,6 +630,15 @@ impl Side<'_> {
     }
 }
 
+/// Whether an address of a field, as the connector reported it with all that it needs beside, is that of a value read back: the same, or
+/// one with that word in it.
+fn names(address: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "_-%".contains(c);
+    address == word
+        || (!word.is_empty() && word.chars().all(is_part))
+            && address.split(|c| !is_part(c)).any(|part| part == word)
+}
+
 /// A source's fact that says nothing where it is missing: that nobody is in a team.
 fn says_nothing(fact: &Fact) -> bool {
     match fact {
@@ -654,6 +673,14 @@ fn parts_of(body: &Body) -> Vec<(&Entry, Vec<&Entry>)> {
         is_message.then_some((message, files))
     };
     body.parts.iter().filter_map(part).collect()
+}
+
+/// The files that hang on the record itself.
+fn loose_files(body: &Body) -> Vec<&Entry> {
+    let own = body.parts.iter().filter(|part| part.message == 0);
+    let places = own.flat_map(|part| &part.attachments);
+    let at = |place: &u32| body.entries.get(usize::try_from(*place).ok()?);
+    places.filter_map(at).collect()
 }
 
 fn file_name(file: &Entry) -> Option<String> {
@@ -701,19 +728,38 @@ fn shown_file(file: &Attachment) -> String {
     format!("{}{size}{hash}", file.name)
 }
 
+/// What was written last, of several prints on one object, the oldest first: a later one stands for what it names.
+pub fn last_print(prints: &[&str]) -> Option<String> {
+    let (first, later) = prints.split_first()?;
+    let Some(mut facets) = facets_of(first) else {
+        return Some((*first).to_owned());
+    };
+    for print in later {
+        for (name, digest) in facets_of(print).unwrap_or_default() {
+            if let Some(known) = facets.get_mut(&name) {
+                *known = digest;
+            }
+        }
+    }
+    let line = facets.iter().map(|(name, digest)| format!("{name}={digest}"));
+    Some(line.collect::<Vec<_>>().join(";"))
+}
+
+/// A print of the SDK's making, by its facets.
+fn facets_of(print: &str) -> Option<BTreeMap<String, String>> {
+    let pairs = print.split(';').map(|facet| facet.rsplit_once('='));
+    pairs
+        .map(|pair| pair.map(|(name, digest)| (name.to_owned(), digest.to_owned())))
+        .collect()
+}
+
 /// What a print of now has otherwise than that of then. A print is the connector's own; where it is a line of `name=digest` divided by
 /// `;`, as the SDK makes it, the names can be told.
 pub fn changed(then: &str, now: &str) -> Vec<String> {
     if then == now {
         return vec![];
     }
-    let facets = |print: &str| -> Option<BTreeMap<String, String>> {
-        let pairs = print.split(';').map(|facet| facet.rsplit_once('='));
-        pairs
-            .map(|pair| pair.map(|(name, digest)| (name.to_owned(), digest.to_owned())))
-            .collect()
-    };
-    match (facets(then), facets(now)) {
+    match (facets_of(then), facets_of(now)) {
         (Some(then), Some(now)) => {
             let differs = |(name, digest): &(&String, &String)| now.get(*name) != Some(*digest);
             then.iter().filter(differs).map(|(name, _)| name.clone()).collect()

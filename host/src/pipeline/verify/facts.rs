@@ -42,7 +42,10 @@ pub struct Stated {
 /// What a record says of itself; nothing of the messages and files that hang on it.
 pub fn facts(entry: &Entry) -> Vec<Stated> {
     let mut all = All(vec![]);
-    all.time("created-at", entry.head.created_at);
+    // A message has the time at which it was sent.
+    if !matches!(entry.data, Entity::Message(_)) {
+        all.time("created-at", entry.head.created_at);
+    }
     match &entry.data {
         Entity::Team(team) => {
             all.text("name", Some(&team.name));

@@ -288,6 +288,9 @@ impl Verifier<'_> {
         }
         let ids: Vec<String> = items.iter().map(|(_, id)| id.clone()).collect();
         let losses = self.losses(kind, &ids).await?;
+        let prints = self.prints(&written).await?;
+        let support = self.supported.iter().find(|support| support.kind == parsed);
+        let keeps_created_at = support.is_some_and(|support| support.keeps_created_at);
         let none = vec![];
         for ((item, id), written) in items.iter().zip(&written) {
             let found = by_item.get(item.key.as_str()).unwrap_or(&none);
@@ -308,7 +311,11 @@ impl Verifier<'_> {
                     effect.action != crate::contract::ledger::Action::Created
                 }),
                 left_out: &left_out,
-                print: main.and_then(|effect| effect.fingerprint.as_deref()),
+                print: main.and_then(|main| {
+                    let target = (main.target_kind.clone(), main.target_id.clone());
+                    prints.get(&target).map(String::as_str)
+                }),
+                keeps_created_at,
                 blobs: &self.blobs,
             };
             let mut findings = compare(item, first, &terms, &mut tally.files);
@@ -352,6 +359,41 @@ impl Verifier<'_> {
                 }),
             }
         }
+    }
+
+    /// What was written last of each record's own object, by what it is and its id: later steps, a link between two records that are
+    /// there by then, are ours as well.
+    async fn prints(
+        &self,
+        written: &[Written],
+    ) -> Result<HashMap<(String, String), String>, Error> {
+        let mains = written.iter().flat_map(|one| &one.effects).filter(|effect| effect.part == "main");
+        let targets: Vec<&str> = mains.map(|main| main.target_id.as_str()).collect();
+        let mut by_target: HashMap<(String, String), Vec<String>> = HashMap::new();
+        for ids in targets.chunks(AMONG) {
+            for row in self
+                .store
+                .rows(
+                    among!(
+                        "SELECT target_kind, target_id, effect FROM effects WHERE target_id IN "
+                        " AND account = $65 AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone', 'restored')) ORDER BY id"
+                    ),
+                    among(ids, [(&self.account).into()]),
+                )
+                .await?
+            {
+                let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
+                if let Some(print) = effect.fingerprint {
+                    let target = (row.try_get("target_kind")?, row.try_get("target_id")?);
+                    by_target.entry(target).or_default().push(print);
+                }
+            }
+        }
+        let last = by_target.into_iter().filter_map(|(target, prints)| {
+            let prints: Vec<&str> = prints.iter().map(String::as_str).collect();
+            Some((target, compare::last_print(&prints)?))
+        });
+        Ok(last.collect())
     }
 
     /// Losses that the outcomes of records named, by record.
