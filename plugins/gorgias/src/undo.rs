@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::changed;
+use transload_sdk::effects::{AS_BEFORE, changed};
 use transload_sdk::http::{self, RequestBuilder, key};
 use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
 use transload_sdk::links::Written;
-use transload_sdk::policy::canonical;
+use transload_sdk::policy::{canonical, holds};
 use transload_sdk::types::Error;
 
 use crate::api::{Customer, Field, Message, Survey, Tag, Team, Ticket, User};
@@ -236,6 +236,9 @@ impl Undo<'_> {
                 "nothing is recorded of what was there",
             ));
         };
+        if before.get("status").and_then(Value::as_str) == Some(ticket.status.as_str()) {
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
+        }
         let conflict = self.changed(one, &[("status".to_owned(), ticket.status.clone())]);
         let request = self.request(one, "PUT", path, "restore").json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
@@ -327,6 +330,9 @@ impl Undo<'_> {
                 "nothing is recorded of what was there",
             ));
         };
+        if is_as_before(&before, &serde_json::to_value(&now)?) {
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
+        }
         let conflict = self.changed(one, &customers::facets(&now));
         let request = self
             .request(one, "PUT", format!("/customers/{id}"), "restore")
@@ -350,6 +356,9 @@ impl Undo<'_> {
         let values = customers::values_of(self.cx, customer).await?;
         let now = field.parse().ok().and_then(|id: u64| values.get(&id));
         let now = now.map(canonical).unwrap_or_default();
+        if canonical(before.get("value").unwrap_or(&Value::Null)) == now {
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
+        }
         let conflict = self.changed(one, &[(format!("field {field}"), now)]);
         let path = format!("/customers/{customer}/custom-fields/{field}");
         let was_nothing = before.get("value").is_none_or(Value::is_null);
@@ -385,9 +394,6 @@ impl Undo<'_> {
             objects::member_facets(&now)
         };
         let conflict = self.changed(one, &facets);
-        if conflict.is_some() && self.mode != UndoMode::Force {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
         let (done, back) = match (effect.action, before(one)) {
             (Action::Created, _) => (UndoStatus::Undone, Value::Null),
             (_, Some(before)) if effect.target_kind == "customer_links" => (
@@ -402,6 +408,12 @@ impl Undo<'_> {
                 ));
             }
         };
+        if effect.action == Action::Updated && canonical(&back) == canonical(&now) {
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
+        }
+        if conflict.is_some() && self.mode != UndoMode::Force {
+            return Ok((UndoStatus::Conflict, conflict));
+        }
         if self.previews() {
             return Ok((done, None));
         }
@@ -546,7 +558,11 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         if field.deactivated_datetime.is_some() {
-            return Ok((UndoStatus::Gone, None));
+            // One that was taken into use is out of use again.
+            return Ok(match one.effect.action {
+                Action::Updated => verdict(UndoStatus::Left, AS_BEFORE),
+                _ => (UndoStatus::Gone, None),
+            });
         }
         let conflict = self.changed(one, &schema::field_facets(&field));
         let done = match one.effect.action {
@@ -563,6 +579,10 @@ impl Undo<'_> {
             _ => (status, reason),
         })
     }
+}
+
+fn is_as_before(before: &Value, now: &Value) -> bool {
+    before.as_object().is_some_and(|before| holds(now, before))
 }
 
 fn before(one: &Undoing) -> Option<Value> {

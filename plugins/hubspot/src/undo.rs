@@ -12,9 +12,12 @@ use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
 pub use transload_sdk::effects::{Verdict, verdict};
-use transload_sdk::effects::{before, changed_since, facet_names, report_undo, rounds};
+use transload_sdk::effects::{
+    AS_BEFORE, before, changed_since, facet_names, report_undo, rounds,
+};
 use transload_sdk::http::{key, segment};
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
 
 use crate::api::{Fault, Record};
@@ -145,7 +148,9 @@ impl Undo<'_> {
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if self.blocks(&conflict) {
+            if holds(&Value::Object(record.properties.clone()), &before) {
+                self.say(one, verdict(UndoStatus::Left, AS_BEFORE));
+            } else if self.blocks(&conflict) {
                 self.say(one, (UndoStatus::Conflict, conflict));
             } else if self.previews() {
                 self.say(one, (UndoStatus::Restored, None));

@@ -10,9 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, facet_names, report_undo, verdict};
+use transload_sdk::effects::{
+    AS_BEFORE, Verdict, before, changed_since, facet_names, report_undo, verdict,
+};
 use transload_sdk::http::{self, RequestBuilder, key};
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::thread::LEAD;
 use transload_sdk::types::Error;
 
@@ -249,7 +252,7 @@ impl Undo<'_> {
         let conflict = self.changed(one, &[(part.to_owned(), value.clone())]);
         let was = before.get(part).and_then(Value::as_str).unwrap_or_default();
         if was == value {
-            return Ok((UndoStatus::Restored, None));
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
         }
         let state: State = self.cx.state()?;
         let me = state.me;
@@ -354,7 +357,7 @@ impl Undo<'_> {
             }
         };
         let conflict = self.changed(one, &contacts::facets(&now));
-        self.put_back(one, format!("/contacts/{id}"), conflict)
+        self.put_back(one, format!("/contacts/{id}"), conflict, &serde_json::to_value(&now)?)
             .await
     }
 
@@ -363,6 +366,7 @@ impl Undo<'_> {
         one: &Undoing,
         path: String,
         conflict: Option<String>,
+        now: &Value,
     ) -> Result<Verdict, Error> {
         let Some(before) = before(&one.effect) else {
             return Ok(verdict(
@@ -370,6 +374,9 @@ impl Undo<'_> {
                 "nothing is recorded of what was there",
             ));
         };
+        if holds(now, &before) {
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
+        }
         let request = self.request(one, "PUT", path, "restore")?.json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
     }
@@ -440,7 +447,8 @@ impl Undo<'_> {
         };
         let mut conflict = self.changed(one, &companies::facets(&company));
         if one.effect.action == Action::Updated {
-            return self.put_back(one, path, conflict).await;
+            let now = serde_json::to_value(&company)?;
+            return self.put_back(one, path, conflict, &now).await;
         }
         if conflict.is_none() {
             let people: Vec<Named> = client::list(self.cx, &format!("{path}/contacts")).await?;
@@ -506,8 +514,14 @@ impl Undo<'_> {
         let id = FieldTarget::parse(target).map_or_else(|| target.to_owned(), |target| target.id);
         let of_conversations = one.effect.target_kind == "conversation_attribute";
         let all = schema::attributes(self.cx, of_conversations).await?;
-        let Some(attribute) = all.iter().find(|one| one.id == id && !one.archived) else {
-            return Ok((UndoStatus::Gone, None));
+        let found = all.iter().find(|one| one.id == id);
+        let Some(attribute) = found.filter(|one| !one.archived) else {
+            // One that was taken out of the archive is there again.
+            let is_back = found.is_some() && one.effect.action == Action::Updated;
+            return Ok(match is_back {
+                true => verdict(UndoStatus::Left, AS_BEFORE),
+                false => (UndoStatus::Gone, None),
+            });
         };
         let conflict = self.changed(one, &schema::attribute_facets(attribute));
         let done = match one.effect.action {
@@ -548,6 +562,9 @@ impl Undo<'_> {
                 "nothing is recorded of what was there",
             ));
         };
+        if holds(&serde_json::to_value(&now)?, &before) {
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
+        }
         let path = objects::path(&kind, "");
         let request = self.request(one, "POST", path, "restore")?.json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
@@ -569,7 +586,8 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.changed(one, &links::facets(&text));
-        self.put_back(one, links::path(of_contact, id), conflict)
-            .await
+        // What named links before is not told from what does by the text alone: it is put back.
+        let path = links::path(of_contact, id);
+        self.put_back(one, path, conflict, &Value::Null).await
     }
 }

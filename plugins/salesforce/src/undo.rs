@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::effects::{
-    Verdict, before, changed_since, facet_names, report_undo, rounds, verdict,
+    AS_BEFORE, Verdict, before, changed_since, facet_names, report_undo, rounds, verdict,
 };
 use transload_sdk::http::{self};
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
 
 use crate::api::{Record, id_of, id18, text};
@@ -151,7 +152,9 @@ impl Undo<'_> {
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if self.blocks(&conflict) {
+            if holds(&serde_json::Value::Object(record.clone()), &before) {
+                self.say(one, verdict(UndoStatus::Left, AS_BEFORE));
+            } else if self.blocks(&conflict) {
                 self.say(one, (UndoStatus::Conflict, conflict));
             } else if self.previews() {
                 self.say(one, (UndoStatus::Restored, None));

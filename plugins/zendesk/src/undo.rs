@@ -10,10 +10,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, report_undo, verdict};
+use transload_sdk::effects::{
+    AS_BEFORE, Verdict, before, changed_since, report_undo, verdict,
+};
 use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoStatus};
-use transload_sdk::policy::canonical;
+use transload_sdk::policy::{canonical, holds};
 use transload_sdk::types::Error;
 
 use crate::api::{
@@ -610,6 +612,9 @@ impl Undo<'_> {
         let Some(now) = client::find_member::<Value>(self.cx, &path, word).await? else {
             return Ok((UndoStatus::Gone, None));
         };
+        if holds(&now, &before) {
+            return Ok(verdict(UndoStatus::Left, AS_BEFORE));
+        }
         let facets = value_facets(&now, fields);
         let conflict = changed_since(&one.effect, &facets);
         if self.blocks(&conflict) {

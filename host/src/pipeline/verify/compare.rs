@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::facts::{Fact, Stated, facts, texts};
-use super::same::{Grade, grade, letters, of_html, shortened, shown, shown_time, text as text_grade};
+use super::same::{Grade, grade, is_target, letters, of_html, shortened, shown, shown_time, text as text_grade};
 use super::thread::{Said, pair};
 use crate::blobs::BlobStore;
 use crate::contract::description::{FieldFidelity, SystemChange};
@@ -165,7 +165,8 @@ impl Side<'_> {
             return Some(format!("no time of creation can be given to a {kind}"));
         }
         match (how, grade) {
-            (Fidelity::Lost, _) | (Fidelity::Converted, _) | (Fidelity::Exact, Grade::Alike) => words,
+            (Fidelity::Lost | Fidelity::Converted, _) => words,
+            (Fidelity::Exact, Grade::Alike) => Some("the same in another form".to_owned()),
             (Fidelity::Exact, _) => None,
         }
     }
@@ -226,7 +227,7 @@ impl Side<'_> {
                 continue;
             }
             let other = found.iter().find(|other| match &wanted.address {
-                Some(address) => other.address.as_ref().is_some_and(|word| names(address, word)),
+                Some(address) => other.address.as_ref().is_some_and(|word| is_target(address, word)),
                 None => other.path == wanted.path,
             });
             // A field that was not made has no place to be looked for in.
@@ -258,12 +259,14 @@ impl Side<'_> {
             false => DifferenceKind::Differs,
         };
         let path = format!("{kind}.{}", wanted.path);
-        let mut declared = self.why(kind, &wanted.path, grade);
-        if declared.is_none()
-            && let Fact::Custom(value) = &wanted.fact
-        {
-            declared = self.by_type(value);
-        }
+        let by_type = match &wanted.fact {
+            Fact::Custom(value) => self.by_type(value),
+            _ => None,
+        };
+        let mut declared = match self.loss(kind, &wanted.path) {
+            Some(loss) => Some(loss),
+            None => by_type.or_else(|| self.why(kind, &wanted.path, grade)),
+        };
         // Another person is no form of the same.
         if what == DifferenceKind::Moved && wanted.path != "members" {
             declared = self.loss(kind, &wanted.path);
@@ -304,9 +307,9 @@ impl Side<'_> {
         let Entity::Message(message) = &there.data else {
             return;
         };
-        let Some(target) = &person.target else {
+        if person.target.is_none() {
             return;
-        };
+        }
         let (found, declared) = match &message.author {
             Author::Person(other) => {
                 let same = Fact::One(other.clone());
@@ -324,7 +327,6 @@ impl Side<'_> {
             }
             Author::System => ("nobody".to_owned(), self.why("message", "author", Grade::Less)),
         };
-        let _ = target;
         let finding = self.finding(DifferenceKind::Author, "message.author", part);
         self.findings.push(Finding {
             expected: Some(shown(&wanted.fact)),
@@ -628,15 +630,6 @@ impl Side<'_> {
             });
         }
     }
-}
-
-/// Whether an address of a field, as the connector reported it with all that it needs beside, is that of a value read back: the same, or
-/// one with that word in it.
-fn names(address: &str, word: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || "_-%".contains(c);
-    address == word
-        || (!word.is_empty() && word.chars().all(is_part))
-            && address.split(|c| !is_part(c)).any(|part| part == word)
 }
 
 /// A source's fact that says nothing where it is missing: that nobody is in a team.

@@ -16,7 +16,7 @@ mod same;
 mod sample;
 mod thread;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,7 @@ use super::side::Side;
 use crate::blobs::BlobStore;
 use crate::contract::description::{FieldFidelity, KindSupport};
 use crate::contract::destination::{Item, Observed, UndoMode, Undoing, Written};
-use crate::contract::ledger::{Effect, UndoStatus};
+use crate::contract::ledger::{Action, Effect, UndoStatus};
 use crate::contract::types::{Fidelity, Loss};
 use crate::error::Error;
 use crate::store::{AMONG, Store, among};
@@ -308,7 +308,7 @@ impl Verifier<'_> {
                 system: &side.description().system_changes,
                 losses: losses.get(id).map_or(&[], Vec::as_slice),
                 was_there: main.is_some_and(|effect| {
-                    effect.action != crate::contract::ledger::Action::Created
+                    effect.action != Action::Created
                 }),
                 left_out: &left_out,
                 print: main.and_then(|main| {
@@ -527,6 +527,25 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// Of the ids that effects speak of, those of objects that the run made.
+    async fn own_targets(&self, effects: &[(Undoing, String)]) -> Result<HashSet<String>, Error> {
+        let ids: Vec<&str> = effects.iter().flat_map(|(undoing, _)| ids_of(&undoing.effect)).collect();
+        let mut own = HashSet::new();
+        for ids in ids.chunks(AMONG) {
+            for row in self
+                .store
+                .rows(
+                    among!("SELECT target_id FROM effects WHERE target_id IN " " AND account = $65 AND run = $66 AND action = 'created'"),
+                    among(ids, [(&self.account).into(), (&self.run).into()]),
+                )
+                .await?
+            {
+                own.insert(row.try_get("target_id")?);
+            }
+        }
+        Ok(own)
+    }
+
     async fn look(
         &self,
         kind: &str,
@@ -549,16 +568,20 @@ impl Verifier<'_> {
             .into_iter()
             .map(|outcome| (outcome.effect, (outcome.status, outcome.reason)))
             .collect();
+        let own = self.own_targets(effects).await?;
         for (undoing, id) in effects {
             let effect = &undoing.effect;
-            let created = effect.action == crate::contract::ledger::Action::Created;
+            let created = effect.action == Action::Created;
             let what = match created {
                 true => DifferenceKind::Left,
                 false => DifferenceKind::NotAsBefore,
             };
             let is = match found.get(&undoing.effect_id) {
                 Some((UndoStatus::Gone, _)) if created => None,
-                Some((UndoStatus::Left, _)) if !created => None,
+                // What was changed was the run's own, and went with it.
+                Some((UndoStatus::Gone, _)) if ids_of(effect).any(|id| own.contains(id)) => None,
+                // It holds what it held; or it stands and falls with another object of the run, which is asked after itself.
+                Some((UndoStatus::Left, _)) => None,
                 Some((UndoStatus::Gone, _)) => Some("it is gone".to_owned()),
                 Some((_, Some(reason))) => Some(reason.clone()),
                 Some((_, None)) if created => Some("it is still there".to_owned()),
@@ -578,6 +601,12 @@ impl Verifier<'_> {
         }
         Ok(())
     }
+}
+
+/// The ids that an effect's object goes by: its own, and that of the object which it is a part of.
+fn ids_of(effect: &Effect) -> impl Iterator<Item = &str> {
+    let id = effect.target_id.as_str();
+    std::iter::once(id).chain(id.split_once('/').map(|(of, _)| of))
 }
 
 /// The records of a kind that are read back.

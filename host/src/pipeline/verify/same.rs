@@ -81,12 +81,16 @@ fn one(wanted: &Reference, found: &Reference) -> Grade {
     }
 }
 
-/// Targets may carry what the connector needs beside the id: `object/id`, `id name`.
-fn is_target(wanted: &str, found: &str) -> bool {
-    wanted == found
-        || wanted.eq_ignore_ascii_case(found)
-        || wanted.rsplit('/').next() == Some(found)
-        || found.rsplit('/').next() == Some(wanted)
+/// Whether what was reported of an object, or of a field, is what was read back of it. A connector may have reported more than the id
+/// (`object/id`, `id/name`, a field with its type), and reads back the word of it that tells one from the other.
+pub fn is_target(reported: &str, read: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || "_-%.".contains(c);
+    let has = |whole: &str, word: &str| {
+        !word.is_empty()
+            && word.chars().all(is_part)
+            && whole.split(|c| !is_part(c)).any(|part| part == word)
+    };
+    reported.eq_ignore_ascii_case(read) || has(reported, read) || has(read, reported)
 }
 
 /// Where a platform knows one, it is the first that came along.
