@@ -16,9 +16,9 @@ mod rollback;
 mod run;
 mod status;
 mod stop;
-mod verify;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::path::PathBuf;
 

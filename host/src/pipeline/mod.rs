@@ -945,8 +945,11 @@ async fn verify_owned(
         .find_run(options.run.as_deref())
         .await?
         .ok_or_else(|| {
-            Error::input("no-run", "nothing has been run yet, so there is nothing to verify")
-                .with_hint("`transload run` begins one")
+            Error::input(
+                "no-run",
+                "nothing has been run yet, so there is nothing to verify",
+            )
+            .with_hint("`transload run` begins one")
         })?;
     let row = project
         .store
@@ -982,7 +985,11 @@ async fn verify_owned(
     }
     let digests = pinned(project, &run).await?;
     let mut destination = project
-        .side(&row.try_get::<String, _>("destination")?, Role::Destination, Some(&digests.1))
+        .side(
+            &row.try_get::<String, _>("destination")?,
+            Role::Destination,
+            Some(&digests.1),
+        )
         .await?;
     destination.context.run.clone_from(&run);
     destination.context.platform = row.try_get("platform")?;
@@ -994,7 +1001,10 @@ async fn verify_owned(
     if is != account {
         return Err(Error::input(
             "other-account",
-            format!("run {run} wrote to account {account}, but {} is account {is}", destination.name),
+            format!(
+                "run {run} wrote to account {account}, but {} is account {is}",
+                destination.name
+            ),
         )
         .with_hint("put the former settings back"));
     }

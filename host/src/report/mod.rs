@@ -6,9 +6,9 @@
 
 mod run;
 mod table;
-mod verify;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fmt::Write as _;
 

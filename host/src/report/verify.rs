@@ -132,7 +132,10 @@ fn differences(all: &[Difference]) -> String {
             );
             last = Some(record);
         }
-        let part = one.part.as_deref().map(|part| format!(" of {}", clean(part)));
+        let part = one
+            .part
+            .as_deref()
+            .map(|part| format!(" of {}", clean(part)));
         let field = match one.field == one.kind {
             true => String::new(),
             false => format!(" {}", clean(&one.field)),
@@ -179,7 +182,11 @@ pub fn verification_summary(report: &VerifyReport) -> String {
         out,
         "{} {} read back in {} calls and {} requests; files compared by sha-256: {}, by name and size: {}",
         number(sum(|kind| kind.checked)),
-        if report.after_rollback { "effects" } else { "records" },
+        if report.after_rollback {
+            "effects"
+        } else {
+            "records"
+        },
         number(sum(|kind| kind.reads)),
         number(report.requests),
         number(report.files.by_hash),
@@ -213,4 +220,120 @@ pub fn verification_without_content(mut report: VerifyReport) -> VerifyReport {
         group.why = form(&group.why);
     }
     report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::model::{DeclaredGroup, Files, VerifyKind};
+
+    fn difference(what: DifferenceKind, source_id: &str, field: &str) -> Difference {
+        Difference {
+            what,
+            kind: "conversation".into(),
+            source_id: source_id.into(),
+            target: Some("ticket 17".into()),
+            url: Some("https://acme.example/tickets/17".into()),
+            field: field.into(),
+            part: None,
+            expected: None,
+            found: None,
+        }
+    }
+
+    fn found_some() -> VerifyReport {
+        let kind = |kind: &str, there, checked, differ| VerifyKind {
+            kind: kind.into(),
+            there,
+            checked,
+            compared: checked,
+            reads: 2,
+            equal: checked - differ - 3,
+            declared: 3,
+            undeclared: differ,
+        };
+        VerifyReport {
+            run: "r1".into(),
+            at: 1_700_000_000_000,
+            after_rollback: false,
+            scope: VerifyScope::Sample { size: 200, seed: 1 },
+            kinds: vec![
+                kind("customer", 1_080, 60, 0),
+                kind("conversation", 12_345, 140, 2),
+            ],
+            differences: vec![
+                Difference {
+                    expected: Some("Wo ist meine Bestellung?".into()),
+                    found: Some("Wo ist \u{1b}[31mSECRET".into()),
+                    ..difference(
+                        DifferenceKind::Differs,
+                        "SECRET-ID-1",
+                        "conversation.subject",
+                    )
+                },
+                Difference {
+                    part: Some("message SECRET-ID-2 (3 of 7)".into()),
+                    expected: Some("place 3 of 7".into()),
+                    found: Some("place 1 of 7".into()),
+                    ..difference(DifferenceKind::Order, "SECRET-ID-1", "message.sent-at")
+                },
+                Difference {
+                    found: Some("not there".into()),
+                    url: None,
+                    ..difference(DifferenceKind::Missing, "SECRET-ID-3", "conversation")
+                },
+            ],
+            undeclared: 3,
+            declared: vec![DeclaredGroup {
+                kind: "conversation".into(),
+                field: "message.html".into(),
+                why: "message.html is converted: it is sanitised".into(),
+                count: 214,
+                examples: vec!["SECRET-ID-4".into()],
+            }],
+            files: Files {
+                by_hash: 31,
+                by_size: 2,
+            },
+            requests: 187,
+            ok: false,
+        }
+    }
+
+    #[test]
+    fn a_verification_is_shown() {
+        insta::assert_snapshot!(verification(&found_some(), None));
+    }
+
+    #[test]
+    fn a_verification_after_a_rollback_is_shown() {
+        let mut report = found_some();
+        report.after_rollback = true;
+        report.scope = VerifyScope::All;
+        report.declared.clear();
+        (report.differences, report.undeclared, report.ok) = (vec![], 0, true);
+        for kind in &mut report.kinds {
+            (kind.equal, kind.declared, kind.undeclared) = (kind.checked, 0, 0);
+        }
+        insta::assert_snapshot!(verification(&report, None));
+    }
+
+    #[test]
+    fn without_content_a_verification_points_at_no_record_and_keeps_its_counts() {
+        let with = verification(&found_some(), None);
+        let report = verification_without_content(found_some());
+        let without = verification(&report, None);
+        assert!(with.contains("SECRET-ID-1") && with.contains("SECRET-ID-4"));
+        assert!(!without.contains("SECRET"), "{without}");
+        assert!(!serde_json::to_string(&report).unwrap().contains("SECRET"));
+        assert_eq!(
+            verification_summary(&report),
+            verification_summary(&found_some())
+        );
+    }
+
+    #[test]
+    fn what_stands_at_a_platform_cannot_steer_a_terminal() {
+        assert!(!verification(&found_some(), None).contains('\u{1b}'));
+    }
 }

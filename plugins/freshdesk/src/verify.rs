@@ -23,8 +23,8 @@ use crate::map::{self, Owner, record_parts};
 use crate::state::{State, own_field};
 use crate::text;
 use crate::thread::{self, Line, NO_SUBJECT, is_finished, note_facet, source_tag};
-use crate::write::tickets::{TICKET, notes, ticket as look};
 use crate::write::schema::{schemas, sheet};
+use crate::write::tickets::{TICKET, notes, ticket as look};
 use crate::write::{objects, people, teams};
 
 /// What became of what was written. Reads only.
@@ -337,7 +337,9 @@ impl Reader<'_> {
         };
         let lookup = |label: &str, kind: Kind| {
             let value = sheet(label)?;
-            let id = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let id = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             Some(Reference::new(kind, id.clone()).at(id))
         };
         let title = sheet(sheet::TITLE).and_then(Value::as_str);

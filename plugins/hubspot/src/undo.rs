@@ -11,10 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
+use transload_sdk::effects::{AS_BEFORE, before, changed_since, facet_names, report_undo, rounds};
 pub use transload_sdk::effects::{Verdict, verdict};
-use transload_sdk::effects::{
-    AS_BEFORE, before, changed_since, facet_names, report_undo, rounds,
-};
 use transload_sdk::http::{key, segment};
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::holds;

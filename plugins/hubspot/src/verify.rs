@@ -86,7 +86,11 @@ fn first(links: &Linked, id: &str, kind: Kind) -> Option<Reference> {
         let labelled = link.association_types.iter();
         labelled.filter(|label| label.label.is_some()).count()
     };
-    let plain = |link: &&Link| link.association_types.iter().any(|label| label.label.is_none());
+    let plain = |link: &&Link| {
+        link.association_types
+            .iter()
+            .any(|label| label.label.is_none())
+    };
     let link = links.iter().filter(plain).min_by_key(|link| labels(link));
     let link = link.or(links.first())?;
     Some(reference(kind, &link.to_object_id))

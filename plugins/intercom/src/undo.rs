@@ -357,8 +357,13 @@ impl Undo<'_> {
             }
         };
         let conflict = self.changed(one, &contacts::facets(&now));
-        self.put_back(one, format!("/contacts/{id}"), conflict, &serde_json::to_value(&now)?)
-            .await
+        self.put_back(
+            one,
+            format!("/contacts/{id}"),
+            conflict,
+            &serde_json::to_value(&now)?,
+        )
+        .await
     }
 
     async fn put_back(

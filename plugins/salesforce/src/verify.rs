@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use transload_sdk::Context;
-use transload_sdk::destination::{
-    Body, Observed, Part, Presence, SlotValue, Thread, Written,
-};
+use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::read_back::{Place, with_bytes};
 use transload_sdk::thread::{is_further_part, without_lead};
 use transload_sdk::types;
@@ -518,15 +516,23 @@ impl Hanging {
             .filter(|entry| entry.head.kind == Kind::Attachment)
             .map(|entry| entry.head.id.clone())
             .collect();
-        let cases = one.effects.iter().filter(|effect| effect.target_kind == CASE);
+        let cases = one
+            .effects
+            .iter()
+            .filter(|effect| effect.target_kind == CASE);
         let cases: BTreeSet<String> = cases.map(|effect| id18(&effect.target_id)).collect();
-        let documents: BTreeSet<&String> =
-            cases.iter().filter_map(|case| self.links.get(case)).flatten().collect();
+        let documents: BTreeSet<&String> = cases
+            .iter()
+            .filter_map(|case| self.links.get(case))
+            .flatten()
+            .collect();
         let case = body.entry().head.id.clone();
         let files = documents
             .into_iter()
             .filter(|document| !known.contains(*document))
-            .filter_map(|document| self.file(document, &case, reference(Kind::Conversation, &case)));
+            .filter_map(|document| {
+                self.file(document, &case, reference(Kind::Conversation, &case))
+            });
         body.hang(files.collect());
     }
 }

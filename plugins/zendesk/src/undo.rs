@@ -10,9 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{
-    AS_BEFORE, Verdict, before, changed_since, report_undo, verdict,
-};
+use transload_sdk::effects::{AS_BEFORE, Verdict, before, changed_since, report_undo, verdict};
 use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::{canonical, holds};

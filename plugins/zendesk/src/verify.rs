@@ -100,9 +100,9 @@ async fn twins(
         let id = ticket.id.to_string();
         one.effects.iter().any(|effect| effect.target_id == id)
     };
-    let others = all.into_iter().filter(|ticket| {
-        ticket.external_id.as_deref() == Some(marker) && !is_ours(ticket)
-    });
+    let others = all
+        .into_iter()
+        .filter(|ticket| ticket.external_id.as_deref() == Some(marker) && !is_ours(ticket));
     let twin = |ticket: Ticket| {
         let head = Head::new(Kind::Conversation, ticket.id.to_string());
         let data = Entity::Conversation(Conversation::empty());

@@ -8,7 +8,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::facts::{Fact, Stated, facts, texts};
-use super::same::{Grade, grade, is_target, letters, of_html, shortened, shown, shown_time, text as text_grade};
+use super::same::{
+    Grade, grade, is_target, letters, of_html, shortened, shown, shown_time, text as text_grade,
+};
 use super::thread::{Said, pair};
 use crate::blobs::BlobStore;
 use crate::contract::description::{FieldFidelity, SystemChange};
@@ -57,7 +59,12 @@ pub struct Terms<'a> {
 }
 
 /// Compares a record, with what hangs on it.
-pub fn compare(item: &Item, observed: &Observed, terms: &Terms<'_>, files: &mut Files) -> Vec<Finding> {
+pub fn compare(
+    item: &Item,
+    observed: &Observed,
+    terms: &Terms<'_>,
+    files: &mut Files,
+) -> Vec<Finding> {
     let Some(own) = item.body.entries.first() else {
         return vec![];
     };
@@ -84,7 +91,11 @@ pub fn compare(item: &Item, observed: &Observed, terms: &Terms<'_>, files: &mut 
         && let Some(there) = body.entries.first()
     {
         side.slots(item, observed);
-        let slots: Vec<&str> = item.values.iter().map(|value| value.slot.as_str()).collect();
+        let slots: Vec<&str> = item
+            .values
+            .iter()
+            .map(|value| value.slot.as_str())
+            .collect();
         side.record(own, there, &slots, None);
         if own.head.kind == Kind::Conversation {
             side.thread(&item.body, body, files);
@@ -133,8 +144,14 @@ impl Side<'_> {
                     Fidelity::Converted => "converted",
                     Fidelity::Lost => "lost",
                 };
-                let note = row.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
-                (row.how, Some(format!("{kind}.{} is {how}{note}", row.field)))
+                let note = row
+                    .note
+                    .as_ref()
+                    .map_or_else(String::new, |note| format!(": {note}"));
+                (
+                    row.how,
+                    Some(format!("{kind}.{} is {how}{note}", row.field)),
+                )
             }
             None => (Fidelity::Exact, None),
         }
@@ -147,8 +164,12 @@ impl Side<'_> {
             let said = loss.field.as_str();
             let is = |name: &str| {
                 said == name
-                    || name.strip_prefix(said).is_some_and(|rest| rest.starts_with('.'))
-                    || said.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+                    || name
+                        .strip_prefix(said)
+                        .is_some_and(|rest| rest.starts_with('.'))
+                    || said
+                        .strip_prefix(name)
+                        .is_some_and(|rest| rest.starts_with('.'))
             };
             is(&whole) || (kind == self.kind && is(path))
         });
@@ -175,7 +196,10 @@ impl Side<'_> {
 
     fn slots(&mut self, item: &Item, observed: &Observed) {
         for wanted in &item.values {
-            let there = observed.values.iter().find(|value| value.slot == wanted.slot);
+            let there = observed
+                .values
+                .iter()
+                .find(|value| value.slot == wanted.slot);
             // One that is not read back says nothing.
             let Some(there) = there else {
                 continue;
@@ -205,7 +229,10 @@ impl Side<'_> {
                 && (change.field == field || letters(&change.field) == letters(field))
         };
         let change = self.terms.system.iter().find(is)?;
-        Some(format!("the platform changes it by itself: {}", change.when))
+        Some(format!(
+            "the platform changes it by itself: {}",
+            change.when
+        ))
     }
 
     fn of_its_own(&self) -> Option<String> {
@@ -227,7 +254,10 @@ impl Side<'_> {
                 continue;
             }
             let other = found.iter().find(|other| match &wanted.address {
-                Some(address) => other.address.as_ref().is_some_and(|word| is_target(address, word)),
+                Some(address) => other
+                    .address
+                    .as_ref()
+                    .is_some_and(|word| is_target(address, word)),
                 None => other.path == wanted.path,
             });
             // A field that was not made has no place to be looked for in.
@@ -291,7 +321,9 @@ impl Side<'_> {
     fn by_type(&self, value: &Value) -> Option<String> {
         let field = match value {
             Value::Choice(_) | Value::Choices(_) | Value::Path(_) => "options",
-            Value::Text(_) | Value::Integer(_) | Value::Decimal(_) | Value::Boolean(_) => return None,
+            Value::Text(_) | Value::Integer(_) | Value::Decimal(_) | Value::Boolean(_) => {
+                return None;
+            }
             _ => "field-type",
         };
         match self.how("field-definition", field) {
@@ -319,13 +351,19 @@ impl Side<'_> {
                 (shown(&same), self.loss("message", "author"))
             }
             Author::Name(name) => {
-                let same = person.name.as_ref().is_some_and(|own| letters(own) == letters(name));
+                let same = person
+                    .name
+                    .as_ref()
+                    .is_some_and(|own| letters(own) == letters(name));
                 if same {
                     return;
                 }
                 (name.clone(), self.why("message", "author", Grade::Other))
             }
-            Author::System => ("nobody".to_owned(), self.why("message", "author", Grade::Less)),
+            Author::System => (
+                "nobody".to_owned(),
+                self.why("message", "author", Grade::Less),
+            ),
         };
         let finding = self.finding(DifferenceKind::Author, "message.author", part);
         self.findings.push(Finding {
@@ -364,11 +402,17 @@ impl Side<'_> {
         let mut there = parts_of(found);
         let loose = loose_files(found);
         let said = |parts: &[(&Entry, Vec<&Entry>)]| -> Vec<Said> {
-            parts.iter().map(|(message, files)| self.said(message, files)).collect()
+            parts
+                .iter()
+                .map(|(message, files)| self.said(message, files))
+                .collect()
         };
         let (wanted_said, found_said) = (said(&own), said(&there));
         let paired = pair(&wanted_said, &found_said);
-        let name = |w: usize| own.get(w).map(|(message, _)| part_name(message, w, own.len()));
+        let name = |w: usize| {
+            own.get(w)
+                .map(|(message, _)| part_name(message, w, own.len()))
+        };
         for (w, f) in &paired.pairs {
             let (Some((message, _)), Some((other, _))) = (own.get(*w), there.get(*f)) else {
                 continue;
@@ -378,7 +422,11 @@ impl Side<'_> {
             self.record(message, other, &["subject"], part.as_deref());
         }
         for (w, f) in &paired.moved {
-            let finding = self.finding(DifferenceKind::Order, "message.sent-at", name(*w).as_deref());
+            let finding = self.finding(
+                DifferenceKind::Order,
+                "message.sent-at",
+                name(*w).as_deref(),
+            );
             self.findings.push(Finding {
                 expected: Some(format!("place {} of {}", w + 1, own.len())),
                 found: Some(format!("place {} of {}", f + 1, there.len())),
@@ -389,12 +437,17 @@ impl Side<'_> {
             let Some((message, _)) = own.get(*w) else {
                 continue;
             };
-            let declared = self.is_left_out(message).or_else(|| self.loss("message", "text")).or_else(|| {
-                let silent = wanted_said.get(*w).is_some_and(|said| said.keys.is_empty());
-                (silent || is_event(message)).then(|| {
-                    self.how("message", "*").1.unwrap_or_else(|| "it says nothing".to_owned())
-                })
-            });
+            let declared = self
+                .is_left_out(message)
+                .or_else(|| self.loss("message", "text"))
+                .or_else(|| {
+                    let silent = wanted_said.get(*w).is_some_and(|said| said.keys.is_empty());
+                    (silent || is_event(message)).then(|| {
+                        self.how("message", "*")
+                            .1
+                            .unwrap_or_else(|| "it says nothing".to_owned())
+                    })
+                });
             let finding = self.finding(DifferenceKind::Missing, "message", name(*w).as_deref());
             self.findings.push(Finding {
                 expected: Some(self.excerpt(message)),
@@ -428,7 +481,10 @@ impl Side<'_> {
     }
 
     fn is_left_out(&self, entry: &Entry) -> Option<String> {
-        let key = (kinds::name(&entry.head.kind).to_owned(), entry.head.id.clone());
+        let key = (
+            kinds::name(&entry.head.kind).to_owned(),
+            entry.head.id.clone(),
+        );
         self.terms.left_out.get(&key).cloned()
     }
 
@@ -455,7 +511,11 @@ impl Side<'_> {
         for text in self.words(message) {
             let key = letters(&text);
             // What has no letters is told by its signs.
-            let key = if key.is_empty() { text.trim().to_owned() } else { key };
+            let key = if key.is_empty() {
+                text.trim().to_owned()
+            } else {
+                key
+            };
             if !keys.contains(&key) {
                 keys.push(key);
             }
@@ -489,7 +549,11 @@ impl Side<'_> {
             return;
         }
         let (_, html) = texts(own);
-        let path = if wanted.len() == 1 && html.is_some() { "html" } else { "text" };
+        let path = if wanted.len() == 1 && html.is_some() {
+            "html"
+        } else {
+            "text"
+        };
         let declared = match best {
             // Another form of the same words.
             Grade::Same | Grade::Alike => match self.how("message", path) {
@@ -558,15 +622,21 @@ impl Side<'_> {
             });
         }
         for (w, file, _, other) in found {
-            let part = own.get(w).map(|(message, _)| part_name(message, w, own.len()));
+            let part = own
+                .get(w)
+                .map(|(message, _)| part_name(message, w, own.len()));
             self.file(file, other, part, counted);
         }
         for (w, file) in wanted {
-            let part = own.get(w).map(|(message, _)| part_name(message, w, own.len()));
+            let part = own
+                .get(w)
+                .map(|(message, _)| part_name(message, w, own.len()));
             let Entity::Attachment(attachment) = &file.data else {
                 continue;
             };
-            let declared = self.is_left_out(file).or_else(|| self.loss("attachment", "content"));
+            let declared = self
+                .is_left_out(file)
+                .or_else(|| self.loss("attachment", "content"));
             let finding = self.finding(DifferenceKind::Missing, "attachment", part.as_deref());
             self.findings.push(Finding {
                 expected: Some(shown_file(attachment)),
@@ -574,12 +644,17 @@ impl Side<'_> {
                 ..finding
             });
         }
-        let kept: Vec<&Entry> = own.iter().flat_map(|(_, files)| files.iter().copied()).collect();
+        let kept: Vec<&Entry> = own
+            .iter()
+            .flat_map(|(_, files)| files.iter().copied())
+            .collect();
         for (_, file) in free {
             let Entity::Attachment(attachment) = &file.data else {
                 continue;
             };
-            let repeats = kept.iter().any(|own| same_bytes(own, file) || same_name(own, file));
+            let repeats = kept
+                .iter()
+                .any(|own| same_bytes(own, file) || same_name(own, file));
             let what = match repeats {
                 true => DifferenceKind::Duplicate,
                 false => DifferenceKind::Extra,
@@ -593,7 +668,8 @@ impl Side<'_> {
     }
 
     fn file(&mut self, own: &Entry, other: &Entry, part: Option<String>, counted: &mut Files) {
-        let (Entity::Attachment(wanted), Entity::Attachment(found)) = (&own.data, &other.data) else {
+        let (Entity::Attachment(wanted), Entity::Attachment(found)) = (&own.data, &other.data)
+        else {
             return;
         };
         let same = match (&wanted.content, &found.content) {
@@ -610,7 +686,9 @@ impl Side<'_> {
             }
         };
         if !same {
-            let declared = self.loss("attachment", "content").or_else(|| self.is_left_out(own));
+            let declared = self
+                .loss("attachment", "content")
+                .or_else(|| self.is_left_out(own));
             let finding = self.finding(DifferenceKind::File, "attachment.content", part.as_deref());
             self.findings.push(Finding {
                 expected: Some(shown_file(wanted)),
@@ -689,10 +767,12 @@ fn size_of(file: &Attachment) -> Option<u64> {
 
 fn same_bytes(own: &Entry, other: &Entry) -> bool {
     match (&own.data, &other.data) {
-        (Entity::Attachment(own), Entity::Attachment(other)) => match (&own.content, &other.content) {
-            (Some(own), Some(other)) => own.sha256 == other.sha256,
-            _ => false,
-        },
+        (Entity::Attachment(own), Entity::Attachment(other)) => {
+            match (&own.content, &other.content) {
+                (Some(own), Some(other)) => own.sha256 == other.sha256,
+                _ => false,
+            }
+        }
         _ => false,
     }
 }
@@ -734,7 +814,9 @@ pub fn last_print(prints: &[&str]) -> Option<String> {
             }
         }
     }
-    let line = facets.iter().map(|(name, digest)| format!("{name}={digest}"));
+    let line = facets
+        .iter()
+        .map(|(name, digest)| format!("{name}={digest}"));
     Some(line.collect::<Vec<_>>().join(";"))
 }
 
@@ -755,8 +837,324 @@ pub fn changed(then: &str, now: &str) -> Vec<String> {
     match (facets_of(then), facets_of(now)) {
         (Some(then), Some(now)) => {
             let differs = |(name, digest): &(&String, &String)| now.get(*name) != Some(*digest);
-            then.iter().filter(differs).map(|(name, _)| name.clone()).collect()
+            then.iter()
+                .filter(differs)
+                .map(|(name, _)| name.clone())
+                .collect()
         }
         _ => vec!["what was written".to_owned()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::contract::destination::{MatchPolicy, SlotValue};
+    use crate::contract::types::{BlobRef, Reference};
+    use crate::pipeline::fixtures::{attachment, conversation, customer, message, surroundings};
+
+    fn row(kind: Kind, field: &str, how: Fidelity) -> FieldFidelity {
+        FieldFidelity {
+            kind,
+            field: field.into(),
+            how,
+            note: Some("says the table".into()),
+        }
+    }
+
+    fn table() -> Vec<FieldFidelity> {
+        vec![
+            row(Kind::Customer, "name", Fidelity::Exact),
+            row(Kind::Customer, "addresses.email", Fidelity::Exact),
+            row(Kind::Customer, "*", Fidelity::Converted),
+            row(Kind::Conversation, "subject", Fidelity::Exact),
+            row(Kind::Conversation, "customer", Fidelity::Exact),
+            row(Kind::Message, "text", Fidelity::Exact),
+            row(Kind::Message, "*", Fidelity::Converted),
+            row(Kind::Attachment, "*", Fidelity::Exact),
+        ]
+    }
+
+    fn item(body: Body) -> Item {
+        Item {
+            key: "k".into(),
+            body,
+            values: vec![SlotValue {
+                slot: "status".into(),
+                value: "open".into(),
+            }],
+            policy: MatchPolicy::FillEmpty,
+            existing: None,
+            marker: "m".into(),
+            in_doubt_since: None,
+            notes: vec![],
+            prior: vec![],
+        }
+    }
+
+    fn seen(body: Body) -> Observed {
+        Observed {
+            item: "k".into(),
+            presence: Presence::Present,
+            body: Some(body),
+            values: vec![SlotValue {
+                slot: "status".into(),
+                value: "open".into(),
+            }],
+            fingerprint: Some("name=1;phone=2".into()),
+        }
+    }
+
+    fn alone(entry: Entry) -> Body {
+        Body {
+            entries: vec![entry],
+            parts: vec![],
+        }
+    }
+
+    fn said(id: &str, text: &str, seconds: i64, author: &str) -> Entry {
+        let mut entry = message(id, Some("c1"), author);
+        let Entity::Message(data) = &mut entry.data else {
+            return entry;
+        };
+        data.text = Some(Text::Inline(text.into()));
+        data.sent_at = Some(seconds * 1_000);
+        data.author = Author::Person(Reference {
+            kind: Kind::Customer,
+            id: author.into(),
+            target: Some(format!("t-{author}")),
+            name: None,
+        });
+        entry
+    }
+
+    /// A thread of so many messages, with a file on the second.
+    fn thread(messages: &[(&str, &str, i64)], sha256: &str) -> Body {
+        let head = conversation("c1", "ana", json!("Open"));
+        let mut body = alone(head);
+        for (place, (id, text, at)) in messages.iter().enumerate() {
+            let at_place = u32::try_from(body.entries.len()).unwrap();
+            body.entries.push(said(id, text, *at, "ana"));
+            let mut attachments = vec![];
+            if place == 1 {
+                let mut file = attachment("f1", json!({"kind": "Message", "id": id}));
+                if let Entity::Attachment(data) = &mut file.data {
+                    data.content = Some(BlobRef {
+                        sha256: sha256.into(),
+                        size: 5,
+                        media_type: "image/png".into(),
+                    });
+                }
+                attachments.push(at_place + 1);
+                body.entries.push(file);
+            }
+            body.parts.push(ThreadPart {
+                message: at_place,
+                attachments,
+            });
+        }
+        body
+    }
+
+    const THREAD: [(&str, &str, i64); 3] = [
+        ("m1", "Hello", 0),
+        ("m2", "See the picture.", 60),
+        ("m3", "Bye", 120),
+    ];
+
+    /// What differs, and whether it was declared.
+    async fn found(
+        item: &Item,
+        observed: &Observed,
+        losses: &[Loss],
+        was_there: bool,
+    ) -> Vec<(DifferenceKind, String, bool)> {
+        let (_dir, around) = surroundings("r1").await;
+        let fidelity = table();
+        let terms = Terms {
+            fidelity: &fidelity,
+            system: &[],
+            losses,
+            keeps_created_at: true,
+            was_there,
+            left_out: &HashMap::new(),
+            print: Some("name=1;phone=2"),
+            blobs: &around.blobs,
+        };
+        let mut files = Files::default();
+        let findings = compare(item, observed, &terms, &mut files);
+        findings
+            .into_iter()
+            .map(|one| (one.what, one.field, one.declared.is_some()))
+            .collect()
+    }
+
+    fn renamed(name: &str) -> Entry {
+        let mut entry = customer("1", &["ana@acme.example"]);
+        if let Entity::Customer(data) = &mut entry.data {
+            data.name = Some(name.into());
+        }
+        entry
+    }
+
+    #[tokio::test]
+    async fn a_record_is_equal_to_itself_and_to_another_spelling_of_itself() {
+        let own = item(alone(renamed("Ana  Ruiz")));
+        for name in ["Ana  Ruiz", " Ana Ruiz\n"] {
+            let mut there = renamed(name);
+            if let Entity::Customer(data) = &mut there.data {
+                data.addresses[0].value = "ANA@acme.example".into();
+            }
+            assert_eq!(found(&own, &seen(alone(there)), &[], false).await, []);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_table_calls_exact_is_held_to_and_what_it_calls_converted_is_declared() {
+        let own = item(alone(renamed("Ana Ruiz")));
+        let there = seen(alone(renamed("Somebody")));
+        let name = |declared| {
+            vec![(
+                DifferenceKind::Differs,
+                "customer.name".to_owned(),
+                declared,
+            )]
+        };
+        assert_eq!(found(&own, &there, &[], false).await, name(false));
+        // A loss of this record says so, and one of another field does not.
+        let loss = |field: &str| Loss {
+            field: field.into(),
+            how: Fidelity::Converted,
+            note: "cut".into(),
+        };
+        assert_eq!(
+            found(&own, &there, &[loss("customer.name")], false).await,
+            name(true)
+        );
+        assert_eq!(
+            found(&own, &there, &[loss("customer.names")], false).await,
+            name(false)
+        );
+        // One who was there before keeps the name he had (rule M-7).
+        assert_eq!(found(&own, &there, &[], true).await, name(true));
+        let mut spoken = renamed("Ana Ruiz");
+        if let Entity::Customer(data) = &mut spoken.data {
+            data.language = Some("de".into());
+        }
+        let language = found(
+            &item(alone(spoken)),
+            &seen(alone(renamed("Ana Ruiz"))),
+            &[],
+            false,
+        );
+        assert_eq!(
+            language.await,
+            [(
+                DifferenceKind::Differs,
+                "customer.language".to_owned(),
+                true
+            )]
+        );
+    }
+
+    #[tokio::test]
+    async fn slots_prints_and_presence_are_held_to() {
+        let own = item(alone(renamed("Ana Ruiz")));
+        let mut there = seen(alone(renamed("Ana Ruiz")));
+        there.values[0].value = "closed".into();
+        there.fingerprint = Some("name=1;phone=3".into());
+        assert_eq!(
+            found(&own, &there, &[], false).await,
+            [
+                (DifferenceKind::Differs, "customer.status".to_owned(), false),
+                (DifferenceKind::Changed, "customer".to_owned(), false),
+            ]
+        );
+        // What cannot be read back says nothing.
+        there.values.clear();
+        there.fingerprint = None;
+        assert_eq!(found(&own, &there, &[], false).await, []);
+        for presence in [Presence::Absent, Presence::Merged, Presence::Hidden] {
+            there.presence = presence;
+            assert_eq!(
+                found(&own, &there, &[], false).await,
+                [(DifferenceKind::Missing, "customer".to_owned(), false)]
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn messages_and_files_of_a_thread_are_held_to_what_they_are() {
+        let own = item(thread(&THREAD, "aa"));
+        assert_eq!(
+            found(&own, &seen(thread(&THREAD, "aa")), &[], false).await,
+            []
+        );
+        let one = |what, field: &str| vec![(what, field.to_owned(), false)];
+        let other_bytes = seen(thread(&THREAD, "bb"));
+        assert_eq!(
+            found(&own, &other_bytes, &[], false).await,
+            one(DifferenceKind::File, "attachment.content")
+        );
+        let changed = seen(thread(&[THREAD[0], THREAD[1], ("m3", "Never", 120)], "aa"));
+        assert_eq!(
+            found(&own, &changed, &[], false).await,
+            one(DifferenceKind::Differs, "message.text")
+        );
+        let shorter = seen(thread(&THREAD[..2], "aa"));
+        assert_eq!(
+            found(&own, &shorter, &[], false).await,
+            one(DifferenceKind::Missing, "message")
+        );
+        let longer = seen(thread(
+            &[THREAD[0], THREAD[1], THREAD[2], ("m4", "Bye", 180)],
+            "aa",
+        ));
+        assert_eq!(
+            found(&own, &longer, &[], false).await,
+            one(DifferenceKind::Duplicate, "message")
+        );
+        let mut by_another = thread(&THREAD, "aa");
+        if let Entity::Message(data) = &mut by_another.entries[1].data
+            && let Author::Person(person) = &mut data.author
+        {
+            person.target = Some("t-bo".into());
+        }
+        assert_eq!(
+            found(&own, &seen(by_another), &[], false).await,
+            one(DifferenceKind::Author, "message.author")
+        );
+        let mut moved = thread(&THREAD, "aa");
+        let to = |target: &str| Reference {
+            kind: Kind::Customer,
+            id: "ana".into(),
+            target: Some(target.into()),
+            name: None,
+        };
+        let mut own = own;
+        for (body, target) in [(&mut own.body, "t-ana"), (&mut moved, "t-bo")] {
+            if let Entity::Conversation(data) = &mut body.entries[0].data {
+                data.customer = Some(to(target));
+            }
+        }
+        assert_eq!(
+            found(&own, &seen(moved), &[], false).await,
+            one(DifferenceKind::Moved, "conversation.customer")
+        );
+    }
+
+    #[test]
+    fn what_a_later_step_wrote_stands_for_what_an_earlier_one_did() {
+        assert_eq!(
+            last_print(&["a=1;b=2", "b=3;c=4"]).as_deref(),
+            Some("a=1;b=3")
+        );
+        assert_eq!(last_print(&["opaque", "b=3"]).as_deref(), Some("opaque"));
+        assert_eq!(last_print(&[]), None);
+        assert_eq!(changed("a=1;b=2", "a=1;b=3"), ["b"]);
+        assert_eq!(changed("a=1", "a=1"), Vec::<String>::new());
+        assert_eq!(changed("opaque", "other"), ["what was written"]);
     }
 }

@@ -16,13 +16,14 @@ mod same;
 mod sample;
 mod thread;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
+use futures::stream::{self, StreamExt as _};
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
 use self::compare::{Finding, Terms, compare};
-use super::assemble::{Assembled, Assembler, expected_messages};
+use super::assemble::{Assembled, Assembler, Staged, expected_messages};
 use super::extract::unsigned;
 use super::model::{
     DeclaredGroup, Difference, DifferenceKind, Events, Files, VerifyKind, VerifyReport, VerifyScope,
@@ -47,6 +48,8 @@ const BATCH: std::ops::RangeInclusive<u32> = 25..=100;
 const MESSAGES: u64 = 2_000;
 /// Differences that are kept each by itself; the rest is counted. More are not worked through one by one.
 const KEPT: usize = 5_000;
+/// Calls under way at once: while one waits for the platform, another is compared. The gateway keeps to the limits.
+const AT_ONCE: usize = 4;
 /// Examples shown of a group.
 const EXAMPLES: usize = 3;
 
@@ -80,6 +83,16 @@ pub struct Verifier<'a> {
     pub stop: CancellationToken,
 }
 
+/// One record, read back and compared.
+struct Checked {
+    id: String,
+    main: Option<Effect>,
+    findings: Vec<Finding>,
+    /// By content; else it was looked for only.
+    compared: bool,
+    files: Files,
+}
+
 /// What was found so far.
 #[derive(Default)]
 struct Tally {
@@ -92,7 +105,10 @@ struct Tally {
 
 impl Tally {
     fn declare(&mut self, kind: &str, field: String, why: String, id: &str) {
-        let group = self.declared.entry((kind.to_owned(), field, why)).or_default();
+        let group = self
+            .declared
+            .entry((kind.to_owned(), field, why))
+            .or_default();
         group.0 += 1;
         if group.1.len() < EXAMPLES && !group.1.iter().any(|known| known == id) {
             group.1.push(id.to_owned());
@@ -182,7 +198,10 @@ impl Verifier<'_> {
         {
             there.insert(row.try_get("kind")?, unsigned(row.try_get("n")?));
         }
-        there.retain(|kind, _| self.wanted().any(|support| kinds::name(&support.kind) == kind));
+        there.retain(|kind, _| {
+            self.wanted()
+                .any(|support| kinds::name(&support.kind) == kind)
+        });
         let shares = match self.scope {
             VerifyScope::All => there.clone(),
             VerifyScope::Sample { size, .. } => sample::shares(&there, size),
@@ -198,7 +217,7 @@ impl Verifier<'_> {
                 ..VerifyKind::default()
             };
             let share = shares.get(&kind).copied().unwrap_or(0);
-            let mut ids = match self.scope {
+            let ids = match self.scope {
                 VerifyScope::Sample { seed, .. } if share < count => {
                     let which = (self.run.as_str(), self.extraction.as_str(), kind.as_str());
                     Ids::Chosen(sample::choose(&self.store, which, share, seed).await?)
@@ -209,52 +228,52 @@ impl Verifier<'_> {
             };
             let total = ids.len().unwrap_or(count);
             let size = support.batch_items.clamp(*BATCH.start(), *BATCH.end());
-            loop {
-                let batch = ids.next(self, &kind, size).await?;
-                if batch.is_empty() {
-                    break;
+            let batches = stream::try_unfold((ids, VecDeque::new()), |(mut ids, mut waiting)| {
+                let kind = &kind;
+                async move {
+                    while waiting.is_empty() {
+                        let next = ids.next(self, kind, size).await?;
+                        if next.is_empty() {
+                            break;
+                        }
+                        waiting = batches(self.assembler.staged_all(kind, &next).await?);
+                    }
+                    let batch = waiting.pop_front();
+                    Ok::<_, Error>(batch.map(|batch| (batch, (ids, waiting))))
                 }
-                self.batch(&kind, batch, &mut sum, tally).await?;
-                self.events.progress(&kind, sum.checked, Some(total.max(sum.checked)));
+            });
+            let read = batches
+                .map(|batch| {
+                    let kind = &kind;
+                    async move { self.read(kind, batch?).await }
+                })
+                .buffered(AT_ONCE);
+            tokio::pin!(read);
+            while let Some(read) = read.next().await {
+                sum.reads += 1;
+                for one in read? {
+                    sum.compared += u64::from(one.compared);
+                    tally.files.by_hash += one.files.by_hash;
+                    tally.files.by_size += one.files.by_size;
+                    self.count(
+                        &kind,
+                        &one.id,
+                        one.main.as_ref(),
+                        one.findings,
+                        &mut sum,
+                        tally,
+                    );
+                }
+                self.events
+                    .progress(&kind, sum.checked, Some(total.max(sum.checked)));
             }
             tally.kinds.push(sum);
         }
         Ok(())
     }
 
-    /// Reads some records back, in as few calls as long threads allow.
-    async fn batch(
-        &self,
-        kind: &str,
-        ids: Vec<String>,
-        sum: &mut VerifyKind,
-        tally: &mut Tally,
-    ) -> Result<(), Error> {
-        let staged = self.assembler.staged_all(kind, &ids).await?;
-        let mut now = vec![];
-        let mut messages = 0;
-        for one in staged {
-            let more = expected_messages(&one.entry);
-            if messages + more > MESSAGES && !now.is_empty() {
-                self.read(kind, std::mem::take(&mut now), sum, tally).await?;
-                messages = 0;
-            }
-            messages += more;
-            now.push(one);
-        }
-        if !now.is_empty() {
-            self.read(kind, now, sum, tally).await?;
-        }
-        Ok(())
-    }
-
-    async fn read(
-        &self,
-        kind: &str,
-        staged: Vec<super::assemble::Staged>,
-        sum: &mut VerifyKind,
-        tally: &mut Tally,
-    ) -> Result<(), Error> {
+    /// Reads some records back, in one call, and compares them.
+    async fn read(&self, kind: &str, staged: Vec<Staged>) -> Result<Vec<Checked>, Error> {
         if self.stop.is_cancelled() {
             return Err(super::load::stopped());
         }
@@ -281,7 +300,6 @@ impl Verifier<'_> {
                 async move { plugin.read_back(host, ctx, written).await }
             })
             .await?;
-        sum.reads += 1;
         let mut by_item: HashMap<&str, Vec<&Observed>> = HashMap::new();
         for one in &observed {
             by_item.entry(one.item.as_str()).or_default().push(one);
@@ -292,12 +310,16 @@ impl Verifier<'_> {
         let support = self.supported.iter().find(|support| support.kind == parsed);
         let keeps_created_at = support.is_some_and(|support| support.keeps_created_at);
         let none = vec![];
+        let mut checked = vec![];
         for ((item, id), written) in items.iter().zip(&written) {
             let found = by_item.get(item.key.as_str()).unwrap_or(&none);
             let Some(first) = found.first() else {
                 return Err(Error::failed(
                     "connector-bug",
-                    format!("{} said nothing of {kind} {id} when it was read back", side.name),
+                    format!(
+                        "{} said nothing of {kind} {id} when it was read back",
+                        side.name
+                    ),
                 )
                 .with_hint("tell the connector's author"));
             };
@@ -307,9 +329,7 @@ impl Verifier<'_> {
                 fidelity: &self.fidelity,
                 system: &side.description().system_changes,
                 losses: losses.get(id).map_or(&[], Vec::as_slice),
-                was_there: main.is_some_and(|effect| {
-                    effect.action != Action::Created
-                }),
+                was_there: main.is_some_and(|effect| effect.action != Action::Created),
                 left_out: &left_out,
                 print: main.and_then(|main| {
                     let target = (main.target_kind.clone(), main.target_id.clone());
@@ -318,14 +338,20 @@ impl Verifier<'_> {
                 keeps_created_at,
                 blobs: &self.blobs,
             };
-            let mut findings = compare(item, first, &terms, &mut tally.files);
+            let mut files = Files::default();
+            let mut findings = compare(item, first, &terms, &mut files);
             for more in found.iter().skip(1) {
                 findings.push(duplicate(kind, more));
             }
-            sum.compared += u64::from(first.body.is_some());
-            self.count(kind, id, main, findings, sum, tally);
+            checked.push(Checked {
+                id: id.clone(),
+                main: main.cloned(),
+                findings,
+                compared: first.body.is_some(),
+                files,
+            });
         }
-        Ok(())
+        Ok(checked)
     }
 
     fn count(
@@ -367,7 +393,10 @@ impl Verifier<'_> {
         &self,
         written: &[Written],
     ) -> Result<HashMap<(String, String), String>, Error> {
-        let mains = written.iter().flat_map(|one| &one.effects).filter(|effect| effect.part == "main");
+        let mains = written
+            .iter()
+            .flat_map(|one| &one.effects)
+            .filter(|effect| effect.part == "main");
         let targets: Vec<&str> = mains.map(|main| main.target_id.as_str()).collect();
         let mut by_target: HashMap<(String, String), Vec<String>> = HashMap::new();
         for ids in targets.chunks(AMONG) {
@@ -505,7 +534,8 @@ impl Verifier<'_> {
                     .await?;
                 let mut effects: Vec<(Undoing, String)> = vec![];
                 for row in &rows {
-                    let (id, source_id): (i64, String) = (row.try_get("id")?, row.try_get("source_id")?);
+                    let (id, source_id): (i64, String) =
+                        (row.try_get("id")?, row.try_get("source_id")?);
                     below = id;
                     let undoing = Undoing {
                         effect_id: unsigned(id),
@@ -529,7 +559,10 @@ impl Verifier<'_> {
 
     /// Of the ids that effects speak of, those of objects that the run made.
     async fn own_targets(&self, effects: &[(Undoing, String)]) -> Result<HashSet<String>, Error> {
-        let ids: Vec<&str> = effects.iter().flat_map(|(undoing, _)| ids_of(&undoing.effect)).collect();
+        let ids: Vec<&str> = effects
+            .iter()
+            .flat_map(|(undoing, _)| ids_of(&undoing.effect))
+            .collect();
         let mut own = HashSet::new();
         for ids in ids.chunks(AMONG) {
             for row in self
@@ -558,7 +591,13 @@ impl Verifier<'_> {
         let host = side.reading();
         let result = side
             .plugin
-            .undo(host.clone(), side.context.clone(), UndoMode::Preview, asked, vec![])
+            .undo(
+                host.clone(),
+                side.context.clone(),
+                UndoMode::Preview,
+                asked,
+                vec![],
+            )
             .await
             .map_err(|error| Error::failed("unit-failed", error.to_string()))?;
         result.map_err(|error| side.failed("look at what was undone", &error))?;
@@ -593,11 +632,25 @@ impl Verifier<'_> {
                 what,
                 field: kind.to_owned(),
                 part: (effect.part != "main").then(|| effect.part.clone()),
-                expected: Some(if created { "nothing" } else { "what was there before" }.to_owned()),
+                expected: Some(
+                    if created {
+                        "nothing"
+                    } else {
+                        "what was there before"
+                    }
+                    .to_owned(),
+                ),
                 found: Some(is),
                 declared: None,
             });
-            self.count(kind, id, Some(effect), finding.into_iter().collect(), sum, tally);
+            self.count(
+                kind,
+                id,
+                Some(effect),
+                finding.into_iter().collect(),
+                sum,
+                tally,
+            );
         }
         Ok(())
     }
@@ -667,6 +720,24 @@ impl Ids {
     }
 }
 
+/// Records in the batches that are read back together: all, but for long threads.
+fn batches(staged: Vec<Staged>) -> VecDeque<Vec<Staged>> {
+    let mut batches: VecDeque<Vec<Staged>> = VecDeque::new();
+    let mut messages = 0;
+    for one in staged {
+        let more = expected_messages(&one.entry);
+        match batches.back_mut() {
+            Some(batch) if messages + more <= MESSAGES => batch.push(one),
+            _ => {
+                batches.push_back(vec![one]);
+                messages = 0;
+            }
+        }
+        messages += more;
+    }
+    batches
+}
+
 /// Effects of a record, oldest first; of several on one part the last counts. `prior` has the newest first.
 fn lasting(prior: &[Effect]) -> Vec<Effect> {
     let mut effects: Vec<Effect> = vec![];
@@ -702,7 +773,7 @@ fn duplicate(kind: &str, more: &Observed) -> Finding {
 ///
 /// # Errors
 /// A store error.
-pub async fn stored(store: &Store, run: &str) -> Result<Option<VerifyReport>, Error> {
+pub async fn last(store: &Store, run: &str) -> Result<Option<VerifyReport>, Error> {
     let row = store
         .row(
             "SELECT body FROM verifications WHERE run = $1 ORDER BY at_ms DESC LIMIT 1",

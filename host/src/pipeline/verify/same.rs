@@ -141,7 +141,10 @@ fn values(wanted: &[String], found: &[String], form: fn(&str) -> Cow<'_, str>) -
     // A number may have got, or lost, the digits of its country.
     let is_in = |one: &String, all: &BTreeSet<String>| {
         all.iter().any(|other| {
-            one == other || one.len() > 5 && other.len() > 5 && (one.ends_with(other) || other.ends_with(one))
+            one == other
+                || one.len() > 5
+                    && other.len() > 5
+                    && (one.ends_with(other) || other.ends_with(one))
         })
     };
     if !found.iter().all(|one| is_in(one, &wanted)) {
@@ -213,7 +216,10 @@ fn elements(wanted: &[String], there: &[String]) -> Grade {
 }
 
 fn one_in(wanted: &[Reference], there: &[String]) -> Grade {
-    let known: Vec<&str> = wanted.iter().filter_map(|one| one.target.as_deref()).collect();
+    let known: Vec<&str> = wanted
+        .iter()
+        .filter_map(|one| one.target.as_deref())
+        .collect();
     let here = |one: &&str| {
         let mut words = there.iter();
         words.any(|word| is_target(one, word) || word.contains(one))
@@ -242,8 +248,12 @@ fn is_number(wanted: &Value, there: &[String]) -> bool {
 /// A value as words.
 pub fn words_of(value: &Value) -> Vec<String> {
     match value {
-        Value::Text(own) | Value::Decimal(own) | Value::Date(own) | Value::Choice(own)
-        | Value::Link(own) | Value::Json(own) => vec![own.clone()],
+        Value::Text(own)
+        | Value::Decimal(own)
+        | Value::Date(own)
+        | Value::Choice(own)
+        | Value::Link(own)
+        | Value::Json(own) => vec![own.clone()],
         Value::Integer(own) => vec![own.to_string()],
         Value::Boolean(own) => vec![own.to_string()],
         Value::Moment(own) => vec![shown_time(own.at)],
@@ -361,7 +371,12 @@ fn part_of(text: &str, from: usize) -> String {
 
 /// A fact for a person.
 pub fn shown(fact: &Fact) -> String {
-    let many = |all: &[Reference]| all.iter().map(shown_reference).collect::<Vec<_>>().join(", ");
+    let many = |all: &[Reference]| {
+        all.iter()
+            .map(shown_reference)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     match fact {
         Fact::Text(text) => text.clone(),
         Fact::Time(at) => shown_time(*at),
@@ -387,5 +402,131 @@ pub fn shown_reference(one: &Reference) -> String {
     match &one.name {
         Some(name) => format!("{kind} {at} ({name})"),
         None => format!("{kind} {at}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::types::{Kind, Moment};
+
+    #[test]
+    fn html_says_what_it_says_without_its_markup() {
+        for (html, text) in [
+            ("<p>a &lt; b<br>c&nbsp;&amp; d</p>", "a < b c & d"),
+            (
+                "one<style>p { }</style> <SCRIPT>no()</Script>two<!-- not > this -->",
+                "one two",
+            ),
+            ("1 < 2 and <b>3</b>", "1 < 2 and 3"),
+            ("cut <b", "cut"),
+        ] {
+            assert_eq!(folded(&of_html(html)), text, "{html}");
+        }
+    }
+
+    #[test]
+    fn a_long_html_is_read_in_a_moment() {
+        let html = "<p class=\"x\">word</p>".repeat(20_000);
+        assert_eq!(letters(&of_html(&html)).len(), 80_000);
+    }
+
+    #[test]
+    fn texts_are_graded_by_their_words() {
+        assert_eq!(text("a  b\r\nc", " a b c "), Grade::Same);
+        assert_eq!(text("a, b", "a b!"), Grade::Alike);
+        assert_eq!(text("a long text", "a long"), Grade::Less);
+        assert_eq!(text("a", "b"), Grade::Other);
+    }
+
+    #[test]
+    fn a_target_is_known_by_the_word_of_it_that_was_read_back() {
+        for (reported, read) in [
+            ("17", "17"),
+            ("object/17", "17"),
+            ("17/VIP", "17"),
+            ("field:360001:tagger::", "360001"),
+            (r#"{"name":"cf_tier","kind":"custom_text"}"#, "cf_tier"),
+            ("placeholder:9:Ana", "9"),
+        ] {
+            assert!(is_target(reported, read), "{reported} {read}");
+        }
+        for (reported, read) in [
+            ("17", "1"),
+            ("object/17", "7"),
+            ("a:b", ""),
+            ("a b", "a b c"),
+        ] {
+            assert!(!is_target(reported, read), "{reported} {read}");
+        }
+    }
+
+    #[test]
+    fn values_of_custom_fields_are_the_same_in_a_platforms_own_types() {
+        let words = |word: &str| Value::Text(word.into());
+        let moment = Value::Moment(Moment {
+            at: 1_700_000_000_123,
+            offset_minutes: None,
+        });
+        for (wanted, found, grade) in [
+            (
+                Value::Decimal("1.50".into()),
+                Value::Decimal("1.5".into()),
+                Grade::Same,
+            ),
+            (Value::Integer(3), words("3"), Grade::Same),
+            (Value::Integer(3), words("4"), Grade::Other),
+            (Value::Boolean(true), words("true"), Grade::Same),
+            (Value::Boolean(false), Value::Boolean(true), Grade::Other),
+            (
+                Value::Choice("gold".into()),
+                words("tier__gold"),
+                Grade::Alike,
+            ),
+            (Value::Choice("gold".into()), words("gold"), Grade::Same),
+            (
+                Value::Choices(vec!["a".into(), "b".into()]),
+                words("b;a"),
+                Grade::Same,
+            ),
+            (moment.clone(), words("2023-11-14T22:13:20Z"), Grade::Same),
+            (moment.clone(), words("2023-11-14"), Grade::Alike),
+            (moment.clone(), Value::Integer(1_700_000_000), Grade::Same),
+            (moment, words("2023-12-14"), Grade::Other),
+            (
+                Value::Date("2023-11-14".into()),
+                words("2023-11-14T00:00:00Z"),
+                Grade::Same,
+            ),
+        ] {
+            assert_eq!(custom(&wanted, &found), grade, "{wanted:?} {found:?}");
+        }
+    }
+
+    #[test]
+    fn those_that_came_along_count_and_the_first_is_in_charge() {
+        let to = |target: Option<&str>| Reference {
+            kind: Kind::Agent,
+            id: "x".into(),
+            target: target.map(str::to_owned),
+            name: None,
+        };
+        let (a, b, none) = (to(Some("a")), to(Some("b")), to(None));
+        let all = [none.clone(), a.clone(), b.clone()];
+        assert_eq!(many(&all, &[a.clone(), b.clone()]), Grade::Same);
+        assert_eq!(many(&all, std::slice::from_ref(&a)), Grade::Alike);
+        assert_eq!(many(&all, std::slice::from_ref(&b)), Grade::Other);
+        assert_eq!(many(&all, &[]), Grade::Less);
+        assert_eq!(many(std::slice::from_ref(&none), &[b]), Grade::Same);
+        assert_eq!(one(&none, &a), Grade::Same);
+    }
+
+    #[test]
+    fn two_values_are_shown_from_where_they_begin_to_differ() {
+        let same = "x".repeat(200);
+        let (wanted, found) = shortened(&format!("{same}left"), &format!("{same}right"));
+        assert!(wanted.ends_with("left") && found.ends_with("right"));
+        assert!(wanted.starts_with('…') && wanted.chars().count() < 40);
+        assert_eq!(shortened("a", "b"), ("a".to_owned(), "b".to_owned()));
     }
 }

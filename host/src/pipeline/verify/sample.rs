@@ -34,7 +34,10 @@ pub fn shares(there: &BTreeMap<String, u64>, size: u64) -> BTreeMap<String, u64>
     let left = size.saturating_sub(shares.values().sum());
     let rest: u64 = there.values().map(|n| n.saturating_sub(least)).sum();
     for (kind, n) in there {
-        let more = n.saturating_sub(least).saturating_mul(left).checked_div(rest);
+        let more = n
+            .saturating_sub(least)
+            .saturating_mul(left)
+            .checked_div(rest);
         if let Some(share) = shares.get_mut(kind) {
             *share += more.unwrap_or(0);
         }
@@ -150,7 +153,11 @@ fn traits(entry: &Entry) -> BTreeSet<String> {
                 (conversation.satisfaction.is_some(), "with a judgement"),
                 (conversation.brand.is_some(), "with a brand"),
             ];
-            all.extend(has.iter().filter(|(has, _)| *has).map(|(_, word)| (*word).to_owned()));
+            all.extend(
+                has.iter()
+                    .filter(|(has, _)| *has)
+                    .map(|(_, word)| (*word).to_owned()),
+            );
         }
         Entity::Customer(customer) => {
             let has: [(bool, &str); 4] = [
@@ -159,7 +166,11 @@ fn traits(entry: &Entry) -> BTreeSet<String> {
                 (customer.addresses.len() > 2, "several addresses"),
                 (!customer.merged_from.is_empty(), "merged"),
             ];
-            all.extend(has.iter().filter(|(has, _)| *has).map(|(_, word)| (*word).to_owned()));
+            all.extend(
+                has.iter()
+                    .filter(|(has, _)| *has)
+                    .map(|(_, word)| (*word).to_owned()),
+            );
         }
         Entity::CustomObject(object) => {
             all.insert(format!("type {}", object.object_type));
@@ -178,4 +189,81 @@ fn traits(entry: &Entry) -> BTreeSet<String> {
         _ => {}
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::fixtures::{EXTRACTION, conversation, run, stage, store};
+    use super::*;
+    use crate::sql;
+
+    fn counts(all: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        all.iter()
+            .map(|(kind, n)| ((*kind).to_owned(), *n))
+            .collect()
+    }
+
+    #[test]
+    fn small_kinds_are_not_crowded_out_and_the_sum_is_what_was_asked_for() {
+        let there = counts(&[("team", 3), ("customer", 1_000), ("conversation", 9_000)]);
+        let shares = shares(&there, 200);
+        assert_eq!(shares["team"], 3);
+        assert!(shares["customer"] >= 20 && shares["conversation"] > 150);
+        assert!(
+            (190..=200).contains(&shares.values().sum::<u64>()),
+            "{shares:?}"
+        );
+        assert_eq!(super::shares(&there, 20_000), there);
+        let tiny = super::shares(&there, 2);
+        assert!(tiny.values().all(|n| *n >= 1), "{tiny:?}");
+    }
+
+    #[tokio::test]
+    async fn a_sample_has_every_sort_and_is_the_same_for_the_same_seed() {
+        let (_dir, store) = store().await;
+        run(&store, "r1", "complete").await;
+        let mut entries = vec![];
+        for n in 0..300 {
+            let status = if n == 123 {
+                json!({"Other": "odd"})
+            } else {
+                json!("Open")
+            };
+            let mut entry = conversation(&format!("c{n:03}"), "ana", status);
+            if let Entity::Conversation(conversation) = &mut entry.data {
+                conversation.message_count = Some(if n == 77 { 900 } else { 3 });
+                conversation.channels = vec![if n == 200 { "fax" } else { "email" }.to_owned()];
+            }
+            entries.push(entry);
+        }
+        stage(&store, &entries).await;
+        for entry in &entries {
+            let id = entry.head.id.as_str();
+            store
+                .write(vec![
+                    sql!(
+                        "INSERT INTO outcomes (account, run, kind, source_id, status, hash, at_ms) VALUES ('a2', 'r1', 'conversation', $1, 'created', 'h', 1)",
+                        id
+                    ),
+                    sql!(
+                        "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, unit, \
+                         digest, at_ms) VALUES ($1, 'a2', 'r1', 'conversation', $2, 'main', 'ticket', $2, 'created', 'm', '{}', 1, 'd', 1)",
+                        store.new_id(),
+                        id
+                    ),
+                ])
+                .await
+                .unwrap();
+        }
+        let which = ("r1", EXTRACTION, "conversation");
+        let first = choose(&store, which, 20, 1).await.unwrap();
+        assert_eq!(first.len(), 20);
+        for odd in ["c123", "c077", "c200"] {
+            assert!(first.contains(&odd.to_owned()), "{odd} is not in {first:?}");
+        }
+        assert_eq!(choose(&store, which, 20, 1).await.unwrap(), first);
+        assert_ne!(choose(&store, which, 20, 2).await.unwrap(), first);
+    }
 }

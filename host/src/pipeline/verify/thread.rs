@@ -219,7 +219,15 @@ mod tests {
 
     #[test]
     fn one_that_is_there_twice_is_extra_and_says_what_it_repeats() {
-        let found = said(&[("a", 0), ("b", 60), ("b", 61), ("x", 70), ("c", 120), ("d", 180), ("e", 240)]);
+        let found = said(&[
+            ("a", 0),
+            ("b", 60),
+            ("b", 61),
+            ("x", 70),
+            ("c", 120),
+            ("d", 180),
+            ("e", 240),
+        ]);
         let paired = pair(&said(&THREAD), &found);
         assert_eq!(paired.extra, [(2, Some(1)), (3, None)]);
         assert_eq!((paired.missing, paired.moved), (vec![], vec![]));
