@@ -18,6 +18,7 @@ use transload_host::pipeline::model::{
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{rollback, run, verify};
 use transload_host::report;
+use transload_simulators::kustomer::{Kind, State};
 use transload_simulators::{intercom, salesforce, zendesk};
 
 fn yes() -> RunOptions {
@@ -333,6 +334,79 @@ async fn damage_to_cases_mails_and_contacts_is_named() {
     wanted.push((source_id(contacts[2]), Differs, "customer.addresses.email"));
     let found = look(&project, VerifyScope::All).await;
     assert_named(&found, &wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_rollback_what_is_left_and_what_is_not_as_before_is_named() {
+    let lab = Lab::<salesforce::Simulator>::of(LabConfig::default())
+        .await
+        .unwrap();
+    let there = &lab.destination;
+    // One who is at the destination already, with an address and nothing else.
+    let world = lab.source.world();
+    let (id, email) = world
+        .ids(Kind::Customer)
+        .into_iter()
+        .filter(|id| matches!(world.state(id), Some(State::Live)))
+        .find_map(|id| {
+            let json = world.json(&id)?;
+            json.pointer("/attributes/phones/0/phone")?;
+            let email = json
+                .pointer("/attributes/emails/0/email")?
+                .as_str()?
+                .to_owned();
+            (!email.starts_with("agent")).then_some((id, email))
+        })
+        .unwrap();
+    let contact = there
+        .make("Contact", &json!({"LastName": "Before", "Email": email}))
+        .unwrap();
+    let project = lab.project().await.unwrap();
+    let done = run(&project, yes(), &Silent).await.unwrap();
+    assert!(done.total.updated > 0);
+    // It keeps what it had, by the policy for matched people.
+    assert!(look(&project, VerifyScope::All).await.ok);
+
+    let some = RollbackOptions {
+        kinds: Some(vec![
+            "conversation".into(),
+            "custom-object".into(),
+            "relationship".into(),
+        ]),
+        ..RollbackOptions::default()
+    };
+    rollback(&project, some, &Silent).await.unwrap();
+    let partly = look(&project, VerifyScope::All).await;
+    assert!(!partly.ok && partly.after_rollback);
+    let of = |kind: &str| partly.kinds.iter().find(|one| one.kind == kind).unwrap();
+    assert_eq!(of("conversation").undeclared, 0);
+    assert_eq!(of("customer").undeclared, of("customer").there);
+    assert!(
+        sorts(&partly, &id)
+            .iter()
+            .any(|(what, _)| *what == NotAsBefore)
+    );
+    assert!(
+        partly
+            .differences
+            .iter()
+            .any(|one| one.what == Left && one.kind == "company")
+    );
+
+    let undone = rollback(&project, RollbackOptions::default(), &Silent);
+    assert_eq!(undone.await.unwrap().left, 0);
+    let whole = look(&project, VerifyScope::All).await;
+    assert!(whole.ok, "{} differences", whole.undeclared);
+    there
+        .change(&contact, &json!({"Phone": "+49 30 123456"}))
+        .unwrap();
+    let changed = look(&project, VerifyScope::All).await;
+    let named: Vec<(&str, DifferenceKind)> = changed
+        .differences
+        .iter()
+        .map(|one| (one.source_id.as_str(), one.what))
+        .collect();
+    assert_eq!(named, [(id.as_str(), NotAsBefore)]);
 }
 
 // ---- Intercom

@@ -50,6 +50,8 @@ pub struct Terms<'a> {
     pub keeps_created_at: bool,
     /// The record was there before, so that it may hold values of its own (rule M-7).
     pub was_there: bool,
+    /// It was there before, and nothing was changed of it.
+    pub untouched: bool,
     /// Messages and files inside that did not become part of the record, by kind and id, and why.
     pub left_out: &'a HashMap<(String, String), String>,
     /// What was recorded of what the platform held when it was last written.
@@ -264,6 +266,12 @@ impl Side<'_> {
             if wanted.path.starts_with("fields.") && wanted.address.is_none() {
                 continue;
             }
+            // Only what is a mail there has these.
+            let of_mails =
+                kind == "message" && ["subject", "message-id"].contains(&wanted.path.as_str());
+            if of_mails && other.is_none() {
+                continue;
+            }
             let grade = match other {
                 None => Grade::Less,
                 Some(other) => grade(&wanted.fact, &other.fact),
@@ -301,7 +309,8 @@ impl Side<'_> {
         if what == DifferenceKind::Moved && wanted.path != "members" {
             declared = self.loss(kind, &wanted.path);
         }
-        if declared.is_none() && (grade != Grade::Less || other.is_some()) {
+        // What was empty was filled, unless nothing was to be changed.
+        if declared.is_none() && (other.is_some() || self.terms.untouched) {
             declared = self.system(&wanted.path).or_else(|| self.of_its_own());
         }
         let (expected, found) = shortened(
@@ -419,7 +428,7 @@ impl Side<'_> {
             };
             let part = name(*w);
             self.texts(message, other, part.as_deref());
-            self.record(message, other, &["subject"], part.as_deref());
+            self.record(message, other, &[], part.as_deref());
         }
         for (w, f) in &paired.moved {
             let finding = self.finding(
@@ -979,6 +988,7 @@ mod tests {
             losses,
             keeps_created_at: true,
             was_there,
+            untouched: false,
             left_out: &HashMap::new(),
             print: Some("name=1;phone=2"),
             blobs: &around.blobs,

@@ -324,12 +324,17 @@ impl Verifier<'_> {
                 .with_hint("tell the connector's author"));
             };
             let main = written.effects.iter().find(|effect| effect.part == "main");
+            // Made by this run, or by an earlier one that it found again.
+            let is_made =
+                |effect: &Effect| effect.part == "main" && effect.action == Action::Created;
+            let was_there = !item.prior.iter().any(is_made);
             let left_out = self.left_out(item).await?;
             let terms = Terms {
                 fidelity: &self.fidelity,
                 system: &side.description().system_changes,
                 losses: losses.get(id).map_or(&[], Vec::as_slice),
-                was_there: main.is_some_and(|effect| effect.action != Action::Created),
+                was_there,
+                untouched: was_there && main.is_some_and(|main| main.action == Action::Matched),
                 left_out: &left_out,
                 print: main.and_then(|main| {
                     let target = (main.target_kind.clone(), main.target_id.clone());
