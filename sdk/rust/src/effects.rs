@@ -260,10 +260,6 @@ pub fn before(effect: &Effect) -> Option<Map<String, Value>> {
     serde_json::from_str(effect.before.as_deref()?).ok()
 }
 
-/// Why an update is [`UndoStatus::Left`] whose before-image is what is there already ([`holds`](crate::policy::holds)): so a rollback that
-/// is made again, and whoever asks after it, is told that all is as it was.
-pub const AS_BEFORE: &str = "it is as it was before";
-
 /// Effects in rounds, in their order, in each of which no object is met twice: what was changed twice is put back twice, the later
 /// change first.
 pub fn rounds<'a, 'u>(
