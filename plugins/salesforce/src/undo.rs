@@ -16,7 +16,7 @@ use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
 use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
-use crate::api::{Record, id_of, id18, text};
+use crate::api::{Describe, Record, id_of, id18, text};
 use crate::client::{self, ChangeRow, Changed, Deleted};
 use crate::deploy::{self, Deployed};
 use crate::fields::SOURCE_ID;
@@ -303,6 +303,14 @@ impl Undo<'_> {
             let of = |row: Record| (id18(text(&row, "ContentDocumentId")), row);
             return Ok(rows.into_iter().map(of).collect());
         }
+        // Whoever asks after a rollback asks after fields and objects that went with it.
+        let mut names = names.clone();
+        if self.session.previews() {
+            let Some(there) = client::describe(self.session.cx, object).await? else {
+                return Ok(BTreeMap::new());
+            };
+            names.retain(|name| there.fields.iter().any(|field| field.name == *name));
+        }
         let extra: &[&str] = match object {
             MAIL => &["ActivityId"],
             SHOWN => &["Field"],
@@ -325,6 +333,17 @@ impl Undo<'_> {
     ) -> Result<BTreeMap<String, Verdict>, Error> {
         let merges = matches!(object, "Account" | "Contact" | "Lead" | CASE);
         if ids.is_empty() || !merges {
+            return Ok(BTreeMap::new());
+        }
+        // Cases are merged in some orgs only.
+        let there = client::describe(self.session.cx, object).await?;
+        let names_master = |there: Describe| {
+            there
+                .fields
+                .iter()
+                .any(|field| field.name == "MasterRecordId")
+        };
+        if !there.is_some_and(names_master) {
             return Ok(BTreeMap::new());
         }
         let mut found = BTreeMap::new();

@@ -18,8 +18,8 @@ use transload_host::pipeline::model::{
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{rollback, run, verify};
 use transload_host::report;
+use transload_simulators as simulated;
 use transload_simulators::kustomer::{Kind, State};
-use transload_simulators::{intercom, salesforce, zendesk};
 
 fn yes() -> RunOptions {
     RunOptions {
@@ -107,7 +107,7 @@ async fn a_run_that_was_left_alone_verifies_clean_and_so_does_what_was_taken_bac
 // ---- Zendesk
 
 /// The source's id of a ticket.
-fn of_ticket(ticket: &zendesk::Ticket) -> Option<String> {
+fn of_ticket(ticket: &simulated::zendesk::Ticket) -> Option<String> {
     let id = ticket
         .external_id
         .as_deref()?
@@ -118,11 +118,11 @@ fn of_ticket(ticket: &zendesk::Ticket) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_damage_to_tickets_people_and_files_is_named() {
-    let (lab, project) = migrated::<zendesk::Simulator>(LabConfig::default()).await;
+    let (lab, project) = migrated::<simulated::zendesk::Simulator>(LabConfig::default()).await;
     let there = &lab.destination;
     let snapshot = there.snapshot();
     let admin = snapshot.users[0].id;
-    let mut tickets: Vec<&zendesk::Ticket> = snapshot
+    let mut tickets: Vec<&simulated::zendesk::Ticket> = snapshot
         .tickets
         .iter()
         .filter(|ticket| {
@@ -130,7 +130,7 @@ async fn every_damage_to_tickets_people_and_files_is_named() {
         })
         .collect();
     tickets.sort_by_key(|ticket| ticket.id);
-    let with_file = |ticket: &&&zendesk::Ticket| {
+    let with_file = |ticket: &&&simulated::zendesk::Ticket| {
         ticket.comments.iter().any(|comment| {
             comment
                 .attachments
@@ -138,20 +138,22 @@ async fn every_damage_to_tickets_people_and_files_is_named() {
                 .any(|file| file.content.is_some())
         })
     };
-    let with_files: Vec<&zendesk::Ticket> =
+    let with_files: Vec<&simulated::zendesk::Ticket> =
         tickets.iter().filter(with_file).copied().take(2).collect();
-    let others: Vec<&zendesk::Ticket> = tickets
+    let others: Vec<&simulated::zendesk::Ticket> = tickets
         .iter()
         .filter(|ticket| with_files.iter().all(|other| other.id != ticket.id))
         .copied()
         .collect();
     let stranger = snapshot.tickets.iter().map(|ticket| ticket.requester_id);
     let mut wanted: Vec<(String, DifferenceKind, &str)> = vec![];
-    let mut damage =
-        |ticket: &zendesk::Ticket, what, field, change: &dyn Fn(&mut zendesk::Ticket)| {
-            assert!(there.damage_ticket(ticket.id, change));
-            wanted.push((of_ticket(ticket).unwrap(), what, field));
-        };
+    let mut damage = |ticket: &simulated::zendesk::Ticket,
+                      what,
+                      field,
+                      change: &dyn Fn(&mut simulated::zendesk::Ticket)| {
+        assert!(there.damage_ticket(ticket.id, change));
+        wanted.push((of_ticket(ticket).unwrap(), what, field));
+    };
     damage(others[0], Differs, "conversation.subject", &|ticket| {
         ticket.subject = Some("Something else".into());
     });
@@ -166,14 +168,14 @@ async fn every_damage_to_tickets_people_and_files_is_named() {
     damage(others[3], Extra, "message", &|ticket| {
         let mut more = ticket.comments[0].clone();
         more.id += 1_000_000;
-        more.text = zendesk::CommentText::Plain("Nobody said this.".into());
+        more.text = simulated::zendesk::CommentText::Plain("Nobody said this.".into());
         ticket.comments.push(more);
     });
     damage(others[4], Order, "message.sent-at", &|ticket| {
         ticket.comments.swap(0, 2);
     });
     damage(others[5], Differs, "message.text", &|ticket| {
-        ticket.comments[1].text = zendesk::CommentText::Plain("Other words.".into());
+        ticket.comments[1].text = simulated::zendesk::CommentText::Plain("Other words.".into());
     });
     damage(others[6], Differs, "message.visibility", &|ticket| {
         let comment = &mut ticket.comments[1];
@@ -218,12 +220,12 @@ async fn every_damage_to_tickets_people_and_files_is_named() {
     damage_deleted(there, gone.id);
     wanted.push((of_ticket(gone).unwrap(), Missing, "conversation"));
 
-    let marked = |user: &&zendesk::User| {
+    let marked = |user: &&simulated::zendesk::User| {
         let external = user.external_id.as_deref().unwrap_or_default();
         external.contains(":customer:")
     };
     let mut users = snapshot.users.iter().filter(marked);
-    let source_id = |user: &zendesk::User| {
+    let source_id = |user: &simulated::zendesk::User| {
         let external = user.external_id.as_deref().unwrap();
         external.rsplit(':').next().unwrap().to_owned()
     };
@@ -267,8 +269,8 @@ async fn every_damage_to_tickets_people_and_files_is_named() {
 }
 
 /// Deletes a ticket as an agent does.
-fn damage_deleted(there: &zendesk::Simulator, id: u64) {
-    let deletion = |ticket: &zendesk::Ticket| zendesk::Deletion {
+fn damage_deleted(there: &simulated::zendesk::Simulator, id: u64) {
+    let deletion = |ticket: &simulated::zendesk::Ticket| simulated::zendesk::Deletion {
         at: ticket.updated_at,
         by: ticket.requester_id,
     };
@@ -279,17 +281,17 @@ fn damage_deleted(there: &zendesk::Simulator, id: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damage_to_cases_mails_and_contacts_is_named() {
-    let (lab, project) = migrated::<salesforce::Simulator>(LabConfig::default()).await;
+    let (lab, project) = migrated::<simulated::salesforce::Simulator>(LabConfig::default()).await;
     let there = &lab.destination;
     let snapshot = there.snapshot();
-    let source_id = |row: &salesforce::Row| {
+    let source_id = |row: &simulated::salesforce::Row| {
         row.text("Transload_Source_Id__c")
             .rsplit(':')
             .next()
             .unwrap()
             .to_owned()
     };
-    let rows = |object: &'static str| -> Vec<&salesforce::Row> {
+    let rows = |object: &'static str| -> Vec<&simulated::salesforce::Row> {
         let all = snapshot.of_object(object);
         all.filter(|row| !row.text("Transload_Source_Id__c").is_empty())
             .collect()
@@ -306,8 +308,8 @@ async fn damage_to_cases_mails_and_contacts_is_named() {
         .unwrap();
     wanted.push((source_id(cases[0]), Differs, "conversation.subject"));
     // A comment goes, and one comes.
-    let comments = |case: &salesforce::Row| hanging("CaseComment", &case.id);
-    let with_comments: Vec<&&salesforce::Row> = cases[1..]
+    let comments = |case: &simulated::salesforce::Row| hanging("CaseComment", &case.id);
+    let with_comments: Vec<&&simulated::salesforce::Row> = cases[1..]
         .iter()
         .filter(|case| comments(case).len() > 3)
         .collect();
@@ -338,7 +340,7 @@ async fn damage_to_cases_mails_and_contacts_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_rollback_what_is_left_and_what_is_not_as_before_is_named() {
-    let lab = Lab::<salesforce::Simulator>::of(LabConfig::default())
+    let lab = Lab::<simulated::salesforce::Simulator>::of(LabConfig::default())
         .await
         .unwrap();
     let there = &lab.destination;
@@ -413,24 +415,22 @@ async fn after_a_rollback_what_is_left_and_what_is_not_as_before_is_named() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damage_to_conversations_is_named() {
-    let (lab, project) = migrated::<intercom::Simulator>(LabConfig::default()).await;
+    let (lab, project) = migrated::<simulated::intercom::Simulator>(LabConfig::default()).await;
     let there = &lab.destination;
     let snapshot = there.snapshot();
-    let said = |part: &intercom::model::Part| {
+    let said = |part: &simulated::intercom::model::Part| {
         let body = part.body.as_deref().unwrap_or_default();
         ["comment", "note"].contains(&part.part_type.as_str()) && !body.is_empty()
     };
-    let long: Vec<&intercom::model::Conversation> = snapshot
+    let long: Vec<&simulated::intercom::model::Conversation> = snapshot
         .conversations
         .iter()
         .filter(|one| one.parts.iter().filter(|part| said(part)).count() > 4)
         .collect();
-    let source_id = |one: &intercom::model::Conversation| {
-        let marker = one.custom_attributes["Transload ID"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        marker.rsplit(':').next().unwrap().to_owned()
+    let source_id = |one: &simulated::intercom::model::Conversation| {
+        let mut values = one.custom_attributes.values();
+        let marker = values.find_map(|value| value.as_str()?.split(":conversation:").nth(1));
+        marker.unwrap().to_owned()
     };
     let mut wanted: Vec<(String, DifferenceKind, &str)> = vec![];
     assert!(there.damage_conversation(long[0].id, |one| {
@@ -467,7 +467,7 @@ async fn a_sample_has_every_sort_is_the_same_each_time_and_costs_a_read_for_a_ba
         size: 120,
         ..LabConfig::default()
     };
-    let (_lab, project) = migrated::<zendesk::Simulator>(config).await;
+    let (_lab, project) = migrated::<simulated::zendesk::Simulator>(config).await;
     let sample = |seed| VerifyScope::Sample { size: 60, seed };
     let found = look(&project, sample(1)).await;
     assert!(found.ok);

@@ -84,7 +84,7 @@ fn one(wanted: &Reference, found: &Reference) -> Grade {
 /// Whether what was reported of an object, or of a field, is what was read back of it. A connector may have reported more than the id
 /// (`object/id`, `id/name`, a field with its type), and reads back the word of it that tells one from the other.
 pub fn is_target(reported: &str, read: &str) -> bool {
-    let is_part = |c: char| c.is_alphanumeric() || "_-%.".contains(c);
+    let is_part = |c: char| c.is_alphanumeric() || "_-%".contains(c);
     let has = |whole: &str, word: &str| {
         !word.is_empty()
             && word.chars().all(is_part)

@@ -77,19 +77,25 @@ pub fn pair(wanted: &[Said], found: &[Said]) -> Paired {
         .enumerate()
         .filter_map(|(w, f)| Some((w, (*f)?)))
         .collect();
+    // It repeats what it says, or what is there of one that says nothing.
     let extra = free.into_iter().map(|f| {
-        let says_the_same = |said: &Said| {
-            found
-                .get(f)
-                .is_some_and(|there| there.keys.iter().any(|key| said.keys.contains(key)))
+        let there = found.get(f);
+        let says =
+            |said: &Said| there.is_some_and(|f| f.keys.iter().any(|k| said.keys.contains(k)));
+        let same = |(_, other): &&(usize, usize)| {
+            let as_it_is = |said: &Said| (said.keys.clone(), said.beside.clone());
+            found.get(*other).map(as_it_is) == there.map(as_it_is)
         };
-        (f, wanted.iter().position(says_the_same))
+        let repeats = wanted.iter().position(says);
+        let repeats = repeats.or_else(|| pairs.iter().find(same).map(|(w, _)| *w));
+        (f, repeats)
     });
+    let extra = extra.collect();
     Paired {
         missing: (0..wanted.len())
             .filter(|w| of_wanted.get(*w).is_some_and(Option::is_none))
             .collect(),
-        extra: extra.collect(),
+        extra,
         moved: out_of_place(&pairs, wanted),
         pairs,
     }
