@@ -24,6 +24,7 @@ pub mod project;
 mod rollback;
 mod side;
 mod sums;
+pub mod verify;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,6 +40,7 @@ pub use self::inventory::inventory;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
     CheckReport, Events, KindSum, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
+    VerifyOptions, VerifyReport,
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
@@ -956,6 +958,135 @@ async fn rollback_owned(
         tokio::select! {
             result = Box::pin(work.run()) => result,
             never = counting => match never {},
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let result = telling(&sides, events, None, working).await;
+    project.count_requests(&run, &destination).await?;
+    result
+}
+
+/// Reads a run back and compares it with the source; of one that was rolled back, says whether the destination is as it was before.
+/// What is found is stored with the run. Nothing is changed on either platform.
+///
+/// # Errors
+/// `not-settled` while something of the run is open (rule D-9); `other-mapping`, `other-account`; what more tries would not mend.
+pub async fn verify(
+    project: &Project,
+    options: VerifyOptions,
+    events: &dyn Events,
+) -> Result<VerifyReport, Error> {
+    let owned = project.own().await?;
+    let result = Box::pin(verify_owned(project, options, events)).await;
+    owned.release().await?;
+    result
+}
+
+async fn verify_owned(
+    project: &Project,
+    options: VerifyOptions,
+    events: &dyn Events,
+) -> Result<VerifyReport, Error> {
+    let _stop = forward(&options.stop, &project.stop);
+    let run = project
+        .find_run(options.run.as_deref())
+        .await?
+        .ok_or_else(|| {
+            Error::input(
+                "no-run",
+                "nothing has been run yet, so there is nothing to verify",
+            )
+            .with_hint("`transload run` begins one")
+        })?;
+    let row = project
+        .store
+        .row(
+            "SELECT state, extraction, account, platform, organisation, destination, survey, prepared, config_digest FROM runs WHERE id = $1",
+            vec![(&run).into()],
+        )
+        .await?
+        .ok_or_else(|| Error::input("no-such-run", format!("there is no run {run}")))?;
+    let state: String = row.try_get("state")?;
+    let after_rollback = ["rolling-back", "rolled-back"].contains(&state.as_str());
+    let open = project
+        .store
+        .number(
+            "SELECT count(*) FROM units WHERE run = $1 AND status IN ('ready', 'running')",
+            vec![(&run).into()],
+        )
+        .await?;
+    if open > 0 {
+        let again = if after_rollback { "rollback" } else { "run" };
+        return Err(Error::input(
+            "not-settled",
+            format!("{open} units of run {run} were begun and are not ended: what they wrote is not known yet"),
+        )
+        .with_hint(format!("`transload {again}` ends them; verify then")));
+    }
+    if !after_rollback && row.try_get::<String, _>("config_digest")? != project.config.digest() {
+        return Err(Error::input(
+            "other-mapping",
+            format!("migration.toml has changed since run {run} was begun: what should be there is another thing now"),
+        )
+        .with_hint("put the mapping back that the run was made with"));
+    }
+    let digests = pinned(project, &run).await?;
+    let mut destination = project
+        .side(
+            &row.try_get::<String, _>("destination")?,
+            Role::Destination,
+            Some(&digests.1),
+        )
+        .await?;
+    destination.context.run.clone_from(&run);
+    destination.context.platform = row.try_get("platform")?;
+    destination.context.organisation = row.try_get("organisation")?;
+    destination.context.state = row.try_get("prepared")?;
+    let account: String = row.try_get("account")?;
+    let asking = project.account(&destination);
+    let is = unless_refused(&[&destination], events, asking).await?.id;
+    if is != account {
+        return Err(Error::input(
+            "other-account",
+            format!(
+                "run {run} wrote to account {account}, but {} is account {is}",
+                destination.name
+            ),
+        )
+        .with_hint("put the former settings back"));
+    }
+    let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
+    let extraction: String = row.try_get("extraction")?;
+    let support = destination.support(&survey);
+    let verifier = verify::Verifier {
+        destination: &destination,
+        supported: support.kinds,
+        fidelity: support.fidelity,
+        assembler: Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            &extraction,
+            &account,
+            &run,
+            &destination.context.platform,
+            &destination.context.organisation,
+            &survey,
+        ),
+        store: project.store.clone(),
+        blobs: project.blobs.clone(),
+        run: run.clone(),
+        extraction,
+        account,
+        scope: options.scope,
+        kinds: options.kinds,
+        events,
+        stop: project.stop.clone(),
+    };
+    let sides = [&destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
+        tokio::select! {
+            result = Box::pin(verifier.run(after_rollback)) => result,
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };

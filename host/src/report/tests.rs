@@ -247,6 +247,7 @@ fn ran() -> RunReport {
             url: Some("https://acme.example/SECRET".into()),
         }],
         chain_ok: true,
+        verification: None,
         notices: vec![],
     }
 }

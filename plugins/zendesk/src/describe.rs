@@ -92,6 +92,8 @@ fn auth() -> Vec<AuthScheme> {
 fn requests() -> Vec<RequestPattern> {
     [
         ("GET", "/api/v2/**"),
+        // Files, by the address that comments show.
+        ("GET", "/attachments/**"),
         ("POST", "/api/v2/imports/tickets"),
         ("POST", "/api/v2/imports/tickets/create_many"),
         ("POST", "/api/v2/uploads"),

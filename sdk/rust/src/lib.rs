@@ -31,6 +31,7 @@ mod json;
 pub mod links;
 pub mod people;
 pub mod policy;
+pub mod read_back;
 mod rebuild;
 mod records;
 mod role;
