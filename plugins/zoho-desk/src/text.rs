@@ -30,7 +30,10 @@ pub fn guarded(html: &str) -> String {
 /// Cuts plain text into pieces whose HTML has at most `limit` bytes; joined again they are the text.
 pub fn pieces(text: &str, limit: usize) -> Vec<&str> {
     // Each mention grows by four bytes.
-    markup::pieces(text, limit - text.matches(MENTION).count().min(limit / 8) * 4)
+    markup::pieces(
+        text,
+        limit - text.matches(MENTION).count().min(limit / 8) * 4,
+    )
 }
 
 /// A body under its line, as it is sent.

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json, json};
 use transload_sdk::card::{self, Facts, loss};
 use transload_sdk::destination::{self, Item, Thread};
+use transload_sdk::effects::{marker_within, short_hash};
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::policy::canonical;
@@ -27,7 +28,8 @@ use transload_sdk::types::{
 use transload_sdk::words::{self, Words, placeholder_name};
 
 use crate::map::{self, Owner};
-use crate::state::{Config, State, own};
+use crate::own;
+use crate::state::{Config, State};
 use crate::text::{self, COMMENT_BYTES, SUBJECT_CHARS, THREAD_BYTES};
 
 /// Tags of one request (Zoho Desk facts §6).
@@ -49,6 +51,15 @@ const PUBLIC: &str = "public in the source";
 /// A subject that the source does not have, since a ticket must have one (Zoho Desk facts §6).
 pub const NO_SUBJECT: &str = "(no subject)";
 
+/// What is to be known of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Colleague {
+    /// Address.
+    pub email: Option<String>,
+    /// Departments in which the agent can own tickets (Zoho Desk facts §7.3).
+    pub departments: BTreeSet<String>,
+}
+
 /// What the mapping of one thread hangs on beside the thread.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
@@ -56,6 +67,10 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
+    /// Agents whom the unit's threads name, by id.
+    pub agents: &'a BTreeMap<String, Colleague>,
+    /// Departments of teams, by the team's id.
+    pub teams: &'a BTreeMap<String, String>,
     /// How references and values are said.
     pub words: &'a Words,
     /// Name of the source platform.
@@ -162,7 +177,7 @@ impl Said {
         set("content", json!(self.body()));
         match &self.form {
             Form::Thread(mail) => {
-                let list = |text: &String| Some(text).filter(|text| !text.is_empty());
+                let list = |text: &String| (!text.is_empty()).then(|| json!(text));
                 set("channel", json!("EMAIL"));
                 set("direction", json!(if mail.incoming { "in" } else { "out" }));
                 set("isPrivate", json!(false));
@@ -281,24 +296,52 @@ pub fn map_thread(
     let updated = [head.updated_at, conversation.last_activity_at, Some(last)];
     let updated = updated.into_iter().flatten().fold(created, i64::max);
 
-    let mut fields = ticket_fields(item, conversation, &requester, around, &mut card, &mut losses);
+    let mut fields = ticket_fields(
+        item,
+        conversation,
+        &requester,
+        around,
+        &mut card,
+        &mut losses,
+    );
     if !others.is_empty() {
         let others: Vec<&String> = others.iter().take(SECONDARY_CONTACTS).collect();
         fields.insert("secondaryContacts".to_owned(), json!(others));
     }
     let status = fields.get("status").and_then(Json::as_str);
-    let is_closed = status.is_some_and(|status| around.state.is_closed(status));
+    let is_closed = status.is_some_and(|status| status_type(around.state, status) == "Closed");
     let ended = conversation.closed_at.or(conversation.ended_at);
     // It must not lie before the beginning (Zoho Desk facts §10).
-    let closed = is_closed.then(|| ended.unwrap_or(updated).clamp(created, around.now.max(created)));
-    let custom = custom_fields(item, thread, conversation, (created, updated), around, &mut card, &mut losses);
+    let closed = is_closed.then(|| {
+        ended
+            .unwrap_or(updated)
+            .clamp(created, around.now.max(created))
+    });
+    let custom = custom_fields(
+        item,
+        thread,
+        conversation,
+        (created, updated),
+        around,
+        &mut card,
+        &mut losses,
+    );
     fields.insert("cf".to_owned(), Json::Object(custom));
     let tags = tags(conversation, &mut card, &mut losses);
     if !around.imports {
         for (field, note) in [
-            ("conversation.created-at", "original times are in fields: plain requests cannot set them"),
-            ("message.sent-at", "in the line above the text: plain requests cannot set it"),
-            ("message.author", "in the line above the text: plain requests cannot set it"),
+            (
+                "conversation.created-at",
+                "original times are in fields: plain requests cannot set them",
+            ),
+            (
+                "message.sent-at",
+                "in the line above the text: plain requests cannot set it",
+            ),
+            (
+                "message.author",
+                "in the line above the text: plain requests cannot set it",
+            ),
         ] {
             losses.push(loss(field, Fidelity::Converted, note));
         }
@@ -368,7 +411,9 @@ fn ticket_fields(
         converted("conversation.brand", note);
     }
     let team = conversation.teams.first().and_then(target);
-    let of_team = team.and_then(|team| state.department_of_team(team));
+    let of_team = team
+        .and_then(|team| around.teams.get(team))
+        .map(String::as_str);
     let department = of_brand.or(of_team).unwrap_or(&state.department);
     set("departmentId", json!(department));
     match team {
@@ -390,7 +435,12 @@ fn ticket_fields(
     }
     let assignee = conversation.assignees.first();
     match assignee.and_then(agent) {
-        Some(id) if state.agent_is_in(id, department) => {
+        Some(id)
+            if around
+                .agents
+                .get(id)
+                .is_some_and(|one| one.departments.contains(department)) =>
+        {
             set("assigneeId", json!(id));
         }
         Some(_) => {
@@ -408,19 +458,46 @@ fn ticket_fields(
         converted("conversation.assignees", note);
     }
     let status = item.value("status").map(str::to_owned);
-    let status = status.unwrap_or_else(|| state.default_status(&conversation.status));
+    let usual = || state.default_status(&conversation.status).to_owned();
+    let status = status.unwrap_or_else(usual);
     set("status", json!(status));
     let priority = item.value("priority").map(str::to_owned);
-    let by_number = || state.default_priority(conversation.priority.as_ref()?);
+    let by_number = || {
+        let usual = map::default_priority(conversation.priority.as_ref()?);
+        among(&state.priorities, usual)
+    };
     if let Some(priority) = priority.or_else(by_number) {
         set("priority", json!(priority));
     }
     let channel = item.value("channel").map(str::to_owned);
     let first = conversation.channels.first().map(String::as_str);
-    if let Some(channel) = channel.or_else(|| state.default_channel(first)) {
+    if let Some(channel) = channel.or_else(|| among(&state.channels, default_channel(first))) {
         set("channel", json!(channel));
     }
     fields
+}
+
+/// A value, if the account has it; or says nothing of what it has.
+fn among(known: &[String], value: &str) -> Option<String> {
+    let has = known.is_empty() || known.iter().any(|one| one == value);
+    has.then(|| value.to_owned())
+}
+
+/// A ticket's channel where the mapping says nothing (Zoho Desk facts §6).
+fn default_channel(channel: Option<&str>) -> &'static str {
+    match channel {
+        Some("email") => "Email",
+        Some("voice" | "phone" | "call") => "Phone",
+        Some("chat") => "Chat",
+        Some("twitter" | "twitter-tweet" | "twitter-dm") => "Twitter",
+        Some("facebook" | "facebook-message") => "Facebook",
+        Some(_) | None => "Web",
+    }
+}
+
+/// How far a ticket of that status is: `Open`, `On Hold` or `Closed` (Zoho Desk facts §6).
+pub fn status_type<'s>(state: &'s State, status: &'s str) -> &'s str {
+    state.statuses.get(status).map_or(status, String::as_str)
 }
 
 fn target(reference: &Reference) -> Option<&str> {
@@ -452,12 +529,18 @@ fn custom_fields(
     };
     let short = |text: &String| text.chars().count() <= map::TEXT_CHARS;
     let closed = conversation.closed_at.or(conversation.ended_at);
-    set(own::MARKER, Some(map::marker(&item.marker)));
+    set(own::MARKER, Some(marker_of(&item.marker)));
     set(own::RUN, Some(around.run.to_owned()));
     // A longer one is on the card.
     set(own::URL, head.url.clone().filter(short));
-    set(own::CREATED, Some(map::iso(head.created_at.unwrap_or(created))));
-    set(own::UPDATED, Some(map::iso(head.updated_at.unwrap_or(updated))));
+    set(
+        own::CREATED,
+        Some(map::iso(head.created_at.unwrap_or(created))),
+    );
+    set(
+        own::UPDATED,
+        Some(map::iso(head.updated_at.unwrap_or(updated))),
+    );
     set(own::CLOSED, closed.map(map::iso));
     let priority = conversation.priority.as_ref().map(words::priority);
     set(own::PRIORITY, priority.filter(short));
@@ -465,8 +548,8 @@ fn custom_fields(
     set(own::CHANNELS, Some(channels).filter(short));
     for field in &head.fields {
         match map::place(field, around.words) {
-            Ok((target, value)) if target.on == Owner::Ticket.word() => {
-                fields.insert(target.name, value);
+            Ok((target, value)) if target.object == Owner::Ticket.module() => {
+                fields.insert(target.name, json!(value));
             }
             Ok(_) => {
                 let why = card::Misfit("has no field on tickets: on the source card");
@@ -479,12 +562,13 @@ fn custom_fields(
     fields
 }
 
+/// A marker as its field holds it.
+pub fn marker_of(marker: &str) -> String {
+    marker_within(marker, map::TEXT_CHARS)
+}
+
 /// Tags by what they became.
-fn tags(
-    conversation: &Conversation,
-    card: &mut Facts,
-    losses: &mut Vec<Loss>,
-) -> BTreeSet<String> {
+fn tags(conversation: &Conversation, card: &mut Facts, losses: &mut Vec<Loss>) -> BTreeSet<String> {
     let mut tags = BTreeSet::new();
     for reference in &conversation.tags {
         match &reference.target {
@@ -502,12 +586,7 @@ fn tags(
 }
 
 /// The card as private comments, as many as it takes.
-fn card_comments(
-    card: &str,
-    around: &Surroundings<'_>,
-    clock: &mut Clock,
-    last: i64,
-) -> Vec<Said> {
+fn card_comments(card: &str, around: &Surroundings<'_>, clock: &mut Clock, last: i64) -> Vec<Said> {
     let pieces = text::pieces(card, COMMENT_BYTES - LEAD_BYTES);
     let count = pieces.len();
     let comment = |(index, piece): (usize, &&str)| {
@@ -577,8 +656,7 @@ impl Speech<'_, '_> {
             Form::Thread(_) => Holds::Email,
             Form::Comment { .. } => Holds::Text,
         };
-        let mut on_card =
-            message_card(head, message, self.subject, holds, &words, self.losses);
+        let mut on_card = message_card(head, message, self.subject, holds, &words, self.losses);
         if let Form::Thread(mail) = &form {
             on_card.extend(beyond(message, mail, self.subject));
         }
@@ -672,14 +750,15 @@ impl Speech<'_, '_> {
             Author::Person(person) => agent(person),
             _ => None,
         };
-        let own = writer.and_then(|id| self.around.state.email_of_agent(id));
+        let own = writer.and_then(|id| self.around.agents.get(id)?.email.as_deref());
         let own = own.filter(|_| !incoming).map(str::to_owned);
         let is_own = own.is_some();
         let from = own.or(sender)?;
         if from.chars().count() > FROM_CHARS {
             return None;
         }
-        let by_customer = matches!(&message.author, Author::Person(person) if person.kind == Kind::Customer);
+        let by_customer =
+            matches!(&message.author, Author::Person(person) if person.kind == Kind::Customer);
         if !(is_own || (incoming && by_customer)) {
             facts.push(format!("written by {}", words::author(&message.author)));
             let note = "a thread is by whose address it comes from: named above the text";
@@ -770,7 +849,8 @@ impl Speech<'_, '_> {
             });
         }
         if self.clock.moved() {
-            let note = "said at the same time as another: some milliseconds later, to keep the order";
+            let note =
+                "said at the same time as another: some milliseconds later, to keep the order";
             let moved = loss("message.sent-at", Fidelity::Converted, note);
             if !self.losses.contains(&moved) {
                 self.losses.push(moved);
@@ -868,7 +948,7 @@ fn sent(at: i64) -> String {
 }
 
 /// An e-mail as a comment, where Zoho Desk does not take the thread.
-pub fn as_comment(said: &Said, state: &State) -> Option<Said> {
+pub fn as_comment(said: &Said, me: &str) -> Option<Said> {
     let Form::Thread(mail) = &said.form else {
         return None;
     };
@@ -878,13 +958,18 @@ pub fn as_comment(said: &Said, state: &State) -> Option<Said> {
     let mut comment = said.clone();
     let way = if mail.incoming { "from" } else { "to" };
     let other = if mail.incoming { &mail.from } else { &mail.to };
-    if !said.facts.iter().any(|fact| fact.starts_with("written by ")) && !said.who.is_empty() {
+    if !said
+        .facts
+        .iter()
+        .any(|fact| fact.starts_with("written by "))
+        && !said.who.is_empty()
+    {
         comment.also(format!("written by {}", said.who));
     }
     comment.also(format!("an e-mail {way} {other}"));
     comment.form = Form::Comment {
         public: true,
-        commenter: state.me.clone(),
+        commenter: me.to_owned(),
     };
     Some(comment)
 }
@@ -944,7 +1029,7 @@ pub fn facets(fields: &Map<String, Json>, state: &State) -> Vec<(String, String)
                 continue;
             }
             ("status", Json::String(status)) => {
-                ("status".to_owned(), state.status_type(status).to_owned())
+                ("status".to_owned(), status_type(state, status).to_owned())
             }
             ("subject", Json::String(subject)) => (
                 "subject".to_owned(),
@@ -960,19 +1045,27 @@ pub fn facets(fields: &Map<String, Json>, state: &State) -> Vec<(String, String)
 }
 
 /// The facet of what is said in a ticket, out of the ids of its threads and of its comments with what they say.
-pub fn talk_facet(threads: &[String], comments: &[(String, bool, String)]) -> Vec<(String, String)> {
-    let mut threads = threads.to_vec();
-    threads.sort();
+pub fn talk_facet(
+    threads: &[String],
+    comments: &[(String, bool, String)],
+) -> Vec<(String, String)> {
     let mut said: Vec<String> = comments
         .iter()
         .map(|(id, public, body)| {
-            let letters = transload_sdk::effects::short_hash(&known_by(body));
+            let letters = short_hash(&known_by(body));
             format!("{id} {public} {letters}")
         })
         .collect();
     said.sort();
     vec![
-        ("threads".to_owned(), threads.join(" ")),
+        ("threads".to_owned(), joined(threads)),
         ("comments".to_owned(), said.join(" ")),
     ]
+}
+
+/// Ids in one order.
+pub fn joined(ids: &[String]) -> String {
+    let mut ids = ids.to_vec();
+    ids.sort();
+    ids.join(" ")
 }

@@ -24,7 +24,9 @@ use transload_sdk::effects::{changed, effect, made, print, reject, report, short
 use transload_sdk::http::{self, Making, OperationKey, Refusal as _, Reply, key, part_file};
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{changes, holds};
-use transload_sdk::thread::{File, file_name, files_of, is_spam, no_bytes, stored_texts, thread_of};
+use transload_sdk::thread::{
+    File, file_name, files_of, is_spam, no_bytes, stored_texts, thread_of,
+};
 use transload_sdk::types::{
     Author, BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Reference,
     Visibility,
@@ -34,11 +36,11 @@ use transload_sdk::words::{Words, placeholder_name};
 use crate::api::{Agent, Refusal, Team};
 use crate::client::Desk;
 use crate::imports::{self, Fate, Row};
-use crate::state::own;
 use crate::map::{self, Owner};
+use crate::own;
 use crate::thread::{
-    self, Colleague, Form, Mapped, Said, Surroundings, TAGS_AT_ONCE, as_comment, facets,
-    known_by, talk_facet, touched,
+    self, Colleague, Form, Mapped, Said, Surroundings, TAGS_AT_ONCE, as_comment, facets, known_by,
+    talk_facet, touched,
 };
 use crate::ticket::{self, Attachment, Comment, Ticket};
 use crate::write::SETTLE_BY_KEY_MS;
@@ -244,10 +246,6 @@ impl Load<'_> {
             }
         }
     }
-
-    fn has(&self, names: &[&str]) -> bool {
-        names.iter().any(|name| self.apart.contains_key(*name))
-    }
 }
 
 /// The effect's word for what something is said as.
@@ -259,7 +257,13 @@ fn effect_kind(said: &Said) -> &'static str {
 }
 
 /// An effect that the import of a row had.
-fn of_row(part: &str, kind: &str, id: String, proof: Proof, request: Option<OperationKey>) -> Effect {
+fn of_row(
+    part: &str,
+    kind: &str,
+    id: String,
+    proof: Proof,
+    request: Option<OperationKey>,
+) -> Effect {
     Effect {
         proof: Some(proof),
         key: request,
@@ -641,7 +645,9 @@ impl Loader<'_> {
         let path = format!("/tickets/{id}");
         let request = |step: &str| {
             let key = key(item, part, step);
-            self.desk.idempotent("PATCH", path.as_str(), key).json(wanted)
+            self.desk
+                .idempotent("PATCH", path.as_str(), key)
+                .json(wanted)
         };
         let find = async || self.desk.find::<Ticket>(&path).await;
         let mut seen = wanted.clone();
@@ -655,9 +661,8 @@ impl Loader<'_> {
     /// Hangs tags on a ticket.
     async fn hang_tags(&self, load: &mut Load<'_>) -> Result<(), Error> {
         let mut tags = load.mapped.tags.clone();
-        let mut had = BTreeSet::new();
         if load.is_old {
-            had = ticket::tags(self.desk, &load.ticket).await?;
+            let had = ticket::tags(self.desk, &load.ticket).await?;
             tags.retain(|tag| !had.contains(tag));
         }
         let tags: Vec<String> = tags.into_iter().collect();
@@ -765,9 +770,7 @@ impl Loader<'_> {
         };
         let id = entry.head.id.clone();
         let name = file_name(attachment);
-        let is_it = |file: &Attachment| {
-            file.name == name && file.size == content.size.to_string()
-        };
+        let is_it = |file: &Attachment| file.name == name && file.size == content.size.to_string();
         let part = format!("message:{message}/file:{id}");
         if let Some(at) = there.iter().position(is_it) {
             let file = there.remove(at);
@@ -862,7 +865,7 @@ impl Loader<'_> {
             let request = request.json(&Value::Object(fields.clone()));
             let contact = fields.get("contactId").and_then(Value::as_str);
             let contact = contact.unwrap_or_default().to_owned();
-            let marker = map::marker(&load.item.marker);
+            let marker = thread::marker_of(&load.item.marker);
             let find = async || self.find(&contact, &marker, since).await;
             let run = self.cx().run();
             let ours = |ticket: &Ticket| ticket.is_of_run(self.desk, run);
@@ -1128,7 +1131,9 @@ impl Loader<'_> {
             ..
         } = load;
         let action = main.as_ref().map(|main| main.action);
-        let added = effects.iter().any(|effect| effect.action == Action::Created);
+        let added = effects
+            .iter()
+            .any(|effect| effect.action == Action::Created);
         if let Some(mut main) = main {
             let mut facets = facets(&written, &self.desk.state);
             if action == Some(Action::Created) {
@@ -1271,18 +1276,28 @@ fn change_of(
     // Names of one type are the same to the source.
     let same = |name: &str| {
         name == "status"
-            && wanted.get(name).and_then(Value::as_str).map(|status| thread::status_type(state, status))
+            && wanted
+                .get(name)
+                .and_then(Value::as_str)
+                .map(|status| thread::status_type(state, status))
                 == Some(thread::status_type(state, &there.text("status")))
     };
     change.wanted.retain(|name, _| !theirs(name) && !same(name));
-    change.before.retain(|name, _| change.wanted.contains_key(name));
+    change
+        .before
+        .retain(|name, _| change.wanted.contains_key(name));
     let there = there.values.get("cf").cloned().unwrap_or_default();
     let mut own = changes(MatchPolicy::SourceWins, &custom, &there);
-    own.wanted.retain(|name, _| !theirs(&format!("field {name}")));
+    own.wanted
+        .retain(|name, _| !theirs(&format!("field {name}")));
     own.before.retain(|name, _| own.wanted.contains_key(name));
     if !own.wanted.is_empty() {
-        change.wanted.insert("cf".to_owned(), Value::Object(own.wanted));
-        change.before.insert("cf".to_owned(), Value::Object(own.before));
+        change
+            .wanted
+            .insert("cf".to_owned(), Value::Object(own.wanted));
+        change
+            .before
+            .insert("cf".to_owned(), Value::Object(own.before));
     }
     (change.wanted, change.before)
 }
