@@ -15,6 +15,7 @@ pub mod state;
 pub mod survey;
 pub mod text;
 pub mod thread;
+pub mod ticket;
 pub mod undo;
 pub mod verify;
 pub mod write;

@@ -6,6 +6,7 @@
 //! original.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use crate::card::{Facts, loss};
 use crate::destination::{Item, Part, Thread};
@@ -413,20 +414,20 @@ pub fn thread_of(item: &Item) -> Result<Thread> {
 }
 
 /// Whose a thread is where it must be somebody's. A customer who was not migrated is named in the first line of the thread and on
-/// the card, and a stand-in has the thread. For platforms whose people have numbers.
+/// the card, and a stand-in has the thread. `I` is the form of the platform's ids: a number for most.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Requester {
+pub struct Requester<I = u64> {
     /// The customer here, or the stand-in.
-    pub id: u64,
+    pub id: I,
     /// Who is stood in for, where that is known.
     missing: Option<Reference>,
 }
 
-impl Requester {
+impl<I: FromStr> Requester<I> {
     /// The customer of a conversation, as far as he is here.
     pub fn of(
         conversation: &Conversation,
-        stand_in: u64,
+        stand_in: I,
         card: &mut Facts,
         losses: &mut Vec<Loss>,
     ) -> Self {

@@ -1,18 +1,161 @@
-//! Undoing what a run did.
+//! Undoing what a run did: deletes what it made, puts back what it changed, leaves the rest.
+//!
+//! Before anything is undone the object is read and compared facet by facet with what was recorded (rule D-11); what can have
+//! dependents is asked for those that are not ours (rule D-10). Deleting is taking to the recycle bin, many at once, and deleting
+//! there (Zoho Desk facts §12): effects of one kind that follow one another are undone together.
+
+mod records;
+mod tickets;
+mod trash;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
+use transload_sdk::effects::{Verdict, changed_since, facet_names, report_undo, verdict};
+use transload_sdk::http::{self, RequestBuilder, key};
+use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
 
-/// Undoes effects.
+use crate::client::{Desk, Sent};
+
+pub use trash::Trash;
+
+/// One call of undo.
+pub struct Undo<'a> {
+    /// The account.
+    pub desk: Desk,
+    mode: UndoMode,
+    /// What this run made, as far as it is known: what stays, and what this call undoes.
+    ours: BTreeSet<(&'a str, &'a str)>,
+    /// Tickets that were looked at in this call, and whether they are there.
+    seen: RefCell<BTreeMap<String, bool>>,
+}
+
+impl std::fmt::Debug for Undo<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Undo")
+            .field("mode", &self.mode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Undoes effects in the order given and reports each.
 ///
 /// # Errors
-/// What ends the unit.
-#[allow(clippy::unused_async, reason = "filled in another branch")]
+/// What ends the unit; effects without an outcome stay open.
 pub async fn undo(
-    _: &Context,
-    _: UndoMode,
-    _: Vec<Undoing>,
-    _: Vec<(String, String)>,
+    cx: &Context,
+    mode: UndoMode,
+    effects: Vec<Undoing>,
+    ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
-    Ok(())
+    let known = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
+    // What was only changed may be somebody else's.
+    let made = effects.iter().map(|one| &one.effect);
+    let made = made.filter(|effect| effect.action == Action::Created);
+    let made = made.map(|effect| (effect.target_kind.as_str(), effect.target_id.as_str()));
+    let undo = Undo {
+        desk: Desk::of(cx)?,
+        mode,
+        ours: known.chain(made).collect(),
+        seen: RefCell::default(),
+    };
+    let mut rest: Vec<&Undoing> = effects.iter().collect();
+    while let Some(first) = rest.first() {
+        let alike = |one: &&&Undoing| {
+            one.effect.action == first.effect.action
+                && one.effect.target_kind == first.effect.target_kind
+        };
+        let later = rest.split_off(rest.iter().take_while(alike).count());
+        let verdicts = undo.group(&rest).await?;
+        for (one, verdict) in rest.iter().zip(verdicts) {
+            report_undo(cx, one, verdict);
+        }
+        rest = later;
+    }
+    Ok(cx.reported().await?)
+}
+
+impl Undo<'_> {
+    /// Whether this run made something, as far as is known here.
+    pub fn is_ours(&self, kind: &str, id: &str) -> bool {
+        self.ours.contains(&(kind, id))
+    }
+
+    /// Whether nothing is to be changed.
+    pub fn previews(&self) -> bool {
+        self.mode == UndoMode::Preview
+    }
+
+    /// Whether a conflict keeps something from being undone.
+    pub fn blocks(&self, conflict: &Option<String>) -> bool {
+        conflict.is_some() && self.mode != UndoMode::Force
+    }
+
+    /// Effects of one action on one kind, in their order.
+    async fn group(&self, all: &[&Undoing]) -> Result<Vec<Verdict>, Error> {
+        let Some(first) = all.first() else {
+            return Ok(Vec::new());
+        };
+        if first.effect.action == Action::Matched {
+            return Ok(all.iter().map(|_| (UndoStatus::Left, None)).collect());
+        }
+        match tickets::many(self, all).await? {
+            Some(verdicts) => Ok(verdicts),
+            None => records::many(self, all).await,
+        }
+    }
+
+    /// A request of an undo, which may be sent twice.
+    pub fn request(
+        &self,
+        one: &Undoing,
+        method: &str,
+        path: impl Into<String>,
+        step: &str,
+    ) -> RequestBuilder {
+        let key = key(&one.item, format!("undo:{}", one.effect_id), step);
+        self.desk.idempotent(method, path, key)
+    }
+
+    /// Sends it, unless something is in the way or it is only asked.
+    ///
+    /// # Errors
+    /// What ends the unit.
+    pub async fn finish(
+        &self,
+        conflict: Option<String>,
+        request: RequestBuilder,
+        done: UndoStatus,
+    ) -> Result<Verdict, Error> {
+        if self.blocks(&conflict) {
+            return Ok((UndoStatus::Conflict, conflict));
+        }
+        if self.previews() {
+            return Ok((done, None));
+        }
+        Ok(match http::write(request).await? {
+            Sent::Done(_) => (done, None),
+            // It was read as there right before.
+            Sent::Refused(refusal) if refusal.status == 404 && done == UndoStatus::Undone => {
+                (UndoStatus::Undone, None)
+            }
+            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
+            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the request was not answered"),
+        })
+    }
+
+    /// Which of the recorded facets are otherwise now, in words; what is gone counts as empty.
+    pub fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
+        let recorded = one.effect.fingerprint.as_deref()?;
+        let known = |name: &String| now.iter().any(|(known, _)| known == name);
+        let gone = facet_names(recorded)
+            .into_iter()
+            .filter(|name| !known(name));
+        let gone = gone.map(|name| (name, String::new()));
+        let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
+        changed_since(&one.effect, &all)
+    }
 }
