@@ -653,11 +653,11 @@ fn own_wanted(module: &str, kind: &str, label: &str) -> Wanted {
 }
 
 /// The connector's own fields of a module's records, by key.
-pub fn own_of(fields: &[Field]) -> BTreeMap<&'static str, String> {
+pub fn own_of(fields: &[Field]) -> BTreeMap<&'static str, Field> {
     let find = |(name, kind, label): own::Own| {
         let wanted = own_wanted("", kind, label);
         let field = fields.iter().find(|field| wanted.is(field))?;
-        Some((name, field.api_name.clone()))
+        Some((name, field.clone()))
     };
     own::RECORDS.into_iter().filter_map(find).collect()
 }
