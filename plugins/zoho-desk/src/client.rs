@@ -95,6 +95,20 @@ impl Desk {
         found.ok_or_else(|| Error::NotFound(path.to_owned()))
     }
 
+    /// Reads a list that has no pages: teams, fields, modules, layouts.
+    ///
+    /// # Errors
+    /// As [`Desk::get`]; a list that is 404 is empty.
+    pub async fn whole<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let Some(reply) = self.get(path).await? else {
+            return Ok(Vec::new());
+        };
+        let unread = |error| Error::Bug(format!("{}: {error}", reply.what()));
+        let rows = rows(reply.json()?).into_iter();
+        rows.map(|row| serde_json::from_value(row).map_err(unread))
+            .collect()
+    }
+
     /// Reads a whole list, page by page. `path` may have a query.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use transload_sdk::http::{self, OperationKey, key};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::Error;
 
-use crate::api::{Import, Refusal, rows, words_of};
+use crate::api::{Field, Import, Refusal, rows, words_of};
 use crate::client::{Desk, Sent};
 use crate::map::Owner;
 use crate::state::FieldStyle;
@@ -115,12 +115,48 @@ pub fn ext_id(marker: &str) -> String {
     transload_sdk::effects::marker_within(&id, EXT_ID_CHARS)
 }
 
-/// The custom fields' values that an import has no room for: they are set afterwards.
-pub fn long(cf: &Map<String, Value>) -> Map<String, Value> {
-    let is_long = |value: &Value| words_of(value).chars().count() > VALUE_CHARS;
-    let long = cf.iter().filter(|(_, value)| is_long(value));
-    long.map(|(name, value)| (name.clone(), value.clone()))
+/// Whether an import has no room for a custom field's value.
+fn is_long(value: &Value) -> bool {
+    words_of(value).chars().count() > VALUE_CHARS
+}
+
+/// The custom fields' values that an import does not take: they are set afterwards.
+pub fn left_over(desk: &Desk, cf: &Map<String, Value>) -> Map<String, Value> {
+    let apart = desk.state.field_style == FieldStyle::Apart;
+    let left = cf
+        .iter()
+        .filter(|(_, value)| !value.is_null() && (apart || is_long(value)));
+    left.map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// What people read of fields, by module and API name.
+type Labels = BTreeMap<&'static str, BTreeMap<String, String>>;
+
+/// The labels of the fields that rows have values for, where an import names fields by them. Those of the connector's own are
+/// known; else a module's fields are read once.
+async fn labels(desk: &Desk, rows: &[Row]) -> Result<Labels, Error> {
+    let mut labels = Labels::new();
+    if desk.state.field_style != FieldStyle::Label {
+        return Ok(labels);
+    }
+    for owner in Owner::ALL {
+        let own = desk.state.own.get(&owner).into_iter().flatten();
+        let mut known: BTreeMap<String, String> = own
+            .map(|(_, field)| (field.name.clone(), field.label.clone()))
+            .collect();
+        let of_module = rows.iter().filter(|row| row.module == owner.module());
+        let names = of_module
+            .filter_map(|row| row.values.get("cf").and_then(Value::as_object))
+            .flatten();
+        if names.into_iter().any(|(name, _)| !known.contains_key(name)) {
+            let path = format!("/fields?module={}", owner.module());
+            let fields: Vec<Field> = desk.whole(&path).await?;
+            known.extend(fields.into_iter().map(|f| (f.api_name, f.display_label)));
+        }
+        labels.insert(owner.module(), known);
+    }
+    Ok(labels)
 }
 
 /// Which external ids are mapped, and to what.
@@ -191,14 +227,20 @@ pub async fn import(
         };
         fates.insert(at, fate);
     }
-    let chunks = cut(desk, rows, &open)?;
+    let labels = labels(desk, rows).await?;
+    let load = Load {
+        desk,
+        scope,
+        rows,
+        labels,
+    };
     let mut jobs = Vec::new();
-    for (number, chunk) in chunks.into_iter().enumerate() {
+    for (number, chunk) in load.cut(&open)?.into_iter().enumerate() {
         let part = format!("{batch}:{number}");
-        send(desk, scope, &part, rows, chunk, &mut jobs, &mut fates).await?;
+        load.send(&part, chunk, &mut jobs, &mut fates).await?;
     }
     for job in jobs {
-        settle(desk, scope, rows, job, &mut fates).await?;
+        load.settle(job, &mut fates).await?;
     }
     let fate = |at| fates.remove(&at).unwrap_or(Fate::Unsettled);
     Ok((0..rows.len()).map(fate).collect())
@@ -262,64 +304,223 @@ async fn wait(
         let now = look(desk, scope, rows, among).await?;
         if now.len() > found.len() {
             // It runs: the rest of it comes soon, or has failed.
-            left = left.min(SETTLE_MS / 6).max(SETTLE_MS / 6);
+            left = SETTLE_MS / 6;
         }
         found = now;
     }
     Ok(found)
 }
 
-/// Rows in requests that are small enough.
-fn cut(desk: &Desk, rows: &[Row], open: &BTreeSet<usize>) -> Result<Vec<BTreeSet<usize>>, Error> {
-    let most = desk.config.import_rows.max(1);
-    let mut chunks: Vec<BTreeSet<usize>> = Vec::new();
-    let mut bytes = 0;
-    for at in open {
-        let Some(row) = rows.get(*at) else { continue };
-        let size = serde_json::to_vec(&row.values)?.len();
-        let full = |chunk: &BTreeSet<usize>| chunk.len() >= most || bytes + size > BODY_BYTES;
-        match chunks.last_mut().filter(|chunk| !full(chunk)) {
-            Some(chunk) => {
-                chunk.insert(*at);
-                bytes += size;
-            }
-            None => {
-                chunks.push(BTreeSet::from([*at]));
-                bytes = size;
-            }
-        }
-    }
-    Ok(chunks)
+/// Rows on their way.
+struct Load<'a> {
+    desk: &'a Desk,
+    scope: &'a str,
+    rows: &'a [Row],
+    labels: Labels,
 }
 
-/// Sends rows as one import; in halves where it is refused as a whole, so that one wrong row keeps no other out.
-async fn send(
-    desk: &Desk,
-    scope: &str,
-    part: &str,
-    rows: &[Row],
-    chunk: BTreeSet<usize>,
-    jobs: &mut Vec<Job>,
-    fates: &mut BTreeMap<usize, Fate>,
-) -> Result<(), Error> {
-    let mut todo = vec![(part.to_owned(), chunk)];
-    while let Some((part, chunk)) = todo.pop() {
-        match send_once(desk, scope, &part, rows, &chunk).await? {
-            Ok(job) => jobs.push(job),
-            Err(None) => fates.extend(chunk.into_iter().map(|at| (at, Fate::Unsettled))),
-            Err(Some(refusal)) if chunk.len() > 1 && is_about_rows(&refusal) => {
-                let second: BTreeSet<usize> = chunk.iter().copied().skip(chunk.len() / 2).collect();
-                let first = chunk.difference(&second).copied().collect();
-                todo.push((format!("{part}.2"), second));
-                todo.push((format!("{part}.1"), first));
-            }
-            Err(Some(refusal)) => {
-                let refused = |at| (at, Fate::Refused(refusal.words()));
-                fates.extend(chunk.into_iter().map(refused));
+impl Load<'_> {
+    /// Rows in requests that are small enough.
+    fn cut(&self, open: &BTreeSet<usize>) -> Result<Vec<BTreeSet<usize>>, Error> {
+        let most = self.desk.config.import_rows.max(1);
+        let mut chunks: Vec<BTreeSet<usize>> = Vec::new();
+        let mut bytes = 0;
+        for at in open {
+            let Some(row) = self.rows.get(*at) else {
+                continue;
+            };
+            let size = serde_json::to_vec(&row.values)?.len();
+            let full = |chunk: &BTreeSet<usize>| chunk.len() >= most || bytes + size > BODY_BYTES;
+            match chunks.last_mut().filter(|chunk| !full(chunk)) {
+                Some(chunk) => {
+                    chunk.insert(*at);
+                    bytes += size;
+                }
+                None => {
+                    chunks.push(BTreeSet::from([*at]));
+                    bytes = size;
+                }
             }
         }
+        Ok(chunks)
     }
-    Ok(())
+
+    /// Sends rows as one import; in halves where it is refused as a whole, so that one wrong row keeps no other out.
+    async fn send(
+        &self,
+        part: &str,
+        chunk: BTreeSet<usize>,
+        jobs: &mut Vec<Job>,
+        fates: &mut BTreeMap<usize, Fate>,
+    ) -> Result<(), Error> {
+        let mut todo = vec![(part.to_owned(), chunk)];
+        while let Some((part, chunk)) = todo.pop() {
+            match self.send_once(&part, &chunk).await? {
+                Ok(job) => jobs.push(job),
+                Err(None) => fates.extend(chunk.into_iter().map(|at| (at, Fate::Unsettled))),
+                Err(Some(refusal)) if chunk.len() > 1 && is_about_rows(&refusal) => {
+                    let half = chunk.len() / 2;
+                    let second: BTreeSet<usize> = chunk.iter().copied().skip(half).collect();
+                    let first = chunk.difference(&second).copied().collect();
+                    todo.push((format!("{part}.2"), second));
+                    todo.push((format!("{part}.1"), first));
+                }
+                Err(Some(refusal)) => {
+                    let refused = |at| (at, Fate::Refused(refusal.words()));
+                    fates.extend(chunk.into_iter().map(refused));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends an import; again where its answer was lost and nothing came of it. `Err(None)` is an import whose fate is not known.
+    async fn send_once(
+        &self,
+        part: &str,
+        chunk: &BTreeSet<usize>,
+    ) -> Result<Result<Job, Option<Refusal>>, Error> {
+        let body = self.body(chunk);
+        for attempt in 1..=SENDS {
+            let step = match attempt {
+                1 => "import".to_owned(),
+                n => format!("import~{n}"),
+            };
+            let key = key("*", part, step);
+            let job = |id, known| Job {
+                rows: chunk.clone(),
+                key: key.clone(),
+                id,
+                known,
+            };
+            let request = self.desk.once("POST", "/imports", key.clone()).json(&body);
+            match http::write::<Refusal>(request).await? {
+                Sent::Done(reply) => {
+                    let made: Import = reply.json()?;
+                    return Ok(Ok(job(Some(made.id), BTreeMap::new())));
+                }
+                Sent::Refused(refusal) => return Ok(Err(Some(refusal))),
+                Sent::Doubt(sent_at) => {
+                    let known = wait(self.desk, self.scope, self.rows, chunk, sent_at).await?;
+                    if !known.is_empty() {
+                        return Ok(Ok(job(None, known)));
+                    }
+                }
+            }
+        }
+        Ok(Err(None))
+    }
+
+    /// Waits for the end of a job and says what became of its rows.
+    async fn settle(&self, job: Job, fates: &mut BTreeMap<usize, Fate>) -> Result<(), Error> {
+        let desk = self.desk;
+        let mut known = job.known;
+        let mut ended = true;
+        let mut log = Value::Null;
+        if let Some(id) = &job.id {
+            let asked = desk.asking(&format!("/imports/{id}"));
+            let reply = asked
+                .poll(POLL_MS, PATIENCE_MS, "/status", &["completed", "failed"])
+                .await?;
+            let state: Import = if reply.ok() {
+                reply.json()?
+            } else {
+                http::refused::<Refusal>(&reply)?;
+                Import::default()
+            };
+            ended = matches!(state.status.as_str(), "completed" | "failed");
+            known = look(desk, self.scope, self.rows, &job.rows).await?;
+            if known.len() < job.rows.len() {
+                // A mapping may come a little after the end.
+                desk.cx.sleep(LOOK_MS).await;
+                known = look(desk, self.scope, self.rows, &job.rows).await?;
+            }
+            if ended && known.len() < job.rows.len() {
+                log = self.log(id).await?;
+            }
+        }
+        for at in job.rows {
+            let fate = match known.remove(&at) {
+                // It was looked for right before, and was not there (rule D-4).
+                Some(id) => Fate::Made {
+                    id,
+                    proof: Proof::AbsentBefore,
+                    key: Some(job.key.clone()),
+                },
+                None if ended => {
+                    let said = self.rows.get(at).and_then(|row| said(&log, &row.ext_id));
+                    let said = said.unwrap_or_else(|| "the import did not make it".to_owned());
+                    Fate::Refused(said)
+                }
+                None => Fate::Unsettled,
+            };
+            fates.insert(at, fate);
+        }
+        Ok(())
+    }
+
+    /// The log of errors, whose form is not published: as JSON, where it is that (Zoho Desk facts §10).
+    async fn log(&self, id: &str) -> Result<Value, Error> {
+        let reply = self.desk.asking(&format!("/importErrorLog/{id}")).send();
+        let reply = reply.await?;
+        if !reply.ok() {
+            http::refused::<Refusal>(&reply)?;
+            return Ok(Value::Null);
+        }
+        Ok(serde_json::from_slice(reply.bytes()).unwrap_or_default())
+    }
+
+    /// The request of an import. Automation is always switched off (Zoho Desk facts §14).
+    fn body(&self, chunk: &BTreeSet<usize>) -> Value {
+        let mut data: Map<String, Value> = Map::new();
+        for row in chunk.iter().filter_map(|at| self.rows.get(*at)) {
+            let list = data
+                .entry(row.module)
+                .or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(list) = list {
+                list.push(Value::Object(self.written(row)));
+            }
+        }
+        json!({"scopeId": self.scope, "runAutomation": false, "data": data})
+    }
+
+    /// A row as it is sent: every known key, null where nothing is said, because the schema demands each (Zoho Desk facts §10).
+    fn written(&self, row: &Row) -> Map<String, Value> {
+        let (id_key, keys) = shape(row.module);
+        let mut written: Map<String, Value> = keys
+            .iter()
+            .map(|name| ((*name).to_owned(), Value::Null))
+            .collect();
+        let mut values = row.values.clone();
+        let cf = values.remove("cf");
+        written.extend(values);
+        written.insert(id_key.to_owned(), json!(row.ext_id));
+        if let Some(Value::Object(cf)) = cf {
+            let fields = self.custom_fields(row.module, cf);
+            if !fields.is_empty() {
+                written.insert("customFields".to_owned(), Value::Object(fields));
+            }
+        }
+        written
+    }
+
+    /// Custom fields as the account's imports take them. Others are left out: see [`left_over`].
+    fn custom_fields(&self, module: &str, cf: Map<String, Value>) -> Map<String, Value> {
+        let short = cf
+            .into_iter()
+            .filter(|(_, value)| !is_long(value) && !value.is_null());
+        match self.desk.state.field_style {
+            FieldStyle::ApiName => short.collect(),
+            FieldStyle::Label => {
+                let labels = self.labels.get(module);
+                let label = |name: &str| labels.and_then(|labels| labels.get(name)).cloned();
+                short
+                    .filter_map(|(name, value)| Some((label(&name)?, value)))
+                    .collect()
+            }
+            FieldStyle::Apart => Map::new(),
+        }
+    }
 }
 
 /// Whether an import was refused for what is in it, its size among that.
@@ -327,170 +528,33 @@ fn is_about_rows(refusal: &Refusal) -> bool {
     matches!(refusal.status, 400 | 413 | 422)
 }
 
-/// Sends an import; again where its answer was lost and nothing came of it. `Err(None)` is an import whose fate is not known.
-async fn send_once(
-    desk: &Desk,
-    scope: &str,
-    part: &str,
-    rows: &[Row],
-    chunk: &BTreeSet<usize>,
-) -> Result<Result<Job, Option<Refusal>>, Error> {
-    let body = body(desk, scope, rows, chunk);
-    for attempt in 1..=SENDS {
-        let step = match attempt {
-            1 => "import".to_owned(),
-            n => format!("import~{n}"),
-        };
-        let key = key("*", part, step);
-        let request = desk.once("POST", "/imports", key.clone()).json(&body);
-        match http::write::<Refusal>(request).await? {
-            Sent::Done(reply) => {
-                let job: Import = reply.json()?;
-                return Ok(Ok(Job {
-                    rows: chunk.clone(),
-                    key,
-                    id: Some(job.id),
-                    known: BTreeMap::new(),
-                }));
+/// What a log says of a row: the words beside its external id.
+fn said(log: &Value, ext_id: &str) -> Option<String> {
+    match log {
+        Value::Array(list) => list.iter().find_map(|one| said(one, ext_id)),
+        Value::Object(object) => {
+            if object.values().any(|value| value.as_str() == Some(ext_id)) {
+                let words = ["errorCode", "code", "errorMessage", "message", "error"];
+                let words = words
+                    .iter()
+                    .filter_map(|name| object.get(*name)?.as_str())
+                    .collect::<Vec<_>>();
+                return Some(words.join(": ")).filter(|words| !words.is_empty());
             }
-            Sent::Refused(refusal) => return Ok(Err(Some(refusal))),
-            Sent::Doubt(sent_at) => {
-                let known = wait(desk, scope, rows, chunk, sent_at).await?;
-                if !known.is_empty() {
-                    return Ok(Ok(Job {
-                        rows: chunk.clone(),
-                        key,
-                        id: None,
-                        known,
-                    }));
-                }
-            }
+            object.values().find_map(|value| said(value, ext_id))
         }
-    }
-    Ok(Err(None))
-}
-
-/// Waits for the end of a job and says what became of its rows.
-async fn settle(
-    desk: &Desk,
-    scope: &str,
-    rows: &[Row],
-    job: Job,
-    fates: &mut BTreeMap<usize, Fate>,
-) -> Result<(), Error> {
-    let Job {
-        rows: chunk,
-        key,
-        id,
-        mut known,
-    } = job;
-    let mut ended = true;
-    let mut why = "the import made it not; its answer was lost".to_owned();
-    if let Some(id) = id {
-        let path = format!("/imports/{id}");
-        let asked = desk.asking(&path);
-        let reply = asked
-            .poll(POLL_MS, PATIENCE_MS, "/status", &["completed", "failed"])
-            .await?;
-        if !reply.ok() {
-            http::refused::<Refusal>(&reply)?;
-        }
-        let state: Import = if reply.ok() {
-            reply.json()?
-        } else {
-            Import::default()
-        };
-        ended = matches!(state.status.as_str(), "completed" | "failed");
-        why = format!("import {id} made it not; its log of errors says why");
-        known = look(desk, scope, rows, &chunk).await?;
-        if known.len() < chunk.len() {
-            // A mapping may come a little after the end.
-            desk.cx.sleep(LOOK_MS).await;
-            known = look(desk, scope, rows, &chunk).await?;
-        }
-    }
-    for at in chunk {
-        let fate = match known.remove(&at) {
-            // It was looked for right before, and was not there (rule D-4).
-            Some(id) => Fate::Made {
-                id,
-                proof: Proof::AbsentBefore,
-                key: Some(key.clone()),
-            },
-            None if ended => Fate::Refused(why.clone()),
-            None => Fate::Unsettled,
-        };
-        fates.insert(at, fate);
-    }
-    Ok(())
-}
-
-/// The request of an import. Automation is always switched off (Zoho Desk facts §14).
-fn body(desk: &Desk, scope: &str, rows: &[Row], chunk: &BTreeSet<usize>) -> Value {
-    let mut data: Map<String, Value> = Map::new();
-    for row in chunk.iter().filter_map(|at| rows.get(*at)) {
-        let list = data
-            .entry(row.module)
-            .or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(list) = list {
-            list.push(Value::Object(written(desk, row)));
-        }
-    }
-    json!({"scopeId": scope, "runAutomation": false, "data": data})
-}
-
-/// A row as it is sent: every known key, null where nothing is said, because the schema demands each (Zoho Desk facts §10).
-fn written(desk: &Desk, row: &Row) -> Map<String, Value> {
-    let (id_key, keys, owner) = shape(row.module);
-    let mut written: Map<String, Value> = keys
-        .iter()
-        .map(|name| ((*name).to_owned(), Value::Null))
-        .collect();
-    let mut values = row.values.clone();
-    let cf = values.remove("cf");
-    written.extend(values);
-    written.insert(id_key.to_owned(), json!(row.ext_id));
-    if let (Some(Value::Object(cf)), Some(owner)) = (cf, owner) {
-        let fields = custom_fields(desk, owner, cf);
-        if !fields.is_empty() {
-            written.insert("customFields".to_owned(), Value::Object(fields));
-        }
-    }
-    written
-}
-
-/// Custom fields as the account's imports take them. Longer values are left out: see [`long`].
-fn custom_fields(desk: &Desk, owner: Owner, cf: Map<String, Value>) -> Map<String, Value> {
-    let own = desk.state.own.get(&owner);
-    let label = |name: &str| {
-        let fields = own.into_iter().flat_map(BTreeMap::values);
-        let label = fields.filter(|field| field.name == name);
-        label.map(|field| field.label.clone()).next()
-    };
-    let left_out = long(&cf);
-    let short = cf
-        .into_iter()
-        .filter(|(name, value)| !left_out.contains_key(name) && !value.is_null());
-    match desk.state.field_style {
-        FieldStyle::ApiName => short.collect(),
-        // Labels of other fields are not known here: those are set afterwards.
-        FieldStyle::Label => short
-            .filter_map(|(name, value)| Some((label(&name)?, value)))
-            .collect(),
-        FieldStyle::Apart => Map::new(),
+        _ => None,
     }
 }
 
-type Shape = (&'static str, &'static [&'static str], Option<Owner>);
-
-/// The external id's key, the other keys, and whose custom fields a module's rows have (Zoho Desk facts §10).
-fn shape(module: &str) -> Shape {
+/// The external id's key of a module's rows, and the other keys (Zoho Desk facts §10).
+fn shape(module: &str) -> (&'static str, &'static [&'static str]) {
     match module {
-        "accounts" => ("accountExtId", &ACCOUNT, Some(Owner::Account)),
-        "contacts" => ("contactExtId", &CONTACT, Some(Owner::Contact)),
-        "tickets" => ("ticketExtId", &TICKET, Some(Owner::Ticket)),
-        "threads" => ("threadExtId", &THREAD, None),
-        _ => ("commentExtId", &COMMENT, None),
+        "accounts" => ("accountExtId", &ACCOUNT),
+        "contacts" => ("contactExtId", &CONTACT),
+        "tickets" => ("ticketExtId", &TICKET),
+        "threads" => ("threadExtId", &THREAD),
+        _ => ("commentExtId", &COMMENT),
     }
 }
 
@@ -603,6 +667,14 @@ mod tests {
         assert_ne!(long(1), long(2));
         let allowed = |c: char| c.is_ascii_alphanumeric() || "@$&+:.{}()#-".contains(c);
         assert!(ext_id("ü / x").chars().all(allowed));
+    }
+
+    #[test]
+    fn a_log_is_asked_for_the_row_and_says_nothing_in_another_form() {
+        let log = json!({"data": [{"module": "contacts", "externalId": "a", "errorCode": "DUPLICATE", "errorMessage": "taken"}]});
+        assert_eq!(said(&log, "a").as_deref(), Some("DUPLICATE: taken"));
+        assert_eq!(said(&log, "b"), None);
+        assert_eq!(said(&json!("a,DUPLICATE"), "a"), None);
     }
 
     #[test]

@@ -122,6 +122,17 @@ pub struct Department {
     pub teams: bool,
 }
 
+/// An agent, as far as conversations ask for it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Agent {
+    /// E-mail address.
+    pub email: String,
+    /// Departments whose tickets the agent may have; empty where that is not said.
+    pub departments: Vec<String>,
+    /// Whether the agent can work.
+    pub active: bool,
+}
+
 /// What `prepare` found and made.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -140,6 +151,8 @@ pub struct State {
     pub department: String,
     /// Enabled departments by id.
     pub departments: BTreeMap<String, Department>,
+    /// Agents by id.
+    pub agents: BTreeMap<String, Agent>,
     /// Whether an earlier run wrote into this account: then records of it are looked for by their markers.
     pub earlier: bool,
     /// The connector's own fields, by owner and key.
@@ -153,6 +166,11 @@ pub struct State {
 }
 
 impl State {
+    /// External id of the contact who stands in for customers. It is no marker of a record, so that none is taken for it.
+    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
+        format!("transload:{platform}:{organisation}:stand-in")
+    }
+
     /// API name of one of the connector's own fields, where the account has it.
     pub fn own(&self, owner: Owner, key: &str) -> Option<&str> {
         let field = self.own.get(&owner)?.get(key)?;

@@ -459,7 +459,7 @@ impl Loader<'_> {
         }
         let mut later = Map::new();
         if let Some(Value::Object(custom)) = values.get_mut("cf") {
-            let long = imports::long(custom);
+            let long = imports::left_over(self.desk, custom);
             let is_own = |name: &str| {
                 let own = [own::MARKER, own::RUN];
                 own.iter()
