@@ -55,15 +55,6 @@ const ON_TICKET: &str = " hangs on the ticket";
 /// A subject that the source does not have, since a ticket must have one (Zoho Desk facts §6).
 pub const NO_SUBJECT: &str = "(no subject)";
 
-/// What is to be known of an agent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Colleague {
-    /// Address.
-    pub email: Option<String>,
-    /// Departments in which the agent can own tickets (Zoho Desk facts §7.3).
-    pub departments: BTreeSet<String>,
-}
-
 /// What the mapping of one thread hangs on beside the thread.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
@@ -71,8 +62,6 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
-    /// Agents whom the unit's threads name, by id.
-    pub agents: &'a BTreeMap<String, Colleague>,
     /// Departments of teams, by the team's id.
     pub teams: &'a BTreeMap<String, String>,
     /// How references and values are said.
@@ -440,10 +429,9 @@ fn ticket_fields(
     let assignee = conversation.assignees.first();
     match assignee.and_then(agent) {
         Some(id)
-            if around
-                .agents
-                .get(id)
-                .is_some_and(|one| one.departments.contains(department)) =>
+            if state.agents.get(id).is_some_and(|one| {
+                one.departments.is_empty() || one.departments.iter().any(|of| of == department)
+            }) =>
         {
             set("assigneeId", json!(id));
         }
@@ -714,7 +702,7 @@ impl Speech<'_, '_> {
             Some(id) => id.to_owned(),
             None => {
                 self.name_author(message, facts);
-                state.me.clone()
+                self.stand_in().to_owned()
             }
         };
         let shown = public && (self.around.imports || self.around.config.public_comments);
@@ -730,6 +718,15 @@ impl Speech<'_, '_> {
         Form::Comment {
             public: shown,
             commenter,
+        }
+    }
+
+    /// The agent who stands in for an author: by plain requests it can only be the token's user.
+    fn stand_in(&self) -> &str {
+        if self.around.imports {
+            &self.around.state.stand_in
+        } else {
+            &self.around.state.me
         }
     }
 
@@ -754,8 +751,9 @@ impl Speech<'_, '_> {
             Author::Person(person) => agent(person),
             _ => None,
         };
-        let own = writer.and_then(|id| self.around.agents.get(id)?.email.as_deref());
-        let own = own.filter(|_| !incoming).map(str::to_owned);
+        let own = writer.and_then(|id| self.around.state.agents.get(id));
+        let own = own.map(|agent| agent.email.clone());
+        let own = own.filter(|own| !incoming && !own.is_empty());
         let is_own = own.is_some();
         let from = own.or(sender)?;
         if from.chars().count() > FROM_CHARS {
@@ -1098,7 +1096,18 @@ mod tests {
         State {
             me: "1".to_owned(),
             stand_in_contact: "9".to_owned(),
+            stand_in: "2".to_owned(),
             department: "3".to_owned(),
+            agents: [("5", "dana@acme.example"), ("6", "")]
+                .map(|(id, email)| {
+                    let agent = crate::state::Agent {
+                        email: email.to_owned(),
+                        departments: vec!["3".to_owned()],
+                        active: true,
+                    };
+                    (id.to_owned(), agent)
+                })
+                .into(),
             statuses: [("Open", "Open"), ("Closed", "Closed"), ("Done", "Closed")]
                 .map(|(name, of)| (name.to_owned(), of.to_owned()))
                 .into(),
@@ -1139,22 +1148,12 @@ mod tests {
     fn mapped_with(item: &Item, imports: bool, change: impl FnOnce(&mut Config)) -> Mapped {
         let mut config = Config::default();
         change(&mut config);
-        let agents = [("5", Some("dana@acme.example")), ("6", None)]
-            .map(|(id, email)| {
-                let colleague = Colleague {
-                    email: email.map(str::to_owned),
-                    departments: BTreeSet::from(["3".to_owned()]),
-                };
-                (id.to_owned(), colleague)
-            })
-            .into();
         let teams = [("8", "3"), ("18", "4")]
             .map(|(id, of)| (id.to_owned(), of.to_owned()))
             .into();
         let around = Surroundings {
             state: &state(),
             config: &config,
-            agents: &agents,
             teams: &teams,
             words: &config.words("Europe/Zurich"),
             platform: "old-desk",
@@ -1196,7 +1195,7 @@ mod tests {
         assert_eq!(of(first), (true, "bo@example.com".to_owned()));
         assert_eq!(of(second), (false, "dana@acme.example".to_owned()));
         assert_eq!(of(third), (false, "5".to_owned()));
-        assert_eq!(of(fourth), (true, "1".to_owned()));
+        assert_eq!(of(fourth), (true, "2".to_owned()));
         assert_eq!(fourth.facts, ["written by Bo Ng"]);
         assert_eq!((first.facts.len(), card.part.as_str()), (0, "card:1"));
         assert_eq!(first.module(), "threads");
