@@ -15,7 +15,7 @@ use transload_sdk::types::Error;
 use transload_sdk::words::{record_id, record_parts};
 
 use super::{Trash, Undo};
-use crate::api::{Team, words_of};
+use crate::api::{Field, Team, words_of};
 use crate::client::Sent;
 use crate::map::{FieldTarget, Owner, plain};
 use crate::own;
@@ -352,10 +352,9 @@ impl Undo<'_> {
             return Ok(verdict(UndoStatus::Cannot, "not a field's address"));
         };
         let fields = schema::all_fields(&self.desk, &target.object).await?;
-        let Some(field) = fields
-            .into_iter()
-            .find(|field| field.api_name == target.name)
-        else {
+        // One of another type is another field, which has got the name since.
+        let same = |field: &Field| field.api_name == target.name && field.kind == target.kind;
+        let Some(field) = fields.into_iter().find(same) else {
             return Ok((UndoStatus::Gone, None));
         };
         let mut conflict = self.changed(one, &schema::field_facets(&field));

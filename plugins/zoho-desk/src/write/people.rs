@@ -14,7 +14,7 @@ use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{address_line, is_mobile, labelled};
+use transload_sdk::people::{address_line, is_mobile};
 use transload_sdk::policy::{self, is_empty};
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Entity, Error, Fidelity, Head, Kind, Loss,
@@ -44,6 +44,8 @@ const NAME_CHARS: usize = 200;
 /// Characters of the second address and of a number (Zoho Desk facts §7.1, §10).
 const SECOND_CHARS: usize = 100;
 const PHONE_CHARS: usize = 30;
+/// Characters of an account's address (Zoho Desk facts §7.2).
+const ACCOUNT_EMAIL_CHARS: usize = 150;
 
 /// Attributes of a contact that are compared before an undo.
 pub const CONTACT: [&str; 12] = [
@@ -548,11 +550,16 @@ fn company<'a>(desk: &Desk, item: &'a Item, company: &Company) -> Result<Draft<'
             AddressChannel::Phone => map::e164(&address.value).map(|value| ("phone", value)),
             _ => None,
         };
-        match value.filter(|(place, value)| {
-            !address.shared
-                && !draft.attributes.contains_key(*place)
-                && value.chars().count() <= PHONE_CHARS.max(if *place == "email" { 150 } else { 0 })
-        }) {
+        let fits = |(place, value): &(&str, String)| {
+            let most = if *place == "email" {
+                ACCOUNT_EMAIL_CHARS
+            } else {
+                PHONE_CHARS
+            };
+            let free = !address.shared && !draft.attributes.contains_key(*place);
+            free && value.chars().count() <= most
+        };
+        match value.filter(fits) {
             Some((place, value)) => draft.set(place, value),
             None => left.push(address),
         }
@@ -1107,10 +1114,4 @@ fn changes(desk: &Desk, draft: &mut Draft<'_>, before: &Object) -> Result<(Objec
         change.before.insert(cf, Value::Object(of_fields.before));
     }
     Ok((change.wanted, change.before))
-}
-
-/// An address as the source card has it.
-#[must_use]
-pub fn said(address: &Address) -> String {
-    labelled(address)
 }

@@ -29,7 +29,7 @@ use crate::own;
 const LAYOUTS: usize = 20;
 /// Clocks may differ by so much, ms.
 const SLACK_MS: i64 = 120_000;
-/// Characters of a module's labels and of its description (Zoho Desk facts §9).
+/// Characters of labels, and of a module's description (Zoho Desk facts §9).
 const LABEL_CHARS: usize = 50;
 const DESCRIPTION_CHARS: usize = 200;
 
@@ -173,6 +173,17 @@ impl Wanted {
     }
 }
 
+/// A label of the length that is surely taken; the end of a longer one is its digest.
+fn fitting(label: &str) -> String {
+    if label.chars().count() <= LABEL_CHARS {
+        return label.to_owned();
+    }
+    let digest = map::short_hash(label);
+    let kept = LABEL_CHARS.saturating_sub(digest.len() + 1);
+    let start: String = label.chars().take(kept).collect();
+    format!("{}-{digest}", start.trim_end())
+}
+
 fn is_labelled(field: &Field, label: &str) -> bool {
     field.display_label.trim().to_lowercase() == label.trim().to_lowercase()
 }
@@ -250,6 +261,8 @@ pub async fn fields(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
     let mut known: BTreeMap<String, Vec<Field>> = BTreeMap::new();
     let mut modules: Option<Vec<Module>> = None;
+    // Whether choices are taken, as soon as it is known.
+    let mut chooses = true;
     // Labels that items of this unit have got.
     let mut taken: BTreeSet<(String, String)> = BTreeSet::new();
     for item in items {
@@ -285,8 +298,10 @@ pub async fn fields(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             known: list,
             losses: Vec::new(),
             effects: Vec::new(),
+            chooses,
         };
         making.one(modules, &module, &mut taken).await?;
+        chooses = making.chooses;
         known.insert(module, making.known);
     }
     Ok(())
@@ -313,6 +328,8 @@ struct Making<'a> {
     known: Vec<Field>,
     losses: Vec<Loss>,
     effects: Vec<Effect>,
+    /// False once a field came without what was to be chosen in it.
+    chooses: bool,
 }
 
 impl Making<'_> {
@@ -363,7 +380,11 @@ impl Making<'_> {
             _ => None,
         };
         let text = text.map(|kind| Wanted::new(module, label, kind));
-        [wanted].into_iter().chain(text).collect()
+        // One that is there already may have its choices.
+        let there = self.known.iter().any(|field| wanted.is(field));
+        let worth = self.chooses || wanted.choices.is_empty() || there;
+        let best = Some(wanted).filter(|_| worth);
+        best.into_iter().chain(text).collect()
     }
 
     async fn one(
@@ -374,8 +395,8 @@ impl Making<'_> {
     ) -> Result<(), Error> {
         let definition = self.definition;
         let mut label = match definition.label.trim() {
-            "" => definition.name.clone(),
-            label => label.to_owned(),
+            "" => fitting(&definition.name),
+            label => fitting(label),
         };
         let mut candidates = self.candidates(modules, module, &label);
         // Another field of the source, one of another type, or one of Zoho Desk's own may have the label.
@@ -385,11 +406,11 @@ impl Making<'_> {
             .any(|f| candidates.iter().any(|w| w.is(f)));
         let of_other = !there && self.known.iter().any(|field| is_labelled(field, &label));
         if of_other || taken.contains(&(module.to_owned(), label.to_lowercase())) {
-            label = format!("{label} ({})", definition.name);
+            label = fitting(&format!("{label} ({})", definition.name));
             candidates = self.candidates(modules, module, &label);
         }
         taken.insert((module.to_owned(), label.to_lowercase()));
-        let first = candidates.first().map(|wanted| wanted.kind.clone());
+        let best = map::field_type(&definition.field_type, definition.options.len());
         let mut refused = None;
         for (number, wanted) in candidates.iter().enumerate() {
             let step = match number {
@@ -405,10 +426,11 @@ impl Making<'_> {
                         // Nothing could be chosen in it: it goes again, and a text takes its place.
                         if main.action == Action::Created {
                             self.unmake(&field, main).await?;
+                            self.chooses = false;
                         }
                         continue;
                     }
-                    if first.as_ref() != Some(&wanted.kind) {
+                    if best != wanted.kind {
                         let note = "the account takes no such field through the API: it is text";
                         self.note("field-definition.field-type", Fidelity::Converted, note);
                     }

@@ -987,7 +987,9 @@ impl Loader<'_> {
             // Only what was imported has a name in it.
             Some(scope) => {
                 let ext = imports::ext_id(&item.marker);
-                let mapped = imports::mapped(self.desk, &scope, "tickets", &[ext.clone()]).await?;
+                let mapped =
+                    imports::mapped(self.desk, &scope, "tickets", std::slice::from_ref(&ext))
+                        .await?;
                 (mapped.get(&ext) == Some(&there.id())).then_some(scope)
             }
             None => None,
