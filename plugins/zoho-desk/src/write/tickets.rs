@@ -39,8 +39,8 @@ use crate::imports::{self, Fate, Row};
 use crate::map::{self, Owner};
 use crate::own;
 use crate::thread::{
-    self, Form, Mapped, Said, Surroundings, TAGS_AT_ONCE, as_comment, facets, known_by,
-    talk_facet, touched,
+    self, Form, Mapped, Said, Surroundings, TAGS_AT_ONCE, as_comment, facets, known_by, talk_facet,
+    touched,
 };
 use crate::ticket::{self, Attachment, Comment, Ticket};
 use crate::write::SETTLE_BY_KEY_MS;

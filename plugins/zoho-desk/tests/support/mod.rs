@@ -24,7 +24,9 @@ use transload_sdk::types::{
     Direction, Entity, Kind, Message, Reference, Text, Visibility,
 };
 use transload_simulators::common::ask;
-use transload_simulators::zoho_desk::model::{Attachment, Comment, Id, Module, Place, Record, Thread};
+use transload_simulators::zoho_desk::model::{
+    Attachment, Comment, Id, Module, Place, Record, Thread,
+};
 use transload_simulators::zoho_desk::{
     Config, Preexisting, Services, Simulator, Snapshot, Switches,
 };
@@ -199,7 +201,10 @@ impl Portal {
     /// Names of a ticket's tags.
     pub fn tags(&self, ticket: &Record) -> Vec<String> {
         let snapshot = self.snapshot();
-        let named = snapshot.tags.iter().filter(|tag| ticket.tags.contains(&tag.id));
+        let named = snapshot
+            .tags
+            .iter()
+            .filter(|tag| ticket.tags.contains(&tag.id));
         let mut names: Vec<String> = named.map(|tag| tag.name.clone()).collect();
         names.sort();
         names
@@ -211,7 +216,13 @@ impl Portal {
             .write(Kind::Customer, vec![customer("c1", vec![], bo())])
             .await;
         assert!(made.iter().all(is_created), "{made:?}");
-        let agents = vec![agent("a1", "Dana Dunn", "Dana@acme.example", vec![], vec![])];
+        let agents = vec![agent(
+            "a1",
+            "Dana Dunn",
+            "Dana@acme.example",
+            vec![],
+            vec![],
+        )];
         let agents = self.matched(Kind::Agent, agents).await;
         self.write(Kind::Agent, agents).await;
     }
