@@ -188,7 +188,7 @@ fn each_request_of_an_undo_may_lose_its_answer() {
                     "{case}: {undone:?}"
                 );
                 let snapshot = portal.snapshot();
-                let left = snapshot.records.iter().filter(|record| {
+                let left = snapshot.records.values().filter(|record| {
                     record
                         .cf
                         .values()

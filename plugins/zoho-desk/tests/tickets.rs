@@ -13,7 +13,7 @@ use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, UndoMode, Undoing};
 use transload_sdk::ledger::{Action, Status, UndoOutcome, UndoStatus};
 use transload_sdk::types::{ConversationStatus, Direction, Kind, Reference};
-use transload_simulators::zoho_desk::model::Module;
+use transload_simulators::zoho_desk::model::{Module, Record};
 
 /// The item as a host hands it over once more: with what was done to it.
 fn again(portal: &Portal, item: &Item) -> Item {
@@ -141,7 +141,7 @@ fn what_somebody_changed_here_stays_when_a_later_run_changes_the_rest() {
             .write(Kind::Conversation, vec![portal.talk("v1")])
             .await;
         let ticket = portal.ticket("v1");
-        portal.sim.edit_record(ticket.id, "subject", "theirs");
+        set(&portal, ticket.id, "subject", "theirs");
         portal.run = "r2".to_owned();
         let item = continued(&portal, "v1");
         let outcomes = portal.write(Kind::Conversation, vec![item]).await;
@@ -196,6 +196,14 @@ fn a_rollback_leaves_the_portal_as_it_was() {
     });
 }
 
+/// Somebody changes a ticket.
+fn set(portal: &Portal, id: u64, name: &str, value: &str) {
+    let change = |record: &mut Record| {
+        record.values.insert(name.to_owned(), value.into());
+    };
+    portal.sim.edit_record(id, change).unwrap();
+}
+
 /// What became of the tickets themselves.
 fn of_tickets(portal: &Portal, undone: &[UndoOutcome], id: &str) -> UndoStatus {
     let effects = portal.effects_of(&format!("conversation:{id}"));
@@ -215,16 +223,19 @@ fn a_ticket_that_somebody_changed_or_wrote_in_stays_unless_it_is_forced() {
         type Touch = fn(&Portal, u64);
         let touches: [(&str, Touch); 4] = [
             ("subject", |portal, id| {
-                portal.sim.edit_record(id, "subject", "mine now");
+                set(portal, id, "subject", "mine now");
             }),
             ("comment", |portal, id| {
-                portal.sim.add_comment(id, "a colleague's", false);
+                let dana = portal.dana().target.unwrap().parse().unwrap();
+                portal.sim.add_comment(id, dana, "a colleague's").unwrap();
             }),
             ("mail", |portal, id| {
-                portal.sim.receive_mail(id, "a customer's answer");
+                let from = "bo@example.com";
+                let text = "a customer's answer";
+                portal.sim.receive_mail(from, Some(id), text).unwrap();
             }),
             ("status", |portal, id| {
-                portal.sim.edit_record(id, "status", "Open");
+                set(portal, id, "status", "Open");
             }),
         ];
         for (case, touch) in touches {
@@ -278,14 +289,14 @@ fn a_ticket_in_the_bin_is_gone_and_without_purge_it_stays_there() {
             )
             .await;
         let ticket = portal.ticket("v1");
-        portal.sim.trash_record(ticket.id);
+        portal.sim.trash_record(ticket.id).unwrap();
         let undone = portal.rollback(UndoMode::Careful).await;
         assert_undone(&undone, "rolled back");
         assert!(undone.iter().any(|one| one.status == UndoStatus::Gone));
         let snapshot = portal.snapshot();
         let in_bin = snapshot
             .records
-            .iter()
+            .values()
             .filter(|r| r.module == Module::Tickets && r.trashed.is_some());
         assert_eq!(in_bin.count(), 2);
     });
@@ -332,7 +343,7 @@ fn more_tickets_than_one_request_takes_are_undone_in_chunks() {
         let writes = transload_sdk::testing::trial::writes(&harness);
         assert_eq!(writes, 4);
         let left = portal.snapshot();
-        assert!(left.records.iter().all(|record| {
+        assert!(left.records.values().all(|record| {
             !record
                 .cf
                 .values()

@@ -930,6 +930,14 @@ impl Loader<'_> {
                 let comment = there.remove(at);
                 met.insert(comment.id.clone());
                 load.took(&said, &comment.id);
+                let made = load.main.as_ref().map(|main| main.action);
+                if made == Some(Action::Created) {
+                    // Of an earlier attempt: the ticket carries this run.
+                    let proof = Proof::Marker(self.cx().run().to_owned());
+                    let target = format!("{}/{}", load.ticket, comment.id);
+                    let effect = of_row(&said.part, COMMENT, target, proof, None);
+                    load.effects.push(fingerprinted(effect, &said));
+                }
                 continue;
             }
             let Form::Comment { public, .. } = &said.form else {

@@ -146,7 +146,7 @@ impl Portal {
     /// Live records of a module whose own field holds a marker.
     pub fn marked(&self, module: Module, marker: &str) -> Vec<Record> {
         let snapshot = self.snapshot();
-        let records = snapshot.records.iter();
+        let records = snapshot.records.values();
         let is = |record: &&Record| {
             record.module == module
                 && record.is_live()
@@ -176,38 +176,32 @@ impl Portal {
 
     /// A ticket's e-mails, in their order.
     pub fn threads(&self, ticket: Id) -> Vec<Thread> {
-        let mut all: Vec<Thread> = self.snapshot().threads.clone();
-        all.retain(|thread| thread.ticket_id == ticket);
+        let snapshot = self.snapshot();
+        let mut all: Vec<Thread> = snapshot.threads(ticket).into_iter().cloned().collect();
         all.sort_by_key(|thread| (thread.created_at, thread.id));
         all
     }
 
     /// A ticket's comments, in their order.
     pub fn comments(&self, ticket: Id) -> Vec<Comment> {
-        let mut all: Vec<Comment> = self.snapshot().comments.clone();
-        all.retain(|comment| comment.parent_id == ticket);
+        let snapshot = self.snapshot();
+        let mut all: Vec<Comment> = snapshot.comments(ticket).into_iter().cloned().collect();
         all.sort_by_key(|comment| (comment.commented_at, comment.id));
         all
     }
 
     /// A ticket's files.
     pub fn files(&self, ticket: Id) -> Vec<Attachment> {
-        let mut all: Vec<Attachment> = self.snapshot().attachments.clone();
-        all.retain(|file| file.place == Place::Ticket(ticket));
-        all.sort_by_key(|file| file.id);
-        all
+        let snapshot = self.snapshot();
+        let files = snapshot.files(Place::Ticket(ticket));
+        files.into_iter().cloned().collect()
     }
 
     /// Names of a ticket's tags.
     pub fn tags(&self, ticket: &Record) -> Vec<String> {
         let snapshot = self.snapshot();
-        let named = snapshot
-            .tags
-            .iter()
-            .filter(|tag| ticket.tags.contains(&tag.id));
-        let mut names: Vec<String> = named.map(|tag| tag.name.clone()).collect();
-        names.sort();
-        names
+        let names = snapshot.tags_of(ticket).into_iter();
+        names.map(str::to_owned).collect()
     }
 
     /// A migrated customer and agent.
