@@ -169,11 +169,542 @@
 //! Not here: channel integrations and marketplace extensions (route C), the zip import, products, contracts, knowledge base, time
 //! entries, views, blueprints, chat, making rules.
 
+mod agents;
+mod answer;
+mod auth;
+mod bin;
+mod call;
+mod comments;
+mod contacts;
+mod departments;
+mod fields;
+mod files;
+mod foreign;
+mod imports;
 pub mod model;
+mod modules;
+mod read;
+mod records;
+mod routes;
+mod rules;
+mod schema;
+mod search;
+mod seed;
+mod snapshot;
+mod state;
 mod switches;
+mod tags;
+mod threads;
+mod tickets;
 
+#[cfg(test)]
+mod tests;
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, State as Shared};
+use axum::http::{Response, StatusCode};
+use chrono::Duration;
+use serde_json::{Value, json};
+
+pub use foreign::ForeignError;
+pub use snapshot::Snapshot;
 pub use switches::{
     Config, DuplicateEmail, Edition, EmptyMappings, ErrorLog, FieldKeys, FieldNames,
     ImportDuplicate, ImportTags, MassFailure, OauthClient, Preexisting, Services, StatusType,
     Switches,
 };
+
+use answer::{Answer, Failure, Outcome};
+use call::{Call, Part, Request};
+use model::{Module, Origin};
+use routes::{Route, Weight};
+use state::State;
+
+use crate::common::{Account, Harness, Held, RateLimits, base_url, read_stream};
+
+/// Largest body that is read but for files.
+const BODY_BYTES: usize = 256 * 1024 * 1024;
+/// Largest form with files that is read.
+const FORM_BYTES: usize = 512 * 1024 * 1024;
+/// Name of the limit of credits (§3).
+const CREDITS: &str = "credits";
+const DAY_MS: i64 = 86_400_000;
+
+/// Calls that are under way (§3).
+#[derive(Debug, Default)]
+struct Slots {
+    /// Those of this service.
+    used: AtomicUsize,
+    /// Those of somebody else.
+    taken: AtomicUsize,
+}
+
+/// What a handler needs.
+#[derive(Clone)]
+struct Service {
+    held: Held<State>,
+    slots: Arc<Slots>,
+}
+
+/// A Zoho Desk portal; clones share it.
+#[derive(Clone)]
+pub struct Simulator {
+    account: Account,
+    held: Held<State>,
+    slots: Arc<Slots>,
+}
+
+impl Deref for Simulator {
+    type Target = Account;
+
+    fn deref(&self) -> &Account {
+        &self.account
+    }
+}
+
+impl Simulator {
+    /// A new portal.
+    pub fn new(config: Config) -> Self {
+        let harness = Harness::new(config.clock.clone(), error_body);
+        let limits = &harness.limits;
+        limits.set_off(!config.rate_limits);
+        // §2: the eleventh in ten minutes is refused until they are over.
+        limits.rule(auth::TOKENS, 10, 600_000);
+        let mut state = State::new(config, harness.outbox.clone(), harness.automations.clone());
+        seed::fill(&mut state);
+        limits.rule(CREDITS, credits(&state), DAY_MS);
+        let held = Held::new(&harness, state);
+        let service = Service {
+            held: held.clone(),
+            slots: Arc::default(),
+        };
+        let slots = Arc::clone(&service.slots);
+        // A form with files is longer than the framework takes unless it is told to; `FORM_BYTES` bounds it.
+        let routes = Router::new()
+            .fallback(handle)
+            .layer(DefaultBodyLimit::max(FORM_BYTES))
+            .with_state(service);
+        let account = Account::new(&harness, routes);
+        Self {
+            account,
+            held,
+            slots,
+        }
+    }
+
+    /// The content, for comparing field by field. Lets time pass up to the clock first.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::of(&self.held.lock())
+    }
+
+    /// The content as canonical JSON without anything that differs between two runs that did the same; see [`Snapshot`]'s file.
+    pub fn state_fingerprint(&self) -> Value {
+        snapshot::fingerprint(&self.held.lock())
+    }
+
+    /// How many live tickets there are that were not there before and that nobody else made.
+    pub fn conversations(&self) -> u64 {
+        let state = self.held.lock();
+        let tickets = state.records.values().filter(|record| {
+            record.module == Module::Tickets
+                && record.is_live()
+                && !matches!(record.origin, Origin::Before | Origin::Foreign)
+        });
+        tickets.count() as u64
+    }
+
+    /// Changes the open questions of a running portal.
+    pub fn set_switches(&self, change: impl FnOnce(&mut Switches)) {
+        change(&mut self.held.lock().config.switches);
+    }
+
+    /// Makes imports quick enough to watch: a millisecond a row, completed when asked for the first time after the last row.
+    pub fn hurry_imports(&self) {
+        self.set_switches(|switches| {
+            switches.import_queue_time = Duration::milliseconds(1);
+            switches.import_row_time = Duration::milliseconds(1);
+            switches.import_polls = 0;
+        });
+    }
+
+    /// Changes what fires on records, as an administrator does before a migration (§14).
+    pub fn set_services(&self, services: Services) {
+        self.held.lock().config.preexisting.services = services;
+    }
+
+    /// Another integration uses up so many credits of every day (§3).
+    pub fn take_credits(&self, credits: u64) {
+        self.harness().limits.burden(CREDITS, credits);
+    }
+
+    /// Another integration has so many calls under way from now on (§3).
+    pub fn take_calls(&self, calls: usize) {
+        self.slots.taken.store(calls, Ordering::SeqCst);
+    }
+
+    /// All access tokens end.
+    pub fn end_access_tokens(&self) {
+        self.held.lock().credentials.end_access();
+    }
+
+    /// Number of the portal, which goes with every call.
+    pub fn org_id(&self) -> String {
+        self.held.lock().config.org_id.to_string()
+    }
+
+    /// Number of the default department.
+    pub fn default_department(&self) -> String {
+        self.held.lock().default_department().to_string()
+    }
+
+    /// A live access token of the migration's administrator with every scope.
+    pub fn admin_token(&self) -> String {
+        self.token(auth::SCOPES)
+    }
+
+    /// The same with other scopes, such as `Desk.tickets.READ` (§2).
+    pub fn token(&self, scopes: &[&str]) -> String {
+        let mut state = self.held.lock();
+        let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+        let (owner, life) = (state.credentials.owner, state.config.switches.token_life);
+        auth::mint(&mut state, owner, &scopes, "", life)
+    }
+
+    /// The refresh token that is there from the start; it goes with [`Config::client`].
+    pub fn refresh_token(&self) -> String {
+        self.held.lock().config.client.refresh_token.clone()
+    }
+
+    /// The OAuth client.
+    pub fn client(&self) -> OauthClient {
+        self.held.lock().config.client.clone()
+    }
+}
+
+/// Credits of a day: base, per agent but light ones, purchased (§3).
+fn credits(state: &State) -> u64 {
+    let config = &state.config;
+    let agents = state.agents.values();
+    let agents = agents.filter(|agent| agent.active && agent.role != "Light");
+    let (base, each) = match config.edition {
+        _ if config.trial => (5_000, 0),
+        Edition::Free => (5_000, 0),
+        Edition::Express => (25_000, 100),
+        Edition::Standard => (50_000, 250),
+        Edition::Professional => (75_000, 500),
+        Edition::Enterprise => (100_000, 1_000),
+    };
+    base + each * agents.count() as u64 + config.purchased_credits
+}
+
+/// Calls at once (§3).
+fn concurrency(config: &Config) -> usize {
+    match config.edition {
+        _ if config.trial => 5,
+        Edition::Free => 5,
+        Edition::Express | Edition::Standard => 10,
+        Edition::Professional => 15,
+        Edition::Enterprise => 25,
+    }
+}
+
+fn error_body(status: StatusCode, message: &str) -> Value {
+    let code = match status.as_u16() {
+        400 => "BAD_REQUEST",
+        401 => "INVALID_OAUTH",
+        403 => "FORBIDDEN",
+        404 => "URL_NOT_FOUND",
+        413 => "RESOURCE_SIZE_EXCEEDED",
+        422 => "UNPROCESSABLE_ENTITY",
+        429 => "TOO_MANY_REQUESTS",
+        _ => "INTERNAL_SERVER_ERROR",
+    };
+    json!({"errorCode": code, "message": message})
+}
+
+/// One call that is under way.
+struct Slot<'a>(&'a Slots);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.used.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Every request: read it, then answer it while holding the portal.
+async fn handle(
+    Shared(service): Shared<Service>,
+    request: axum::extract::Request,
+) -> Response<Body> {
+    let used = service.slots.used.fetch_add(1, Ordering::SeqCst) + 1;
+    let _slot = Slot(&service.slots);
+    let path = request.uri().path().trim_matches('/').to_owned();
+    let path: Vec<&str> = path.split('/').collect();
+    let (keep, most, messages) = {
+        let state = service.held.as_it_was();
+        let config = &state.config;
+        (
+            config.keep_files,
+            concurrency(config),
+            config.switches.error_messages,
+        )
+    };
+    let taken = service.slots.taken.load(Ordering::SeqCst);
+    let crowded = used + taken > most && !service.held.harness.limits.is_off();
+    match read_request(request, keep).await {
+        Ok(request) => answer(&service, &request, &path, crowded).into_response(),
+        Err(failure) => failure.answer(messages).into_response(),
+    }
+}
+
+async fn read_request(
+    request: axum::extract::Request,
+    keep_files: bool,
+) -> Result<Request, Failure> {
+    let (parts, body) = request.into_parts();
+    let kind = parts.headers.get("content-type");
+    let kind = kind
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let query = parts.uri.query().unwrap_or_default();
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let mut read = Request {
+        method: parts.method.as_str().to_owned(),
+        query: pairs.into_owned().collect(),
+        headers: parts.headers.clone(),
+        json: Value::Null,
+        size: 0,
+        form: Vec::new(),
+        files: None,
+    };
+    if kind.starts_with("multipart/form-data") {
+        let whole = axum::extract::Request::from_parts(parts, body);
+        read.files = Some(read_form(whole, keep_files).await?);
+        return Ok(read);
+    }
+    let bytes = axum::body::to_bytes(body, BODY_BYTES)
+        .await
+        .map_err(|_| files::too_large())?;
+    read.size = bytes.len();
+    if bytes.is_empty() {
+        return Ok(read);
+    }
+    if kind.starts_with("application/x-www-form-urlencoded") {
+        read.form = url::form_urlencoded::parse(&bytes).into_owned().collect();
+        return Ok(read);
+    }
+    if !kind.starts_with("application/json") {
+        return Err(Failure::new(
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            "The content type must be application/json.",
+        ));
+    }
+    let json = serde_json::from_slice(&bytes);
+    read.json = json.map_err(|error| unreadable(&error.to_string()))?;
+    Ok(read)
+}
+
+fn unreadable(text: &str) -> Failure {
+    Failure::new(
+        400,
+        "BAD_REQUEST",
+        format!("The request cannot be read: {text}"),
+    )
+}
+
+/// The parts of a form, files read as streams.
+async fn read_form(request: axum::extract::Request, keep: bool) -> Result<Vec<Part>, Failure> {
+    let form = Multipart::from_request(request, &()).await;
+    let mut form = form.map_err(|error| unreadable(&error.to_string()))?;
+    let mut parts = Vec::new();
+    while let Some(part) = form
+        .next_field()
+        .await
+        .map_err(|error| unreadable(&error.to_string()))?
+    {
+        let name = part.name().unwrap_or_default().to_owned();
+        let file_name = part.file_name().map(str::to_owned);
+        let content_type = part
+            .content_type()
+            .unwrap_or("application/octet-stream")
+            .to_owned();
+        let streamed = read_stream(part, keep.then_some(u64::MAX)).await;
+        let streamed = streamed.ok_or_else(|| unreadable("a part of the form breaks off"))?;
+        parts.push(Part {
+            name,
+            file_name,
+            content_type,
+            size: streamed.size,
+            sha256: streamed.sha256,
+            content: streamed.content,
+        });
+    }
+    Ok(parts)
+}
+
+fn answer(service: &Service, request: &Request, path: &[&str], crowded: bool) -> Answer {
+    let harness = &service.held.harness;
+    let mut state = service.held.lock();
+    let messages = state.config.switches.error_messages;
+    let path = match (path, request.method.as_str()) {
+        (["oauth", "v2", "token"], "POST") => {
+            return auth::token(&mut state, request, &harness.limits);
+        }
+        (["oauth", "v2", "token", "revoke"], "POST") => return auth::revoke(&mut state, request),
+        (["api", "v1", rest @ ..], _) => rest,
+        _ => return Failure::not_found().answer(messages),
+    };
+    let base = format!("{}/api/v1", base(&state, request));
+    let (outcome, weight, left) = call(&mut state, request, path, base, &harness.limits, crowded);
+    let answer = outcome.unwrap_or_else(|failure| failure.answer(messages));
+    answer
+        .with("x-rate-limit-request-weight-v3", weight.to_string())
+        .with("x-rate-limit-remaining-v3", left.to_string())
+}
+
+/// Answers a call; with it, what it cost and the credits that are left.
+fn call(
+    state: &mut State,
+    request: &Request,
+    path: &[&str],
+    base: String,
+    limits: &RateLimits,
+    crowded: bool,
+) -> (Outcome, u64, u64) {
+    let refused = |failure: Failure| {
+        let left = limits.take(CREDITS, "", 0).remaining;
+        (Err(failure), 0, left)
+    };
+    if crowded {
+        let wait = i64::try_from(state.config.switches.concurrency_retry_s);
+        let failure = Failure::new(429, "TOO_MANY_REQUESTS", "Too many requests are under way.");
+        return refused(Failure {
+            retry_after: wait.ok(),
+            ..failure
+        });
+    }
+    // §1: only these work without the number of the portal.
+    let organization = match path {
+        ["organizations" | "accessibleOrganizations"] => Some(true),
+        ["organizations", id] => Some(*id == state.config.org_id.to_string()),
+        _ => None,
+    };
+    let (agent, scopes) = match auth::authenticate(state, request, organization.is_none()) {
+        Ok(known) => known,
+        Err(failure) => return refused(failure),
+    };
+    let found = match organization {
+        Some(_) if request.method != "GET" => Err(Failure::method()),
+        Some(_) => Ok(None),
+        None => routes::find(&request.method, path).map(Some),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(failure) => return refused(failure),
+    };
+    let weight = found
+        .as_ref()
+        .map_or(1, |(route, _)| cost(state, route, request));
+    let taken = limits.take(CREDITS, "", weight);
+    if !taken.allowed {
+        let failure = Failure::new(
+            429,
+            "THRESHOLD_EXCEEDED",
+            "The credits of the day are used up.",
+        );
+        let failure = Failure {
+            retry_after: Some(taken.retry_after_s(state.now.timestamp_millis()).max(1)),
+            ..failure
+        };
+        return (Err(failure), weight, taken.remaining);
+    }
+    let outcome = match found {
+        None => organizations(state, path, organization == Some(true), &scopes),
+        Some((route, places)) => run(state, request, route, (agent, &scopes), base, places),
+    };
+    (outcome, weight, taken.remaining)
+}
+
+fn organizations(state: &State, path: &[&str], known: bool, scopes: &[String]) -> Outcome {
+    auth::check(scopes, &["basic", "settings"], "READ")?;
+    if !known {
+        return Err(Failure::not_found());
+    }
+    let own = auth::organization(state);
+    match path {
+        [_] => Answer::ok(json!({ "data": [own] })),
+        _ => Answer::ok(own),
+    }
+}
+
+fn run(
+    state: &mut State,
+    request: &Request,
+    route: &Route,
+    (agent, scopes): (model::Id, &[String]),
+    base: String,
+    places: Vec<String>,
+) -> Outcome {
+    auth::check(scopes, route.areas, route.operation())?;
+    let admin = state
+        .agents
+        .get(&agent)
+        .is_some_and(|agent| agent.role == "Admin");
+    if route.admin && !admin {
+        return Err(Failure::forbidden());
+    }
+    let mut call = Call {
+        state,
+        request,
+        agent,
+        base,
+        places,
+    };
+    (route.run)(&mut call)
+}
+
+/// What a call costs (§3).
+fn cost(state: &State, route: &Route, request: &Request) -> u64 {
+    let many = |key: &str| {
+        let list = request.json.get(key).and_then(Value::as_array);
+        list.map_or(0, Vec::len) as u64
+    };
+    match route.weight {
+        Weight::One => 1,
+        Weight::Each(key) => (6 * many(key)).max(1),
+        Weight::Half(key) => many(key).div_ceil(2).max(1),
+        Weight::List => match request.param("from").and_then(|from| from.parse().ok()) {
+            None | Some(0..=2_000_u64) => 3,
+            Some(2_001..=10_000) => 10,
+            Some(10_001..=100_000) => 50,
+            Some(_) => 100,
+        },
+        Weight::Rows => {
+            let data = request.json.get("data").and_then(Value::as_object);
+            let rows = data.into_iter().flatten();
+            let rows: usize = rows
+                .filter_map(|(_, rows)| rows.as_array())
+                .map(Vec::len)
+                .sum();
+            1 + rows as u64 * state.config.switches.import_row_credits
+        }
+    }
+}
+
+/// The base of links: as configured, else as the client addressed us.
+fn base(state: &State, request: &Request) -> String {
+    let configured = state.config.public_url.as_deref();
+    base_url(
+        configured,
+        request.header("host"),
+        ".zoho.com",
+        "https://desk.zoho.com",
+    )
+}
