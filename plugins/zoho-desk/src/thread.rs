@@ -42,23 +42,18 @@ const ADDRESSES_CHARS: usize = 13_000;
 const FROM_CHARS: usize = 300;
 /// Bytes of the line above a body that are set aside for it where a long text is cut.
 const LEAD_BYTES: usize = 4_000;
+/// Bytes of that line but for the number of a piece.
+const LINE_BYTES: usize = LEAD_BYTES - 100;
 /// What the line above a piece of the source card begins with.
 pub const CARD: &str = "source card";
 /// What the line above a message begins with where Zoho Desk does not show its time.
 const SENT: &str = "sent ";
 /// What the line says of a message that customers could see, where it is a private comment.
 const PUBLIC: &str = "public in the source";
+/// What the line says of a file that hangs on the ticket.
+const ON_TICKET: &str = " hangs on the ticket";
 /// A subject that the source does not have, since a ticket must have one (Zoho Desk facts §6).
 pub const NO_SUBJECT: &str = "(no subject)";
-
-/// What is to be known of an agent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Colleague {
-    /// Address.
-    pub email: Option<String>,
-    /// Departments in which the agent can own tickets (Zoho Desk facts §7.3).
-    pub departments: BTreeSet<String>,
-}
 
 /// What the mapping of one thread hangs on beside the thread.
 #[derive(Debug)]
@@ -67,8 +62,6 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
-    /// Agents whom the unit's threads name, by id.
-    pub agents: &'a BTreeMap<String, Colleague>,
     /// Departments of teams, by the team's id.
     pub teams: &'a BTreeMap<String, String>,
     /// How references and values are said.
@@ -436,10 +429,9 @@ fn ticket_fields(
     let assignee = conversation.assignees.first();
     match assignee.and_then(agent) {
         Some(id)
-            if around
-                .agents
-                .get(id)
-                .is_some_and(|one| one.departments.contains(department)) =>
+            if state.agents.get(id).is_some_and(|one| {
+                one.departments.is_empty() || one.departments.iter().any(|of| of == department)
+            }) =>
         {
             set("assigneeId", json!(id));
         }
@@ -710,7 +702,7 @@ impl Speech<'_, '_> {
             Some(id) => id.to_owned(),
             None => {
                 self.name_author(message, facts);
-                state.me.clone()
+                self.stand_in().to_owned()
             }
         };
         let shown = public && (self.around.imports || self.around.config.public_comments);
@@ -726,6 +718,15 @@ impl Speech<'_, '_> {
         Form::Comment {
             public: shown,
             commenter,
+        }
+    }
+
+    /// The agent who stands in for an author: by plain requests it can only be the token's user.
+    fn stand_in(&self) -> &str {
+        if self.around.imports {
+            &self.around.state.stand_in
+        } else {
+            &self.around.state.me
         }
     }
 
@@ -750,8 +751,9 @@ impl Speech<'_, '_> {
             Author::Person(person) => agent(person),
             _ => None,
         };
-        let own = writer.and_then(|id| self.around.agents.get(id)?.email.as_deref());
-        let own = own.filter(|_| !incoming).map(str::to_owned);
+        let own = writer.and_then(|id| self.around.state.agents.get(id));
+        let own = own.map(|agent| agent.email.clone());
+        let own = own.filter(|own| !incoming && !own.is_empty());
         let is_own = own.is_some();
         let from = own.or(sender)?;
         if from.chars().count() > FROM_CHARS {
@@ -818,12 +820,11 @@ impl Speech<'_, '_> {
     /// One for each body; of several each says which piece it is, and a line that is too long for one stands alone.
     fn spread(&mut self, said: &Said, bodies: Vec<String>, at: i64) {
         let line = text::under(&said.facts, "").len();
-        let (facts, bodies) = if line > LEAD_BYTES && bodies.iter().any(|body| !body.is_empty()) {
-            let mut all = text::pieces(&said.facts.join("; "), COMMENT_BYTES - LEAD_BYTES)
-                .into_iter()
-                .map(text::html_of)
-                .collect::<Vec<_>>();
-            all.extend(bodies);
+        let (facts, bodies) = if line > LINE_BYTES {
+            let line = said.facts.join("; ");
+            let line = text::pieces(&line, COMMENT_BYTES - LEAD_BYTES);
+            let mut all: Vec<String> = line.into_iter().map(text::html_of).collect();
+            all.extend(bodies.into_iter().filter(|body| !body.is_empty()));
             let above = "the facts of this entry are in its text".to_owned();
             (vec![above], all)
         } else {
@@ -890,7 +891,7 @@ impl Speech<'_, '_> {
 
 /// What the line says of a file that hangs on the ticket, since messages have none (Zoho Desk facts §10).
 fn attached(name: &str) -> String {
-    format!("file {name} is among the ticket's")
+    format!("file {name}{ON_TICKET}")
 }
 
 /// The way of a message, in words.
@@ -1001,7 +1002,7 @@ impl Line {
         let first = each().next().unwrap_or_default();
         let file = |fact: &str| {
             let name = fact.strip_prefix("file ")?;
-            Some(name.strip_suffix(" is among the ticket's")?.to_owned())
+            Some(name.strip_suffix(ON_TICKET)?.to_owned())
         };
         Self {
             own: first == CARD || first.starts_with(&format!("{CARD}, ")),
@@ -1068,4 +1069,286 @@ pub fn joined(ids: &[String]) -> String {
     let mut ids = ids.to_vec();
     ids.sort();
     ids.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use transload_sdk::destination::Part;
+    use transload_sdk::testing::items::{said, thread as item_of};
+    use transload_sdk::types::ConversationStatus;
+
+    const DAY: i64 = 1_700_000_000_000;
+
+    fn bo() -> Reference {
+        Reference::new(Kind::Customer, "c1")
+            .called("Bo Ng")
+            .at("70")
+    }
+
+    fn dana() -> Reference {
+        Reference::new(Kind::Agent, "a1")
+            .called("Dana Dunn")
+            .at("5")
+    }
+
+    fn state() -> State {
+        State {
+            me: "1".to_owned(),
+            stand_in_contact: "9".to_owned(),
+            stand_in: "2".to_owned(),
+            department: "3".to_owned(),
+            agents: [("5", "dana@acme.example"), ("6", "")]
+                .map(|(id, email)| {
+                    let agent = crate::state::Agent {
+                        email: email.to_owned(),
+                        departments: vec!["3".to_owned()],
+                        active: true,
+                    };
+                    (id.to_owned(), agent)
+                })
+                .into(),
+            statuses: [("Open", "Open"), ("Closed", "Closed"), ("Done", "Closed")]
+                .map(|(name, of)| (name.to_owned(), of.to_owned()))
+                .into(),
+            ..State::default()
+        }
+    }
+
+    fn talk(status: ConversationStatus, parts: Vec<Part>) -> Item {
+        let data = Conversation {
+            customer: Some(bo()),
+            subject: Some("Where".to_owned()),
+            status,
+            assignees: vec![dana()],
+            ..Conversation::empty()
+        };
+        item_of("v1", Vec::new(), data, parts)
+    }
+
+    fn edited(mut part: Part, change: impl FnOnce(&mut Message)) -> Part {
+        if let Entity::Message(message) = &mut part.message.data {
+            change(message);
+        }
+        part
+    }
+
+    fn mail(id: &str, by: Reference, direction: Direction, at: i64) -> Part {
+        edited(said(id, Author::Person(by), "Hello", at), |message| {
+            message.direction = direction;
+            message.channel = Some("email".to_owned());
+            message.sender = Some(match direction {
+                Direction::Inbound => "Bo Ng <bo@example.com>".to_owned(),
+                _ => "Support <help@acme.example>".to_owned(),
+            });
+            message.to = vec!["help@acme.example".to_owned()];
+        })
+    }
+
+    fn mapped_with(item: &Item, imports: bool, change: impl FnOnce(&mut Config)) -> Mapped {
+        let mut config = Config::default();
+        change(&mut config);
+        let teams = [("8", "3"), ("18", "4")]
+            .map(|(id, of)| (id.to_owned(), of.to_owned()))
+            .into();
+        let around = Surroundings {
+            state: &state(),
+            config: &config,
+            teams: &teams,
+            words: &config.words("Europe/Zurich"),
+            platform: "old-desk",
+            run: "r1",
+            now: DAY + 86_400_000,
+            texts: &BTreeMap::new(),
+            files: &BTreeMap::new(),
+            imports,
+        };
+        map_thread(item, &item.thread().unwrap(), &around).unwrap()
+    }
+
+    fn mapped(item: &Item) -> Mapped {
+        mapped_with(item, true, |_| {})
+    }
+
+    fn note(id: &str, by: Author, text: &str, at: i64) -> Part {
+        edited(said(id, by, text, at), |message| {
+            message.visibility = Visibility::Internal;
+        })
+    }
+
+    #[test]
+    fn mails_are_threads_of_whose_address_they_come_from_and_the_rest_are_comments() {
+        let parts = vec![
+            mail("m1", bo(), Direction::Inbound, DAY),
+            mail("m2", dana(), Direction::Outbound, DAY + 1_000),
+            note("n1", Author::Person(dana()), "look", DAY + 2_000),
+            said("m3", Author::Person(bo()), "a chat", DAY + 3_000),
+        ];
+        let mapped = mapped(&talk(ConversationStatus::Open, parts));
+        let [first, second, third, fourth, card] = mapped.said.as_slice() else {
+            panic!("{:?}", mapped.said);
+        };
+        let of = |said: &Said| match &said.form {
+            Form::Thread(mail) => (mail.incoming, mail.from.clone()),
+            Form::Comment { public, commenter } => (*public, commenter.clone()),
+        };
+        assert_eq!(of(first), (true, "bo@example.com".to_owned()));
+        assert_eq!(of(second), (false, "dana@acme.example".to_owned()));
+        assert_eq!(of(third), (false, "5".to_owned()));
+        assert_eq!(of(fourth), (true, "2".to_owned()));
+        assert_eq!(fourth.facts, ["written by Bo Ng"]);
+        assert_eq!((first.facts.len(), card.part.as_str()), (0, "card:1"));
+        assert_eq!(first.module(), "threads");
+        assert_eq!(third.module(), "ticketComments");
+        assert_eq!(second.row()["direction"], "out");
+        assert_eq!(third.row()["commentedTime"], "2023-11-14T22:13:22Z");
+        // The address that it really came from is on the card.
+        assert!(text::text_of(&card.html).contains("from Support <help@acme.example>"));
+    }
+
+    #[test]
+    fn without_imports_everything_is_a_private_comment_that_says_when_and_by_whom() {
+        let parts = vec![mail("m1", bo(), Direction::Inbound, DAY)];
+        let item = talk(ConversationStatus::Open, parts);
+        let mapped = mapped_with(&item, false, |_| {});
+        let said = &mapped.said[0];
+        let body = said.body();
+        assert!(
+            body.starts_with("<p>[Migrated: sent 2023-11-14T22:13:20Z; written by Bo Ng; inbound email; public in the source]</p>"),
+            "{body}"
+        );
+        let line = Line::read(text::opened(&body).0);
+        assert_eq!((line.sent, line.public), (Some(DAY), true));
+        let shown = mapped_with(&item, false, |config| config.public_comments = true);
+        assert_eq!(
+            shown.said[0].form,
+            Form::Comment {
+                public: true,
+                commenter: "1".to_owned()
+            }
+        );
+        assert!(!shown.said[0].body().contains(PUBLIC));
+    }
+
+    #[test]
+    fn what_was_said_in_one_moment_keeps_its_order() {
+        let parts = (0..4)
+            .map(|n| said(&format!("m{n}"), Author::Person(bo()), "x", DAY))
+            .collect();
+        let mapped = mapped(&talk(ConversationStatus::Open, parts));
+        let times: Vec<i64> = mapped.said.iter().map(|said| said.at - DAY).collect();
+        assert_eq!(times, [0, 1, 2, 3, 4]);
+        assert!(mapped.losses.iter().any(|l| l.field == "message.sent-at"));
+    }
+
+    #[test]
+    fn a_long_text_stands_in_pieces_that_are_the_text_and_fit() {
+        let text = "a <b> & \u{1f600} zsu[@user:1]zsu\n".repeat(5_000);
+        let parts = vec![note("n1", Author::Person(dana()), &text, DAY)];
+        let mapped = mapped(&talk(ConversationStatus::Open, parts));
+        let pieces = mapped.said.iter().filter(|said| said.is_message());
+        let mut whole = String::new();
+        let mut count = 0;
+        for said in pieces {
+            let body = said.body();
+            assert!(body.len() <= COMMENT_BYTES, "{}", body.len());
+            let (facts, html) = text::opened(&body);
+            assert_eq!(Line::read(facts).further, count > 0);
+            whole.push_str(&text::text_of(html));
+            count += 1;
+        }
+        assert!(count > 4 && whole == text);
+    }
+
+    #[test]
+    fn html_that_is_too_long_for_a_comment_is_plain_text_and_for_a_thread_it_is_not() {
+        let html = format!("<p>{}</p>", "word ".repeat(10_000));
+        let with = |part: Part| {
+            edited(part, |message| {
+                message.html = Some(Text::Inline(html.clone()))
+            })
+        };
+        let chat = with(said("m1", Author::Person(bo()), "word", DAY));
+        let of_chat = mapped(&talk(ConversationStatus::Open, vec![chat]));
+        assert!(of_chat.losses.iter().any(|l| l.field == "message.html"));
+        assert!(!of_chat.said[0].html.contains("<p>"));
+        let mail = with(mail("m1", bo(), Direction::Inbound, DAY));
+        let of_mail = mapped(&talk(ConversationStatus::Open, vec![mail]));
+        assert_eq!(of_mail.said[0].html, html);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_for_one_stands_in_the_text() {
+        let part = edited(mail("m1", bo(), Direction::Inbound, DAY), |message| {
+            message.forwarded = true;
+            message.to = (0..3_000)
+                .map(|n| format!("person{n}@example.com"))
+                .collect();
+        });
+        let mapped = mapped(&talk(ConversationStatus::Open, vec![part]));
+        let said: Vec<&Said> = mapped.said.iter().filter(|s| s.is_message()).collect();
+        assert!(said.len() > 1);
+        assert!(said.iter().all(|said| said.body().len() <= COMMENT_BYTES));
+        let all: String = said.iter().map(|said| text::text_of(&said.html)).collect();
+        assert!(all.contains("person2999@example.com") && all.ends_with("Hello"));
+    }
+
+    #[test]
+    fn a_closed_ticket_is_not_closed_before_it_began() {
+        let mut item = talk(ConversationStatus::Closed, Vec::new());
+        if let Entity::Conversation(data) = &mut item.body.entries[0].data {
+            data.closed_at = Some(DAY - 1_000_000);
+        }
+        let mapped = mapped(&item);
+        assert_eq!(mapped.closed, Some(mapped.created));
+        assert_eq!(mapped.fields["status"], "Closed");
+        let open = self::mapped(&talk(ConversationStatus::Open, Vec::new()));
+        assert_eq!(open.closed, None);
+    }
+
+    #[test]
+    fn a_ticket_stands_in_one_department_with_whoever_is_in_it() {
+        let of = |change: &dyn Fn(&mut Conversation)| {
+            let mut item = talk(ConversationStatus::Open, Vec::new());
+            if let Entity::Conversation(data) = &mut item.body.entries[0].data {
+                change(data);
+            }
+            mapped(&item).fields
+        };
+        let team = |id: &str| Reference::new(Kind::Team, "t").at(id);
+        let plain = of(&|_| {});
+        assert_eq!(
+            (&plain["departmentId"], &plain["assigneeId"]),
+            (&json!("3"), &json!("5"))
+        );
+        let same = of(&|data| data.teams = vec![team("8")]);
+        assert_eq!(same["teamId"], "8");
+        // A team of another department draws the ticket there, where Dana is not.
+        let other = of(&|data| data.teams = vec![team("18")]);
+        assert_eq!(
+            (&other["departmentId"], &other["teamId"]),
+            (&json!("4"), &json!("18"))
+        );
+        assert_eq!(other.get("assigneeId"), None);
+        let both = of(&|data| {
+            data.brand = Some(Reference::new(Kind::Brand, "b").at("3"));
+            data.teams = vec![team("18")];
+        });
+        assert_eq!(
+            (&both["departmentId"], both.get("teamId")),
+            (&json!("3"), None)
+        );
+    }
+
+    #[test]
+    fn a_mail_that_is_refused_can_be_a_comment_that_says_so() {
+        let parts = vec![mail("m1", bo(), Direction::Inbound, DAY)];
+        let mapped = mapped(&talk(ConversationStatus::Open, parts));
+        let comment = as_comment(&mapped.said[0], "1").unwrap();
+        assert_eq!(
+            comment.facts,
+            ["written by Bo Ng", "an e-mail from bo@example.com"]
+        );
+        assert_eq!(as_comment(&comment, "1"), None);
+    }
 }

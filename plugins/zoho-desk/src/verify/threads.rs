@@ -166,7 +166,8 @@ impl Talk<'_> {
             Spoken::Comment(comment) => (&comment.id, &comment.content, &comment.commented_time),
         };
         let (facts, html) = text::opened(content);
-        let line = Line::read(facts);
+        let facts = facts.map(text::text_of);
+        let line = Line::read(facts.as_deref());
         if line.own {
             return;
         }
@@ -217,7 +218,7 @@ impl Talk<'_> {
                 message.author = author(&by);
             }
         }
-        if let Some(name) = facts.and_then(written_by) {
+        if let Some(name) = facts.as_deref().and_then(written_by) {
             message.author = Author::Name(name.to_owned());
         }
         let files = line.files.iter().filter_map(|name| {

@@ -31,19 +31,20 @@ use transload_sdk::types::{
     Author, BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Reference,
     Visibility,
 };
-use transload_sdk::words::{Words, placeholder_name};
+use transload_sdk::words::Words;
 
-use crate::api::{Agent, Refusal, Team};
+use crate::api::Refusal;
 use crate::client::Desk;
 use crate::imports::{self, Fate, Row};
 use crate::map::{self, Owner};
 use crate::own;
 use crate::thread::{
-    self, Colleague, Form, Mapped, Said, Surroundings, TAGS_AT_ONCE, as_comment, facets, known_by,
-    talk_facet, touched,
+    self, Form, Mapped, Said, Surroundings, TAGS_AT_ONCE, as_comment, facets, known_by, talk_facet,
+    touched,
 };
 use crate::ticket::{self, Attachment, Comment, Ticket};
 use crate::write::SETTLE_BY_KEY_MS;
+use crate::write::teams::departments_of;
 
 /// What a thread's effect says it is.
 pub const TICKET: &str = "ticket";
@@ -59,8 +60,6 @@ pub const TICKET_CHANGE: &str = "ticket_change";
 pub const TICKET_TAGS: &str = "ticket_tags";
 /// How often a request is tried with less of what was refused.
 const TRIES: usize = 5;
-/// Agents of one question (Zoho Desk facts §4).
-const AGENTS_AT_ONCE: usize = 50;
 /// Pages of a contact's tickets that are looked through for one whose answer was lost, newest first.
 const PAGES_LOOKED: usize = 10;
 /// What our clock and Zoho Desk's may differ by, ms.
@@ -90,7 +89,6 @@ pub async fn tickets(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let loader = Loader {
         desk,
         words: desk.config.words(cx.time_zone()),
-        agents: agents(desk, &threads).await?,
         teams: teams(desk, &threads).await?,
         scope: imports::own_scope(desk),
         prefix: cx.marker_prefix(),
@@ -125,50 +123,6 @@ pub async fn tickets(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     }
 }
 
-/// Agents that these threads name, by id.
-async fn agents(
-    desk: &Desk,
-    threads: &[(&Item, Thread)],
-) -> Result<BTreeMap<String, Colleague>, Error> {
-    let mut ids: BTreeSet<&str> = BTreeSet::new();
-    let target = |reference: &Reference| -> bool { reference.kind == Kind::Agent };
-    for (_, thread) in threads {
-        if let Entity::Conversation(conversation) = &thread.conversation.data {
-            let first = conversation.assignees.first().filter(|one| target(one));
-            ids.extend(first.and_then(|one| one.target.as_deref()));
-        }
-        for part in &thread.parts {
-            if let Entity::Message(message) = &part.message.data
-                && message.visibility == Visibility::Public
-                && let Author::Person(person) = &message.author
-                && target(person)
-            {
-                ids.extend(person.target.as_deref());
-            }
-        }
-    }
-    let ids: Vec<&str> = ids
-        .into_iter()
-        .filter(|id| placeholder_name(id).is_none())
-        .collect();
-    let mut all = BTreeMap::new();
-    for ids in ids.chunks(AGENTS_AT_ONCE) {
-        let list = ids.join(",");
-        let path = format!("/agentsByIds?agentIds={}", http::segment(list));
-        let Some(reply) = desk.get(&path).await? else {
-            continue;
-        };
-        for row in crate::api::rows(reply.json()?) {
-            let agent: Agent = serde_json::from_value(row)
-                .map_err(|error| Error::Bug(format!("an agent: {error}")))?;
-            let departments = agent.associated_department_ids.into_iter().collect();
-            let email = agent.email_id;
-            all.insert(agent.id, Colleague { email, departments });
-        }
-    }
-    Ok(all)
-}
-
 /// The departments of all teams, where these threads name any.
 async fn teams(
     desk: &Desk,
@@ -184,12 +138,7 @@ async fn teams(
     if !threads.iter().any(has_team) {
         return Ok(BTreeMap::new());
     }
-    let Some(reply) = desk.get("/teams").await? else {
-        return Ok(BTreeMap::new());
-    };
-    let team = |row| serde_json::from_value::<Team>(row).ok();
-    let teams = crate::api::rows(reply.json()?).into_iter().filter_map(team);
-    Ok(teams.map(|team| (team.id, team.department_id)).collect())
+    departments_of(desk).await
 }
 
 // ---- on the way
@@ -274,7 +223,6 @@ fn of_row(
 struct Loader<'a> {
     desk: &'a Desk,
     words: Words,
-    agents: BTreeMap<String, Colleague>,
     teams: BTreeMap<String, String>,
     /// Of this run's external ids.
     scope: String,
@@ -324,7 +272,6 @@ impl Loader<'_> {
         let around = Surroundings {
             state: &self.desk.state,
             config: &self.desk.config,
-            agents: &self.agents,
             teams: &self.teams,
             words: &self.words,
             platform: self.cx().platform(),
@@ -375,6 +322,7 @@ impl Loader<'_> {
             return Ok(());
         }
         self.import_tickets(&mut loads).await?;
+        self.see_fields(&mut loads).await?;
         for load in loads.iter_mut().filter(|load| load.stop.is_none()) {
             self.set_apart(load).await?;
             self.hang_tags(load).await?;
@@ -439,6 +387,42 @@ impl Loader<'_> {
                     Fate::Unsettled => load.unsettled("an import of tickets"),
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Looks at one of the tickets that were made: where its custom fields did not stick, they are set apart on all of them (Zoho
+    /// Desk facts §8, §10).
+    async fn see_fields(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
+        let fields = |load: &Load<'_>| match load.written.get("cf") {
+            Some(Value::Object(custom)) => custom.clone(),
+            _ => Map::new(),
+        };
+        let first = loads
+            .iter()
+            .filter(|load| !load.ticket.is_empty())
+            .max_by_key(|load| fields(load).len());
+        let Some(first) = first.filter(|first| !fields(first).is_empty()) else {
+            return Ok(());
+        };
+        let wanted = fields(first);
+        let Some(now) = ticket::ticket(self.desk, &first.ticket).await? else {
+            return Ok(());
+        };
+        let stuck = |name: &String| now.custom(name).is_some();
+        let lost: BTreeSet<String> = wanted.keys().filter(|name| !stuck(name)).cloned().collect();
+        // One that no import sets may be one that the layout does not show; the change says so.
+        for load in loads.iter_mut().filter(|load| !load.ticket.is_empty()) {
+            let mut again = fields(load);
+            again.retain(|name, _| lost.contains(name));
+            if again.is_empty() {
+                continue;
+            }
+            if let Some(Value::Object(written)) = load.written.get_mut("cf") {
+                written.retain(|name, _| !lost.contains(name));
+            }
+            let cf = Map::from_iter([("cf".to_owned(), Value::Object(again))]);
+            merge(&mut load.apart, cf);
         }
         Ok(())
     }
@@ -610,6 +594,15 @@ impl Loader<'_> {
                     load.effects.push(change);
                     if let Some(main) = &mut load.main {
                         main.url = now.url();
+                    }
+                    if let Some(Value::Object(custom)) = wanted.get_mut("cf") {
+                        let count = custom.len();
+                        custom.retain(|name, _| now.custom(name).is_some());
+                        if custom.len() < count {
+                            let note = "a field that the ticket's layout does not have";
+                            load.losses
+                                .push(loss("conversation.fields", Fidelity::Lost, note));
+                        }
                     }
                     merge(&mut load.written, wanted);
                     let note = "moved by what had to be set afterwards; the original is in a field";
@@ -937,6 +930,14 @@ impl Loader<'_> {
                 let comment = there.remove(at);
                 met.insert(comment.id.clone());
                 load.took(&said, &comment.id);
+                let made = load.main.as_ref().map(|main| main.action);
+                if made == Some(Action::Created) {
+                    // Of an earlier attempt: the ticket carries this run.
+                    let proof = Proof::Marker(self.cx().run().to_owned());
+                    let target = format!("{}/{}", load.ticket, comment.id);
+                    let effect = of_row(&said.part, COMMENT, target, proof, None);
+                    load.effects.push(fingerprinted(effect, &said));
+                }
                 continue;
             }
             let Form::Comment { public, .. } = &said.form else {

@@ -1,0 +1,3 @@
+//! Tests of the simulator, one behaviour each; the names say which.
+//!
+//! In-process, on a virtual clock; nothing here sleeps.
