@@ -36,9 +36,11 @@ pub fn pieces(text: &str, limit: usize) -> Vec<&str> {
     )
 }
 
-/// A body under its line, as it is sent.
+/// A body under its line, as it is sent: wrapped, so that there is one wrapping whatever Zoho Desk does, and nothing at an end is
+/// trimmed.
 pub fn under(facts: &[String], html: &str) -> String {
-    guarded(&html_with_lead(lead(facts).as_deref(), html))
+    let html = guarded(&html_with_lead(lead(facts).as_deref(), html));
+    format!("<div>{html}</div>")
 }
 
 /// The facts above a body and the body, of what came back.

@@ -1196,7 +1196,7 @@ mod tests {
         assert_eq!(of(second), (false, "dana@acme.example".to_owned()));
         assert_eq!(of(third), (false, "5".to_owned()));
         assert_eq!(of(fourth), (true, "2".to_owned()));
-        assert_eq!(fourth.facts, ["written by Bo Ng"]);
+        assert_eq!(fourth.facts, ["written by Bo Ng (customer c1)"]);
         assert_eq!((first.facts.len(), card.part.as_str()), (0, "card:1"));
         assert_eq!(first.module(), "threads");
         assert_eq!(third.module(), "ticketComments");
@@ -1214,7 +1214,7 @@ mod tests {
         let said = &mapped.said[0];
         let body = said.body();
         assert!(
-            body.starts_with("<p>[Migrated: sent 2023-11-14T22:13:20Z; written by Bo Ng; inbound email; public in the source]</p>"),
+            body.starts_with("<div><p>[Migrated: sent 2023-11-14T22:13:20Z; written by Bo Ng (customer c1); inbound email; public in the source]</p>"),
             "{body}"
         );
         let line = Line::read(text::opened(&body).0);
@@ -1237,7 +1237,8 @@ mod tests {
             .collect();
         let mapped = mapped(&talk(ConversationStatus::Open, parts));
         let times: Vec<i64> = mapped.said.iter().map(|said| said.at - DAY).collect();
-        assert_eq!(times, [0, 1, 2, 3, 4]);
+        // The card stands where the ticket was touched last.
+        assert_eq!(times, [0, 1, 2, 3, 250]);
         assert!(mapped.losses.iter().any(|l| l.field == "message.sent-at"));
     }
 
@@ -1347,7 +1348,10 @@ mod tests {
         let comment = as_comment(&mapped.said[0], "1").unwrap();
         assert_eq!(
             comment.facts,
-            ["written by Bo Ng", "an e-mail from bo@example.com"]
+            [
+                "written by Bo Ng (customer c1)",
+                "an e-mail from bo@example.com"
+            ]
         );
         assert_eq!(as_comment(&comment, "1"), None);
     }

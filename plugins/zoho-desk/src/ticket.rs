@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 use transload_sdk::types::Error;
 
 use crate::api::{as_optional, as_text, or_default, rows, words_of};
-use crate::client::Desk;
+use crate::client::{Desk, PAGE};
 use crate::map::Owner;
 use crate::own;
 
 /// Rows of a page of a ticket's threads and comments together (Zoho Desk facts §4).
 const CONVERSATIONS: usize = 200;
+/// Tags of a page that nobody said the size of (Zoho Desk facts §4).
+const TAGS: usize = 10;
 
 /// A ticket: all of its attributes by name, as nobody knows which of them a connector may have to put back.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -219,9 +221,26 @@ pub async fn attachments(desk: &Desk, ticket: &str) -> Result<Vec<Attachment>, E
 /// # Errors
 /// What ends the unit.
 pub async fn tags(desk: &Desk, ticket: &str) -> Result<BTreeSet<String>, Error> {
-    let tags: Vec<Map<String, Value>> = desk.list(&format!("/tickets/{ticket}/tags")).await?;
-    let name = |tag: &Map<String, Value>| Some(tag.get("name")?.as_str()?.to_owned());
-    Ok(tags.iter().filter_map(name).collect())
+    let mut names = BTreeSet::new();
+    let mut path = format!("/tickets/{ticket}/tags");
+    let mut read = 0;
+    loop {
+        // Whether this list has pages is told in both ways (Zoho Desk facts §4, §7.8).
+        let page: Vec<Map<String, Value>> = match desk.whole(&path).await {
+            Ok(page) => page,
+            Err(Error::Bug(_)) if read > 0 => return Ok(names),
+            Err(other) => return Err(other),
+        };
+        let known = names.len();
+        let name = |tag: &Map<String, Value>| Some(tag.get("name")?.as_str()?.to_owned());
+        names.extend(page.iter().filter_map(name));
+        read += page.len();
+        let first = read == page.len();
+        if names.len() == known || page.len() < if first { TAGS } else { PAGE } {
+            return Ok(names);
+        }
+        path = format!("/tickets/{ticket}/tags?from={read}&limit={PAGE}");
+    }
 }
 
 /// What is said in a ticket, threads cut, in no order that counts.

@@ -13,7 +13,6 @@ use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, UndoMode, Undoing};
 use transload_sdk::ledger::{Action, Outcome, UndoStatus};
 use transload_sdk::testing::Loss;
-use transload_sdk::testing::trial::writes;
 use transload_sdk::types::{Kind, Reference};
 
 async fn portal(imports: bool) -> Portal {

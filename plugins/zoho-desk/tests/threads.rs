@@ -85,9 +85,9 @@ fn without_the_imports_api_all_are_private_comments_that_say_when_and_by_whom() 
         assert_eq!(
             lines[..3],
             [
-                "<p>[Migrated: sent 2023-11-14T22:13:20Z; written by Bo Ng; inbound email; public in the source]",
-                "<p>[Migrated: sent 2023-11-14T22:13:50Z; written by Dana Dunn]",
-                "<p>[Migrated: sent 2023-11-14T22:14:20.250Z; written by Dana Dunn; outbound email; public in the source]",
+                "<div><p>[Migrated: sent 2023-11-14T22:13:20Z; written by Bo Ng (customer c1); inbound email; public in the source]",
+                "<div><p>[Migrated: sent 2023-11-14T22:13:50Z; written by Dana Dunn (agent a1)]",
+                "<div><p>[Migrated: sent 2023-11-14T22:14:20.250Z; written by Dana Dunn (agent a1); outbound email; public in the source]",
             ]
         );
         assert!(comments.iter().all(|one| !one.public));
