@@ -101,6 +101,7 @@ fn requests() -> Vec<RequestPattern> {
         ("POST", "/imports", false),
         ("POST", "/contacts", false),
         ("PATCH", "/contacts/*", false),
+        ("POST", "/contacts/*/dissociateAccounts", false),
         ("POST", "/contacts/moveToTrash", false),
         ("POST", "/accounts", false),
         ("PATCH", "/accounts/*", false),

@@ -117,30 +117,14 @@ fn fields_hold_values_of_their_types_and_a_choice_that_nothing_takes_is_text() {
         });
         let long = "word ".repeat(300);
         let fields = vec![
-            field("vipBool", Value::Boolean(true), at("vipBool").as_deref()),
-            field("ageNum", Value::Integer(41), at("ageNum").as_deref()),
-            field(
-                "score",
-                Value::Decimal("64.670".to_owned()),
-                at("score").as_deref(),
-            ),
-            field(
-                "born",
-                Value::Date("1983-02-28".to_owned()),
-                at("born").as_deref(),
-            ),
-            field("seenAt", moment, at("seenAt").as_deref()),
-            field("about", Value::Text(long.clone()), at("about").as_deref()),
-            field(
-                "tier",
-                Value::Choice("au".to_owned()),
-                at("tier").as_deref(),
-            ),
-            field(
-                "email",
-                Value::Text("odd".to_owned()),
-                at("email").as_deref(),
-            ),
+            field("vipBool", Value::Boolean(true), at("vipBool")),
+            field("ageNum", Value::Integer(41), at("ageNum")),
+            field("score", Value::Decimal("64.670".to_owned()), at("score")),
+            field("born", Value::Date("1983-02-28".to_owned()), at("born")),
+            field("seenAt", moment, at("seenAt")),
+            field("about", Value::Text(long.clone()), at("about")),
+            field("tier", Value::Choice("au".to_owned()), at("tier")),
+            field("email", Value::Text("odd".to_owned()), at("email")),
         ];
         let made = portal
             .write(Kind::Customer, vec![customer("c1", fields, bo())])
@@ -186,7 +170,7 @@ fn a_field_is_made_once_whatever_becomes_of_its_answer() {
                 .await;
             assert!(is_created(&made[0]), "{case}: {made:?}");
             let snapshot = portal.snapshot();
-            let fields = snapshot.fields.iter();
+            let fields = snapshot.fields.values();
             let count = fields
                 .filter(|f| f.module == Module::Accounts && f.label == "Tier")
                 .count();
@@ -244,11 +228,7 @@ fn an_object_type_is_a_module_and_its_records_belong_to_whom_they_belonged() {
         data.company = Some(portal.known(Reference::new(Kind::Company, "k1")));
         data.status = Some("paid".to_owned());
         let at = portal.field_at("custom-object:order", "total");
-        let fields = vec![field(
-            "total",
-            Value::Decimal("12.50".to_owned()),
-            at.as_deref(),
-        )];
+        let fields = vec![field("total", Value::Decimal("12.50".to_owned()), at)];
         let made = portal
             .write(Kind::CustomObject, vec![record("o1", fields, data)])
             .await;
@@ -281,7 +261,7 @@ fn an_object_type_is_a_module_and_its_records_belong_to_whom_they_belonged() {
         let left = |m: Module| {
             snapshot
                 .records
-                .iter()
+                .values()
                 .filter(|r| r.module == m && r.is_live())
                 .count()
         };
@@ -289,7 +269,7 @@ fn an_object_type_is_a_module_and_its_records_belong_to_whom_they_belonged() {
         assert!(
             !snapshot
                 .fields
-                .iter()
+                .values()
                 .any(|f| f.label.starts_with("Transload")),
             "{:?}",
             snapshot.fields

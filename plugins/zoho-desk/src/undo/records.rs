@@ -233,8 +233,31 @@ impl Undo<'_> {
         }
         let path = format!("/{module}/{}", record_id(&one.effect.target_id));
         let request = self.request(one, "PATCH", path, "restore").json(&was);
-        self.finish(self.changed(one, &facets), request, UndoStatus::Restored)
-            .await
+        let conflict = self.changed(one, &facets);
+        let verdict = self.finish(conflict, request, UndoStatus::Restored).await?;
+        let parted = plain(object.get("accountId").unwrap_or(&Value::Null));
+        if verdict.0 == UndoStatus::Restored
+            && !self.previews()
+            && was.contains_key("accountId")
+            && self.is_ours("account", &parted)
+        {
+            self.part(one, &parted).await?;
+        }
+        Ok(verdict)
+    }
+
+    /// Parts a contact from an account of this run: one that is not its first account any more may still be one of several (Zoho
+    /// Desk facts §6). Where that is refused, the account says so when its turn comes.
+    async fn part(&self, one: &Undoing, account: &str) -> Result<(), Error> {
+        let contact = format!("/contacts/{}", one.effect.target_id);
+        let of: Vec<Object> = self.desk.list(&format!("{contact}/accounts")).await?;
+        let is = |row: &Object| words_of(row.get("id").unwrap_or(&Value::Null)) == account;
+        if of.iter().any(is) {
+            let path = format!("{contact}/dissociateAccounts");
+            let request = self.request(one, "POST", path, "part");
+            let _: Sent = http::write(request.json(&json!({"ids": [account]}))).await?;
+        }
+        Ok(())
     }
 
     // ---- teams and departments
