@@ -28,8 +28,7 @@ use transload_sdk::thread::{
     File, file_name, files_of, is_spam, no_bytes, stored_texts, thread_of,
 };
 use transload_sdk::types::{
-    BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Loss,
-    Visibility,
+    BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Loss, Visibility,
 };
 use transload_sdk::words::Words;
 

@@ -14,9 +14,9 @@ use axum::Router;
 use serde_json::Value;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
-use transload_sdk::destination::{Item, Observed, Part, Written};
+use transload_sdk::destination::{Item, Observed, Part, UndoMode, Undoing, Written};
 use transload_sdk::http::{Header, Request, Response};
-use transload_sdk::ledger::Outcome;
+use transload_sdk::ledger::{Outcome, UndoOutcome};
 use transload_sdk::testing::trial::Trial;
 use transload_sdk::testing::{Files, Harness, answer};
 use transload_sdk::types::{
@@ -280,6 +280,64 @@ impl Portal {
             ),
         ];
         thread(id, vec![], data, parts)
+    }
+
+    /// The item as a host hands it over once more: with what was done to it.
+    pub fn again(&self, item: &Item) -> Item {
+        let mut prior = self.effects_of(&item.key);
+        prior.reverse();
+        Item {
+            prior,
+            ..item.clone()
+        }
+    }
+
+    /// The same conversation after something happened: another subject, open again, a tag, two more parts, one with a file.
+    pub fn continued(&self, id: &str) -> Item {
+        let mut item = self.again(&self.talk(id));
+        edit(&mut item, |data| {
+            data.subject = Some("another subject".to_owned());
+            data.status = ConversationStatus::Open;
+            data.closed_at = None;
+            data.last_activity_at = Some(DAY + 7_200_000);
+            data.tags = vec![Reference::new(Kind::Tag, "late").at("late")];
+        });
+        let mut thread = item.thread().unwrap();
+        let text = "Still nothing";
+        let mail = self.mail("x1", Direction::Inbound, text, DAY + 7_000_000);
+        let mut note = self.note("x2", "call them", DAY + 7_100_000);
+        note.attachments = vec![file("x3", "late.txt", 7)];
+        thread.parts.extend([mail, note]);
+        Item {
+            body: thread.into(),
+            ..item
+        }
+    }
+
+    /// Undoes an item's effects but for so many first ones, last first, in one call as a host does it.
+    pub async fn undo_from(
+        &self,
+        item: &str,
+        from: usize,
+        mode: UndoMode,
+        harness: Harness,
+    ) -> Vec<UndoOutcome> {
+        let effects = self.effects_of(item).into_iter().enumerate();
+        let undoing = |(number, effect)| Undoing {
+            effect_id: number as u64,
+            kind: Kind::Conversation,
+            item: item.to_owned(),
+            marker: format!("old-desk:org1:{item}"),
+            effect,
+        };
+        let effects: Vec<Undoing> = effects.skip(from).map(undoing).collect();
+        let effects = effects.into_iter().rev().collect();
+        let cx = harness.context();
+        ZohoDesk::undo(&cx, mode, effects, Vec::new())
+            .await
+            .unwrap();
+        cx.reported().await.unwrap();
+        harness.undo_outcomes()
     }
 
     /// What is read back of an item.
