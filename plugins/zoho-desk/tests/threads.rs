@@ -640,13 +640,11 @@ fn no_more_calls_are_made_than_the_description_says() {
             .unwrap();
         let description = ZohoDesk::describe();
         let kind = description.kinds.iter();
-        let kind = kind
-            .filter(|kind| kind.kind == Kind::Conversation)
-            .next()
-            .unwrap();
+        let mut kind = kind.filter(|kind| kind.kind == Kind::Conversation);
+        let kind = kind.next().unwrap();
         let most = kind.calls * 100 / kind.per_items;
         let made = harness.exchanges().len();
         assert!(made <= most as usize, "{made} of {most}");
-        assert!(made > 200, "{made}");
+        assert!(made * 10 >= most as usize * 9, "{made} of {most}");
     });
 }

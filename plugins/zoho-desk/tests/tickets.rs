@@ -12,7 +12,7 @@ use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, UndoMode, Undoing};
 use transload_sdk::ledger::{Action, Status, UndoOutcome, UndoStatus};
-use transload_sdk::types::{ConversationStatus, Direction, Kind, Reference};
+use transload_sdk::types::Kind;
 use transload_simulators::zoho_desk::model::{Module, Record};
 
 #[test]
@@ -299,6 +299,5 @@ fn more_tickets_than_one_request_takes_are_undone_in_chunks() {
                 .values()
                 .any(|v| v.starts_with("old-desk:org1:conversation:"))
         }));
-        let _ = Reference::new(Kind::Tag, "x");
     });
 }

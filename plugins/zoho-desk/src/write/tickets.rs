@@ -643,9 +643,15 @@ impl Loader<'_> {
         };
         let find = async || self.desk.find::<Ticket>(&path).await;
         let mut seen = wanted.clone();
-        // They may be shown as objects (Zoho Desk facts §7.5).
-        seen.shift_remove("secondaryContacts");
-        let is_done = |now: &Ticket| holds(&Value::Object(now.values.clone()), &seen);
+        // They may be shown as texts or as objects (Zoho Desk facts §7.5).
+        let others = seen.shift_remove("secondaryContacts");
+        let is_done = |now: &Ticket| {
+            let shown = now.values.get("secondaryContacts");
+            let shown = shown.map(Value::to_string).unwrap_or_default();
+            let others = others.iter().filter_map(Value::as_array).flatten();
+            let mut others = others.filter_map(Value::as_str);
+            others.all(|id| shown.contains(id)) && holds(&Value::Object(now.values.clone()), &seen)
+        };
         let settle = SETTLE_BY_KEY_MS;
         http::change(self.cx(), settle, request, Reply::json, find, is_done).await
     }
