@@ -46,22 +46,51 @@ fn check_and_survey_say_what_there_is() {
         assert_eq!(account.missing, Vec::<String>::new());
         assert_eq!(account.notices, []);
         let survey = ZohoDesk::survey(&portal.harness().context()).await.unwrap();
-        let status = survey.slots.iter().find(|slot| slot.name == "status").unwrap();
+        let status = survey
+            .slots
+            .iter()
+            .find(|slot| slot.name == "status")
+            .unwrap();
         let pair = |from: &str| {
             let pair = status.defaults.iter().find(|(of, _)| of == from);
             pair.map(|(_, to)| to.as_str())
         };
-        assert_eq!((pair("open"), pair("snoozed"), pair("closed")), (Some("Open"), Some("On Hold"), Some("Closed")));
-        assert!(status.values.iter().any(|v| v.value == "Waiting on customer"), "{status:?}");
-        let tier = survey.fields.iter().find(|field| field.label == "Loyalty tier").unwrap();
+        assert_eq!(
+            (pair("open"), pair("snoozed"), pair("closed")),
+            (Some("Open"), Some("On Hold"), Some("Closed"))
+        );
+        assert!(
+            status
+                .values
+                .iter()
+                .any(|v| v.value == "Waiting on customer"),
+            "{status:?}"
+        );
+        let tier = survey
+            .fields
+            .iter()
+            .find(|field| field.label == "Loyalty tier")
+            .unwrap();
         assert_eq!(tier.kind, Kind::Customer);
-        let severity = survey.fields.iter().find(|field| field.label == "Severity").unwrap();
+        let severity = survey
+            .fields
+            .iter()
+            .find(|field| field.label == "Severity")
+            .unwrap();
         assert_eq!(severity.options.len(), 2, "{severity:?}");
-        assert!(severity.address.contains("Minor=Minor"), "{}", severity.address);
+        assert!(
+            severity.address.contains("Minor=Minor"),
+            "{}",
+            severity.address
+        );
         let notice = |code: &str| survey.notices.iter().find(|n| n.code == code);
         assert_eq!(notice("imports").unwrap().severity, Severity::Info);
         assert!(notice("silence").is_some());
-        let writes = harness.exchanges().into_iter().filter(|e| e.request.key.is_some()).count();
+        let writes = harness
+            .exchanges()
+            .into_iter()
+            .filter(|e| e.request.key.is_some())
+            .count();
         assert_eq!(writes, 0);
     });
 }
@@ -75,7 +104,12 @@ fn settings_that_name_nobody_are_said_before_anything_is_planned() {
         let account = ZohoDesk::check(&portal.harness().context()).await.unwrap();
         let codes: Vec<&str> = account.notices.iter().map(|n| n.code.as_str()).collect();
         assert_eq!(codes, ["fallback-agent", "department"]);
-        assert!(account.notices.iter().all(|n| n.severity == Severity::Danger));
+        assert!(
+            account
+                .notices
+                .iter()
+                .all(|n| n.severity == Severity::Danger)
+        );
         let prepared = ZohoDesk::prepare(&portal.harness().context()).await;
         assert!(matches!(prepared, Err(Error::Invalid(_))), "{prepared:?}");
     });
@@ -155,7 +189,11 @@ fn a_portal_whose_imports_name_fields_otherwise_is_found_out() {
                 switches.import_unknown_field_refused = refused;
             })
             .await;
-            assert_eq!(state(&portal)["field_style"], json!(style), "{keys:?} {refused}");
+            assert_eq!(
+                state(&portal)["field_style"],
+                json!(style),
+                "{keys:?} {refused}"
+            );
         });
     }
 }
@@ -177,16 +215,34 @@ fn agents_are_matched_and_never_made_and_join_the_teams_that_the_run_made() {
         assert!(matches!(made[1].status, Status::Matched), "{made:?}");
         let at = |id: &str| portal.known(Reference::new(Kind::Team, id));
         let agents = vec![
-            agent("a1", "Dana Dunn", "Dana@acme.example", vec![], vec![at("t1"), at("t2")]),
-            agent("a2", "Gone Away", "gone@acme.example", vec![], vec![at("t1")]),
+            agent(
+                "a1",
+                "Dana Dunn",
+                "Dana@acme.example",
+                vec![],
+                vec![at("t1"), at("t2")],
+            ),
+            agent(
+                "a2",
+                "Gone Away",
+                "gone@acme.example",
+                vec![],
+                vec![at("t1")],
+            ),
             agent("a3", "Former Agent", "former@acme.example", vec![], vec![]),
         ];
         let agents = portal.matched(Kind::Agent, agents).await;
         let outcomes = portal.write(Kind::Agent, agents).await;
-        assert_eq!(portal.snapshot().team("Escalations").unwrap().agents.len(), 1);
+        assert_eq!(
+            portal.snapshot().team("Escalations").unwrap().agents.len(),
+            1
+        );
         let target = |n: usize| outcomes[n].effects[0].target_id.clone();
         assert!(!target(0).starts_with("placeholder:"), "{outcomes:?}");
-        assert!(target(1).ends_with(":Gone Away") && target(2).ends_with(":Former Agent"), "{outcomes:?}");
+        assert!(
+            target(1).ends_with(":Gone Away") && target(2).ends_with(":Former Agent"),
+            "{outcomes:?}"
+        );
         assert_undone(&portal.rollback(UndoMode::Careful).await, "");
         assert_same(&before, &portal.print(), "");
     });
@@ -196,7 +252,9 @@ fn agents_are_matched_and_never_made_and_join_the_teams_that_the_run_made() {
 fn an_edition_without_teams_has_them_named_instead() {
     run(async {
         let portal = Portal::with(|config| config.edition = Edition::Standard).await;
-        let made = portal.write(Kind::Team, vec![team("t1", "Escalations")]).await;
+        let made = portal
+            .write(Kind::Team, vec![team("t1", "Escalations")])
+            .await;
         assert!(matches!(made[0].status, Status::Exported(_)), "{made:?}");
     });
 }
@@ -213,11 +271,19 @@ fn brands_are_departments_that_are_there_or_are_made_where_that_is_said() {
         let mut portal = Portal::unprepared(|_| {});
         portal.set("create_departments", true);
         portal.prepare().await;
-        let made = portal.write(Kind::Brand, vec![brand("b2", "New Brand")]).await;
+        let made = portal
+            .write(Kind::Brand, vec![brand("b2", "New Brand")])
+            .await;
         assert!(is_created(&made[0]), "{made:?}");
         let undone = portal.rollback(UndoMode::Careful).await;
-        let stays = undone.iter().find(|one| one.status == UndoStatus::Cannot).unwrap();
-        assert!(stays.reason.as_deref().unwrap().contains("switched off"), "{stays:?}");
+        let stays = undone
+            .iter()
+            .find(|one| one.status == UndoStatus::Cannot)
+            .unwrap();
+        assert!(
+            stays.reason.as_deref().unwrap().contains("switched off"),
+            "{stays:?}"
+        );
         assert!(!portal.snapshot().department("New Brand").unwrap().enabled);
     });
 }

@@ -10,9 +10,7 @@
 mod support;
 
 use serde_json::json;
-use support::{
-    Portal, assert_same, assert_undone, company, customer, field, is_created, run,
-};
+use support::{Portal, assert_same, assert_undone, company, customer, field, is_created, run};
 use transload_sdk::destination::{Item, MatchPolicy, UndoMode};
 use transload_sdk::ledger::{Action, Outcome, Status, UndoStatus};
 use transload_sdk::testing::Loss;
@@ -75,7 +73,12 @@ fn a_customer_is_a_contact_of_his_time_with_two_addresses_of_each_kind_and_the_r
         portal.prepare().await;
         let mut ana = person(
             "Ana Ruiz",
-            &["Ana@Example.com", "ana@work.example", "third@home.example", "not an address"],
+            &[
+                "Ana@Example.com",
+                "ana@work.example",
+                "third@home.example",
+                "not an address",
+            ],
         );
         ana.addresses.extend([
             phone("mobile", "+1 (555) 555-0199"),
@@ -88,7 +91,9 @@ fn a_customer_is_a_contact_of_his_time_with_two_addresses_of_each_kind_and_the_r
         let made = portal.write(Kind::Company, vec![acme]).await;
         assert!(made.iter().all(is_created), "{made:?}");
         ana.company = Some(portal.known(Reference::new(Kind::Company, "k1")));
-        let made = portal.write(Kind::Customer, vec![customer("c1", Vec::new(), ana)]).await;
+        let made = portal
+            .write(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+            .await;
         assert!(made.iter().all(is_created), "{made:?}");
 
         let contact = portal.customer("c1");
@@ -100,9 +105,19 @@ fn a_customer_is_a_contact_of_his_time_with_two_addresses_of_each_kind_and_the_r
         assert_eq!(contact.text("mobile"), Some("+15555550199"));
         assert_eq!(contact.link("accountId"), Some(account(&portal, "k1").id));
         let made_at = serde_json::to_value(contact.created_at).unwrap();
-        assert!(made_at.to_string().contains("1700000000") || made_at.to_string().contains("2023-11-14"), "{made_at}");
+        assert!(
+            made_at.to_string().contains("1700000000")
+                || made_at.to_string().contains("2023-11-14"),
+            "{made_at}"
+        );
         let card = contact.text("description").unwrap();
-        for said in ["third@home.example", "not an address", "+1 555 555 0124", "@ana", "Marker: old-desk:org1:customer:c1"] {
+        for said in [
+            "third@home.example",
+            "not an address",
+            "+1 555 555 0124",
+            "@ana",
+            "Marker: old-desk:org1:customer:c1",
+        ] {
             assert!(card.contains(said), "{said}: {card}");
         }
         assert_eq!(own(&portal, &contact, "Transload run"), "r1");
@@ -126,12 +141,18 @@ fn a_batch_goes_by_one_import_and_a_row_that_it_does_not_make_goes_singly() {
                     7 => "taken@example.com".to_owned(),
                     n => format!("c{n}@example.com"),
                 };
-                customer(&format!("c{n}"), Vec::new(), person(&format!("Cust {n}"), &[&email]))
+                customer(
+                    &format!("c{n}"),
+                    Vec::new(),
+                    person(&format!("Cust {n}"), &[&email]),
+                )
             })
             .collect();
         // As if nobody had been there when it was looked: the import meets him.
         let harness = portal.harness();
-        let outcomes = portal.write_on(harness.clone(), Kind::Customer, items).await;
+        let outcomes = portal
+            .write_on(harness.clone(), Kind::Customer, items)
+            .await;
         let created = outcomes.iter().filter(|one| is_created(one)).count();
         assert_eq!(created, 29, "{outcomes:?}");
         let imports = harness
@@ -149,7 +170,10 @@ fn a_batch_goes_by_one_import_and_a_row_that_it_does_not_make_goes_singly() {
 
 #[test]
 fn a_contact_is_made_once_whatever_becomes_of_the_answer_of_its_import() {
-    for (case, loss) in [("applied", Loss::AfterApplying), ("not applied", Loss::BeforeArriving)] {
+    for (case, loss) in [
+        ("applied", Loss::AfterApplying),
+        ("not applied", Loss::BeforeArriving),
+    ] {
         run(async {
             let mut portal = Portal::unprepared(|_| {});
             let before = portal.print();
@@ -157,18 +181,26 @@ fn a_contact_is_made_once_whatever_becomes_of_the_answer_of_its_import() {
             let items: Vec<Item> = (0..3)
                 .map(|n| {
                     let email = format!("c{n}@example.com");
-                    customer(&format!("c{n}"), Vec::new(), person(&format!("Cust {n}"), &[&email]))
+                    customer(
+                        &format!("c{n}"),
+                        Vec::new(),
+                        person(&format!("Cust {n}"), &[&email]),
+                    )
                 })
                 .collect();
             let harness = portal.harness().lose_answer(1, loss);
-            let outcomes = portal.write_on(harness.clone(), Kind::Customer, items.clone()).await;
+            let outcomes = portal
+                .write_on(harness.clone(), Kind::Customer, items.clone())
+                .await;
             assert!(outcomes.iter().all(is_created), "{case}: {outcomes:?}");
             for n in 0..3 {
                 portal.customer(&format!("c{n}"));
             }
             let (cx, again) = harness.replay();
             use transload_sdk::Destination as _;
-            transload_plugin_zoho_desk::ZohoDesk::write(&cx, Kind::Customer, items).await.unwrap();
+            transload_plugin_zoho_desk::ZohoDesk::write(&cx, Kind::Customer, items)
+                .await
+                .unwrap();
             assert_eq!(harness.same_way(&again), None, "{case}");
             assert_undone(&portal.rollback(UndoMode::Careful).await, case);
             assert_same(&before, &portal.print(), case);
@@ -196,7 +228,11 @@ fn an_item_in_doubt_that_was_imported_is_found_by_its_mapping_and_not_sent_again
         context.reported().await.unwrap();
         let outcomes = harness.outcomes();
         assert!(is_created(&outcomes[0]), "{outcomes:?}");
-        let sent = harness.exchanges().into_iter().filter(|e| e.request.url == "/imports").count();
+        let sent = harness
+            .exchanges()
+            .into_iter()
+            .filter(|e| e.request.url == "/imports")
+            .count();
         assert_eq!(sent, 0);
         portal.customer("c1");
     });
@@ -206,14 +242,22 @@ fn an_item_in_doubt_that_was_imported_is_found_by_its_mapping_and_not_sent_again
 fn an_import_works_in_every_way_that_is_not_published() {
     type Change = fn(&mut transload_simulators::zoho_desk::Switches);
     let cases: [(&str, Change); 8] = [
-        ("fields by API name", |s| s.import_field_keys = FieldKeys::ApiName),
-        ("fields either way", |s| s.import_field_keys = FieldKeys::Both),
+        ("fields by API name", |s| {
+            s.import_field_keys = FieldKeys::ApiName
+        }),
+        ("fields either way", |s| {
+            s.import_field_keys = FieldKeys::Both
+        }),
         ("unknown fields refused", |s| {
             s.import_field_keys = FieldKeys::ApiName;
             s.import_unknown_field_refused = true;
         }),
-        ("no mapping is 204", |s| s.empty_mappings = EmptyMappings::NoContent),
-        ("no mapping is null", |s| s.empty_mappings = EmptyMappings::Nulls),
+        ("no mapping is 204", |s| {
+            s.empty_mappings = EmptyMappings::NoContent
+        }),
+        ("no mapping is null", |s| {
+            s.empty_mappings = EmptyMappings::Nulls
+        }),
         ("no error log", |s| s.error_log = ErrorLog::Missing),
         ("rows counted from one, pages of 50", |s| {
             s.from_one_based = true;
@@ -231,7 +275,14 @@ fn an_import_works_in_every_way_that_is_not_published() {
             let state: serde_json::Value = serde_json::from_str(portal.state().unwrap()).unwrap();
             assert_eq!(state["imports"], json!(true), "{case}");
             let made = portal
-                .write(Kind::Customer, vec![customer("c1", Vec::new(), person("Ana Ruiz", &["ana@example.com"]))])
+                .write(
+                    Kind::Customer,
+                    vec![customer(
+                        "c1",
+                        Vec::new(),
+                        person("Ana Ruiz", &["ana@example.com"]),
+                    )],
+                )
                 .await;
             assert!(made.iter().all(is_created), "{case}: {made:?}");
             let contact = portal.customer("c1");
@@ -292,7 +343,11 @@ fn each_policy_changes_what_it_says_and_is_put_back() {
             let of = contact.link("accountId").map(|_| account(&portal, "k1"));
             let of = of.as_ref().and_then(|account| account.text("accountName"));
             assert_eq!(of, of_company, "{policy:?}");
-            assert_eq!(own(&portal, &contact, "Transload run"), "", "only what it made carries the run");
+            assert_eq!(
+                own(&portal, &contact, "Transload run"),
+                "",
+                "only what it made carries the run"
+            );
             assert_undone(&portal.rollback(UndoMode::Careful).await, "");
             assert_same(&before, &portal.print(), &format!("{policy:?}"));
         });
@@ -307,7 +362,9 @@ fn somebody_elses_description_stays_and_the_card_is_in_a_field() {
         portal
             .sim
             .edit_record(theirs.id, |record| {
-                record.values.insert("description".to_owned(), json!("Always call back."));
+                record
+                    .values
+                    .insert("description".to_owned(), json!("Always call back."));
             })
             .unwrap();
         let fields = vec![field("colourStr", Value::Text("green".to_owned()), None)];
@@ -318,7 +375,10 @@ fn somebody_elses_description_stays_and_the_card_is_in_a_field() {
         assert_eq!(contact.text("description"), Some("Always call back."));
         let card = own(&portal, &contact, "Transload source card");
         assert!(card.contains("field colourStr: green"), "{card}");
-        assert_eq!(own(&portal, &contact, "Transload source id"), "old-desk:org1:customer:c1");
+        assert_eq!(
+            own(&portal, &contact, "Transload source id"),
+            "old-desk:org1:customer:c1"
+        );
     });
 }
 
@@ -334,21 +394,37 @@ fn two_customers_of_one_address_are_two_contacts_and_so_are_two_companies_of_one
             })
             .await;
             for id in ["c1", "c2"] {
-                let item = customer(id, Vec::new(), person(&format!("Name {id}"), &["shared@example.com"]));
+                let item = customer(
+                    id,
+                    Vec::new(),
+                    person(&format!("Name {id}"), &["shared@example.com"]),
+                );
                 let outcome = one(&portal, item).await;
                 assert!(is_created(&outcome), "{id} {imports}: {outcome:?}");
             }
-            assert_eq!(portal.customer("c1").text("email"), Some("shared@example.com"));
+            assert_eq!(
+                portal.customer("c1").text("email"),
+                Some("shared@example.com")
+            );
             let second = portal.customer("c2");
             assert_eq!(second.text("email"), None, "imports {imports}");
-            assert!(second.text("description").unwrap().contains("shared@example.com"));
+            assert!(
+                second
+                    .text("description")
+                    .unwrap()
+                    .contains("shared@example.com")
+            );
             for id in ["k1", "k2"] {
                 let item = company(id, Vec::new(), Company::called("Acme Ltd"));
                 let outcome = one(&portal, item).await;
                 assert!(is_created(&outcome), "{id} {imports}: {outcome:?}");
             }
             let name = account(&portal, "k2");
-            assert_eq!(name.text("accountName"), Some("Acme Ltd (k2)"), "imports {imports}");
+            assert_eq!(
+                name.text("accountName"),
+                Some("Acme Ltd (k2)"),
+                "imports {imports}"
+            );
         });
     }
 }
@@ -362,12 +438,17 @@ fn a_contact_with_somebodys_ticket_stays_and_one_that_somebody_changed_is_a_conf
             customer(id, Vec::new(), person(&format!("Name {id}"), &[&email]))
         });
         portal.write(Kind::Customer, items.to_vec()).await;
-        portal.sim.receive_mail("c1@example.com", None, "Hello?").unwrap();
+        portal
+            .sim
+            .receive_mail("c1@example.com", None, "Hello?")
+            .unwrap();
         let second = portal.customer("c2");
         portal
             .sim
             .edit_record(second.id, |record| {
-                record.values.insert("lastName".to_owned(), json!("Changed"));
+                record
+                    .values
+                    .insert("lastName".to_owned(), json!("Changed"));
             })
             .unwrap();
         let undone = portal.rollback(UndoMode::Careful).await;
@@ -377,8 +458,14 @@ fn a_contact_with_somebodys_ticket_stays_and_one_that_somebody_changed_is_a_conf
             .filter_map(|one| one.reason.as_deref())
             .collect();
         assert_eq!(conflicts.len(), 2, "{conflicts:?}");
-        assert!(conflicts.iter().any(|why| why.contains("1 tickets")), "{conflicts:?}");
-        assert!(conflicts.iter().any(|why| why.contains("lastName")), "{conflicts:?}");
+        assert!(
+            conflicts.iter().any(|why| why.contains("1 tickets")),
+            "{conflicts:?}"
+        );
+        assert!(
+            conflicts.iter().any(|why| why.contains("lastName")),
+            "{conflicts:?}"
+        );
         let snapshot = portal.snapshot();
         assert!(snapshot.contact_by_email("c1@example.com").is_some());
         assert!(snapshot.contact_by_email("c3@example.com").is_none());
@@ -391,7 +478,10 @@ fn odd_texts_come_back_as_they_were() {
         let portal = Portal::new().await;
         let name = "Søren \u{202e}Ærø 🔥 O'Neil \"Q\"";
         let made = portal
-            .write(Kind::Customer, vec![customer("c1", Vec::new(), person(name, &["s@example.com"]))])
+            .write(
+                Kind::Customer,
+                vec![customer("c1", Vec::new(), person(name, &["s@example.com"]))],
+            )
             .await;
         assert!(made.iter().all(is_created), "{made:?}");
         let observed = portal.read_back(Kind::Customer, "customer:c1").await;

@@ -12,8 +12,8 @@ mod support;
 use std::collections::BTreeSet;
 
 use support::{
-    Portal, assert_same, bo, company, customer, definition, field, is_created, item, link, object_type,
-    record, run, with_options,
+    Portal, assert_same, bo, company, customer, definition, field, is_created, item, link,
+    object_type, record, run, with_options,
 };
 use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::{Status, UndoOutcome, UndoStatus};
@@ -22,8 +22,8 @@ use transload_sdk::types::{
     Company, CustomObject, Entity, Entry, FieldType, Head, Kind, Moment, Owner, Reference,
     ReferenceType, Tag, Value,
 };
-use transload_simulators::zoho_desk::model::{Module, Record};
 use transload_simulators::zoho_desk::Edition;
+use transload_simulators::zoho_desk::model::{Module, Record};
 
 fn owner(kind: Kind) -> Owner {
     Owner {
@@ -41,7 +41,10 @@ fn of_order() -> Owner {
 
 fn value(portal: &Portal, record: &Record, label: &str) -> String {
     let snapshot = portal.snapshot();
-    snapshot.custom_value(record, label).unwrap_or_default().to_owned()
+    snapshot
+        .custom_value(record, label)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// All but modules is taken back, and these say why not.
@@ -54,7 +57,10 @@ fn assert_all_but_modules(undone: &[UndoOutcome]) {
     ];
     for one in undone.iter().filter(|one| !fine.contains(&one.status)) {
         assert_eq!(one.status, UndoStatus::Cannot, "{one:?}");
-        assert!(one.reason.as_deref().unwrap().contains("no modules"), "{one:?}");
+        assert!(
+            one.reason.as_deref().unwrap().contains("no modules"),
+            "{one:?}"
+        );
     }
 }
 
@@ -72,7 +78,9 @@ fn an_order(title: &str) -> CustomObject {
 }
 
 async fn orders(portal: &Portal) {
-    let made = portal.write(Kind::ObjectType, vec![object_type("order", "Order")]).await;
+    let made = portal
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
+        .await;
     assert!(made.iter().all(is_created), "{made:?}");
 }
 
@@ -82,8 +90,13 @@ fn fields_hold_values_of_their_types_and_a_choice_that_nothing_takes_is_text() {
         let mut portal = Portal::unprepared(|_| {});
         let before = portal.print();
         portal.prepare().await;
-        let of = |name: &str, label: &str, kind: FieldType| definition(owner(Kind::Customer), name, label, kind);
-        let tier = with_options(of("tier", "Tier", FieldType::Choice), &[("au", "Gold"), ("ag", "Silver")]);
+        let of = |name: &str, label: &str, kind: FieldType| {
+            definition(owner(Kind::Customer), name, label, kind)
+        };
+        let tier = with_options(
+            of("tier", "Tier", FieldType::Choice),
+            &[("au", "Gold"), ("ag", "Silver")],
+        );
         let items = vec![
             of("vipBool", "VIP", FieldType::Boolean),
             of("ageNum", "Age", FieldType::Integer),
@@ -106,14 +119,32 @@ fn fields_hold_values_of_their_types_and_a_choice_that_nothing_takes_is_text() {
         let fields = vec![
             field("vipBool", Value::Boolean(true), at("vipBool").as_deref()),
             field("ageNum", Value::Integer(41), at("ageNum").as_deref()),
-            field("score", Value::Decimal("64.670".to_owned()), at("score").as_deref()),
-            field("born", Value::Date("1983-02-28".to_owned()), at("born").as_deref()),
+            field(
+                "score",
+                Value::Decimal("64.670".to_owned()),
+                at("score").as_deref(),
+            ),
+            field(
+                "born",
+                Value::Date("1983-02-28".to_owned()),
+                at("born").as_deref(),
+            ),
             field("seenAt", moment, at("seenAt").as_deref()),
             field("about", Value::Text(long.clone()), at("about").as_deref()),
-            field("tier", Value::Choice("au".to_owned()), at("tier").as_deref()),
-            field("email", Value::Text("odd".to_owned()), at("email").as_deref()),
+            field(
+                "tier",
+                Value::Choice("au".to_owned()),
+                at("tier").as_deref(),
+            ),
+            field(
+                "email",
+                Value::Text("odd".to_owned()),
+                at("email").as_deref(),
+            ),
         ];
-        let made = portal.write(Kind::Customer, vec![customer("c1", fields, bo())]).await;
+        let made = portal
+            .write(Kind::Customer, vec![customer("c1", fields, bo())])
+            .await;
         assert!(made.iter().all(is_created), "{made:?}");
         let contact = portal.customer("c1");
         for (label, wanted) in [
@@ -124,7 +155,11 @@ fn fields_hold_values_of_their_types_and_a_choice_that_nothing_takes_is_text() {
             ("Tier", "au"),
             ("Email (email)", "odd"),
         ] {
-            assert_eq!(value(&portal, &contact, label).trim_end(), wanted, "{label}");
+            assert_eq!(
+                value(&portal, &contact, label).trim_end(),
+                wanted,
+                "{label}"
+            );
         }
         assert!(value(&portal, &contact, "Seen").starts_with("2023-11-14T22:13:20"));
         assert!(value(&portal, &contact, "Score").starts_with("64.67"));
@@ -136,18 +171,25 @@ fn fields_hold_values_of_their_types_and_a_choice_that_nothing_takes_is_text() {
 
 #[test]
 fn a_field_is_made_once_whatever_becomes_of_its_answer() {
-    for (case, loss) in [("applied", Loss::AfterApplying), ("not applied", Loss::BeforeArriving)] {
+    for (case, loss) in [
+        ("applied", Loss::AfterApplying),
+        ("not applied", Loss::BeforeArriving),
+    ] {
         run(async {
             let mut portal = Portal::unprepared(|_| {});
             let before = portal.print();
             portal.prepare().await;
             let item = definition(owner(Kind::Company), "tier", "Tier", FieldType::Text);
             let harness = portal.harness().lose_answer(1, loss);
-            let made = portal.write_on(harness, Kind::FieldDefinition, vec![item]).await;
+            let made = portal
+                .write_on(harness, Kind::FieldDefinition, vec![item])
+                .await;
             assert!(is_created(&made[0]), "{case}: {made:?}");
             let snapshot = portal.snapshot();
             let fields = snapshot.fields.iter();
-            let count = fields.filter(|f| f.module == Module::Accounts && f.label == "Tier").count();
+            let count = fields
+                .filter(|f| f.module == Module::Accounts && f.label == "Tier")
+                .count();
             assert_eq!(count, 1, "{case}");
             portal.rollback(UndoMode::Careful).await;
             assert_same(&before, &portal.print(), case);
@@ -160,13 +202,28 @@ fn two_fields_of_one_label_are_two_and_one_that_is_there_is_used() {
     run(async {
         let portal = Portal::new().await;
         let items = vec![
-            definition(owner(Kind::Customer), "tierStr", "Loyalty tier", FieldType::Text),
-            definition(owner(Kind::Customer), "tierNum", "Loyalty tier", FieldType::Integer),
+            definition(
+                owner(Kind::Customer),
+                "tierStr",
+                "Loyalty tier",
+                FieldType::Text,
+            ),
+            definition(
+                owner(Kind::Customer),
+                "tierNum",
+                "Loyalty tier",
+                FieldType::Integer,
+            ),
         ];
         let made = portal.write(Kind::FieldDefinition, items).await;
         assert!(matches!(made[0].status, Status::Matched), "{made:?}");
         assert!(is_created(&made[1]), "{made:?}");
-        assert!(portal.field_at("customer", "tierNum").unwrap().ends_with(":Number"));
+        assert!(
+            portal
+                .field_at("customer", "tierNum")
+                .unwrap()
+                .ends_with(":Number")
+        );
     });
 }
 
@@ -187,16 +244,27 @@ fn an_object_type_is_a_module_and_its_records_belong_to_whom_they_belonged() {
         data.company = Some(portal.known(Reference::new(Kind::Company, "k1")));
         data.status = Some("paid".to_owned());
         let at = portal.field_at("custom-object:order", "total");
-        let fields = vec![field("total", Value::Decimal("12.50".to_owned()), at.as_deref())];
-        let made = portal.write(Kind::CustomObject, vec![record("o1", fields, data)]).await;
+        let fields = vec![field(
+            "total",
+            Value::Decimal("12.50".to_owned()),
+            at.as_deref(),
+        )];
+        let made = portal
+            .write(Kind::CustomObject, vec![record("o1", fields, data)])
+            .await;
         assert!(made.iter().all(is_created), "{made:?}");
         let there = order(&portal, "o1");
         assert_eq!(there.text("name"), Some("Order 17"));
-        assert_eq!(value(&portal, &there, "Customer"), portal.customer("c1").id.to_string());
+        assert_eq!(
+            value(&portal, &there, "Customer"),
+            portal.customer("c1").id.to_string()
+        );
         assert!(value(&portal, &there, "Total").starts_with("12.5"));
         assert!(value(&portal, &there, "Transload source card").contains("status: paid"));
 
-        let observed = portal.read_back(Kind::CustomObject, "custom-object:o1").await;
+        let observed = portal
+            .read_back(Kind::CustomObject, "custom-object:o1")
+            .await;
         let body = observed.body.unwrap();
         let Entity::CustomObject(back) = &body.entry().data else {
             panic!("a record is read back as one");
@@ -210,15 +278,31 @@ fn an_object_type_is_a_module_and_its_records_belong_to_whom_they_belonged() {
         let snapshot = portal.snapshot();
         assert!(snapshot.module("cm_orders").is_some(), "a module stays");
         let module = snapshot.module("cm_orders").unwrap().id;
-        let left = |m: Module| snapshot.records.iter().filter(|r| r.module == m && r.is_live()).count();
+        let left = |m: Module| {
+            snapshot
+                .records
+                .iter()
+                .filter(|r| r.module == m && r.is_live())
+                .count()
+        };
         assert_eq!(left(Module::Custom(module)), 0);
-        assert!(!snapshot.fields.iter().any(|f| f.label.starts_with("Transload")), "{:?}", snapshot.fields);
+        assert!(
+            !snapshot
+                .fields
+                .iter()
+                .any(|f| f.label.starts_with("Transload")),
+            "{:?}",
+            snapshot.fields
+        );
     });
 }
 
 #[test]
 fn a_record_is_made_once_whatever_becomes_of_its_answer() {
-    for (case, loss) in [("applied", Loss::AfterApplying), ("not applied", Loss::BeforeArriving)] {
+    for (case, loss) in [
+        ("applied", Loss::AfterApplying),
+        ("not applied", Loss::BeforeArriving),
+    ] {
         run(async {
             let portal = Portal::new().await;
             orders(&portal).await;
@@ -242,10 +326,18 @@ fn records_that_point_at_each_other_do_so_by_look_ups_and_links_to_people_stand_
             multi: false,
         });
         let made = portal
-            .write(Kind::FieldDefinition, vec![definition(of_order(), "next", "next", next)])
+            .write(
+                Kind::FieldDefinition,
+                vec![definition(of_order(), "next", "next", next)],
+            )
             .await;
         assert!(made.iter().all(is_created), "{made:?}");
-        assert!(portal.field_at("custom-object:order", "next").unwrap().ends_with(":LookUp"));
+        assert!(
+            portal
+                .field_at("custom-object:order", "next")
+                .unwrap()
+                .ends_with(":LookUp")
+        );
         portal.people().await;
         let items = ["o1", "o2"].map(|id| record(id, Vec::new(), an_order(id)));
         portal.write(Kind::CustomObject, items.to_vec()).await;
@@ -256,7 +348,10 @@ fn records_that_point_at_each_other_do_so_by_look_ups_and_links_to_people_stand_
             link("buyers", at("o1"), portal.bo(), Some(1)),
         ];
         let outcomes = portal.write(Kind::Relationship, links).await;
-        assert!(matches!(outcomes[0].status, Status::Updated), "{outcomes:?}");
+        assert!(
+            matches!(outcomes[0].status, Status::Updated),
+            "{outcomes:?}"
+        );
         let (first, second) = (order(&portal, "o1"), order(&portal, "o2"));
         assert_eq!(value(&portal, &first, "next"), second.id.to_string());
         assert_eq!(value(&portal, &second, "next"), first.id.to_string());
@@ -272,10 +367,15 @@ fn records_that_point_at_each_other_do_so_by_look_ups_and_links_to_people_stand_
 fn without_modules_records_are_exported() {
     run(async {
         let portal = Portal::with(|config| config.edition = Edition::Standard).await;
-        let made = portal.write(Kind::ObjectType, vec![object_type("order", "Order")]).await;
+        let made = portal
+            .write(Kind::ObjectType, vec![object_type("order", "Order")])
+            .await;
         assert!(matches!(made[0].status, Status::Exported(_)), "{made:?}");
         let made = portal
-            .write(Kind::CustomObject, vec![record("o1", Vec::new(), an_order("One"))])
+            .write(
+                Kind::CustomObject,
+                vec![record("o1", Vec::new(), an_order("One"))],
+            )
             .await;
         assert!(matches!(made[0].status, Status::Exported(_)), "{made:?}");
     });
@@ -289,11 +389,18 @@ fn a_field_that_somebody_filled_since_is_left() {
         portal.write(Kind::FieldDefinition, vec![tier]).await;
         let name = {
             let snapshot = portal.snapshot();
-            snapshot.field(Module::Contacts, "Tier").unwrap().api_name.clone()
+            snapshot
+                .field(Module::Contacts, "Tier")
+                .unwrap()
+                .api_name
+                .clone()
         };
         let id = {
             let snapshot = portal.snapshot();
-            snapshot.contact_by_email("old.customer@example.com").unwrap().id
+            snapshot
+                .contact_by_email("old.customer@example.com")
+                .unwrap()
+                .id
         };
         portal
             .sim
@@ -303,8 +410,14 @@ fn a_field_that_somebody_filled_since_is_left() {
             .unwrap();
         portal.sim.harness().clock.advance(300_000);
         let undone = portal.rollback(UndoMode::Careful).await;
-        let conflict = undone.iter().find(|one| one.status == UndoStatus::Conflict).unwrap();
-        assert!(conflict.reason.as_deref().unwrap().contains("1 contacts"), "{conflict:?}");
+        let conflict = undone
+            .iter()
+            .find(|one| one.status == UndoStatus::Conflict)
+            .unwrap();
+        assert!(
+            conflict.reason.as_deref().unwrap().contains("1 contacts"),
+            "{conflict:?}"
+        );
         assert!(portal.snapshot().field(Module::Contacts, "Tier").is_some());
     });
 }
@@ -323,11 +436,23 @@ fn tags_are_what_zoho_desk_takes_and_two_that_become_one_say_so() {
                 data: Entity::Tag(data),
             })
         };
-        let items = vec![tag("t1", "a/b"), tag("t2", "a:b"), tag("t3", "x"), tag("t4", "null")];
+        let items = vec![
+            tag("t1", "a/b"),
+            tag("t2", "a:b"),
+            tag("t3", "x"),
+            tag("t4", "null"),
+        ];
         let made = portal.write(Kind::Tag, items).await;
-        let targets: Vec<&str> = made.iter().map(|one| one.effects[0].target_id.as_str()).collect();
+        let targets: Vec<&str> = made
+            .iter()
+            .map(|one| one.effects[0].target_id.as_str())
+            .collect();
         assert_eq!(targets, ["a-b", "a-b", "x--", "null-"]);
-        let lost: BTreeSet<&str> = made[1].losses.iter().map(|loss| loss.field.as_str()).collect();
+        let lost: BTreeSet<&str> = made[1]
+            .losses
+            .iter()
+            .map(|loss| loss.field.as_str())
+            .collect();
         assert!(lost.contains("tag.name"), "{made:?}");
         assert_eq!(made[1].losses.len(), 2);
     });
