@@ -16,9 +16,9 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Clock, File, Holds, Requester, continued_marker, file_name, first_time, image_names, is_email,
-    is_further_part, is_incoming, message_card, message_facts, message_part, part_of, repoint,
-    skip, skipped,
+    Clock, File, Holds, Requester, add_fact, continued_marker, file_name, first_time, image_names,
+    is_email, is_further_part, is_incoming, message_card, message_facts, message_part, part_of,
+    repoint, skip, skipped, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -199,12 +199,7 @@ impl Said {
 
     /// One more fact for the line, before the number of a piece, which ends it.
     pub fn also(&mut self, fact: String) {
-        let numbered = self
-            .facts
-            .last()
-            .is_some_and(|last| last.starts_with("part "));
-        let at = self.facts.len() - usize::from(numbered);
-        self.facts.insert(at, fact);
+        add_fact(&mut self.facts, fact);
     }
 }
 
@@ -320,7 +315,7 @@ pub fn map_thread(
         &mut losses,
     );
     fields.insert("cf".to_owned(), Json::Object(custom));
-    let tags = tags(conversation, &mut card, &mut losses);
+    let tags = tag_targets(conversation, &mut card, &mut losses);
     if !around.imports {
         for (field, note) in [
             (
@@ -557,24 +552,6 @@ fn custom_fields(
 /// A marker as its field holds it.
 pub fn marker_of(marker: &str) -> String {
     marker_within(marker, map::TEXT_CHARS)
-}
-
-/// Tags by what they became.
-fn tags(conversation: &Conversation, card: &mut Facts, losses: &mut Vec<Loss>) -> BTreeSet<String> {
-    let mut tags = BTreeSet::new();
-    for reference in &conversation.tags {
-        match &reference.target {
-            Some(target) => {
-                tags.insert(target.clone());
-            }
-            None => {
-                card.add("tag", words::called(reference).unwrap_or(&reference.id));
-                let note = "a tag without a form here is on the source card";
-                losses.push(loss("conversation.tags", Fidelity::Converted, note));
-            }
-        }
-    }
-    tags
 }
 
 /// The card as private comments, as many as it takes.

@@ -14,7 +14,7 @@ use std::ops::Deref;
 
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, changed_since, facet_names};
+use transload_sdk::effects::{Verdict, changed_or_gone};
 use transload_sdk::http::RequestBuilder;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
@@ -127,13 +127,6 @@ impl Undo<'_> {
 
     /// Which of the recorded facets are otherwise now, in words; what is gone counts as empty.
     pub fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        let known = |name: &String| now.iter().any(|(known, _)| known == name);
-        let gone = facet_names(recorded)
-            .into_iter()
-            .filter(|name| !known(name));
-        let gone = gone.map(|name| (name, String::new()));
-        let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
-        changed_since(&one.effect, &all)
+        changed_or_gone(&one.effect, now)
     }
 }
