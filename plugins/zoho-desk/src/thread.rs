@@ -62,6 +62,8 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
+    /// Addresses of contacts whom the unit's threads name, in lower case, by the contact's id.
+    pub addresses: &'a BTreeMap<String, BTreeSet<String>>,
     /// Departments of teams, by the team's id.
     pub teams: &'a BTreeMap<String, String>,
     /// How references and values are said.
@@ -736,9 +738,13 @@ impl Speech<'_, '_> {
         if from.chars().count() > FROM_CHARS {
             return None;
         }
-        let by_customer =
-            matches!(&message.author, Author::Person(person) if person.kind == Kind::Customer);
-        if !(is_own || (incoming && by_customer)) {
+        let of_author = match &message.author {
+            Author::Person(person) if person.kind == Kind::Customer => target(person),
+            _ => None,
+        };
+        let known = of_author.and_then(|id| self.around.addresses.get(id));
+        let is_theirs = known.is_some_and(|known| known.contains(&from.to_lowercase()));
+        if !(is_own || (incoming && is_theirs)) {
             facts.push(format!("written by {}", words::author(&message.author)));
             let note = "a thread is by whose address it comes from: named above the text";
             self.losses
@@ -1128,9 +1134,11 @@ mod tests {
         let teams = [("8", "3"), ("18", "4")]
             .map(|(id, of)| (id.to_owned(), of.to_owned()))
             .into();
+        let addresses = BTreeSet::from(["bo@example.com".to_owned()]);
         let around = Surroundings {
             state: &state(),
             config: &config,
+            addresses: &BTreeMap::from([("70".to_owned(), addresses)]),
             teams: &teams,
             words: &config.words("Europe/Zurich"),
             platform: "old-desk",
@@ -1181,6 +1189,16 @@ mod tests {
         assert_eq!(third.row()["commentedTime"], "2023-11-14T22:13:22Z");
         // The address that it really came from is on the card.
         assert!(text::text_of(&card.html).contains("from Support <help@acme.example>"));
+    }
+
+    #[test]
+    fn a_mail_from_an_address_that_is_not_its_authors_names_him() {
+        let other = edited(mail("m1", bo(), Direction::Inbound, DAY), |message| {
+            message.sender = Some("else@example.com".to_owned());
+        });
+        let mapped = mapped(&talk(ConversationStatus::Open, vec![other]));
+        assert_eq!(mapped.said[0].facts, ["written by Bo Ng (customer c1)"]);
+        assert!(mapped.losses.iter().any(|l| l.field == "message.author"));
     }
 
     #[test]
