@@ -121,13 +121,11 @@ fn requests() -> Vec<RequestPattern> {
         ("PATCH", "/tickets/*", false),
         ("POST", "/tickets/moveToTrash", false),
         ("POST", "/tickets/*/comments", false),
-        ("PATCH", "/tickets/*/comments/*", false),
         ("DELETE", "/tickets/*/comments/*", false),
         ("POST", "/tickets/*/attachments", false),
         ("DELETE", "/tickets/*/attachments/*", false),
         ("POST", "/tickets/*/associateTag", false),
         ("POST", "/tickets/*/dissociateTag", false),
-        ("POST", "/uploads", false),
     ]
     .into_iter()
     .map(|(method, path, reads)| pattern(method, path, reads))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::connector::fidelity_table;
+use transload_sdk::connector::{FieldFidelity, KindSupport, fidelity_table};
 use transload_sdk::declare::{notice, option, possible};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
@@ -382,7 +382,8 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         }));
     }
     let mut notices = required_fields(&fields);
-    notices.push(imports_notice(&desk).await?);
+    let imports = imports_there(&desk).await?;
+    notices.push(imports_notice(imports));
     notices.push(silence());
     if modules.is_none() {
         let text = "the account's edition, or the token, has no modules of its own: records of object types are exported";
@@ -406,23 +407,41 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         notices,
         // Zoho Desk tells no totals (Zoho Desk facts §4).
         counts: vec![(Kind::Agent, staff.len() as u64)],
-        support: modules.is_none().then(without_modules),
+        support: support(modules.is_some(), imports),
     })
 }
 
-/// What an account without modules of its own takes.
-fn without_modules() -> AccountSupport {
-    let described = describe::description();
-    let has = |kind: &Kind| !matches!(kind, Kind::ObjectType | Kind::CustomObject);
-    let kinds = described.kinds.into_iter();
-    let fidelity = described.fidelity.into_iter().filter(|one| has(&one.kind));
-    AccountSupport {
-        kinds: kinds.filter(|one| has(&one.kind)).collect(),
-        fidelity: fidelity
-            .chain(fidelity_table("custom-object | * | lost | exported"))
-            .collect(),
+/// Where an account has less than the description says: without modules, without imports.
+fn support(modules: bool, imports: bool) -> Option<AccountSupport> {
+    if modules && imports {
+        return None;
     }
+    let described = describe::description();
+    let has = |kind: &Kind| modules || !matches!(kind, Kind::ObjectType | Kind::CustomObject);
+    let otherwise = fidelity_table(if imports { "" } else { REST });
+    let same = |one: &FieldFidelity, other: &FieldFidelity| {
+        (&one.kind, &one.field) == (&other.kind, &other.field)
+    };
+    let rows = described.fidelity.into_iter().filter(|row| has(&row.kind));
+    let rows = rows.filter(|row| !otherwise.iter().any(|other| same(row, other)));
+    let mut fidelity: Vec<FieldFidelity> = rows.chain(otherwise.iter().cloned()).collect();
+    if !modules {
+        fidelity.extend(fidelity_table("custom-object | * | lost | exported"));
+    }
+    let kinds = described.kinds.into_iter().filter(|one| has(&one.kind));
+    Some(AccountSupport {
+        kinds: kinds
+            .map(|one| KindSupport {
+                keeps_created_at: one.keeps_created_at && imports,
+                ..one
+            })
+            .collect(),
+        fidelity,
+    })
 }
+
+/// What travels otherwise without imports.
+const REST: &str = include_str!("fidelity.rest.txt");
 
 /// Fields that a record must have refuse what has none.
 fn required_fields(fields: &[TargetField]) -> Vec<Notice> {
@@ -449,8 +468,8 @@ fn silence() -> Notice {
 }
 
 /// Whether original times can be kept, which decides what a plan may promise.
-async fn imports_notice(desk: &Desk) -> Result<Notice, Error> {
-    Ok(if imports_there(desk).await? {
+fn imports_notice(there: bool) -> Notice {
+    if there {
         let text = "the account has the imports API: times, authors and mails of tickets, contacts and accounts are kept";
         notice("imports", Severity::Info, text.to_owned(), None)
     } else {
@@ -463,7 +482,7 @@ async fn imports_notice(desk: &Desk) -> Result<Notice, Error> {
             text.to_owned(),
             Some(remedy),
         )
-    })
+    }
 }
 
 /// Whether the imports API answers, by a question that changes nothing (Zoho Desk facts §0).

@@ -171,7 +171,8 @@ impl Undo<'_> {
         Ok(self.previews().then_some((UndoStatus::Undone, None)))
     }
 
-    /// Others' records that would go along (rule D-10).
+    /// What would go along (rule D-10): others' records; and what is of this run and still there, unless it is only asked what
+    /// would become of all, since it stayed for a reason.
     async fn dependents(&self, owner: Owner, id: &str) -> Result<Option<String>, Error> {
         let lists: &[(&str, &str)] = match owner {
             Owner::Account => &[("tickets", "ticket"), ("contacts", "contact")],
@@ -180,17 +181,14 @@ impl Undo<'_> {
         for (list, kind) in lists {
             let path = format!("/{}/{id}/{list}", owner.module());
             let rows: Vec<Object> = self.desk.list(&path).await?;
-            let mut foreign = 0;
-            for row in rows.iter().filter(|row| is_there(row)) {
+            let goes = |row: &&Object| {
                 let id = words_of(row.get("id").unwrap_or(&Value::Null));
-                if !self.is_ours(kind, &id) && !self.is_of_run(kind, row) {
-                    foreign += 1;
-                }
-            }
-            if foreign > 0 {
-                return Ok(Some(format!(
-                    "{foreign} {list} hang on it that this run did not make"
-                )));
+                let ours = self.is_ours(kind, &id) || self.is_of_run(kind, row);
+                is_there(row) && !(ours && self.previews())
+            };
+            let count = rows.iter().filter(goes).count();
+            if count > 0 {
+                return Ok(Some(format!("{count} {list} hang on it that stay")));
             }
         }
         Ok(None)
