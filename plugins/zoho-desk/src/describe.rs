@@ -266,13 +266,14 @@ fn kinds() -> Vec<KindSupport> {
                 update("open", added.to_vec(), false, wakes),
                 update("closed", added.to_vec(), false, wakes),
             ],
-            // Two imports for all of them; one read, one change for its tags, and one list each.
-            ..base(Kind::Conversation, 100, 310, 100)
+            // Of ten parts with tags: one call each for these, five for all tickets, seven for every hundred parts.
+            ..base(Kind::Conversation, 100, 180, 100)
         },
         KindSupport {
             keeps_created_at: true,
             updates: frozen("a note on a customer stays as it was loaded"),
-            ..base(Kind::Message, 100, 110, 100)
+            // Two imports, the second in two requests.
+            ..base(Kind::Message, 100, 20, 100)
         },
         KindSupport {
             updates: changing(),

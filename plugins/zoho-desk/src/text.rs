@@ -4,9 +4,9 @@
 //! the SDK's, too (`transload_sdk::thread`). What would be read as a mention, and call somebody, is written so that it is none.
 
 use transload_sdk::markup;
-use transload_sdk::thread::{html_with_lead, lead, without_lead};
 
-pub use transload_sdk::markup::{letters, text_of, unwrapped};
+pub use transload_sdk::markup::{letters, opened, text_of};
+pub use transload_sdk::text::cut_chars as cut;
 
 /// What one comment holds: 32,000 characters (Zoho Desk facts §7.6), which so many bytes never are more than.
 pub const COMMENT_BYTES: usize = 32_000;
@@ -36,24 +36,9 @@ pub fn pieces(text: &str, limit: usize) -> Vec<&str> {
     )
 }
 
-/// A body under its line, as it is sent: wrapped, so that there is one wrapping whatever Zoho Desk does, and nothing at an end is
-/// trimmed.
+/// A body under its line, as it is sent.
 pub fn under(facts: &[String], html: &str) -> String {
-    let html = guarded(&html_with_lead(lead(facts).as_deref(), html));
-    format!("<div>{html}</div>")
-}
-
-/// The facts above a body and the body, of what came back.
-pub fn opened(html: &str) -> (Option<&str>, &str) {
-    without_lead(unwrapped(html))
-}
-
-/// As many characters of a text as a field takes; and whether anything was cut.
-pub fn cut(text: &str, chars: usize) -> (&str, bool) {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => (text.get(..at).unwrap_or(text), true),
-        None => (text, false),
-    }
+    guarded(&markup::wrapped(facts, html))
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Clock, File, Holds, Requester, continued_marker, file_name, first_time, image_names, is_email,
-    is_further_part, is_incoming, message_card, message_facts, message_part, part_of, repoint,
-    skip, skipped,
+    Clock, File, Holds, Requester, add_fact, continued_marker, file_name, first_time, image_names,
+    is_email, is_further_part, is_incoming, message_card, message_facts, message_part, part_of,
+    repoint, skip, skipped, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -62,6 +62,8 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
+    /// Addresses of contacts whom the unit's threads name, in lower case, by the contact's id.
+    pub addresses: &'a BTreeMap<String, BTreeSet<String>>,
     /// Departments of teams, by the team's id.
     pub teams: &'a BTreeMap<String, String>,
     /// How references and values are said.
@@ -199,12 +201,7 @@ impl Said {
 
     /// One more fact for the line, before the number of a piece, which ends it.
     pub fn also(&mut self, fact: String) {
-        let numbered = self
-            .facts
-            .last()
-            .is_some_and(|last| last.starts_with("part "));
-        let at = self.facts.len() - usize::from(numbered);
-        self.facts.insert(at, fact);
+        add_fact(&mut self.facts, fact);
     }
 }
 
@@ -320,7 +317,7 @@ pub fn map_thread(
         &mut losses,
     );
     fields.insert("cf".to_owned(), Json::Object(custom));
-    let tags = tags(conversation, &mut card, &mut losses);
+    let tags = tag_targets(conversation, &mut card, &mut losses);
     if !around.imports {
         for (field, note) in [
             (
@@ -559,24 +556,6 @@ pub fn marker_of(marker: &str) -> String {
     marker_within(marker, map::TEXT_CHARS)
 }
 
-/// Tags by what they became.
-fn tags(conversation: &Conversation, card: &mut Facts, losses: &mut Vec<Loss>) -> BTreeSet<String> {
-    let mut tags = BTreeSet::new();
-    for reference in &conversation.tags {
-        match &reference.target {
-            Some(target) => {
-                tags.insert(target.clone());
-            }
-            None => {
-                card.add("tag", words::called(reference).unwrap_or(&reference.id));
-                let note = "a tag without a form here is on the source card";
-                losses.push(loss("conversation.tags", Fidelity::Converted, note));
-            }
-        }
-    }
-    tags
-}
-
 /// The card as private comments, as many as it takes.
 fn card_comments(card: &str, around: &Surroundings<'_>, clock: &mut Clock, last: i64) -> Vec<Said> {
     let pieces = text::pieces(card, COMMENT_BYTES - LEAD_BYTES);
@@ -759,9 +738,13 @@ impl Speech<'_, '_> {
         if from.chars().count() > FROM_CHARS {
             return None;
         }
-        let by_customer =
-            matches!(&message.author, Author::Person(person) if person.kind == Kind::Customer);
-        if !(is_own || (incoming && by_customer)) {
+        let of_author = match &message.author {
+            Author::Person(person) if person.kind == Kind::Customer => target(person),
+            _ => None,
+        };
+        let known = of_author.and_then(|id| self.around.addresses.get(id));
+        let is_theirs = known.is_some_and(|known| known.contains(&from.to_lowercase()));
+        if !(is_own || (incoming && is_theirs)) {
             facts.push(format!("written by {}", words::author(&message.author)));
             let note = "a thread is by whose address it comes from: named above the text";
             self.losses
@@ -1151,9 +1134,11 @@ mod tests {
         let teams = [("8", "3"), ("18", "4")]
             .map(|(id, of)| (id.to_owned(), of.to_owned()))
             .into();
+        let addresses = BTreeSet::from(["bo@example.com".to_owned()]);
         let around = Surroundings {
             state: &state(),
             config: &config,
+            addresses: &BTreeMap::from([("70".to_owned(), addresses)]),
             teams: &teams,
             words: &config.words("Europe/Zurich"),
             platform: "old-desk",
@@ -1204,6 +1189,16 @@ mod tests {
         assert_eq!(third.row()["commentedTime"], "2023-11-14T22:13:22Z");
         // The address that it really came from is on the card.
         assert!(text::text_of(&card.html).contains("from Support <help@acme.example>"));
+    }
+
+    #[test]
+    fn a_mail_from_an_address_that_is_not_its_authors_names_him() {
+        let other = edited(mail("m1", bo(), Direction::Inbound, DAY), |message| {
+            message.sender = Some("else@example.com".to_owned());
+        });
+        let mapped = mapped(&talk(ConversationStatus::Open, vec![other]));
+        assert_eq!(mapped.said[0].facts, ["written by Bo Ng (customer c1)"]);
+        assert!(mapped.losses.iter().any(|l| l.field == "message.author"));
     }
 
     #[test]

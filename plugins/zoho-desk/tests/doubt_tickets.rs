@@ -11,9 +11,9 @@ use support::*;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, UndoMode, Undoing};
-use transload_sdk::ledger::{Action, Outcome, UndoStatus};
+use transload_sdk::ledger::{Action, Outcome, Status, UndoStatus};
 use transload_sdk::testing::Loss;
-use transload_sdk::types::{Kind, Reference};
+use transload_sdk::types::{Author, Customer, Kind, Reference};
 
 async fn portal(imports: bool) -> Portal {
     let portal = if imports {
@@ -22,6 +22,13 @@ async fn portal(imports: bool) -> Portal {
         Portal::without_imports().await
     };
     portal.people().await;
+    let other = Customer {
+        name: Some("Cy Other".to_owned()),
+        ..Customer::empty()
+    };
+    portal
+        .write(Kind::Customer, vec![customer("c2", vec![], other)])
+        .await;
     portal
 }
 
@@ -33,6 +40,11 @@ fn items(portal: &Portal) -> Vec<Item> {
     });
     let mut thread = first.thread().unwrap();
     thread.parts[0].attachments = vec![file("f1", "a.txt", 3), file("f2", "a.txt", 3)];
+    let other = Reference::new(Kind::Customer, "c2").called("Cy Other");
+    let other = Author::Person(portal.known(other));
+    thread
+        .parts
+        .push(said("v1-m3", other, "me too", DAY + 90_000));
     first.body = thread.into();
     vec![first, portal.talk("v2")]
 }
@@ -60,7 +72,10 @@ fn assert_whole(portal: &Portal, imports: bool, case: &str) {
             .map(|one| &one.content)
             .chain(comments.iter().map(|one| &one.content))
             .collect();
-        assert_eq!(all.len(), texts.len(), "{case}: {all:?}");
+        let more = usize::from(id == "v1");
+        assert_eq!(all.len(), texts.len() + more, "{case}: {all:?}");
+        let others = ticket.values.contains_key("secondaryContacts");
+        assert_eq!(others, id == "v1", "{case}");
         for text in texts {
             let count = all.iter().filter(|content| content.contains(text)).count();
             assert!(count >= 1, "{case}: {text}");
@@ -194,6 +209,59 @@ fn each_request_of_an_undo_may_lose_its_answer() {
                         .any(|value| value.starts_with("old-desk:org1:conversation:"))
                 });
                 assert_eq!(left.count(), 0, "{case}");
+            }
+        }
+    });
+}
+
+#[test]
+fn each_request_of_a_later_run_and_of_its_undo_may_lose_its_answer() {
+    run(async {
+        for imports in [true, false] {
+            for how in [Loss::AfterApplying, Loss::BeforeArriving] {
+                for nth in 1..=5 {
+                    let case = format!("imports: {imports}, {how:?}, {nth}");
+                    let mut portal = portal(imports).await;
+                    let item = portal.talk("v1");
+                    let made = portal.write(Kind::Conversation, vec![item]).await;
+                    assert!(is_created(&made[0]), "{case}");
+                    let first = portal.effects_of("conversation:v1").len();
+                    let before = portal.print();
+                    portal.run = "r2".to_owned();
+                    let harness = portal.harness().lose_answer(nth, how);
+                    let items = vec![portal.continued("v1")];
+                    let outcomes = portal.write_on(harness, Kind::Conversation, items).await;
+                    assert_eq!(outcomes[0].status, Status::Updated, "{case}");
+                    let ticket = portal.ticket("v1");
+                    let said = portal.threads(ticket.id).len() + portal.comments(ticket.id).len();
+                    assert_eq!(said, 6, "{case}");
+                    assert_eq!(portal.files(ticket.id).len(), 1, "{case}");
+                    assert_eq!(portal.tags(&ticket), ["late"], "{case}");
+                    assert_eq!(ticket.text("subject"), Some("another subject"), "{case}");
+                    // And so may each of its undo's.
+                    let harness = portal.harness().lose_answer(nth, how);
+                    let undone = portal
+                        .undo_from("conversation:v1", first, UndoMode::Careful, harness)
+                        .await;
+                    let failed = undone.iter().any(|one| one.status == UndoStatus::Failed);
+                    if failed {
+                        // What was not answered is tried again.
+                        let harness = portal.harness();
+                        portal
+                            .undo_from("conversation:v1", first, UndoMode::Force, harness)
+                            .await;
+                    }
+                    let ticket = portal.ticket("v1");
+                    assert_eq!(ticket.text("subject"), Some("subject of v1"), "{case}");
+                    assert_eq!(
+                        portal.comments(ticket.id).len(),
+                        if imports { 2 } else { 4 },
+                        "{case}"
+                    );
+                    assert!(portal.files(ticket.id).is_empty(), "{case}");
+                    assert!(portal.tags(&ticket).is_empty(), "{case}");
+                    let _ = before;
+                }
             }
         }
     });

@@ -8,13 +8,16 @@
 mod support;
 
 use support::*;
+use transload_plugin_zoho_desk::ZohoDesk;
+use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, Presence, UndoMode};
 use transload_sdk::types::{
-    Author, ConversationStatus, Direction, Entity, Fidelity, Kind, Reference, Text, Visibility,
+    Author, ConversationStatus, Direction, Entity, Fidelity, FieldType, Kind, Reference, Text,
+    Value, Visibility,
 };
 use transload_simulators::zoho_desk::model::Author as Wrote;
 use transload_simulators::zoho_desk::{
-    DuplicateEmail, EmptyMappings, ErrorLog, FieldKeys, ImportTags,
+    DuplicateEmail, EmptyMappings, ErrorLog, FieldKeys, ImportTags, Services,
 };
 
 const ODD: &str = "  [Migrated: mine] \u{202e}rtl\u{202c} שָׁלוֹם 👩‍👩‍👧‍👦\n\n\ta  b <b>&amp;</b> zsu[@user:1]zsu \u{a0}\u{feff} end  ";
@@ -203,7 +206,12 @@ fn a_thread_of_three_thousand_messages_arrives_in_order() {
             .await;
         let wanted: Vec<String> = (0..3_000).map(|n| format!("number {n}")).collect();
         assert!(texts(&observed) == wanted);
-        assert_undone(&portal.rollback(UndoMode::Careful).await, "rolled back");
+        let harness = portal.harness();
+        let undone = portal
+            .undo_from("conversation:v1", 0, UndoMode::Careful, harness)
+            .await;
+        assert_undone(&undone, "rolled back");
+        assert!(portal.threads(ticket.id).is_empty());
     });
 }
 
@@ -531,5 +539,112 @@ fn a_public_chat_is_a_public_comment_and_an_internal_one_is_not() {
         assert!(comments[0].public && comments[0].content.contains("written by Bo Ng"));
         assert!(!comments[1].public);
         portal.assert_silent();
+    });
+}
+
+#[test]
+fn rules_that_are_on_sleep_through_an_import_and_wake_for_plain_requests() {
+    run(async {
+        for imports in [true, false] {
+            let mut portal = Portal::unprepared(|config| {
+                config.preexisting.services = Services::all();
+                config.switches.imports_refused = (!imports).then_some(404);
+            });
+            portal.prepare().await;
+            portal
+                .trial
+                .write(Kind::Customer, vec![customer("c1", vec![], bo())])
+                .await;
+            let sent = portal.sim.outbox().all().len();
+            let ran = portal.sim.automation_log().all().len();
+            let item = portal.talk("v1");
+            portal.trial.write(Kind::Conversation, vec![item]).await;
+            portal.sim.harness().clock.advance(60_000);
+            let silent = portal.sim.outbox().all().len() == sent
+                && portal.sim.automation_log().all().len() == ran;
+            assert_eq!(silent, imports);
+        }
+    });
+}
+
+#[test]
+fn custom_fields_arrive_also_those_that_an_import_has_no_room_for() {
+    run(async {
+        let portal = Portal::new().await;
+        portal.people().await;
+        let owner = || transload_sdk::types::Owner {
+            kind: Kind::Conversation,
+            object_type: None,
+        };
+        let fields = vec![
+            definition(owner(), "short", "Short one", FieldType::Text),
+            definition(owner(), "long", "Long one", FieldType::Text),
+        ];
+        let made = portal.write(Kind::FieldDefinition, fields).await;
+        assert!(made.iter().all(is_created), "{made:?}");
+        let long = "x".repeat(200);
+        let values = vec![
+            field(
+                "short",
+                Value::Text("brief".to_owned()),
+                portal.field_at("conversation", "short"),
+            ),
+            field(
+                "long",
+                Value::Text(long.clone()),
+                portal.field_at("conversation", "long"),
+            ),
+        ];
+        let mut item = portal.talk("v1");
+        item.body.entries[0].head.fields = values;
+        write(&portal, item).await;
+        let ticket = portal.ticket("v1");
+        let snapshot = portal.snapshot();
+        assert_eq!(snapshot.custom_value(&ticket, "Short one"), Some("brief"));
+        assert_eq!(
+            snapshot.custom_value(&ticket, "Long one"),
+            Some(long.as_str())
+        );
+        assert_undone(&portal.rollback(UndoMode::Careful).await, "rolled back");
+    });
+}
+
+#[test]
+fn no_more_calls_are_made_than_the_description_says() {
+    run(async {
+        let portal = Portal::new().await;
+        portal.people().await;
+        let items: Vec<Item> = (0..100)
+            .map(|n| {
+                let id = format!("v{n}");
+                let parts = (0..10)
+                    .map(|part| {
+                        let (name, at) = (format!("{id}-m{part}"), DAY + part * 1_000);
+                        match part % 2 {
+                            0 => portal.mail(&name, Direction::Inbound, "text", at),
+                            _ => portal.note(&name, "text", at),
+                        }
+                    })
+                    .collect();
+                let mut item = with_parts(&portal.talk(&id), parts);
+                edit(&mut item, |data| {
+                    data.tags = vec![Reference::new(Kind::Tag, "late").at("late")];
+                });
+                item
+            })
+            .collect();
+        let harness = portal.harness();
+        let cx = harness.context();
+        ZohoDesk::write(&cx, Kind::Conversation, items)
+            .await
+            .unwrap();
+        let description = ZohoDesk::describe();
+        let kind = description.kinds.iter();
+        let mut kind = kind.filter(|kind| kind.kind == Kind::Conversation);
+        let kind = kind.next().unwrap();
+        let most = kind.calls * 100 / kind.per_items;
+        let made = harness.exchanges().len();
+        assert!(made <= most as usize, "{made} of {most}");
+        assert!(made * 10 >= most as usize * 9, "{made} of {most}");
     });
 }

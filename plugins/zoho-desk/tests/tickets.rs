@@ -12,65 +12,8 @@ use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, UndoMode, Undoing};
 use transload_sdk::ledger::{Action, Status, UndoOutcome, UndoStatus};
-use transload_sdk::types::{ConversationStatus, Direction, Kind, Reference};
+use transload_sdk::types::Kind;
 use transload_simulators::zoho_desk::model::{Module, Record};
-
-/// The item as a host hands it over once more: with what was done to it.
-fn again(portal: &Portal, item: &Item) -> Item {
-    let mut prior = portal.effects_of(&item.key);
-    prior.reverse();
-    Item {
-        prior,
-        ..item.clone()
-    }
-}
-
-/// The same conversation after something happened: another subject, open again, two more parts.
-fn continued(portal: &Portal, id: &str) -> Item {
-    let mut item = again(portal, &portal.talk(id));
-    edit(&mut item, |data| {
-        data.subject = Some("another subject".to_owned());
-        data.status = ConversationStatus::Open;
-        data.closed_at = None;
-        data.last_activity_at = Some(DAY + 7_200_000);
-    });
-    let mut thread = item.thread().unwrap();
-    thread
-        .parts
-        .push(portal.mail("x1", Direction::Inbound, "Still nothing", DAY + 7_000_000));
-    let mut note = portal.note("x2", "call them", DAY + 7_100_000);
-    note.attachments = vec![file("x3", "late.txt", 7)];
-    thread.parts.push(note);
-    Item {
-        body: thread.into(),
-        ..item
-    }
-}
-
-/// Undoes what a later run did, and only that, as a host does it.
-async fn undo_later(portal: &Portal, item: &str, from: usize, mode: UndoMode) -> Vec<UndoOutcome> {
-    let effects: Vec<Undoing> = portal
-        .effects_of(item)
-        .into_iter()
-        .enumerate()
-        .skip(from)
-        .rev()
-        .map(|(number, effect)| Undoing {
-            effect_id: number as u64,
-            kind: Kind::Conversation,
-            item: item.to_owned(),
-            marker: format!("old-desk:org1:{item}"),
-            effect,
-        })
-        .collect();
-    let harness = portal.harness();
-    let cx = harness.context();
-    ZohoDesk::undo(&cx, mode, effects, Vec::new())
-        .await
-        .unwrap();
-    cx.reported().await.unwrap();
-    harness.undo_outcomes()
-}
 
 #[test]
 fn a_later_run_adds_what_was_said_since_and_changes_what_changed_and_an_undo_puts_it_back() {
@@ -91,7 +34,7 @@ fn a_later_run_adds_what_was_said_since_and_changes_what_changed_and_an_undo_put
             let (mails, comments) = (portal.threads(before.id), portal.comments(before.id));
             // Another run.
             portal.run = "r2".to_owned();
-            let item = continued(&portal, "v1");
+            let item = portal.continued("v1");
             let outcomes = portal.write(Kind::Conversation, vec![item]).await;
             assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
             let now = portal.ticket("v1");
@@ -111,12 +54,19 @@ fn a_later_run_adds_what_was_said_since_and_changes_what_changed_and_an_undo_put
             }
             // Once more, and nothing happens.
             let item = Item {
-                prior: again(&portal, &portal.talk("v1")).prior,
-                ..continued(&portal, "v1")
+                prior: portal.again(&portal.talk("v1")).prior,
+                ..portal.continued("v1")
             };
             let outcomes = portal.write(Kind::Conversation, vec![item]).await;
             assert_eq!(outcomes[0].status, Status::Matched, "{outcomes:?}");
-            let undone = undo_later(&portal, "conversation:v1", first, UndoMode::Careful).await;
+            let undone = portal
+                .undo_from(
+                    "conversation:v1",
+                    first,
+                    UndoMode::Careful,
+                    portal.harness(),
+                )
+                .await;
             let now = portal.ticket("v1");
             assert_eq!(now.text("subject"), Some("subject of v1"));
             assert_eq!(now.text("status"), Some("Closed"));
@@ -143,7 +93,7 @@ fn what_somebody_changed_here_stays_when_a_later_run_changes_the_rest() {
         let ticket = portal.ticket("v1");
         set(&portal, ticket.id, "subject", "theirs");
         portal.run = "r2".to_owned();
-        let item = continued(&portal, "v1");
+        let item = portal.continued("v1");
         let outcomes = portal.write(Kind::Conversation, vec![item]).await;
         assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
         let now = portal.ticket("v1");
@@ -162,7 +112,7 @@ fn a_thread_that_did_not_change_is_left_and_so_is_one_that_another_project_loade
             .await;
         let before = portal.print();
         portal.run = "r2".to_owned();
-        let item = again(&portal, &portal.talk("v1"));
+        let item = portal.again(&portal.talk("v1"));
         let outcomes = portal.write(Kind::Conversation, vec![item]).await;
         assert_eq!(outcomes[0].status, Status::Matched);
         assert_same(&before, &portal.print(), "left");
@@ -349,6 +299,5 @@ fn more_tickets_than_one_request_takes_are_undone_in_chunks() {
                 .values()
                 .any(|v| v.starts_with("old-desk:org1:conversation:"))
         }));
-        let _ = Reference::new(Kind::Tag, "x");
     });
 }

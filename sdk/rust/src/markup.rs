@@ -1,6 +1,7 @@
 //! Plain text as HTML from which it comes back byte for byte, for platforms that keep a text as HTML only and wrap and sanitise it.
 
 use crate::text;
+use crate::thread::{html_with_lead, lead, without_lead};
 
 /// Plain text as HTML that looks the same and from which [`text_of`] gives it back.
 pub fn html_of(text: &str) -> String {
@@ -163,6 +164,18 @@ fn character(html: &str) -> Option<(char, &str)> {
     (first != '<').then(|| known.unwrap_or((first, after)))
 }
 
+/// A body under its line, as it is sent. It has a wrapping of its own, so that there is one whatever the platform does, and nothing at
+/// its ends is trimmed.
+pub fn wrapped(facts: &[String], html: &str) -> String {
+    let html = html_with_lead(lead(facts).as_deref(), html);
+    format!("<div>{html}</div>")
+}
+
+/// The facts above a body and the body, of what came back.
+pub fn opened(html: &str) -> (Option<&str>, &str) {
+    without_lead(unwrapped(html))
+}
+
 /// The inside of the one `div` that is all of a text.
 pub fn unwrapped(html: &str) -> &str {
     let html = html.trim();
@@ -233,6 +246,7 @@ mod tests {
     fn one_wrapping_comes_off_and_a_list_of_divs_stays() {
         for html in ["<div>a</div><div>b</div>", "a", "<p>x</p>"] {
             assert_eq!(unwrapped(html), html);
+            assert_eq!(opened(&wrapped(&[], html)), (None, html));
         }
         assert_eq!(
             unwrapped("<div dir=\"ltr\"><div>a</div></div>"),

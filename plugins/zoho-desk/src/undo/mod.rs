@@ -9,16 +9,19 @@ mod tickets;
 mod trash;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, changed_since, facet_names, report_undo, verdict};
-use transload_sdk::http::{self, RequestBuilder, key};
+use transload_sdk::effects::{Verdict, changed_or_gone};
+use transload_sdk::http::RequestBuilder;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
+use transload_sdk::undo::Session;
 
-use crate::client::{Desk, Sent};
+use crate::api::Refusal;
+use crate::client::Desk;
 
 pub use trash::Trash;
 
@@ -26,9 +29,7 @@ pub use trash::Trash;
 pub struct Undo<'a> {
     /// The account.
     pub desk: Desk,
-    mode: UndoMode,
-    /// What this run made, as far as it is known: what stays, and what this call undoes.
-    ours: BTreeSet<(&'a str, &'a str)>,
+    session: Session<'a>,
     /// Tickets that were looked at in this call, and whether they are there.
     seen: RefCell<BTreeMap<String, bool>>,
 }
@@ -36,8 +37,16 @@ pub struct Undo<'a> {
 impl std::fmt::Debug for Undo<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Undo")
-            .field("mode", &self.mode)
+            .field("mode", &self.session.mode)
             .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Deref for Undo<'a> {
+    type Target = Session<'a>;
+
+    fn deref(&self) -> &Session<'a> {
+        &self.session
     }
 }
 
@@ -51,15 +60,9 @@ pub async fn undo(
     effects: Vec<Undoing>,
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
-    let known = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
-    // What was only changed may be somebody else's.
-    let made = effects.iter().map(|one| &one.effect);
-    let made = made.filter(|effect| effect.action == Action::Created);
-    let made = made.map(|effect| (effect.target_kind.as_str(), effect.target_id.as_str()));
     let undo = Undo {
         desk: Desk::of(cx)?,
-        mode,
-        ours: known.chain(made).collect(),
+        session: Session::new(cx, mode, ours).with_created(&effects),
         seen: RefCell::default(),
     };
     let mut rest: Vec<&Undoing> = effects.iter().collect();
@@ -71,7 +74,7 @@ pub async fn undo(
         let later = rest.split_off(rest.iter().take_while(alike).count());
         let verdicts = undo.group(&rest).await?;
         for (one, verdict) in rest.iter().zip(verdicts) {
-            report_undo(cx, one, verdict);
+            undo.say(one, verdict);
         }
         rest = later;
     }
@@ -79,21 +82,6 @@ pub async fn undo(
 }
 
 impl Undo<'_> {
-    /// Whether this run made something, as far as is known here.
-    pub fn is_ours(&self, kind: &str, id: &str) -> bool {
-        self.ours.contains(&(kind, id))
-    }
-
-    /// Whether nothing is to be changed.
-    pub fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
-    /// Whether a conflict keeps something from being undone.
-    pub fn blocks(&self, conflict: &Option<String>) -> bool {
-        conflict.is_some() && self.mode != UndoMode::Force
-    }
-
     /// Effects of one action on one kind, in their order.
     async fn group(&self, all: &[&Undoing]) -> Result<Vec<Verdict>, Error> {
         let Some(first) = all.first() else {
@@ -116,8 +104,7 @@ impl Undo<'_> {
         path: impl Into<String>,
         step: &str,
     ) -> RequestBuilder {
-        let key = key(&one.item, format!("undo:{}", one.effect_id), step);
-        self.desk.idempotent(method, path, key)
+        self.desk.idempotent(method, path, self.key(one, step))
     }
 
     /// Sends it, unless something is in the way or it is only asked.
@@ -130,32 +117,16 @@ impl Undo<'_> {
         request: RequestBuilder,
         done: UndoStatus,
     ) -> Result<Verdict, Error> {
-        if self.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.previews() {
-            return Ok((done, None));
-        }
-        Ok(match http::write(request).await? {
-            Sent::Done(_) => (done, None),
+        let gone = |refusal: &Refusal| {
             // It was read as there right before.
-            Sent::Refused(refusal) if refusal.status == 404 && done == UndoStatus::Undone => {
-                (UndoStatus::Undone, None)
-            }
-            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the request was not answered"),
-        })
+            let gone = refusal.status == 404 && done == UndoStatus::Undone;
+            gone.then_some((UndoStatus::Undone, None))
+        };
+        self.session.finish(conflict, request, done, gone).await
     }
 
     /// Which of the recorded facets are otherwise now, in words; what is gone counts as empty.
     pub fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        let known = |name: &String| now.iter().any(|(known, _)| known == name);
-        let gone = facet_names(recorded)
-            .into_iter()
-            .filter(|name| !known(name));
-        let gone = gone.map(|name| (name, String::new()));
-        let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
-        changed_since(&one.effect, &all)
+        changed_or_gone(&one.effect, now)
     }
 }

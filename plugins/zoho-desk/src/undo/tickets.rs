@@ -11,6 +11,7 @@ use transload_sdk::destination::Undoing;
 use transload_sdk::effects::{Verdict, before, short_hash, verdict};
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
+use transload_sdk::undo::nothing_recorded;
 
 use super::{Trash, Undo};
 use crate::own;
@@ -124,8 +125,7 @@ async fn restore(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Error> {
         return Ok((UndoStatus::Gone, None));
     };
     let Some(before) = before(&one.effect) else {
-        let why = "nothing is recorded of what was there";
-        return Ok(verdict(UndoStatus::Cannot, why));
+        return Ok(nothing_recorded());
     };
     let conflict = undo.changed(one, &facets(&now.values, &undo.desk.state));
     let request = undo.request(one, "PATCH", format!("/tickets/{id}"), "restore");

@@ -25,14 +25,14 @@ use transload_sdk::http::{self, Making, OperationKey, Refusal as _, Reply, key, 
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{changes, holds};
 use transload_sdk::thread::{
-    File, file_name, files_of, is_spam, no_bytes, stored_texts, thread_of,
+    File, file_name, files_of, is_email, is_spam, no_bytes, stored_texts, thread_of,
 };
 use transload_sdk::types::{
-    BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Loss, Visibility,
+    Author, BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Visibility,
 };
-use transload_sdk::words::Words;
+use transload_sdk::words::{Words, own_target};
 
-use crate::api::Refusal;
+use crate::api::{Contact, Refusal};
 use crate::client::Desk;
 use crate::imports::{self, Fate, Row};
 use crate::map::{self, Owner};
@@ -59,6 +59,8 @@ pub const TICKET_CHANGE: &str = "ticket_change";
 pub const TICKET_TAGS: &str = "ticket_tags";
 /// How often a request is tried with less of what was refused.
 const TRIES: usize = 5;
+/// Contacts of one question (Zoho Desk facts §4).
+const CONTACTS_AT_ONCE: usize = 50;
 /// Pages of a contact's tickets that are looked through for one whose answer was lost, newest first.
 const PAGES_LOOKED: usize = 10;
 /// What our clock and Zoho Desk's may differ by, ms.
@@ -88,6 +90,7 @@ pub async fn tickets(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let loader = Loader {
         desk,
         words: desk.config.words(cx.time_zone()),
+        addresses: addresses(desk, &threads).await?,
         teams: teams(desk, &threads).await?,
         scope: imports::own_scope(desk),
         prefix: cx.marker_prefix(),
@@ -120,6 +123,37 @@ pub async fn tickets(desk: &Desk, items: &[Item]) -> Result<(), Error> {
         }
         Ok(())
     }
+}
+
+/// Addresses of the customers who wrote e-mails in these threads, where these become threads: one is by whose address it comes from.
+async fn addresses(
+    desk: &Desk,
+    threads: &[(&Item, Thread)],
+) -> Result<BTreeMap<String, BTreeSet<String>>, Error> {
+    let mut ids: BTreeSet<&str> = BTreeSet::new();
+    let parts = threads.iter().flat_map(|(_, thread)| &thread.parts);
+    for part in parts.filter(|_| desk.state.imports) {
+        if let Entity::Message(message) = &part.message.data
+            && is_email(message)
+            && let Author::Person(person) = &message.author
+            && person.kind == Kind::Customer
+        {
+            ids.extend(own_target(person));
+        }
+    }
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let mut all = BTreeMap::new();
+    for ids in ids.chunks(CONTACTS_AT_ONCE) {
+        let list = http::segment(ids.join(","));
+        let path = format!("/contacts/contactsByIds?ids={list}");
+        let contacts: Vec<Contact> = desk.whole(&path).await?;
+        for contact in contacts {
+            let known = [contact.email, contact.secondary_email];
+            let known = known.into_iter().flatten().map(|text| text.to_lowercase());
+            all.insert(contact.id, known.collect());
+        }
+    }
+    Ok(all)
 }
 
 /// The departments of all teams, where these threads name any.
@@ -222,6 +256,8 @@ fn of_row(
 struct Loader<'a> {
     desk: &'a Desk,
     words: Words,
+    /// Of contacts, by id.
+    addresses: BTreeMap<String, BTreeSet<String>>,
     teams: BTreeMap<String, String>,
     /// Of this run's external ids.
     scope: String,
@@ -271,6 +307,7 @@ impl Loader<'_> {
         let around = Surroundings {
             state: &self.desk.state,
             config: &self.desk.config,
+            addresses: &self.addresses,
             teams: &self.teams,
             words: &self.words,
             platform: self.cx().platform(),
@@ -643,9 +680,15 @@ impl Loader<'_> {
         };
         let find = async || self.desk.find::<Ticket>(&path).await;
         let mut seen = wanted.clone();
-        // They may be shown as objects (Zoho Desk facts §7.5).
-        seen.shift_remove("secondaryContacts");
-        let is_done = |now: &Ticket| holds(&Value::Object(now.values.clone()), &seen);
+        // They may be shown as texts or as objects (Zoho Desk facts §7.5).
+        let others = seen.shift_remove("secondaryContacts");
+        let is_done = |now: &Ticket| {
+            let shown = now.values.get("secondaryContacts");
+            let shown = shown.map(Value::to_string).unwrap_or_default();
+            let others = others.iter().filter_map(Value::as_array).flatten();
+            let mut others = others.filter_map(Value::as_str);
+            others.all(|id| shown.contains(id)) && holds(&Value::Object(now.values.clone()), &seen)
+        };
         let settle = SETTLE_BY_KEY_MS;
         http::change(self.cx(), settle, request, Reply::json, find, is_done).await
     }

@@ -1,4 +1,4 @@
-//! The connector on the SDK's harness, the harness on the simulated portal: no socket, and no time but the portal's.
+//! The connector on trial at the simulated portal.
 #![allow(
     dead_code,
     unused_imports,
@@ -10,20 +10,16 @@
 
 use std::ops::{Deref, DerefMut};
 
-use axum::Router;
 use serde_json::Value;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
-use transload_sdk::destination::{Item, Observed, Part, Written};
-use transload_sdk::http::{Header, Request, Response};
-use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::trial::Trial;
-use transload_sdk::testing::{Files, Harness, answer};
+use transload_sdk::destination::{Item, Observed, Part, UndoMode, Undoing, Written};
+use transload_sdk::ledger::{Outcome, Status, UndoOutcome};
+use transload_sdk::testing::Harness;
 use transload_sdk::types::{
-    Address, AddressChannel, Author, BlobRef, Conversation, ConversationStatus, Customer,
-    Direction, Entity, Kind, Message, Reference, Text, Visibility,
+    Author, Conversation, ConversationStatus, Direction, Entity, Kind, Message, Reference, Text,
+    Visibility,
 };
-use transload_simulators::common::ask;
 use transload_simulators::zoho_desk::model::{
     Attachment, Comment, Id, Module, Place, Record, Thread,
 };
@@ -31,13 +27,10 @@ use transload_simulators::zoho_desk::{
     Config, Preexisting, Services, Simulator, Snapshot, Switches,
 };
 
-pub use transload_sdk::testing::items::*;
-pub use transload_sdk::testing::trial::{assert_same, assert_undone};
+pub use transload_trials::*;
 
 /// What passes at the portal with every request, ms.
 const STEP_MS: i64 = 1_000;
-/// A day of November 2023.
-pub const DAY: i64 = 1_700_000_000_000;
 
 /// A simulated portal with its connector.
 pub struct Portal {
@@ -95,22 +88,14 @@ impl Portal {
         };
         change(&mut config);
         let sim = Simulator::new(config);
-        let credential = format!("Zoho-oauthtoken {}", sim.admin_token());
-        let (router, clock) = (sim.router(), sim.harness().clock.clone());
-        let time = clock.clone();
-        let plays = move || {
-            let (router, credential) = (router.clone(), credential.clone());
-            let (clock, slept) = (clock.clone(), clock.clone());
-            Harness::with_files(|files| {
-                move |request| {
-                    clock.advance(STEP_MS);
-                    send(router.clone(), credential.clone(), files.clone(), request)
-                }
-            })
-            .holding(made_up)
-            .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
+        let line = Line {
+            router: sim.router(),
+            clock: sim.harness().clock.clone(),
+            credential: format!("Zoho-oauthtoken {}", sim.admin_token()),
+            base: "/api/v1",
+            step_ms: STEP_MS,
         };
-        let mut trial = Trial::new(plays, move || time.now_ms());
+        let mut trial = line.trial();
         trial.set("data_center", "zoho.com");
         trial.set("org_id", sim.org_id().to_string());
         Self { sim, trial }
@@ -206,27 +191,12 @@ impl Portal {
 
     /// A migrated customer and agent.
     pub async fn people(&self) {
-        let made = self
-            .write(Kind::Customer, vec![customer("c1", vec![], bo())])
-            .await;
-        assert!(made.iter().all(is_created), "{made:?}");
-        let agents = vec![agent(
-            "a1",
-            "Dana Dunn",
-            "Dana@acme.example",
-            vec![],
-            vec![],
-        )];
-        let agents = self.matched(Kind::Agent, agents).await;
-        self.write(Kind::Agent, agents).await;
-    }
-
-    pub fn bo(&self) -> Reference {
-        self.known(Reference::new(Kind::Customer, "c1").called("Bo Ng"))
-    }
-
-    pub fn dana(&self) -> Reference {
-        self.known(Reference::new(Kind::Agent, "a1").called("Dana Dunn"))
+        for (kind, item) in Talk::people(&self.trial) {
+            let items = self.matched(kind.clone(), vec![item]).await;
+            let made = self.write(kind, items).await;
+            let there = |o: &Outcome| is_created(o) || o.status == Status::Matched;
+            assert!(made.iter().all(there), "{made:?}");
+        }
     }
 
     /// An e-mail.
@@ -282,6 +252,64 @@ impl Portal {
         thread(id, vec![], data, parts)
     }
 
+    /// The item as a host hands it over once more: with what was done to it.
+    pub fn again(&self, item: &Item) -> Item {
+        let mut prior = self.effects_of(&item.key);
+        prior.reverse();
+        Item {
+            prior,
+            ..item.clone()
+        }
+    }
+
+    /// The same conversation after something happened: another subject, open again, a tag, two more parts, one with a file.
+    pub fn continued(&self, id: &str) -> Item {
+        let mut item = self.again(&self.talk(id));
+        edit(&mut item, |data| {
+            data.subject = Some("another subject".to_owned());
+            data.status = ConversationStatus::Open;
+            data.closed_at = None;
+            data.last_activity_at = Some(DAY + 7_200_000);
+            data.tags = vec![Reference::new(Kind::Tag, "late").at("late")];
+        });
+        let mut thread = item.thread().unwrap();
+        let text = "Still nothing";
+        let mail = self.mail("x1", Direction::Inbound, text, DAY + 7_000_000);
+        let mut note = self.note("x2", "call them", DAY + 7_100_000);
+        note.attachments = vec![file("x3", "late.txt", 7)];
+        thread.parts.extend([mail, note]);
+        Item {
+            body: thread.into(),
+            ..item
+        }
+    }
+
+    /// Undoes an item's effects but for so many first ones, last first, in one call as a host does it.
+    pub async fn undo_from(
+        &self,
+        item: &str,
+        from: usize,
+        mode: UndoMode,
+        harness: Harness,
+    ) -> Vec<UndoOutcome> {
+        let effects = self.effects_of(item).into_iter().enumerate();
+        let undoing = |(number, effect)| Undoing {
+            effect_id: number as u64,
+            kind: Kind::Conversation,
+            item: item.to_owned(),
+            marker: format!("old-desk:org1:{item}"),
+            effect,
+        };
+        let effects: Vec<Undoing> = effects.skip(from).map(undoing).collect();
+        let effects = effects.into_iter().rev().collect();
+        let cx = harness.context();
+        ZohoDesk::undo(&cx, mode, effects, Vec::new())
+            .await
+            .unwrap();
+        cx.reported().await.unwrap();
+        harness.undo_outcomes()
+    }
+
     /// What is read back of an item.
     pub async fn read_back(&self, kind: Kind, item: &str) -> Observed {
         let written = Written {
@@ -294,22 +322,6 @@ impl Portal {
             .await
             .unwrap();
         observed.remove(0)
-    }
-}
-
-/// A customer with addresses and a number.
-pub fn bo() -> Customer {
-    Customer {
-        name: Some("Bo Ng".to_owned()),
-        addresses: vec![
-            Address {
-                primary: true,
-                ..Address::new(AddressChannel::Email, "Bo@example.com")
-            },
-            Address::new(AddressChannel::Email, "bo.ng@work.example"),
-            Address::new(AddressChannel::Phone, "+1 555 555 0123"),
-        ],
-        ..Customer::empty()
     }
 }
 
@@ -348,35 +360,4 @@ pub fn texts(observed: &Observed) -> Vec<String> {
         _ => String::new(),
     };
     thread.parts.iter().map(text).collect()
-}
-
-/// One request to the router; as a host does it, with the credential and the base URL's path.
-async fn send(router: Router, credential: String, files: Files, request: Request) -> Response {
-    let (mut headers, body) = files.on_the_wire(&request, made_up);
-    headers.push(("authorization".to_owned(), credential));
-    let url = format!("/api/v1{}", request.url);
-    let Some(got) = ask(router, &request.method, &url, headers, None, body).await else {
-        return answer(400, "not a request");
-    };
-    let header = |(name, value)| Header { name, value };
-    Response {
-        status: got.status,
-        headers: got.headers.into_iter().map(header).collect(),
-        body: got.body,
-        attempted_before: false,
-    }
-}
-
-/// The bytes of a file that no test gave any.
-pub fn made_up(blob: &BlobRef) -> Vec<u8> {
-    vec![b'x'; usize::try_from(blob.size).unwrap()]
-}
-
-/// Runs a test's future.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
 }
