@@ -12,7 +12,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use support::{
-    Portal, assert_same, bo, company, customer, definition, field, is_created, item, link,
+    Portal, Talk, assert_same, bo, company, customer, definition, field, is_created, item, link,
     object_type, record, run, with_options,
 };
 use transload_sdk::destination::{Item, UndoMode};

@@ -238,8 +238,10 @@ impl Undo<'_> {
         let parted = plain(object.get("accountId").unwrap_or(&Value::Null));
         if verdict.0 == UndoStatus::Restored
             && !self.previews()
+            && !parted.is_empty()
             && was.contains_key("accountId")
-            && self.is_ours("account", &parted)
+            && let Some(account) = people::read_one(&self.desk, Owner::Account, &parted).await?
+            && people::is_of_run(&self.desk, Owner::Account, &cf_of(&account))
         {
             self.part(one, &parted).await?;
         }
