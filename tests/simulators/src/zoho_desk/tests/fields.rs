@@ -89,7 +89,7 @@ async fn a_picklist_made_by_a_request_has_no_values_until_people_give_it_some() 
     let id = client.ticket(&contact, json!({})).await;
     let set = |value: &str| {
         client.patch(
-            &format!("tickets/{id}"),
+            format!("tickets/{id}"),
             json!({"cf": {name.as_str(): value}}),
         )
     };

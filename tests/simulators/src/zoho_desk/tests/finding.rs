@@ -38,7 +38,7 @@ async fn a_changed_record_is_found_by_its_old_values_until_the_index_follows() {
         .patch(&path, json!({"email": "new.address@example.com"}))
         .await
         .expect(200);
-    let find = |email: &str| client.get(&format!("contacts/search?email={email}"));
+    let find = |email: &str| client.get(format!("contacts/search?email={email}"));
     assert_eq!(
         find("old.customer@example.com").await.expect(200).ids(),
         [&contact]

@@ -190,16 +190,16 @@ impl Client {
         self.send(request.unwrap()).await
     }
 
-    pub async fn get(&self, path: &str) -> Reply {
-        self.call("GET", path, Value::Null).await
+    pub async fn get(&self, path: impl AsRef<str>) -> Reply {
+        self.call("GET", path.as_ref(), Value::Null).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Reply {
-        self.call("POST", path, body).await
+    pub async fn post(&self, path: impl AsRef<str>, body: Value) -> Reply {
+        self.call("POST", path.as_ref(), body).await
     }
 
-    pub async fn patch(&self, path: &str, body: Value) -> Reply {
-        self.call("PATCH", path, body).await
+    pub async fn patch(&self, path: impl AsRef<str>, body: Value) -> Reply {
+        self.call("PATCH", path.as_ref(), body).await
     }
 
     pub async fn delete(&self, path: &str) -> Reply {

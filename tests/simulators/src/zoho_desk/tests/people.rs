@@ -210,7 +210,7 @@ async fn merged_contacts_leave_their_tickets_to_one() {
 #[tokio::test]
 async fn agents_are_found_by_address_and_disabled_ones_are_told_apart() {
     let client = Client::new();
-    let find = |text: &str| client.get(&format!("agents?searchStr={text}&fieldName=emailId"));
+    let find = |text: &str| client.get(format!("agents?searchStr={text}&fieldName=emailId"));
     let one = find("agent1@acme.example").await.expect(200);
     assert_eq!(one.data().len(), 1);
     assert_eq!(find("agent*").await.data().len(), 4);
