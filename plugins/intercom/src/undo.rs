@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, facet_names, verdict};
+use transload_sdk::effects::{Verdict, before, changed_or_gone, verdict};
 use transload_sdk::http::RequestBuilder;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::holds;
@@ -133,15 +133,7 @@ impl Undo<'_> {
     }
 
     fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        // What is gone counts as empty.
-        let known = |name: &String| now.iter().any(|(known, _)| known == name);
-        let gone = facet_names(recorded)
-            .into_iter()
-            .filter(|name| !known(name));
-        let gone = gone.map(|name| (name, String::new()));
-        let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
-        changed_since(&one.effect, &all)
+        changed_or_gone(&one.effect, now)
     }
 
     // ---- conversations

@@ -60,6 +60,7 @@ fn auth() -> Vec<AuthScheme> {
         refresh_token: refresh.then(|| "{secret:refresh_token}".to_owned()),
         format: TokenRequestFormat::Json,
         extra: Vec::new(),
+        prefix: None,
     };
     vec![
         scheme(

@@ -29,6 +29,7 @@ pub mod fields;
 mod item;
 mod json;
 pub mod links;
+pub mod markup;
 pub mod people;
 pub mod policy;
 pub mod read_back;
