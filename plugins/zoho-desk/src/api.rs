@@ -89,51 +89,6 @@ pub struct Contact {
     pub modified_time: Option<String>,
 }
 
-/// An account, which is what a company is here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Account {
-    /// Id.
-    #[serde(deserialize_with = "as_text")]
-    pub id: String,
-    /// Name.
-    #[serde(deserialize_with = "or_default")]
-    pub account_name: String,
-    /// Web site.
-    pub website: Option<String>,
-    /// Telephone.
-    pub phone: Option<String>,
-    /// E-mail address.
-    pub email: Option<String>,
-    /// Text about it; ours holds the source card.
-    pub description: Option<String>,
-    /// Street.
-    pub street: Option<String>,
-    /// City.
-    pub city: Option<String>,
-    /// Region.
-    pub state: Option<String>,
-    /// Country.
-    pub country: Option<String>,
-    /// Post code.
-    pub code: Option<String>,
-    /// Values of custom fields, by API name.
-    #[serde(deserialize_with = "or_default")]
-    pub cf: Map<String, Value>,
-    /// In the recycle bin.
-    #[serde(deserialize_with = "or_default")]
-    pub is_trashed: bool,
-    /// Deleted.
-    #[serde(deserialize_with = "or_default")]
-    pub is_deleted: bool,
-    /// When it was made; an import sets it.
-    #[serde(deserialize_with = "as_optional")]
-    pub created_time: Option<String>,
-    /// When it was changed last.
-    #[serde(deserialize_with = "as_optional")]
-    pub modified_time: Option<String>,
-}
-
 /// An agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
@@ -311,29 +266,6 @@ pub struct Module {
     /// Whether its records belong to departments.
     #[serde(deserialize_with = "or_default")]
     pub is_dept_specific: bool,
-}
-
-/// A record of a custom module.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Record {
-    /// Id.
-    #[serde(deserialize_with = "as_text")]
-    pub id: String,
-    /// What it is called.
-    pub name: Option<String>,
-    /// Values of custom fields, by API name.
-    #[serde(deserialize_with = "or_default")]
-    pub cf: Map<String, Value>,
-    /// In the recycle bin.
-    #[serde(deserialize_with = "or_default")]
-    pub is_trashed: bool,
-    /// Deleted.
-    #[serde(deserialize_with = "or_default")]
-    pub is_deleted: bool,
-    /// When it was changed last.
-    #[serde(deserialize_with = "as_optional")]
-    pub modified_time: Option<String>,
 }
 
 /// A job of the imports API (Zoho Desk facts §10).
