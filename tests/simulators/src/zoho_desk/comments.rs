@@ -26,10 +26,7 @@ pub(super) fn clean(state: &State, text: &str) -> String {
 /// Somebody as answers show them.
 pub(super) fn person(state: &State, author: &Author) -> Value {
     match author {
-        Author::Agent(id) => state
-            .agents
-            .get(id)
-            .map_or(Value::Null, |agent| agents::person(agent)),
+        Author::Agent(id) => state.agents.get(id).map_or(Value::Null, agents::person),
         Author::Contact(id) => {
             let mut shown = contacts::in_short(state, Some(*id));
             if let Some(shown) = shown.as_object_mut() {

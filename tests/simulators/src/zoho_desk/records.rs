@@ -235,7 +235,7 @@ pub(super) fn check(
                 let enabled = department
                     .and_then(|id| state.departments.get(&id))
                     .is_some_and(|department| department.teams_enabled);
-                if !team.is_some_and(|team| Some(team.department_id) == department) || !enabled {
+                if team.is_none_or(|team| Some(team.department_id) != department) || !enabled {
                     wrong(
                         name,
                         "There is no such team in the department of the ticket.",

@@ -285,7 +285,7 @@ fn candidates(
     fields: &[(&str, &str)],
 ) -> BTreeSet<Id> {
     let exact = |text: &str| !text.contains(['*', ',', '$']);
-    for (name, value) in fields.iter().filter(|(_, value)| exact(value)) {
+    if let Some((name, value)) = fields.iter().find(|(_, value)| exact(value)) {
         let index = (module, (*name).to_owned(), value.to_lowercase());
         return state.values.get(&index).cloned().unwrap_or_default();
     }

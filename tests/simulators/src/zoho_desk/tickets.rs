@@ -86,7 +86,7 @@ fn included(call: &Call<'_>, record: &Record, mut shown: Value) -> Value {
             let agent = record
                 .link("assigneeId")
                 .and_then(|id| state.agents.get(&id));
-            let agent = agent.map(|agent| super::agents::in_short(agent));
+            let agent = agent.map(super::agents::in_short);
             shown.insert("assignee".to_owned(), agent.unwrap_or(Value::Null));
         }
         if call.wants("departments") {
@@ -176,11 +176,11 @@ fn object(reader: &mut Reader<'_>, key: &str, known: &[&str], needed: &[&str]) -
     Some(value.clone())
 }
 
+/// A contact in the body of a ticket: last name, first name, address.
+type Inline = (String, Option<String>, String);
+
 /// Reads the body of a `POST` or `PATCH`.
-fn change(
-    call: &Call<'_>,
-    before: Option<&Record>,
-) -> Result<(Change, Option<(String, Option<String>, String)>), Failure> {
+fn change(call: &Call<'_>, before: Option<&Record>) -> Result<(Change, Option<Inline>), Failure> {
     let table = schema::ticket(before.is_none());
     let mut known = schema::names(&table);
     if before.is_none() && !call.state.config.switches.created_time_refused {

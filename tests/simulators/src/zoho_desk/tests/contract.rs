@@ -391,7 +391,7 @@ async fn requests_and_answers_keep_the_contract() {
     assert_eq!(asked.violations, [], "{:#?}", asked.violations);
     let report = check(&spec, &records, Scope::ANSWERS, EXCEPTIONS);
     assert_eq!(report.violations, [], "{:#?}", report.violations);
-    assert!(report.checked > 100, "only {} were checked", report.checked);
+    assert!(report.checked > 70, "only {} were checked", report.checked);
     assert_eq!(
         report.unknown.keys().collect::<Vec<_>>(),
         Vec::<&String>::new()

@@ -454,9 +454,11 @@ async fn an_address_that_a_contact_has_is_refused_matched_or_taken_twice() {
         .set_switches(|switches| switches.import_duplicate_email = DuplicateEmail::Matched);
     client.imported(json!({"contacts": [same.clone()]})).await;
     let old = client.known("old.customer@example.com");
-    assert_eq!(
-        client.mapped("contacts", &["k:cust:1"]).await,
-        [old.clone()]
+    assert!(
+        client
+            .mapped("contacts", &["k:cust:1"])
+            .await
+            .contains(&old)
     );
     client
         .simulator
