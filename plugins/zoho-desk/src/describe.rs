@@ -5,7 +5,7 @@ use transload_sdk::connector::{
     Auth, AuthScheme, ByProduct, ConflictScope, Description, KindSupport, LimitHeader,
     LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning, RefusedAnswer,
     RequestCost, RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SystemChange,
-    TokenRequestFormat, UpdateMode, fidelity_table,
+    TokenRequestFormat, UpdateMode, fidelity_table, rebuild_table,
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
@@ -42,6 +42,8 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
+        text_limits: Vec::new(),
+        rebuilds: rebuild_table(REBUILDS),
         notes: NOTES.map(str::to_owned).to_vec(),
     }
 }
@@ -288,6 +290,7 @@ fn kinds() -> Vec<KindSupport> {
 }
 
 /// How each field travels, one a line.
+const REBUILDS: &str = include_str!("rebuild.txt");
 const FIDELITY: &str = concat!(
     include_str!("fidelity.txt"),
     "\n",
@@ -395,5 +398,10 @@ mod tests {
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
         described::assert_every_line_is_a_row(FIDELITY);
+    }
+
+    #[test]
+    fn everything_of_an_inventory_can_be_rebuilt_or_says_why_not() {
+        described::assert_everything_can_be_rebuilt(REBUILDS);
     }
 }
