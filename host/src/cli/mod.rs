@@ -12,6 +12,7 @@ mod plan;
 mod plugin;
 mod progress;
 mod report;
+mod retry;
 mod rollback;
 mod run;
 mod status;
@@ -25,6 +26,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, FILE_NAME};
 use crate::error::Error;
+use crate::kinds;
 use crate::pipeline::project::Project;
 
 pub use console::Console;
@@ -66,6 +68,8 @@ enum Command {
     Run(run::Args),
     /// Show where a run stands
     Status(status::Args),
+    /// Try the rejected records of a run again, and nothing else
+    Retry(retry::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
     /// Show what became of a run, as text, JSON, a page or lists; check such a page
@@ -92,9 +96,25 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Plan(args) => plan::run(cli, args, console).await,
         Command::Run(args) => run::run(cli, args, console).await,
         Command::Status(args) => status::run(cli, args, console).await,
+        Command::Retry(args) => retry::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
         Command::Plugin(args) => plugin::run(cli, args, console).await,
+    }
+}
+
+/// Whether these are kinds of records.
+///
+/// # Errors
+/// `unknown-kind`, which names those there are.
+fn known_kinds(named: &[String]) -> Result<(), Error> {
+    let known: Vec<&str> = kinds::ALL.iter().map(kinds::name).collect();
+    match named.iter().find(|kind| !known.contains(&kind.as_str())) {
+        None => Ok(()),
+        Some(kind) => Err(
+            Error::input("unknown-kind", format!("there is no kind `{kind}`"))
+                .with_hint(format!("kinds are: {}", known.join(", "))),
+        ),
     }
 }
 
