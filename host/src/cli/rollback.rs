@@ -5,7 +5,7 @@ use super::{Cli, Console, Ends, stop};
 use crate::error::{EXIT_FAILED, EXIT_OK, Error};
 use crate::pipeline::model::{RollbackOptions, RollbackReport};
 use crate::pipeline::project::Project;
-use crate::{kinds, pipeline, report};
+use crate::{pipeline, report};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

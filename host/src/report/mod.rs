@@ -17,7 +17,8 @@ mod verify;
 use std::fmt::Write as _;
 
 use crate::pipeline::model::{
-    CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, RollbackReport, RunReport, Severity,
+    CheckReport, ConnectionCheck, Notice, Plan, PlanAgent, RetryReport, RollbackReport, RunReport,
+    Severity,
 };
 
 pub use checked::checked;
@@ -292,6 +293,27 @@ pub fn rollback(report: &RollbackReport, width: Width) -> String {
         (true, left) => writeln!(out, "Nothing was changed. Would be left: {}.", number(left)),
         (false, left) => writeln!(out, "left after rollback {left}"),
     };
+    out
+}
+
+/// What trying rejected records again came to, and the run as it is now.
+pub fn retry(report: &RetryReport, width: Width) -> String {
+    let mut out = run(&report.run, width);
+    let _ = writeln!(
+        out,
+        "rejected before {}; tried again {}; rejected now {}",
+        number(report.rejected_before),
+        number(report.tried),
+        number(report.rejected_now)
+    );
+    let left = report.rejected_before - report.tried.min(report.rejected_before);
+    if left > 0 {
+        let _ = writeln!(
+            out,
+            "{} were not tried: parts of records that arrived, or of kinds that were not asked for.",
+            number(left)
+        );
+    }
     out
 }
 
