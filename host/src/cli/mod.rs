@@ -28,7 +28,6 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{Config, FILE_NAME};
 use crate::error::Error;
-use crate::kinds;
 use crate::pipeline::project::Project;
 
 pub use console::Console;

@@ -29,7 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
-    kinds::check(&args.kinds)?;
+    crate::kinds::check(&args.kinds)?;
     if !(args.preview || args.yes || console.can_ask()) {
         return Err(Error::input(
             "not-approved",
