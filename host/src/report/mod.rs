@@ -25,7 +25,9 @@ pub use checked::checked;
 pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
-pub use verify::{verification, verification_summary, verification_without_content};
+pub use verify::{
+    difference_word, verification, verification_summary, verification_without_content,
+};
 
 /// How wide text may be; `None` for as wide as it gets (a file, a pipe).
 pub type Width = Option<u16>;
