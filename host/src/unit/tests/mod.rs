@@ -3,6 +3,8 @@
 mod outcomes;
 mod refused;
 
+use super::family;
+
 #[test]
 fn a_repetition_is_known_beside_what_a_connector_calls_its_parts() {
     for (ident, base) in [
