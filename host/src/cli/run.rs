@@ -146,6 +146,7 @@ mod tests {
             destination_calls: 0,
             forecast_ms: 0,
             errors: vec![],
+            ..Plan::default()
         }
     }
 
