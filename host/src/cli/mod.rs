@@ -68,7 +68,7 @@ enum Command {
     Status(status::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
-    /// Show the sum, rejects, losses and requests of a run
+    /// Show what became of a run, as text, JSON, a page or lists; check such a page
     Report(report::Args),
     /// Look after the plugins
     Plugin(plugin::Args),

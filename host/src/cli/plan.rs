@@ -1,8 +1,10 @@
 //! `transload plan`
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use super::progress::Progress;
+use super::report::Half;
 use super::{Cli, Console, Ends, stop};
 use crate::error::{EXIT_FAILED, EXIT_OK, Error};
 use crate::pipeline::project::Project;
@@ -55,6 +57,14 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
             }
         }
     };
+    if let Some(path) = &args.html {
+        let mut file = Half::of(path)?;
+        file.file
+            .write_all(report::html::plan(&plan).as_bytes())
+            .map_err(|e| Error::io("write", path, e))?;
+        file.whole()?;
+        console.say(&format!("the plan as a page: {}", path.display()));
+    }
     console.answer(&plan, |width| report::plan(&plan, width))?;
     Ok(if plan.errors.is_empty() {
         EXIT_OK

@@ -91,6 +91,7 @@ pub async fn ask(
                     .insert(kind.to_owned(), (items.len() as u64, there));
             }
             Err(Error::Interrupted) => return Err(Error::Interrupted),
+            Err(error) if error.code() == "store" => return Err(error),
             Err(error) => {
                 tracing::debug!(kind, %error, "What is there cannot be looked up before a run.");
             }

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod dangers;
+pub mod dossier;
 mod errors;
 pub mod evidence;
 mod export;
@@ -791,6 +792,11 @@ async fn begin(
         serde_json::to_string(&survey)?,
         now
     )];
+    batch.push(sql!(
+        "INSERT INTO run_plans (run, body) VALUES ($1, $2)",
+        &run,
+        serde_json::to_string(&plan)?
+    ));
     // What was taken on is part of the record (rule M-10).
     for danger in &plan.dangers {
         batch.push(dangers::taken_on(&run, &danger.notice)?);
@@ -1006,11 +1012,19 @@ pub async fn status(project: &Project, run: Option<&str>) -> Result<RunReport, E
 /// # Errors
 /// `no-such-run`.
 pub async fn report(project: &Project, run: Option<&str>) -> Result<RunReport, Error> {
-    let run = project.find_run(run).await?.ok_or_else(|| {
-        Error::input("no-run", "nothing has been run yet").with_hint("`transload run` begins one")
-    })?;
+    let run = run_of(project, run).await?;
     // A report needs no plugin and no network: only what is stored.
     sums::report_stored(&project.store, &run).await
+}
+
+/// The named run, or the newest.
+///
+/// # Errors
+/// `no-such-run`; `no-run` where there is none yet.
+pub async fn run_of(project: &Project, run: Option<&str>) -> Result<String, Error> {
+    project.find_run(run).await?.ok_or_else(|| {
+        Error::input("no-run", "nothing has been run yet").with_hint("`transload run` begins one")
+    })
 }
 
 /// Undoes a run, or shows what that would do.

@@ -16,10 +16,12 @@ use crate::config::Config;
 use crate::contract::description::{Auth, AuthScheme, Description, Role};
 use crate::contract::session::{Account, Context};
 use crate::error::Error;
-use crate::gateway::{ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport, Transport};
+use crate::gateway::{
+    ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport, RuleUse, Transport,
+};
 use crate::sandbox::{Plugin, Sandbox, SandboxConfig};
 use crate::sql;
-use crate::store::{Store, Takeover};
+use crate::store::{Statement, Store, Takeover};
 use crate::unit::{BoundaryHook, SEND_MARGIN};
 
 /// How long a lease runs without being renewed.
@@ -302,7 +304,8 @@ impl Project {
         }
     }
 
-    /// Adds what a gateway sent since the last call to the run's counts (rule M-5).
+    /// Adds what a gateway sent since the last call to the run's counts (rule M-5), and when that was, with the fullest of its
+    /// limits (rule M-11).
     ///
     /// # Errors
     /// A store error.
@@ -310,7 +313,9 @@ impl Project {
         let mut batch = vec![];
         {
             let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-            for count in side.gateway.state().requests {
+            let state = side.gateway.state();
+            let mut since = (0, 0);
+            for count in state.requests {
                 let key = format!("{run} {} {} {}", side.name, count.method, count.grant);
                 let stored = counted.entry(key).or_default();
                 if count.sent < stored.0 {
@@ -323,6 +328,7 @@ impl Project {
                     continue;
                 }
                 *stored = (count.sent, count.throttled);
+                since = (since.0 + sent, since.1 + throttled);
                 batch.push(sql!(
                     "INSERT INTO request_counts (run, connection, method, path, count_n, throttled) VALUES ($1, $2, $3, $4, $5, $6) \
                      ON CONFLICT (run, connection, method, path) DO UPDATE SET count_n = request_counts.count_n + $5, \
@@ -335,10 +341,51 @@ impl Project {
                     throttled
                 ));
             }
+            if since != (0, 0) {
+                batch.push(self.sent_now(run, &side.name, since, fullest(&state.utilisation)));
+            }
         }
         self.store.write(batch).await?;
         Ok(())
     }
+
+    fn sent_now(
+        &self,
+        run: &str,
+        connection: &str,
+        (sent, throttled): (u64, u64),
+        fullest: Option<&RuleUse>,
+    ) -> Statement {
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a limit is far below 2^52, and a fraction of a request is none"
+        )]
+        let allowed = fullest.map_or(0, |of| of.allowed as u64);
+        sql!(
+            "INSERT INTO request_times (run, connection, at_ms, count_n, throttled, rule, used, allowed) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (run, connection, at_ms) DO UPDATE SET \
+             count_n = request_times.count_n + excluded.count_n, throttled = request_times.throttled + excluded.throttled",
+            run,
+            connection,
+            self.clock.now(),
+            sent,
+            throttled,
+            fullest.map(|of| of.rule.as_str()),
+            fullest.map_or(0, |of| of.used),
+            allowed
+        )
+    }
+}
+
+/// The limit of which most is used, measured against our share.
+fn fullest(uses: &[RuleUse]) -> Option<&RuleUse> {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "counts of requests are far below 2^52"
+    )]
+    let part = |of: &RuleUse| of.used as f64 / of.allowed.max(1.0);
+    uses.iter().max_by(|a, b| part(a).total_cmp(&part(b)))
 }
 
 /// The store is ours while this lives.

@@ -3,7 +3,7 @@
 //! Policy: the same name, and the same but for case, blanks and signs, count without a word of the user's. Everything below that
 //! is a guess, and only ever proposed: a person, or `plan --accept-all`, says yes to it.
 
-use strsim::normalized_damerau_levenshtein;
+use strsim::osa_distance;
 
 use crate::contract::types::FieldType;
 
@@ -74,6 +74,10 @@ pub struct Name {
     plain: String,
     /// Lower case, sorted, none twice.
     words: Vec<String>,
+    /// Characters of `plain`.
+    length: usize,
+    /// Which of 64 groups of letters are in `plain`.
+    letters: u64,
 }
 
 impl Name {
@@ -83,9 +87,14 @@ impl Name {
         let mut words = words(name);
         words.sort_unstable();
         words.dedup();
+        let plain = plain(name);
         Self {
             whole: name.to_owned(),
-            plain: plain(name),
+            length: plain.chars().count(),
+            letters: plain
+                .chars()
+                .fold(0, |all, c| all | 1 << (u32::from(c) % 64)),
+            plain,
             words,
         }
     }
@@ -142,12 +151,20 @@ impl Name {
     }
 
     fn spelled(&self, other: &Self) -> Option<Sure> {
-        let (a, b) = (self.plain.chars().count(), other.plain.chars().count());
+        let (least, most) = (self.length.min(other.length), self.length.max(other.length));
         // Too short to be told apart by spelling; too unequal to be worth the time.
-        if a.min(b) < 4 || a.min(b) * 4 < a.max(b) * 3 {
+        if least < 4 || least * 4 < most * 3 {
             return None;
         }
-        let score = normalized_damerau_levenshtein(&self.plain, &other.plain);
+        // Each letter that only one of them has takes a change at least.
+        let lacking = (self.letters & !other.letters).count_ones();
+        let more = (other.letters & !self.letters).count_ones();
+        if lacking.max(more) as usize * 4 > most {
+            return None;
+        }
+        let distance = osa_distance(&self.plain, &other.plain);
+        #[allow(clippy::cast_precision_loss, reason = "characters of a name")]
+        let score = 1.0 - distance as f64 / most as f64;
         (score >= SPELLED_ALIKE).then_some(Sure {
             confidence: 0.9 * score,
             reason: "spelled nearly the same",

@@ -4,6 +4,8 @@
 //! break a table nor steer a terminal. JSON is the values of [`model`](crate::pipeline::model) as they are and needs nothing
 //! from here but [`without_content`].
 
+mod checked;
+pub mod html;
 mod plan;
 mod run;
 mod table;
@@ -16,6 +18,7 @@ use crate::pipeline::model::{
     CheckReport, ConnectionCheck, Notice, RollbackReport, RunReport, Severity,
 };
 
+pub use checked::checked;
 pub use plan::plan;
 pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
 use table::{Column, table};

@@ -344,7 +344,7 @@ fn state(state: RunState) -> &'static str {
     }
 }
 
-fn time(ms: i64) -> String {
+pub(super) fn time(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).map_or_else(
         || format!("{ms} ms"),
         |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),

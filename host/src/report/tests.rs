@@ -555,3 +555,30 @@ fn what_differs_from_record_to_record_is_no_part_of_a_sentences_form() {
         assert_eq!(form(sentence), expected, "{sentence}");
     }
 }
+
+#[test]
+fn the_page_of_a_plan_says_what_its_text_says_and_neither_runs_nor_loads_anything() {
+    let plan = planned();
+    let page = html::plan(&plan);
+    for part in super::plan::parts(&plan) {
+        let is_there = page.contains(&format!("id=\"{}\"", part.id));
+        assert_eq!(is_there, !part.rows.is_empty(), "{}", part.title);
+        for cell in part.rows.iter().flatten().filter(|cell| cell.is_ascii()) {
+            let escaped = clean(cell)
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+                .replace('"', "&quot;");
+            assert!(page.contains(&escaped), "{escaped:?} is not in the page");
+        }
+    }
+    for no in ["<script", "<link", "src=", "\u{202e}"] {
+        assert!(!page.contains(no), "{no} is in the page");
+    }
+    assert!(page.contains("This plan cannot run yet"));
+    let good = html::plan(&Plan {
+        errors: vec![],
+        ..planned()
+    });
+    assert!(good.contains("transload run --accept d1g357"));
+}

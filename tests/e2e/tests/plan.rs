@@ -15,7 +15,8 @@ use transload_host::pipeline::model::{Forecast, Plan, RunOptions, RunReport, Run
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{plan, propose, read, run};
 use transload_host::report;
-use transload_simulators::zendesk;
+
+type Zendesk = transload_simulators::zendesk::Simulator;
 
 async fn lab<D: Destination>(extra: &str) -> Lab<D> {
     let config = LabConfig {
@@ -179,7 +180,7 @@ async fn a_plan_made_twice_is_the_same_and_writes_nothing_there<D: Destination>(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_mapping_needs_no_second_reading_and_a_run_on_other_facts_says_what_changed() {
-    let lab = lab::<zendesk::Simulator>("").await;
+    let lab = lab::<Zendesk>("").await;
     let mut project = lab.project().await.unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
     read(&project, &stop, &Silent).await.unwrap();
@@ -230,7 +231,7 @@ async fn a_changed_mapping_needs_no_second_reading_and_a_run_on_other_facts_says
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_person_edited_between_two_plans_stays_to_the_byte() {
-    let lab = lab::<zendesk::Simulator>("").await;
+    let lab = lab::<Zendesk>("").await;
     let project = || async { lab.project().await.unwrap() };
     propose(&mut project().await, false, &Silent).await.unwrap();
     let mut edited = text(&lab).replacen(
@@ -269,10 +270,9 @@ async fn what_a_person_edited_between_two_plans_stays_to_the_byte() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn filters_and_tags_of_the_user_hold_in_the_run_as_in_the_plan() {
-    let lab = lab::<zendesk::Simulator>(
-        "[filter]\nstatuses = [\"closed\"]\nspam = true\nexclude_tags = [\"*\"]",
-    )
-    .await;
+    let lab =
+        lab::<Zendesk>("[filter]\nstatuses = [\"closed\"]\nspam = true\nexclude_tags = [\"*\"]")
+            .await;
     let project = lab.project().await.unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
     read(&project, &stop, &Silent).await.unwrap();
@@ -305,4 +305,44 @@ async fn filters_and_tags_of_the_user_hold_in_the_run_as_in_the_plan() {
                 .iter()
                 .all(|ticket| format!("{:?}", ticket.status) == "Closed")
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_shows_a_plan_as_text_as_json_and_as_a_page_that_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let lab = lab::<Zendesk>("").await;
+    let shown = lab
+        .run(&["plan", "--read", "--html", "plan.html"], &[0])
+        .await
+        .unwrap();
+    assert!(
+        shown.contains("from all ") && shown.contains("Run it:"),
+        "{shown}"
+    );
+    println!("{shown}");
+    let json = lab
+        .run(&["plan", "--json", "--accept-all"], &[0])
+        .await
+        .unwrap();
+    let made: Plan = serde_json::from_str(&json).unwrap();
+    assert!(made.evidence.complete);
+    let path = lab.dir.join("plan.html");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(
+        !page.contains("<script") && !page.contains("<link"),
+        "it runs or loads something"
+    );
+    for part in [
+        "What moves",
+        "Refusals foreseen",
+        "Calls and hours",
+        "What to know before",
+    ] {
+        assert!(page.contains(part), "{part} is not in the page");
+    }
+    if let Some(dir) = std::env::var_os("TRANSLOAD_KEEP_PAGES") {
+        std::fs::copy(&path, std::path::Path::new(&dir).join("plan.html")).unwrap();
+    }
 }
