@@ -209,7 +209,7 @@ const REST: &str = "\
 # statuses = [\"open\", \"snoozed\"]
 # brands = [\"Acme\"]
 # teams = [\"Support\"]
-# Those marked as spam, and those that are deleted but can still be read, too:
+# Those marked as spam, and those that are deleted but can still be read, too (where the destination's connection takes them):
 # spam = false
 # deleted = false
 # Tags that are taken off everything; a * stands for any letters:

@@ -1,9 +1,9 @@
 //! What the source's words become at the destination: the values of its settings, and which of them have no place there.
 //!
-//! Policy: the user's `[map]` goes first, then the connector's own proposal, then its fallback; a value that none of them
-//! knows is an error of the plan, not a surprise of the run (rule M-2). Values are looked for in what is staged, page by
-//! page: nothing of a record is kept but the value and how often it was met, so that a plan costs the same memory however
-//! much was read. What is not read yet cannot be known, and the plan says so.
+//! Policy: the user's word goes first, then what surely is the same (by name, but for case, blanks and signs; by address), then
+//! the connector's own proposal, then its fallback; plan and run decide alike. What is only likely is never done unasked: it is
+//! proposed with how sure it is and why. A value that was met and has no place is an error of the plan, not a surprise of the run
+//! (rule M-2).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -205,20 +205,6 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
     let agents = mapping::agents(config, schema, &survey.agents, &destination.name);
     errors.extend(agents.errors);
     notices.extend(agents.notices);
-    if let Some(kind) = plan_kinds.iter_mut().find(|kind| kind.kind == "agent")
-        && !agents.plan.is_empty()
-    {
-        let known = agents.plan.iter().filter(|agent| agent.target.is_some());
-        let known = known.count() as u64;
-        let can_make = supported(&support.kinds, &Kind::Agent).is_some_and(|s| s.can_create);
-        kind.forecast.matched = known;
-        // Where none can be made, somebody stands in.
-        if can_make {
-            kind.forecast.created = agents.plan.len() as u64 - known;
-        } else {
-            kind.forecast.matched = agents.plan.len() as u64;
-        }
-    }
     let names = mapping::names(config, schema, &survey.slots, seen, &destination.name);
     let losses = losses(&source.description().fidelity, &support, seen);
     let mut limits = limits(source, source_calls, config);
@@ -453,6 +439,8 @@ fn kind_forecast(
         None if inside => forecast.created = left,
         None => forecast.exported = left,
         Some(support) if !support.can_create => forecast.matched = left,
+        // Whoever is not known has a stand-in, unless a setting of the connection says otherwise.
+        Some(_) if *kind == Kind::Agent => forecast.matched = left,
         Some(_) => {
             let (asked, found) = asked.of(word);
             forecast.asked = asked;

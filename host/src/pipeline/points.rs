@@ -120,7 +120,8 @@ fn licences(plan: &Plan, facts: &Facts<'_>, add: &mut Add<'_>) {
             number(closed),
             number(open),
             match makes {
-                true => "those who are not paired are made, which may cost one",
+                true =>
+                    "all others are made only if the connection's settings say so; else somebody stands in, and their names stay in the text",
                 false => "for all others somebody stands in, and their names stay in the text",
             },
             number(seats.count() as u64),
