@@ -42,6 +42,7 @@ pub mod testing;
 pub mod text;
 pub mod thread;
 pub mod time;
+pub mod undo;
 pub mod words;
 
 #[cfg(target_arch = "wasm32")]
