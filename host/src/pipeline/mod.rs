@@ -532,27 +532,19 @@ async fn run_owned(
     let both = async {
         tokio::join!(Box::pin(reading), Box::pin(loading));
     };
-    // A killed process must not take its counts along.
-    let counting = async {
-        loop {
-            tokio::time::sleep(COUNTING).await;
-            let source = project
-                .count_requests(&begun.extraction, &begun.ends.source)
-                .await;
-            let target = project
-                .count_requests(&begun.run, &begun.ends.destination)
-                .await;
-            if let Err(error) = source.and(target) {
-                tracing::warn!(%error, "Requests could not be counted.");
-            }
-        }
-    };
+    let counting = count_on(
+        project,
+        [
+            (&begun.extraction, &begun.ends.source),
+            (&begun.run, &begun.ends.destination),
+        ],
+    );
     let sides = [&begun.ends.source, &begun.ends.destination];
     let pace = Pace::new(&project.config, project.clock.now());
     let working = async {
         tokio::select! {
             () = both => (),
-            never = counting => never,
+            never = counting => match never {},
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
@@ -593,6 +585,21 @@ async fn run_owned(
     }
     outcome?;
     sums::report(&around).await
+}
+
+/// Keeps the stored counts of requests up to date: a killed process must not take its counts along, and they have their time.
+async fn count_on<const N: usize>(
+    project: &Project,
+    sides: [(&String, &Side); N],
+) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(COUNTING).await;
+        for (run, side) in sides {
+            if let Err(error) = project.count_requests(run, side).await {
+                tracing::warn!(%error, "Requests could not be counted.");
+            }
+        }
+    }
 }
 
 /// Stores how a run ended; returns its sum.
@@ -1129,9 +1136,11 @@ async fn rollback_owned(
     };
     let sides = [&destination];
     let pace = Pace::new(&project.config, project.clock.now());
+    let counting = count_on(project, [(&run, &destination)]);
     let working = async {
         tokio::select! {
             result = Box::pin(work.run()) => result,
+            never = counting => match never {},
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };

@@ -201,7 +201,7 @@ fn summary(dossier: &Dossier) -> Section {
         ),
         tile("made there", total.created, String::new()),
         tile(
-            "were there already",
+            "there already",
             total.updated + total.matched,
             match total.updated {
                 0 => String::new(),
@@ -224,7 +224,7 @@ fn summary(dossier: &Dossier) -> Section {
     }
     let body = html! {
         (parts::banner(tone, title, html! {
-            p { (in_words(total)) }
+            p { (in_words(report)) }
             @if !points.is_empty() {
                 ul { @for point in &points { li { (parts::said(point)) } } }
             }
@@ -235,11 +235,14 @@ fn summary(dossier: &Dossier) -> Section {
     section("summary", "Summary", "", body)
 }
 
-fn in_words(total: &KindSum) -> String {
+fn in_words(report: &RunReport) -> String {
+    let total = &report.total;
+    let back = matches!(report.state, RunState::RollingBack | RunState::RolledBack);
     let mut words = format!(
-        "Of {} records that were read, {} are at the destination: {} were made, {} were there already.",
+        "Of {} records that were read, {} {} at the destination: {} were made, {} were there already.",
         number(total.read),
         number(arrived(total)),
+        if back { "had been" } else { "are" },
         number(total.created),
         number(total.updated + total.matched)
     );
@@ -277,18 +280,16 @@ fn sums(report: &RunReport) -> Section {
         .collect();
     let mut head = vec![Column::Name("kind"), Column::Name("")];
     head.extend(shown.iter().map(|(name, _, _)| Column::Number(name)));
-    head.push(Column::Bar(""));
     let row = |sum: &KindSum| {
         let mut row: Vec<Cell> = vec![
-            sum.kind.replace('-', " ").into(),
+            html! { (parts::said(&sum.kind.replace('-', " "))) (parts::bar(&shares(sum))) }.into(),
             match adds_up(sum) {
-                true => parts::pill(Tone::Good, "adds up"),
-                false => parts::pill(Tone::Bad, "does not"),
+                true => parts::pill(Tone::Good, "✓"),
+                false => parts::pill(Tone::Bad, "✗"),
             }
             .into(),
         ];
         row.extend(shown.iter().map(|(_, _, get)| Cell::Number(get(sum))));
-        row.push(parts::bar(&shares(sum)).into());
         row
     };
     let rows: Vec<_> = report
@@ -328,7 +329,7 @@ fn sums(report: &RunReport) -> Section {
     section(
         "sums",
         "Sums per kind",
-        "Expected, by the source's own counters, is what was read, explained or missing; and what was read is the sum of what became of it.",
+        "Expected by the source's own counters = read + explained + missing; read = what became of it. ✓ where both hold. A column that would hold nothing but 0 is left out.",
         body,
     )
 }
@@ -540,10 +541,15 @@ fn how(word: &str) -> Markup {
 }
 
 fn examples(ids: &[String]) -> Markup {
+    if ids.is_empty() {
+        return html! {};
+    }
     html! {
-        @for (at, id) in ids.iter().enumerate() {
-            @if at > 0 { ", " }
-            code { (parts::said(id)) }
+        span {
+            @for (at, id) in ids.iter().enumerate() {
+                @if at > 0 { ", " }
+                code { (parts::said(id)) }
+            }
         }
     }
 }
@@ -777,9 +783,9 @@ fn against_plan(dossier: &Dossier) -> Option<Section> {
         ))
         h3 { "Losses" }
         @if unforeseen.is_empty() {
-            p { "Every loss that was met is one that the plan had named." }
+            p.about { "Every loss that was met is one that the plan had named." }
         } @else {
-            p { (number(unforeseen.len() as u64)) " of the losses below are not in the plan:" }
+            p.about { "Met by records, and not named by the plan:" }
             (parts::table(
                 &[Column::Name("kind"), Column::Name("field"), Column::Name(""), Column::Number("records"), Column::Words("why")],
                 unforeseen.into_iter().map(|loss| vec![
