@@ -1,6 +1,7 @@
 //! The contract's kinds and statuses as words, the way they are stored, configured and printed.
 
-use crate::contract::types::{Entity, Entry, Kind};
+use crate::contract::types::{Entity, Entry, InventoryCategory, Kind};
+use crate::error::Error;
 
 /// The word for a kind.
 #[must_use]
@@ -52,6 +53,47 @@ pub const ALL: [Kind; 15] = [
     Kind::Category,
     Kind::Article,
 ];
+
+/// The word for a sort of inventory; of a further one the source's own.
+#[must_use]
+pub fn category(category: &InventoryCategory) -> &str {
+    match category {
+        InventoryCategory::Queue => "queue",
+        InventoryCategory::Routing => "routing",
+        InventoryCategory::Sla => "sla",
+        InventoryCategory::Schedule => "schedule",
+        InventoryCategory::Workflow => "workflow",
+        InventoryCategory::CannedReply => "canned-reply",
+        InventoryCategory::Survey => "survey",
+        InventoryCategory::Snooze => "snooze",
+        InventoryCategory::Role => "role",
+        InventoryCategory::Sender => "sender",
+        InventoryCategory::Webhook => "webhook",
+        InventoryCategory::BlockList => "block-list",
+        InventoryCategory::View => "view",
+        InventoryCategory::Report => "report",
+        InventoryCategory::HelpCenter => "help-center",
+        InventoryCategory::Other(word) => word,
+    }
+}
+
+/// Whether all these words are kinds of this contract.
+///
+/// # Errors
+/// `unknown-kind` for the first that is not.
+pub fn check(words: &[String]) -> Result<(), Error> {
+    let is_known = |word: &&String| ALL.iter().any(|kind| name(kind) == word.as_str());
+    match words.iter().find(|word| !is_known(word)) {
+        None => Ok(()),
+        Some(word) => {
+            let known: Vec<&str> = ALL.iter().map(name).collect();
+            Err(
+                Error::input("unknown-kind", format!("there is no kind `{word}`"))
+                    .with_hint(format!("kinds are: {}", known.join(", "))),
+            )
+        }
+    }
+}
 
 /// The record that an entry hangs on: the conversation of a message, the carrier of an attachment.
 #[must_use]

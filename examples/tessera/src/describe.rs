@@ -3,7 +3,7 @@
 use transload_sdk::connector::{
     Auth, ConflictScope, Description, KindSupport, LimitHeader, LimitMeaning, Lookup,
     Normalisation, RateRule, RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle,
-    SideEffectSeverity, UpdateMode, fidelity_table,
+    SideEffectSeverity, UpdateMode, fidelity_table, rebuild_table,
 };
 use transload_sdk::declare::{
     by_product, key, kind, pattern, refused, scheme, side_effect, system_change, update,
@@ -11,6 +11,25 @@ use transload_sdk::declare::{
 use transload_sdk::types::Kind;
 
 use crate::api::{SETTLE_INDEX_MS, SETTLE_KEY_MS};
+
+/// With what a person rebuilds what cannot be moved, and what to do where Tessera has nothing for it.
+pub const REBUILDS: &str = "
+queue | Boards | one for each
+routing | Workflow rules | by channel and subject, move to a board
+sla | | Tessera measures no times: a workflow rule that raises the priority after so many hours
+schedule | | Tessera knows no opening hours
+workflow | Workflow rules | Settings > Rules; one condition and one action each
+canned-reply | Stamps | Settings > Stamps
+survey | | there are none
+snooze | | the state waiting, and a workflow rule that ends it
+role | | everybody may do everything
+sender | Mailboxes | Settings > Mailboxes
+webhook | | there are none
+block-list | Muted senders | Settings > Mailboxes
+view | Boards |
+report | | there are none
+help-center | | there is none
+";
 
 /// How each field travels. What is converted to nothing better stands on the source card, as words.
 pub const FIDELITY: &str = "
@@ -104,6 +123,8 @@ pub fn describe() -> Description {
                 "whenever anything of the ticket changes",
             ),
         ],
+        text_limits: Vec::new(),
+        rebuilds: rebuild_table(REBUILDS),
         notes: vec![
             "No mail is sent: Tessera sends none for tickets whose time of creation is past, and none is made without one.".into(),
             "A rollback deletes fields that were made, with the values that others have put into them since.".into(),

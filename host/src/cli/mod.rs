@@ -7,6 +7,7 @@
 mod check;
 mod console;
 mod init;
+mod inventory;
 mod packages;
 mod plan;
 mod plugin;
@@ -18,6 +19,7 @@ mod status;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -66,10 +68,14 @@ enum Command {
     Run(run::Args),
     /// Show where a run stands
     Status(status::Args),
+    /// Read back what a run wrote and compare it with the source; after a rollback, whether all is as before
+    Verify(verify::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
     /// Show what became of a run, as text, JSON, a page or lists; check such a page
     Report(report::Args),
+    /// List what must be rebuilt by hand, in words
+    Inventory(inventory::Args),
     /// Look after the plugins
     Plugin(plugin::Args),
 }
@@ -92,8 +98,10 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Plan(args) => plan::run(cli, args, console).await,
         Command::Run(args) => run::run(cli, args, console).await,
         Command::Status(args) => status::run(cli, args, console).await,
+        Command::Verify(args) => verify::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
+        Command::Inventory(args) => inventory::run(cli, args, console).await,
         Command::Plugin(args) => plugin::run(cli, args, console).await,
     }
 }

@@ -337,6 +337,30 @@ fn show(shown: &Shown, width: Width) -> String {
             })
             .collect(),
     );
+    let limits = d.text_limits.iter().map(|limit| {
+        vec![
+            kinds::name(&limit.kind).to_owned(),
+            limit.field.clone(),
+            number(u64::from(limit.characters)),
+        ]
+    });
+    part(
+        "Texts end at",
+        &["kind", "field", "characters"],
+        limits.collect(),
+    );
+    let rebuilds = d.rebuilds.iter().map(|rebuild| {
+        vec![
+            kinds::category(&rebuild.category).to_owned(),
+            rebuild.feature.clone().unwrap_or_else(|| "·".to_owned()),
+            rebuild.note.clone().unwrap_or_default(),
+        ]
+    });
+    part(
+        "What must be rebuilt by hand, and with what",
+        &["sort", "feature", "note"],
+        rebuilds.collect(),
+    );
     part(
         "Rate limits",
         &["limit", "method", "path", "requests", "in", ""],

@@ -29,15 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
-    for kind in &args.kinds {
-        if !kinds::ALL.iter().any(|known| kinds::name(known) == kind) {
-            let known: Vec<&str> = kinds::ALL.iter().map(kinds::name).collect();
-            return Err(
-                Error::input("unknown-kind", format!("there is no kind `{kind}`"))
-                    .with_hint(format!("kinds are: {}", known.join(", "))),
-            );
-        }
-    }
+    kinds::check(&args.kinds)?;
     if !(args.preview || args.yes || console.can_ask()) {
         return Err(Error::input(
             "not-approved",

@@ -145,6 +145,7 @@ mod tests {
             source_calls: 0,
             destination_calls: 0,
             forecast_ms: 0,
+            damage: vec![],
             errors: vec![],
             ..Plan::default()
         }

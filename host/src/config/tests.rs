@@ -1,6 +1,6 @@
 use super::*;
 use crate::contract::description as wit;
-use crate::contract::types::{Fidelity, Kind};
+use crate::contract::types::{Fidelity, InventoryCategory, Kind};
 
 const GOOD: &str = r#"# ours
 [migration]
@@ -659,6 +659,16 @@ pub(crate) fn description(name: &str) -> wit::Description {
         }],
         by_products: vec![],
         system_changes: vec![],
+        text_limits: vec![wit::TextLimit {
+            kind: Kind::Message,
+            field: "message.text".into(),
+            characters: 10_240,
+        }],
+        rebuilds: vec![wit::Rebuild {
+            category: InventoryCategory::Workflow,
+            feature: Some("Triggers".into()),
+            note: Some("Admin > Rules".into()),
+        }],
         notes: vec!["Made up.".into()],
     }
 }

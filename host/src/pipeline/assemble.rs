@@ -241,6 +241,30 @@ impl Assembler {
         row.map(|row| staged(&row)).transpose()
     }
 
+    /// Staged records of a kind, in the order of their ids here; those that are not staged are left out.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn staged_all(&self, kind: &str, ids: &[String]) -> Result<Vec<Staged>, Error> {
+        let mut found: HashMap<String, Staged> = HashMap::new();
+        for ids in ids.chunks(AMONG) {
+            for row in self
+                .store
+                .rows(
+                    among!(
+                        "SELECT id, payload, hash, blob FROM staged WHERE id IN "
+                        " AND extraction = $65 AND kind = $66"
+                    ),
+                    among(ids, [(&self.extraction).into(), kind.into()]),
+                )
+                .await?
+            {
+                found.insert(row.try_get("id")?, staged(&row)?);
+            }
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+    }
+
     /// The records that hang on some, by parent, in order.
     async fn children(
         &self,
@@ -1173,7 +1197,7 @@ fn field_key(owner: &str, name: &str) -> Key {
 }
 
 /// Messages and notes that a conversation has by the source's own count; 0 for other kinds.
-fn expected_messages(entry: &Entry) -> u64 {
+pub(super) fn expected_messages(entry: &Entry) -> u64 {
     match &entry.data {
         Entity::Conversation(conversation) => {
             conversation.message_count.unwrap_or(0) + conversation.note_count.unwrap_or(0)

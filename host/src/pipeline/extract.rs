@@ -15,10 +15,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::assemble::{display_name, is_closed};
+use super::damage;
 use super::dangers::Dangers;
 use super::model::{Events, Notice};
 use super::planning;
 use super::side::Side;
+use crate::blobs::BlobStore;
 use crate::contract::source::{Page, Partition};
 use crate::contract::types::{Entity, Entry, Kind};
 use crate::error::Error;
@@ -48,6 +50,8 @@ pub struct Extractor<'a> {
     pub side: &'a Side,
     /// State.
     pub store: &'a Store,
+    /// Where long texts are.
+    pub blobs: &'a BlobStore,
     /// Which reading of the account this is.
     pub extraction: String,
     /// The first pass reads what was updated before this, ms.
@@ -417,6 +421,9 @@ impl Extractor<'_> {
     fn stage(&self, entry: &Entry, walk: &Walk, batch: &mut Vec<Statement>) -> Result<(), Error> {
         let payload = serde_json::to_string(entry)?;
         let hash = sha256(&payload);
+        let limits = &self.side.description().text_limits;
+        let found = damage::scan(entry, &payload, limits, &damage::reader(self.blobs));
+        let found = damage::statements(&self.extraction, entry, &hash, &found);
         batch.push(sql!(
             "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, closed, name, part, walk, payload, hash) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
@@ -436,6 +443,7 @@ impl Extractor<'_> {
             payload,
             hash
         ));
+        batch.extend(found);
         if let Entity::Customer(customer) = &entry.data {
             for old in &customer.merged_from {
                 batch.push(sql!(

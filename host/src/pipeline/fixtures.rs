@@ -68,6 +68,8 @@ pub async fn surroundings(run: &str) -> (TempDir, Surroundings) {
             side_effects: vec![],
             by_products: vec![],
             system_changes: vec![],
+            text_limits: vec![],
+            rebuilds: vec![],
             notes: vec![],
         },
         grants: vec![],

@@ -4,6 +4,7 @@
 //! and `report`. Progress is told through [`Events`].
 
 mod assemble;
+mod damage;
 mod dangers;
 pub mod dossier;
 mod errors;
@@ -27,6 +28,7 @@ mod rollback;
 mod side;
 pub mod similar;
 mod sums;
+pub mod verify;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,9 +40,11 @@ use tokio_util::sync::CancellationToken;
 use self::assemble::Assembler;
 use self::dangers::Dangers;
 use self::extract::Extractor;
+pub use self::inventory::inventory;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
     CheckReport, Events, KindSum, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
+    VerifyOptions, VerifyReport,
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
@@ -265,6 +269,7 @@ struct Gathered {
     seen: evidence::Seen,
     asked: matches::Asked,
     read: Vec<model::Notice>,
+    damage: Vec<model::DamageGroup>,
 }
 
 impl Gathered {
@@ -279,6 +284,7 @@ impl Gathered {
             seen: &self.seen,
             asked: &self.asked,
             read: &self.read,
+            damage: &self.damage,
         }
     }
 
@@ -361,6 +367,7 @@ async fn ask_both(
     let extractor = Extractor {
         side: &ends.source,
         store: &project.store,
+        blobs: &project.blobs,
         extraction: extraction.clone(),
         until,
         events,
@@ -392,6 +399,7 @@ async fn ask_both(
         source: &ends.source.name,
     };
     let seen = evidence::look(&project.store, &extraction, &question).await?;
+    let damage = damage::groups(&project.store, &extraction).await?;
     let check = ends.check(project);
     Ok(Gathered {
         ends,
@@ -404,6 +412,7 @@ async fn ask_both(
         seen,
         asked: matches::Asked::default(),
         read,
+        damage,
     })
 }
 
@@ -489,6 +498,7 @@ async fn run_owned(
     let extractor = Extractor {
         side: &begun.ends.source,
         store: &project.store,
+        blobs: &project.blobs,
         extraction: begun.extraction.clone(),
         until: begun.until,
         events,
@@ -520,9 +530,7 @@ async fn run_owned(
     };
     let reading = async {
         ended(match extractor.run(&kinds_wanted, &ready).await {
-            Ok(()) => {
-                inventory::take(&begun.ends.source, &around, &around.export_dir, events).await
-            }
+            Ok(()) => read_besides(project, &begun, &around, events).await,
             Err(error) => Err(error),
         });
         // The loader must not wait for kinds that will not come.
@@ -561,7 +569,14 @@ async fn run_owned(
     };
     telling(&sides, events, Some(&keeper), working).await;
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let outcome = failed.map_or(Ok(()), Err);
+    let outcome = match failed {
+        Some(error) => Err(error),
+        // Now that all is there, the documents can say what became of what the things work with.
+        None => {
+            let ends = (&begun.ends.source, &begun.ends.destination);
+            inventory::documents(ends, &around, &begun.extraction).await
+        }
+    };
     let closed = close(project, &begun, &outcome).await;
     let sum = closed.as_ref().ok();
     let (what, words) = match (&outcome, &closed) {
@@ -600,6 +615,17 @@ async fn count_on<const N: usize>(
             }
         }
     }
+}
+
+/// What is written for people once all is read: the list of damaged texts, and the inventory.
+async fn read_besides(
+    project: &Project,
+    begun: &Begun,
+    around: &Surroundings,
+    events: &dyn Events,
+) -> Result<(), Error> {
+    damage::export(&project.store, &begun.extraction, &around.export_dir).await?;
+    inventory::take(&begun.ends.source, around, &around.export_dir, events).await
 }
 
 /// Stores how a run ended; returns its sum.
@@ -1141,6 +1167,135 @@ async fn rollback_owned(
         tokio::select! {
             result = Box::pin(work.run()) => result,
             never = counting => match never {},
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let result = telling(&sides, events, None, working).await;
+    project.count_requests(&run, &destination).await?;
+    result
+}
+
+/// Reads a run back and compares it with the source; of one that was rolled back, says whether the destination is as it was before.
+/// What is found is stored with the run. Nothing is changed on either platform.
+///
+/// # Errors
+/// `not-settled` while something of the run is open (rule D-9); `other-mapping`, `other-account`; what more tries would not mend.
+pub async fn verify(
+    project: &Project,
+    options: VerifyOptions,
+    events: &dyn Events,
+) -> Result<VerifyReport, Error> {
+    let owned = project.own().await?;
+    let result = Box::pin(verify_owned(project, options, events)).await;
+    owned.release().await?;
+    result
+}
+
+async fn verify_owned(
+    project: &Project,
+    options: VerifyOptions,
+    events: &dyn Events,
+) -> Result<VerifyReport, Error> {
+    let _stop = forward(&options.stop, &project.stop);
+    let run = project
+        .find_run(options.run.as_deref())
+        .await?
+        .ok_or_else(|| {
+            Error::input(
+                "no-run",
+                "nothing has been run yet, so there is nothing to verify",
+            )
+            .with_hint("`transload run` begins one")
+        })?;
+    let row = project
+        .store
+        .row(
+            "SELECT state, extraction, account, platform, organisation, destination, survey, prepared, config_digest FROM runs WHERE id = $1",
+            vec![(&run).into()],
+        )
+        .await?
+        .ok_or_else(|| Error::input("no-such-run", format!("there is no run {run}")))?;
+    let state: String = row.try_get("state")?;
+    let after_rollback = ["rolling-back", "rolled-back"].contains(&state.as_str());
+    let open = project
+        .store
+        .number(
+            "SELECT count(*) FROM units WHERE run = $1 AND status IN ('ready', 'running')",
+            vec![(&run).into()],
+        )
+        .await?;
+    if open > 0 {
+        let again = if after_rollback { "rollback" } else { "run" };
+        return Err(Error::input(
+            "not-settled",
+            format!("{open} units of run {run} were begun and are not ended: what they wrote is not known yet"),
+        )
+        .with_hint(format!("`transload {again}` ends them; verify then")));
+    }
+    if !after_rollback && row.try_get::<String, _>("config_digest")? != project.config.digest() {
+        return Err(Error::input(
+            "other-mapping",
+            format!("migration.toml has changed since run {run} was begun: what should be there is another thing now"),
+        )
+        .with_hint("put the mapping back that the run was made with"));
+    }
+    let digests = pinned(project, &run).await?;
+    let mut destination = project
+        .side(
+            &row.try_get::<String, _>("destination")?,
+            Role::Destination,
+            Some(&digests.1),
+        )
+        .await?;
+    destination.context.run.clone_from(&run);
+    destination.context.platform = row.try_get("platform")?;
+    destination.context.organisation = row.try_get("organisation")?;
+    destination.context.state = row.try_get("prepared")?;
+    let account: String = row.try_get("account")?;
+    let asking = project.account(&destination);
+    let is = unless_refused(&[&destination], events, asking).await?.id;
+    if is != account {
+        return Err(Error::input(
+            "other-account",
+            format!(
+                "run {run} wrote to account {account}, but {} is account {is}",
+                destination.name
+            ),
+        )
+        .with_hint("put the former settings back"));
+    }
+    let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
+    let extraction: String = row.try_get("extraction")?;
+    let support = destination.support(&survey);
+    let verifier = verify::Verifier {
+        destination: &destination,
+        supported: support.kinds,
+        fidelity: support.fidelity,
+        assembler: Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            &extraction,
+            &account,
+            &run,
+            &destination.context.platform,
+            &destination.context.organisation,
+            &survey,
+        ),
+        store: project.store.clone(),
+        blobs: project.blobs.clone(),
+        run: run.clone(),
+        extraction,
+        account,
+        scope: options.scope,
+        kinds: options.kinds,
+        events,
+        stop: project.stop.clone(),
+    };
+    let sides = [&destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
+        tokio::select! {
+            result = Box::pin(verifier.run(after_rollback)) => result,
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };

@@ -198,8 +198,144 @@ pub struct Plan {
     pub destination_calls: u64,
     /// By the rate limits and our share of them, ms.
     pub forecast_ms: u64,
+    /// Texts that look damaged, in what has been read so far. Not part of the digest: it grows with what is read.
+    #[serde(default)]
+    pub damage: Vec<DamageGroup>,
     /// What stops a run.
     pub errors: Vec<String>,
+}
+
+/// Texts that look damaged in one way, in one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamageGroup {
+    /// The kind.
+    pub kind: String,
+    /// Path in the contract's words: `message.text`.
+    pub field: String,
+    /// `replacement-character`, `mojibake`, `cut`, `masked`.
+    pub what: String,
+    /// What it looks like; nothing of the text.
+    pub pattern: String,
+    /// Records with it.
+    pub records: u64,
+    /// Some of them, at most three.
+    pub examples: Vec<DamageExample>,
+}
+
+/// Where a record's text looks damaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamageExample {
+    /// The source's id.
+    pub id: String,
+    /// The first place, in characters from 0.
+    pub at: u64,
+    /// How many places.
+    pub count: u64,
+}
+
+/// What a line of an inventory says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// What sets it off.
+    Trigger,
+    /// What must hold.
+    Condition,
+    /// What it does.
+    Action,
+    /// What else is entered.
+    Setting,
+    /// A text to take over as it is.
+    Text,
+}
+
+/// A statement about a thing of the inventory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryLine {
+    /// What it says.
+    pub part: Part,
+    /// How far below the lines before it.
+    pub depth: u8,
+    /// In words.
+    pub words: String,
+    /// What there are no words for, as the source has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<serde_json::Value>,
+}
+
+/// What a thing works with, or what works with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryUse {
+    /// A kind of record, or a section of the inventory.
+    pub kind: String,
+    /// The source's id.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The destination's id, where it was migrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// A thing that a person must rebuild.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryThing {
+    /// The contract's sort: `workflow`.
+    pub category: String,
+    /// The source's word.
+    pub section: String,
+    /// The source's id, unique in its section.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// A short description.
+    pub summary: String,
+    /// Whether it is switched on, where it can be.
+    pub enabled: Option<bool>,
+    /// What it is and does.
+    pub lines: Vec<InventoryLine>,
+    /// What it works with.
+    pub uses: Vec<InventoryUse>,
+    /// Other things that work with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used_by: Vec<InventoryUse>,
+    /// How many records are with it, by kind, in what was read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub records: BTreeMap<String, u64>,
+    /// The whole of it, as the source has it.
+    pub detail: serde_json::Value,
+}
+
+/// Things of one sort.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InventoryGroup {
+    /// The contract's sort, or the source's word for a further one.
+    pub category: String,
+    /// The destination's feature for it; `None` where there is none, or it is not known.
+    pub feature: Option<String>,
+    /// Where that is and how, or what to do instead.
+    pub note: Option<String>,
+    /// The things, in the source's order.
+    pub things: Vec<InventoryThing>,
+}
+
+/// What must be rebuilt by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The source's connection.
+    pub source: String,
+    /// What the source's platform is called.
+    pub source_title: String,
+    /// The source's organisation.
+    pub organisation: String,
+    /// The destination's connection.
+    pub destination: String,
+    /// What the destination's platform is called.
+    pub destination_title: String,
+    /// When this was written, ms.
+    pub taken_at: i64,
+    /// By sort, in the order in which they are rebuilt.
+    pub groups: Vec<InventoryGroup>,
 }
 
 /// A danger, and whether `[migration] accept` takes it on.
@@ -383,8 +519,11 @@ pub struct RunReport {
     pub skips: Vec<SkipGroup>,
     /// Losses, the biggest group first.
     pub losses: Vec<LossGroup>,
+    /// Texts that look damaged, the most first; every record is in the export folder's `text-damage.jsonl`.
+    #[serde(default)]
+    pub damage: Vec<DamageGroup>,
     /// What cannot be migrated and must be rebuilt by a person, by section; the whole is in the export folder's
-    /// `inventory.json`.
+    /// `inventory.md`, `inventory.html` and `inventory.json`.
     #[serde(default)]
     pub inventory: BTreeMap<String, u64>,
     /// Requests sent.
@@ -393,6 +532,9 @@ pub struct RunReport {
     pub undo_problems: Vec<UndoProblem>,
     /// Whether the ledger's chain of hashes holds.
     pub chain_ok: bool,
+    /// What the last verification found.
+    #[serde(default)]
+    pub verification: Option<VerifyReport>,
     /// Everything else.
     pub notices: Vec<Notice>,
 }
@@ -456,6 +598,166 @@ pub struct RollbackOptions {
     pub force: bool,
     /// Cancelled: stop at the next safe point.
     pub stop: CancellationToken,
+}
+
+/// Which records are read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifyScope {
+    /// Every record.
+    All,
+    /// So many, chosen so that every sort of record is among them; the same for the same seed.
+    Sample {
+        /// How many.
+        size: u64,
+        /// Another seed chooses others.
+        seed: u64,
+    },
+}
+
+impl Default for VerifyScope {
+    fn default() -> Self {
+        Self::Sample {
+            size: super::verify::SAMPLE,
+            seed: super::verify::SEED,
+        }
+    }
+}
+
+/// How a verification is to go.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOptions {
+    /// Of this run; the latest by default.
+    pub run: Option<String>,
+    /// Which records.
+    pub scope: VerifyScope,
+    /// These kinds only; all if empty.
+    pub kinds: Vec<String>,
+    /// Cancelled: stop before the next read.
+    pub stop: CancellationToken,
+}
+
+/// What sort of difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferenceKind {
+    /// Something of ours is not there.
+    Missing,
+    /// Something is there that is not ours.
+    Extra,
+    /// The same is there twice.
+    Duplicate,
+    /// A field holds something else.
+    Differs,
+    /// A reference leads to another record.
+    Moved,
+    /// A message is out of place.
+    Order,
+    /// A message is somebody else's.
+    Author,
+    /// A file has other bytes.
+    File,
+    /// Changed at the destination since it was written.
+    Changed,
+    /// Still there after a rollback.
+    Left,
+    /// Not as it was before the run, after a rollback.
+    NotAsBefore,
+}
+
+/// Something that is otherwise than it should be and that nothing declared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What sort.
+    pub what: DifferenceKind,
+    /// The record's kind.
+    pub kind: String,
+    /// The record's id in the source.
+    pub source_id: String,
+    /// The object at the destination: its kind there, and its id.
+    pub target: Option<String>,
+    /// For a person to open.
+    pub url: Option<String>,
+    /// Path in the contract's words: `conversation.subject`, `message.author`.
+    pub field: String,
+    /// Which message of a thread, where it is about one.
+    pub part: Option<String>,
+    /// What should be there, shortened to where it begins to differ.
+    pub expected: Option<String>,
+    /// What is there, shortened likewise.
+    pub found: Option<String>,
+}
+
+/// Differences that had to be expected, for one reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeclaredGroup {
+    /// The records' kind.
+    pub kind: String,
+    /// Path in the contract's words.
+    pub field: String,
+    /// Who said it beforehand: the fidelity table, the loss of a record, a policy.
+    pub why: String,
+    /// How many differences.
+    pub count: u64,
+    /// Some source ids, at most three.
+    pub examples: Vec<String>,
+}
+
+/// One kind, verified.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct VerifyKind {
+    /// The kind.
+    pub kind: String,
+    /// Records that have something at the destination; after a rollback, effects of the run.
+    pub there: u64,
+    /// Of them read back.
+    pub checked: u64,
+    /// Of them held against the source field by field; the others were looked for only, since the connector reads no content of them.
+    pub compared: u64,
+    /// Reading calls, one for each batch of records.
+    pub reads: u64,
+    /// Records without any difference.
+    pub equal: u64,
+    /// Records that differ only as was declared.
+    pub declared: u64,
+    /// Records with a difference that nothing declared.
+    pub undeclared: u64,
+}
+
+/// Files that were compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// By the sha-256 of their bytes.
+    pub by_hash: u64,
+    /// By their names and sizes, since the bytes were not to be had.
+    pub by_size: u64,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// The run.
+    pub run: String,
+    /// When it was done, ms.
+    pub at: i64,
+    /// The run was rolled back: what is asked is whether the destination is as it was before.
+    pub after_rollback: bool,
+    /// Which records.
+    pub scope: VerifyScope,
+    /// Kinds in load order.
+    pub kinds: Vec<VerifyKind>,
+    /// What nothing declared, in load order: the first ones.
+    pub differences: Vec<Difference>,
+    /// How many of them there are.
+    pub undeclared: u64,
+    /// What had to be expected, the biggest group first.
+    pub declared: Vec<DeclaredGroup>,
+    /// Files.
+    pub files: Files,
+    /// Requests sent to the destination for it.
+    pub requests: u64,
+    /// Nothing undeclared differs.
+    pub ok: bool,
 }
 
 /// Told while something long goes on; implementations draw bars or print lines. Must not block.

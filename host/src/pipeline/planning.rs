@@ -9,8 +9,8 @@ use super::evidence::Seen;
 use super::mapping;
 use super::matches::Asked;
 use super::model::{
-    CheckReport, ConnectionCheck, Forecast, Notice, Plan, PlanAllowance, PlanDanger, PlanField,
-    PlanKind, PlanLimit, RunOptions, Severity,
+    CheckReport, ConnectionCheck, DamageGroup, Forecast, Notice, Plan, PlanAllowance, PlanDanger,
+    PlanField, PlanKind, PlanLimit, RunOptions, Severity,
 };
 use super::points;
 use super::side::Side;
@@ -105,6 +105,8 @@ pub struct Facts<'a> {
     pub asked: &'a Asked,
     /// What the source's connector said while it was read.
     pub read: &'a [Notice],
+    /// Texts that look damaged in what is staged.
+    pub damage: &'a [DamageGroup],
 }
 
 /// Makes the plan by the user's rules.
@@ -122,6 +124,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         seen,
         asked,
         read,
+        damage,
     } = *facts;
     let support = destination.support(survey);
     let mut notices: Vec<Notice> = discovery
@@ -264,6 +267,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         source_calls,
         destination_calls,
         forecast_ms: forecast_ms.unwrap_or(0),
+        damage: damage.to_vec(),
         errors,
     };
     plan.points = points::all(&plan, facts, config);

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 
 use super::extract::unsigned;
 use super::model::{KindSum, LossGroup, RejectGroup, RequestCount, RunReport, RunState, SkipGroup};
-use super::{dangers, inventory, rollback};
+use super::{damage, dangers, inventory, rollback};
 use crate::error::Error;
 use crate::kinds;
 use crate::report::form;
@@ -106,10 +106,12 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         rejects: rejects(store, run).await?,
         skips: skips(store, run).await?,
         losses: losses(store, run).await?,
+        damage: damage::groups(store, &extraction).await?,
         inventory: sections(store, run).await?,
         requests: requests(store, run, &extraction).await?,
         undo_problems,
         chain_ok: store.chain_holds().await?,
+        verification: super::verify::last(store, run).await?,
         notices,
     })
 }

@@ -5,12 +5,15 @@
 //! from here but [`without_content`].
 
 mod checked;
+mod damage;
 pub mod html;
+pub mod inventory;
 mod plan;
 mod run;
 mod table;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::fmt::Write as _;
 
@@ -23,6 +26,7 @@ pub use plan::plan;
 pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
+pub use verify::{verification, verification_summary, verification_without_content};
 
 /// How wide text may be; `None` for as wide as it gets (a file, a pipe).
 pub type Width = Option<u16>;

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::damage::damage;
 use super::table::{Column, table};
 use super::{Width, clean, duration, notices, number, one_connection, section};
 use crate::pipeline::model::{
@@ -31,6 +32,11 @@ pub fn plan(plan: &Plan, width: Width) -> String {
         notices(&plan.side_effects, width),
     );
     out.push_str(&notices(&plan.notices, width));
+    section(
+        &mut out,
+        "Texts that look damaged, in what was read so far (they arrive as they are)",
+        damage(&plan.damage, width),
+    );
     let dangers = dangers(plan);
     let columns: Vec<Column> = dangers.columns.iter().map(Head::column).collect();
     section(

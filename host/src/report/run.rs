@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, SecondsFormat};
 
+use super::damage::damage;
 use super::table::{Column, clean, duration, number, table};
 use super::{Width, notices, section};
 use crate::pipeline::model::{KindSum, RunReport, RunState, UndoProblem};
@@ -154,13 +155,18 @@ pub fn run(report: &RunReport, width: Width) -> String {
             width,
         ),
     );
+    section(
+        &mut out,
+        "Texts that look damaged, all listed in text-damage.jsonl of the export folder (they arrived as they are)",
+        damage(&report.damage, width),
+    );
     let rows = report
         .inventory
         .iter()
         .map(|(what, n)| vec![what.clone(), number(*n)]);
     section(
         &mut out,
-        "To be rebuilt by hand, listed in inventory.json of the export folder",
+        "To be rebuilt by hand, in words in inventory.html and inventory.md of the export folder",
         table(
             &[Column::Left("what"), Column::Right("how many")],
             rows,
@@ -168,6 +174,13 @@ pub fn run(report: &RunReport, width: Width) -> String {
         ),
     );
     section(&mut out, "Requests sent", requests(report, width));
+    if let Some(verification) = &report.verification {
+        section(
+            &mut out,
+            "Verified",
+            super::verify::verification(verification, width),
+        );
+    }
     out.push_str(&undo_problems(&report.undo_problems, width));
     out.push_str(&notices(&report.notices, width));
     out.push_str(match report.chain_ok {
@@ -323,12 +336,18 @@ pub fn without_content(mut report: RunReport) -> RunReport {
         loss.examples.clear();
         loss.note = form(&loss.note);
     }
+    for group in &mut report.damage {
+        group.examples.clear();
+    }
     for problem in &mut report.undo_problems {
         problem.source_id.clear();
         problem.target.clear();
         problem.reason.clear();
         problem.url = None;
     }
+    report.verification = report
+        .verification
+        .map(super::verify::verification_without_content);
     report
 }
 

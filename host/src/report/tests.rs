@@ -2,9 +2,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::pipeline::model::{
-    Evidence, Example, Flag, Forecast, Foreseen, Guess, KindSum, LossGroup, Most, Plan, PlanAgent,
-    PlanAllowance, PlanCustomField, PlanDanger, PlanField, PlanKind, PlanLimit, PlanName,
-    PlanPoint, PlanValueMap, Reason, RejectGroup, RequestCount, RunState, SkipGroup, UndoProblem,
+    DamageExample, DamageGroup, Evidence, Example, Flag, Forecast, Foreseen, Guess, KindSum,
+    LossGroup, Most, Plan, PlanAgent, PlanAllowance, PlanCustomField, PlanDanger, PlanField,
+    PlanKind, PlanLimit, PlanName, PlanPoint, PlanValueMap, Reason, RejectGroup, RequestCount,
+    RunState, SkipGroup, UndoProblem,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -274,6 +275,7 @@ fn planned() -> Plan {
         source_calls: 29,
         destination_calls: 1_255,
         forecast_ms: 5_025_000,
+        damage: damage(),
         errors: vec!["conversation.status \"other:warte\nauf\" has no value".into()],
     }
 }
@@ -347,6 +349,7 @@ fn ran() -> RunReport {
             count: 1_234_567,
             examples: vec!["SECRET-ID-3".into()],
         }],
+        damage: damage(),
         inventory: BTreeMap::from([("workflow".into(), 12), ("queue".into(), 3)]),
         requests: vec![
             RequestCount {
@@ -373,6 +376,7 @@ fn ran() -> RunReport {
             url: Some("https://acme.example/SECRET".into()),
         }],
         chain_ok: true,
+        verification: None,
         notices: vec![],
     }
 }
@@ -581,4 +585,23 @@ fn the_page_of_a_plan_says_what_its_text_says_and_neither_runs_nor_loads_anythin
         ..planned()
     });
     assert!(good.contains("transload run --accept d1g357"));
+}
+
+fn damage() -> Vec<DamageGroup> {
+    let group = |what: &str, pattern: &str, records| DamageGroup {
+        kind: "message".into(),
+        field: "message.text".into(),
+        what: what.into(),
+        pattern: pattern.into(),
+        records,
+        examples: vec![DamageExample {
+            id: "6717c2b1".into(),
+            at: 1_204,
+            count: 3,
+        }],
+    };
+    vec![
+        group("mojibake", "UTF-8 read as Latin-1 or Windows-1252", 412),
+        group("cut", "cut by the source's API, surely or probably", 7),
+    ]
 }

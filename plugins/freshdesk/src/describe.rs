@@ -4,7 +4,7 @@
 use transload_sdk::connector::{
     Auth, ByProduct, ConflictScope, Description, KindSupport, LimitHeader, LimitMeaning, Lookup,
     Normalisation, RateRule, RefusalMeaning, RefusedAnswer, RequestPattern, Role, Settle,
-    SideEffect, SideEffectSeverity, SystemChange, UpdateMode, fidelity_table,
+    SideEffect, SideEffectSeverity, SystemChange, UpdateMode, fidelity_table, rebuild_table,
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
@@ -43,6 +43,8 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
+        text_limits: Vec::new(),
+        rebuilds: rebuild_table(REBUILDS),
         notes: NOTES.map(str::to_owned).to_vec(),
     }
 }
@@ -57,6 +59,8 @@ const NOTES: [&str; 4] = [
 fn requests() -> Vec<RequestPattern> {
     [
         ("GET", "/api/v2/**"),
+        // Files, by the address that answers show.
+        ("GET", "/attachments/**"),
         ("GET", "/api/channel/v2/tickets"),
         ("POST", "/api/channel/v2/tickets"),
         ("PUT", "/api/channel/v2/tickets/*"),
@@ -269,6 +273,8 @@ const FIDELITY: &str = concat!(
     "\n",
     include_str!("fidelity.threads.txt")
 );
+/// With what a source\'s inventory is rebuilt, one sort of thing a line.
+const REBUILDS: &str = include_str!("rebuild.txt");
 
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
@@ -390,5 +396,10 @@ mod tests {
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
         described::assert_every_line_is_a_row(FIDELITY);
+    }
+
+    #[test]
+    fn every_sort_of_inventory_has_a_feature_or_a_way_around() {
+        described::assert_everything_can_be_rebuilt(REBUILDS);
     }
 }

@@ -5,6 +5,7 @@ use transload_sdk::connector::{
     Auth, AuthScheme, ByProduct, ConflictScope, Description, KindSupport, LimitHeader,
     LimitMeaning, Lookup, Normalisation, RateRule, RefusalMeaning, RefusedAnswer, RequestPattern,
     Role, Settle, SideEffect, SideEffectSeverity, SystemChange, UpdateMode, fidelity_table,
+    rebuild_table,
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
@@ -34,6 +35,8 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
+        text_limits: Vec::new(),
+        rebuilds: rebuild_table(REBUILDS),
         notes: [
             "A ticket is made with up to 500 messages in one call; every message says that it was sent, so none is mailed.",
             "What Gorgias has no field for stands on a source card: an internal note at the end of a ticket, the note of a customer.",
@@ -246,6 +249,8 @@ fn kinds() -> Vec<KindSupport> {
 
 /// How each field travels, one a line.
 pub const FIDELITY: &str = include_str!("fidelity.txt");
+/// With what a source\'s inventory is rebuilt, one sort of thing a line.
+const REBUILDS: &str = include_str!("rebuild.txt");
 
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
@@ -375,6 +380,11 @@ mod tests {
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
         described::assert_every_line_is_a_row(FIDELITY);
+    }
+
+    #[test]
+    fn every_sort_of_inventory_has_a_feature_or_a_way_around() {
+        described::assert_everything_can_be_rebuilt(REBUILDS);
     }
 
     #[test]

@@ -15,9 +15,9 @@ use transload_sdk::effects::{Verdict, changed_since, verdict};
 use transload_sdk::http::RequestBuilder;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::links::Written;
-use transload_sdk::policy::canonical;
+use transload_sdk::policy::{canonical, holds};
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, no_way, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, no_way, nothing_recorded, unanswered};
 
 use crate::api::{Customer, Field, Message, Refusal, Survey, Tag, Team, Ticket, User};
 use crate::client::{self, Looked};
@@ -188,6 +188,9 @@ impl Undo<'_> {
         let Some(before) = before(one) else {
             return Ok(nothing_recorded());
         };
+        if before.get("status").and_then(Value::as_str) == Some(ticket.status.as_str()) {
+            return Ok(as_before());
+        }
         let conflict = changed_since(&one.effect, &[("status".to_owned(), ticket.status.clone())]);
         let request = self.request(one, "PUT", path, "restore").json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
@@ -278,6 +281,10 @@ impl Undo<'_> {
         let Some(before) = before(one) else {
             return Ok(nothing_recorded());
         };
+        let is = serde_json::to_value(&now)?;
+        if before.as_object().is_some_and(|was| holds(&is, was)) {
+            return Ok(as_before());
+        }
         let conflict = changed_since(&one.effect, &customers::facets(&now));
         let request = self
             .request(one, "PUT", format!("/customers/{id}"), "restore")
@@ -301,6 +308,9 @@ impl Undo<'_> {
         let values = customers::values_of(self.session.cx, customer).await?;
         let now = field.parse().ok().and_then(|id: u64| values.get(&id));
         let now = now.map(canonical).unwrap_or_default();
+        if canonical(before.get("value").unwrap_or(&Value::Null)) == now {
+            return Ok(as_before());
+        }
         let conflict = changed_since(&one.effect, &[(format!("field {field}"), now)]);
         let path = format!("/customers/{customer}/custom-fields/{field}");
         let was_nothing = before.get("value").is_none_or(Value::is_null);
@@ -336,9 +346,6 @@ impl Undo<'_> {
             objects::member_facets(&now)
         };
         let conflict = changed_since(&one.effect, &facets);
-        if conflict.is_some() && self.session.mode != UndoMode::Force {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
         let (done, back) = match (effect.action, before(one)) {
             (Action::Created, _) => (UndoStatus::Undone, Value::Null),
             (_, Some(before)) if effect.target_kind == "customer_links" => (
@@ -350,8 +357,11 @@ impl Undo<'_> {
                 return Ok(nothing_recorded());
             }
         };
-        if self.session.previews() {
-            return Ok((done, None));
+        if effect.action == Action::Updated && canonical(&back) == canonical(&now) {
+            return Ok(as_before());
+        }
+        if let Some(decided) = self.session.decided(&conflict, done) {
+            return Ok(decided);
         }
         let document = data::set(&document, &path, back);
         let part = format!("undo:{}", one.effect_id);
@@ -496,7 +506,11 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         if field.deactivated_datetime.is_some() {
-            return Ok((UndoStatus::Gone, None));
+            // One that was taken into use is out of use again.
+            return Ok(match one.effect.action {
+                Action::Updated => as_before(),
+                _ => (UndoStatus::Gone, None),
+            });
         }
         let conflict = changed_since(&one.effect, &schema::field_facets(&field));
         let done = match one.effect.action {

@@ -5,7 +5,7 @@ use transload_sdk::connector::{
     Auth, AuthScheme, ByProduct, ConflictScope, Description, KindSupport, LimitHeader,
     LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning, RefusedAnswer,
     RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SystemChange, TokenRequestFormat,
-    UpdateMode, fidelity_table,
+    UpdateMode, fidelity_table, rebuild_table,
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
@@ -24,6 +24,8 @@ const THREADS: u32 = 500;
 const THREAD_BYTES: u64 = 16_000_000;
 /// How each field travels, one a line.
 const FIDELITY: &str = include_str!("fidelity.txt");
+/// With what a source\'s inventory is rebuilt, one sort of thing a line.
+const REBUILDS: &str = include_str!("rebuild.txt");
 
 /// The whole description.
 pub fn description() -> Description {
@@ -44,6 +46,8 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
+        text_limits: Vec::new(),
+        rebuilds: rebuild_table(REBUILDS),
         notes: [
             "Every record carries its source id in the unique property transload_source_id; a second run finds what the first one made.",
             "Messages become activities of a ticket with their own time; a ticket made by the API has no thread in the help desk, so agents see its history on the timeline.",
@@ -77,6 +81,7 @@ fn auth() -> Vec<AuthScheme> {
                 refresh_token: Some("{secret:refresh_token}".to_owned()),
                 format: TokenRequestFormat::Form,
                 extra: Vec::new(),
+                prefix: None,
             }),
             Some("an app that the account has installed; 110 calls in ten seconds"),
         ),
@@ -451,6 +456,11 @@ mod tests {
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
         described::assert_every_line_is_a_row(FIDELITY);
+    }
+
+    #[test]
+    fn every_sort_of_inventory_has_a_feature_or_a_way_around() {
+        described::assert_everything_can_be_rebuilt(REBUILDS);
     }
 
     #[test]

@@ -14,8 +14,9 @@ use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::effects::{Verdict, before, changed_since, facet_names, rounds, verdict};
 use transload_sdk::http::segment;
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
 use crate::api::{Fault, Record};
 use crate::client::{self, ChangeRow, Changed, Deleted};
@@ -126,7 +127,12 @@ impl Undo<'_> {
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if self.session.blocks(&conflict) {
+            if holds(
+                &serde_json::Value::Object(record.properties.clone()),
+                &before,
+            ) {
+                self.session.say(one, as_before());
+            } else if self.session.blocks(&conflict) {
                 self.session.say(one, (UndoStatus::Conflict, conflict));
             } else if self.session.previews() {
                 self.session.say(one, (UndoStatus::Restored, None));

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, facet_names, verdict};
+use transload_sdk::effects::{Verdict, before, changed_or_gone, verdict};
 use transload_sdk::http::RequestBuilder;
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::thread::LEAD;
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, no_way, nothing_recorded};
+use transload_sdk::undo::{Session, as_before, no_way, nothing_recorded};
 
 use crate::api::{Company, Contact, Conversation, Instance, Named, Note, Refusal};
 use crate::client::{self, Looked, filter};
@@ -132,15 +133,7 @@ impl Undo<'_> {
     }
 
     fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        // What is gone counts as empty.
-        let known = |name: &String| now.iter().any(|(known, _)| known == name);
-        let gone = facet_names(recorded)
-            .into_iter()
-            .filter(|name| !known(name));
-        let gone = gone.map(|name| (name, String::new()));
-        let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
-        changed_since(&one.effect, &all)
+        changed_or_gone(&one.effect, now)
     }
 
     // ---- conversations
@@ -215,7 +208,7 @@ impl Undo<'_> {
         let conflict = self.changed(one, &[(part.to_owned(), value.clone())]);
         let was = before.get(part).and_then(Value::as_str).unwrap_or_default();
         if was == value {
-            return Ok((UndoStatus::Restored, None));
+            return Ok(as_before());
         }
         let state: State = self.session.cx.state()?;
         let me = state.me;
@@ -321,7 +314,8 @@ impl Undo<'_> {
             }
         };
         let conflict = self.changed(one, &contacts::facets(&now));
-        self.put_back(one, format!("/contacts/{id}"), conflict)
+        let now = serde_json::to_value(&now)?;
+        self.put_back(one, format!("/contacts/{id}"), conflict, &now)
             .await
     }
 
@@ -330,10 +324,14 @@ impl Undo<'_> {
         one: &Undoing,
         path: String,
         conflict: Option<String>,
+        now: &Value,
     ) -> Result<Verdict, Error> {
         let Some(before) = before(&one.effect) else {
             return Ok(nothing_recorded());
         };
+        if holds(now, &before) {
+            return Ok(as_before());
+        }
         let request = self.request(one, "PUT", path, "restore")?.json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
     }
@@ -407,7 +405,8 @@ impl Undo<'_> {
         };
         let mut conflict = self.changed(one, &companies::facets(&company));
         if one.effect.action == Action::Updated {
-            return self.put_back(one, path, conflict).await;
+            let now = serde_json::to_value(&company)?;
+            return self.put_back(one, path, conflict, &now).await;
         }
         if conflict.is_none() {
             let people: Vec<Named> =
@@ -475,8 +474,14 @@ impl Undo<'_> {
         let id = FieldTarget::parse(target).map_or_else(|| target.to_owned(), |target| target.id);
         let of_conversations = one.effect.target_kind == "conversation_attribute";
         let all = schema::attributes(self.session.cx, of_conversations).await?;
-        let Some(attribute) = all.iter().find(|one| one.id == id && !one.archived) else {
-            return Ok((UndoStatus::Gone, None));
+        let found = all.iter().find(|one| one.id == id);
+        let Some(attribute) = found.filter(|one| !one.archived) else {
+            // One that was taken out of the archive is there again.
+            let is_back = found.is_some() && one.effect.action == Action::Updated;
+            return Ok(match is_back {
+                true => as_before(),
+                false => (UndoStatus::Gone, None),
+            });
         };
         let conflict = self.changed(one, &schema::attribute_facets(attribute));
         let done = match one.effect.action {
@@ -514,6 +519,9 @@ impl Undo<'_> {
         let Some(before) = before(&one.effect) else {
             return Ok(nothing_recorded());
         };
+        if holds(&serde_json::to_value(&now)?, &before) {
+            return Ok(as_before());
+        }
         let path = objects::path(&kind, "");
         let request = self.request(one, "POST", path, "restore")?.json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
@@ -535,7 +543,9 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.changed(one, &links::facets(&text));
-        self.put_back(one, links::path(of_contact, id), conflict)
-            .await
+        // Its text stands in an attribute whose name the before-image has.
+        let path = links::path(of_contact, id);
+        let now = links::image(of_contact, &text);
+        self.put_back(one, path, conflict, &now).await
     }
 }

@@ -2,12 +2,13 @@
 
 use transload_sdk::connector::{
     Auth, AuthScheme, Description, FieldFidelity, HostGrant, KindSupport, LimitHeader,
-    LimitMeaning, RateRule, Role, SideEffect, SideEffectSeverity,
+    LimitMeaning, RateRule, Role, SideEffect, SideEffectSeverity, TextLimit,
 };
 use transload_sdk::declare::pattern;
 use transload_sdk::types::{Fidelity, Kind};
 
 use crate::config;
+use crate::map::PREVIEW_CAP;
 
 /// Paths that are read. Exactly these: a source can change nothing (rule M-5).
 const GETS: &[&str] = &[
@@ -112,6 +113,8 @@ pub fn describe() -> Description {
         }],
         by_products: Vec::new(),
         system_changes: Vec::new(),
+        text_limits: text_limits(),
+        rebuilds: Vec::new(),
         notes: vec![
             "Nothing is written: besides GET only the two searches are sent, which are POST and change nothing.".to_owned(),
             "Records deleted for good, and messages of deleted conversations, are no longer in Kustomer and cannot be read.".to_owned(),
@@ -199,6 +202,19 @@ fn kinds() -> Vec<KindSupport> {
             per_items: per_items.max(1),
         })
         .collect()
+}
+
+/// Where texts end (Kustomer facts §9.4, §9.5, §9.12): previews of messages, texts of notes, descriptions of custom objects.
+fn text_limits() -> Vec<TextLimit> {
+    let limit = |kind, field: &str| TextLimit {
+        kind,
+        field: field.to_owned(),
+        characters: PREVIEW_CAP as u32,
+    };
+    vec![
+        limit(Kind::Message, "message.text"),
+        limit(Kind::CustomObject, "custom-object.description"),
+    ]
 }
 
 fn fidelity() -> Vec<FieldFidelity> {

@@ -2,12 +2,19 @@
 //! senders, the knowledge base's looks (Kustomer facts §9.13). Reports, saved views and business rules have no documented list
 //! (§7).
 
+mod names;
+mod sections;
+mod words;
+
 use serde_json::{Map, Value, json};
 use transload_sdk::source::InventoryItem;
-use transload_sdk::types::Error;
+use transload_sdk::types::{Error, InventoryCategory, Kind, Reference};
 
+use self::names::Names;
+use self::words::Lines;
 use crate::api::{Bag, Resource};
-use crate::client::Client;
+use crate::client::{Client, if_allowed};
+use crate::schema::Resources;
 
 /// A section: the list it is in, and what is asked to come along.
 type Section = (
@@ -37,27 +44,157 @@ const SECTIONS: &[Section] = &[
     ("kb-route", "/v1/kb/routes", None),
 ];
 
-/// Lists all of it. A list that the key may not see is an item that says so; one that the account does not have is left out.
-pub async fn inventory(client: &Client<'_>) -> Result<Vec<InventoryItem>, Error> {
+/// Which sort of thing a section holds.
+fn category(section: &str) -> InventoryCategory {
+    use InventoryCategory as Of;
+    match section {
+        "queue" => Of::Queue,
+        "queue-rule" => Of::Routing,
+        "sla" => Of::Sla,
+        "schedule" => Of::Schedule,
+        "workflow" => Of::Workflow,
+        "shortcut" | "shortcut-category" => Of::CannedReply,
+        "survey" => Of::Survey,
+        "snooze" => Of::Snooze,
+        "role-group" => Of::Role,
+        "sender" => Of::Sender,
+        "webhook" => Of::Webhook,
+        "spam-sender" => Of::BlockList,
+        "kb-template" | "kb-theme" | "kb-form" | "kb-route" => Of::HelpCenter,
+        other => Of::Other(other.to_owned()),
+    }
+}
+
+/// What Kustomer has and lists nowhere (Kustomer facts §7, §14): said, so that a person writes it down.
+const UNLISTED: [(&str, InventoryCategory, &str); 3] = [
+    (
+        "report",
+        InventoryCategory::Report,
+        "Reports and dashboards",
+    ),
+    ("saved-search", InventoryCategory::View, "Saved searches"),
+    (
+        "business-rule",
+        InventoryCategory::Workflow,
+        "Business rules",
+    ),
+];
+
+/// A record of a section, with the side-loaded ones that belong to it.
+struct Found {
+    section: &'static str,
+    id: String,
+    record: Resource,
+    along: Vec<Value>,
+}
+
+/// Lists all of it. A list that the key may not see is an item that says so, as is what has no list; one that the account does not
+/// have is left out. `fields` are the custom attributes, as far as they are known.
+pub async fn inventory(
+    client: &Client<'_>,
+    fields: Resources,
+) -> Result<Vec<InventoryItem>, Error> {
+    let mut names = Names::new(fields);
+    records(client, &mut names).await?;
     let mut made = Vec::new();
+    let mut all = Vec::new();
     for (section, path, along) in SECTIONS {
         match read(client, path, *along).await {
             Ok(found) => {
                 let items = found.into_iter().enumerate();
-                made.extend(items.map(|(n, (r, along))| item(section, n, &r, along)));
+                all.extend(items.map(|(n, (record, along))| {
+                    Found {
+                        section,
+                        // Senders have no id (§9.13).
+                        id: Some(record.id())
+                            .filter(|id| !id.is_empty())
+                            .unwrap_or_else(|| n.to_string()),
+                        record,
+                        along,
+                    }
+                }));
             }
-            Err(Error::Permission(why) | Error::Unsupported(why)) => made.push(InventoryItem {
-                section: (*section).to_owned(),
-                id: "unreadable".to_owned(),
-                name: "not readable with this key".to_owned(),
-                summary: why,
-                enabled: None,
-                detail: "{}".to_owned(),
-            }),
+            Err(Error::Permission(why) | Error::Unsupported(why)) => {
+                made.push(note(
+                    section,
+                    category(section),
+                    "unreadable",
+                    "not readable with this key",
+                    why,
+                ));
+            }
             Err(error) => return Err(error),
         }
     }
+    for found in &all {
+        names.add(
+            words::section(found.section),
+            &found.record.id(),
+            &name_of(found),
+        );
+        // An SLA is referred to by its versions too.
+        for version in &found.along {
+            if let Some(id) = version.get("id").and_then(Value::as_str) {
+                names.also(id, &found.record.id());
+            }
+        }
+    }
+    made.extend(all.into_iter().map(|found| item(found, &names)));
+    for (section, category, name) in UNLISTED {
+        let why = "Kustomer's API has no list of them: write them down from Kustomer's own pages"
+            .to_owned();
+        made.push(note(section, category, "not-listed", name, why));
+    }
     Ok(made)
+}
+
+/// Something that is no thing, but must be said.
+fn note(
+    section: &str,
+    category: InventoryCategory,
+    id: &str,
+    name: &str,
+    why: String,
+) -> InventoryItem {
+    InventoryItem {
+        category,
+        section: section.to_owned(),
+        id: id.to_owned(),
+        name: name.to_owned(),
+        summary: why,
+        enabled: None,
+        lines: Vec::new(),
+        uses: Vec::new(),
+        detail: "{}".to_owned(),
+    }
+}
+
+/// The records that settings refer to by id. What the key may not see stays an id.
+async fn records(client: &Client<'_>, names: &mut Names) -> Result<(), Error> {
+    let lists: [(Kind, &str, &str, &[(&str, &str)]); 6] = [
+        (Kind::Tag, "/v1/tags", "100", &[]),
+        (Kind::Team, "/v1/teams", "500", &[]),
+        (Kind::Brand, "/v1/brands", "100", &[]),
+        (Kind::Agent, "/v1/users", "500", &[]),
+        (Kind::Agent, "/v1/users", "500", &[("deleted", "true")]),
+        (Kind::Agent, "/v1/users", "500", &[("pending", "true")]),
+    ];
+    for (kind, path, rows, query) in lists {
+        let found = if_allowed(client.all(path, query, rows).await)?;
+        for record in found.unwrap_or_default() {
+            let text = |name: &str| {
+                let text = record.attributes.peek::<String>(name);
+                text.filter(|text| !text.is_empty())
+            };
+            let name = text("name")
+                .or_else(|| text("displayName"))
+                .or_else(|| text("email"));
+            if let Some(name) = name {
+                names.add(kind.clone(), &record.id(), &name);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A list's records, each with those of the side-loaded ones that belong to it.
@@ -87,7 +224,7 @@ fn points_to(r: &Resource, id: &str) -> bool {
         .any(|name| r.related(name).iter().any(|p| p.id == id))
 }
 
-/// Attributes and relationships as JSON.
+/// Id, attributes and relationships as JSON, without what is secret.
 fn whole(r: &Resource) -> Value {
     let object = |bag: &Bag| -> Map<String, Value> {
         bag.iter()
@@ -95,29 +232,50 @@ fn whole(r: &Resource) -> Value {
             .filter_map(|(name, json)| Some((name.to_owned(), serde_json::from_str(json).ok()?)))
             .collect()
     };
-    json!({ "attributes": object(&r.attributes), "relationships": object(&r.relationships) })
+    let all = json!({
+        "id": r.id(),
+        "attributes": object(&r.attributes),
+        "relationships": object(&r.relationships),
+    });
+    words::without_secrets(&all)
 }
 
-fn item(section: &str, position: usize, r: &Resource, along: Vec<Value>) -> InventoryItem {
+fn name_of(found: &Found) -> String {
+    let text = |name: &str| {
+        let text = found.record.attributes.peek::<String>(name);
+        text.filter(|text| !text.is_empty())
+    };
+    text("displayName")
+        .or_else(|| text("display"))
+        .or_else(|| text("name"))
+        .or_else(|| text("account"))
+        .or_else(|| text("sender"))
+        // What an SLA is called is on its versions.
+        .or_else(|| latest(&found.along, "name"))
+        .unwrap_or_else(|| found.id.clone())
+}
+
+fn latest(along: &[Value], name: &str) -> Option<String> {
+    let attribute = format!("/attributes/{name}");
+    let mut texts = along.iter().filter_map(|i| i.pointer(&attribute)?.as_str());
+    texts.next_back().map(str::to_owned)
+}
+
+fn item(found: Found, names: &Names) -> InventoryItem {
+    let name = name_of(&found);
+    let Found {
+        section,
+        id,
+        record: r,
+        along,
+    } = found;
     let text = |name: &str| {
         r.attributes
             .peek::<String>(name)
             .filter(|text| !text.is_empty())
     };
-    let id = r.id();
     let deleted = r.attributes.peek::<bool>("deleted").unwrap_or(false);
-    let latest = |name: &str| {
-        let attribute = format!("/attributes/{name}");
-        let mut texts = along.iter().filter_map(|i| i.pointer(&attribute)?.as_str());
-        texts.next_back().map(str::to_owned)
-    };
-    let name = text("displayName")
-        .or_else(|| text("name"))
-        .or_else(|| text("account"))
-        .or_else(|| text("sender"))
-        // What an SLA is called is on its versions.
-        .or_else(|| latest("name"))
-        .unwrap_or_else(|| id.clone());
+    let switched_off = r.attributes.peek::<bool>("appDisabled").unwrap_or(false);
     let summary = match section {
         "workflow" => match r.attributes.peek_in::<String>("trigger", "eventName") {
             Some(event) => format!("on {event}"),
@@ -125,28 +283,47 @@ fn item(section: &str, position: usize, r: &Resource, along: Vec<Value>) -> Inve
         },
         _ => text("description")
             .or_else(|| text("channel"))
-            .or_else(|| latest("description"))
+            .or_else(|| latest(&along, "description"))
             .unwrap_or_default(),
     };
-    let mut detail = whole(r);
+    let mut detail = whole(&r);
+    let mut lines = Lines::new(names);
+    sections::describe(&mut lines, section, &detail, &along);
+    let (lines, mut uses) = lines.done();
+    let mut found: Vec<Reference> = Vec::new();
+    let attributes = detail.get("attributes").into_iter();
+    let of_versions = along.iter().filter_map(|version| version.get("attributes"));
+    for value in attributes.chain(of_versions) {
+        words::referred(names, value, &mut found);
+    }
+    let related = detail.get("relationships").and_then(Value::as_object);
+    for (name, value) in related.into_iter().flatten() {
+        // Who made something works with it no more than others.
+        if !["createdBy", "modifiedBy", "deletedBy"].contains(&name.as_str()) {
+            words::referred(names, value, &mut found);
+        }
+    }
+    for reference in found {
+        if reference.id != r.id() && !uses.contains(&reference) {
+            uses.push(reference);
+        }
+    }
     if let (false, Some(members)) = (along.is_empty(), detail.as_object_mut()) {
         members.insert("included".to_owned(), along.into());
     }
     InventoryItem {
+        category: category(section),
         section: section.to_owned(),
-        // Senders have no id (§9.13).
-        id: if id.is_empty() {
-            position.to_string()
-        } else {
-            id
-        },
+        id,
         name,
         summary,
-        enabled: if deleted {
+        enabled: if deleted || switched_off {
             Some(false)
         } else {
             r.attributes.peek("enabled")
         },
+        lines,
+        uses,
         detail: detail.to_string(),
     }
 }

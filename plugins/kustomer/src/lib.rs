@@ -106,7 +106,8 @@ impl Source for Kustomer {
     }
 
     async fn inventory(cx: &Context) -> Result<Vec<InventoryItem>, Error> {
-        inventory::inventory(&Client::new(cx)).await
+        let state: Option<State> = cx.state()?;
+        inventory::inventory(&Client::new(cx), state.unwrap_or_default().known.fields).await
     }
 }
 

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use support::{Account, KINDS};
 use transload_plugin_kustomer::Kustomer;
 use transload_sdk::Source;
+use transload_sdk::source::InventoryItem;
 use transload_sdk::types::{Entity, Entry, Kind, Reference};
 use transload_simulators::kustomer::{ApiKey, Config, Gone, Kind as Sim, State, Switches};
 
@@ -238,4 +239,51 @@ async fn what_the_key_may_not_see_is_said_in_the_inventory() {
     assert_eq!(workflows[0].id, "unreadable");
     assert!(workflows[0].summary.contains("workflow.read"));
     assert!(items.iter().any(|i| i.section == "sla"));
+}
+
+/// An item as a person reads it.
+fn read_aloud(item: &InventoryItem) -> String {
+    let mut out = format!("{}/{}", item.section, item.name);
+    if item.enabled == Some(false) {
+        out.push_str(" (off)");
+    }
+    for line in &item.lines {
+        let indent = "  ".repeat(usize::from(line.depth));
+        out.push_str(&format!("\n{:?}: {indent}{}", line.part, line.words));
+        if let Some(raw) = &line.raw {
+            out.push_str(&format!("  ⟨{raw}⟩"));
+        }
+    }
+    let uses: Vec<String> = item.uses.iter().map(|u| u.kind.word().to_owned()).collect();
+    out.push_str(&format!("\nworks with: {}\n", uses.join(", ")));
+    out
+}
+
+#[tokio::test]
+async fn settings_are_put_into_words_and_what_has_none_is_shown_as_it_is() {
+    let account = Account::new(Account::config(30, Switches::default())).await;
+    let items = Kustomer::inventory(&account.cx()).await.unwrap();
+    let mut all: Vec<String> = items.iter().map(read_aloud).collect();
+    all.dedup();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[tokio::test]
+async fn nothing_secret_is_in_the_inventory() {
+    let account = Account::new(Account::config(30, Switches::default())).await;
+    let items = Kustomer::inventory(&account.cx()).await.unwrap();
+    let hooks = items
+        .iter()
+        .filter(|item| item.section == "webhook" || item.section == "workflow");
+    let mut shown = 0;
+    for item in hooks {
+        let mut text = read_aloud(item);
+        assert!(!text.contains("hush-hush"), "{text}");
+        text = item.detail.clone();
+        for secret in ["hush-hush-0451", "hush-hush-0452", "hush-hush-0454"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        shown += 1;
+    }
+    assert!(shown > 3);
 }

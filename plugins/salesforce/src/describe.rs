@@ -5,7 +5,7 @@ use transload_sdk::connector::{
     Auth, AuthScheme, ByProduct, ConflictScope, Description, KindSupport, LimitHeader,
     LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning, RefusedAnswer,
     RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SignedJwt, SystemChange,
-    TokenRequestFormat, UpdateMode, fidelity_table,
+    TokenRequestFormat, UpdateMode, fidelity_table, rebuild_table,
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
@@ -25,6 +25,8 @@ const BULK_ITEMS: u32 = 5_000;
 const BULK_BYTES: u64 = 12_000_000;
 /// How each field travels, one a line.
 const FIDELITY: &str = include_str!("fidelity.txt");
+/// With what a source\'s inventory is rebuilt, one sort of thing a line.
+const REBUILDS: &str = include_str!("rebuild.txt");
 
 /// The whole description.
 pub fn description() -> Description {
@@ -45,6 +47,8 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
+        text_limits: Vec::new(),
+        rebuilds: rebuild_table(REBUILDS),
         notes: [
             "Original times are set on insert where the org allows it (two switches, shown by `check`); they always stand in fields of their own too.",
             "Every record carries its source id in the unique field Transload_Source_Id__c; a second run finds what the first one made.",
@@ -82,6 +86,7 @@ fn auth() -> Vec<AuthScheme> {
                 refresh_token: None,
                 format: TokenRequestFormat::Form,
                 extra: Vec::new(),
+                prefix: None,
             }),
             Some("acts as the app's Run As user, who must be the integration user"),
         ),
@@ -454,6 +459,11 @@ mod tests {
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
         described::assert_every_line_is_a_row(FIDELITY);
+    }
+
+    #[test]
+    fn every_sort_of_inventory_has_a_feature_or_a_way_around() {
+        described::assert_everything_can_be_rebuilt(REBUILDS);
     }
 
     #[test]

@@ -12,10 +12,11 @@ use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::effects::{Verdict, before, changed_since, facet_names, rounds, verdict};
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
-use crate::api::{Record, id_of, id18, text};
+use crate::api::{Describe, Record, id_of, id18, text};
 use crate::client::{self, ChangeRow, Changed, Deleted};
 use crate::deploy::{self, Deployed};
 use crate::fields::SOURCE_ID;
@@ -134,7 +135,9 @@ impl Undo<'_> {
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if self.session.blocks(&conflict) {
+            if holds(&serde_json::Value::Object(record.clone()), &before) {
+                self.session.say(one, as_before());
+            } else if self.session.blocks(&conflict) {
                 self.session.say(one, (UndoStatus::Conflict, conflict));
             } else if self.session.previews() {
                 self.session.say(one, (UndoStatus::Restored, None));
@@ -300,6 +303,14 @@ impl Undo<'_> {
             let of = |row: Record| (id18(text(&row, "ContentDocumentId")), row);
             return Ok(rows.into_iter().map(of).collect());
         }
+        // Whoever asks after a rollback asks after fields and objects that went with it.
+        let mut names = names.clone();
+        if self.session.previews() {
+            let Some(there) = client::describe(self.session.cx, object).await? else {
+                return Ok(BTreeMap::new());
+            };
+            names.retain(|name| there.fields.iter().any(|field| field.name == *name));
+        }
         let extra: &[&str] = match object {
             MAIL => &["ActivityId"],
             SHOWN => &["Field"],
@@ -322,6 +333,17 @@ impl Undo<'_> {
     ) -> Result<BTreeMap<String, Verdict>, Error> {
         let merges = matches!(object, "Account" | "Contact" | "Lead" | CASE);
         if ids.is_empty() || !merges {
+            return Ok(BTreeMap::new());
+        }
+        // Cases are merged in some orgs only.
+        let there = client::describe(self.session.cx, object).await?;
+        let names_master = |there: Describe| {
+            there
+                .fields
+                .iter()
+                .any(|field| field.name == "MasterRecordId")
+        };
+        if !there.is_some_and(names_master) {
             return Ok(BTreeMap::new());
         }
         let mut found = BTreeMap::new();

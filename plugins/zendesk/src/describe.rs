@@ -5,7 +5,7 @@ use transload_sdk::connector::{
     Auth, AuthScheme, ByProduct, ConflictScope, Description, KindSupport, LimitHeader,
     LimitMeaning, Lookup, Normalisation, Oauth2, RateRule, RefusalMeaning, RefusedAnswer,
     RequestPattern, Role, Settle, SideEffect, SideEffectSeverity, SystemChange, TokenRequestFormat,
-    UpdateMode, fidelity_table,
+    UpdateMode, fidelity_table, rebuild_table,
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
@@ -38,6 +38,8 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
+        text_limits: Vec::new(),
+        rebuilds: rebuild_table(REBUILDS),
         notes: [
             "Tickets are loaded by the import API, all of a ticket in its one call; numbers of tickets are Zendesk's own.",
             "Finished conversations are loaded as closed: solved ones would be closed and frozen by Zendesk within 28 days.",
@@ -58,6 +60,7 @@ fn auth() -> Vec<AuthScheme> {
         refresh_token: refresh.then(|| "{secret:refresh_token}".to_owned()),
         format: TokenRequestFormat::Json,
         extra: Vec::new(),
+        prefix: None,
     };
     vec![
         scheme(
@@ -90,6 +93,8 @@ fn auth() -> Vec<AuthScheme> {
 fn requests() -> Vec<RequestPattern> {
     [
         ("GET", "/api/v2/**"),
+        // Files, by the address that comments show.
+        ("GET", "/attachments/**"),
         ("POST", "/api/v2/imports/tickets"),
         ("POST", "/api/v2/imports/tickets/create_many"),
         ("POST", "/api/v2/uploads"),
@@ -352,6 +357,8 @@ fn kinds() -> Vec<KindSupport> {
 
 /// How each field travels, one a line.
 const FIDELITY: &str = include_str!("fidelity.txt");
+/// With what a source\'s inventory is rebuilt, one sort of thing a line.
+const REBUILDS: &str = include_str!("rebuild.txt");
 
 fn side_effects() -> Vec<SideEffect> {
     use SideEffectSeverity::{Caution, Danger, Info};
@@ -507,5 +514,10 @@ mod tests {
     #[test]
     fn every_line_of_the_fidelity_table_is_a_row() {
         described::assert_every_line_is_a_row(FIDELITY);
+    }
+
+    #[test]
+    fn every_sort_of_inventory_has_a_feature_or_a_way_around() {
+        described::assert_everything_can_be_rebuilt(REBUILDS);
     }
 }

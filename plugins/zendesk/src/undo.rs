@@ -13,9 +13,9 @@ use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::effects::{Verdict, before, changed_since, verdict};
 use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoStatus};
-use transload_sdk::policy::canonical;
+use transload_sdk::policy::{canonical, holds};
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
 use crate::api::{
     Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobRow, JobStatus,
@@ -599,6 +599,9 @@ impl Undo<'_> {
         let Some(now) = client::find_member::<Value>(self.session.cx, &path, word).await? else {
             return Ok((UndoStatus::Gone, None));
         };
+        if holds(&now, &before) {
+            return Ok(as_before());
+        }
         let facets = value_facets(&now, fields);
         let conflict = changed_since(&one.effect, &facets);
         if self.session.blocks(&conflict) {

@@ -29,8 +29,11 @@ pub mod fields;
 mod item;
 mod json;
 pub mod links;
+pub mod markup;
 pub mod people;
 pub mod policy;
+pub mod read_back;
+mod rebuild;
 mod records;
 mod role;
 
@@ -57,10 +60,12 @@ pub mod connector {
     pub use crate::bindings::common::transload::connector::description_types::{
         Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, Description, FieldFidelity,
         HostGrant, KindSupport, LimitHeader, LimitMeaning, Lookup, Normalisation, Oauth2, RateRule,
-        RefusalMeaning, RefusedAnswer, RequestCost, RequestPattern, Role, Settle, SideEffect,
-        SideEffectSeverity, SignedJwt, SystemChange, TokenRequestFormat, UpdateMode, UpdateSupport,
+        Rebuild, RefusalMeaning, RefusedAnswer, RequestCost, RequestPattern, Role, Settle,
+        SideEffect, SideEffectSeverity, SignedJwt, SystemChange, TextLimit, TokenRequestFormat,
+        UpdateMode, UpdateSupport,
     };
     pub use crate::fidelity::fidelity_table;
+    pub use crate::rebuild::{CATEGORIES, rebuild_table};
 }
 
 /// What a destination is given and answers.
@@ -88,7 +93,7 @@ pub mod session {
 /// What a source answers.
 pub mod source {
     pub use crate::bindings::common::transload::connector::source_types::{
-        Certainty, Discovery, InventoryItem, KindCount, Page, Partition,
+        Certainty, Discovery, InventoryItem, InventoryLine, KindCount, LinePart, Page, Partition,
     };
 }
 

@@ -120,3 +120,9 @@ pub fn nothing_recorded() -> Verdict {
 pub fn no_way(kind: &str) -> Verdict {
     verdict(UndoStatus::Cannot, format!("no way to undo a {kind}"))
 }
+
+/// An update whose before-image is what is there already ([`holds`](crate::policy::holds)), asked before a conflict is judged: so a
+/// rollback that is made again, and a host that asks after it, is told that all is as it was.
+pub fn as_before() -> Verdict {
+    verdict(UndoStatus::Left, "it is as it was before")
+}

@@ -79,6 +79,8 @@ pub(crate) fn describe(role: Role) -> Description {
         side_effects: vec![],
         by_products: vec![],
         system_changes: vec![],
+        text_limits: vec![],
+        rebuilds: vec![],
         notes: vec![],
     }
 }

@@ -154,6 +154,8 @@ impl Bench {
             side_effects: vec![],
             by_products: vec![],
             system_changes: vec![],
+            text_limits: vec![],
+            rebuilds: vec![],
             notes: vec![],
         };
         let spec = ConnectionSpec {

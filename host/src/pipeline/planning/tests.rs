@@ -28,6 +28,7 @@ fn plan(dangers: Vec<PlanDanger>) -> Plan {
         source_calls: 0,
         destination_calls: 0,
         forecast_ms: 0,
+        damage: vec![],
         errors: vec![],
         ..Plan::default()
     }

@@ -9,6 +9,7 @@
 //!
 //! What a page says is the business of the modules beside this one; they make [`Section`]s of the parts here.
 
+mod inventory;
 mod parts;
 mod plan;
 mod plot;
@@ -18,6 +19,7 @@ use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+pub use inventory::inventory;
 pub use parts::{
     Cell, Column, Share, Tile, Tone, banner, bar, download, facts, folded, link, list, notices,
     pill, said, shares, table, tiles, total_table,

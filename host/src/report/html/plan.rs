@@ -46,6 +46,24 @@ pub fn plan(plan: &Plan) -> String {
             section("notices", "What both sides say", "", body).counting(plan.notices.len() as u64),
         );
     }
+    if !plan.damage.is_empty() {
+        let columns = [
+            Column::Name("kind"),
+            Column::Name("field"),
+            Column::Name("what"),
+            Column::Words("pattern"),
+            Column::Number("records"),
+        ];
+        let rows = plan.damage.iter().map(|group| {
+            let words = [&group.kind, &group.field, &group.what, &group.pattern];
+            let mut row: Vec<Cell> = words.map(|text| Cell::from(text.as_str())).into();
+            row.push(Cell::Number(group.records));
+            row
+        });
+        let title = "Texts that look damaged, in what was read so far";
+        let body = table(&columns, rows.collect());
+        sections.push(section("damage", title, "They arrive as they are.", body));
+    }
     for connection in &plan.check.connections {
         let id = match connection.role.as_str() {
             "source" => "source",

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::pipeline::dossier::{
     ConnectionPace, Dossier, MOST_OWNERS, MOST_REJECTED, Planned, rejects_text,
 };
-use crate::pipeline::model::{KindSum, LossGroup, RunReport, RunState};
+use crate::pipeline::model::{DamageGroup, KindSum, LossGroup, RunReport, RunState};
 use crate::report::{adds_up, clean, duration, is_clean, number};
 
 /// Rows of a list that are shown at once; the rest is folded away.
@@ -29,6 +29,7 @@ pub fn run(dossier: &Dossier) -> Result<String, Error> {
         timeline(dossier),
         Some(rejects(dossier)?),
         losses(report),
+        damage(report),
         owners(dossier),
         files(dossier),
         effects(dossier),
@@ -532,6 +533,42 @@ fn losses(report: &RunReport) -> Option<Section> {
     )
 }
 
+fn damage(report: &RunReport) -> Option<Section> {
+    if report.damage.is_empty() {
+        return None;
+    }
+    let columns = [
+        Column::Name("kind"),
+        Column::Name("field"),
+        Column::Name("what"),
+        Column::Number("records"),
+        Column::Words("looks like"),
+        Column::Words("for example"),
+    ];
+    let row = |group: &DamageGroup| {
+        let ids: Vec<String> = group.examples.iter().map(|one| one.id.clone()).collect();
+        vec![
+            group.kind.replace('-', " ").into(),
+            html! { code { (clean(&group.field)) } }.into(),
+            parts::pill(Tone::Warn, &group.what.replace('-', " ")).into(),
+            group.records.into(),
+            (&group.pattern).into(),
+            examples(&ids).into(),
+        ]
+    };
+    let body = in_two(&columns, report.damage.iter().map(row).collect());
+    Some(
+        section(
+            "damage",
+            "Texts that look damaged",
+            "As they were in the source, and as they arrived: nothing was mended. Every record is listed in text-damage.jsonl of the \
+             export folder.",
+            body,
+        )
+        .counting(report.damage.iter().map(|group| group.records).sum()),
+    )
+}
+
 fn how(word: &str) -> Markup {
     let tone = match word {
         "lost" => Tone::Warn,
@@ -866,7 +903,7 @@ fn inventory(report: &RunReport) -> Option<Section> {
         section(
             "inventory",
             "To be rebuilt by hand",
-            "What no interface lets a program move. Each is described in inventory.json of the export folder.",
+            "What no interface lets a program move. Each is described in words in inventory.html of the export folder.",
             parts::table(
                 &[Column::Words("what"), Column::Number("how many")],
                 rows.collect(),

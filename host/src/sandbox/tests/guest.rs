@@ -84,7 +84,7 @@ impl Data {
         words.extend(url);
         words.extend([0, 0]); // hosts
         words.extend(list(request, 1));
-        words.extend([0; 16]); // everything else is empty
+        words.extend([0; 20]); // everything else is empty
         data.description = data.words(&words);
         let good = data.words(&[1, 0, 8, 0, 0, 0, 0, 0]);
         data.good = good;

@@ -18,9 +18,9 @@ use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::effects::{Verdict, changed_since, verdict};
 use transload_sdk::http::{self, segment};
 use transload_sdk::ledger::{Action, UndoStatus};
-use transload_sdk::policy::is_empty;
+use transload_sdk::policy::{holds, is_empty};
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
 use crate::api::{Agent, Company, Contact, Group, Record, Ticket};
 use crate::client::{self, Sent};
@@ -440,16 +440,22 @@ impl Undo<'_> {
                 let path = format!("/api/v2/contacts/{}", effect.target_id);
                 let now: Option<Contact> = client::find(self.session.cx, &path).await?;
                 let now = now.filter(|contact| !contact.deleted);
+                let body = self.named(Owner::Contact, before);
+                if now.as_ref().is_some_and(|now| is_as_before(now, &body)) {
+                    return Ok(as_before());
+                }
                 let facets = now.map(|now| self.facets(Owner::Contact, people::facets(&now)));
-                self.restore_at(one, path, facets, self.named(Owner::Contact, before))
-                    .await
+                self.restore_at(one, path, facets, body).await
             }
             "company" => {
                 let path = format!("/api/v2/companies/{}", effect.target_id);
                 let now: Option<Company> = client::find(self.session.cx, &path).await?;
+                let body = self.named(Owner::Company, before);
+                if now.as_ref().is_some_and(|now| is_as_before(now, &body)) {
+                    return Ok(as_before());
+                }
                 let facets = now.map(|now| self.facets(Owner::Company, people::facets(&now)));
-                self.restore_at(one, path, facets, self.named(Owner::Company, before))
-                    .await
+                self.restore_at(one, path, facets, body).await
             }
             kind => {
                 let why = format!("no way to restore a {kind}");
@@ -527,10 +533,18 @@ impl Undo<'_> {
             facets.push((format!("field {}", own_field::LINKS), now));
             data.insert(name, text);
         }
+        if holds(&Value::Object(record.data.clone()), &data) {
+            return Ok(as_before());
+        }
         let body = match objects::put_body(&record, &data) {
             Value::Object(body) => body,
             _ => Map::new(),
         };
         self.restore_at(one, path, Some(facets), body).await
     }
+}
+
+/// Whether an object holds what a before-image has of it.
+fn is_as_before(now: &impl serde::Serialize, before: &Map<String, Value>) -> bool {
+    serde_json::to_value(now).is_ok_and(|now| holds(&now, before))
 }

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::connector::fidelity_table;
+use crate::connector::{CATEGORIES, fidelity_table, rebuild_table};
 
 /// Every line of a fidelity table is a row, but for empty ones and remarks.
 ///
@@ -30,4 +30,20 @@ pub fn schema_defaults<T: DeserializeOwned>(schema: &str) -> T {
         .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
         .collect();
     serde_json::from_value(Value::Object(said)).expect("settings take the defaults")
+}
+
+/// A destination says of each sort of inventory with what it is rebuilt, or what to do instead, once.
+///
+/// # Panics
+/// When a sort is missing or there twice, or a line is no row.
+pub fn assert_everything_can_be_rebuilt(table: &str) {
+    let rows = rebuild_table(table);
+    let lines = table
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    assert_eq!(rows.len(), lines.count(), "a line is no row");
+    for category in CATEGORIES {
+        let said = rows.iter().filter(|row| row.category == category);
+        assert_eq!(said.count(), 1, "{}", category.word());
+    }
 }

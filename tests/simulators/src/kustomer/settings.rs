@@ -346,6 +346,10 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         vec![
             schedules.make(0, json!({"name": "Office", "hours": week, "timezone": "Europe/Berlin", "default": true}), &[]),
             schedules.make(1, json!({"name": "Night", "hours": week, "timezone": "America/New_York", "default": false}), &[]),
+            // Past midnight, and hours of a form that no document names.
+            schedules.make(2, json!({"name": "Weekend", "hours": {"0": null, "1": [[0, 1440]], "2": [[1320, 120]],
+                "3": [], "4": [[480, 1020]], "5": [[480, 1020]], "6": "by appointment"},
+                "timezone": "Asia/Tokyo", "default": false}), &[]),
         ],
     );
     let holidays = Maker::new(world, 3, "schedules/holidays", "holiday");
@@ -354,15 +358,26 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         "description": "Closed", "enabled": true});
     lists.insert(
         "holidays",
-        vec![holidays.make(0, day, &[("schedule", schedule)])],
+        vec![
+            holidays.make(0, day, &[("schedule", schedule.clone())]),
+            holidays.make(
+                1,
+                json!({"name": "Zwischen den Jahren", "startDate": "2026-12-24", "endDate": "2026-12-31", "description": "", "enabled": false}),
+                &[("schedule", schedule)],
+            ),
+        ],
     );
 
     let slas = Maker::new(world, 6, "slas", "sla");
     let versions = Maker::new(world, 7, "slas/versions", "sla_version");
     let list = json!({"data": [{"type": "sla_version", "id": versions.id(0)}, {"type": "sla_version", "id": versions.id(1)}]});
+    let other = json!({"data": [{"type": "sla_version", "id": versions.id(2)}]});
     lists.insert(
         "slas",
-        vec![slas.make(0, json!({"currentVersion": 2}), &[("versions", list)])],
+        vec![
+            slas.make(0, json!({"currentVersion": 2}), &[("versions", list)]),
+            slas.make(1, json!({"currentVersion": 1}), &[("versions", other)]),
+        ],
     );
     let version = |number: u32, first_response: i64| {
         let sla = one("sla", "slas", &slas.id(0));
@@ -383,9 +398,33 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             &[("sla", sla)],
         )
     };
+    let sla = one("sla", "slas", &slas.id(1));
+    let always = versions.make(
+        2,
+        json!({
+            "name": "Enterprise, around the clock", "description": "", "version": 1, "hours": "calendar",
+            "metrics": {
+                "firstResponse": {"enabled": true, "times": {"1": 86_400_000, "2": 90_000_000, "3": 5_400_000, "4": 90_000, "5": 60_000}},
+                "longestUnrespondedMessage": {"enabled": false, "times": {"1": 0, "2": 0, "3": 0, "4": 0, "5": 0}},
+                "totalConversationOpenTime": {"enabled": false, "times": {}},
+                "totalCustomerWaitTime": {"enabled": false, "times": {}},
+                // Not documented; a form of its own.
+                "nextReply": {"enabled": true, "percentile": 95},
+            },
+            "criteria": {
+                "and": [{"conversation_channel": {"operator": "contains", "value": "email"}, "customer_locale": {"operator": "not_equals", "value": "de"}}],
+                "or": [
+                    {"company_custom_planStr": {"operator": "equals", "value": "enterprise"}},
+                    {"conversation_tags": {"operator": "contains", "value": world.tag_id(4)}},
+                ],
+            },
+            "pausedIn": ["snoozed"],
+        }),
+        &[("sla", sla)],
+    );
     lists.insert(
         "sla_versions",
-        vec![version(0, 3_600_000), version(1, 1_800_000)],
+        vec![version(0, 3_600_000), version(1, 1_800_000), always],
     );
 
     let surveys = Maker::new(world, 8, "satisfaction", "satisfaction");
@@ -408,6 +447,21 @@ fn service(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         vec![
             survey(0, "email", "number", 5),
             survey(1, "chat", "emoji", 2),
+            surveys.make(
+                2,
+                json!({
+                    "name": "SMS, by rating", "formType": "csat", "enabled": false, "channel": "sms", "description": "",
+                    "from": {"channel": "sms", "account": "+15555550100", "app": "twilio"}, "delayTime": 0,
+                    "scale": {"type": "smileys", "options": 3, "labelLow": "", "labelHigh": ""},
+                    "introduction": "", "ratingPrompt": "1 to 3?",
+                    "questions": [], "allQuestions": [{"prompt": "Anything else?"}],
+                    "positiveQuestions": ["What did we do well?"],
+                    "negativeQuestions": [{"label": "What went wrong?", "type": "choice", "options": ["late", "rude"]}, 7],
+                    "followUpType": "byRating", "metaTitle": "", "metaDescription": "",
+                    "criteria": {"and": [{"conversation_channels": {"operator": "contains", "value": "sms"}}], "or": []},
+                }),
+                &[],
+            ),
         ],
     );
 }
@@ -471,6 +525,7 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             ),
             shortcut(2, "Mine", "Just for me.", false),
             shortcut(3, "Old", "No longer used.", true),
+            rich_shortcut(world, &shortcuts, &parent),
         ],
     );
     let snoozes = Maker::new(world, 13, "snoozes", "snooze");
@@ -479,12 +534,15 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         vec![
             snoozes.make(0, json!({"name": "One hour", "type": "relative", "value": 3_600_000, "enabled": true}), &[]),
             snoozes.make(1, json!({"name": "Monday", "type": "dynamic", "value": {"day": 1, "time": 540}, "enabled": true}), &[]),
+            snoozes.make(2, json!({"name": "New Year", "type": "absolute", "value": 1_798_761_600_000_i64, "enabled": false}), &[]),
+            snoozes.make(3, json!({"name": "Full moon", "type": "lunar", "value": {"phase": "full"}, "enabled": true}), &[]),
         ],
     );
     let webhooks = Maker::new(world, 14, "outbound-webhooks", "outbound_webhook");
     lists.insert(
         "outbound-webhooks",
-        vec![webhooks.make(0, json!({"name": "CRM", "url": "https://crm.acme.example/hook", "events": ["customer.update"], "enabled": true}), &[])],
+        vec![webhooks.make(0, json!({"name": "CRM", "url": "https://crm.acme.example/hook?key=hush-hush-0453", "events": ["customer.update"],
+            "token": "hush-hush-0454", "enabled": true}), &[])],
     );
     let spam = Maker::new(world, 15, "spam/senders", "spam_sender");
     lists.insert(
@@ -507,6 +565,43 @@ fn people(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
     );
 }
 
+/// A shortcut that does more than write: a subject, attributes, tags taken off, people it is for, a picture, text as blocks only.
+fn rich_shortcut(world: &World, shortcuts: &Maker<'_>, parent: &Value) -> Value {
+    let block = |text: &str| {
+        json!({"key": "b", "text": text, "type": "unordered-list-item", "depth": 0,
+            "inlineStyleRanges": [], "entityRanges": [{"offset": 0, "length": 4, "key": 0}], "data": {}})
+    };
+    let blocks = [
+        "Line one of {{customer.firstName}}",
+        "```not a fence```",
+        "<b>& more</b> | 100 %",
+    ]
+    .map(block);
+    let data = |kind: &str, ids: &[String]| {
+        let all: Vec<Value> = ids
+            .iter()
+            .map(|id| json!({"type": kind, "id": id}))
+            .collect();
+        json!({"data": all})
+    };
+    shortcuts.make(
+        4,
+        json!({
+            "name": "Refund | <done>", "draft": {"text": ""},
+            "payload": {"text": {"blocks": blocks, "entityMap": {"0": {"type": "LINK", "mutability": "MUTABLE", "data": {"url": "https://acme.example/refunds"}}}}},
+            "conversation": {"name": "Refund", "tags": {"operator": "remove", "value": [world.tag_id(0), "ffffffffffffffffffffffff"]},
+                "custom": {"refundNum": 12.5, "contactReasonTree": "billing.refund"}, "status": "done"},
+            "isPrivate": true, "deleted": false, "appDisabled": true, "rev": 1,
+        }),
+        &[
+            ("parent", parent.clone()),
+            ("accessUsers", data("user", &[world.id(Kind::User, 2)])),
+            ("accessTeams", data("team", &[world.team_id(1)])),
+            ("attachments", data("attachment", &["6717c2b1e5b1f00012ab3513".to_owned()])),
+        ],
+    )
+}
+
 fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
     let queues = Maker::new(world, 4, "routing/queues", "queue");
     let names = ["DEFAULT_QUEUE", "Billing", "Chat", "大切なお客様"];
@@ -523,9 +618,50 @@ fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             "criteria": {"and": [{"conversation_channels": {"operator": "contains", "value": channel}}]}});
         rules.make(number, attributes, &[("queue", target)])
     };
+    let criteria = |number: u32, queue: u32, name: &str, enabled: bool, criteria: Value| {
+        let target = one("queue", "routing/queues", &queues.id(queue));
+        let attributes =
+            json!({"name": name, "enabled": enabled, "order": number, "criteria": criteria});
+        rules.make(number, attributes, &[("queue", target)])
+    };
     lists.insert(
         "routing/queue-rules",
-        vec![rule(0, 2, "chat"), rule(1, 1, "email")],
+        vec![
+            rule(0, 2, "chat"),
+            rule(1, 1, "email"),
+            // Groups in groups, a custom attribute, ids of tags and people.
+            criteria(
+                2,
+                3,
+                "VIPs & <angry> ones",
+                true,
+                json!({"and": [
+                    {"or": [
+                        {"customer_custom_vipBool": {"operator": "equals", "value": true}},
+                        {"customer_tags": {"operator": "contains_any", "value": [world.tag_id(4), world.tag_id(5)]}},
+                        {"not": {"conversation_priority": {"operator": "lt", "value": 4}}},
+                    ]},
+                    {"conversation_custom_refundNum": {"operator": "gte", "value": 250.5}},
+                    {"conversation_assigned_users": {"operator": "not_set", "value": ""}},
+                    {"kobject_custom_ecomm-order_totalPriceNum": {"operator": "gt", "value": 100}},
+                ]}),
+            ),
+            // Operators that no document names, an id of nothing, a date, and both forms of a test.
+            criteria(
+                3,
+                0,
+                "Odd",
+                false,
+                json!({"and": [
+                    {"message_body": {"operator": "matches_semantically", "value": "refund please", "threshold": 0.8}},
+                    {"conversation_created_at": {"gte": "2026-01-01T00:00:00.000Z"}},
+                    {"conversation_queue": {"operator": "in", "value": ["ffffffffffffffffffffffff"]}},
+                    {"conversation_status": "open"},
+                    "spam",
+                ], "or": []}),
+            ),
+            criteria(4, 0, "Everything else", true, json!({"and": [], "or": []})),
+        ],
     );
     lists.insert("routing/queue-rules-criteria", Vec::new());
     let workflows = Maker::new(world, 16, "workflows", "workflow");
@@ -541,14 +677,16 @@ fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
             &[],
         )
     };
-    lists.insert(
-        "workflows",
-        vec![
-            workflow(0, "Tag VIPs", true, Some("kustomer.conversation.create")),
-            workflow(1, "Close old ones", false, Some("kustomer.timer.daily")),
-            workflow(2, "Shared step", true, None),
-        ],
-    );
+    let mut all = vec![
+        workflow(0, "Tag VIPs", true, Some("kustomer.conversation.create")),
+        workflow(1, "Close old ones", false, Some("kustomer.timer.daily")),
+        workflow(2, "Shared step", true, None),
+    ];
+    let made = odd_workflows(world, &workflows.id(2), &queues.id(1));
+    for (number, attributes) in (3..).zip(made) {
+        all.push(workflows.make(number, attributes, &[]));
+    }
+    lists.insert("workflows", all);
     let sub_statuses = Maker::new(world, 20, "sub-statuses", "sub_status");
     let all = ["Waiting for parts", "With the courier", "Legal"]
         .iter()
@@ -558,6 +696,53 @@ fn routing(world: &World, lists: &mut BTreeMap<&'static str, Vec<Value>>) {
         all.map(|(n, name)| sub_statuses.make(n as u32, json!({"name": name}), &[]))
             .collect(),
     );
+}
+
+/// Workflows as people build them: branches, waits, ids, what an app does, a call to a foreign address with a secret, steps that
+/// nothing leads to and forms that no document names. What is known of the form is little (§9.13): a trigger, steps with actions and
+/// parameters, transitions with conditions.
+fn odd_workflows(world: &World, shared: &str, queue: &str) -> Vec<Value> {
+    let team = world.team_id(1);
+    let agent = world.id(Kind::User, 2);
+    vec![
+        json!({"name": "Refunds over €250", "description": "Asks billing, then waits", "enabled": true,
+        "trigger": {"eventName": "kustomer.conversation.update", "transitions": [
+            {"target": "look", "condition": {"op": "and", "values": [
+                {"op": "eq", "values": ["/#steps.1.attributes.data.attributes.status", "open"]},
+                {"op": "gt", "values": ["/#steps.1.attributes.data.attributes.custom.refundNum", 250]},
+            ]}},
+            {"target": "end", "condition": {"op": "true", "values": [true]}},
+        ]},
+        "steps": [
+            {"id": "look", "action": "kustomer.customer.get", "appVersion": "kustomer-^1.0.0",
+                "params": {"id": "/#steps.1.attributes.customer.id"}, "errorCases": [], "transitions": [
+                {"target": "assign", "condition": {"op": "or", "values": [
+                    {"op": "contains", "values": ["/#steps.2.attributes.tags", world.tag_id(4)]},
+                    {"op": "is-set", "values": ["/#steps.2.attributes.custom.loyaltyTierStr"]},
+                ]}},
+                {"target": "nowhere", "condition": {"op": "fuzzy-match", "values": ["/#steps.2.attributes.name", "acme", 0.7]}},
+            ]},
+            {"id": "assign", "name": "To billing", "action": "kustomer.conversation.update",
+                "params": {"id": "/#steps.1.id", "assignedTeams": [team], "assignedUsers": [agent], "queue": queue,
+                    "tags": {"operator": "add", "value": ["billing", "refund"]},
+                    "custom": {"escalatedBool": true, "unheardOfStr": "x"}},
+                "transitions": [{"target": "tell", "condition": {}}]},
+            {"id": "tell", "action": "kustomer.rest-api.json", "params": {
+                "method": "POST", "uri": "https://erp.acme.example/refunds",
+                "headers": {"Authorization": "Bearer hush-hush-0451", "x-api-key": "hush-hush-0452"},
+                "body": {"rows": [{"order": "/#steps.1.attributes.data.attributes.custom.orderNumberStr"}]}},
+                "errorCases": [{"status": 500, "retry": {"times": 3}}],
+                "transitions": [{"target": "end"}]},
+            {"id": "end", "action": "kustomer.workflow.call", "params": {"workflow": shared}, "transitions": []},
+            {"id": "lost", "action": "acme_orders.order.get", "params": {"id": null}, "transitions": []},
+            "not even a step",
+        ]}),
+        json!({"name": "プレミアム | <script>alert(1)</script>", "description": "", "enabled": true,
+            "trigger": {"eventName": "acme_orders.shipped", "filters": [{"weird": [1, 2]}]},
+            "variables": {"greeting": "Hallo"},
+            "steps": {"a": {"action": "kustomer.message.create"}}}),
+        json!({"name": "Empty", "enabled": false, "trigger": null, "steps": []}),
+    ]
 }
 
 /// Articles are containers; title, body and slug are on their versions, one for each language (§9.13).
