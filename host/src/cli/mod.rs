@@ -13,6 +13,7 @@ mod plan;
 mod plugin;
 mod progress;
 mod report;
+mod retry;
 mod rollback;
 mod run;
 mod status;
@@ -70,6 +71,8 @@ enum Command {
     Status(status::Args),
     /// Read back what a run wrote and compare it with the source; after a rollback, whether all is as before
     Verify(verify::Args),
+    /// Try the rejected records of a run again, and nothing else
+    Retry(retry::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
     /// Show what became of a run, as text, JSON, a page or lists; check such a page
@@ -99,6 +102,7 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Run(args) => run::run(cli, args, console).await,
         Command::Status(args) => status::run(cli, args, console).await,
         Command::Verify(args) => verify::run(cli, args, console).await,
+        Command::Retry(args) => retry::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
         Command::Inventory(args) => inventory::run(cli, args, console).await,

@@ -16,7 +16,7 @@ use super::assemble::{
     EXCLUDED_PERSON, groups, left_out, left_out_by_group, map_value, owner_word,
 };
 use super::mapping::{Becomes, Met, Targets, open_settings};
-use super::model::{Evidence, Example, Files, Flag, Foreseen, Most};
+use super::model::{Evidence, Example, FileSum, Flag, Foreseen, Most};
 use crate::config::Config;
 use crate::contract::destination::{Slot, SurveyReport};
 use crate::contract::types::{
@@ -101,7 +101,7 @@ pub struct Seen {
     foreseen: BTreeMap<Cause, Sight>,
     flags: BTreeMap<(String, String, String), Sight>,
     most: BTreeMap<(String, String), (u64, String, u64)>,
-    files: Files,
+    files: FileSum,
     channels: BTreeMap<String, u64>,
     /// Kinds of which all is read.
     whole: BTreeSet<String>,

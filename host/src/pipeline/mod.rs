@@ -24,6 +24,7 @@ mod pauses;
 mod planning;
 mod points;
 pub mod project;
+mod retry;
 mod rollback;
 mod side;
 pub mod similar;
@@ -43,8 +44,8 @@ use self::extract::Extractor;
 pub use self::inventory::inventory;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
-    CheckReport, Events, KindSum, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
-    VerifyOptions, VerifyReport,
+    CheckReport, Events, KindSum, Plan, RetryOptions, RetryReport, RollbackOptions, RollbackReport,
+    RunOptions, RunReport, VerifyOptions, VerifyReport,
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
@@ -180,6 +181,7 @@ pub async fn read(
         let extractor = Extractor {
             side: &ends.source,
             store: &project.store,
+            blobs: &project.blobs,
             extraction: extraction.clone(),
             until,
             events,
@@ -600,6 +602,81 @@ async fn run_owned(
     }
     outcome?;
     sums::report(&around).await
+}
+
+/// Tries the rejected records of the newest run again, and nothing else; what was in their way may have been mended.
+///
+/// # Errors
+/// `not-ended` for a run that has not come to its end; as [`run`].
+pub async fn retry(
+    project: &Project,
+    options: RetryOptions,
+    events: &dyn Events,
+) -> Result<RetryReport, Error> {
+    let owned = project.own().await?;
+    let result = Box::pin(retry_owned(project, options, events)).await;
+    owned.release().await?;
+    result
+}
+
+async fn retry_owned(
+    project: &Project,
+    options: RetryOptions,
+    events: &dyn Events,
+) -> Result<RetryReport, Error> {
+    let _stop = forward(&options.stop, &project.stop);
+    let run = run_of(project, None).await?;
+    let before = sums::report_stored(&project.store, &run).await?;
+    if before.state != model::RunState::Complete {
+        return Err(Error::input(
+            "not-ended",
+            format!("run {run} has not come to its end, so nothing of it is tried again"),
+        )
+        .with_hint("`transload run` goes on with it; `transload status` shows where it stands"));
+    }
+    let mut report = RetryReport {
+        rejected_before: before.total.rejected,
+        tried: 0,
+        rejected_now: before.total.rejected,
+        run: before,
+    };
+    if report.rejected_before == 0 {
+        return Ok(report);
+    }
+    let begun = Box::pin(begin(project, &RunOptions::default(), events)).await?;
+    let around = surroundings(project, &begun);
+    let loader = loader(
+        project,
+        (&begun.ends.source, &begun.ends.destination),
+        &around,
+        &begun.extraction,
+        &begun.survey,
+        events,
+    );
+    let counting = count_on(
+        project,
+        [
+            (&begun.extraction, &begun.ends.source),
+            (&begun.run, &begun.ends.destination),
+        ],
+    );
+    let sides = [&begun.ends.source, &begun.ends.destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let only = options.kinds.as_deref();
+    let working = async {
+        tokio::select! {
+            result = Box::pin(retry::rejects(&loader, only, &mut report)) => result,
+            never = counting => match never {},
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let outcome = telling(&sides, events, None, working).await;
+    let closed = close(project, &begun, &outcome).await;
+    outcome?;
+    closed?;
+    report.run = sums::report(&around).await?;
+    report.rejected_now = report.run.total.rejected;
+    Ok(report)
 }
 
 /// Keeps the stored counts of requests up to date: a killed process must not take its counts along, and they have their time.

@@ -585,6 +585,28 @@ pub struct RunOptions {
     pub stop: CancellationToken,
 }
 
+/// How a retry is to go.
+#[derive(Debug, Clone, Default)]
+pub struct RetryOptions {
+    /// These kinds only; all by default.
+    pub kinds: Option<Vec<String>>,
+    /// Cancelled: stop at the next safe point.
+    pub stop: CancellationToken,
+}
+
+/// What a retry of a run's rejects came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetryReport {
+    /// Records that were rejected before.
+    pub rejected_before: u64,
+    /// Of them, tried again.
+    pub tried: u64,
+    /// Records that are rejected now.
+    pub rejected_now: u64,
+    /// The run as it is now.
+    pub run: RunReport,
+}
+
 /// How a rollback is to go.
 #[derive(Debug, Clone, Default)]
 pub struct RollbackOptions {

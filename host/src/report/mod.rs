@@ -18,7 +18,7 @@ mod verify;
 use std::fmt::Write as _;
 
 use crate::pipeline::model::{
-    CheckReport, ConnectionCheck, Notice, RollbackReport, RunReport, Severity,
+    CheckReport, ConnectionCheck, Notice, RetryReport, RollbackReport, RunReport, Severity,
 };
 
 pub use checked::checked;
@@ -26,7 +26,9 @@ pub use plan::plan;
 pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
-pub use verify::{verification, verification_summary, verification_without_content};
+pub use verify::{
+    difference_word, verification, verification_summary, verification_without_content,
+};
 
 /// How wide text may be; `None` for as wide as it gets (a file, a pipe).
 pub type Width = Option<u16>;
@@ -116,6 +118,27 @@ pub fn rollback(report: &RollbackReport, width: Width) -> String {
         (true, left) => writeln!(out, "Nothing was changed. Would be left: {}.", number(left)),
         (false, left) => writeln!(out, "left after rollback {left}"),
     };
+    out
+}
+
+/// What trying rejected records again came to, and the run as it is now.
+pub fn retry(report: &RetryReport, width: Width) -> String {
+    let mut out = run(&report.run, width);
+    let _ = writeln!(
+        out,
+        "rejected before {}; tried again {}; rejected now {}",
+        number(report.rejected_before),
+        number(report.tried),
+        number(report.rejected_now)
+    );
+    let left = report.rejected_before - report.tried.min(report.rejected_before);
+    if left > 0 {
+        let _ = writeln!(
+            out,
+            "{} were not tried: parts of records that arrived, or of kinds that were not asked for.",
+            number(left)
+        );
+    }
     out
 }
 

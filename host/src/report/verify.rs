@@ -143,7 +143,7 @@ fn differences(all: &[Difference]) -> String {
         let _ = writeln!(
             out,
             "  {}:{field}{}",
-            word(one.what),
+            difference_word(one.what),
             part.unwrap_or_default()
         );
         for (name, value) in [("should be", &one.expected), ("is", &one.found)] {
@@ -156,7 +156,7 @@ fn differences(all: &[Difference]) -> String {
 }
 
 /// What sort of difference, in a word or two.
-fn word(what: DifferenceKind) -> &'static str {
+pub fn difference_word(what: DifferenceKind) -> &'static str {
     match what {
         DifferenceKind::Missing => "missing",
         DifferenceKind::Extra => "extra",

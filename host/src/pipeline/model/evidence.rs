@@ -130,7 +130,7 @@ pub struct Most {
 
 /// The files that were read of.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Files {
+pub struct FileSum {
     /// How many.
     pub count: u64,
     /// Bytes together, of those whose size is known.
@@ -155,7 +155,7 @@ pub struct Evidence {
     /// Where a record has several of what a platform may take fewer of.
     pub most: Vec<Most>,
     /// Files.
-    pub files: Files,
+    pub files: FileSum,
     /// Records by channel, conversations' and messages' own.
     pub channels: BTreeMap<String, u64>,
 }

@@ -5,7 +5,7 @@
 //! same, and never another word: the text of a message, whom a record belongs to and what a slot was mapped to are held to what they
 //! are whatever is converted.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::facts::{Fact, Stated, facts, texts};
 use super::same::{
@@ -73,6 +73,7 @@ pub fn compare(
     let mut side = Side {
         kind: kinds::name(&own.head.kind).to_owned(),
         terms,
+        authors_here: HashSet::new(),
         findings: vec![],
     };
     let gone = match observed.presence {
@@ -123,6 +124,8 @@ pub fn compare(
 struct Side<'a> {
     kind: String,
     terms: &'a Terms<'a>,
+    /// Who is the author of something in the thread there: what a loss says of authors is not about them.
+    authors_here: HashSet<String>,
     findings: Vec<Finding>,
 }
 
@@ -375,7 +378,10 @@ impl Side<'_> {
                 if grade(&wanted.fact, &same) == Grade::Same || other.target.is_none() {
                     return;
                 }
-                (shown(&same), self.loss("message", "author"))
+                let target = person.target.as_deref().unwrap_or_default();
+                let is_here = self.authors_here.contains(target);
+                let loss = self.loss("message", "author").filter(|_| !is_here);
+                (shown(&same), loss)
             }
             Author::Name(name) => {
                 let same = person
@@ -440,6 +446,12 @@ impl Side<'_> {
             own.get(w)
                 .map(|(message, _)| part_name(message, w, own.len()))
         };
+        let authors = paired.pairs.iter().filter_map(|(w, f)| {
+            let own = author_of(own.get(*w)?.0)?;
+            let same = author_of(there.get(*f)?.0).is_some_and(|other| is_target(own, other));
+            same.then(|| own.to_owned())
+        });
+        self.authors_here = authors.collect();
         for (w, f) in &paired.pairs {
             let (Some((message, _)), Some((other, _))) = (own.get(*w), there.get(*f)) else {
                 continue;
@@ -552,13 +564,13 @@ impl Side<'_> {
         Said {
             keys,
             beside: names.join("\n"),
-            at: kinds_time(message),
+            at: time_of(message),
         }
     }
 
     fn excerpt(&self, message: &Entry) -> String {
         let words = self.words(message).into_iter().next().unwrap_or_default();
-        let at = kinds_time(message).map(shown_time).unwrap_or_default();
+        let at = time_of(message).map(shown_time).unwrap_or_default();
         shortened(&format!("{at} {}", super::same::folded(&words)), "").0
     }
 
@@ -758,7 +770,18 @@ fn is_event(message: &Entry) -> bool {
     matches!(&message.data, Entity::Message(message) if message.visibility == Visibility::Event)
 }
 
-fn kinds_time(message: &Entry) -> Option<i64> {
+/// The target of the person who wrote a message.
+fn author_of(message: &Entry) -> Option<&str> {
+    match &message.data {
+        Entity::Message(data) => match &data.author {
+            Author::Person(person) => person.target.as_deref(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn time_of(message: &Entry) -> Option<i64> {
     match &message.data {
         Entity::Message(data) => data.sent_at.or(message.head.created_at),
         _ => message.head.created_at,

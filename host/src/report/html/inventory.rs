@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn what_was_written_elsewhere_is_no_markup_and_leads_nowhere() {
         let page = inventory(&made_up());
-        for markup in ["<script>alert", "<img", "<b>", "javascript:"] {
+        for markup in ["<script>alert", "<img", "<b>", "href=\"javascript"] {
             assert!(!page.contains(markup), "{markup}");
         }
         assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));

@@ -10,8 +10,12 @@ use crate::error::Error;
 use crate::pipeline::dossier::{
     ConnectionPace, Dossier, MOST_OWNERS, MOST_REJECTED, Planned, rejects_text,
 };
-use crate::pipeline::model::{DamageGroup, KindSum, LossGroup, RunReport, RunState};
-use crate::report::{adds_up, clean, duration, is_clean, number};
+use crate::pipeline::model::{
+    DamageGroup, DeclaredGroup, Difference, KindSum, LossGroup, RunReport, RunState, VerifyKind,
+};
+use crate::report::{
+    adds_up, clean, difference_word, duration, is_clean, number, verification_summary,
+};
 
 /// Rows of a list that are shown at once; the rest is folded away.
 const AT_ONCE: usize = 12;
@@ -34,6 +38,7 @@ pub fn run(dossier: &Dossier) -> Result<String, Error> {
         files(dossier),
         effects(dossier),
         against_plan(dossier),
+        verified(report),
         undo(report),
         inventory(report),
         notices(report),
@@ -857,6 +862,98 @@ fn foreseen<'a>(plan: &Planned, report: &'a RunReport) -> (Vec<&'a LossGroup>, u
     named.sort();
     named.dedup();
     (unforeseen, named.len())
+}
+
+/// The last time that the destination was read back and compared: the proof, and what it found.
+fn verified(report: &RunReport) -> Option<Section> {
+    let found = report.verification.as_ref()?;
+    let kind = |kind: &VerifyKind| {
+        vec![
+            kind.kind.replace('-', " ").into(),
+            kind.there.into(),
+            kind.checked.into(),
+            kind.equal.into(),
+            kind.declared.into(),
+            kind.undeclared.into(),
+        ]
+    };
+    let first = match found.after_rollback {
+        true => "effects",
+        false => "there",
+    };
+    let kinds = parts::table(
+        &[
+            Column::Name("kind"),
+            Column::Number(first),
+            Column::Number("read back"),
+            Column::Number("equal"),
+            Column::Number("as declared"),
+            Column::Number("differ"),
+        ],
+        found.kinds.iter().map(kind).collect(),
+    );
+    let difference = |one: &Difference| {
+        let target = one.target.as_deref().unwrap_or("nothing");
+        let there = match one.url.as_deref() {
+            Some(url) => parts::link(target, url),
+            None => html! { code { (clean(target)) } },
+        };
+        vec![
+            html! { (one.kind.replace('-', " ")) " " code { (clean(&one.source_id)) } }.into(),
+            there.into(),
+            html! { code { (clean(&one.field)) } }.into(),
+            difference_word(one.what).into(),
+            one.expected.as_deref().unwrap_or_default().into(),
+            one.found.as_deref().unwrap_or_default().into(),
+        ]
+    };
+    let differences = in_two(
+        &[
+            Column::Name("record"),
+            Column::Name("at the destination"),
+            Column::Name("field"),
+            Column::Name("what"),
+            Column::Words("should be"),
+            Column::Words("is"),
+        ],
+        found.differences.iter().map(difference).collect(),
+    );
+    let group = |group: &DeclaredGroup| {
+        vec![
+            group.kind.replace('-', " ").into(),
+            html! { code { (clean(&group.field)) } }.into(),
+            group.count.into(),
+            group.why.as_str().into(),
+            examples(&group.examples).into(),
+        ]
+    };
+    let declared = in_two(
+        &[
+            Column::Name("kind"),
+            Column::Name("field"),
+            Column::Number("times"),
+            Column::Words("who said so"),
+            Column::Words("for example"),
+        ],
+        found.declared.iter().map(group).collect(),
+    );
+    let (tone, title) = match found.ok {
+        true => (Tone::Good, "Nothing differs but what was declared"),
+        false => (Tone::Bad, "Something differs that nothing declared"),
+    };
+    let summary = verification_summary(found);
+    let body = html! {
+        (parts::banner(tone, title, html! { @for line in summary.lines() { p { (clean(line)) } } }))
+        (kinds)
+        @if !found.differences.is_empty() { (differences) }
+        @if !found.declared.is_empty() { (parts::folded("Different as was declared", declared)) }
+    };
+    Some(section(
+        "verified",
+        "Verified",
+        "What is at the destination was read back and held against the source, record by record.",
+        body,
+    ))
 }
 
 fn undo(report: &RunReport) -> Option<Section> {

@@ -23,8 +23,6 @@ use crate::map::{FieldTarget, record_target};
 use crate::own;
 use crate::prepare::PIPELINE;
 
-/// Objects of this run that are still there, by kind and id.
-
 /// Whether effects of a kind are undone together.
 pub fn is_many(kind: &str) -> bool {
     matches!(kind, LINK | OPTION)

@@ -147,6 +147,16 @@ impl Simulator {
         state.users.get_mut(&id).map(change).is_some()
     }
 
+    /// Changes the bytes that a file's address serves, by its token; whether there is one.
+    pub fn damage_file(&self, token: &str, content: Vec<u8>) -> bool {
+        let mut state = self.held.lock();
+        let Some(stored) = state.files.get_mut(token) else {
+            return false;
+        };
+        stored.file.content = Some(content.into());
+        true
+    }
+
     /// Makes a second ticket that says the same, external id and all, as a tool does that is run twice; its id.
     pub fn copy_ticket(&self, id: Id) -> Option<Id> {
         let mut state = self.held.lock();
