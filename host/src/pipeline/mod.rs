@@ -8,26 +8,30 @@ mod damage;
 mod dangers;
 pub mod dossier;
 mod errors;
+pub mod evidence;
 mod export;
 mod extract;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod inventory;
 mod load;
-mod mapping;
+pub mod mapping;
+mod matches;
 pub mod model;
 mod notify;
 mod pace;
 mod pauses;
 mod planning;
+mod points;
 pub mod project;
 mod retry;
 mod rollback;
 mod side;
+pub mod similar;
 mod sums;
 pub mod verify;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::Row as _;
@@ -147,7 +151,58 @@ pub async fn check(project: &Project, events: &dyn Events) -> Result<CheckReport
 /// As [`check`].
 pub async fn plan(project: &Project, events: &dyn Events) -> Result<Plan, Error> {
     let owned = project.own().await?;
-    let result = async { gather(project, events).await?.plan(&project.config) }.await;
+    let result = async {
+        let mut gathered = gather(project, events).await?;
+        gathered.ask_what_is_there(project, events).await?;
+        gathered
+            .keep(project, &gathered.plan(&project.config)?)
+            .await
+    }
+    .await;
+    owned.release().await?;
+    result
+}
+
+/// Reads everything that is wanted from the source and writes nothing to the destination, so that a plan knows all records. What
+/// was read before is not read again, here or by a run; what moves at the source meanwhile is the run's last pass to read.
+///
+/// # Errors
+/// As [`check`]; [`Error::Interrupted`] when stopped.
+pub async fn read(
+    project: &Project,
+    stop: &CancellationToken,
+    events: &dyn Events,
+) -> Result<(), Error> {
+    let owned = project.own().await?;
+    let result = async {
+        let _stop = forward(stop, &project.stop);
+        let mut ends = ends(project, None, events).await?;
+        let (extraction, until, _) = open_extraction(project, &mut ends).await?;
+        let extractor = Extractor {
+            side: &ends.source,
+            store: &project.store,
+            blobs: &project.blobs,
+            extraction: extraction.clone(),
+            until,
+            events,
+            stop: project.stop.clone(),
+            dangers: None,
+        };
+        events.phase("extract");
+        let pace = Pace::new(&project.config, project.clock.now());
+        let sides = [&ends.source];
+        let kinds = wanted(&project.config);
+        let reading = async {
+            tokio::select! {
+                result = Box::pin(extractor.schema(&kinds)) => result,
+                never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+            }
+        };
+        let result = telling(&sides, events, None, reading).await;
+        project.count_requests(&extraction, &ends.source).await?;
+        result
+    }
+    .await;
     owned.release().await?;
     result
 }
@@ -166,20 +221,19 @@ pub struct Proposed {
 /// As [`plan`], and adds to `[map]` of `migration.toml` what it does not say yet. A run is pinned to its mapping (rule M-14): once
 /// one was begun, and until it is rolled back, nothing is added.
 ///
+/// With `accept_all`, guesses are written as answers, also to questions that stand there from an earlier plan.
+///
 /// # Errors
 /// As [`plan`]; a file that cannot be written.
-pub async fn propose(project: &mut Project, events: &dyn Events) -> Result<Proposed, Error> {
+pub async fn propose(
+    project: &mut Project,
+    accept_all: bool,
+    events: &dyn Events,
+) -> Result<Proposed, Error> {
     let owned = project.own().await?;
     let result = async {
-        let gathered = gather(project, events).await?;
-        let proposal = mapping::proposal(
-            &project.config,
-            &gathered.schema,
-            &gathered.survey.slots,
-            &gathered.survey.fields,
-            &gathered.met,
-            &gathered.ends.destination.name,
-        );
+        let mut gathered = gather(project, events).await?;
+        let proposal = gathered.proposal(&project.config, accept_all);
         let begun = project
             .store
             .number(
@@ -192,8 +246,10 @@ pub async fn propose(project: &mut Project, events: &dyn Events) -> Result<Propo
             true => (0, proposal.len()),
             false => (project.config.write_map(&proposal)?, 0),
         };
+        gathered.ask_what_is_there(project, events).await?;
+        let plan = gathered.plan(&project.config)?;
         Ok(Proposed {
-            plan: gathered.plan(&project.config)?,
+            plan: gathered.keep(project, &plan).await?,
             added,
             withheld,
         })
@@ -212,7 +268,8 @@ struct Gathered {
     discovery: Discovery,
     survey: SurveyReport,
     schema: Vec<Entry>,
-    met: mapping::Met,
+    seen: evidence::Seen,
+    asked: matches::Asked,
     read: Vec<model::Notice>,
     damage: Vec<model::DamageGroup>,
 }
@@ -226,10 +283,67 @@ impl Gathered {
             discovery: &self.discovery,
             survey: &self.survey,
             schema: &self.schema,
-            met: &self.met,
+            seen: &self.seen,
+            asked: &self.asked,
             read: &self.read,
             damage: &self.damage,
         }
+    }
+
+    fn proposal(&self, config: &Config, accept_all: bool) -> crate::config::MapProposal {
+        let known = mapping::Known {
+            schema: &self.schema,
+            slots: &self.survey.slots,
+            fields: &self.survey.fields,
+            agents: &self.survey.agents,
+            seen: &self.seen,
+            destination: &self.ends.destination.name,
+        };
+        mapping::proposal(config, &known, accept_all)
+    }
+
+    /// Asks the destination which of some records it has, for the forecast.
+    async fn ask_what_is_there(
+        &mut self,
+        project: &Project,
+        events: &dyn Events,
+    ) -> Result<(), Error> {
+        let destination = &self.ends.destination;
+        let assembler = Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            &self.extraction,
+            &self.ends.destination_account.id,
+            "plan",
+            &destination.context.platform,
+            &destination.context.organisation,
+            &self.survey,
+        );
+        let kinds = destination.support(&self.survey).kinds;
+        let asking = matches::ask(
+            &project.store,
+            &self.extraction,
+            &assembler,
+            destination,
+            &kinds,
+        );
+        self.asked = unless_refused(&[destination], events, asking).await?;
+        Ok(())
+    }
+
+    /// Stores what a plan is decided by.
+    async fn keep(&self, project: &Project, plan: &Plan) -> Result<Plan, Error> {
+        let facts = planning::decided_by(plan, &project.config);
+        project
+            .store
+            .write(vec![sql!(
+                "INSERT INTO plans (digest, at_ms, facts) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
+                &plan.digest,
+                project.clock.now(),
+                serde_json::to_string(&facts)?
+            )])
+            .await?;
+        Ok(plan.clone())
     }
 
     fn plan(&self, config: &Config) -> Result<Plan, Error> {
@@ -268,14 +382,25 @@ async fn ask_both(
     for row in project
         .store
         .rows(
-            "SELECT payload FROM staged WHERE extraction = $1 AND kind IN ('agent', 'field-definition', 'object-type') ORDER BY kind, id",
+            "SELECT payload FROM staged WHERE extraction = $1 \
+             AND kind IN ('team', 'agent', 'tag', 'brand', 'field-definition', 'object-type') ORDER BY kind, id",
             vec![(&extraction).into()],
         )
         .await?
     {
         schema.push(serde_json::from_str::<Entry>(&row.try_get::<String, _>("payload")?)?);
     }
-    let met = mapping::met(&project.store, &extraction, &project.config, &survey.slots).await?;
+    let gateway = ends.source.gateway.clone();
+    let question = evidence::Question {
+        config: &project.config,
+        survey: &survey,
+        schema: &schema,
+        inexact: &planning::inexact(&ends.source, &ends.destination, &survey),
+        foreign_host: &|link| gateway.foreign_host(link),
+        destination: &ends.destination.name,
+        source: &ends.source.name,
+    };
+    let seen = evidence::look(&project.store, &extraction, &question).await?;
     let damage = damage::groups(&project.store, &extraction).await?;
     let check = ends.check(project);
     Ok(Gathered {
@@ -286,7 +411,8 @@ async fn ask_both(
         discovery,
         survey,
         schema,
-        met,
+        seen,
+        asked: matches::Asked::default(),
         read,
         damage,
     })
@@ -731,6 +857,23 @@ async fn begin(
         )
         .with_hint("give them to the credential; `transload check` shows whose they are"));
     }
+    gathered.keep(project, &plan).await?;
+    if let Some(accepted) = options.accept.as_ref().filter(|a| **a != plan.digest) {
+        let changed = changed_since(project, accepted, &plan).await?;
+        if !changed.is_empty() {
+            return Err(Error::input(
+                "plan-changed",
+                format!(
+                    "the plan that was approved is not the plan any more: {}",
+                    some_of(&changed)
+                ),
+            )
+            .with_hint(format!(
+                "look at it anew (`transload plan`), then run with `--accept {}`",
+                plan.digest
+            )));
+        }
+    }
     planning::approve(&plan, options)?;
     let Gathered {
         ends,
@@ -793,6 +936,66 @@ async fn begin(
     Ok(begun)
 }
 
+/// What is otherwise than when a plan was made, in sentences; nothing where that plan is not known.
+async fn changed_since(project: &Project, digest: &str, plan: &Plan) -> Result<Vec<String>, Error> {
+    let before = facts_of(project, digest).await?;
+    let now = planning::decided_by(plan, &project.config);
+    Ok(before.map_or_else(Vec::new, |before| planning::changes(&before, &now)))
+}
+
+/// What a plan was decided by.
+async fn facts_of(
+    project: &Project,
+    digest: &str,
+) -> Result<Option<BTreeMap<String, String>>, Error> {
+    let row = project
+        .store
+        .row(
+            "SELECT facts FROM plans WHERE digest = $1",
+            vec![digest.into()],
+        )
+        .await?;
+    row.map(|row| Ok(serde_json::from_str(&row.try_get::<String, _>("facts")?)?))
+        .transpose()
+}
+
+/// Which settings are otherwise than when a run was begun, in sentences.
+async fn settings_changed(project: &Project, run: &str) -> Result<Vec<String>, Error> {
+    let row = project
+        .store
+        .row(
+            "SELECT plan_digest FROM runs WHERE id = $1",
+            vec![run.into()],
+        )
+        .await?;
+    let digest: Option<String> = row
+        .map(|row| row.try_get("plan_digest"))
+        .transpose()?
+        .flatten();
+    let Some(before) = facts_of(project, &digest.unwrap_or_default()).await? else {
+        return Ok(vec![]);
+    };
+    let before = before
+        .into_iter()
+        .filter_map(|(what, is)| Some((what.strip_prefix("migration.toml ")?.to_owned(), is)))
+        .collect();
+    Ok(planning::changes(
+        &before,
+        &project.config.settings_by_path(),
+    ))
+}
+
+/// The first of some sentences, and how many there are beside.
+fn some_of(all: &[String]) -> String {
+    const SAID: usize = 5;
+    let said: Vec<&str> = all.iter().take(SAID).map(String::as_str).collect();
+    let more = match all.len().saturating_sub(SAID) {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    format!("{}{more}", said.join("; "))
+}
+
 impl Begun {
     fn name_run(&mut self) {
         self.ends.source.context.run.clone_from(&self.run);
@@ -828,9 +1031,16 @@ async fn resume(
     }
     let digest: String = row.try_get("config_digest")?;
     if digest != project.config.digest() {
+        let changed = settings_changed(project, &run).await?;
+        let said = match changed.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", some_of(&changed)),
+        };
         return Err(Error::input(
             "other-mapping",
-            format!("migration.toml has changed since run {run} was begun: its mapping is pinned"),
+            format!(
+                "migration.toml has changed since run {run} was begun: its mapping is pinned{said}"
+            ),
         )
         .with_hint("put it back to go on, or roll the run back and begin anew"));
     }

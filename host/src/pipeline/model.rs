@@ -5,6 +5,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+mod evidence;
+pub use evidence::*;
 use tokio_util::sync::CancellationToken;
 
 /// How bad something is.
@@ -66,7 +69,7 @@ pub struct ConnectionCheck {
 }
 
 /// What `check` found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// Source first.
     pub connections: Vec<ConnectionCheck>,
@@ -75,7 +78,7 @@ pub struct CheckReport {
 }
 
 /// One kind in a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanKind {
     /// The kind.
     pub kind: String,
@@ -89,10 +92,13 @@ pub struct PlanKind {
     pub source_calls: u64,
     /// Calls to the destination for writing it.
     pub destination_calls: u64,
+    /// What will become of its records.
+    #[serde(default)]
+    pub forecast: Forecast,
 }
 
 /// How a field travels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanField {
     /// The kind it sits on.
     pub kind: String,
@@ -104,10 +110,16 @@ pub struct PlanField {
     pub note: Option<String>,
     /// `source` or `destination`: whose limit it is.
     pub side: String,
+    /// Records that have something in it, of those that were read; `None` where that cannot be told.
+    #[serde(default)]
+    pub records: Option<u64>,
+    /// Some of them, at most three.
+    #[serde(default)]
+    pub examples: Vec<Example>,
 }
 
 /// A custom field and where it goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanCustomField {
     /// `customer/loyaltyTierStr`
     pub field: String,
@@ -117,10 +129,19 @@ pub struct PlanCustomField {
     pub target: String,
     /// From 0 to 1 for a proposed match.
     pub confidence: Option<f64>,
+    /// Why that, in words.
+    #[serde(default)]
+    pub reason: String,
+    /// What it could go into, where that is a guess that somebody has to decide.
+    #[serde(default)]
+    pub perhaps: Option<Guess>,
+    /// Records that have a value, of those that were read.
+    #[serde(default)]
+    pub records: u64,
 }
 
 /// A value mapping of one slot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanValueMap {
     /// `conversation.status`
     pub slot: String,
@@ -128,10 +149,13 @@ pub struct PlanValueMap {
     pub values: BTreeMap<String, String>,
     /// Source values met without a mapping or a fallback: errors until mapped (rule M-2).
     pub unmapped: Vec<String>,
+    /// Why a value becomes what it does, by source value.
+    #[serde(default)]
+    pub reasons: BTreeMap<String, Reason>,
 }
 
 /// What `plan` says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// sha-256 of everything below, hex: what `--accept` names.
     pub digest: String,
@@ -147,6 +171,21 @@ pub struct Plan {
     pub values: Vec<PlanValueMap>,
     /// Agents of the source: matched by e-mail, or who stands in.
     pub agents: Vec<PlanAgent>,
+    /// Teams, tags, brands and object types: what each is there.
+    #[serde(default)]
+    pub names: Vec<PlanName>,
+    /// What was found in the records that are read.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// The rate limits of both sides, and how long the calls take under each.
+    #[serde(default)]
+    pub limits: Vec<PlanLimit>,
+    /// Limits of the destination's account.
+    #[serde(default)]
+    pub allowances: Vec<PlanAllowance>,
+    /// What somebody who pays for this must know.
+    #[serde(default)]
+    pub points: Vec<PlanPoint>,
     /// Side effects at the destination.
     pub side_effects: Vec<Notice>,
     /// What to know before running.
@@ -310,7 +349,7 @@ pub struct PlanDanger {
 }
 
 /// One agent in a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanAgent {
     /// Source id.
     pub id: String,
@@ -320,6 +359,15 @@ pub struct PlanAgent {
     pub state: String,
     /// The destination's agent, if one has the same address.
     pub target: Option<String>,
+    /// E-mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Why that one, in words.
+    #[serde(default)]
+    pub reason: String,
+    /// Who it could be, where that is a guess that somebody has to decide.
+    #[serde(default)]
+    pub perhaps: Option<Guess>,
 }
 
 /// The sum of one kind (rule M-6): `expected = read + explained + shortfall` and
