@@ -50,10 +50,19 @@ pub(super) fn heading(part: Part) -> &'static str {
 /// What is to be done about a group, in one line.
 pub(super) fn rebuild(group: &InventoryGroup, destination: &str) -> String {
     match (&group.feature, &group.note) {
-        (Some(feature), Some(note)) => format!("{feature}. {note}"),
-        (Some(feature), None) => feature.clone(),
-        (None, Some(note)) => format!("{destination} has no feature of its own for it. {note}"),
-        (None, None) => format!("{destination}'s connector does not say with what"),
+        (Some(feature), Some(note)) => format!("Rebuild with: {feature}. {note}"),
+        (Some(feature), None) => format!("Rebuild with: {feature}"),
+        (None, Some(note)) => format!("{destination} has no feature of its own for it: {note}"),
+        (None, None) => format!("{destination}'s connector does not say with what it is rebuilt"),
+    }
+}
+
+/// How many statements have no words, in words; nothing if all have.
+fn unsaid(inventory: &Inventory) -> Option<String> {
+    match inventory.groups.iter().map(wordless).sum::<u64>() {
+        0 => None,
+        1 => Some("1 statement has a part without words".to_owned()),
+        n => Some(format!("{} statements have parts without words", number(n))),
     }
 }
 
@@ -165,13 +174,8 @@ pub fn text(inventory: &Inventory, width: Width) -> String {
         out.push_str("The source lists nothing.\n");
         return out;
     }
-    let unsaid: u64 = inventory.groups.iter().map(wordless).sum();
-    if unsaid > 0 {
-        let _ = writeln!(
-            out,
-            "{} statements have parts without words: they are shown as the source has them (\"to look up\").",
-            number(unsaid)
-        );
+    if let Some(words) = unsaid(inventory) {
+        let _ = writeln!(out, "{words}, shown as the source has it (\"to look up\").");
     }
     out.push_str(
         "Conditions and actions in words: transload inventory --html FILE, or --markdown FILE\n",
@@ -195,13 +199,8 @@ pub fn markdown(inventory: &Inventory) -> String {
         inline(&inventory.destination),
         time(inventory.taken_at),
     );
-    let unsaid: u64 = inventory.groups.iter().map(wordless).sum();
-    if unsaid > 0 {
-        let _ = writeln!(
-            out,
-            "\n{} statements have parts without words; they are shown `as the source has them`.",
-            number(unsaid)
-        );
+    if let Some(words) = unsaid(inventory) {
+        let _ = writeln!(out, "\n{words}, shown `as the source has it`.");
     }
     if !inventory.groups.is_empty() {
         out.push_str(
@@ -224,7 +223,7 @@ pub fn markdown(inventory: &Inventory) -> String {
     for group in &inventory.groups {
         let _ = writeln!(
             out,
-            "\n## {}\n\nRebuild with: {}",
+            "\n## {}\n\n{}",
             inline(&title(&group.category)),
             inline(&rebuild(group, &inventory.destination_title)),
         );
