@@ -35,11 +35,7 @@ pub(crate) const WAYS: Ways = Ways {
             || wanted.is_empty()
             || found.chars().count() >= 255 && wanted.starts_with(found.trim())
     },
-    // How a form escapes a quotation mark; whether Freshdesk takes that back is not known.
-    file_name: |name| match name.trim() {
-        "" => "file".to_owned(),
-        _ => name.replace('"', "%22"),
-    },
+    file_name: held::form_file_name,
     grain: 1_000,
     slack: 0,
     keeps_times: true,

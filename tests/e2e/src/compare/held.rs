@@ -182,6 +182,14 @@ pub fn same_file_name(name: &str) -> String {
     .to_owned()
 }
 
+/// A name as a form escapes it; whether the platform takes a quotation mark back is not known.
+pub fn form_file_name(name: &str) -> String {
+    match name.trim() {
+        "" => "file".to_owned(),
+        _ => name.replace('"', "%22"),
+    }
+}
+
 /// Compares everything.
 ///
 /// # Errors

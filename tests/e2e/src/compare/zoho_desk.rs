@@ -35,7 +35,7 @@ pub(crate) const WAYS: Ways = Ways {
             || wanted.is_empty()
             || found.chars().count() >= 40 && wanted.starts_with(found.trim())
     },
-    file_name: held::same_file_name,
+    file_name: held::form_file_name,
     grain: 1,
     slack: 1_000,
     keeps_times: true,
