@@ -162,7 +162,7 @@ async fn only_what_is_in_rows_as_they_are_now_counts() {
         let found = scan(entry, &staged, &[], &|_| None);
         statements(EXTRACTION, entry, &hash(entry), &found)
     };
-    stage(store, &[damaged.clone()]).await;
+    stage(store, std::slice::from_ref(&damaged)).await;
     // A page that is read again says the same again.
     store.write(found(&damaged)).await.unwrap();
     store.write(found(&damaged)).await.unwrap();
