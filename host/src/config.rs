@@ -21,7 +21,7 @@ mod place;
 mod settings;
 mod template;
 
-pub use edit::{MapProposal, ProposedField, ProposedValue};
+pub use edit::{MapProposal, ProposedAgent, ProposedField, ProposedValue};
 pub use place::{ConfigError, Place};
 pub use settings::{Secret, SecretRef, Settings};
 
@@ -220,7 +220,8 @@ pub struct People {
     /// E-mail address or id of the destination's agent who stands in for agents it does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback_agent: Option<String>,
-    /// Source agent (e-mail address or id) to destination agent (e-mail address or id); goes before matching by e-mail.
+    /// Source agent (e-mail address or id) to destination agent (e-mail address or id); goes before matching by e-mail. An empty
+    /// one is a question that nobody has answered: the stand-in stays.
     #[serde(default)]
     pub agents: BTreeMap<String, String>,
 }
@@ -246,15 +247,23 @@ pub enum FieldTarget {
 /// production (rule M-14).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Mapping {
-    /// `[map.fields]`: `"customer/loyaltyTierStr" = "loyalty_tier"`. Fields not named are made.
+    /// `[map.fields]`: `"customer/loyaltyTierStr" = "loyalty_tier"`. Fields not named are made; so are those with an empty name,
+    /// which is a question that nobody has answered.
     #[serde(default)]
     pub fields: BTreeMap<String, FieldTarget>,
-    /// `[map.<kind>.<slot>]`: source value to destination value; `"*"` is for values not named.
+    /// `[map.<kind>.<slot>]`: source value to destination value; `"*"` is for values not named. `[map.team.name]`, and so for tags,
+    /// brands and object types: by which name it is looked for, or made, there.
     #[serde(flatten)]
     pub values: BTreeMap<String, BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 impl Mapping {
+    /// By which name a team, tag, brand or object type goes at the destination, where the user says so.
+    pub fn name(&self, kind: &str, name: &str) -> Option<&str> {
+        let to = self.values.get(kind)?.get(NAMES)?.get(name)?;
+        (!to.is_empty()).then_some(to.as_str())
+    }
+
     /// What a source value becomes, or the user's default for the slot; `None` if the user said neither.
     pub fn value(&self, kind: &str, slot: &str, value: &str) -> Option<&str> {
         let slot = self.values.get(kind)?.get(slot)?;
@@ -264,6 +273,9 @@ impl Mapping {
             .map(String::as_str)
     }
 }
+
+/// The slot of a kind whose records are known by a name.
+pub const NAMES: &str = "name";
 
 /// A point in time as written in the file: a date, a local time, or a moment with an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -352,19 +364,75 @@ pub struct Filter {
     /// Conversations begun since then, by the time of their creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_since: Option<When>,
+    /// Conversations changed before then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updated_before: Option<When>,
+    /// Conversations begun before then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_before: Option<When>,
+    /// Conversations in these states only: `open`, `snoozed`, `closed`, `other:waiting`; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statuses: Option<Vec<String>>,
+    /// Conversations of these brands only, by name or id; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brands: Option<Vec<String>>,
+    /// Conversations of these teams only, by name or id; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teams: Option<Vec<String>>,
+    /// Conversations marked as spam, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub spam: bool,
+    /// Conversations that are deleted in the source but can still be read, too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub deleted: bool,
+    /// Tags that are taken off everything, by name; `*` stands for any letters: `tmp-*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_tags: Vec<String>,
     /// Ids or addresses of customers who are left out everywhere, with their conversations, messages and custom objects; links to
     /// them stay as text (rules M-12, M-13).
     #[serde(default)]
     pub exclude_people: Vec<String>,
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl Filter {
+    /// Whether a tag is taken off, by its name.
+    pub fn excludes_tag(&self, name: &str) -> bool {
+        self.exclude_tags
+            .iter()
+            .any(|pattern| fits_pattern(pattern, name))
+    }
+
     /// Whether a kind is wanted.
     pub fn wants(&self, kind: &str) -> bool {
         self.kinds
             .as_ref()
             .is_none_or(|kinds| kinds.iter().any(|k| k == kind))
     }
+}
+
+/// Whether a name is as a pattern says, in which `*` stands for any letters; case does not count.
+fn fits_pattern(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
+    let mut parts = pattern.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else {
+        return rest.is_empty();
+    };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = rest.get(at + part.len()..).unwrap_or_default(),
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }
 
 /// Which conversations go first.
@@ -576,6 +644,24 @@ pub struct Notify {
     pub webhook: Option<String>,
 }
 
+/// The single values of a JSON value, each under its path.
+fn flatten(path: &str, value: &serde_json::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, member) in members {
+                flatten(&format!("{path}.{name}"), member, into);
+            }
+        }
+        serde_json::Value::Null => {}
+        serde_json::Value::String(text) => {
+            into.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            into.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
 /// Whether a value says where a secret is kept.
 fn is_secret(value: &str) -> bool {
     value.starts_with("env:") || value.starts_with("file:")
@@ -703,6 +789,39 @@ impl Config {
         ))
         .unwrap_or_default();
         hex::encode(Sha256::digest(text))
+    }
+
+    /// What [`Config::digest`] covers, as single settings by their path: `filter.spam`, `map.conversation.status.open`.
+    pub fn settings_by_path(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        let parts = [
+            ("people", serde_json::to_value(&self.people)),
+            ("map", serde_json::to_value(&self.map)),
+            ("filter", serde_json::to_value(&self.filter)),
+            ("load.order", serde_json::to_value(self.load.order)),
+            (
+                "migration.time_zone",
+                serde_json::to_value(self.migration.time_zone),
+            ),
+            ("migration.from", serde_json::to_value(&self.migration.from)),
+            ("migration.to", serde_json::to_value(&self.migration.to)),
+        ];
+        for (path, value) in parts {
+            // It cannot fail for these types.
+            flatten(path, &value.unwrap_or_default(), &mut all);
+        }
+        for name in [&self.migration.from, &self.migration.to] {
+            for (setting, value) in self
+                .connections
+                .get(name)
+                .into_iter()
+                .flat_map(|connection| &connection.settings)
+                .filter(|(_, value)| !value.as_str().is_some_and(is_secret))
+            {
+                flatten(&format!("connections.{name}.{setting}"), value, &mut all);
+            }
+        }
+        all
     }
 
     /// Where a key stands.

@@ -1,6 +1,7 @@
 //! The contract's kinds and statuses as words, the way they are stored, configured and printed.
 
 use crate::contract::types::{Entity, Entry, InventoryCategory, Kind};
+use crate::error::Error;
 
 /// The word for a kind.
 #[must_use]
@@ -73,6 +74,24 @@ pub fn category(category: &InventoryCategory) -> &str {
         InventoryCategory::Report => "report",
         InventoryCategory::HelpCenter => "help-center",
         InventoryCategory::Other(word) => word,
+    }
+}
+
+/// Whether all these words are kinds of this contract.
+///
+/// # Errors
+/// `unknown-kind` for the first that is not.
+pub fn check(words: &[String]) -> Result<(), Error> {
+    let is_known = |word: &&String| ALL.iter().any(|kind| name(kind) == word.as_str());
+    match words.iter().find(|word| !is_known(word)) {
+        None => Ok(()),
+        Some(word) => {
+            let known: Vec<&str> = ALL.iter().map(name).collect();
+            Err(
+                Error::input("unknown-kind", format!("there is no kind `{word}`"))
+                    .with_hint(format!("kinds are: {}", known.join(", "))),
+            )
+        }
     }
 }
 

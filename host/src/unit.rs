@@ -1128,8 +1128,7 @@ impl Inner {
         }
         let prefix = format!("w:{}/", outcome.item);
         for (ident, row) in lasting {
-            let base = ident.split('#').next().unwrap_or(ident);
-            let Some(rest) = base.strip_prefix(&prefix) else {
+            let Some(rest) = once(ident).strip_prefix(&prefix) else {
                 continue;
             };
             let (part, step) = rest.rsplit_once('/').unwrap_or((rest, ""));
@@ -1949,9 +1948,25 @@ pub fn path_of(request: &http::Request) -> &str {
     request.url.split(['?', '#']).next().unwrap_or_default()
 }
 
+/// A call's name without the number of its repetition: what comes before may hold a `#` of the connector's own.
+fn once(ident: &str) -> &str {
+    match ident.rsplit_once('#') {
+        Some((base, time)) if is_number(time) => base,
+        _ => ident,
+    }
+}
+
 /// A mutating request and its repetitions after a look-up that found nothing: `create`, `create~2`, `create#2`.
 fn family(ident: &str) -> &str {
-    ident.split(['#', '~']).next().unwrap_or(ident)
+    let base = once(ident);
+    match base.rsplit_once('~') {
+        Some((family, step)) if is_number(step) => family,
+        _ => base,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Tells a connector's words to the log of the host.

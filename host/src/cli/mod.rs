@@ -13,12 +13,14 @@ mod plan;
 mod plugin;
 mod progress;
 mod report;
+mod retry;
 mod rollback;
 mod run;
 mod status;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 use std::path::PathBuf;
 
@@ -67,6 +69,10 @@ enum Command {
     Run(run::Args),
     /// Show where a run stands
     Status(status::Args),
+    /// Read back what a run wrote and compare it with the source; after a rollback, whether all is as before
+    Verify(verify::Args),
+    /// Try the rejected records of a run again, and nothing else
+    Retry(retry::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
     /// Show what became of a run, as text, JSON, a page or lists; check such a page
@@ -95,6 +101,8 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Plan(args) => plan::run(cli, args, console).await,
         Command::Run(args) => run::run(cli, args, console).await,
         Command::Status(args) => status::run(cli, args, console).await,
+        Command::Verify(args) => verify::run(cli, args, console).await,
+        Command::Retry(args) => retry::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
         Command::Inventory(args) => inventory::run(cli, args, console).await,

@@ -189,14 +189,14 @@ fn told(written: &[Written]) -> String {
 }
 
 /// A file that is being written beside its place, private, and has its name once it is whole.
-struct Half {
-    file: std::fs::File,
+pub(super) struct Half {
+    pub(super) file: std::fs::File,
     partial: PathBuf,
     path: PathBuf,
 }
 
 impl Half {
-    fn of(path: &Path) -> Result<Self, Error> {
+    pub(super) fn of(path: &Path) -> Result<Self, Error> {
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         let partial = PathBuf::from(partial);
@@ -208,7 +208,7 @@ impl Half {
         })
     }
 
-    fn whole(self) -> Result<(), Error> {
+    pub(super) fn whole(self) -> Result<(), Error> {
         self.file
             .sync_all()
             .and_then(|()| std::fs::rename(&self.partial, &self.path))

@@ -5,7 +5,7 @@ use super::{Cli, Console, Ends, stop};
 use crate::error::{EXIT_FAILED, EXIT_OK, Error};
 use crate::pipeline::model::{RollbackOptions, RollbackReport};
 use crate::pipeline::project::Project;
-use crate::{kinds, pipeline, report};
+use crate::{pipeline, report};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -29,15 +29,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
-    for kind in &args.kinds {
-        if !kinds::ALL.iter().any(|known| kinds::name(known) == kind) {
-            let known: Vec<&str> = kinds::ALL.iter().map(kinds::name).collect();
-            return Err(
-                Error::input("unknown-kind", format!("there is no kind `{kind}`"))
-                    .with_hint(format!("kinds are: {}", known.join(", "))),
-            );
-        }
-    }
+    crate::kinds::check(&args.kinds)?;
     if !(args.preview || args.yes || console.can_ask()) {
         return Err(Error::input(
             "not-approved",

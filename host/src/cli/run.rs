@@ -147,6 +147,7 @@ mod tests {
             forecast_ms: 0,
             damage: vec![],
             errors: vec![],
+            ..Plan::default()
         }
     }
 

@@ -20,12 +20,14 @@ pub struct MapProposal {
     pub values: Vec<ProposedValue>,
     /// Custom fields.
     pub fields: Vec<ProposedField>,
+    /// Agents of the source, for `[people.agents]`.
+    pub agents: Vec<ProposedAgent>,
 }
 
 impl MapProposal {
     /// How many entries it has.
     pub fn len(&self) -> usize {
-        self.values.len() + self.fields.len()
+        self.values.len() + self.fields.len() + self.agents.len()
     }
 
     /// Whether it has none.
@@ -60,6 +62,17 @@ pub struct ProposedField {
     pub comment: Option<String>,
 }
 
+/// An agent of the source and who that is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProposedAgent {
+    /// The source's, by e-mail address or id.
+    pub agent: String,
+    /// The destination's, by e-mail address or id; `None` leaves it to the user.
+    pub target: Option<String>,
+    /// Said behind it.
+    pub comment: Option<String>,
+}
+
 /// An entry to add to a table.
 struct Entry {
     /// The key, as it is meant.
@@ -71,8 +84,9 @@ struct Entry {
 }
 
 impl Config {
-    /// Adds to `[map]` what is not there yet and writes the file; returns how many entries were added, and is then as if
-    /// loaded again. What the user wrote is never changed.
+    /// Adds to `[map]` and `[people.agents]` what is not there yet and writes the file; returns how many entries were added, and
+    /// is then as if loaded again. What the user wrote is never changed; an empty value (`""`) is a question, and is answered where
+    /// the proposal has an answer.
     ///
     /// # Errors
     /// The file cannot be read or written, or was changed into something wrong meanwhile.
@@ -101,9 +115,18 @@ impl Config {
             };
             add(vec!["map", "fields"], entry);
         }
+        for agent in &proposal.agents {
+            let entry = Entry {
+                key: agent.agent.clone(),
+                value: quoted(agent.target.as_deref().unwrap_or("")),
+                comment: agent.comment.clone(),
+            };
+            add(vec!["people", "agents"], entry);
+        }
         self.edit(|mut text| {
             let mut added = 0;
             for (path, entries) in &tables {
+                added += answer(&mut text, path, entries)?;
                 added += insert(&mut text, path, entries)?;
             }
             Ok((text, added))
@@ -293,6 +316,31 @@ fn insert(text: &mut String, path: &[&str], entries: &[Entry]) -> Result<usize, 
         true => Ok(missing.len()),
         false => Err(form()),
     }
+}
+
+/// Answers what stands there as a question, `""`; returns how many were.
+fn answer(text: &mut String, path: &[&str], entries: &[Entry]) -> Result<usize, Wrong> {
+    let mut spans: Vec<(Range<usize>, &Entry)> = {
+        let document = parsed(text)?;
+        let open = |entry: &Entry| {
+            let mut item = document.as_table().get(path.first()?)?;
+            for name in path.iter().skip(1).chain([&entry.key.as_str()]) {
+                item = item.get(name)?;
+            }
+            item.span().filter(|_| item.as_str() == Some(""))
+        };
+        entries
+            .iter()
+            .filter(|entry| entry.value != "\"\"")
+            .filter_map(|entry| Some((open(entry)?, entry)))
+            .collect()
+    };
+    // From the end, so that the places before stay where they are.
+    spans.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+    for (span, entry) in &spans {
+        text.replace_range(span.clone(), &entry.value);
+    }
+    Ok(spans.len())
 }
 
 /// `key = value # comment`

@@ -202,7 +202,18 @@ const REST: &str = "\
 # kinds = [\"customer\", \"conversation\", \"message\"]
 # Conversations by the time of their last change, or of their creation:
 # updated_since = 2024-01-31
+# updated_before = 2025-01-31
 # created_since = 2024-01-31
+# created_before = 2025-01-31
+# Conversations in these states, of these brands, of these teams only:
+# statuses = [\"open\", \"snoozed\"]
+# brands = [\"Acme\"]
+# teams = [\"Support\"]
+# Those marked as spam, and those that are deleted but can still be read, too (where the destination's connection takes them):
+# spam = false
+# deleted = false
+# Tags that are taken off everything; a * stands for any letters:
+# exclude_tags = [\"tmp-*\"]
 # Customers left out everywhere, by id or address, with what hangs on them:
 # exclude_people = []
 
@@ -224,12 +235,15 @@ const REST: &str = "\
 # Sent the same as JSON, with the run's sum; an address may be a secret: \"env:NAME\" or \"file:PATH\".
 # webhook = \"https://hooks.example.com/transload\"
 
-# What a value or a custom field becomes. `transload plan` adds what is missing and never changes what stands here.
+# What a value or a custom field becomes. `transload plan` adds what is missing and never changes what stands here; \"\" is a
+# question that waits for your answer (`plan --accept-all` takes the best guess).
 #   [map.conversation.status]
 #   \"open\" = \"open\"
 #   \"*\" = \"pending\"          # for values not named
 #   [map.fields]
 #   \"customer/tier\" = \"vip\"  # into a field that is there
 #   \"customer/old\" = false   # left out; `true` makes it
+#   [map.team.name]           # likewise tag, brand, object-type
+#   \"Support\" = \"Helpdesk\" # looked for, or made, by that name
 [map]
 ";

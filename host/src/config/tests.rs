@@ -351,6 +351,7 @@ fn a_plan_adds_to_the_map_and_leaves_what_the_user_wrote() {
             target: FieldTarget::Make(true),
             comment: None,
         }],
+        agents: vec![],
     };
     assert_eq!(config.write_map(&proposal).unwrap(), 3);
     assert_eq!(
@@ -457,6 +458,7 @@ fn what_stands_in_the_file_is_never_written_anew_whatever_form_it_has() {
             comment: Some("why".into()),
         }],
         fields: vec![],
+        agents: vec![],
     };
     for form in &forms {
         for (newline, mark) in [("\n", ""), ("\r\n", ""), ("\n", "\u{feff}")] {
@@ -713,6 +715,7 @@ fn a_table_on_one_line_is_added_to_as_well() {
             comment: Some("why".into()),
         }],
         fields: vec![],
+        agents: vec![],
     };
     assert_eq!(config.write_map(&proposal).unwrap(), 1);
     assert_eq!(

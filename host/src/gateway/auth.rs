@@ -262,7 +262,7 @@ impl Auth {
                 let token = self
                     .token(wire, &oauth.token_url, &fields, oauth.format)
                     .await?;
-                bearer(token.access_token, token.expires_at)
+                carried(oauth, token.access_token, token.expires_at)
             }
             Scheme::RefreshToken(oauth) => self.refresh(wire, oauth, stale).await,
             Scheme::SignedJwt(jwt) => {
@@ -359,7 +359,9 @@ impl Auth {
             _ => AuthError::Unreachable,
         })?;
         let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if !(200..300).contains(&status) {
+        // Some refuse with 200 (Zoho Desk facts, OAuth): it is the token that counts.
+        let refused = answer.get("access_token").is_none() && answer.get("error").is_some();
+        if refused || !(200..300).contains(&status) {
             // RFC 6749 §5.2: `error` is a word of a fixed set; anything else might repeat what was sent.
             let code = answer
                 .get("error")
@@ -368,7 +370,8 @@ impl Auth {
             let word =
                 code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && code.len() <= 40;
             let code = if word { code.to_owned() } else { String::new() };
-            let away = status == 429 || status >= 500;
+            // Of those with 200 only a word of the set is a refusal; the rest is "too often", in whatever words.
+            let away = status == 429 || status >= 500 || (status < 300 && code.is_empty());
             return Err(if away {
                 AuthError::Unreachable
             } else {
@@ -419,7 +422,7 @@ impl Auth {
             let live = stored.expires_at.is_none_or(|at| wire.clock.now() < at);
             let refused = stale.is_some_and(|s| s.expose() == stored.access_token);
             if live && !refused {
-                return bearer(stored.access_token.clone(), stored.expires_at);
+                return carried(oauth, stored.access_token.clone(), stored.expires_at);
             }
         }
         let refresh_token = stored.map_or_else(|| first.expose().to_owned(), |s| s.refresh_token);
@@ -435,7 +438,7 @@ impl Auth {
             access_token: token.access_token.clone(),
             expires_at: token.expires_at,
         })?;
-        bearer(token.access_token, token.expires_at)
+        carried(oauth, token.access_token, token.expires_at)
     }
 
     fn load(&self) -> Option<Stored> {
@@ -455,6 +458,9 @@ impl Auth {
     }
 }
 
+/// The word before a token, unless a platform has another.
+const BEARER: &str = "Bearer";
+
 type Made = (Vec<(String, Secret)>, Option<Secret>, Option<i64>);
 
 struct Token {
@@ -464,7 +470,16 @@ struct Token {
 }
 
 fn bearer(token: String, expires_at: Option<i64>) -> Result<Made, AuthError> {
-    let header = checked(format!("Bearer {token}"))?;
+    prefixed(BEARER, token, expires_at)
+}
+
+/// A token behind the word that its platform wants.
+fn carried(oauth: &Oauth2, token: String, expires_at: Option<i64>) -> Result<Made, AuthError> {
+    prefixed(oauth.prefix.as_deref().unwrap_or(BEARER), token, expires_at)
+}
+
+fn prefixed(word: &str, token: String, expires_at: Option<i64>) -> Result<Made, AuthError> {
+    let header = checked(format!("{word} {token}"))?;
     Ok((
         vec![("authorization".into(), header)],
         Some(Secret::new(token)),

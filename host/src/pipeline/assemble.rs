@@ -11,16 +11,16 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
-use super::mapping::{Becomes, becomes, paired};
+use super::mapping::{Becomes, Targets, named, paired};
 use crate::among;
-use crate::config::{Config, FieldTarget, LoadOrder, MatchPolicy as Policy};
+use crate::config::{Config, FieldTarget, Filter, LoadOrder, MatchPolicy as Policy};
 use crate::contract::destination::{
     Body, Candidate, Effect, Item, MatchKey, MatchPolicy, Slot, SlotValue, SurveyReport,
-    TargetAgent, TargetField, ThreadPart,
+    TargetAgent, ThreadPart,
 };
 use crate::contract::types::{
-    Attachment, AttachmentState, Author, BlobRef, ConversationStatus, Entity, Entry, Fidelity,
-    Invalid, Kind, Loss, Reference, Value,
+    Attachment, AttachmentState, Author, BlobRef, Conversation, ConversationStatus, Entity, Entry,
+    Fidelity, Invalid, Kind, Loss, Reference, Value,
 };
 use crate::contract::{ledger, types};
 use crate::error::Error;
@@ -85,7 +85,7 @@ pub struct Assembler {
     organisation: String,
     slots: Vec<Slot>,
     agents: Vec<TargetAgent>,
-    fields: Vec<TargetField>,
+    fields: Targets,
     known: Mutex<HashMap<Key, Known>>,
     excluded: Mutex<HashMap<String, bool>>,
 }
@@ -143,7 +143,7 @@ impl Assembler {
             organisation: organisation.to_owned(),
             slots: survey.slots.clone(),
             agents: survey.agents.clone(),
-            fields: survey.fields.clone(),
+            fields: Targets::new(&survey.fields),
             known: Mutex::default(),
             excluded: Mutex::default(),
         }
@@ -239,6 +239,30 @@ impl Assembler {
             )
             .await?;
         row.map(|row| staged(&row)).transpose()
+    }
+
+    /// Staged records of a kind, in the order of their ids here; those that are not staged are left out.
+    ///
+    /// # Errors
+    /// A store error.
+    pub async fn staged_all(&self, kind: &str, ids: &[String]) -> Result<Vec<Staged>, Error> {
+        let mut found: HashMap<String, Staged> = HashMap::new();
+        for ids in ids.chunks(AMONG) {
+            for row in self
+                .store
+                .rows(
+                    among!(
+                        "SELECT id, payload, hash, blob FROM staged WHERE id IN "
+                        " AND extraction = $65 AND kind = $66"
+                    ),
+                    among(ids, [(&self.extraction).into(), kind.into()]),
+                )
+                .await?
+            {
+                found.insert(row.try_get("id")?, staged(&row)?);
+            }
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
     /// The records that hang on some, by parent, in order.
@@ -477,16 +501,35 @@ impl Assembler {
     }
 
     /// A field that goes into one that is there is shown to the connector by that one's name, so that it is found by the
-    /// connector's own rules, with all that the connector does about options and companions.
+    /// connector's own rules, with all that the connector does about options and companions. Likewise a team, a tag, a brand or an
+    /// object type that goes by another name there.
     fn rename(&self, entry: &mut Entry) {
-        let Entity::FieldDefinition(field) = &mut entry.data else {
-            return;
+        let kind = entry.head.kind.clone();
+        let other = |name: &str| {
+            named(&self.config, &self.slots, &kind, name).map(|(there, _)| there.to_owned())
         };
-        if let Becomes::Existing(there, _) =
-            becomes(&self.config, &entry.head.id, field, &self.fields)
-        {
-            let (name, label) = (there.name.clone(), there.label.clone());
-            (field.name, field.label) = (name, label);
+        match &mut entry.data {
+            Entity::FieldDefinition(field) => {
+                if let Becomes::Existing(there, _) =
+                    self.fields.becomes(&self.config, &entry.head.id, field)
+                {
+                    let (name, label) = (there.name.clone(), there.label.clone());
+                    (field.name, field.label) = (name, label);
+                }
+            }
+            Entity::Team(team) => {
+                team.name = other(&team.name).unwrap_or_else(|| team.name.clone())
+            }
+            Entity::Tag(tag) => tag.name = other(&tag.name).unwrap_or_else(|| tag.name.clone()),
+            Entity::Brand(brand) => {
+                brand.name = other(&brand.name).unwrap_or_else(|| brand.name.clone());
+            }
+            Entity::ObjectType(object) => {
+                if let Some(there) = other(&object.label) {
+                    (object.name, object.label) = (there.clone(), there);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -594,6 +637,11 @@ impl Assembler {
         if let Some(rule) = left_out(&self.config, entry) {
             return Ok(Some(rule));
         }
+        if let Entity::Conversation(conversation) = &entry.data
+            && let Some(rule) = self.other_group(conversation).await?
+        {
+            return Ok(Some(rule));
+        }
         let (people, why): (Vec<&Reference>, _) = match &entry.data {
             Entity::Conversation(c) => (c.customer.iter().collect(), EXCLUDED_OWNER),
             Entity::Message(m) => (m.customer.iter().collect(), EXCLUDED_OWNER),
@@ -608,6 +656,22 @@ impl Assembler {
         }
         let by_them = self.is_by_excluded(entry).await?;
         Ok(by_them.then_some(EXCLUDED_OWNER))
+    }
+
+    /// The rule that leaves a conversation out for its brand or its teams.
+    async fn other_group(
+        &self,
+        conversation: &Conversation,
+    ) -> Result<Option<&'static str>, Error> {
+        let filter = &self.config.filter;
+        if filter.brands.is_none() && filter.teams.is_none() {
+            return Ok(None);
+        }
+        let groups = groups(conversation).map(key_of).collect();
+        let known = self.find(groups).await?;
+        Ok(left_out_by_group(filter, conversation, &|reference| {
+            known.get(&key_of(reference))?.name.clone()
+        }))
     }
 
     /// The record that an id lives on in, which is mostly its own.
@@ -659,6 +723,7 @@ impl Assembler {
         let found = self.find(wanted).await?;
         for draft in drafts {
             for entry in &mut draft.body.entries {
+                self.take_tags_off(entry, &found);
                 let mut links = 0;
                 each_reference(entry, &mut |reference| {
                     let key = key_of(reference);
@@ -684,6 +749,26 @@ impl Assembler {
             }
         }
         Ok(())
+    }
+
+    /// Takes tags off a record that the user wants off everything, by their names.
+    fn take_tags_off(&self, entry: &mut Entry, found: &HashMap<Key, Known>) {
+        if self.config.filter.exclude_tags.is_empty() {
+            return;
+        }
+        let stays = |tag: &Reference| {
+            let name = found
+                .get(&key_of(tag))
+                .and_then(|known| known.name.as_ref());
+            !name.is_some_and(|name| self.config.filter.excludes_tag(name))
+        };
+        match &mut entry.data {
+            Entity::Company(company) => company.tags.retain(stays),
+            Entity::Customer(customer) => customer.tags.retain(stays),
+            Entity::Conversation(conversation) => conversation.tags.retain(stays),
+            Entity::CustomObject(object) => object.tags.retain(stays),
+            _ => {}
+        }
     }
 
     /// What is known of records that others refer to.
@@ -857,11 +942,16 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
     }
     let zone = config.migration.time_zone;
     if let Entity::Conversation(conversation) = &entry.data {
-        if entry.head.deleted {
+        if entry.head.deleted && !filter.deleted {
             return Some("deleted in the source");
         }
-        if conversation.spam {
+        if conversation.spam && !filter.spam {
             return Some("marked as spam in the source");
+        }
+        if let Some(statuses) = &filter.statuses
+            && !statuses.contains(&status_word(&conversation.status))
+        {
+            return Some("in none of the states of [filter] statuses");
         }
         if let Some(since) = filter.created_since
             && entry
@@ -879,6 +969,27 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
         {
             return Some("updated before [filter] updated_since");
         }
+        if let Some(before) = filter.created_before
+            && entry
+                .head
+                .created_at
+                .is_some_and(|at| at >= before.to_ms(zone))
+        {
+            return Some("created after [filter] created_before");
+        }
+        if let Some(before) = filter.updated_before
+            && entry
+                .head
+                .updated_at
+                .is_some_and(|at| at >= before.to_ms(zone))
+        {
+            return Some("updated after [filter] updated_before");
+        }
+    }
+    if let Entity::Tag(tag) = &entry.data
+        && filter.excludes_tag(&tag.name)
+    {
+        return Some("named in [filter] exclude_tags");
     }
     if matches!(entry.data, Entity::FieldDefinition(_)) && is_unwanted(config, &entry.head.id) {
         return Some(UNWANTED);
@@ -891,10 +1002,58 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
             return Some("deleted in the source");
         }
         if is_named(config, entry) {
-            return Some("named in [filter] exclude_people");
+            return Some(EXCLUDED_PERSON);
         }
     }
     None
+}
+
+/// A conversation's brand, teams and queue.
+pub(super) fn groups(conversation: &Conversation) -> impl Iterator<Item = &Reference> {
+    conversation
+        .brand
+        .iter()
+        .chain(&conversation.teams)
+        .chain(&conversation.queue)
+}
+
+/// The rule that leaves a conversation out for its brand or its teams, of which `name_of` tells the names (rule M-13).
+pub(super) fn left_out_by_group(
+    filter: &Filter,
+    conversation: &Conversation,
+    name_of: &dyn Fn(&Reference) -> Option<String>,
+) -> Option<&'static str> {
+    let meant = |wanted: &[String], reference: &Reference| {
+        let name = name_of(reference);
+        wanted
+            .iter()
+            .any(|one| *one == reference.id || Some(one) == name.as_ref())
+    };
+    if let Some(brands) = &filter.brands
+        && !conversation.brand.iter().any(|brand| meant(brands, brand))
+    {
+        return Some("of none of the brands of [filter] brands");
+    }
+    if let Some(teams) = &filter.teams
+        && !conversation
+            .teams
+            .iter()
+            .chain(&conversation.queue)
+            .any(|team| meant(teams, team))
+    {
+        return Some("of none of the teams of [filter] teams");
+    }
+    None
+}
+
+/// A status in the source's words.
+fn status_word(status: &ConversationStatus) -> String {
+    match status {
+        ConversationStatus::Open => "open".into(),
+        ConversationStatus::Snoozed => "snoozed".into(),
+        ConversationStatus::Closed => "closed".into(),
+        ConversationStatus::Other(word) => format!("other:{word}"),
+    }
 }
 
 /// Whether the user does not want a custom field, by its definition's id.
@@ -943,6 +1102,8 @@ pub fn with_its(kind: &str, cause: &str) -> String {
     format!("with its {kind}: {cause}")
 }
 
+/// Why somebody is not loaded whom the user does not want.
+pub(super) const EXCLUDED_PERSON: &str = "named in [filter] exclude_people";
 /// Why what hangs on somebody is not loaded.
 const EXCLUDED_OWNER: &str = "belongs to a person named in [filter] exclude_people";
 /// Why a link is not.
@@ -1006,12 +1167,7 @@ pub fn map_value(config: &Config, kind: &str, slot: &Slot, own: &str) -> Option<
 #[must_use]
 pub fn canonical_value(entry: &Entry, slot: &str) -> Option<String> {
     match (&entry.data, slot) {
-        (Entity::Conversation(c), "status") => Some(match &c.status {
-            ConversationStatus::Open => "open".into(),
-            ConversationStatus::Snoozed => "snoozed".into(),
-            ConversationStatus::Closed => "closed".into(),
-            ConversationStatus::Other(word) => format!("other:{word}"),
-        }),
+        (Entity::Conversation(c), "status") => Some(status_word(&c.status)),
         (Entity::Conversation(c), "sub-status") => c.sub_status.clone(),
         (Entity::Conversation(c), "priority") => c
             .priority
@@ -1028,7 +1184,7 @@ pub fn canonical_value(entry: &Entry, slot: &str) -> Option<String> {
 }
 
 /// `customer`, or `custom-object:<type>`: the owner part of a field definition's id.
-fn owner_word(entry: &Entry) -> String {
+pub(super) fn owner_word(entry: &Entry) -> String {
     match &entry.data {
         Entity::CustomObject(object) => format!("custom-object:{}", object.object_type),
         _ => kinds::name(&entry.head.kind).to_owned(),
@@ -1041,7 +1197,7 @@ fn field_key(owner: &str, name: &str) -> Key {
 }
 
 /// Messages and notes that a conversation has by the source's own count; 0 for other kinds.
-fn expected_messages(entry: &Entry) -> u64 {
+pub(super) fn expected_messages(entry: &Entry) -> u64 {
     match &entry.data {
         Entity::Conversation(conversation) => {
             conversation.message_count.unwrap_or(0) + conversation.note_count.unwrap_or(0)

@@ -14,6 +14,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::model::{LossGroup, Notice, PlanDanger, PlanField, PlanKind, RunReport};
+use crate::kinds;
 use crate::report::form;
 
 pub use check::{Difference, PageCheck, PageHead, check};
@@ -227,29 +228,37 @@ impl Dossier {
 }
 
 impl Planned {
-    /// The field of the plan that a loss falls under; `*` is for those of a kind that are not named. A thread's parts are written
-    /// `message.html` on their conversation.
+    /// The field of the plan that a loss falls under; `*` is for those of a kind that are not named. Both may be written with
+    /// their kind before them, as a message's are on its conversation; a kind alone is the record itself.
     #[must_use]
     pub fn foresaw(&self, loss: &LossGroup) -> Option<&PlanField> {
-        let (kind, field) = match loss.field.split_once('.') {
-            Some((kind, field))
-                if crate::kinds::ALL
-                    .iter()
-                    .any(|k| crate::kinds::name(k) == kind) =>
-            {
-                (kind, field)
-            }
-            _ => (loss.kind.as_str(), loss.field.as_str()),
-        };
+        let (kind, field) = of_kind(&loss.kind, &loss.field);
         let covers = |planned: &str| {
-            field == planned
+            field.is_empty()
+                || field == planned
                 || field
                     .strip_prefix(planned)
                     .is_some_and(|rest| rest.starts_with(['.', '/', ':', '[', ' ']))
         };
-        let of_kind = || self.losses.iter().filter(|planned| planned.kind == kind);
-        of_kind()
-            .find(|planned| covers(&planned.field))
-            .or_else(|| of_kind().find(|planned| planned.field == "*"))
+        let planned = || {
+            self.losses
+                .iter()
+                .map(|planned| (planned, of_kind(&planned.kind, &planned.field)))
+                .filter(|(_, (of, _))| *of == kind)
+        };
+        planned()
+            .find(|(_, (_, field))| covers(field))
+            .or_else(|| planned().find(|(_, (_, field))| *field == "*"))
+            .map(|(planned, _)| planned)
+    }
+}
+
+/// A field's kind, and its path within it.
+fn of_kind<'a>(kind: &'a str, field: &'a str) -> (&'a str, &'a str) {
+    let known = |word: &str| kinds::ALL.iter().any(|kind| kinds::name(kind) == word);
+    match field.split_once('.') {
+        Some((kind, field)) if known(kind) => (kind, field),
+        None if known(field) => (field, ""),
+        _ => (kind, field),
     }
 }

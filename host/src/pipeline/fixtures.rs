@@ -12,6 +12,7 @@ use crate::blobs::BlobStore;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::contract::description::{Description, Role};
+use crate::contract::destination::SurveyReport;
 use crate::contract::types::Entry;
 use crate::gateway::{ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport};
 use crate::kinds;
@@ -199,6 +200,28 @@ pub fn agent(id: &str, email: &str) -> Entry {
         id,
         json!({"name": format!("name of {id}"), "email": email, "state": "Active", "machine": false, "roles": [], "teams": []}),
     )
+}
+
+/// A team, a tag or a brand by its name.
+pub fn named(kind: &str, id: &str, name: &str) -> Entry {
+    entry(
+        kind,
+        id,
+        json!({"name": name, "members": [], "is_default": false}),
+    )
+}
+
+/// What there could be at a destination that has nothing.
+pub fn survey() -> SurveyReport {
+    SurveyReport {
+        slots: vec![],
+        agents: vec![],
+        fields: vec![],
+        allowances: vec![],
+        notices: vec![],
+        counts: vec![],
+        support: None,
+    }
 }
 
 /// The definition of a custom field; `owner/name` is its id.

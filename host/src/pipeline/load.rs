@@ -379,7 +379,10 @@ impl Loader<'_> {
     }
 
     /// Runs one record as a unit of its own.
-    async fn singly(&self, kind: &str, id: &str) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// As [`Loader::run`].
+    pub async fn singly(&self, kind: &str, id: &str) -> Result<(), Error> {
         let parsed = kinds::parse(kind);
         let Some(support) = self.kinds.iter().find(|support| support.kind == parsed) else {
             return Ok(());

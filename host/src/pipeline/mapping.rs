@@ -1,27 +1,27 @@
 //! What the source's words become at the destination: the values of its settings, and which of them have no place there.
 //!
-//! Policy: the user's `[map]` goes first, then the connector's own proposal, then its fallback; a value that none of them
-//! knows is an error of the plan, not a surprise of the run (rule M-2). Values are looked for in what is staged, page by
-//! page: nothing of a record is kept but the value and how often it was met, so that a plan costs the same memory however
-//! much was read. What is not read yet cannot be known, and the plan says so.
+//! Policy: the user's word goes first, then what surely is the same (by name, but for case, blanks and signs; by address), then
+//! the connector's own proposal, then its fallback; plan and run decide alike. What is only likely is never done unasked: it is
+//! proposed with how sure it is and why. A value that was met and has no place is an error of the plan, not a surprise of the run
+//! (rule M-2).
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-
-use sqlx::Row as _;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::assemble::{canonical_value, left_out, map_value};
-use super::model::{Notice, PlanAgent, PlanCustomField, PlanValueMap, Severity};
-use crate::config::{Config, FieldTarget, MapProposal, ProposedField, ProposedValue};
-use crate::contract::destination::{Slot, TargetAgent, TargetField};
+use super::evidence::Seen;
+use super::model::{
+    Guess, Notice, PlanAgent, PlanCustomField, PlanName, PlanValueMap, Reason, Severity,
+};
+use super::similar::{ALIKE, Name, SAME, Sure, WORTH_A_LOOK, holds, percent, plain, same_type};
+use crate::config::{
+    Config, FieldTarget, MapProposal, NAMES, ProposedAgent, ProposedField, ProposedValue,
+};
+use crate::contract::destination::{Slot, SlotOption, TargetAgent, TargetField};
 use crate::contract::types::{
     Agent, AgentState, ChoiceOption, Entity, Entry, FieldDefinition, FieldType, Kind,
 };
-use crate::error::Error;
 use crate::kinds;
-use crate::store::Store;
 
-/// Records looked at in one go.
-const PAGE: i64 = 500;
 /// Choices that a sentence of the plan names.
 const CHOICES_NAMED: usize = 20;
 
@@ -34,6 +34,19 @@ pub struct Met {
     read: BTreeSet<String>,
 }
 
+/// The settings among the slots: the others list what is there by name.
+fn settings(slots: &[Slot]) -> impl Iterator<Item = &Slot> {
+    slots.iter().filter(|slot| slot.name != NAMES)
+}
+
+/// The settings of which a value can end up without a place.
+pub(super) fn open_settings<'a>(
+    config: &'a Config,
+    slots: &'a [Slot],
+) -> impl Iterator<Item = &'a Slot> {
+    settings(slots).filter(|slot| can_lack(config, slot))
+}
+
 /// Whether a value of this setting can end up without a place.
 fn can_lack(config: &Config, slot: &Slot) -> bool {
     slot.fallback.is_none()
@@ -43,55 +56,9 @@ fn can_lack(config: &Config, slot: &Slot) -> bool {
             .is_none()
 }
 
-/// Looks through the staged records for the values of these settings. What a rule leaves out needs no value, and what hangs
-/// on another record is written inside it.
-///
-/// # Errors
-/// A store error.
-pub async fn met(
-    store: &Store,
-    extraction: &str,
-    config: &Config,
-    slots: &[Slot],
-) -> Result<Met, Error> {
-    let mut met = Met::default();
-    let mut by_kind: BTreeMap<&str, Vec<&Slot>> = BTreeMap::new();
-    for slot in slots.iter().filter(|slot| can_lack(config, slot)) {
-        by_kind
-            .entry(kinds::name(&slot.kind))
-            .or_default()
-            .push(slot);
-    }
-    for (kind, slots) in by_kind {
-        let mut after = String::new();
-        loop {
-            let rows = store
-                .rows(
-                    "SELECT id, payload FROM staged WHERE extraction = $1 AND kind = $2 AND id > $3 AND parent IS NULL \
-                     ORDER BY id LIMIT $4",
-                    vec![
-                        extraction.into(),
-                        kind.into(),
-                        (&after).into(),
-                        PAGE.into(),
-                    ],
-                )
-                .await?;
-            for row in &rows {
-                after = row.try_get("id")?;
-                let entry: Entry = serde_json::from_str(&row.try_get::<String, _>("payload")?)?;
-                met.look_at(config, kind, &slots, &entry);
-            }
-            if i64::try_from(rows.len()).is_ok_and(|n| n < PAGE) {
-                break;
-            }
-        }
-    }
-    Ok(met)
-}
-
 impl Met {
-    fn look_at(&mut self, config: &Config, kind: &str, slots: &[&Slot], entry: &Entry) {
+    /// Takes a record of these settings' kind into account.
+    pub(super) fn look_at(&mut self, config: &Config, kind: &str, slots: &[&Slot], entry: &Entry) {
         self.read.insert(kind.to_owned());
         if left_out(config, entry).is_some() {
             return;
@@ -107,6 +74,15 @@ impl Met {
                     .or_insert(0) += 1;
             }
         }
+    }
+
+    /// How often a value was met.
+    fn count(&self, kind: &str, slot: &str, value: &str) -> u64 {
+        self.values
+            .get(&(kind.to_owned(), slot.to_owned()))
+            .and_then(|values| values.get(value))
+            .copied()
+            .unwrap_or(0)
     }
 
     /// Values of a setting that were met and have no place, with how often.
@@ -134,8 +110,7 @@ pub fn values(
     destination: &str,
 ) -> (Vec<PlanValueMap>, Vec<String>) {
     let mut errors = vec![];
-    let maps = slots
-        .iter()
+    let maps = settings(slots)
         .map(|slot| {
             let kind = kinds::name(&slot.kind);
             let table = format!("{kind}.{}", slot.name);
@@ -158,6 +133,23 @@ pub fn values(
                     ));
                 }
             }
+            let reasons = values
+                .iter()
+                .map(|(from, to)| {
+                    let said = own.and_then(|own| own.get(from)).is_some_and(|to| !to.is_empty());
+                    let proposed = slot.defaults.iter().any(|default| default == &(from.clone(), to.clone()));
+                    let mine = said && !proposed;
+                    let sure = Name::new(from).like(&Name::new(to));
+                    let (confidence, words) = match sure.filter(|sure| sure.confidence >= ALIKE.confidence) {
+                        Some(sure) => (Some(sure.confidence), sure.reason.to_owned()),
+                        None if mine => (None, "in [map]".to_owned()),
+                        None => (None, format!("proposed by the connector of {destination}")),
+                    };
+                    let records = met.count(kind, &slot.name, from);
+                    let reason = Reason { confidence, words, records };
+                    (from.clone(), reason)
+                })
+                .collect();
             let mut unmapped = vec![];
             for (value, records) in met.unmapped(config, slot) {
                 errors.push(format!(
@@ -174,6 +166,7 @@ pub fn values(
                 slot: table,
                 values,
                 unmapped,
+                reasons,
             }
         })
         .collect();
@@ -191,9 +184,7 @@ fn choices(slot: &Slot) -> String {
 /// Settings whose values nobody has seen yet, because their records are not read.
 #[must_use]
 pub fn not_read(config: &Config, slots: &[Slot], met: &Met) -> Option<Notice> {
-    let open: Vec<String> = slots
-        .iter()
-        .filter(|slot| can_lack(config, slot))
+    let open: Vec<String> = open_settings(config, slots)
         .filter(|slot| config.filter.wants(kinds::name(&slot.kind)))
         .filter(|slot| !met.read.contains(kinds::name(&slot.kind)))
         .map(|slot| format!("{}.{}", kinds::name(&slot.kind), slot.name))
@@ -227,29 +218,58 @@ pub fn fields(
     config: &Config,
     schema: &[Entry],
     there: &[TargetField],
+    seen: &Seen,
     destination: &str,
 ) -> Fields {
     let mut all = Fields::default();
     let mut known = BTreeSet::new();
+    let there = &Targets::new(there);
+    let guesses = Free::new(config, schema, there);
     for entry in schema {
         let Entity::FieldDefinition(field) = &entry.data else {
             continue;
         };
         let id = &entry.head.id;
         known.insert(id.as_str());
-        let (target, confidence) = match becomes(config, id, field, there) {
-            Becomes::LeftOut => ("left out".to_owned(), None),
-            Becomes::Made => ("made".to_owned(), None),
+        let mut perhaps = None;
+        let (target, confidence, reason) = match there.becomes(config, id, field) {
+            Becomes::LeftOut => ("left out".to_owned(), None, "in [map]".to_owned()),
+            Becomes::Made => {
+                let mine = config.map.fields.get(id) == Some(&FieldTarget::Make(true));
+                let guess = guesses.guess(field);
+                let decided = mine && guess.is_some();
+                let reason = match guess.filter(|_| !mine) {
+                    Some((found, sure)) => {
+                        perhaps = Some(Guess {
+                            target: found.label.clone(),
+                            confidence: sure.confidence,
+                            reason: guess_words(field, found, sure),
+                        });
+                        format!("nothing at {destination} surely is the same")
+                    }
+                    None if decided => "in [map]".to_owned(),
+                    None => why_made(field, there, destination),
+                };
+                ("made".to_owned(), None, reason)
+            }
             Becomes::Nothing(name) => {
                 all.errors.push(format!(
                     "[map.fields] sends {id:?} into {name:?}, which {destination} does not have: name a field that is there, or \
                      write true to make one"
                 ));
-                (name.to_owned(), None)
+                (name.to_owned(), None, "in [map]".to_owned())
             }
             Becomes::Existing(found, sure) => {
                 all.notices.extend(doubts(id, field, found, destination));
-                (found.label.clone(), sure.map(|sure| sure.confidence))
+                // What a plan wrote into the map is as sure as when it was proposed.
+                let proposed = || there.alike(field).filter(|(target, _)| *target == found);
+                let sure = sure.or_else(|| proposed().map(|(_, sure)| sure));
+                let reason = sure.map_or("in [map]", |sure| sure.reason);
+                (
+                    found.label.clone(),
+                    sure.map(|sure| sure.confidence),
+                    reason.to_owned(),
+                )
             }
         };
         all.plan.push(PlanCustomField {
@@ -257,6 +277,9 @@ pub fn fields(
             field_type: type_word(&field.field_type).to_owned(),
             target,
             confidence,
+            reason,
+            perhaps,
+            records: seen.field(id).map_or(0, |used| used.records),
         });
     }
     for id in config
@@ -292,7 +315,7 @@ fn doubts(
     destination: &str,
 ) -> Option<Notice> {
     let label = &found.label;
-    if !fits(&field.field_type, &found.field_type) {
+    if !same_type(&field.field_type, &found.field_type) {
         return Some(caution(
             "field-type",
             format!(
@@ -372,75 +395,78 @@ pub enum Becomes<'a> {
     Nothing(&'a str),
 }
 
-/// How sure a match is, and why.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sure {
-    /// From 0 to 1.
-    pub confidence: f64,
-    /// In words.
-    pub reason: &'static str,
+/// The custom fields that are there, with their names taken apart once.
+#[derive(Debug, Clone, Default)]
+pub struct Targets {
+    all: Vec<(TargetField, [Name; 2])>,
 }
 
-const SAME: Sure = Sure {
-    confidence: 1.0,
-    reason: "the same name",
-};
-const ALIKE: Sure = Sure {
-    confidence: 0.9,
-    reason: "the same name but for case, blanks and signs",
-};
-
-/// Decides for plan and run alike: the user's word, then a field of the same name that can hold the values.
-#[must_use]
-pub fn becomes<'a>(
-    config: &'a Config,
-    id: &str,
-    field: &FieldDefinition,
-    there: &'a [TargetField],
-) -> Becomes<'a> {
-    match config.map.fields.get(id) {
-        Some(FieldTarget::Make(false)) => Becomes::LeftOut,
-        Some(FieldTarget::Make(true)) => Becomes::Made,
-        Some(FieldTarget::Existing(name)) => {
-            // The user's word also reaches an object type that goes by another name there.
-            let mut named = there.iter().filter(|target| {
-                target.kind == field.owner.kind
-                    && [&target.name, &target.label, &target.address].contains(&name)
-            });
-            let first = named.clone().next();
-            match named.find(|target| same_owner(field, target)).or(first) {
-                Some(target) => Becomes::Existing(target, None),
-                None => Becomes::Nothing(name),
-            }
+impl Targets {
+    /// Takes the names of these apart.
+    #[must_use]
+    pub fn new(there: &[TargetField]) -> Self {
+        let names = |target: &TargetField| [&target.name, &target.label].map(|n| Name::new(n));
+        Self {
+            all: there.iter().map(|t| (t.clone(), names(t))).collect(),
         }
-        None => match alike(field, there) {
-            Some((target, sure)) if fits(&field.field_type, &target.field_type) => {
-                Becomes::Existing(target, Some(sure))
-            }
-            _ => Becomes::Made,
-        },
     }
-}
 
-/// The field of the same name, or the only one of a like name.
-fn alike<'a>(field: &FieldDefinition, there: &'a [TargetField]) -> Option<(&'a TargetField, Sure)> {
-    let mut here = there.iter().filter(|target| same_owner(field, target));
-    let same = here
-        .clone()
-        .find(|target| target.name == field.name || target.label == field.label);
-    if let Some(target) = same {
-        return Some((target, SAME));
+    /// Decides for plan and run alike: the user's word, then a field of the same name that can hold the values.
+    #[must_use]
+    pub fn becomes<'a>(
+        &'a self,
+        config: &'a Config,
+        id: &str,
+        field: &FieldDefinition,
+    ) -> Becomes<'a> {
+        match config.map.fields.get(id) {
+            Some(FieldTarget::Make(false)) => Becomes::LeftOut,
+            Some(FieldTarget::Make(true)) => Becomes::Made,
+            Some(FieldTarget::Existing(name)) if !name.is_empty() => {
+                // The user's word also reaches an object type that goes by another name there.
+                let mut named = self.all.iter().map(|(target, _)| target).filter(|target| {
+                    target.kind == field.owner.kind
+                        && [&target.name, &target.label, &target.address].contains(&name)
+                });
+                let first = named.clone().next();
+                match named.find(|target| same_owner(field, target)).or(first) {
+                    Some(target) => Becomes::Existing(target, None),
+                    None => Becomes::Nothing(name),
+                }
+            }
+            // An empty name is a question that nobody has answered.
+            Some(FieldTarget::Existing(_)) | None => match self.alike(field) {
+                Some((target, sure)) if same_type(&field.field_type, &target.field_type) => {
+                    Becomes::Existing(target, Some(sure))
+                }
+                _ => Becomes::Made,
+            },
+        }
     }
-    let names = [plain(&field.name), plain(&field.label)];
-    let mut like = here.by_ref().filter(|target| {
-        [&target.name, &target.label]
-            .into_iter()
-            .map(|name| plain(name))
-            .any(|name| !name.is_empty() && names.contains(&name))
-    });
-    match (like.next(), like.next()) {
-        (Some(target), None) => Some((target, ALIKE)),
-        _ => None,
+
+    /// The field of the same name, or the only one of a like name.
+    fn alike(&self, field: &FieldDefinition) -> Option<(&TargetField, Sure)> {
+        let own = [&field.name, &field.label].map(|name| Name::new(name));
+        let mut here = self
+            .all
+            .iter()
+            .filter(|(target, _)| same_owner(field, target));
+        let same = here
+            .clone()
+            .find(|(target, _)| target.name == field.name || target.label == field.label);
+        if let Some((target, _)) = same {
+            return Some((target, SAME));
+        }
+        let is_like = |names: &[Name; 2]| {
+            names
+                .iter()
+                .any(|name| own.iter().any(|own| own.is_plainly(name)))
+        };
+        let mut like = here.by_ref().filter(|(_, names)| is_like(names));
+        match (like.next(), like.next()) {
+            (Some((target, _)), None) => Some((target, ALIKE)),
+            _ => None,
+        }
     }
 }
 
@@ -452,23 +478,88 @@ fn same_owner(field: &FieldDefinition, target: &TargetField) -> bool {
             || object(&target.object_type) == object(&field.owner.object_type))
 }
 
-/// A name without case, blanks and signs.
-fn plain(name: &str) -> String {
-    name.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+/// Fields that are there and that no field of the source surely is.
+struct Free<'a> {
+    all: Vec<(&'a TargetField, &'a [Name; 2])>,
 }
 
-/// Whether both hold the same values. Whether a value of one type can be made one of another is the connector's to say, and one
-/// that cannot would reject the whole field.
-fn fits(from: &FieldType, to: &FieldType) -> bool {
-    match (from, to) {
-        // An object type goes by another name there.
-        (FieldType::Reference(a), FieldType::Reference(b)) => {
-            a.kind == b.kind && a.multi == b.multi
+impl<'a> Free<'a> {
+    fn new(config: &'a Config, schema: &[Entry], there: &'a Targets) -> Self {
+        let taken: HashSet<(&str, &str)> = schema
+            .iter()
+            .filter_map(|entry| match &entry.data {
+                Entity::FieldDefinition(field) => {
+                    match there.becomes(config, &entry.head.id, field) {
+                        Becomes::Existing(target, _) => {
+                            Some((kinds::name(&target.kind), target.address.as_str()))
+                        }
+                        _ => None,
+                    }
+                }
+                _ => None,
+            })
+            .collect();
+        let is_free = |target: &TargetField| {
+            !taken.contains(&(kinds::name(&target.kind), target.address.as_str()))
+        };
+        let all = there.all.iter().map(|(target, names)| (target, names));
+        Self {
+            all: all.filter(|(target, _)| is_free(target)).collect(),
         }
-        (a, b) => a == b,
+    }
+
+    /// The field that this one is most likely to be, where that is worth a look: by its name, and by whether its type holds the
+    /// values.
+    fn guess(&self, field: &FieldDefinition) -> Option<(&'a TargetField, Sure)> {
+        let own = [&field.name, &field.label].map(|name| Name::new(name));
+        let mut best: Option<(&TargetField, Sure)> = None;
+        for (target, names) in &self.all {
+            if !same_owner(field, target) {
+                continue;
+            }
+            let Some(share) = holds(&field.field_type, &target.field_type) else {
+                continue;
+            };
+            let sure = own
+                .iter()
+                .flat_map(|own| names.iter().filter_map(|name| own.like(name)))
+                .max_by(|a, b| a.confidence.total_cmp(&b.confidence));
+            let Some(sure) = sure.map(|sure| sure.times(share)) else {
+                continue;
+            };
+            if sure.confidence >= WORTH_A_LOOK
+                && best.is_none_or(|(_, than)| sure.confidence > than.confidence)
+            {
+                best = Some((target, sure));
+            }
+        }
+        best
+    }
+}
+
+/// Why a guess is one.
+fn guess_words(field: &FieldDefinition, found: &TargetField, sure: Sure) -> String {
+    match same_type(&field.field_type, &found.field_type) {
+        true => sure.reason.to_owned(),
+        false => format!(
+            "{}; a {} into a {}",
+            sure.reason,
+            type_word(&field.field_type),
+            type_word(&found.field_type)
+        ),
+    }
+}
+
+/// Why nothing that is there will do.
+fn why_made(field: &FieldDefinition, there: &Targets, destination: &str) -> String {
+    match there.alike(field) {
+        Some((found, _)) => format!(
+            "{:?} at {destination} is a {}, this is a {}",
+            found.label,
+            type_word(&found.field_type),
+            type_word(&field.field_type)
+        ),
+        None => format!("{destination} has nothing of this name"),
     }
 }
 
@@ -512,14 +603,18 @@ pub fn agents(
 ) -> Agents {
     let mut all = Agents::default();
     let mut used = BTreeSet::new();
+    let names: Vec<(&TargetAgent, Name)> = there
+        .iter()
+        .map(|target| (target, Name::new(&target.name)))
+        .collect();
     for entry in schema {
         let Entity::Agent(agent) = &entry.data else {
             continue;
         };
+        used.extend(meant(config, &entry.head.id, agent).map(|(own, _)| own));
         let pair = pair(config, &entry.head.id, agent);
         let target = match pair {
             Some((own, wanted)) => {
-                used.insert(own);
                 let target = agent_called(wanted, there);
                 if target.is_none() {
                     all.errors.push(format!(
@@ -543,6 +638,22 @@ pub fn agents(
             }
             .into(),
             target: target.map(|target| target.name.clone()),
+            email: agent.email.clone(),
+            reason: match (target, pair) {
+                (Some(_), Some(_)) => "paired in [people.agents]",
+                (Some(target), None) if !target.active => "the same address; deactivated there",
+                (Some(_), None) => "the same address",
+                (None, _) => "nobody there has this address",
+            }
+            .to_owned(),
+            perhaps: match target {
+                Some(_) => None,
+                None => likely(agent, &names).map(|(target, sure)| Guess {
+                    target: target.email.clone().unwrap_or_else(|| target.id.clone()),
+                    confidence: sure.confidence,
+                    reason: sure.reason.to_owned(),
+                }),
+            },
         });
     }
     for own in config
@@ -560,8 +671,51 @@ pub fn agents(
     all
 }
 
-/// The pair that the user made of an agent of the source, by address or id.
+/// The destination's agent whom one of the source is most likely to be, where nobody has the address.
+fn likely<'a>(agent: &Agent, names: &[(&'a TargetAgent, Name)]) -> Option<(&'a TargetAgent, Sure)> {
+    let before_at = |email: &Option<String>| {
+        let email = email.as_deref()?.trim().to_lowercase();
+        email.split_once('@').map(|(name, _)| name.to_owned())
+    };
+    let own = Name::new(&agent.name);
+    let local = before_at(&agent.email);
+    let mut best: Option<(&TargetAgent, Sure)> = None;
+    for (target, name) in names {
+        let by_name = own.like(name).map(|sure| Sure {
+            // Two people can have one name.
+            confidence: sure.confidence * 0.85,
+            reason: match sure.confidence >= ALIKE.confidence {
+                true => "the same name, another address",
+                false => "a name much like it, another address",
+            },
+        });
+        let by_address = (local.is_some() && local == before_at(&target.email)).then_some(Sure {
+            confidence: 0.75,
+            reason: "the same name before the @",
+        });
+        let sure = match (by_name, by_address) {
+            (Some(a), Some(b)) => Some(Sure {
+                confidence: (a.confidence.max(b.confidence) + 0.1).min(0.95),
+                reason: "the same name, also before the @",
+            }),
+            (a, b) => a.or(b),
+        };
+        if let Some(sure) = sure.filter(|sure| sure.confidence >= WORTH_A_LOOK)
+            && best.is_none_or(|(_, than)| sure.confidence > than.confidence)
+        {
+            best = Some((target, sure));
+        }
+    }
+    best
+}
+
+/// The pair that the user made of an agent of the source; none where it is a question that nobody has answered.
 fn pair<'a>(config: &'a Config, id: &str, agent: &Agent) -> Option<(&'a str, &'a str)> {
+    meant(config, id, agent).filter(|(_, wanted)| !wanted.is_empty())
+}
+
+/// The entry of `[people.agents]` for an agent of the source, by address or id.
+fn meant<'a>(config: &'a Config, id: &str, agent: &Agent) -> Option<(&'a str, &'a str)> {
     let is_meant = |own: &str| {
         own == id
             || agent
@@ -605,68 +759,380 @@ fn same_address(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
-/// What `[map]` does not say yet: what would count anyway, and a question for each value that has no place. Written into the
-/// file it changes nothing of what a run does, but that somebody can read and change it.
+/// By which name a team, tag, brand or object type goes at the destination, and why, if not by the user's word alone; `None` where
+/// nothing there is the same, or the destination does not say what it has. Decides for plan and run alike.
 #[must_use]
-pub fn proposal(
+pub fn named<'a>(
+    config: &'a Config,
+    slots: &'a [Slot],
+    kind: &Kind,
+    name: &str,
+) -> Option<(&'a str, Option<Sure>)> {
+    let there = names_there(slots, kind);
+    let found = there.and_then(|there| option_like(there, name));
+    match config.map.name(kinds::name(kind), name) {
+        // What a plan wrote into the map is as sure as when it was proposed.
+        Some(wanted) => {
+            let proposed = found.filter(|(option, _)| shown(option) == wanted);
+            Some((wanted, proposed.map(|(_, sure)| sure)))
+        }
+        None => found.map(|(option, sure)| (shown(option), Some(sure))),
+    }
+}
+
+/// The slot that lists what is there of a kind.
+fn names_there<'a>(slots: &'a [Slot], kind: &Kind) -> Option<&'a Slot> {
+    slots
+        .iter()
+        .find(|slot| slot.kind == *kind && slot.name == NAMES)
+}
+
+/// The name by which a person knows an option.
+fn shown(option: &SlotOption) -> &str {
+    match option.label.as_str() {
+        "" => &option.value,
+        label => label,
+    }
+}
+
+/// The teams, tags, brands and object types of the source by the names that stand for them.
+fn named_records(schema: &[Entry]) -> impl Iterator<Item = (&Entry, &str)> {
+    schema.iter().filter_map(|entry| match &entry.data {
+        Entity::Team(team) => Some((entry, team.name.as_str())),
+        Entity::Tag(tag) => Some((entry, tag.name.as_str())),
+        Entity::Brand(brand) => Some((entry, brand.name.as_str())),
+        Entity::ObjectType(object) => Some((entry, object.label.as_str())),
+        _ => None,
+    })
+}
+
+/// What the source's teams, tags, brands and object types are at the destination. Tags that are one but for case, blanks and
+/// signs are proposed to be one.
+#[must_use]
+pub fn names(
     config: &Config,
     schema: &[Entry],
     slots: &[Slot],
-    there: &[TargetField],
-    met: &Met,
+    seen: &Seen,
     destination: &str,
-) -> MapProposal {
+) -> Vec<PlanName> {
+    let there: HashMap<&'static str, Vec<(&str, Name)>> = NAMED
+        .iter()
+        .filter_map(|kind| {
+            let slot = names_there(slots, kind)?;
+            let names = slot.values.iter().map(|o| (shown(o), Name::new(shown(o))));
+            Some((kinds::name(kind), names.collect()))
+        })
+        .collect();
+    // The most used tag of those that are one but for case, blanks and signs; the first of several.
+    let mut best: HashMap<String, (u64, &str)> = HashMap::new();
+    for (entry, name) in named_records(schema).filter(|(e, _)| e.head.kind == Kind::Tag) {
+        let used = seen.tag(&entry.head.id);
+        let known = best.entry(plain(name)).or_insert((used, name));
+        if used > known.0 {
+            *known = (used, name);
+        }
+    }
+    named_records(schema)
+        .map(|(entry, name)| {
+            let kind = &entry.head.kind;
+            let word = kinds::name(kind);
+            let is_tag = *kind == Kind::Tag;
+            let mut one = PlanName {
+                kind: word.to_owned(),
+                id: entry.head.id.clone(),
+                name: name.to_owned(),
+                target: name.to_owned(),
+                state: "unknown".to_owned(),
+                records: is_tag.then(|| seen.tag(&entry.head.id)),
+                ..PlanName::default()
+            };
+            if is_tag && config.filter.excludes_tag(name) {
+                one.state = "left out".to_owned();
+                one.reason = "[filter] exclude_tags".to_owned();
+                return one;
+            }
+            let listed = there.get(word);
+            match named(config, slots, kind, name) {
+                Some((target, sure)) => {
+                    one.target = target.to_owned();
+                    let is_there = listed.is_some_and(|all| all.iter().any(|(n, _)| *n == target));
+                    one.state = match (listed, is_there) {
+                        (None, _) => "unknown",
+                        (Some(_), true) => "there",
+                        (Some(_), false) => "new",
+                    }
+                    .to_owned();
+                    one.confidence = sure.map(|sure| sure.confidence);
+                    one.reason = sure.map_or("in [map]", |sure| sure.reason).to_owned();
+                }
+                None => {
+                    let own = Name::new(name);
+                    let like = listed.into_iter().flatten().filter_map(|(target, name)| {
+                        let sure = own.like(name)?;
+                        (sure.confidence >= WORTH_A_LOOK).then_some((*target, sure))
+                    });
+                    let mut like =
+                        like.max_by(|(_, a), (_, b)| a.confidence.total_cmp(&b.confidence));
+                    let twin = best.get(&plain(name)).map(|(_, twin)| *twin);
+                    if is_tag && let Some(twin) = twin.filter(|twin| *twin != name) {
+                        like = Some((twin, ALIKE));
+                    }
+                    one.reason = match listed {
+                        Some(_) => {
+                            one.state = "new".to_owned();
+                            format!("{destination} has nothing of this name")
+                        }
+                        None => format!("found by its name at {destination}, or made"),
+                    };
+                    one.perhaps = like.map(|(target, sure)| Guess {
+                        target: target.to_owned(),
+                        confidence: sure.confidence,
+                        reason: sure.reason.to_owned(),
+                    });
+                }
+            }
+            one
+        })
+        .collect()
+}
+
+/// Kinds whose records are known by a name.
+static NAMED: [Kind; 4] = [Kind::Team, Kind::Tag, Kind::Brand, Kind::ObjectType];
+
+/// What a proposal is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// Staged teams, agents, tags, brands, object types and field definitions.
+    pub schema: &'a [Entry],
+    /// Settings of the destination.
+    pub slots: &'a [Slot],
+    /// Custom fields that are there.
+    pub fields: &'a [TargetField],
+    /// Agents who are there.
+    pub agents: &'a [TargetAgent],
+    /// What was found in the records that are read.
+    pub seen: &'a Seen,
+    /// The destination's name.
+    pub destination: &'a str,
+}
+
+/// What `[map]` does not say yet: what would count anyway, and a question for each value that has no place and each guess. Written
+/// into the file it changes nothing of what a run does, but that somebody can read and change it. With `accept_all`, guesses are
+/// answers, also to questions that stand there.
+#[must_use]
+pub fn proposal(config: &Config, known: &Known<'_>, accept_all: bool) -> MapProposal {
     let mut proposal = MapProposal::default();
-    for slot in slots {
+    for slot in settings(known.slots) {
         proposal
             .values
-            .extend(for_slot(config, slot, met, destination));
+            .extend(for_slot(config, slot, known, accept_all));
     }
-    for entry in schema {
+    proposal.fields = for_fields(config, known, accept_all);
+    proposal.agents = for_agents(config, known, accept_all);
+    proposal.values.extend(for_names(config, known, accept_all));
+    proposal
+}
+
+fn for_fields(config: &Config, known: &Known<'_>, accept_all: bool) -> Vec<ProposedField> {
+    let destination = known.destination;
+    let mut all = vec![];
+    let there = &Targets::new(known.fields);
+    let guesses = Free::new(config, known.schema, there);
+    for entry in known.schema {
         let Entity::FieldDefinition(field) = &entry.data else {
             continue;
         };
         let id = &entry.head.id;
-        if config.map.fields.contains_key(id) {
+        let open = match config.map.fields.get(id) {
+            None => true,
+            Some(FieldTarget::Existing(name)) => name.is_empty() && accept_all,
+            Some(FieldTarget::Make(_)) => false,
+        };
+        if !open {
             continue;
         }
-        let (target, comment) = match becomes(config, id, field, there) {
+        let (target, comment) = match there.becomes(config, id, field) {
             Becomes::Existing(found, Some(sure)) => (
                 FieldTarget::Existing(found.name.clone()),
                 sure.words(&found.label),
             ),
-            _ => (
-                FieldTarget::Make(true),
-                match alike(field, there) {
-                    Some((found, _)) => format!(
-                        "made: {:?} at {destination} is a {}, this is a {}",
-                        found.label,
-                        type_word(&found.field_type),
-                        type_word(&field.field_type)
-                    ),
-                    None => format!("made: {destination} has nothing of this name"),
-                },
-            ),
+            _ => match guesses.guess(field) {
+                Some((found, sure)) => {
+                    let words = format!(
+                        "{}: {}",
+                        percent(sure.confidence),
+                        guess_words(field, found, sure)
+                    );
+                    match accept_all {
+                        true => (
+                            FieldTarget::Existing(found.name.clone()),
+                            format!(
+                                "{words}, as {:?}; a guess, accepted by --accept-all",
+                                found.label
+                            ),
+                        ),
+                        false => (
+                            FieldTarget::Existing(String::new()),
+                            format!(
+                                "{:?}? {words}; until you decide it is made, as with true; false leaves it out",
+                                found.name
+                            ),
+                        ),
+                    }
+                }
+                None => {
+                    let why = why_made(field, there, destination);
+                    let unused = match known.seen.unused(id) {
+                        true => "; on no record: false leaves it out",
+                        false => "",
+                    };
+                    (FieldTarget::Make(true), format!("made: {why}{unused}"))
+                }
+            },
         };
-        proposal.fields.push(ProposedField {
+        all.push(ProposedField {
             field: id.clone(),
             target,
             comment: Some(comment),
         });
     }
-    proposal
+    all
+}
+
+/// A question for every agent whom nobody there is, with who it could be.
+fn for_agents(config: &Config, known: &Known<'_>, accept_all: bool) -> Vec<ProposedAgent> {
+    let found = agents(config, known.schema, known.agents, known.destination);
+    let mut all = vec![];
+    for agent in found.plan.iter().filter(|agent| agent.target.is_none()) {
+        let asked = |own: &str| {
+            own == agent.id
+                || agent
+                    .email
+                    .as_deref()
+                    .is_some_and(|email| same_address(email, own))
+        };
+        let entry = config.people.agents.iter().find(|(own, _)| asked(own));
+        let key = match entry {
+            // What stands there and names nobody is an error of the plan, not ours to mend.
+            Some((_, wanted)) if !(wanted.is_empty() && accept_all) => continue,
+            Some((own, _)) => own.clone(),
+            None => agent.email.clone().unwrap_or_else(|| agent.id.clone()),
+        };
+        let who = format!("{} ({})", agent.name, agent.state);
+        let (target, comment) = match &agent.perhaps {
+            Some(guess) if accept_all => (
+                Some(guess.target.clone()),
+                format!(
+                    "{who}: {}: {}; a guess, accepted by --accept-all",
+                    percent(guess.confidence),
+                    guess.reason
+                ),
+            ),
+            Some(guess) => (
+                None,
+                format!(
+                    "{who}: {:?}? {}: {}; until you decide the stand-in",
+                    guess.target,
+                    percent(guess.confidence),
+                    guess.reason
+                ),
+            ),
+            None => (
+                None,
+                format!("{who}: nobody there has this address; the stand-in"),
+            ),
+        };
+        if entry.is_some() && target.is_none() {
+            continue;
+        }
+        all.push(ProposedAgent {
+            agent: key,
+            target,
+            comment: Some(comment),
+        });
+    }
+    all
+}
+
+/// Names that are to be found under another one there, and questions. What goes by its own name needs no entry.
+fn for_names(config: &Config, known: &Known<'_>, accept_all: bool) -> Vec<ProposedValue> {
+    let all = names(
+        config,
+        known.schema,
+        known.slots,
+        known.seen,
+        known.destination,
+    );
+    let mut proposed = vec![];
+    for one in all {
+        let entry = config
+            .map
+            .values
+            .get(&one.kind)
+            .and_then(|slots| slots.get(NAMES))
+            .and_then(|names| names.get(&one.name));
+        if entry.is_some_and(|to| !(to.is_empty() && accept_all)) || one.state == "left out" {
+            continue;
+        }
+        let (target, comment) = match (&one.perhaps, one.confidence) {
+            (Some(guess), _) if accept_all => (
+                Some(guess.target.clone()),
+                format!(
+                    "{}: {}; a guess, accepted by --accept-all",
+                    percent(guess.confidence),
+                    guess.reason
+                ),
+            ),
+            (Some(guess), _) => (
+                None,
+                format!(
+                    "{:?}? {}: {}; until you decide by its own name",
+                    guess.target,
+                    percent(guess.confidence),
+                    guess.reason
+                ),
+            ),
+            (None, Some(confidence)) if one.target != one.name => (
+                Some(one.target.clone()),
+                format!("{}: {}", percent(confidence), one.reason),
+            ),
+            _ => continue,
+        };
+        if entry.is_some() && target.is_none() {
+            continue;
+        }
+        proposed.push(ProposedValue {
+            kind: one.kind,
+            slot: NAMES.to_owned(),
+            value: one.name,
+            target,
+            comment: Some(comment),
+        });
+    }
+    proposed
 }
 
 /// Proposals for one setting. Where the user has a word for all values that are not named, nothing is missing.
-fn for_slot(config: &Config, slot: &Slot, met: &Met, destination: &str) -> Vec<ProposedValue> {
+fn for_slot(
+    config: &Config,
+    slot: &Slot,
+    known: &Known<'_>,
+    accept_all: bool,
+) -> Vec<ProposedValue> {
+    let destination = known.destination;
     let kind = kinds::name(&slot.kind);
     if config.map.value(kind, &slot.name, "*").is_some() {
         return vec![];
     }
     let own = config.map.values.get(kind).and_then(|s| s.get(&slot.name));
     let propose = |value: &str, target: Option<&str>, comment: String| {
-        let named = own.is_some_and(|own| own.contains_key(value));
-        (!named).then(|| ProposedValue {
+        let entry = own.and_then(|own| own.get(value));
+        let open = match entry {
+            None => true,
+            Some(to) => to.is_empty() && accept_all && target.is_some(),
+        };
+        open.then(|| ProposedValue {
             kind: kind.to_owned(),
             slot: slot.name.clone(),
             value: value.to_owned(),
@@ -682,13 +1148,32 @@ fn for_slot(config: &Config, slot: &Slot, met: &Met, destination: &str) -> Vec<P
         };
         all.extend(propose(from, Some(to), comment));
     }
-    for (value, records) in met.unmapped(config, slot) {
+    for (value, records) in known.seen.met.unmapped(config, slot) {
         let (target, comment) = match option_like(slot, value) {
-            Some((option, sure)) => (Some(option), sure.words(option)),
-            None => (
-                None,
-                format!("on {records} records; choose one of: {}", choices(slot)),
-            ),
+            Some((option, sure)) => (Some(option.value.as_str()), sure.words(&option.value)),
+            None => match option_guess(slot, value) {
+                Some((option, sure)) if accept_all => (
+                    Some(option.value.as_str()),
+                    format!(
+                        "on {records} records; {}; a guess, accepted by --accept-all",
+                        sure.words(shown(option))
+                    ),
+                ),
+                Some((option, sure)) => (
+                    None,
+                    format!(
+                        "on {records} records; {:?}? {}: {}; choose one of: {}",
+                        option.value,
+                        percent(sure.confidence),
+                        sure.reason,
+                        choices(slot)
+                    ),
+                ),
+                None => (
+                    None,
+                    format!("on {records} records; choose one of: {}", choices(slot)),
+                ),
+            },
         };
         all.extend(propose(value, target, comment));
     }
@@ -700,32 +1185,34 @@ fn for_slot(config: &Config, slot: &Slot, met: &Met, destination: &str) -> Vec<P
 }
 
 /// The option that goes by a value's name.
-fn option_like<'a>(slot: &'a Slot, value: &str) -> Option<(&'a str, Sure)> {
+fn option_like<'a>(slot: &'a Slot, value: &str) -> Option<(&'a SlotOption, Sure)> {
     let word = value.strip_prefix("other:").unwrap_or(value);
-    let same = |option: &&crate::contract::destination::SlotOption| {
-        option.value == word || option.label == word
-    };
-    let like = |option: &&crate::contract::destination::SlotOption| {
-        let word = plain(word);
-        !word.is_empty() && [plain(&option.value), plain(&option.label)].contains(&word)
+    let same = |option: &&SlotOption| option.value == word || option.label == word;
+    let bare = plain(word);
+    let like = |option: &&SlotOption| {
+        !bare.is_empty() && [plain(&option.value), plain(&option.label)].contains(&bare)
     };
     let mut alike = slot.values.iter().filter(like);
     match (slot.values.iter().find(same), alike.next(), alike.next()) {
-        (Some(option), ..) => Some((&option.value, SAME)),
-        (None, Some(option), None) => Some((&option.value, ALIKE)),
+        (Some(option), ..) => Some((option, SAME)),
+        (None, Some(option), None) => Some((option, ALIKE)),
         _ => None,
     }
 }
 
-impl Sure {
-    /// As it stands in a comment.
-    fn words(self, target: &str) -> String {
-        format!(
-            "{:.0} % sure: {} as {target:?}",
-            self.confidence * 100.0,
-            self.reason
-        )
-    }
+/// The option whose name is most like a value's, where that is worth a look.
+fn option_guess<'a>(slot: &'a Slot, value: &str) -> Option<(&'a SlotOption, Sure)> {
+    let own = Name::new(value.strip_prefix("other:").unwrap_or(value));
+    slot.values
+        .iter()
+        .filter_map(|option| {
+            let sure = [&option.value, &option.label]
+                .into_iter()
+                .filter_map(|name| own.like(&Name::new(name)))
+                .max_by(|a, b| a.confidence.total_cmp(&b.confidence))?;
+            (sure.confidence >= WORTH_A_LOOK).then_some((option, sure))
+        })
+        .max_by(|(_, a), (_, b)| a.confidence.total_cmp(&b.confidence))
 }
 
 #[cfg(test)]

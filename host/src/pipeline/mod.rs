@@ -8,24 +8,30 @@ mod damage;
 mod dangers;
 pub mod dossier;
 mod errors;
+pub mod evidence;
 mod export;
 mod extract;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod inventory;
 mod load;
-mod mapping;
+pub mod mapping;
+mod matches;
 pub mod model;
 mod notify;
 mod pace;
 mod pauses;
 mod planning;
+mod points;
 pub mod project;
+mod retry;
 mod rollback;
 mod side;
+pub mod similar;
 mod sums;
+pub mod verify;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::Row as _;
@@ -38,7 +44,8 @@ use self::extract::Extractor;
 pub use self::inventory::inventory;
 use self::load::{Loader, Locks, Rejects, wanted};
 use self::model::{
-    CheckReport, Events, KindSum, Plan, RollbackOptions, RollbackReport, RunOptions, RunReport,
+    CheckReport, Events, KindSum, Plan, RetryOptions, RetryReport, RollbackOptions, RollbackReport,
+    RunOptions, RunReport, VerifyOptions, VerifyReport,
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
@@ -144,7 +151,58 @@ pub async fn check(project: &Project, events: &dyn Events) -> Result<CheckReport
 /// As [`check`].
 pub async fn plan(project: &Project, events: &dyn Events) -> Result<Plan, Error> {
     let owned = project.own().await?;
-    let result = async { gather(project, events).await?.plan(&project.config) }.await;
+    let result = async {
+        let mut gathered = gather(project, events).await?;
+        gathered.ask_what_is_there(project, events).await?;
+        gathered
+            .keep(project, &gathered.plan(&project.config)?)
+            .await
+    }
+    .await;
+    owned.release().await?;
+    result
+}
+
+/// Reads everything that is wanted from the source and writes nothing to the destination, so that a plan knows all records. What
+/// was read before is not read again, here or by a run; what moves at the source meanwhile is the run's last pass to read.
+///
+/// # Errors
+/// As [`check`]; [`Error::Interrupted`] when stopped.
+pub async fn read(
+    project: &Project,
+    stop: &CancellationToken,
+    events: &dyn Events,
+) -> Result<(), Error> {
+    let owned = project.own().await?;
+    let result = async {
+        let _stop = forward(stop, &project.stop);
+        let mut ends = ends(project, None, events).await?;
+        let (extraction, until, _) = open_extraction(project, &mut ends).await?;
+        let extractor = Extractor {
+            side: &ends.source,
+            store: &project.store,
+            blobs: &project.blobs,
+            extraction: extraction.clone(),
+            until,
+            events,
+            stop: project.stop.clone(),
+            dangers: None,
+        };
+        events.phase("extract");
+        let pace = Pace::new(&project.config, project.clock.now());
+        let sides = [&ends.source];
+        let kinds = wanted(&project.config);
+        let reading = async {
+            tokio::select! {
+                result = Box::pin(extractor.schema(&kinds)) => result,
+                never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+            }
+        };
+        let result = telling(&sides, events, None, reading).await;
+        project.count_requests(&extraction, &ends.source).await?;
+        result
+    }
+    .await;
     owned.release().await?;
     result
 }
@@ -163,20 +221,19 @@ pub struct Proposed {
 /// As [`plan`], and adds to `[map]` of `migration.toml` what it does not say yet. A run is pinned to its mapping (rule M-14): once
 /// one was begun, and until it is rolled back, nothing is added.
 ///
+/// With `accept_all`, guesses are written as answers, also to questions that stand there from an earlier plan.
+///
 /// # Errors
 /// As [`plan`]; a file that cannot be written.
-pub async fn propose(project: &mut Project, events: &dyn Events) -> Result<Proposed, Error> {
+pub async fn propose(
+    project: &mut Project,
+    accept_all: bool,
+    events: &dyn Events,
+) -> Result<Proposed, Error> {
     let owned = project.own().await?;
     let result = async {
-        let gathered = gather(project, events).await?;
-        let proposal = mapping::proposal(
-            &project.config,
-            &gathered.schema,
-            &gathered.survey.slots,
-            &gathered.survey.fields,
-            &gathered.met,
-            &gathered.ends.destination.name,
-        );
+        let mut gathered = gather(project, events).await?;
+        let proposal = gathered.proposal(&project.config, accept_all);
         let begun = project
             .store
             .number(
@@ -189,8 +246,10 @@ pub async fn propose(project: &mut Project, events: &dyn Events) -> Result<Propo
             true => (0, proposal.len()),
             false => (project.config.write_map(&proposal)?, 0),
         };
+        gathered.ask_what_is_there(project, events).await?;
+        let plan = gathered.plan(&project.config)?;
         Ok(Proposed {
-            plan: gathered.plan(&project.config)?,
+            plan: gathered.keep(project, &plan).await?,
             added,
             withheld,
         })
@@ -209,7 +268,8 @@ struct Gathered {
     discovery: Discovery,
     survey: SurveyReport,
     schema: Vec<Entry>,
-    met: mapping::Met,
+    seen: evidence::Seen,
+    asked: matches::Asked,
     read: Vec<model::Notice>,
     damage: Vec<model::DamageGroup>,
 }
@@ -223,10 +283,67 @@ impl Gathered {
             discovery: &self.discovery,
             survey: &self.survey,
             schema: &self.schema,
-            met: &self.met,
+            seen: &self.seen,
+            asked: &self.asked,
             read: &self.read,
             damage: &self.damage,
         }
+    }
+
+    fn proposal(&self, config: &Config, accept_all: bool) -> crate::config::MapProposal {
+        let known = mapping::Known {
+            schema: &self.schema,
+            slots: &self.survey.slots,
+            fields: &self.survey.fields,
+            agents: &self.survey.agents,
+            seen: &self.seen,
+            destination: &self.ends.destination.name,
+        };
+        mapping::proposal(config, &known, accept_all)
+    }
+
+    /// Asks the destination which of some records it has, for the forecast.
+    async fn ask_what_is_there(
+        &mut self,
+        project: &Project,
+        events: &dyn Events,
+    ) -> Result<(), Error> {
+        let destination = &self.ends.destination;
+        let assembler = Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            &self.extraction,
+            &self.ends.destination_account.id,
+            "plan",
+            &destination.context.platform,
+            &destination.context.organisation,
+            &self.survey,
+        );
+        let kinds = destination.support(&self.survey).kinds;
+        let asking = matches::ask(
+            &project.store,
+            &self.extraction,
+            &assembler,
+            destination,
+            &kinds,
+        );
+        self.asked = unless_refused(&[destination], events, asking).await?;
+        Ok(())
+    }
+
+    /// Stores what a plan is decided by.
+    async fn keep(&self, project: &Project, plan: &Plan) -> Result<Plan, Error> {
+        let facts = planning::decided_by(plan, &project.config);
+        project
+            .store
+            .write(vec![sql!(
+                "INSERT INTO plans (digest, at_ms, facts) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING",
+                &plan.digest,
+                project.clock.now(),
+                serde_json::to_string(&facts)?
+            )])
+            .await?;
+        Ok(plan.clone())
     }
 
     fn plan(&self, config: &Config) -> Result<Plan, Error> {
@@ -265,14 +382,25 @@ async fn ask_both(
     for row in project
         .store
         .rows(
-            "SELECT payload FROM staged WHERE extraction = $1 AND kind IN ('agent', 'field-definition', 'object-type') ORDER BY kind, id",
+            "SELECT payload FROM staged WHERE extraction = $1 \
+             AND kind IN ('team', 'agent', 'tag', 'brand', 'field-definition', 'object-type') ORDER BY kind, id",
             vec![(&extraction).into()],
         )
         .await?
     {
         schema.push(serde_json::from_str::<Entry>(&row.try_get::<String, _>("payload")?)?);
     }
-    let met = mapping::met(&project.store, &extraction, &project.config, &survey.slots).await?;
+    let gateway = ends.source.gateway.clone();
+    let question = evidence::Question {
+        config: &project.config,
+        survey: &survey,
+        schema: &schema,
+        inexact: &planning::inexact(&ends.source, &ends.destination, &survey),
+        foreign_host: &|link| gateway.foreign_host(link),
+        destination: &ends.destination.name,
+        source: &ends.source.name,
+    };
+    let seen = evidence::look(&project.store, &extraction, &question).await?;
     let damage = damage::groups(&project.store, &extraction).await?;
     let check = ends.check(project);
     Ok(Gathered {
@@ -283,7 +411,8 @@ async fn ask_both(
         discovery,
         survey,
         schema,
-        met,
+        seen,
+        asked: matches::Asked::default(),
         read,
         damage,
     })
@@ -413,27 +542,19 @@ async fn run_owned(
     let both = async {
         tokio::join!(Box::pin(reading), Box::pin(loading));
     };
-    // A killed process must not take its counts along.
-    let counting = async {
-        loop {
-            tokio::time::sleep(COUNTING).await;
-            let source = project
-                .count_requests(&begun.extraction, &begun.ends.source)
-                .await;
-            let target = project
-                .count_requests(&begun.run, &begun.ends.destination)
-                .await;
-            if let Err(error) = source.and(target) {
-                tracing::warn!(%error, "Requests could not be counted.");
-            }
-        }
-    };
+    let counting = count_on(
+        project,
+        [
+            (&begun.extraction, &begun.ends.source),
+            (&begun.run, &begun.ends.destination),
+        ],
+    );
     let sides = [&begun.ends.source, &begun.ends.destination];
     let pace = Pace::new(&project.config, project.clock.now());
     let working = async {
         tokio::select! {
             () = both => (),
-            never = counting => never,
+            never = counting => match never {},
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };
@@ -481,6 +602,96 @@ async fn run_owned(
     }
     outcome?;
     sums::report(&around).await
+}
+
+/// Tries the rejected records of the newest run again, and nothing else; what was in their way may have been mended.
+///
+/// # Errors
+/// `not-ended` for a run that has not come to its end; as [`run`].
+pub async fn retry(
+    project: &Project,
+    options: RetryOptions,
+    events: &dyn Events,
+) -> Result<RetryReport, Error> {
+    let owned = project.own().await?;
+    let result = Box::pin(retry_owned(project, options, events)).await;
+    owned.release().await?;
+    result
+}
+
+async fn retry_owned(
+    project: &Project,
+    options: RetryOptions,
+    events: &dyn Events,
+) -> Result<RetryReport, Error> {
+    let _stop = forward(&options.stop, &project.stop);
+    let run = run_of(project, None).await?;
+    let before = sums::report_stored(&project.store, &run).await?;
+    if before.state != model::RunState::Complete {
+        return Err(Error::input(
+            "not-ended",
+            format!("run {run} has not come to its end, so nothing of it is tried again"),
+        )
+        .with_hint("`transload run` goes on with it; `transload status` shows where it stands"));
+    }
+    let mut report = RetryReport {
+        rejected_before: before.total.rejected,
+        tried: 0,
+        rejected_now: before.total.rejected,
+        run: before,
+    };
+    if report.rejected_before == 0 {
+        return Ok(report);
+    }
+    let begun = Box::pin(begin(project, &RunOptions::default(), events)).await?;
+    let around = surroundings(project, &begun);
+    let loader = loader(
+        project,
+        (&begun.ends.source, &begun.ends.destination),
+        &around,
+        &begun.extraction,
+        &begun.survey,
+        events,
+    );
+    let counting = count_on(
+        project,
+        [
+            (&begun.extraction, &begun.ends.source),
+            (&begun.run, &begun.ends.destination),
+        ],
+    );
+    let sides = [&begun.ends.source, &begun.ends.destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let only = options.kinds.as_deref();
+    let working = async {
+        tokio::select! {
+            result = Box::pin(retry::rejects(&loader, only, &mut report)) => result,
+            never = counting => match never {},
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let outcome = telling(&sides, events, None, working).await;
+    let closed = close(project, &begun, &outcome).await;
+    outcome?;
+    closed?;
+    report.run = sums::report(&around).await?;
+    report.rejected_now = report.run.total.rejected;
+    Ok(report)
+}
+
+/// Keeps the stored counts of requests up to date: a killed process must not take its counts along, and they have their time.
+async fn count_on<const N: usize>(
+    project: &Project,
+    sides: [(&String, &Side); N],
+) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(COUNTING).await;
+        for (run, side) in sides {
+            if let Err(error) = project.count_requests(run, side).await {
+                tracing::warn!(%error, "Requests could not be counted.");
+            }
+        }
+    }
 }
 
 /// What is written for people once all is read: the list of damaged texts, and the inventory.
@@ -646,6 +857,23 @@ async fn begin(
         )
         .with_hint("give them to the credential; `transload check` shows whose they are"));
     }
+    gathered.keep(project, &plan).await?;
+    if let Some(accepted) = options.accept.as_ref().filter(|a| **a != plan.digest) {
+        let changed = changed_since(project, accepted, &plan).await?;
+        if !changed.is_empty() {
+            return Err(Error::input(
+                "plan-changed",
+                format!(
+                    "the plan that was approved is not the plan any more: {}",
+                    some_of(&changed)
+                ),
+            )
+            .with_hint(format!(
+                "look at it anew (`transload plan`), then run with `--accept {}`",
+                plan.digest
+            )));
+        }
+    }
     planning::approve(&plan, options)?;
     let Gathered {
         ends,
@@ -708,6 +936,66 @@ async fn begin(
     Ok(begun)
 }
 
+/// What is otherwise than when a plan was made, in sentences; nothing where that plan is not known.
+async fn changed_since(project: &Project, digest: &str, plan: &Plan) -> Result<Vec<String>, Error> {
+    let before = facts_of(project, digest).await?;
+    let now = planning::decided_by(plan, &project.config);
+    Ok(before.map_or_else(Vec::new, |before| planning::changes(&before, &now)))
+}
+
+/// What a plan was decided by.
+async fn facts_of(
+    project: &Project,
+    digest: &str,
+) -> Result<Option<BTreeMap<String, String>>, Error> {
+    let row = project
+        .store
+        .row(
+            "SELECT facts FROM plans WHERE digest = $1",
+            vec![digest.into()],
+        )
+        .await?;
+    row.map(|row| Ok(serde_json::from_str(&row.try_get::<String, _>("facts")?)?))
+        .transpose()
+}
+
+/// Which settings are otherwise than when a run was begun, in sentences.
+async fn settings_changed(project: &Project, run: &str) -> Result<Vec<String>, Error> {
+    let row = project
+        .store
+        .row(
+            "SELECT plan_digest FROM runs WHERE id = $1",
+            vec![run.into()],
+        )
+        .await?;
+    let digest: Option<String> = row
+        .map(|row| row.try_get("plan_digest"))
+        .transpose()?
+        .flatten();
+    let Some(before) = facts_of(project, &digest.unwrap_or_default()).await? else {
+        return Ok(vec![]);
+    };
+    let before = before
+        .into_iter()
+        .filter_map(|(what, is)| Some((what.strip_prefix("migration.toml ")?.to_owned(), is)))
+        .collect();
+    Ok(planning::changes(
+        &before,
+        &project.config.settings_by_path(),
+    ))
+}
+
+/// The first of some sentences, and how many there are beside.
+fn some_of(all: &[String]) -> String {
+    const SAID: usize = 5;
+    let said: Vec<&str> = all.iter().take(SAID).map(String::as_str).collect();
+    let more = match all.len().saturating_sub(SAID) {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    format!("{}{more}", said.join("; "))
+}
+
 impl Begun {
     fn name_run(&mut self) {
         self.ends.source.context.run.clone_from(&self.run);
@@ -743,9 +1031,16 @@ async fn resume(
     }
     let digest: String = row.try_get("config_digest")?;
     if digest != project.config.digest() {
+        let changed = settings_changed(project, &run).await?;
+        let said = match changed.is_empty() {
+            true => String::new(),
+            false => format!(" ({})", some_of(&changed)),
+        };
         return Err(Error::input(
             "other-mapping",
-            format!("migration.toml has changed since run {run} was begun: its mapping is pinned"),
+            format!(
+                "migration.toml has changed since run {run} was begun: its mapping is pinned{said}"
+            ),
         )
         .with_hint("put it back to go on, or roll the run back and begin anew"));
     }
@@ -944,9 +1239,140 @@ async fn rollback_owned(
     };
     let sides = [&destination];
     let pace = Pace::new(&project.config, project.clock.now());
+    let counting = count_on(project, [(&run, &destination)]);
     let working = async {
         tokio::select! {
             result = Box::pin(work.run()) => result,
+            never = counting => match never {},
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let result = telling(&sides, events, None, working).await;
+    project.count_requests(&run, &destination).await?;
+    result
+}
+
+/// Reads a run back and compares it with the source; of one that was rolled back, says whether the destination is as it was before.
+/// What is found is stored with the run. Nothing is changed on either platform.
+///
+/// # Errors
+/// `not-settled` while something of the run is open (rule D-9); `other-mapping`, `other-account`; what more tries would not mend.
+pub async fn verify(
+    project: &Project,
+    options: VerifyOptions,
+    events: &dyn Events,
+) -> Result<VerifyReport, Error> {
+    let owned = project.own().await?;
+    let result = Box::pin(verify_owned(project, options, events)).await;
+    owned.release().await?;
+    result
+}
+
+async fn verify_owned(
+    project: &Project,
+    options: VerifyOptions,
+    events: &dyn Events,
+) -> Result<VerifyReport, Error> {
+    let _stop = forward(&options.stop, &project.stop);
+    let run = project
+        .find_run(options.run.as_deref())
+        .await?
+        .ok_or_else(|| {
+            Error::input(
+                "no-run",
+                "nothing has been run yet, so there is nothing to verify",
+            )
+            .with_hint("`transload run` begins one")
+        })?;
+    let row = project
+        .store
+        .row(
+            "SELECT state, extraction, account, platform, organisation, destination, survey, prepared, config_digest FROM runs WHERE id = $1",
+            vec![(&run).into()],
+        )
+        .await?
+        .ok_or_else(|| Error::input("no-such-run", format!("there is no run {run}")))?;
+    let state: String = row.try_get("state")?;
+    let after_rollback = ["rolling-back", "rolled-back"].contains(&state.as_str());
+    let open = project
+        .store
+        .number(
+            "SELECT count(*) FROM units WHERE run = $1 AND status IN ('ready', 'running')",
+            vec![(&run).into()],
+        )
+        .await?;
+    if open > 0 {
+        let again = if after_rollback { "rollback" } else { "run" };
+        return Err(Error::input(
+            "not-settled",
+            format!("{open} units of run {run} were begun and are not ended: what they wrote is not known yet"),
+        )
+        .with_hint(format!("`transload {again}` ends them; verify then")));
+    }
+    if !after_rollback && row.try_get::<String, _>("config_digest")? != project.config.digest() {
+        return Err(Error::input(
+            "other-mapping",
+            format!("migration.toml has changed since run {run} was begun: what should be there is another thing now"),
+        )
+        .with_hint("put the mapping back that the run was made with"));
+    }
+    let digests = pinned(project, &run).await?;
+    let mut destination = project
+        .side(
+            &row.try_get::<String, _>("destination")?,
+            Role::Destination,
+            Some(&digests.1),
+        )
+        .await?;
+    destination.context.run.clone_from(&run);
+    destination.context.platform = row.try_get("platform")?;
+    destination.context.organisation = row.try_get("organisation")?;
+    destination.context.state = row.try_get("prepared")?;
+    let account: String = row.try_get("account")?;
+    let asking = project.account(&destination);
+    let is = unless_refused(&[&destination], events, asking).await?.id;
+    if is != account {
+        return Err(Error::input(
+            "other-account",
+            format!(
+                "run {run} wrote to account {account}, but {} is account {is}",
+                destination.name
+            ),
+        )
+        .with_hint("put the former settings back"));
+    }
+    let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
+    let extraction: String = row.try_get("extraction")?;
+    let support = destination.support(&survey);
+    let verifier = verify::Verifier {
+        destination: &destination,
+        supported: support.kinds,
+        fidelity: support.fidelity,
+        assembler: Assembler::new(
+            project.store.clone(),
+            project.config.clone(),
+            &extraction,
+            &account,
+            &run,
+            &destination.context.platform,
+            &destination.context.organisation,
+            &survey,
+        ),
+        store: project.store.clone(),
+        blobs: project.blobs.clone(),
+        run: run.clone(),
+        extraction,
+        account,
+        scope: options.scope,
+        kinds: options.kinds,
+        events,
+        stop: project.stop.clone(),
+    };
+    let sides = [&destination];
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
+        tokio::select! {
+            result = Box::pin(verifier.run(after_rollback)) => result,
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }
     };

@@ -5,6 +5,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+mod evidence;
+pub use evidence::*;
 use tokio_util::sync::CancellationToken;
 
 /// How bad something is.
@@ -66,7 +69,7 @@ pub struct ConnectionCheck {
 }
 
 /// What `check` found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CheckReport {
     /// Source first.
     pub connections: Vec<ConnectionCheck>,
@@ -75,7 +78,7 @@ pub struct CheckReport {
 }
 
 /// One kind in a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanKind {
     /// The kind.
     pub kind: String,
@@ -89,10 +92,13 @@ pub struct PlanKind {
     pub source_calls: u64,
     /// Calls to the destination for writing it.
     pub destination_calls: u64,
+    /// What will become of its records.
+    #[serde(default)]
+    pub forecast: Forecast,
 }
 
 /// How a field travels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanField {
     /// The kind it sits on.
     pub kind: String,
@@ -104,10 +110,16 @@ pub struct PlanField {
     pub note: Option<String>,
     /// `source` or `destination`: whose limit it is.
     pub side: String,
+    /// Records that have something in it, of those that were read; `None` where that cannot be told.
+    #[serde(default)]
+    pub records: Option<u64>,
+    /// Some of them, at most three.
+    #[serde(default)]
+    pub examples: Vec<Example>,
 }
 
 /// A custom field and where it goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanCustomField {
     /// `customer/loyaltyTierStr`
     pub field: String,
@@ -117,10 +129,19 @@ pub struct PlanCustomField {
     pub target: String,
     /// From 0 to 1 for a proposed match.
     pub confidence: Option<f64>,
+    /// Why that, in words.
+    #[serde(default)]
+    pub reason: String,
+    /// What it could go into, where that is a guess that somebody has to decide.
+    #[serde(default)]
+    pub perhaps: Option<Guess>,
+    /// Records that have a value, of those that were read.
+    #[serde(default)]
+    pub records: u64,
 }
 
 /// A value mapping of one slot.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanValueMap {
     /// `conversation.status`
     pub slot: String,
@@ -128,10 +149,13 @@ pub struct PlanValueMap {
     pub values: BTreeMap<String, String>,
     /// Source values met without a mapping or a fallback: errors until mapped (rule M-2).
     pub unmapped: Vec<String>,
+    /// Why a value becomes what it does, by source value.
+    #[serde(default)]
+    pub reasons: BTreeMap<String, Reason>,
 }
 
 /// What `plan` says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// sha-256 of everything below, hex: what `--accept` names.
     pub digest: String,
@@ -147,6 +171,21 @@ pub struct Plan {
     pub values: Vec<PlanValueMap>,
     /// Agents of the source: matched by e-mail, or who stands in.
     pub agents: Vec<PlanAgent>,
+    /// Teams, tags, brands and object types: what each is there.
+    #[serde(default)]
+    pub names: Vec<PlanName>,
+    /// What was found in the records that are read.
+    #[serde(default)]
+    pub evidence: Evidence,
+    /// The rate limits of both sides, and how long the calls take under each.
+    #[serde(default)]
+    pub limits: Vec<PlanLimit>,
+    /// Limits of the destination's account.
+    #[serde(default)]
+    pub allowances: Vec<PlanAllowance>,
+    /// What somebody who pays for this must know.
+    #[serde(default)]
+    pub points: Vec<PlanPoint>,
     /// Side effects at the destination.
     pub side_effects: Vec<Notice>,
     /// What to know before running.
@@ -310,7 +349,7 @@ pub struct PlanDanger {
 }
 
 /// One agent in a plan.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlanAgent {
     /// Source id.
     pub id: String,
@@ -320,6 +359,15 @@ pub struct PlanAgent {
     pub state: String,
     /// The destination's agent, if one has the same address.
     pub target: Option<String>,
+    /// E-mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// Why that one, in words.
+    #[serde(default)]
+    pub reason: String,
+    /// Who it could be, where that is a guess that somebody has to decide.
+    #[serde(default)]
+    pub perhaps: Option<Guess>,
 }
 
 /// The sum of one kind (rule M-6): `expected = read + explained + shortfall` and
@@ -484,6 +532,9 @@ pub struct RunReport {
     pub undo_problems: Vec<UndoProblem>,
     /// Whether the ledger's chain of hashes holds.
     pub chain_ok: bool,
+    /// What the last verification found.
+    #[serde(default)]
+    pub verification: Option<VerifyReport>,
     /// Everything else.
     pub notices: Vec<Notice>,
 }
@@ -534,6 +585,28 @@ pub struct RunOptions {
     pub stop: CancellationToken,
 }
 
+/// How a retry is to go.
+#[derive(Debug, Clone, Default)]
+pub struct RetryOptions {
+    /// These kinds only; all by default.
+    pub kinds: Option<Vec<String>>,
+    /// Cancelled: stop at the next safe point.
+    pub stop: CancellationToken,
+}
+
+/// What a retry of a run's rejects came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetryReport {
+    /// Records that were rejected before.
+    pub rejected_before: u64,
+    /// Of them, tried again.
+    pub tried: u64,
+    /// Records that are rejected now.
+    pub rejected_now: u64,
+    /// The run as it is now.
+    pub run: RunReport,
+}
+
 /// How a rollback is to go.
 #[derive(Debug, Clone, Default)]
 pub struct RollbackOptions {
@@ -547,6 +620,166 @@ pub struct RollbackOptions {
     pub force: bool,
     /// Cancelled: stop at the next safe point.
     pub stop: CancellationToken,
+}
+
+/// Which records are read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerifyScope {
+    /// Every record.
+    All,
+    /// So many, chosen so that every sort of record is among them; the same for the same seed.
+    Sample {
+        /// How many.
+        size: u64,
+        /// Another seed chooses others.
+        seed: u64,
+    },
+}
+
+impl Default for VerifyScope {
+    fn default() -> Self {
+        Self::Sample {
+            size: super::verify::SAMPLE,
+            seed: super::verify::SEED,
+        }
+    }
+}
+
+/// How a verification is to go.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyOptions {
+    /// Of this run; the latest by default.
+    pub run: Option<String>,
+    /// Which records.
+    pub scope: VerifyScope,
+    /// These kinds only; all if empty.
+    pub kinds: Vec<String>,
+    /// Cancelled: stop before the next read.
+    pub stop: CancellationToken,
+}
+
+/// What sort of difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferenceKind {
+    /// Something of ours is not there.
+    Missing,
+    /// Something is there that is not ours.
+    Extra,
+    /// The same is there twice.
+    Duplicate,
+    /// A field holds something else.
+    Differs,
+    /// A reference leads to another record.
+    Moved,
+    /// A message is out of place.
+    Order,
+    /// A message is somebody else's.
+    Author,
+    /// A file has other bytes.
+    File,
+    /// Changed at the destination since it was written.
+    Changed,
+    /// Still there after a rollback.
+    Left,
+    /// Not as it was before the run, after a rollback.
+    NotAsBefore,
+}
+
+/// Something that is otherwise than it should be and that nothing declared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    /// What sort.
+    pub what: DifferenceKind,
+    /// The record's kind.
+    pub kind: String,
+    /// The record's id in the source.
+    pub source_id: String,
+    /// The object at the destination: its kind there, and its id.
+    pub target: Option<String>,
+    /// For a person to open.
+    pub url: Option<String>,
+    /// Path in the contract's words: `conversation.subject`, `message.author`.
+    pub field: String,
+    /// Which message of a thread, where it is about one.
+    pub part: Option<String>,
+    /// What should be there, shortened to where it begins to differ.
+    pub expected: Option<String>,
+    /// What is there, shortened likewise.
+    pub found: Option<String>,
+}
+
+/// Differences that had to be expected, for one reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeclaredGroup {
+    /// The records' kind.
+    pub kind: String,
+    /// Path in the contract's words.
+    pub field: String,
+    /// Who said it beforehand: the fidelity table, the loss of a record, a policy.
+    pub why: String,
+    /// How many differences.
+    pub count: u64,
+    /// Some source ids, at most three.
+    pub examples: Vec<String>,
+}
+
+/// One kind, verified.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct VerifyKind {
+    /// The kind.
+    pub kind: String,
+    /// Records that have something at the destination; after a rollback, effects of the run.
+    pub there: u64,
+    /// Of them read back.
+    pub checked: u64,
+    /// Of them held against the source field by field; the others were looked for only, since the connector reads no content of them.
+    pub compared: u64,
+    /// Reading calls, one for each batch of records.
+    pub reads: u64,
+    /// Records without any difference.
+    pub equal: u64,
+    /// Records that differ only as was declared.
+    pub declared: u64,
+    /// Records with a difference that nothing declared.
+    pub undeclared: u64,
+}
+
+/// Files that were compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// By the sha-256 of their bytes.
+    pub by_hash: u64,
+    /// By their names and sizes, since the bytes were not to be had.
+    pub by_size: u64,
+}
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerifyReport {
+    /// The run.
+    pub run: String,
+    /// When it was done, ms.
+    pub at: i64,
+    /// The run was rolled back: what is asked is whether the destination is as it was before.
+    pub after_rollback: bool,
+    /// Which records.
+    pub scope: VerifyScope,
+    /// Kinds in load order.
+    pub kinds: Vec<VerifyKind>,
+    /// What nothing declared, in load order: the first ones.
+    pub differences: Vec<Difference>,
+    /// How many of them there are.
+    pub undeclared: u64,
+    /// What had to be expected, the biggest group first.
+    pub declared: Vec<DeclaredGroup>,
+    /// Files.
+    pub files: Files,
+    /// Requests sent to the destination for it.
+    pub requests: u64,
+    /// Nothing undeclared differs.
+    pub ok: bool,
 }
 
 /// Told while something long goes on; implementations draw bars or print lines. Must not block.

@@ -378,6 +378,9 @@ impl Project {
     }
 }
 
+/// What a limit must allow to be called full: one of a single request is full whenever there is one, and says nothing of the pace.
+const FULL: f64 = 5.0;
+
 /// The limit of which most is used, measured against our share.
 fn fullest(uses: &[RuleUse]) -> Option<&RuleUse> {
     #[allow(
@@ -385,7 +388,8 @@ fn fullest(uses: &[RuleUse]) -> Option<&RuleUse> {
         reason = "counts of requests are far below 2^52"
     )]
     let part = |of: &RuleUse| of.used as f64 / of.allowed.max(1.0);
-    uses.iter().max_by(|a, b| part(a).total_cmp(&part(b)))
+    let paced = uses.iter().filter(|of| of.allowed >= FULL);
+    paced.max_by(|a, b| part(a).total_cmp(&part(b)))
 }
 
 /// The store is ours while this lives.

@@ -111,6 +111,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         requests: requests(store, run, &extraction).await?,
         undo_problems,
         chain_ok: store.chain_holds().await?,
+        verification: super::verify::last(store, run).await?,
         notices,
     })
 }

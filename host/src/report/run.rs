@@ -174,6 +174,13 @@ pub fn run(report: &RunReport, width: Width) -> String {
         ),
     );
     section(&mut out, "Requests sent", requests(report, width));
+    if let Some(verification) = &report.verification {
+        section(
+            &mut out,
+            "Verified",
+            super::verify::verification(verification, width),
+        );
+    }
     out.push_str(&undo_problems(&report.undo_problems, width));
     out.push_str(&notices(&report.notices, width));
     out.push_str(match report.chain_ok {
@@ -338,6 +345,9 @@ pub fn without_content(mut report: RunReport) -> RunReport {
         problem.reason.clear();
         problem.url = None;
     }
+    report.verification = report
+        .verification
+        .map(super::verify::verification_without_content);
     report
 }
 

@@ -2,8 +2,10 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::pipeline::model::{
-    DamageExample, DamageGroup, KindSum, LossGroup, PlanCustomField, PlanDanger, PlanField,
-    PlanKind, PlanValueMap, RejectGroup, RequestCount, RunState, SkipGroup, UndoProblem,
+    DamageExample, DamageGroup, Evidence, Example, Flag, Forecast, Foreseen, Guess, KindSum,
+    LossGroup, Most, Plan, PlanAgent, PlanAllowance, PlanCustomField, PlanDanger, PlanField,
+    PlanKind, PlanLimit, PlanName, PlanPoint, PlanValueMap, Reason, RejectGroup, RequestCount,
+    RunState, SkipGroup, UndoProblem,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -56,6 +58,55 @@ fn checked() -> CheckReport {
     }
 }
 
+fn example(id: &str, value: Option<&str>) -> Example {
+    Example {
+        id: id.into(),
+        value: value.map(str::to_owned),
+    }
+}
+
+fn evidence() -> Evidence {
+    Evidence {
+        read: BTreeMap::from([("customer".into(), 12_345)]),
+        foreseen: vec![
+            Foreseen {
+                kind: "attachment".into(),
+                field: "attachment.state".into(),
+                cause: "files at files.example are not fetched: the host is not allowed".into(),
+                remedy: "add \"files.example\" to allow_hosts".into(),
+                sure: true,
+                records: 9,
+                examples: vec![example("a1", None), example("a2", None)],
+            },
+            Foreseen {
+                kind: "customer".into(),
+                field: "addresses.email".into(),
+                cause: "this is no e-mail address".into(),
+                remedy: "mend it in the source".into(),
+                records: 1,
+                examples: vec![example("p1", Some("jo@@acme\u{202e}"))],
+                ..Foreseen::default()
+            },
+        ],
+        flags: vec![Flag {
+            code: "nested-value".into(),
+            subject: "customer/extra".into(),
+            message: "nested values: they arrive as JSON text".into(),
+            records: 3,
+            examples: vec![example("p2", Some("{\"a\":[1]}"))],
+        }],
+        most: vec![Most {
+            kind: "conversation".into(),
+            what: "assignees".into(),
+            most: 4,
+            id: "c7".into(),
+            several: 12,
+            rule: Some("the first; all on the source card".into()),
+        }],
+        ..Evidence::default()
+    }
+}
+
 fn planned() -> Plan {
     Plan {
         digest: "d1g357".into(),
@@ -71,6 +122,14 @@ fn planned() -> Plan {
                 arrival: "created; 12 match".into(),
                 source_calls: 25,
                 destination_calls: 1_235,
+                forecast: Forecast {
+                    read: 12_345,
+                    created: 12_333,
+                    matched: 8,
+                    skipped: 3,
+                    rejected: 1,
+                    ..Forecast::default()
+                },
             },
             PlanKind {
                 kind: "conversation".into(),
@@ -79,6 +138,7 @@ fn planned() -> Plan {
                 arrival: "created".into(),
                 source_calls: 4,
                 destination_calls: 20,
+                ..PlanKind::default()
             },
             PlanKind {
                 kind: "article".into(),
@@ -87,6 +147,7 @@ fn planned() -> Plan {
                 arrival: "not loaded".into(),
                 source_calls: 0,
                 destination_calls: 0,
+                ..PlanKind::default()
             },
         ],
         losses: vec![PlanField {
@@ -95,17 +156,34 @@ fn planned() -> Plan {
             how: "lost".into(),
             note: Some("no place for them".into()),
             side: "destination".into(),
+            records: Some(17),
+            examples: vec![example("m1", None)],
         }],
         custom_fields: vec![PlanCustomField {
             field: "customer/größeStr".into(),
             field_type: "text".into(),
             target: "made".into(),
-            confidence: Some(0.875),
+            confidence: None,
+            reason: "nothing at acme-desk surely is the same".into(),
+            perhaps: Some(Guess {
+                target: "Größen".into(),
+                confidence: 0.78,
+                reason: "spelled nearly the same".into(),
+            }),
+            records: 1_234,
         }],
         values: vec![PlanValueMap {
             slot: "conversation.status".into(),
             values: BTreeMap::from([("open".into(), "offen".into())]),
             unmapped: vec!["other:warte\nauf".into()],
+            reasons: BTreeMap::from([(
+                "open".into(),
+                Reason {
+                    confidence: None,
+                    words: "proposed by the connector of acme-desk".into(),
+                    records: 1_200,
+                },
+            )]),
         }],
         agents: vec![
             PlanAgent {
@@ -113,14 +191,65 @@ fn planned() -> Plan {
                 name: "سارة".into(),
                 state: "active".into(),
                 target: Some("sara@acme.example".into()),
+                reason: "the same address".into(),
+                ..PlanAgent::default()
             },
             PlanAgent {
                 id: "a2".into(),
                 name: "Zoë".into(),
                 state: "deactivated".into(),
                 target: None,
+                email: Some("zoë@old.example".into()),
+                reason: "nobody there has this address".into(),
+                perhaps: Some(Guess {
+                    target: "zoe@acme.example".into(),
+                    confidence: 0.85,
+                    reason: "the same name, another address".into(),
+                }),
             },
         ],
+        names: vec![
+            PlanName {
+                kind: "team".into(),
+                id: "t1".into(),
+                name: "Support".into(),
+                target: "Support EMEA".into(),
+                state: "there".into(),
+                reason: "in [map]".into(),
+                ..PlanName::default()
+            },
+            PlanName {
+                kind: "tag".into(),
+                id: "g1".into(),
+                name: "vip".into(),
+                target: "vip".into(),
+                state: "unknown".into(),
+                reason: "found by its name at acme-desk, or made".into(),
+                records: Some(40),
+                ..PlanName::default()
+            },
+        ],
+        evidence: evidence(),
+        limits: vec![PlanLimit {
+            connection: "acme-desk".into(),
+            name: "account".into(),
+            applies: "* /api/**".into(),
+            limit: 700,
+            per_ms: 60_000,
+            share: 0.5,
+            calls: Some(1_255),
+            ms: Some(215_142),
+        }],
+        allowances: vec![PlanAllowance {
+            name: "custom objects".into(),
+            used: Some(3),
+            limit: Some(30),
+            adds: Some(8),
+        }],
+        points: vec![PlanPoint {
+            topic: "contract".into(),
+            text: "Do not let the source's contract end before the run is complete.".into(),
+        }],
         side_effects: vec![notice(
             Severity::Caution,
             "auto-close",
@@ -247,6 +376,7 @@ fn ran() -> RunReport {
             url: Some("https://acme.example/SECRET".into()),
         }],
         chain_ok: true,
+        verification: None,
         notices: vec![],
     }
 }
@@ -428,6 +558,33 @@ fn what_differs_from_record_to_record_is_no_part_of_a_sentences_form() {
     ] {
         assert_eq!(form(sentence), expected, "{sentence}");
     }
+}
+
+#[test]
+fn the_page_of_a_plan_says_what_its_text_says_and_neither_runs_nor_loads_anything() {
+    let plan = planned();
+    let page = html::plan(&plan);
+    for part in super::plan::parts(&plan) {
+        let is_there = page.contains(&format!("id=\"{}\"", part.id));
+        assert_eq!(is_there, !part.rows.is_empty(), "{}", part.title);
+        for cell in part.rows.iter().flatten().filter(|cell| cell.is_ascii()) {
+            let escaped = clean(cell)
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+                .replace('"', "&quot;");
+            assert!(page.contains(&escaped), "{escaped:?} is not in the page");
+        }
+    }
+    for no in ["<script", "<link", "src=", "\u{202e}"] {
+        assert!(!page.contains(no), "{no} is in the page");
+    }
+    assert!(page.contains("This plan cannot run yet"));
+    let good = html::plan(&Plan {
+        errors: vec![],
+        ..planned()
+    });
+    assert!(good.contains("transload run --accept d1g357"));
 }
 
 fn damage() -> Vec<DamageGroup> {

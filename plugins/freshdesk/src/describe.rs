@@ -59,6 +59,8 @@ const NOTES: [&str; 4] = [
 fn requests() -> Vec<RequestPattern> {
     [
         ("GET", "/api/v2/**"),
+        // Files, by the address that answers show.
+        ("GET", "/attachments/**"),
         ("GET", "/api/channel/v2/tickets"),
         ("POST", "/api/channel/v2/tickets"),
         ("PUT", "/api/channel/v2/tickets/*"),

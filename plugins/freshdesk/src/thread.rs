@@ -14,8 +14,9 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, continued_marker, file_name, first_time, image_names, is_further_part,
-    message_card, message_facts, message_part, no_bytes, part_of, skip, skipped,
+    Holds, Requester, add_fact, continued_marker, file_name, first_time, image_names,
+    is_further_part, message_card, message_facts, message_part, no_bytes, part_of, skip, skipped,
+    tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -126,12 +127,7 @@ impl Said {
 
     /// One more fact for the line, before the number of a piece, which ends it.
     pub fn also(&mut self, fact: String) {
-        let numbered = self
-            .facts
-            .last()
-            .is_some_and(|last| last.starts_with("part "));
-        let at = self.facts.len() - usize::from(numbered);
-        self.facts.insert(at, fact);
+        add_fact(&mut self.facts, fact);
     }
 
     /// By what it is known again among the notes of its ticket.
@@ -446,19 +442,8 @@ fn tags(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) -> BTreeSet<String> {
-    let mut tags = BTreeSet::from([source_tag(around.platform)]);
-    for reference in &conversation.tags {
-        match &reference.target {
-            Some(target) => {
-                tags.insert(target.clone());
-            }
-            None => {
-                card.add("tag", words::called(reference).unwrap_or(&reference.id));
-                let note = "a tag without a form here is on the source card";
-                losses.push(loss("conversation.tags", Fidelity::Converted, note));
-            }
-        }
-    }
+    let mut tags = tag_targets(conversation, card, losses);
+    tags.insert(source_tag(around.platform));
     tags
 }
 

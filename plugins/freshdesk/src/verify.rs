@@ -11,17 +11,19 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::effects::print;
 use transload_sdk::ledger::Effect;
+use transload_sdk::read_back::{Place, with_bytes};
 use transload_sdk::types::{
     self, Address, AddressChannel, Author, Conversation, ConversationStatus, CustomObject,
     Customer, Entity, Entry, Error, Field, Head, Kind, Message, Reference, Team, Text, Visibility,
 };
 
-use crate::api::{self, Attachment, Company, Contact, Group, Record, Ticket};
+use crate::api::{self, Attachment, Company, Contact, Group, Record, Schema, Ticket};
 use crate::client;
 use crate::map::{self, Owner, record_parts};
 use crate::state::{State, own_field};
 use crate::text;
 use crate::thread::{self, Line, NO_SUBJECT, is_finished, note_facet, source_tag};
+use crate::write::schema::{schemas, sheet};
 use crate::write::tickets::{TICKET, notes, ticket as look};
 use crate::write::{objects, people, teams};
 
@@ -30,9 +32,14 @@ use crate::write::{objects, people, teams};
 /// # Errors
 /// What ends the call.
 pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
+    let of_objects = |one: &Written| main(one).is_some_and(|main| main.target_kind == "record");
     let reader = Reader {
         cx,
         state: cx.state()?,
+        schemas: match written.iter().any(of_objects) {
+            true => schemas(cx).await?.unwrap_or_default(),
+            false => Vec::new(),
+        },
     };
     let mut observed = Vec::with_capacity(written.len());
     for one in &written {
@@ -45,7 +52,19 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
             _ => thing(one, Presence::Present, None),
         });
     }
+    with_bytes(cx, &mut observed, bytes_of).await?;
     Ok(observed)
+}
+
+/// The bytes of a file are behind its signed address, which lives for a short time (Freshdesk facts §8).
+fn bytes_of(entry: &Entry) -> Option<Place> {
+    let Entity::Attachment(attachment) = &entry.data else {
+        return None;
+    };
+    Some(Place {
+        url: attachment.locator.clone()?,
+        anonymous: true,
+    })
 }
 
 fn main(one: &Written) -> Option<&Effect> {
@@ -103,6 +122,8 @@ fn time(text: &Option<String>) -> Option<i64> {
 struct Reader<'a> {
     cx: &'a Context,
     state: State,
+    /// Those of custom objects, where there are records to be read.
+    schemas: Vec<Schema>,
 }
 
 impl Reader<'_> {
@@ -308,7 +329,26 @@ impl Reader<'_> {
         let mut head = Head::new(Kind::CustomObject, target(one).to_owned());
         let values = record.data.iter().filter(|(_, value)| !value.is_null());
         head.fields = values.map(|(name, value)| field(name, value)).collect();
-        let data = CustomObject::of(schema.to_string(), record.display_id.as_str());
+        let found = self.schemas.iter().find(|found| found.id == schema);
+        // What stands in a field of the sheet.
+        let sheet = |label: &str| {
+            let name = &found?.field(label)?.name;
+            record.data.get(name).filter(|value| !value.is_null())
+        };
+        let lookup = |label: &str, kind: Kind| {
+            let value = sheet(label)?;
+            let id = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            Some(Reference::new(kind, id.clone()).at(id))
+        };
+        let title = sheet(sheet::TITLE).and_then(Value::as_str);
+        let data = CustomObject {
+            customer: lookup(sheet::CUSTOMER, Kind::Customer),
+            company: lookup(sheet::COMPANY, Kind::Company),
+            conversation: lookup(sheet::TICKET, Kind::Conversation),
+            ..CustomObject::of(schema.to_string(), title.unwrap_or(&record.display_id))
+        };
         let entry = Entry {
             head,
             data: Entity::CustomObject(data),

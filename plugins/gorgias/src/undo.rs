@@ -6,20 +6,21 @@
 //! and events stay (Gorgias facts §13). Deletions by id may be repeated.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::changed;
-use transload_sdk::http::{self, RequestBuilder, key};
-use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
+use transload_sdk::effects::{Verdict, changed_since, verdict};
+use transload_sdk::http::RequestBuilder;
+use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::links::Written;
-use transload_sdk::policy::canonical;
+use transload_sdk::policy::{canonical, holds};
 use transload_sdk::types::Error;
+use transload_sdk::undo::{Session, as_before, no_way, nothing_recorded, unanswered};
 
-use crate::api::{Customer, Field, Message, Survey, Tag, Team, Ticket, User};
-use crate::client::{self, Looked, Sent};
+use crate::api::{Customer, Field, Message, Refusal, Survey, Tag, Team, Ticket, User};
+use crate::client::{self, Looked};
 use crate::map::{self, FieldTarget, NamedTarget};
 use crate::state::State;
 use crate::thread;
@@ -28,16 +29,8 @@ use crate::write::{customers, data, links, objects, people, schema, tickets};
 /// Pages that are read to see what happened since something was made.
 const PAGES: usize = 100;
 
-type Verdict = (UndoStatus, Option<String>);
-
-fn verdict(status: UndoStatus, reason: impl Into<String>) -> Verdict {
-    (status, Some(reason.into()))
-}
-
 struct Undo<'a> {
-    cx: &'a Context,
-    mode: UndoMode,
-    ours: BTreeSet<(&'a str, &'a str)>,
+    session: Session<'a>,
     /// What became of tickets in this call, by number.
     tickets: RefCell<BTreeMap<String, UndoStatus>>,
 }
@@ -52,42 +45,17 @@ pub async fn undo(
     effects: Vec<Undoing>,
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
-    let known = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
-    let made = effects
-        .iter()
-        .filter(|one| one.effect.action == Action::Created);
-    let made = made.map(|one| {
-        (
-            one.effect.target_kind.as_str(),
-            one.effect.target_id.as_str(),
-        )
-    });
     let undo = Undo {
-        cx,
-        mode,
-        ours: known.chain(made).collect(),
+        session: Session::new(cx, mode, ours).with_created(&effects),
         tickets: RefCell::default(),
     };
     for one in &effects {
-        let (status, reason) = undo.one(one).await?;
-        cx.report_undo(UndoOutcome {
-            effect: one.effect_id,
-            status,
-            reason,
-        });
+        undo.session.say(one, undo.one(one).await?);
     }
     Ok(cx.reported().await?)
 }
 
 impl Undo<'_> {
-    fn is_ours(&self, kind: &str, id: &str) -> bool {
-        self.ours.contains(&(kind, id))
-    }
-
-    fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
     async fn one(&self, one: &Undoing) -> Result<Verdict, Error> {
         let effect = &one.effect;
         match (effect.action, effect.target_kind.as_str()) {
@@ -114,18 +82,19 @@ impl Undo<'_> {
             (Action::Updated, "customer") => self.restore_customer(one).await,
             (Action::Updated, "customer_field_value") => self.restore_value(one).await,
             (Action::Updated, "customer_links" | "customer_object") => self.document(one).await,
-            (_, kind) => Ok(verdict(
-                UndoStatus::Cannot,
-                format!("no way to undo a {kind}"),
-            )),
+            (_, kind) => Ok(no_way(kind)),
         }
     }
 
     // ---- sending
 
     fn request(&self, one: &Undoing, method: &str, path: String, step: &str) -> RequestBuilder {
-        let key = key(&one.item, format!("undo:{}", one.effect_id), step);
-        self.cx.http().write(method, path, key).idempotent(None)
+        let key = self.session.key(one, step);
+        self.session
+            .cx
+            .http()
+            .write(method, path, key)
+            .idempotent(None)
     }
 
     /// Sends it, unless something is in the way or it is only asked.
@@ -135,38 +104,24 @@ impl Undo<'_> {
         request: RequestBuilder,
         done: UndoStatus,
     ) -> Result<Verdict, Error> {
-        if conflict.is_some() && self.mode != UndoMode::Force {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.previews() {
-            return Ok((done, None));
-        }
-        Ok(match http::write(request).await? {
-            Sent::Done(_) => (done, None),
+        let refused = |refusal: &Refusal| match refusal.status {
             // It was read as there right before.
-            Sent::Refused(refusal) if refusal.status == 404 && done == UndoStatus::Undone => {
-                (UndoStatus::Undone, None)
+            404 if done == UndoStatus::Undone => Some((UndoStatus::Undone, None)),
+            301 => {
+                let why = "the customer was merged into another one";
+                Some(verdict(UndoStatus::Conflict, why))
             }
-            Sent::Refused(refusal) if refusal.status == 301 => verdict(
-                UndoStatus::Conflict,
-                "the customer was merged into another one",
-            ),
-            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the request was not answered"),
-        })
-    }
-
-    fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        let changed = changed(recorded, now);
-        (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
+            _ => None,
+        };
+        self.session.finish(conflict, request, done, refused).await
     }
 
     // ---- tickets
 
     async fn ticket(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let Some((ticket, messages)) = tickets::whole(self.cx, id.parse().unwrap_or(0)).await?
+        let Some((ticket, messages)) =
+            tickets::whole(self.session.cx, id.parse().unwrap_or(0)).await?
         else {
             return Ok((UndoStatus::Gone, None));
         };
@@ -185,7 +140,7 @@ impl Undo<'_> {
         if ticket.external_id.as_deref() != Some(ours.as_str()) {
             return Some("its external id is not ours any more".to_owned());
         }
-        let prefix = self.cx.marker_prefix();
+        let prefix = self.session.cx.marker_prefix();
         let is_foreign = |message: &&Message| {
             let external = message.external_id.as_deref().unwrap_or_default();
             !external.starts_with(&prefix)
@@ -196,7 +151,7 @@ impl Undo<'_> {
                 "{foreign} messages are in it that this run did not write"
             ));
         }
-        self.changed(one, &thread::facets(ticket, messages, &prefix))
+        changed_since(&one.effect, &thread::facets(ticket, messages, &prefix))
     }
 
     /// A message that was added to a ticket. Where the ticket was ours it went with it, or is left with it.
@@ -212,10 +167,10 @@ impl Undo<'_> {
             None => {}
         }
         let path = format!("/tickets/{ticket}/messages/{id}");
-        let Some(message) = client::find::<Message>(self.cx, &path).await? else {
+        let Some(message) = client::find::<Message>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let conflict = self.changed(one, &tickets::message_facets(&message));
+        let conflict = changed_since(&one.effect, &tickets::message_facets(&message));
         let request = self.request(one, "DELETE", path, "delete");
         self.finish(conflict, request, UndoStatus::Undone).await
     }
@@ -223,41 +178,43 @@ impl Undo<'_> {
     /// The status that a ticket was given in the end.
     async fn status(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        if self.is_ours("ticket", id) || self.tickets.borrow().contains_key(id) {
+        if self.session.is_ours("ticket", id) || self.tickets.borrow().contains_key(id) {
             return Ok(verdict(UndoStatus::Left, "it goes with its ticket"));
         }
         let path = format!("/tickets/{id}");
-        let Some(ticket) = client::find::<Ticket>(self.cx, &path).await? else {
+        let Some(ticket) = client::find::<Ticket>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let Some(before) = before(one) else {
-            return Ok(verdict(
-                UndoStatus::Cannot,
-                "nothing is recorded of what was there",
-            ));
+            return Ok(nothing_recorded());
         };
-        let conflict = self.changed(one, &[("status".to_owned(), ticket.status.clone())]);
+        if before.get("status").and_then(Value::as_str) == Some(ticket.status.as_str()) {
+            return Ok(as_before());
+        }
+        let conflict = changed_since(&one.effect, &[("status".to_owned(), ticket.status.clone())]);
         let request = self.request(one, "PUT", path, "restore").json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
     }
 
     async fn survey(&self, one: &Undoing) -> Result<Verdict, Error> {
         let path = format!("/satisfaction-surveys/{}", one.effect.target_id);
-        Ok(match client::find::<Survey>(self.cx, &path).await? {
-            None => (UndoStatus::Gone, None),
-            Some(_) if self.previews() => (UndoStatus::Undone, None),
-            Some(_) => verdict(
-                UndoStatus::Cannot,
-                "Gorgias deletes a survey with its ticket only",
-            ),
-        })
+        Ok(
+            match client::find::<Survey>(self.session.cx, &path).await? {
+                None => (UndoStatus::Gone, None),
+                Some(_) if self.session.previews() => (UndoStatus::Undone, None),
+                Some(_) => verdict(
+                    UndoStatus::Cannot,
+                    "Gorgias deletes a survey with its ticket only",
+                ),
+            },
+        )
     }
 
     // ---- customers
 
     async fn customer(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let customer = match client::customer(self.cx, id).await? {
+        let customer = match client::customer(self.session.cx, id).await? {
             Looked::There(customer) => customer,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
@@ -278,7 +235,7 @@ impl Undo<'_> {
         customer: &Customer,
     ) -> Result<Option<String>, Error> {
         let marker = if one.item.starts_with("own:") {
-            State::stand_in_marker(self.cx.platform(), self.cx.organisation())
+            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
         } else {
             one.marker.clone()
         };
@@ -288,22 +245,22 @@ impl Undo<'_> {
         let recorded = one.effect.fingerprint.as_deref().unwrap_or_default();
         let mut now = customers::facets(customer);
         if recorded.contains("field ") {
-            let values = customers::values_of(self.cx, &customer.id.to_string()).await?;
+            let values = customers::values_of(self.session.cx, &customer.id.to_string()).await?;
             now.extend(recorded_fields(recorded).map(|(facet, id)| {
                 let value = values.get(&id).map(canonical).unwrap_or_default();
                 (facet, value)
             }));
         }
-        if let Some(conflict) = self.changed(one, &now) {
+        if let Some(conflict) = changed_since(&one.effect, &now) {
             return Ok(Some(conflict));
         }
         let path = format!("/tickets?customer_id={}", customer.id);
-        let theirs: Vec<Ticket> = client::list(self.cx, &path).await?;
+        let theirs: Vec<Ticket> = client::list(self.session.cx, &path).await?;
         let mut left = 0;
         for ticket in theirs.iter().filter(|ticket| self.stays(ticket)) {
             // Lists may be late (Gorgias facts §4): what was deleted right before may still be in them.
             let path = format!("/tickets/{}", ticket.id);
-            left += usize::from(client::get(self.cx, &path).await?.is_some());
+            left += usize::from(client::get(self.session.cx, &path).await?.is_some());
         }
         Ok((left > 0).then(|| format!("{left} tickets hang on it")))
     }
@@ -311,7 +268,7 @@ impl Undo<'_> {
     /// Puts back what an update changed, where it still is what we wrote.
     async fn restore_customer(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let now = match client::customer(self.cx, id).await? {
+        let now = match client::customer(self.session.cx, id).await? {
             Looked::There(customer) => customer,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
@@ -322,12 +279,13 @@ impl Undo<'_> {
             }
         };
         let Some(before) = before(one) else {
-            return Ok(verdict(
-                UndoStatus::Cannot,
-                "nothing is recorded of what was there",
-            ));
+            return Ok(nothing_recorded());
         };
-        let conflict = self.changed(one, &customers::facets(&now));
+        let is = serde_json::to_value(&now)?;
+        if before.as_object().is_some_and(|was| holds(&is, was)) {
+            return Ok(as_before());
+        }
+        let conflict = changed_since(&one.effect, &customers::facets(&now));
         let request = self
             .request(one, "PUT", format!("/customers/{id}"), "restore")
             .json(&before);
@@ -338,19 +296,22 @@ impl Undo<'_> {
         let Some((customer, field)) = one.effect.target_id.split_once('/') else {
             return Ok(verdict(UndoStatus::Cannot, "a value without its customer"));
         };
-        if !matches!(client::customer(self.cx, customer).await?, Looked::There(_)) {
+        if !matches!(
+            client::customer(self.session.cx, customer).await?,
+            Looked::There(_)
+        ) {
             return Ok((UndoStatus::Gone, None));
         }
         let Some(before) = before(one) else {
-            return Ok(verdict(
-                UndoStatus::Cannot,
-                "nothing is recorded of what was there",
-            ));
+            return Ok(nothing_recorded());
         };
-        let values = customers::values_of(self.cx, customer).await?;
+        let values = customers::values_of(self.session.cx, customer).await?;
         let now = field.parse().ok().and_then(|id: u64| values.get(&id));
         let now = now.map(canonical).unwrap_or_default();
-        let conflict = self.changed(one, &[(format!("field {field}"), now)]);
+        if canonical(before.get("value").unwrap_or(&Value::Null)) == now {
+            return Ok(as_before());
+        }
+        let conflict = changed_since(&one.effect, &[(format!("field {field}"), now)]);
         let path = format!("/customers/{customer}/custom-fields/{field}");
         let was_nothing = before.get("value").is_none_or(Value::is_null);
         let request = if was_nothing {
@@ -372,7 +333,7 @@ impl Undo<'_> {
         } else {
             [&[objects::OBJECTS], of_record.as_slice()].concat()
         };
-        let Some(document) = data::read(self.cx, customer).await? else {
+        let Some(document) = data::read(self.session.cx, customer).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let now = data::get(&document, &path).cloned().unwrap_or_default();
@@ -384,10 +345,7 @@ impl Undo<'_> {
         } else {
             objects::member_facets(&now)
         };
-        let conflict = self.changed(one, &facets);
-        if conflict.is_some() && self.mode != UndoMode::Force {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
+        let conflict = changed_since(&one.effect, &facets);
         let (done, back) = match (effect.action, before(one)) {
             (Action::Created, _) => (UndoStatus::Undone, Value::Null),
             (_, Some(before)) if effect.target_kind == "customer_links" => (
@@ -396,22 +354,22 @@ impl Undo<'_> {
             ),
             (_, Some(before)) => (UndoStatus::Restored, before),
             (_, None) => {
-                return Ok(verdict(
-                    UndoStatus::Cannot,
-                    "nothing is recorded of what was there",
-                ));
+                return Ok(nothing_recorded());
             }
         };
-        if self.previews() {
-            return Ok((done, None));
+        if effect.action == Action::Updated && canonical(&back) == canonical(&now) {
+            return Ok(as_before());
+        }
+        if let Some(decided) = self.session.decided(&conflict, done) {
+            return Ok(decided);
         }
         let document = data::set(&document, &path, back);
         let part = format!("undo:{}", one.effect_id);
         Ok(
-            match data::write(self.cx, (&one.item, &part), customer, &document).await? {
+            match data::write(self.session.cx, (&one.item, &part), customer, &document).await? {
                 Written::Done(_) => (done, None),
                 Written::Refused(error) => verdict(UndoStatus::Failed, format!("{error:?}")),
-                Written::Unknown => verdict(UndoStatus::Failed, "the request was not answered"),
+                Written::Unknown => unanswered("request"),
             },
         )
     }
@@ -421,7 +379,7 @@ impl Undo<'_> {
     /// Whether a ticket will still be there. Tickets are undone before what they hang on: one of ours that is still there was left,
     /// and others have worked on it. Only a preview has not undone them yet.
     fn stays(&self, ticket: &Ticket) -> bool {
-        !self.previews() || !self.is_ours("ticket", &ticket.id.to_string())
+        !self.session.previews() || !self.session.is_ours("ticket", &ticket.id.to_string())
     }
 
     /// Tickets that stay and were changed since a time; `None` where there are too many to tell.
@@ -431,17 +389,18 @@ impl Undo<'_> {
             at.zip(since).is_none_or(|(at, since)| at >= since)
         };
         let path = "/tickets?order_by=updated_datetime:desc";
-        let (mut found, complete) = client::list_while(self.cx, path, PAGES, is_since).await?;
+        let (mut found, complete) =
+            client::list_while(self.session.cx, path, PAGES, is_since).await?;
         found.retain(|ticket| self.stays(ticket) && is_since(ticket));
         Ok(complete.then_some(found))
     }
 
     async fn user(&self, one: &Undoing) -> Result<Verdict, Error> {
         let path = format!("/users/{}", one.effect.target_id);
-        let Some(user) = client::find::<User>(self.cx, &path).await? else {
+        let Some(user) = client::find::<User>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let mut conflict = self.changed(one, &people::user_facets(&user));
+        let mut conflict = changed_since(&one.effect, &people::user_facets(&user));
         if conflict.is_none() {
             conflict = self.work_of(&user).await?;
         }
@@ -475,11 +434,12 @@ impl Undo<'_> {
             at.zip(since).is_none_or(|(at, since)| at >= since)
         };
         let path = "/messages?order_by=created_datetime:desc";
-        let (messages, complete) = client::list_while(self.cx, path, PAGES, is_since).await?;
+        let (messages, complete) =
+            client::list_while(self.session.cx, path, PAGES, is_since).await?;
         if !complete {
             return too_much();
         }
-        let prefix = self.cx.marker_prefix();
+        let prefix = self.session.cx.marker_prefix();
         let wrote = |message: &&Message| {
             let external = message.external_id.as_deref().unwrap_or_default();
             message.from_agent
@@ -492,10 +452,10 @@ impl Undo<'_> {
 
     async fn team(&self, one: &Undoing) -> Result<Verdict, Error> {
         let path = format!("/teams/{}", one.effect.target_id);
-        let Some(team) = client::find::<Team>(self.cx, &path).await? else {
+        let Some(team) = client::find::<Team>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let mut conflict = self.changed(one, &people::team_facets(&team));
+        let mut conflict = changed_since(&one.effect, &people::team_facets(&team));
         if conflict.is_none() {
             let since = team.created_datetime.as_deref().and_then(map::parse);
             conflict = match self.tickets_since(since).await? {
@@ -521,11 +481,11 @@ impl Undo<'_> {
             return Ok(verdict(UndoStatus::Cannot, "not a tag's address"));
         };
         let path = format!("/tags/{}", target.id);
-        let Some(tag) = client::find::<Tag>(self.cx, &path).await? else {
+        let Some(tag) = client::find::<Tag>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let mut conflict = self.changed(one, &schema::tag_facets(&tag));
-        if conflict.is_none() && !self.previews() && tag.usage > 0 {
+        let mut conflict = changed_since(&one.effect, &schema::tag_facets(&tag));
+        if conflict.is_none() && !self.session.previews() && tag.usage > 0 {
             conflict = Some(format!("{} tickets have it that are left", tag.usage));
         }
         let request = self.request(one, "DELETE", path, "delete");
@@ -542,19 +502,23 @@ impl Undo<'_> {
             return Ok(verdict(UndoStatus::Cannot, "not a field's address"));
         };
         let path = format!("/custom-fields/{id}");
-        let Some(field) = client::find::<Field>(self.cx, &path).await? else {
+        let Some(field) = client::find::<Field>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         if field.deactivated_datetime.is_some() {
-            return Ok((UndoStatus::Gone, None));
+            // One that was taken into use is out of use again.
+            return Ok(match one.effect.action {
+                Action::Updated => as_before(),
+                _ => (UndoStatus::Gone, None),
+            });
         }
-        let conflict = self.changed(one, &schema::field_facets(&field));
+        let conflict = changed_since(&one.effect, &schema::field_facets(&field));
         let done = match one.effect.action {
             Action::Updated => UndoStatus::Restored,
             _ => UndoStatus::Undone,
         };
         let was = before(one).and_then(|before| before.get("deactivated_datetime").cloned());
-        let at = was.unwrap_or_else(|| json!(map::stamp(self.cx.now())));
+        let at = was.unwrap_or_else(|| json!(map::stamp(self.session.cx.now())));
         let body = schema::activation(&field, at);
         let request = self.request(one, "PUT", path, "archive").json(&body);
         let (status, reason) = self.finish(conflict, request, done).await?;

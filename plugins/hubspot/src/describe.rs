@@ -81,6 +81,7 @@ fn auth() -> Vec<AuthScheme> {
                 refresh_token: Some("{secret:refresh_token}".to_owned()),
                 format: TokenRequestFormat::Form,
                 extra: Vec::new(),
+                prefix: None,
             }),
             Some("an app that the account has installed; 110 calls in ten seconds"),
         ),

@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-pub use transload_sdk::effects::{Verdict, verdict};
-use transload_sdk::effects::{before, changed_since, facet_names, report_undo, rounds};
-use transload_sdk::http::{key, segment};
+use transload_sdk::effects::{Verdict, before, changed_since, facet_names, rounds, verdict};
+use transload_sdk::http::segment;
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
 use crate::api::{Fault, Record};
 use crate::client::{self, ChangeRow, Changed, Deleted};
@@ -37,15 +38,13 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let undo = Undo {
-        cx,
-        mode,
-        ours: ours.into_iter().collect(),
+        session: Session::new(cx, mode, ours),
     };
     let (mut updated, mut created, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for one in &effects {
         let object = one.effect.target_kind.as_str();
         match one.effect.action {
-            Action::Matched => undo.say(one, (UndoStatus::Left, None)),
+            Action::Matched => undo.session.say(one, (UndoStatus::Left, None)),
             _ if !is_record(object) => others.push(one),
             Action::Updated => updated.push(one),
             Action::Created => created.push(one),
@@ -62,17 +61,17 @@ pub async fn undo(
     let (many, others): (Vec<&Undoing>, Vec<&Undoing>) = others
         .into_iter()
         .partition(|one| unmake::is_many(&one.effect.target_kind));
-    let verdicts = unmake::many(cx, mode, &many, &undo.ours).await?;
+    let verdicts = unmake::many(&undo.session, &many).await?;
     for (one, verdict) in many.into_iter().zip(verdicts) {
-        undo.say(one, verdict);
+        undo.session.say(one, verdict);
     }
     for one in others {
         let verdict = match one.effect.target_kind.as_str() {
             FILES => undo.file(one).await?,
             FOLDERS => undo.folder(one).await?,
-            _ => unmake::one(cx, mode, one, &undo.ours).await?,
+            _ => unmake::one(&undo.session, one).await?,
         };
-        undo.say(one, verdict);
+        undo.session.say(one, verdict);
     }
     Ok(cx.reported().await?)
 }
@@ -85,10 +84,7 @@ pub fn is_record(object: &str) -> bool {
 }
 
 struct Undo<'a> {
-    cx: &'a Context,
-    mode: UndoMode,
-    /// Objects of this run that are still there, by kind and id.
-    ours: BTreeSet<(String, String)>,
+    session: Session<'a>,
 }
 
 fn id_in(one: &Undoing) -> String {
@@ -96,19 +92,6 @@ fn id_in(one: &Undoing) -> String {
 }
 
 impl Undo<'_> {
-    fn say(&self, one: &Undoing, verdict: Verdict) {
-        report_undo(self.cx, one, verdict);
-    }
-
-    fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
-    /// A conflict that `force` goes over.
-    fn blocks(&self, conflict: &Option<String>) -> bool {
-        conflict.is_some() && self.mode != UndoMode::Force
-    }
-
     // ---- what was changed
 
     /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
@@ -128,8 +111,7 @@ impl Undo<'_> {
         let mut known = Vec::new();
         for one in some {
             let Some(before) = before(&one.effect) else {
-                let why = "nothing is recorded of what was there";
-                self.say(one, verdict(UndoStatus::Cannot, why));
+                self.session.say(one, nothing_recorded());
                 continue;
             };
             ids.insert(id_in(one));
@@ -141,14 +123,19 @@ impl Undo<'_> {
         for (one, before) in known {
             let id = id_in(one);
             let Some(record) = now.get(&id) else {
-                self.say(one, (UndoStatus::Gone, None));
+                self.session.say(one, (UndoStatus::Gone, None));
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if self.blocks(&conflict) {
-                self.say(one, (UndoStatus::Conflict, conflict));
-            } else if self.previews() {
-                self.say(one, (UndoStatus::Restored, None));
+            if holds(
+                &serde_json::Value::Object(record.properties.clone()),
+                &before,
+            ) {
+                self.session.say(one, as_before());
+            } else if self.session.blocks(&conflict) {
+                self.session.say(one, (UndoStatus::Conflict, conflict));
+            } else if self.session.previews() {
+                self.session.say(one, (UndoStatus::Restored, None));
             } else {
                 rows.push(ChangeRow {
                     id,
@@ -161,16 +148,14 @@ impl Undo<'_> {
             return Ok(());
         };
         let batch = format!("undo:{}", first.effect_id);
-        let done = client::change(self.cx, object, &batch, &rows).await?;
+        let done = client::change(self.session.cx, object, &batch, &rows).await?;
         for (one, done) in waiting.into_iter().zip(done) {
             let verdict = match done {
                 Changed::Done(_) => (UndoStatus::Restored, None),
                 Changed::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-                Changed::Unsettled => {
-                    verdict(UndoStatus::Failed, "the change back was not answered")
-                }
+                Changed::Unsettled => unanswered("change back"),
             };
-            self.say(one, verdict);
+            self.session.say(one, verdict);
         }
         Ok(())
     }
@@ -185,9 +170,9 @@ impl Undo<'_> {
         for (object, some) in objects {
             let doomed = self.judge(object, &some, &leaving).await?;
             leaving.extend(doomed.iter().map(|one| (object.to_owned(), id_in(one))));
-            if self.previews() {
+            if self.session.previews() {
                 for one in doomed {
-                    self.say(one, (UndoStatus::Undone, None));
+                    self.session.say(one, (UndoStatus::Undone, None));
                 }
                 continue;
             }
@@ -197,13 +182,13 @@ impl Undo<'_> {
             let ids: Vec<String> = doomed.iter().map(|one| id_in(one)).collect();
             let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
             let batch = format!("undo:{}", first.effect_id);
-            let gone = client::archive(self.cx, object, &batch, &ids).await?;
+            let gone = client::archive(self.session.cx, object, &batch, &ids).await?;
             let asked = doomed.into_iter().zip(gone);
             let (sure, open): (Vec<_>, Vec<_>) =
                 asked.partition(|(_, d)| matches!(d, Deleted::Done | Deleted::Gone));
             for (one, _) in sure {
                 // It was there right before.
-                self.say(one, (UndoStatus::Undone, None));
+                self.session.say(one, (UndoStatus::Undone, None));
             }
             self.look_again(object, open).await?;
         }
@@ -219,17 +204,17 @@ impl Undo<'_> {
             .iter()
             .any(|(_, deleted)| *deleted == Deleted::Unsettled)
         {
-            self.cx.sleep(client::SETTLE_MS).await;
+            self.session.cx.sleep(client::SETTLE_MS).await;
         }
         let ids: BTreeSet<String> = open.iter().map(|(one, _)| id_in(one)).collect();
-        let still = client::read(self.cx, object, &ids, &[]).await?;
+        let still = client::read(self.session.cx, object, &ids, &[]).await?;
         for (one, deleted) in open {
             let verdict = match deleted {
                 _ if !still.contains_key(&id_in(one)) => (UndoStatus::Undone, None),
                 Deleted::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-                _ => verdict(UndoStatus::Failed, "the deletion was not answered"),
+                _ => unanswered("deletion"),
             };
-            self.say(one, verdict);
+            self.session.say(one, verdict);
         }
         Ok(())
     }
@@ -250,13 +235,13 @@ impl Undo<'_> {
         for one in some {
             let id = id_in(one);
             let Some(record) = now.get(&id) else {
-                self.say(one, self.absent(object, &id).await?);
+                self.session.say(one, self.absent(object, &id).await?);
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
             let conflict = conflict.or_else(|| foreign.get(&id).cloned());
-            if self.blocks(&conflict) {
-                self.say(one, (UndoStatus::Conflict, conflict));
+            if self.session.blocks(&conflict) {
+                self.session.say(one, (UndoStatus::Conflict, conflict));
             } else {
                 doomed.push(*one);
             }
@@ -275,7 +260,7 @@ impl Undo<'_> {
         if merges(object) {
             names.push("hs_merged_object_ids");
         }
-        let mut found = client::read(self.cx, object, ids, &names).await?;
+        let mut found = client::read(self.session.cx, object, ids, &names).await?;
         // One that was merged is answered by the id of the other.
         found.retain(|id, _| ids.contains(id));
         Ok(found)
@@ -285,7 +270,7 @@ impl Undo<'_> {
     async fn absent(&self, object: &str, id: &str) -> Result<Verdict, Error> {
         if merges(object) {
             let path = client::objects(object, &format!("/{}", segment(id)));
-            let found: Option<Record> = client::find(self.cx, &path).await?;
+            let found: Option<Record> = client::find(self.session.cx, &path).await?;
             if let Some(other) = found.filter(|other| other.id != id) {
                 let why = format!("it was merged into {}", other.id);
                 return Ok(verdict(UndoStatus::Conflict, why));
@@ -306,7 +291,7 @@ impl Undo<'_> {
             return Ok(BTreeMap::new());
         }
         for child in dependents(object) {
-            let links = match client::read_links(self.cx, object, child, ids).await {
+            let links = match client::read_links(self.session.cx, object, child, ids).await {
                 // What the credential may not see is not looked for.
                 Err(Error::Permission(_)) => continue,
                 links => links?,
@@ -314,7 +299,7 @@ impl Undo<'_> {
             for (parent, links) in links {
                 let is_theirs = |id: &str| {
                     let of_child = ((*child).to_owned(), id.to_owned());
-                    !leaving.contains(&of_child) && !self.ours.contains(&of_child)
+                    !leaving.contains(&of_child) && !self.session.is_ours(child, id)
                 };
                 let theirs = links.iter().filter(|link| is_theirs(&link.to_object_id));
                 let theirs: BTreeSet<&str> =
@@ -336,7 +321,7 @@ impl Undo<'_> {
 
     async fn file(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let Some(stored) = files::by_id(self.cx, id).await? else {
+        let Some(stored) = files::by_id(self.session.cx, id).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = changed_since(&one.effect, &stored.facets());
@@ -351,7 +336,7 @@ impl Undo<'_> {
     /// A folder goes when nothing is in it any more (HubSpot facts §12).
     async fn folder(&self, one: &Undoing) -> Result<Verdict, Error> {
         let path = client::files(&format!("/folders/{}", segment(&one.effect.target_id)));
-        let found: Option<Map<String, Value>> = client::find(self.cx, &path).await?;
+        let found: Option<Map<String, Value>> = client::find(self.session.cx, &path).await?;
         if found.is_none_or(|folder| folder.get("archived") == Some(&Value::Bool(true))) {
             return Ok((UndoStatus::Gone, None));
         }
@@ -364,21 +349,23 @@ impl Undo<'_> {
         conflict: Option<String>,
         path: String,
     ) -> Result<Verdict, Error> {
-        if self.blocks(&conflict) {
+        if self.session.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
-        let key = key(&one.item, format!("undo:{}", one.effect_id), "delete");
-        Ok(match client::delete_at(self.cx, &path, key).await? {
-            Deleted::Done | Deleted::Gone => (UndoStatus::Undone, None),
-            Deleted::Refused(fault) if is_in_use(&fault) => {
-                verdict(UndoStatus::Conflict, fault.said())
-            }
-            Deleted::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-            Deleted::Unsettled => verdict(UndoStatus::Failed, "the deletion was not answered"),
-        })
+        let key = self.session.key(one, "delete");
+        Ok(
+            match client::delete_at(self.session.cx, &path, key).await? {
+                Deleted::Done | Deleted::Gone => (UndoStatus::Undone, None),
+                Deleted::Refused(fault) if is_in_use(&fault) => {
+                    verdict(UndoStatus::Conflict, fault.said())
+                }
+                Deleted::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
+                Deleted::Unsettled => unanswered("deletion"),
+            },
+        )
     }
 }
 

@@ -79,8 +79,20 @@ fn time(record: &Record, name: &str) -> Option<i64> {
 /// What is linked, by the record it is linked to.
 type Linked = BTreeMap<String, Vec<Link>>;
 
+/// Whom or what a record belongs to: the other end of its plain link. Relationships have labels; a link may have both.
 fn first(links: &Linked, id: &str, kind: Kind) -> Option<Reference> {
-    let link = links.get(id)?.first()?;
+    let links = links.get(id)?;
+    let labels = |link: &Link| {
+        let labelled = link.association_types.iter();
+        labelled.filter(|label| label.label.is_some()).count()
+    };
+    let plain = |link: &&Link| {
+        link.association_types
+            .iter()
+            .any(|label| label.label.is_none())
+    };
+    let link = links.iter().filter(plain).min_by_key(|link| labels(link));
+    let link = link.or(links.first())?;
     Some(reference(kind, &link.to_object_id))
 }
 

@@ -772,7 +772,8 @@ pub fn facets(conversation: &api::Conversation) -> Vec<(String, String)> {
     }
     let is_said = |part: &&api::Part| {
         let said = part.body.as_deref().is_some_and(|body| !body.is_empty());
-        said && part.author.kind != "bot" && !is_record(part)
+        // A blanked part is missing from what was said; a blanked record never was among it.
+        said && !part.redacted && part.author.kind != "bot" && !is_record(part)
     };
     let line = |part: &api::Part| {
         format!(

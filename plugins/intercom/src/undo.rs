@@ -5,19 +5,21 @@
 //! single parts can only be blanked (Intercom facts §8.5, §9, §13). Deletions by id may be repeated.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, facet_names, report_undo, verdict};
-use transload_sdk::http::{self, RequestBuilder, key};
+use transload_sdk::effects::{Verdict, before, changed_or_gone, verdict};
+use transload_sdk::http::RequestBuilder;
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::thread::LEAD;
 use transload_sdk::types::Error;
+use transload_sdk::undo::{Session, as_before, no_way, nothing_recorded};
 
-use crate::api::{Company, Contact, Conversation, Instance, Named, Note};
-use crate::client::{self, Looked, Sent, filter};
+use crate::api::{Company, Contact, Conversation, Instance, Named, Note, Refusal};
+use crate::client::{self, Looked, filter};
 use crate::map::{self, FieldTarget};
 use crate::state::{Config, State};
 use crate::text::plain_of;
@@ -26,9 +28,7 @@ use crate::write::schema::ID;
 use crate::write::{companies, contacts, conversations, links, notes, objects, schema};
 
 struct Undo<'a> {
-    cx: &'a Context,
-    mode: UndoMode,
-    ours: BTreeSet<(&'a str, &'a str)>,
+    session: Session<'a>,
     /// What became of conversations and contacts in this call, by id.
     seen: RefCell<BTreeMap<String, UndoStatus>>,
     /// Whether this run made a contact that stays for now, by id: many notes hang on one.
@@ -45,36 +45,18 @@ pub async fn undo(
     effects: Vec<Undoing>,
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
-    let known = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
-    let made = effects
-        .iter()
-        .filter(|one| one.effect.action == Action::Created);
-    let made = made.map(|one| {
-        let effect = &one.effect;
-        (effect.target_kind.as_str(), effect.target_id.as_str())
-    });
     let undo = Undo {
-        cx,
-        mode,
-        ours: known.chain(made).collect(),
+        session: Session::new(cx, mode, ours).with_created(&effects),
         seen: RefCell::default(),
         made: RefCell::default(),
     };
     for one in &effects {
-        report_undo(cx, one, undo.one(one).await?);
+        undo.session.say(one, undo.one(one).await?);
     }
     Ok(cx.reported().await?)
 }
 
 impl Undo<'_> {
-    fn is_ours(&self, kind: &str, id: &str) -> bool {
-        self.ours.contains(&(kind, id))
-    }
-
-    fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
     async fn one(&self, one: &Undoing) -> Result<Verdict, Error> {
         let effect = &one.effect;
         let id = effect.target_id.as_str();
@@ -114,10 +96,7 @@ impl Undo<'_> {
             }
             (Action::Created | Action::Updated, "instance") => self.instance(one).await,
             (Action::Updated, "contact_links" | "conversation_links") => self.links(one).await,
-            (_, kind) => {
-                let reason = format!("no way to undo a {kind}");
-                Ok(verdict(UndoStatus::Cannot, reason))
-            }
+            (_, kind) => Ok(no_way(kind)),
         }
     }
 
@@ -130,8 +109,8 @@ impl Undo<'_> {
         path: String,
         step: &str,
     ) -> Result<RequestBuilder, Error> {
-        let key = key(&one.item, format!("undo:{}", one.effect_id), step);
-        Ok(client::write(self.cx, method, path, key)?.idempotent(None))
+        let key = self.session.key(one, step);
+        Ok(client::write(self.session.cx, method, path, key)?.idempotent(None))
     }
 
     /// Sends it, unless something is in the way or it is only asked.
@@ -141,44 +120,27 @@ impl Undo<'_> {
         request: RequestBuilder,
         done: UndoStatus,
     ) -> Result<Verdict, Error> {
-        if conflict.is_some() && self.mode != UndoMode::Force {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.previews() {
-            return Ok((done, None));
-        }
-        Ok(match http::write(request).await? {
-            Sent::Done(_) => (done, None),
+        let refused = |refusal: &Refusal| match refusal.status {
             // It was read as there right before.
-            Sent::Refused(refusal) if refusal.status == 404 && done == UndoStatus::Undone => {
-                (UndoStatus::Undone, None)
+            404 if done == UndoStatus::Undone => Some((UndoStatus::Undone, None)),
+            410 => {
+                let why = "the contact was merged into another one";
+                Some(verdict(UndoStatus::Conflict, why))
             }
-            Sent::Refused(refusal) if refusal.status == 410 => {
-                let reason = "the contact was merged into another one";
-                verdict(UndoStatus::Conflict, reason)
-            }
-            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the request was not answered"),
-        })
+            _ => None,
+        };
+        self.session.finish(conflict, request, done, refused).await
     }
 
     fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        // What is gone counts as empty.
-        let known = |name: &String| now.iter().any(|(known, _)| known == name);
-        let gone = facet_names(recorded)
-            .into_iter()
-            .filter(|name| !known(name));
-        let gone = gone.map(|name| (name, String::new()));
-        let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
-        changed_since(&one.effect, &all)
+        changed_or_gone(&one.effect, now)
     }
 
     // ---- conversations
 
     async fn conversation(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let Some(now) = conversations::whole(self.cx, id).await? else {
+        let Some(now) = conversations::whole(self.session.cx, id).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let marker = now.text_of(ID).unwrap_or_default();
@@ -201,10 +163,10 @@ impl Undo<'_> {
                 "a part without its conversation",
             ));
         };
-        if self.is_ours("conversation", conversation) {
+        if self.session.is_ours("conversation", conversation) {
             return Ok(verdict(UndoStatus::Left, "it goes with its conversation"));
         }
-        let Some(now) = conversations::whole(self.cx, conversation).await? else {
+        let Some(now) = conversations::whole(self.session.cx, conversation).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let Some(part) = now.parts().iter().find(|part| part.id == id) else {
@@ -232,26 +194,23 @@ impl Undo<'_> {
     /// The state that a conversation of an earlier run was given.
     async fn managed(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        if self.is_ours("conversation", id) {
+        if self.session.is_ours("conversation", id) {
             return Ok(verdict(UndoStatus::Left, "it goes with its conversation"));
         }
-        let Some(now) = conversations::whole(self.cx, id).await? else {
+        let Some(now) = conversations::whole(self.session.cx, id).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let Some(before) = before(&one.effect) else {
-            return Ok(verdict(
-                UndoStatus::Cannot,
-                "nothing is recorded of what was there",
-            ));
+            return Ok(nothing_recorded());
         };
         let part = one.effect.target_kind.trim_start_matches("conversation_");
         let value = conversations::part_value(part, &now);
         let conflict = self.changed(one, &[(part.to_owned(), value.clone())]);
         let was = before.get(part).and_then(Value::as_str).unwrap_or_default();
         if was == value {
-            return Ok((UndoStatus::Restored, None));
+            return Ok(as_before());
         }
-        let state: State = self.cx.state()?;
+        let state: State = self.session.cx.state()?;
         let me = state.me;
         let body = match (part, was) {
             ("admin" | "team", "") => {
@@ -276,7 +235,7 @@ impl Undo<'_> {
 
     async fn contact(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let contact = match client::contact(self.cx, id).await? {
+        let contact = match client::contact(self.session.cx, id).await? {
             Looked::There(contact) => contact,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
@@ -296,7 +255,7 @@ impl Undo<'_> {
         contact: &Contact,
     ) -> Result<Option<String>, Error> {
         let marker = if one.item.starts_with("own:") {
-            State::stand_in_marker(self.cx.platform(), self.cx.organisation())
+            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
         } else {
             one.marker.clone()
         };
@@ -307,13 +266,14 @@ impl Undo<'_> {
             return Ok(Some(conflict));
         }
         let query = filter("contact_ids", "=", contact.id.as_str());
-        let theirs: Vec<Conversation> = client::search(self.cx, "conversations", &query).await?;
+        let theirs: Vec<Conversation> =
+            client::search(self.session.cx, "conversations", &query).await?;
         let mut left = 0;
         for conversation in theirs {
-            let goes = self.previews() && self.is_ours("conversation", &conversation.id);
+            let goes = self.session.will_go("conversation", &conversation.id);
             // An index may show what was deleted.
             if !goes
-                && conversations::whole(self.cx, &conversation.id)
+                && conversations::whole(self.session.cx, &conversation.id)
                     .await?
                     .is_some()
             {
@@ -323,20 +283,20 @@ impl Undo<'_> {
         if left > 0 {
             return Ok(Some(format!("{left} conversations hang on it")));
         }
-        let tickets: Vec<Named> = client::search(self.cx, "tickets", &query).await?;
+        let tickets: Vec<Named> = client::search(self.session.cx, "tickets", &query).await?;
         for ticket in tickets {
             let path = format!("/tickets/{}", ticket.id);
-            if client::get(self.cx, &path).await?.is_some() {
+            if client::get(self.session.cx, &path).await?.is_some() {
                 return Ok(Some("tickets hang on it".to_owned()));
             }
         }
-        let all = notes::notes_of(self.cx, &contact.id).await?;
+        let all = notes::notes_of(self.session.cx, &contact.id).await?;
         let is_ours = |note: &&Note| {
             let target = notes::target(&contact.id, &note.id);
             let said = crate::text::plain_of(&note.body);
-            self.is_ours("contact_note", &target)
+            self.session.is_ours("contact_note", &target)
                 || self.of_run(note)
-                || said.contains(&format!("run {}]", self.cx.run()))
+                || said.contains(&format!("run {}]", self.session.cx.run()))
         };
         let foreign = all.len() - all.iter().filter(is_ours).count();
         Ok((foreign > 0).then(|| format!("{foreign} notes on it are not ours")))
@@ -345,7 +305,7 @@ impl Undo<'_> {
     /// Puts back what an update changed, where it still is what we wrote.
     async fn restore_contact(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
-        let now = match client::contact(self.cx, id).await? {
+        let now = match client::contact(self.session.cx, id).await? {
             Looked::There(contact) => contact,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
@@ -354,7 +314,8 @@ impl Undo<'_> {
             }
         };
         let conflict = self.changed(one, &contacts::facets(&now));
-        self.put_back(one, format!("/contacts/{id}"), conflict)
+        let now = serde_json::to_value(&now)?;
+        self.put_back(one, format!("/contacts/{id}"), conflict, &now)
             .await
     }
 
@@ -363,13 +324,14 @@ impl Undo<'_> {
         one: &Undoing,
         path: String,
         conflict: Option<String>,
+        now: &Value,
     ) -> Result<Verdict, Error> {
         let Some(before) = before(&one.effect) else {
-            return Ok(verdict(
-                UndoStatus::Cannot,
-                "nothing is recorded of what was there",
-            ));
+            return Ok(nothing_recorded());
         };
+        if holds(now, &before) {
+            return Ok(as_before());
+        }
         let request = self.request(one, "PUT", path, "restore")?.json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
     }
@@ -379,10 +341,13 @@ impl Undo<'_> {
         let Some((contact, id)) = one.effect.target_id.split_once('/') else {
             return Ok(verdict(UndoStatus::Cannot, "without its contact"));
         };
-        if self.is_ours("contact", contact) {
+        if self.session.is_ours("contact", contact) {
             return Ok(verdict(UndoStatus::Left, "it goes with its contact"));
         }
-        if !matches!(client::contact(self.cx, contact).await?, Looked::There(_)) {
+        if !matches!(
+            client::contact(self.session.cx, contact).await?,
+            Looked::There(_)
+        ) {
             return Ok((UndoStatus::Gone, None));
         }
         let path = format!("/contacts/{contact}/{list}/{id}");
@@ -392,10 +357,10 @@ impl Undo<'_> {
 
     async fn note(&self, one: &Undoing) -> Result<Verdict, Error> {
         let contact = one.effect.target_id.split('/').next().unwrap_or_default();
-        if self.is_ours("contact", contact) {
+        if self.session.is_ours("contact", contact) {
             return Ok(verdict(UndoStatus::Left, "it goes with its contact"));
         }
-        Ok(match client::contact(self.cx, contact).await? {
+        Ok(match client::contact(self.session.cx, contact).await? {
             // The source card of a contact that this run made is a note of this run.
             Looked::There(_) if self.made(contact).await? => {
                 verdict(UndoStatus::Left, "it goes with its contact")
@@ -410,14 +375,14 @@ impl Undo<'_> {
 
     /// Whether this run made a contact, as far as it can be told before the contact is undone.
     async fn made(&self, contact: &str) -> Result<bool, Error> {
-        let config: Config = self.cx.config()?;
+        let config: Config = self.session.cx.config()?;
         if config.notes_on_matched {
             return Ok(false);
         }
         if let Some(made) = self.made.borrow().get(contact) {
             return Ok(*made);
         }
-        let notes = notes::notes_of(self.cx, contact).await?;
+        let notes = notes::notes_of(self.session.cx, contact).await?;
         let card = format!("{LEAD}{} ", thread::CARD);
         let is_card = |note: &Note| plain_of(&note.body).starts_with(&card) && self.of_run(note);
         let made = notes.iter().any(is_card);
@@ -427,7 +392,7 @@ impl Undo<'_> {
 
     /// Whether a note says that this run wrote it.
     fn of_run(&self, note: &Note) -> bool {
-        plain_of(&note.body).contains(&format!("; run {}]", self.cx.run()))
+        plain_of(&note.body).contains(&format!("; run {}]", self.session.cx.run()))
     }
 
     // ---- companies, tags, attributes, records
@@ -435,16 +400,18 @@ impl Undo<'_> {
     async fn company(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
         let path = format!("/companies/{id}");
-        let Some(company) = client::find::<Company>(self.cx, &path).await? else {
+        let Some(company) = client::find::<Company>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let mut conflict = self.changed(one, &companies::facets(&company));
         if one.effect.action == Action::Updated {
-            return self.put_back(one, path, conflict).await;
+            let now = serde_json::to_value(&company)?;
+            return self.put_back(one, path, conflict, &now).await;
         }
         if conflict.is_none() {
-            let people: Vec<Named> = client::list(self.cx, &format!("{path}/contacts")).await?;
-            let stays = |person: &&Named| !(self.previews() && self.is_ours("contact", &person.id));
+            let people: Vec<Named> =
+                client::list(self.session.cx, &format!("{path}/contacts")).await?;
+            let stays = |person: &&Named| !(self.session.will_go("contact", &person.id));
             let left = people.iter().filter(stays).count();
             conflict = (left > 0).then(|| format!("{left} contacts belong to it"));
         }
@@ -460,11 +427,11 @@ impl Undo<'_> {
     async fn tag(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = one.effect.target_id.as_str();
         let path = format!("/tags/{id}");
-        let Some(tag) = client::find::<Named>(self.cx, &path).await? else {
+        let Some(tag) = client::find::<Named>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let mut conflict = self.changed(one, &schema::tag_facets(&tag));
-        if conflict.is_none() && !self.previews() {
+        if conflict.is_none() && !self.session.previews() {
             conflict = self.uses_of_tag(id).await?;
         }
         let request = self.request(one, "DELETE", path, "delete")?;
@@ -480,18 +447,19 @@ impl Undo<'_> {
 
     async fn uses_of_tag(&self, tag: &str) -> Result<Option<String>, Error> {
         let query = filter("tag_ids", "=", tag);
-        let tagged: Vec<Conversation> = client::search(self.cx, "conversations", &query).await?;
+        let tagged: Vec<Conversation> =
+            client::search(self.session.cx, "conversations", &query).await?;
         for conversation in tagged {
-            let there = conversations::whole(self.cx, &conversation.id).await?;
+            let there = conversations::whole(self.session.cx, &conversation.id).await?;
             if there.is_some_and(|one| one.tags.tags.iter().any(|t| t.id == tag)) {
                 return Ok(Some("conversations have it that are left".to_owned()));
             }
         }
         let query = filter("tag_id", "=", tag);
-        let tagged: Vec<Contact> = client::search(self.cx, "contacts", &query).await?;
+        let tagged: Vec<Contact> = client::search(self.session.cx, "contacts", &query).await?;
         for contact in tagged {
             if matches!(
-                client::contact(self.cx, &contact.id).await?,
+                client::contact(self.session.cx, &contact.id).await?,
                 Looked::There(_)
             ) {
                 return Ok(Some("contacts have it that are left".to_owned()));
@@ -505,9 +473,15 @@ impl Undo<'_> {
         let target = one.effect.target_id.as_str();
         let id = FieldTarget::parse(target).map_or_else(|| target.to_owned(), |target| target.id);
         let of_conversations = one.effect.target_kind == "conversation_attribute";
-        let all = schema::attributes(self.cx, of_conversations).await?;
-        let Some(attribute) = all.iter().find(|one| one.id == id && !one.archived) else {
-            return Ok((UndoStatus::Gone, None));
+        let all = schema::attributes(self.session.cx, of_conversations).await?;
+        let found = all.iter().find(|one| one.id == id);
+        let Some(attribute) = found.filter(|one| !one.archived) else {
+            // One that was taken out of the archive is there again.
+            let is_back = found.is_some() && one.effect.action == Action::Updated;
+            return Ok(match is_back {
+                true => as_before(),
+                false => (UndoStatus::Gone, None),
+            });
         };
         let conflict = self.changed(one, &schema::attribute_facets(attribute));
         let done = match one.effect.action {
@@ -534,7 +508,7 @@ impl Undo<'_> {
             return Ok(verdict(UndoStatus::Cannot, "not a record's address"));
         };
         let path = objects::path(&kind, id);
-        let Some(now) = client::find::<Instance>(self.cx, &path).await? else {
+        let Some(now) = client::find::<Instance>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.changed(one, &objects::facets(&now));
@@ -543,11 +517,11 @@ impl Undo<'_> {
             return self.finish(conflict, request, UndoStatus::Undone).await;
         }
         let Some(before) = before(&one.effect) else {
-            return Ok(verdict(
-                UndoStatus::Cannot,
-                "nothing is recorded of what was there",
-            ));
+            return Ok(nothing_recorded());
         };
+        if holds(&serde_json::to_value(&now)?, &before) {
+            return Ok(as_before());
+        }
         let path = objects::path(&kind, "");
         let request = self.request(one, "POST", path, "restore")?.json(&before);
         self.finish(conflict, request, UndoStatus::Restored).await
@@ -562,14 +536,16 @@ impl Undo<'_> {
         } else {
             "conversation"
         };
-        if self.is_ours(kind, id) {
+        if self.session.is_ours(kind, id) {
             return Ok(verdict(UndoStatus::Left, "it goes with its record"));
         }
-        let Some(text) = links::text_of(self.cx, of_contact, id).await? else {
+        let Some(text) = links::text_of(self.session.cx, of_contact, id).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.changed(one, &links::facets(&text));
-        self.put_back(one, links::path(of_contact, id), conflict)
-            .await
+        // Its text stands in an attribute whose name the before-image has.
+        let path = links::path(of_contact, id);
+        let now = links::image(of_contact, &text);
+        self.put_back(one, path, conflict, &now).await
     }
 }

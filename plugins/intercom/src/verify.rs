@@ -6,6 +6,8 @@
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
+use transload_sdk::http::segment;
+use transload_sdk::read_back::{Place, with_bytes};
 use transload_sdk::thread::without_lead;
 use transload_sdk::types::{
     self, Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
@@ -40,7 +42,19 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
             _ => one.found(Presence::Present, None),
         });
     }
+    with_bytes(cx, &mut observed, bytes_of).await?;
     Ok(observed)
+}
+
+/// The bytes of a file are behind its signed address, on a host of Intercom's that the user allows or does not (Intercom facts §8).
+fn bytes_of(entry: &Entry) -> Option<Place> {
+    let Entity::Attachment(attachment) = &entry.data else {
+        return None;
+    };
+    Some(Place {
+        url: attachment.locator.clone()?,
+        anonymous: true,
+    })
 }
 
 fn target(one: &Written) -> &str {
@@ -76,7 +90,7 @@ fn fields(values: &Map<String, Value>) -> Vec<Field> {
             ),
             other => types::Value::Json(other.to_string()),
         },
-        target: Some(name.clone()),
+        target: Some(segment(name)),
     };
     let kept = values
         .iter()
@@ -282,7 +296,13 @@ async fn contact(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let phone = found.phone.iter();
     let phone = phone.map(|phone| Address::new(AddressChannel::Phone, phone.as_str()));
     let company = found.companies.data.first();
-    let tags = found.tags.data.iter();
+    // A contact shows ten of its tags.
+    let tags: Vec<api::Named> = if found.tags.has_more {
+        client::list(cx, &format!("/contacts/{}/tags", found.id)).await?
+    } else {
+        found.tags.data.clone()
+    };
+    let tags = tags.iter();
     let data = Customer {
         name: found.name.clone(),
         company: company.map(|company| reference(Kind::Company, &company.id)),

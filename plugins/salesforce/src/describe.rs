@@ -86,6 +86,7 @@ fn auth() -> Vec<AuthScheme> {
                 refresh_token: None,
                 format: TokenRequestFormat::Form,
                 extra: Vec::new(),
+                prefix: None,
             }),
             Some("acts as the app's Run As user, who must be the integration user"),
         ),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 use transload_sdk::Context;
-use transload_sdk::declare::{notice, option, possible};
+use transload_sdk::declare::{names, notice, option, possible};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -18,6 +18,7 @@ use crate::client::{self, VERSION, literal, path};
 use crate::describe;
 use crate::map::{FieldKind, FieldTarget};
 use crate::state::{AuditFields, Config};
+use crate::write::teams;
 
 /// What the integration user must be allowed (Salesforce facts §1): the field of its permission sets, and its name in Setup.
 const RIGHTS: [(&str, &str); 5] = [
@@ -534,8 +535,14 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
             counts.push((kind, count));
         }
     }
+    let queues = teams::queues(cx).await?;
+    let mut slots = slots(&case, &statuses);
+    slots.push(names(
+        Kind::Team,
+        queues.iter().map(|queue| text(queue, "Name").to_owned()),
+    ));
     Ok(SurveyReport {
-        slots: slots(&case, &statuses),
+        slots,
         agents: users(cx).await?,
         fields,
         allowances,

@@ -10,14 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{
-    Verdict, before, changed_since, facet_names, report_undo, rounds, verdict,
-};
-use transload_sdk::http::{self};
+use transload_sdk::effects::{Verdict, before, changed_since, facet_names, rounds, verdict};
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
-use crate::api::{Record, id_of, id18, text};
+use crate::api::{Describe, Record, id_of, id18, text};
 use crate::client::{self, ChangeRow, Changed, Deleted};
 use crate::deploy::{self, Deployed};
 use crate::fields::SOURCE_ID;
@@ -45,8 +44,7 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let undo = Undo {
-        cx,
-        mode,
+        session: Session::new(cx, mode, Vec::new()),
         ours: ours
             .iter()
             .map(|(_, id)| map::record_id(id).to_owned())
@@ -55,7 +53,7 @@ pub async fn undo(
     let (mut updated, mut created, mut metadata) = (Vec::new(), Vec::new(), Vec::new());
     for one in &effects {
         match one.effect.action {
-            Action::Matched => undo.say(one, (UndoStatus::Left, None)),
+            Action::Matched => undo.session.say(one, (UndoStatus::Left, None)),
             Action::Updated => updated.push(one),
             Action::Created if matches!(one.effect.target_kind.as_str(), FIELD | OBJECT) => {
                 metadata.push(one);
@@ -71,14 +69,13 @@ pub async fn undo(
         } else {
             undo.object(one).await?
         };
-        undo.say(one, verdict);
+        undo.session.say(one, verdict);
     }
     Ok(cx.reported().await?)
 }
 
 struct Undo<'a> {
-    cx: &'a Context,
-    mode: UndoMode,
+    session: Session<'a>,
     /// Records of this run that stay for another reason.
     ours: BTreeSet<String>,
 }
@@ -89,19 +86,6 @@ fn id_in(one: &Undoing) -> String {
 }
 
 impl Undo<'_> {
-    fn say(&self, one: &Undoing, verdict: Verdict) {
-        report_undo(self.cx, one, verdict);
-    }
-
-    fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
-    /// A conflict that `force` goes over.
-    fn blocks(&self, conflict: &Option<String>) -> bool {
-        conflict.is_some() && self.mode != UndoMode::Force
-    }
-
     // ---- what was changed
 
     /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
@@ -127,8 +111,7 @@ impl Undo<'_> {
         let mut known = Vec::new();
         for one in some {
             let Some(before) = before(&one.effect) else {
-                let why = "nothing is recorded of what was there";
-                self.say(one, verdict(UndoStatus::Cannot, why));
+                self.session.say(one, nothing_recorded());
                 continue;
             };
             ids.insert(id_in(one));
@@ -147,14 +130,17 @@ impl Undo<'_> {
             let id = id_in(one);
             let Some(record) = now.get(&id) else {
                 let gone = (UndoStatus::Gone, None);
-                self.say(one, absent.get(&id).cloned().unwrap_or(gone));
+                self.session
+                    .say(one, absent.get(&id).cloned().unwrap_or(gone));
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if self.blocks(&conflict) {
-                self.say(one, (UndoStatus::Conflict, conflict));
-            } else if self.previews() {
-                self.say(one, (UndoStatus::Restored, None));
+            if holds(&serde_json::Value::Object(record.clone()), &before) {
+                self.session.say(one, as_before());
+            } else if self.session.blocks(&conflict) {
+                self.session.say(one, (UndoStatus::Conflict, conflict));
+            } else if self.session.previews() {
+                self.session.say(one, (UndoStatus::Restored, None));
             } else {
                 rows.push(ChangeRow {
                     item: one.item.clone(),
@@ -170,16 +156,14 @@ impl Undo<'_> {
             return Ok(());
         };
         let batch = format!("undo:{}", first.effect_id);
-        let done = client::change(self.cx, &batch, &rows).await?;
+        let done = client::change(self.session.cx, &batch, &rows).await?;
         for (one, done) in waiting.into_iter().zip(done) {
             let verdict = match done {
                 Changed::Done(_) => (UndoStatus::Restored, None),
                 Changed::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-                Changed::Unsettled => {
-                    verdict(UndoStatus::Failed, "the change back was not answered")
-                }
+                Changed::Unsettled => unanswered("change back"),
             };
-            self.say(one, verdict);
+            self.session.say(one, verdict);
         }
         Ok(())
     }
@@ -203,9 +187,9 @@ impl Undo<'_> {
             let some = by_object.get(object).map(Vec::as_slice).unwrap_or_default();
             self.judge(object, some, &mut doomed).await?;
         }
-        if self.previews() {
+        if self.session.previews() {
             for one in doomed.iter().filter_map(|one| one.undoing) {
-                self.say(one, (UndoStatus::Undone, None));
+                self.session.say(one, (UndoStatus::Undone, None));
             }
             return Ok(());
         }
@@ -215,7 +199,7 @@ impl Undo<'_> {
             return Ok(());
         }
         let batch = format!("undo:{}", first.effect_id);
-        let gone = client::delete(self.cx, &batch, &ids).await?;
+        let gone = client::delete(self.session.cx, &batch, &ids).await?;
         let open: Vec<&Undoing> = doomed
             .iter()
             .zip(&gone)
@@ -233,9 +217,9 @@ impl Undo<'_> {
                 }
                 Deleted::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
                 Deleted::Unsettled if !still.contains(&one.id) => (UndoStatus::Undone, None),
-                Deleted::Unsettled => verdict(UndoStatus::Failed, "the deletion was not answered"),
+                Deleted::Unsettled => unanswered("deletion"),
             };
-            self.say(undoing, verdict);
+            self.session.say(undoing, verdict);
         }
         Ok(())
     }
@@ -267,7 +251,8 @@ impl Undo<'_> {
             let id = id_in(one);
             let Some(record) = now.get(&id) else {
                 let gone = (UndoStatus::Gone, None);
-                self.say(one, absent.get(&id).cloned().unwrap_or(gone));
+                self.session
+                    .say(one, absent.get(&id).cloned().unwrap_or(gone));
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
@@ -279,8 +264,8 @@ impl Undo<'_> {
                     _ => None,
                 };
             }
-            if self.blocks(&conflict) {
-                self.say(one, (UndoStatus::Conflict, conflict));
+            if self.session.blocks(&conflict) {
+                self.session.say(one, (UndoStatus::Conflict, conflict));
                 continue;
             }
             // A task beside an e-mail is the e-mail's (Salesforce facts §9.3).
@@ -313,9 +298,18 @@ impl Undo<'_> {
         if object == DOCUMENT {
             let select = "SELECT Id, ContentDocumentId, Checksum, Title FROM ContentVersion";
             let latest = Some("IsLatest = true");
-            let rows = client::query_in(self.cx, select, "ContentDocumentId", ids, latest).await?;
+            let rows =
+                client::query_in(self.session.cx, select, "ContentDocumentId", ids, latest).await?;
             let of = |row: Record| (id18(text(&row, "ContentDocumentId")), row);
             return Ok(rows.into_iter().map(of).collect());
+        }
+        // Whoever asks after a rollback asks after fields and objects that went with it.
+        let mut names = names.clone();
+        if self.session.previews() {
+            let Some(there) = client::describe(self.session.cx, object).await? else {
+                return Ok(BTreeMap::new());
+            };
+            names.retain(|name| there.fields.iter().any(|field| field.name == *name));
         }
         let extra: &[&str] = match object {
             MAIL => &["ActivityId"],
@@ -327,7 +321,7 @@ impl Undo<'_> {
         fields.extend(extra);
         fields.remove("Id");
         let fields: Vec<&str> = std::iter::once("Id").chain(fields).collect();
-        client::retrieve(self.cx, object, ids, &fields).await
+        client::retrieve(self.session.cx, object, ids, &fields).await
     }
 
     /// What became of records that are not to be read: deleted, merged into others (rule D-10). What not even the recycle bin
@@ -341,6 +335,17 @@ impl Undo<'_> {
         if ids.is_empty() || !merges {
             return Ok(BTreeMap::new());
         }
+        // Cases are merged in some orgs only.
+        let there = client::describe(self.session.cx, object).await?;
+        let names_master = |there: Describe| {
+            there
+                .fields
+                .iter()
+                .any(|field| field.name == "MasterRecordId")
+        };
+        if !there.is_some_and(names_master) {
+            return Ok(BTreeMap::new());
+        }
         let mut found = BTreeMap::new();
         let list: Vec<String> = ids.iter().map(|id| client::literal(id)).collect();
         for list in list.chunks(client::ROWS) {
@@ -348,7 +353,7 @@ impl Undo<'_> {
                 "SELECT Id, IsDeleted, MasterRecordId FROM {object} WHERE Id IN ({})",
                 list.join(",")
             );
-            for record in client::query_all(self.cx, &soql).await? {
+            for record in client::query_all(self.session.cx, &soql).await? {
                 let master = text(&record, "MasterRecordId");
                 if !master.is_empty() {
                     let why = format!("it was merged into {master}");
@@ -369,7 +374,7 @@ impl Undo<'_> {
         let mut counts: BTreeMap<String, BTreeMap<&str, usize>> = BTreeMap::new();
         for (child, field, cascades) in dependents(object) {
             // What a preview has met is still there, tasks beside e-mails too.
-            if self.previews() && *child == "Task" {
+            if self.session.previews() && *child == "Task" {
                 continue;
             }
             let id_field = if *child == "ContentDocumentLink" {
@@ -380,12 +385,12 @@ impl Undo<'_> {
             let select = format!("SELECT {id_field}, {field} FROM {child}");
             // What is asked for by anything but what it hangs on wants a limit (Salesforce facts §9.5).
             let and = (*child == ASSIGNED).then_some("TopicId != null LIMIT 1000");
-            let rows = client::query_in(self.cx, &select, field, ids, and).await?;
+            let rows = client::query_in(self.session.cx, &select, field, ids, and).await?;
             for row in rows {
                 let id = id18(text(&row, id_field));
                 // What would go with the record must be about to go by itself: one of ours that stays was changed by others.
                 let is_known = leaving.contains(&id)
-                    || ((!cascades || self.previews()) && self.ours.contains(&id));
+                    || ((!cascades || self.session.previews()) && self.ours.contains(&id));
                 if !is_known {
                     let parent = id18(text(&row, field));
                     *counts.entry(parent).or_default().entry(child).or_default() += 1;
@@ -415,30 +420,30 @@ impl Undo<'_> {
         };
         // An object that went took its fields with it.
         let (object, name) = (target.object.as_str(), target.name.as_str());
-        let Some(id) = schema::field_id(self.cx, object, name).await? else {
+        let Some(id) = schema::field_id(self.session.cx, object, name).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.used(object, name).await?;
-        if self.blocks(&conflict) {
+        if self.session.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
         let url = client::path(&format!("/tooling/sobjects/CustomField/{id}"));
-        let key = http::key(&one.item, format!("undo:{}", one.effect_id), "delete");
-        Ok(match client::delete_at(self.cx, &url, key).await? {
+        let key = self.session.key(one, "delete");
+        Ok(match client::delete_at(self.session.cx, &url, key).await? {
             Deleted::Done => (UndoStatus::Undone, None),
             Deleted::Gone => (UndoStatus::Gone, None),
             Deleted::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-            Deleted::Unsettled => verdict(UndoStatus::Failed, "the deletion was not answered"),
+            Deleted::Unsettled => unanswered("deletion"),
         })
     }
 
     /// Whether records have a value in a field: those of others, and those of this run that stay. Long texts cannot be asked for
     /// (Salesforce facts §7) and are read, of what we have loaded; a field that nobody is shown any more has none to show.
     async fn used(&self, object: &str, name: &str) -> Result<Option<String>, Error> {
-        let Some(described) = client::describe(self.cx, object).await? else {
+        let Some(described) = client::describe(self.session.cx, object).await? else {
             return Ok(None);
         };
         let Some(field) = described.field(name) else {
@@ -465,13 +470,13 @@ impl Undo<'_> {
             }
             _ => format!("SELECT {id} FROM {object} WHERE {name} != null LIMIT 2000"),
         };
-        let rows = client::query(self.cx, &soql).await?;
+        let rows = client::query(self.session.cx, &soql).await?;
         let has_value =
             |row: &&Record| !long || row.get(name).is_some_and(|value| !value.is_null());
         // What a preview has met will be gone by then.
         let stays = |row: &&Record| {
             let met = [id_of(row), id18(text(row, "ContentDocumentId"))];
-            !(self.previews() && met.iter().any(|id| self.ours.contains(id)))
+            !(self.session.previews() && met.iter().any(|id| self.ours.contains(id)))
         };
         let used = rows.iter().filter(has_value).filter(stays).count();
         Ok((used > 0).then(|| format!("{used} records that stay have a value in {object}.{name}")))
@@ -487,11 +492,15 @@ impl Undo<'_> {
 
     /// Whether records are in a custom object, whoever made them: they would go with it.
     async fn holds_records(&self, object: &str) -> Result<Option<String>, Error> {
-        if !object.ends_with("__c") || client::describe(self.cx, object).await?.is_none() {
+        if !object.ends_with("__c") || client::describe(self.session.cx, object).await?.is_none() {
             return Ok(None);
         }
-        let rows = client::query(self.cx, &format!("SELECT Id FROM {object} LIMIT 2000")).await?;
-        let stays = |row: &&Record| !(self.previews() && self.ours.contains(&id_of(row)));
+        let rows = client::query(
+            self.session.cx,
+            &format!("SELECT Id FROM {object} LIMIT 2000"),
+        )
+        .await?;
+        let stays = |row: &&Record| !(self.session.previews() && self.ours.contains(&id_of(row)));
         let stay = rows.iter().filter(stays).count();
         Ok((stay > 0).then(|| format!("{stay} records that stay are in {object}")))
     }
@@ -502,22 +511,27 @@ impl Undo<'_> {
         let object = one.effect.target_id.as_str();
         let word = client::literal(object.trim_end_matches("__c"));
         let soql = format!("SELECT Id FROM CustomObject WHERE DeveloperName = {word}");
-        if client::tooling_query(self.cx, &soql).await?.is_empty() {
+        if client::tooling_query(self.session.cx, &soql)
+            .await?
+            .is_empty()
+        {
             return Ok((UndoStatus::Gone, None));
         }
         let conflict = self.holds_records(object).await?;
-        if self.blocks(&conflict) {
+        if self.session.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
-        let key = http::key(&one.item, format!("undo:{}", one.effect_id), "delete");
-        Ok(match deploy::delete_object(self.cx, key, object).await? {
-            Deployed::Done(_) => (UndoStatus::Undone, None),
-            Deployed::Refused(why) => verdict(UndoStatus::Failed, why),
-            Deployed::Unsettled => verdict(UndoStatus::Failed, "the deletion was not answered"),
-        })
+        let key = self.session.key(one, "delete");
+        Ok(
+            match deploy::delete_object(self.session.cx, key, object).await? {
+                Deployed::Done(_) => (UndoStatus::Undone, None),
+                Deployed::Refused(why) => verdict(UndoStatus::Failed, why),
+                Deployed::Unsettled => unanswered("deletion"),
+            },
+        )
     }
 
     async fn still_there(&self, open: &[&Undoing]) -> Result<BTreeSet<String>, Error> {
@@ -525,7 +539,7 @@ impl Undo<'_> {
         if open.is_empty() {
             return Ok(still);
         }
-        self.cx.sleep(client::SETTLE_MS).await;
+        self.session.cx.sleep(client::SETTLE_MS).await;
         let mut by_object: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for one in open {
             let object = one.effect.target_kind.as_str();

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
+use transload_sdk::read_back::{Place, with_bytes};
 use transload_sdk::thread::{is_further_part, without_lead};
 use transload_sdk::types;
 use transload_sdk::types::{
@@ -18,7 +19,7 @@ use transload_sdk::types::{
 };
 
 use crate::api::{Record, id_of, id18, text};
-use crate::client;
+use crate::client::{self, API};
 use crate::fields as own;
 use crate::map;
 use crate::state::State;
@@ -43,7 +44,21 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
         let seen = reader.object(object, &some).await?;
         observed.extend(some.into_iter().map(|(at, _)| at).zip(seen));
     }
-    Ok(observed.into_values().collect())
+    let mut observed: Vec<Observed> = observed.into_values().collect();
+    with_bytes(cx, &mut observed, bytes_of).await?;
+    Ok(observed)
+}
+
+/// The bytes of a file's last version (Salesforce facts §11).
+fn bytes_of(entry: &Entry) -> Option<Place> {
+    let Entity::Attachment(attachment) = &entry.data else {
+        return None;
+    };
+    let version = attachment.locator.as_deref()?;
+    Some(Place {
+        url: format!("{API}/sobjects/ContentVersion/{version}/VersionData"),
+        anonymous: false,
+    })
 }
 
 fn id_in(one: &Written) -> String {
@@ -230,7 +245,11 @@ impl Reader<'_> {
     ) -> Option<Body> {
         let target = one.main().map(|effect| effect.target_id.as_str());
         let (kind, data) = match object {
-            CASE => return Some(self.thread(one, id, record, hanging).into()),
+            CASE => {
+                let mut body = Body::from(self.thread(one, id, record, hanging));
+                hanging.own_files(one, &mut body);
+                return Some(body);
+            }
             "Contact" | "Lead" => (Kind::Customer, Entity::Customer(customer(record))),
             "Account" if one.kind == Kind::Customer => return None,
             "Account" => (Kind::Company, Entity::Company(company(record))),
@@ -423,17 +442,9 @@ impl Reader<'_> {
             attachment_count: Some(documents.len() as u64),
             ..Message::empty()
         };
-        let attachments = documents.iter().filter_map(|document| {
-            let version = hanging.versions.get(document)?;
-            let attachment = Attachment {
-                conversation: Some(reference(Kind::Conversation, case)),
-                size: version.get("ContentSize").and_then(Value::as_u64),
-                locator: Some(document.clone()),
-                ..Attachment::of(reference(Kind::Message, &id), text(version, "Title"))
-            };
-            let data = Entity::Attachment(attachment);
-            Some(Entry::new(Kind::Attachment, document.as_str(), data))
-        });
+        let attachments = documents
+            .iter()
+            .filter_map(|document| hanging.file(document, case, reference(Kind::Message, &id)));
         let mut head = Head::new(Kind::Message, id.clone());
         head.external_id = some(record, own::SOURCE_ID);
         head.created_at = Some(at);
@@ -482,6 +493,48 @@ struct Hanging {
     versions: BTreeMap<String, Record>,
     /// Documents by what they hang on.
     links: BTreeMap<String, Vec<String>>,
+}
+
+impl Hanging {
+    fn file(&self, document: &str, case: &str, parent: Reference) -> Option<Entry> {
+        let version = self.versions.get(document)?;
+        let attachment = Attachment {
+            conversation: Some(reference(Kind::Conversation, case)),
+            size: version.get("ContentSize").and_then(Value::as_u64),
+            locator: Some(id_of(version)),
+            ..Attachment::of(parent, text(version, "Title"))
+        };
+        let data = Entity::Attachment(attachment);
+        Some(Entry::new(Kind::Attachment, document, data))
+    }
+
+    /// Files of comments hang on the Case itself: those that hang on none of its e-mails.
+    fn own_files(&self, one: &Written, body: &mut Body) {
+        let known: BTreeSet<String> = body
+            .entries
+            .iter()
+            .filter(|entry| entry.head.kind == Kind::Attachment)
+            .map(|entry| entry.head.id.clone())
+            .collect();
+        let cases = one
+            .effects
+            .iter()
+            .filter(|effect| effect.target_kind == CASE);
+        let cases: BTreeSet<String> = cases.map(|effect| id18(&effect.target_id)).collect();
+        let documents: BTreeSet<&String> = cases
+            .iter()
+            .filter_map(|case| self.links.get(case))
+            .flatten()
+            .collect();
+        let case = body.entry().head.id.clone();
+        let files = documents
+            .into_iter()
+            .filter(|document| !known.contains(*document))
+            .filter_map(|document| {
+                self.file(document, &case, reference(Kind::Conversation, &case))
+            });
+        body.hang(files.collect());
+    }
 }
 
 /// Whether a comment is the connector's own: the card, or a link between parts of a thread.

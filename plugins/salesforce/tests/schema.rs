@@ -229,6 +229,10 @@ async fn the_survey_shows_statuses_room_users_and_what_runs_by_itself() {
             .iter()
             .any(|a| a.email.as_deref() == Some("dana@acme.example") && a.active)
     );
+    // What a team of the source may be there.
+    let queues = survey.slots.iter().find(|s| s.kind == Kind::Team).unwrap();
+    assert_eq!(queues.name, "name");
+    assert!(!queues.values.is_empty());
     let room = survey
         .allowances
         .iter()

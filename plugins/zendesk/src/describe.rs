@@ -60,6 +60,7 @@ fn auth() -> Vec<AuthScheme> {
         refresh_token: refresh.then(|| "{secret:refresh_token}".to_owned()),
         format: TokenRequestFormat::Json,
         extra: Vec::new(),
+        prefix: None,
     };
     vec![
         scheme(
@@ -92,6 +93,8 @@ fn auth() -> Vec<AuthScheme> {
 fn requests() -> Vec<RequestPattern> {
     [
         ("GET", "/api/v2/**"),
+        // Files, by the address that comments show.
+        ("GET", "/attachments/**"),
         ("POST", "/api/v2/imports/tickets"),
         ("POST", "/api/v2/imports/tickets/create_many"),
         ("POST", "/api/v2/uploads"),

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::declare::{notice, option};
+use transload_sdk::declare::{names, notice, option};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -13,7 +13,7 @@ use transload_sdk::ledger::{Action, Status};
 use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind, ReferenceType};
 
-use crate::api::{CustomObject, CustomStatus, FieldDefinition, User};
+use crate::api::{CustomObject, CustomStatus, FieldDefinition, Group, User};
 use crate::client::{self, Sent};
 use crate::describe;
 use crate::map::{self, FieldOwner};
@@ -340,8 +340,12 @@ pub async fn survey(cx: &Context) -> Result<SurveyReport, Error> {
         }
     }
     counts.push((Kind::Agent, staff.len() as u64));
+    let groups: Vec<Group> = client::list(cx, "/api/v2/groups", "groups").await?;
+    let groups = groups.into_iter().filter(|group| !group.deleted);
+    let mut slots = slots(&statuses);
+    slots.push(names(Kind::Team, groups.map(|group| group.name)));
     Ok(SurveyReport {
-        slots: slots(&statuses),
+        slots,
         agents,
         fields,
         allowances,

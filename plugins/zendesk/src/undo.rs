@@ -10,11 +10,12 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, report_undo, verdict};
+use transload_sdk::effects::{Verdict, before, changed_since, verdict};
 use transload_sdk::http::{self, key};
 use transload_sdk::ledger::{Action, UndoStatus};
-use transload_sdk::policy::canonical;
+use transload_sdk::policy::{canonical, holds};
 use transload_sdk::types::Error;
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
 use crate::api::{
     Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobRow, JobStatus,
@@ -31,10 +32,8 @@ use crate::write::{people, schema};
 const BULK: usize = 100;
 
 struct Undo<'a> {
-    cx: &'a Context,
-    mode: UndoMode,
+    session: Session<'a>,
     purge: bool,
-    ours: BTreeSet<(&'a str, &'a str)>,
 }
 
 /// Undoes effects in the order given and reports each.
@@ -48,20 +47,9 @@ pub async fn undo(
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
     let config: Config = cx.config()?;
-    let mut known: BTreeSet<(&str, &str)> = ours
-        .iter()
-        .map(|(k, id)| (k.as_str(), id.as_str()))
-        .collect();
-    known.extend(
-        effects
-            .iter()
-            .map(|u| (u.effect.target_kind.as_str(), u.effect.target_id.as_str())),
-    );
     let undo = Undo {
-        cx,
-        mode,
+        session: Session::new(cx, mode, ours).with_created(&effects),
         purge: config.purge,
-        ours: known,
     };
     let mut rest = effects.as_slice();
     while let Some(first) = rest.first() {
@@ -78,8 +66,7 @@ pub async fn undo(
             undo.tickets(now).await?;
         } else {
             for one in now {
-                let (status, reason) = undo.one(one).await?;
-                undo.say(one, status, reason);
+                undo.session.say(one, undo.one(one).await?);
             }
         }
     }
@@ -87,23 +74,6 @@ pub async fn undo(
 }
 
 impl Undo<'_> {
-    fn say(&self, one: &Undoing, status: UndoStatus, reason: Option<String>) {
-        report_undo(self.cx, one, (status, reason));
-    }
-
-    fn is_ours(&self, kind: &str, id: &str) -> bool {
-        self.ours.contains(&(kind, id))
-    }
-
-    /// A conflict that `force` goes over.
-    fn blocks(&self, conflict: &Option<String>) -> bool {
-        conflict.is_some() && self.mode != UndoMode::Force
-    }
-
-    fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
     // ---- tickets
 
     async fn tickets(&self, batch: &[Undoing]) -> Result<(), Error> {
@@ -113,7 +83,7 @@ impl Undo<'_> {
             .collect::<Vec<_>>()
             .join(",");
         let path = format!("/api/v2/tickets/show_many?ids={ids}");
-        let found: Vec<Ticket> = client::find_member(self.cx, &path, "tickets")
+        let found: Vec<Ticket> = client::find_member(self.session.cx, &path, "tickets")
             .await?
             .unwrap_or_default();
         let mut doomed: Vec<&Undoing> = Vec::new();
@@ -125,18 +95,18 @@ impl Undo<'_> {
                 continue;
             };
             let conflict = self.ticket_conflict(one, ticket).await?;
-            if self.blocks(&conflict) {
-                self.say(one, UndoStatus::Conflict, conflict);
+            if self.session.blocks(&conflict) {
+                self.session.say(one, (UndoStatus::Conflict, conflict));
             } else {
                 doomed.push(one);
             }
         }
-        if self.previews() {
+        if self.session.previews() {
             for one in doomed {
-                self.say(one, UndoStatus::Undone, None);
+                self.session.say(one, (UndoStatus::Undone, None));
             }
             for one in absent {
-                self.say(one, UndoStatus::Gone, None);
+                self.session.say(one, (UndoStatus::Gone, None));
             }
             return Ok(());
         }
@@ -152,7 +122,7 @@ impl Undo<'_> {
                 .delete_many("/api/v2/deleted_tickets/destroy_many", "purge", &to_purge)
                 .await?;
         }
-        let left: Vec<Ticket> = client::find_member(self.cx, &path, "tickets")
+        let left: Vec<Ticket> = client::find_member(self.session.cx, &path, "tickets")
             .await?
             .unwrap_or_default();
         for one in doomed {
@@ -166,13 +136,14 @@ impl Undo<'_> {
             };
             match wrong {
                 Some(why) => {
-                    self.say(one, UndoStatus::Failed, Some(why.to_owned()));
+                    self.session
+                        .say(one, (UndoStatus::Failed, Some(why.to_owned())));
                 }
-                None => self.say(one, UndoStatus::Undone, None),
+                None => self.session.say(one, (UndoStatus::Undone, None)),
             }
         }
         for one in absent {
-            self.say(one, UndoStatus::Gone, None);
+            self.session.say(one, (UndoStatus::Gone, None));
         }
         Ok(())
     }
@@ -194,13 +165,13 @@ impl Undo<'_> {
             .join(",");
         let first = batch.first().map(|u| u.effect_id).unwrap_or_default();
         let key = key("*", format!("tickets:{first}"), step);
-        let write = client::idempotent(self.cx, "DELETE", format!("{path}?ids={ids}"), key);
+        let write = client::idempotent(self.session.cx, "DELETE", format!("{path}?ids={ids}"), key);
         let every = || batch.iter().map(|one| one.effect_id).collect();
         let Sent::Done(answer) = http::write(write).await? else {
             return Ok(every());
         };
         let job: JobStatus = answer.member("job_status")?;
-        let ended = client::job(self.cx, &job.id).await?;
+        let ended = client::job(self.session.cx, &job.id).await?;
         let rows = ended.and_then(|job| job.results).unwrap_or_default();
         let rows = rows_by_index(rows, batch.len());
         let refused = |(index, one): (usize, &&Undoing)| {
@@ -238,7 +209,7 @@ impl Undo<'_> {
                     "/api/v2/tickets/{}/comments?include_inline_images=true",
                     ticket.id
                 );
-                Some(client::list(self.cx, &path, "comments").await?)
+                Some(client::list(self.session.cx, &path, "comments").await?)
             };
         let now = thread::read_facets(ticket, comments.as_deref());
         let changed = map::changed(recorded, &now);
@@ -278,13 +249,13 @@ impl Undo<'_> {
 
     /// Deletes by path; 404 is success, since it was read as there right before or is proven gone.
     async fn delete(&self, one: &Undoing, path: String, step: &str) -> Result<Verdict, Error> {
-        let key = key(&one.item, format!("undo:{}", one.effect_id), step);
+        let key = self.session.key(one, step);
         Ok(
-            match http::write(client::idempotent(self.cx, "DELETE", path, key)).await? {
+            match http::write(client::idempotent(self.session.cx, "DELETE", path, key)).await? {
                 Sent::Done(_) => (UndoStatus::Undone, None),
                 Sent::Refused(refusal) if refusal.status == 404 => (UndoStatus::Undone, None),
                 Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
-                Sent::Doubt(_) => verdict(UndoStatus::Failed, "the deletion was not answered"),
+                Sent::Doubt(_) => unanswered("deletion"),
             },
         )
     }
@@ -296,17 +267,17 @@ impl Undo<'_> {
         conflict: Option<String>,
         path: String,
     ) -> Result<Verdict, Error> {
-        if self.blocks(&conflict) {
+        if self.session.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
         self.delete(one, path, "delete").await
     }
 
     async fn by_path(&self, one: &Undoing, path: String) -> Result<Verdict, Error> {
-        if client::get(self.cx, &path).await?.is_none() {
+        if client::get(self.session.cx, &path).await?.is_none() {
             return Ok((UndoStatus::Gone, None));
         }
         self.finish(one, None, path).await
@@ -314,10 +285,10 @@ impl Undo<'_> {
 
     /// Tickets of somebody else's that hang on a person or an organization.
     async fn foreign_tickets(&self, path: String) -> Result<Option<String>, Error> {
-        let tickets: Vec<Ticket> = client::list(self.cx, &path, "tickets").await?;
+        let tickets: Vec<Ticket> = client::list(self.session.cx, &path, "tickets").await?;
         let foreign = tickets
             .iter()
-            .filter(|t| !self.is_ours("ticket", &t.id.to_string()))
+            .filter(|t| !self.session.is_ours("ticket", &t.id.to_string()))
             .count();
         Ok((foreign > 0)
             .then(|| format!("{foreign} tickets hang on it that this run did not make")))
@@ -326,7 +297,7 @@ impl Undo<'_> {
     /// The external id that what an item made has.
     fn marker_of(&self, one: &Undoing) -> String {
         if one.item.starts_with("own:") {
-            State::stand_in_marker(self.cx.platform(), self.cx.organisation())
+            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
         } else {
             one.marker.clone()
         }
@@ -336,13 +307,13 @@ impl Undo<'_> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/users/{id}");
         let purge = format!("/api/v2/deleted_users/{id}");
-        let found: Option<User> = client::find_member(self.cx, &path, "user").await?;
+        let found: Option<User> = client::find_member(self.session.cx, &path, "user").await?;
         let Some(user) = found.filter(|user| user.active != Some(false)) else {
             let external = format!(
                 "/api/v2/users/show_many?external_ids={}",
                 http::segment(self.marker_of(one))
             );
-            let others: Vec<User> = client::find_member(self.cx, &external, "users")
+            let others: Vec<User> = client::find_member(self.session.cx, &external, "users")
                 .await?
                 .unwrap_or_default();
             if others
@@ -354,7 +325,10 @@ impl Undo<'_> {
                     "the user was merged into another one",
                 ));
             }
-            if self.purge && !self.previews() && client::get(self.cx, &purge).await?.is_some() {
+            if self.purge
+                && !self.session.previews()
+                && client::get(self.session.cx, &purge).await?.is_some()
+            {
                 return self.delete(one, purge, "purge").await;
             }
             return Ok((UndoStatus::Gone, None));
@@ -372,7 +346,7 @@ impl Undo<'_> {
             }
         }
         let (status, reason) = self.finish(one, conflict, path).await?;
-        if status != UndoStatus::Undone || self.previews() || !self.purge {
+        if status != UndoStatus::Undone || self.session.previews() || !self.purge {
             return Ok((status, reason));
         }
         self.delete(one, purge, "purge").await
@@ -390,7 +364,7 @@ impl Undo<'_> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/organizations/{id}");
         let Some(organization) =
-            client::find_member::<Organization>(self.cx, &path, "organization").await?
+            client::find_member::<Organization>(self.session.cx, &path, "organization").await?
         else {
             return Ok((UndoStatus::Gone, None));
         };
@@ -403,8 +377,13 @@ impl Undo<'_> {
         conflict = conflict
             .or_else(|| changed_since(&one.effect, &people::organization_facets(&organization)));
         if conflict.is_none() {
-            let users: Vec<User> = client::list(self.cx, &format!("{path}/users"), "users").await?;
-            let foreign = |u: &&User| !self.is_ours("user", &u.id.unwrap_or_default().to_string());
+            let users: Vec<User> =
+                client::list(self.session.cx, &format!("{path}/users"), "users").await?;
+            let foreign = |u: &&User| {
+                !self
+                    .session
+                    .is_ours("user", &u.id.unwrap_or_default().to_string())
+            };
             let foreign = users.iter().filter(foreign).count();
             conflict = (foreign > 0)
                 .then(|| format!("{foreign} people belong to it that this run did not make"));
@@ -418,16 +397,20 @@ impl Undo<'_> {
     async fn group(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/groups/{id}");
-        let found: Option<Group> = client::find_member(self.cx, &path, "group").await?;
+        let found: Option<Group> = client::find_member(self.session.cx, &path, "group").await?;
         let Some(group) = found.filter(|group| !group.deleted) else {
             return Ok((UndoStatus::Gone, None));
         };
         let mut conflict = changed_since(&one.effect, &[("name".to_owned(), group.name.clone())]);
         if conflict.is_none() {
-            let members: Vec<GroupMembership> =
-                client::list(self.cx, &format!("{path}/memberships"), "group_memberships").await?;
+            let members: Vec<GroupMembership> = client::list(
+                self.session.cx,
+                &format!("{path}/memberships"),
+                "group_memberships",
+            )
+            .await?;
             let foreign =
-                |m: &&GroupMembership| !self.is_ours("group_membership", &m.id.to_string());
+                |m: &&GroupMembership| !self.session.is_ours("group_membership", &m.id.to_string());
             let foreign = members.iter().filter(foreign).count();
             conflict = (foreign > 0)
                 .then(|| format!("{foreign} agents are in it that this run did not add"));
@@ -451,12 +434,13 @@ impl Undo<'_> {
         holds: impl Fn(&Value) -> bool,
     ) -> Result<usize, Error> {
         let path = format!("/api/v2/search?query={}", http::segment(words));
-        let found: Option<Vec<Value>> = client::find_member(self.cx, &path, "results").await?;
-        let prefix = self.cx.marker_prefix().to_lowercase();
+        let found: Option<Vec<Value>> =
+            client::find_member(self.session.cx, &path, "results").await?;
+        let prefix = self.session.cx.marker_prefix().to_lowercase();
         let foreign = |found: &&Value| {
             let id = found.get("id").and_then(Value::as_u64).unwrap_or_default();
             let external = found.get("external_id").and_then(Value::as_str);
-            !self.is_ours(kind, &id.to_string())
+            !self.session.is_ours(kind, &id.to_string())
                 && !external.is_some_and(|id| id.to_lowercase().starts_with(&prefix))
                 && holds(found)
         };
@@ -469,7 +453,7 @@ impl Undo<'_> {
         };
         let path = format!("/api/v2/custom_objects/{object}/records/{id}");
         let Some(record) =
-            client::find_member::<Record>(self.cx, &path, "custom_object_record").await?
+            client::find_member::<Record>(self.session.cx, &path, "custom_object_record").await?
         else {
             return Ok((UndoStatus::Gone, None));
         };
@@ -483,16 +467,23 @@ impl Undo<'_> {
     async fn object(&self, one: &Undoing) -> Result<Verdict, Error> {
         let object = &one.effect.target_id;
         let path = format!("/api/v2/custom_objects/{object}");
-        if client::find_member::<CustomObject>(self.cx, &path, "custom_object")
+        if client::find_member::<CustomObject>(self.session.cx, &path, "custom_object")
             .await?
             .is_none()
         {
             return Ok((UndoStatus::Gone, None));
         }
-        let records: Vec<Record> =
-            client::list(self.cx, &format!("{path}/records"), "custom_object_records").await?;
-        let foreign =
-            |r: &&Record| !self.is_ours("custom_object_record", &map::record_target(object, &r.id));
+        let records: Vec<Record> = client::list(
+            self.session.cx,
+            &format!("{path}/records"),
+            "custom_object_records",
+        )
+        .await?;
+        let foreign = |r: &&Record| {
+            !self
+                .session
+                .is_ours("custom_object_record", &map::record_target(object, &r.id))
+        };
         let foreign = records.iter().filter(foreign).count();
         let conflict = (foreign > 0)
             .then(|| format!("{foreign} records are in it that this run did not make"));
@@ -503,7 +494,8 @@ impl Undo<'_> {
         let Some(target) = FieldTarget::parse(&one.effect.target_id) else {
             return Ok(verdict(UndoStatus::Cannot, "not a field's address"));
         };
-        let fields: Vec<FieldDefinition> = schema::all_fields(self.cx, &target.owner).await?;
+        let fields: Vec<FieldDefinition> =
+            schema::all_fields(self.session.cx, &target.owner).await?;
         let found = fields.iter().find(|field| match target.owner {
             FieldOwner::Ticket => field.id.to_string() == target.address,
             _ => field.key.as_deref() == Some(target.address.as_str()),
@@ -602,34 +594,35 @@ impl Undo<'_> {
         };
         let before = before(effect);
         let Some(before) = before else {
-            return Ok(verdict(
-                UndoStatus::Cannot,
-                "nothing is recorded of what was there",
-            ));
+            return Ok(nothing_recorded());
         };
-        let Some(now) = client::find_member::<Value>(self.cx, &path, word).await? else {
+        let Some(now) = client::find_member::<Value>(self.session.cx, &path, word).await? else {
             return Ok((UndoStatus::Gone, None));
         };
+        if holds(&now, &before) {
+            return Ok(as_before());
+        }
         let facets = value_facets(&now, fields);
         let conflict = changed_since(&one.effect, &facets);
-        if self.blocks(&conflict) {
+        if self.session.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Restored, None));
         }
-        let key = key(&one.item, format!("undo:{}", one.effect_id), "restore");
+        let key = self.session.key(one, "restore");
         let mut body = before;
         if word == "user" {
             body.insert("skip_verify_email".to_owned(), json!(true));
         }
         let mut envelope = Map::new();
         envelope.insert(word.to_owned(), Value::Object(body));
-        let write = client::idempotent(self.cx, method, path, key).json(&Value::Object(envelope));
+        let write =
+            client::idempotent(self.session.cx, method, path, key).json(&Value::Object(envelope));
         Ok(match http::write(write).await? {
             Sent::Done(_) => (UndoStatus::Restored, None),
             Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
-            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the change back was not answered"),
+            Sent::Doubt(_) => unanswered("change back"),
         })
     }
 }

@@ -5,7 +5,7 @@ use crate::connector::{
     RefusalMeaning, RefusedAnswer, RequestPattern, SideEffect, SideEffectSeverity, SystemChange,
     UpdateMode, UpdateSupport,
 };
-use crate::destination::SlotOption;
+use crate::destination::{Slot, SlotOption};
 use crate::session::{Notice, Severity};
 use crate::types::Kind;
 
@@ -130,6 +130,18 @@ pub fn option(value: &str, label: &str) -> SlotOption {
     SlotOption {
         value: value.to_owned(),
         label: label.to_owned(),
+    }
+}
+
+/// What is there of a kind whose records are known by a name: teams, tags, brands, object types. The host proposes which of them
+/// a record of the source is, and shows the record by that name.
+pub fn names(kind: Kind, there: impl IntoIterator<Item = String>) -> Slot {
+    Slot {
+        kind,
+        name: "name".to_owned(),
+        values: there.into_iter().map(|name| option(&name, &name)).collect(),
+        defaults: Vec::new(),
+        fallback: None,
     }
 }
 

@@ -255,6 +255,18 @@ pub fn changed_since(effect: &Effect, now: &[(String, String)]) -> Option<String
     (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
 }
 
+/// As [`changed_since`]; a facet that is not among `now` counts as empty.
+pub fn changed_or_gone(effect: &Effect, now: &[(String, String)]) -> Option<String> {
+    let recorded = effect.fingerprint.as_deref()?;
+    let known = |name: &String| now.iter().any(|(known, _)| known == name);
+    let gone = facet_names(recorded)
+        .into_iter()
+        .filter(|name| !known(name));
+    let gone = gone.map(|name| (name, String::new()));
+    let all: Vec<(String, String)> = now.iter().cloned().chain(gone).collect();
+    changed_since(effect, &all)
+}
+
 /// What was there before an update.
 pub fn before(effect: &Effect) -> Option<Map<String, Value>> {
     serde_json::from_str(effect.before.as_deref()?).ok()

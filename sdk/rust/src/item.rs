@@ -150,6 +150,18 @@ impl Body {
         self.entries.first().unwrap_or(&NOTHING)
     }
 
+    /// Adds files that hang on the record itself, as a thread's do at a platform where a comment carries none.
+    pub fn hang(&mut self, files: Vec<Entry>) {
+        if files.is_empty() {
+            return;
+        }
+        let attachments = files.into_iter().map(|entry| self.push(entry)).collect();
+        self.parts.push(ThreadPart {
+            message: 0,
+            attachments,
+        });
+    }
+
     /// As [`Item::thread`].
     ///
     /// # Errors

@@ -29,8 +29,10 @@ pub mod fields;
 mod item;
 mod json;
 pub mod links;
+pub mod markup;
 pub mod people;
 pub mod policy;
+pub mod read_back;
 mod rebuild;
 mod records;
 mod role;
@@ -43,6 +45,7 @@ pub mod testing;
 pub mod text;
 pub mod thread;
 pub mod time;
+pub mod undo;
 pub mod words;
 
 #[cfg(target_arch = "wasm32")]

@@ -272,6 +272,14 @@ pub fn cut_utf16(text: &str, most: usize) -> (&str, bool) {
     (text, false)
 }
 
+/// As many characters of a text as a field takes; and whether anything was cut.
+pub fn cut_chars(text: &str, most: usize) -> (&str, bool) {
+    match text.char_indices().nth(most) {
+        Some((at, _)) => (text.get(..at).unwrap_or(text), true),
+        None => (text, false),
+    }
+}
+
 /// How many characters a text has where they are counted as UTF-16 units.
 pub fn utf16_units(text: &str) -> usize {
     // Most texts are far from any limit.

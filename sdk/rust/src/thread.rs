@@ -5,7 +5,8 @@
 //! bracketed line, [`LEAD`], which [`without_lead`] takes off again, so that what is read back can be compared with its
 //! original.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use crate::card::{Facts, loss};
 use crate::destination::{Item, Part, Thread};
@@ -122,6 +123,34 @@ pub fn is_further_part(lead: Option<&str>) -> bool {
         .and_then(|facts| facts.rsplit("; ").next())
         .and_then(|fact| fact.strip_prefix("part "));
     part.is_some_and(|part| !part.starts_with("1 of "))
+}
+
+/// One more fact for a line, before the number of a piece, which ends it.
+pub fn add_fact(facts: &mut Vec<String>, fact: String) {
+    let numbered = facts.last().is_some_and(|last| last.starts_with("part "));
+    facts.insert(facts.len() - usize::from(numbered), fact);
+}
+
+/// The tags of a conversation by what they became, where they are words; one that became nothing stands on the card.
+pub fn tag_targets(
+    conversation: &Conversation,
+    card: &mut Facts,
+    losses: &mut Vec<Loss>,
+) -> BTreeSet<String> {
+    let mut tags = BTreeSet::new();
+    for reference in &conversation.tags {
+        match &reference.target {
+            Some(target) => {
+                tags.insert(target.clone());
+            }
+            None => {
+                card.add("tag", words::called(reference).unwrap_or(&reference.id));
+                let note = "a tag without a form here is on the source card";
+                losses.push(loss("conversation.tags", Fidelity::Converted, note));
+            }
+        }
+    }
+    tags
 }
 
 /// HTML in which what an inline image was known by (`cid:…`, its old URL) is its new URL.
@@ -413,20 +442,20 @@ pub fn thread_of(item: &Item) -> Result<Thread> {
 }
 
 /// Whose a thread is where it must be somebody's. A customer who was not migrated is named in the first line of the thread and on
-/// the card, and a stand-in has the thread. For platforms whose people have numbers.
+/// the card, and a stand-in has the thread. `I` is the form of the platform's ids: a number for most.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Requester {
+pub struct Requester<I = u64> {
     /// The customer here, or the stand-in.
-    pub id: u64,
+    pub id: I,
     /// Who is stood in for, where that is known.
     missing: Option<Reference>,
 }
 
-impl Requester {
+impl<I: FromStr> Requester<I> {
     /// The customer of a conversation, as far as he is here.
     pub fn of(
         conversation: &Conversation,
-        stand_in: u64,
+        stand_in: I,
         card: &mut Facts,
         losses: &mut Vec<Loss>,
     ) -> Self {

@@ -1,12 +1,13 @@
 //! Speed and memory of whole migrations between simulated platforms, each number beside its baseline.
 //!
-//! A bench, not a test: it prints what it measured and ends with 0 whatever that was. Targets are marked a to e:
+//! A bench, not a test: it prints what it measured and ends with 0 whatever that was. Targets are marked a to f:
 //!
 //! - **a** requests of an extraction against what the pages of the source's search allow;
 //! - **b** the part of our budget that is used while limits hold us up, in virtual time;
 //! - **c** throughput of the whole pipeline against a straight-line program that makes the same requests;
 //! - **d** resident memory, and time a record, at two sizes;
-//! - **e** how fast a connector and an instance of it are there.
+//! - **e** how fast a connector and an instance of it are there;
+//! - **f** how fast a large mapping is proposed.
 //!
 //! The simulators run in this process; the host and the straight-line program run as children (`bench host`, `bench native`), so
 //! that time and memory are theirs alone.
@@ -14,6 +15,7 @@
 mod budget;
 mod clock;
 mod host;
+mod mapping;
 mod native;
 mod platforms;
 mod sandbox;
@@ -62,7 +64,7 @@ struct Options {
     #[arg(long, default_value_t = 1.0)]
     share: f64,
     /// Only these targets
-    #[arg(long, value_delimiter = ',', default_values_t = ["a".to_owned(), "b".to_owned(), "c".to_owned(), "d".to_owned(), "e".to_owned()])]
+    #[arg(long, value_delimiter = ',', default_values_t = ["a".to_owned(), "b".to_owned(), "c".to_owned(), "d".to_owned(), "e".to_owned(), "f".to_owned()])]
     only: Vec<String>,
     /// Seed of everything that is simulated
     #[arg(long, default_value_t = 2026)]
@@ -95,6 +97,9 @@ async fn all(options: &Options) -> Result<()> {
     if wants("e") {
         let dir = folder(options)?;
         lines.extend(sandbox::measure(&dir.path().join("project")).await?);
+    }
+    if wants("f") {
+        lines.extend(mapping::measure()?);
     }
     if wants("b") {
         let dir = folder(options)?;

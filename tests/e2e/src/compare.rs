@@ -27,6 +27,7 @@ pub(crate) mod hubspot;
 pub(crate) mod intercom;
 pub(crate) mod salesforce;
 pub(crate) mod zendesk;
+pub(crate) mod zoho_desk;
 
 /// What was compared, and what differs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

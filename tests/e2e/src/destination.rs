@@ -7,7 +7,7 @@ use std::ops::Deref;
 use serde_json::Value;
 use transload_simulators::common::{Account, Clock};
 use transload_simulators::kustomer::KLASSES;
-use transload_simulators::{freshdesk, gorgias, hubspot, intercom, salesforce, zendesk};
+use transload_simulators::{freshdesk, gorgias, hubspot, intercom, salesforce, zendesk, zoho_desk};
 
 use crate::compare::{self, Held, Ways};
 use crate::lab::LabConfig;
@@ -54,6 +54,7 @@ pub const DESTINATIONS: &[&str] = &[
     "freshdesk",
     "hubspot",
     "intercom",
+    "zoho-desk",
 ];
 
 /// A test of each destination from one function that has it as its type. Functions that bring a runtime of their own come after
@@ -61,7 +62,7 @@ pub const DESTINATIONS: &[&str] = &[
 #[macro_export]
 macro_rules! destinations {
     (@all $what:tt) => {
-        $crate::destinations!(@each $what zendesk salesforce gorgias freshdesk hubspot intercom);
+        $crate::destinations!(@each $what zendesk salesforce gorgias freshdesk hubspot intercom zoho_desk);
     };
     (@each $what:tt $($vendor:ident)+) => {
         $($crate::destinations!(@tests $vendor $what);)+
@@ -100,6 +101,7 @@ macro_rules! for_destination {
             "freshdesk" => Some($function::<transload_simulators::freshdesk::Simulator>($($argument),*).await),
             "intercom" => Some($function::<transload_simulators::intercom::Simulator>($($argument),*).await),
             "hubspot" => Some($function::<transload_simulators::hubspot::Simulator>($($argument),*).await),
+            "zoho-desk" => Some($function::<transload_simulators::zoho_desk::Simulator>($($argument),*).await),
             "gorgias" => Some($function::<transload_simulators::gorgias::Simulator>($($argument),*).await),
             _ => None,
         }
@@ -608,5 +610,70 @@ impl Destination for intercom::Simulator {
 
     fn held(&self) -> Held {
         compare::intercom::held(&self.snapshot())
+    }
+}
+
+impl Destination for zoho_desk::Simulator {
+    const PLUGIN: &'static str = "zoho-desk";
+    const WAYS: Ways = compare::zoho_desk::WAYS;
+    const ACCEPT: &'static [&'static str] = &["mails", "automations", "crm-sync"];
+    const CREATIONS: &'static [(&'static str, &'static str)] = &[
+        ("POST", "/api/v1/imports"),
+        ("POST", "/api/v1/teams"),
+        ("POST", "/api/v1/fields"),
+        ("POST", "/api/v1/organizationModules"),
+        ("POST", "/api/v1/cm_*"),
+        ("POST", "/api/v1/tickets/*/attachments"),
+        ("POST", "/api/v1/tickets/*/associateTag"),
+    ];
+
+    fn start(config: &LabConfig, clock: Clock) -> Self {
+        let usual = zoho_desk::Preexisting::default();
+        Self::new(zoho_desk::Config {
+            seed: config.seed,
+            clock,
+            rate_limits: config.limits,
+            preexisting: zoho_desk::Preexisting {
+                agents: 0,
+                agents_by_email: agents(config.few),
+                teams: teams(config.few, &usual.teams),
+                // What its admin switches off for a migration, since no request can (side effects `mails`, `automations`).
+                services: zoho_desk::Services::none(),
+                ..usual
+            },
+            // The lab's clock runs ahead whenever the host waits: an hour's token would not outlive a migration.
+            switches: zoho_desk::Switches {
+                token_life: chrono::Duration::days(3_650),
+                ..zoho_desk::Switches::default()
+            },
+            ..zoho_desk::Config::default()
+        })
+    }
+
+    fn credential(&self) -> String {
+        self.admin_token()
+    }
+
+    fn connection(base_url: &str) -> String {
+        format!(
+            "data_center = \"zoho.com\"\norg_id = \"687654321\"\nbase_url = \"{base_url}/api/v1\"\n\
+             auth = \"access-token\"\naccess_token = \"file:destination.token\""
+        )
+    }
+
+    fn conversations(&self) -> u64 {
+        Self::conversations(self)
+    }
+
+    fn hurry(&self) {
+        self.hurry_imports();
+    }
+
+    fn state_fingerprint(&self) -> Value {
+        Self::state_fingerprint(self)
+    }
+
+    fn held(&self) -> Held {
+        compare::zoho_desk::held(&self.snapshot())
     }
 }

@@ -150,7 +150,7 @@ async fn a_plan_fills_the_map_once_and_its_digest_covers_its_dangers() {
     let mut project = lab.project().await.unwrap();
     plan(&project, &Silent).await.unwrap();
     assert_eq!(read(&path), mine, "a plan that writes nothing wrote");
-    let first = propose(&mut project, &Silent).await.unwrap();
+    let first = propose(&mut project, false, &Silent).await.unwrap();
     assert_eq!(first.plan.errors, Vec::<String>::new());
     assert!(first.added > 10, "{} entries", first.added);
     let written = read(&path);
@@ -161,7 +161,7 @@ async fn a_plan_fills_the_map_once_and_its_digest_covers_its_dangers() {
     );
 
     let mut project = lab.project().await.unwrap();
-    let second = propose(&mut project, &Silent).await.unwrap();
+    let second = propose(&mut project, false, &Silent).await.unwrap();
     assert_eq!((second.added, second.withheld), (0, 0));
     assert_eq!(second.plan, first.plan);
     assert_eq!(read(&path), written);
@@ -191,7 +191,7 @@ async fn a_plan_fills_the_map_once_and_its_digest_covers_its_dangers() {
     // A run is pinned to its mapping: what is missing now stays missing, and the run goes on.
     std::fs::write(&path, &mine).unwrap();
     let mut project = lab.project().await.unwrap();
-    let third = propose(&mut project, &Silent).await.unwrap();
+    let third = propose(&mut project, false, &Silent).await.unwrap();
     // Reading found attributes that nobody had defined.
     assert!(
         third.added == 0 && third.withheld >= first.added,

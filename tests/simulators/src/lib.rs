@@ -12,6 +12,7 @@
 //! * [`kustomer`] is a source: a seeded world of conversations that can be read and searched.
 //! * [`salesforce`] is a destination, an org with Service Cloud.
 //! * [`zendesk`] is a destination.
+//! * [`zoho_desk`] is a destination.
 //!
 //! A simulator is used from a test through its router, without a socket, or served on the loopback interface. Not
 //! here: anything about the programs that talk to a simulator.
@@ -24,3 +25,4 @@ pub mod intercom;
 pub mod kustomer;
 pub mod salesforce;
 pub mod zendesk;
+pub mod zoho_desk;

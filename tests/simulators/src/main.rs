@@ -5,7 +5,9 @@ use std::io::Write;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use transload_simulators::common::{Clock, Faults, Harness, Started};
-use transload_simulators::{freshdesk, gorgias, hubspot, intercom, kustomer, salesforce, zendesk};
+use transload_simulators::{
+    freshdesk, gorgias, hubspot, intercom, kustomer, salesforce, zendesk, zoho_desk,
+};
 
 /// Simulated helpdesk platforms, for demos and tests by hand.
 #[derive(Parser)]
@@ -31,6 +33,8 @@ enum Platform {
     Salesforce(Common),
     /// A Zendesk account to write to.
     Zendesk(Common),
+    /// A Zoho Desk portal to write to.
+    ZohoDesk(Common),
 }
 
 #[derive(Args)]
@@ -118,6 +122,14 @@ async fn main() -> anyhow::Result<()> {
             let simulator = zendesk::Simulator::new(zendesk::Config {
                 seed: common.seed,
                 ..zendesk::Config::default()
+            });
+            prepare(simulator.harness(), &common)?;
+            announce(simulator.serve(common.port).await?, &common).await
+        }
+        Platform::ZohoDesk(common) => {
+            let simulator = zoho_desk::Simulator::new(zoho_desk::Config {
+                seed: common.seed,
+                ..zoho_desk::Config::default()
             });
             prepare(simulator.harness(), &common)?;
             announce(simulator.serve(common.port).await?, &common).await

@@ -61,6 +61,7 @@ fn oauth(refresh: bool) -> Oauth2 {
         refresh_token: refresh.then(|| "{secret:refresh}".into()),
         format: TokenRequestFormat::Form,
         extra: vec![],
+        prefix: None,
     }
 }
 
@@ -102,6 +103,28 @@ async fn every_way_of_applying_a_static_credential_works() {
             "answered 200"
         );
     }
+}
+
+#[tokio::test]
+async fn a_token_stands_behind_the_word_that_its_platform_wants() {
+    let mut bench = Bench::new(Role::Source);
+    bench.secret("client", "c");
+    bench.auth(Auth::ClientCredentials(Oauth2 {
+        prefix: Some("Zoho-oauthtoken".into()),
+        ..oauth(false)
+    }));
+    let gateway = bench.open(FnTransport::new(|request: OutRequest| {
+        let sent = request.secret_headers.first();
+        let answer = match sent.map(|(_, secret)| secret.expose() == "Zoho-oauthtoken t1") {
+            None => ok(r#"{"access_token":"t1","token_type":"Bearer"}"#),
+            Some(fits) => status(if fits { 200 } else { 400 }),
+        };
+        async move { answer }
+    }));
+    assert_eq!(
+        short(&gateway.exchange(&get("/x"), None).await.unwrap()),
+        "answered 200"
+    );
 }
 
 #[tokio::test]

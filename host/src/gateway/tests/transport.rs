@@ -603,6 +603,7 @@ async fn nothing_secret_and_nothing_of_a_body_or_a_query_reaches_the_log() {
         refresh_token: Some("{secret:refresh}".into()),
         format: TokenRequestFormat::Form,
         extra: vec![],
+        prefix: None,
     }));
     let json = "200 OK\r\ncontent-type: application/json";
     let token = br#"{"access_token":"s3cret-access","refresh_token":"s3cret-next"}"#;

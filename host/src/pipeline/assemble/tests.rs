@@ -5,6 +5,7 @@ use super::super::fixtures::{
     reference, relationship, stage, store,
 };
 use super::*;
+use crate::contract::destination::TargetField;
 use crate::contract::types::Field;
 
 fn survey() -> SurveyReport {
@@ -358,10 +359,10 @@ async fn a_field_that_goes_into_another_goes_by_its_name_and_keeps_its_id() {
         options: vec![],
     };
     let assembler = Assembler {
-        fields: vec![
+        fields: Targets::new(&[
             there("vip", "VIP level", types::FieldType::Choice),
             there("shoe_size", "SIZE", types::FieldType::Text),
-        ],
+        ]),
         ..assembler(&store, "[map.fields]\n\"customer/tier\" = \"vip\"")
     };
     for (id, name, label) in [

@@ -319,12 +319,15 @@ async fn rejected(store: &Store, of: &Of) -> Result<Vec<Rejected>, Error> {
         .collect()
 }
 
+/// Agents. One of whom the whole is lost or converted, rather than a field, has a stand-in.
 async fn owners(store: &Store, of: &Of) -> Result<Owners, Error> {
     let conversations = by_first_assignee(store, &of.extraction).await?;
     let mut owners = Owners::default();
     for row in store
         .rows(
-            "SELECT s.id, coalesce(s.name, '') AS name, coalesce(o.status, '') AS status, e.target_id, e.effect FROM staged s \
+            "SELECT s.id, coalesce(s.name, '') AS name, coalesce(o.status, '') AS status, e.target_id, e.effect, \
+             EXISTS (SELECT 1 FROM losses l WHERE l.run = $2 AND l.kind = 'agent' AND l.source_id = s.id AND l.field = 'agent') \
+             AS replaced FROM staged s \
              LEFT JOIN outcomes o ON o.run = $2 AND o.kind = 'agent' AND o.source_id = s.id \
              LEFT JOIN effects e ON e.account = o.account AND e.run = $2 AND e.kind = 'agent' AND e.source_id = s.id \
              AND e.part = 'main' WHERE s.extraction = $1 AND s.kind = 'agent' ORDER BY s.id, e.id",
@@ -340,7 +343,10 @@ async fn owners(store: &Store, of: &Of) -> Result<Owners, Error> {
             id,
             name: row.try_get("name")?,
             outcome: row.try_get("status")?,
-            target: row.try_get("target_id")?,
+            target: match row.try_get("replaced")? {
+                true => None,
+                false => row.try_get("target_id")?,
+            },
             url: effect.and_then(|effect| effect.url),
         };
         match owners.list.last_mut().filter(|last| last.id == owner.id) {

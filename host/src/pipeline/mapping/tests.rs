@@ -1,10 +1,11 @@
 use serde_json::json;
 
+use super::super::evidence::{Question, look};
 use super::super::fixtures::{
-    self, EXTRACTION, agent, config, conversation, customer, field, stage,
+    self, EXTRACTION, agent, config, conversation, customer, field, named as record, stage,
 };
 use super::*;
-use crate::contract::destination::SlotOption;
+use crate::contract::destination::SurveyReport;
 
 fn slot(name: &str, defaults: &[(&str, &str)], fallback: Option<&str>) -> Slot {
     let option = |word: &str| SlotOption {
@@ -48,10 +49,32 @@ fn there(kind: Kind, name: &str, label: &str, field_type: FieldType) -> TargetFi
     }
 }
 
-async fn looked_at(config: &Config, slots: &[Slot], entries: &[Entry]) -> Met {
+async fn seen(config: &Config, slots: &[Slot], schema: &[Entry], entries: &[Entry]) -> Seen {
     let (_dir, store) = fixtures::store().await;
     stage(&store, entries).await;
-    met(&store, EXTRACTION, config, slots).await.unwrap()
+    let survey = SurveyReport {
+        slots: slots.to_vec(),
+        ..fixtures::survey()
+    };
+    let question = Question {
+        config,
+        survey: &survey,
+        schema,
+        inexact: &[],
+        foreign_host: &|_| None,
+        destination: "new",
+        source: "old",
+    };
+    look(&store, EXTRACTION, &question).await.unwrap()
+}
+
+async fn looked_at(config: &Config, slots: &[Slot], entries: &[Entry]) -> Met {
+    seen(config, slots, &[], entries).await.met
+}
+
+/// The plan of these custom fields, of which no record is read.
+fn planned_fields(config: &Config, schema: &[Entry], there: &[TargetField]) -> Fields {
+    fields(config, schema, there, &Seen::default(), "acme")
 }
 
 /// More records than are looked at in one go, one in three with a status that nobody knows.
@@ -160,7 +183,7 @@ fn a_field_goes_where_the_user_says_else_to_its_namesake_else_it_is_made() {
         there(Kind::Customer, "count", "Count", FieldType::Decimal),
     ];
     let rules = config("[map.fields]\n\"customer/tier\" = \"VIP\"\n\"customer/old\" = false");
-    let found = fields(&rules, &schema, &targets, "acme");
+    let found = planned_fields(&rules, &schema, &targets);
     let becomes: Vec<_> = found
         .plan
         .iter()
@@ -208,7 +231,7 @@ fn choices_that_a_field_which_is_there_does_not_have_are_named_in_the_plan() {
         option("gold", "The first"),
         option("s", "Silver"),
     ])];
-    let found = fields(&config(""), &schema, &some, "acme");
+    let found = planned_fields(&config(""), &schema, &some);
     assert_eq!(found.notices.len(), 1, "{:?}", found.notices);
     let said = &found.notices[0].message;
     assert!(
@@ -216,7 +239,7 @@ fn choices_that_a_field_which_is_there_does_not_have_are_named_in_the_plan() {
         "{said}"
     );
     let all = [with(choices.map(|c| option(c, c)).to_vec())];
-    let found = fields(&config(""), &schema, &all, "acme");
+    let found = planned_fields(&config(""), &schema, &all);
     assert_eq!(found.notices.len(), 0, "{:?}", found.notices);
 }
 
@@ -224,7 +247,7 @@ fn choices_that_a_field_which_is_there_does_not_have_are_named_in_the_plan() {
 fn a_field_that_is_sent_nowhere_is_an_error_and_one_that_nobody_defines_is_shown() {
     let schema = [field("customer/tier", "Customer", "Tier", "Choice", &[])];
     let rules = config("[map.fields]\n\"customer/tier\" = \"vip\"\n\"customer/teir\" = false");
-    let found = fields(&rules, &schema, &[], "acme");
+    let found = planned_fields(&rules, &schema, &[]);
     assert_eq!(found.errors.len(), 1);
     assert!(
         found.errors[0].contains("\"customer/tier\" into \"vip\", which acme does not have"),
@@ -234,7 +257,7 @@ fn a_field_that_is_sent_nowhere_is_an_error_and_one_that_nobody_defines_is_shown
     assert_eq!(found.notices[0].code, "unknown-field");
     let rules = config("[map.fields]\n\"customer/tier\" = \"vip\"");
     let there = [there(Kind::Customer, "vip", "VIP", FieldType::Boolean)];
-    let found = fields(&rules, &schema, &there, "acme");
+    let found = planned_fields(&rules, &schema, &there);
     assert_eq!(found.notices[0].code, "field-type", "{:?}", found.notices);
 }
 
@@ -315,12 +338,23 @@ async fn planned(
     let text = "[migration]\nfrom = \"old\"\nto = \"new\"\n[connections.old]\nplugin = \"o\"\n[connections.new]\nplugin = \"n\"\n";
     std::fs::write(&path, format!("{text}{more}\n")).unwrap();
     let mut config = Config::load(&path).unwrap();
-    let met = looked_at(&config, slots, entries).await;
-    let first = proposal(&config, schema, slots, &targets, &met, "new");
+    let found = seen(&config, slots, schema, entries).await;
+    let propose = |config: &Config, found: &Seen| {
+        let known = Known {
+            schema,
+            slots,
+            fields: &targets,
+            agents: &[],
+            seen: found,
+            destination: "new",
+        };
+        proposal(config, &known, false)
+    };
+    let first = propose(&config, &found);
     config.write_map(&first).unwrap();
     let digest = config.digest();
-    let met = looked_at(&config, slots, entries).await;
-    let second = proposal(&config, schema, slots, &targets, &met, "new");
+    let found = seen(&config, slots, schema, entries).await;
+    let second = propose(&config, &found);
     assert_eq!(second, MapProposal::default());
     assert_eq!(config.write_map(&second).unwrap(), 0);
     assert_eq!(config.digest(), digest);
@@ -385,4 +419,188 @@ async fn what_is_written_means_what_nothing_written_meant() {
     }
     // A word for all that is not named leaves nothing to propose.
     assert!(!text.contains("open ="), "{text}");
+}
+
+/// Everything that a plan with guesses goes by.
+struct Desk {
+    schema: Vec<Entry>,
+    slots: Vec<Slot>,
+    fields: Vec<TargetField>,
+    agents: Vec<TargetAgent>,
+}
+
+fn desk() -> Desk {
+    let mut jo = target_agent("1", "jo@new.example");
+    jo.name = "name of s1".into();
+    let mut zoe = target_agent("2", "zoe@new.example");
+    zoe.name = "Zoë".into();
+    let option = |name: &str| SlotOption {
+        value: name.to_lowercase(),
+        label: name.into(),
+    };
+    let teams = Slot {
+        kind: Kind::Team,
+        name: NAMES.into(),
+        values: ["Support EMEA", "Sales team", "Billing"]
+            .map(option)
+            .to_vec(),
+        defaults: vec![],
+        fallback: None,
+    };
+    Desk {
+        schema: vec![
+            agent("s1", "josephine@old.example"),
+            agent("s2", "al@old.example"),
+            field("customer/tier", "Customer", "Loyalty tier", "Text", &[]),
+            field("customer/new", "Customer", "New", "Text", &[]),
+            record("Tag", "g1", "V.I.P."),
+            record("Tag", "g2", "vip"),
+            record("Team", "t1", "sales-team"),
+            record("Team", "t2", "Support EMEA desk"),
+            record("Team", "t3", "Night shift"),
+        ],
+        slots: vec![slot("status", &[], None), teams],
+        fields: vec![there(
+            Kind::Customer,
+            "loyality",
+            "Loyality tier",
+            FieldType::LongText,
+        )],
+        agents: vec![jo, zoe],
+    }
+}
+
+fn file(more: &str) -> (tempfile::TempDir, Config) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("migration.toml");
+    let text = "[migration]\nfrom = \"old\"\nto = \"new\"\n[connections.old]\nplugin = \"o\"\n[connections.new]\nplugin = \"n\"\n";
+    std::fs::write(&path, format!("{text}{more}\n")).unwrap();
+    let config = Config::load(&path).unwrap();
+    (dir, config)
+}
+
+async fn propose(config: &mut Config, desk: &Desk, accept_all: bool) -> (usize, String) {
+    let mut entries = many();
+    entries.push(conversation("d1", "p1", json!({"Other": "open again"})));
+    let found = seen(config, &desk.slots, &desk.schema, &entries).await;
+    let known = Known {
+        schema: &desk.schema,
+        slots: &desk.slots,
+        fields: &desk.fields,
+        agents: &desk.agents,
+        seen: &found,
+        destination: "new",
+    };
+    let proposed = proposal(config, &known, accept_all);
+    let added = config.write_map(&proposed).unwrap();
+    (added, std::fs::read_to_string(&config.path).unwrap())
+}
+
+#[tokio::test]
+async fn guesses_are_questions_until_somebody_takes_them_all() {
+    let desk = desk();
+    let (_dir, mut config) = file("");
+    let (added, text) = propose(&mut config, &desk, false).await;
+    for line in [
+        "\"customer/tier\" = \"\" # \"loyality\"? 74 % sure: spelled nearly the same; a text into a long text; until you decide it is made, as with true; false leaves it out",
+        "\"josephine@old.example\" = \"\" # name of s1 (active): \"jo@new.example\"? 85 % sure: the same name, another address; until you decide the stand-in",
+        "\"al@old.example\" = \"\" # name of s2 (active): nobody there has this address; the stand-in",
+        "sales-team = \"Sales team\" # 90 % sure: the same name but for case, blanks and signs",
+        "\"vip\" = \"\" # \"V.I.P.\"? 90 % sure: the same name but for case, blanks and signs; until you decide by its own name",
+        "\"other:open again\" = \"\" # on 1 records; \"open\"? 70 % sure: one name is within the other; choose one of: open, on-hold, closed",
+        "\"other:waiting\" = \"\" # on 367 records; choose one of: open, on-hold, closed",
+    ] {
+        let line = line.replace("\"vip\" =", "vip =");
+        assert!(
+            text.lines().any(|l| l == line),
+            "{line:?} is not in\n{text}"
+        );
+    }
+    assert!(!text.contains("Night shift"), "{text}");
+    assert!(added > 0);
+    // What stands there counts as nothing said.
+    let found = planned_fields(&config, &desk.schema, &desk.fields);
+    let tier = found
+        .plan
+        .iter()
+        .find(|f| f.field == "customer/tier")
+        .unwrap();
+    assert_eq!(tier.target, "made");
+    assert_eq!(tier.perhaps.as_ref().unwrap().target, "Loyality tier");
+    let (again, same) = propose(&mut config, &desk, false).await;
+    assert_eq!((again, &same), (0, &text));
+
+    let (answered, text) = propose(&mut config, &desk, true).await;
+    // Nobody is like Al, and nothing like `waiting`.
+    assert_eq!(answered, 5, "{text}");
+    for start in [
+        "\"customer/tier\" = \"loyality\" # ",
+        "\"josephine@old.example\" = \"jo@new.example\" # ",
+        "vip = \"V.I.P.\" # ",
+        "\"other:open again\" = \"open\" # ",
+        "\"Support EMEA desk\" = \"",
+        "\"other:waiting\" = \"\" # ",
+        "\"al@old.example\" = \"\" # ",
+    ] {
+        assert!(
+            text.lines().any(|l| l.starts_with(start)),
+            "{start:?} is not in\n{text}"
+        );
+    }
+    let (again, same) = propose(&mut config, &desk, true).await;
+    assert_eq!((again, &same), (0, &text));
+}
+
+#[tokio::test]
+async fn what_a_person_wrote_survives_every_plan_in_its_place() {
+    let desk = desk();
+    let mine = "# my own\n[map.fields] # fields\n\"customer/new\" = false # nobody needs it\n\n[people.agents]\n# Jo moved\n\
+                \"JOSEPHINE@old.example\"   =   \"zoe@new.example\"\n[map.team.name]\n\"Support EMEA desk\" = \"Billing\" # for now";
+    let (_dir, mut config) = file(mine);
+    let before = std::fs::read_to_string(&config.path).unwrap();
+    for accept_all in [false, true, false] {
+        let (_, text) = propose(&mut config, &desk, accept_all).await;
+        let mut lines = text.lines();
+        for line in before.lines() {
+            assert!(
+                lines.any(|l| l == line),
+                "{line:?} is gone or moved in\n{text}"
+            );
+        }
+    }
+    assert_eq!(
+        config.people.agents["JOSEPHINE@old.example"],
+        "zoe@new.example"
+    );
+    assert_eq!(config.map.fields["customer/new"], FieldTarget::Make(false));
+}
+
+#[tokio::test]
+async fn a_team_goes_by_the_name_that_the_map_gives_it_else_by_the_one_that_is_there() {
+    let desk = desk();
+    let rules = config("[map.team.name]\n\"Night shift\" = \"Billing\"\n\"sales-team\" = \"\"");
+    let found = names(&rules, &desk.schema, &desk.slots, &Seen::default(), "new");
+    let teams: Vec<_> = found
+        .iter()
+        .filter(|name| name.kind == "team")
+        .map(|name| {
+            (
+                name.name.as_str(),
+                name.target.as_str(),
+                name.state.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        teams,
+        [
+            ("sales-team", "Sales team", "there"),
+            ("Support EMEA desk", "Support EMEA desk", "new"),
+            ("Night shift", "Billing", "there"),
+        ]
+    );
+    let by_run = |name| named(&rules, &desk.slots, &Kind::Team, name).map(|(name, _)| name);
+    assert_eq!(by_run("Night shift"), Some("Billing"));
+    assert_eq!(by_run("sales-team"), Some("Sales team"));
+    assert_eq!(by_run("Support EMEA desk"), None);
 }

@@ -11,6 +11,7 @@
 
 mod inventory;
 mod parts;
+mod plan;
 mod plot;
 mod run;
 
@@ -23,6 +24,7 @@ pub use parts::{
     Cell, Column, Share, Tile, Tone, banner, bar, download, facts, folded, link, list, notices,
     pill, said, shares, table, tiles, total_table,
 };
+pub use plan::plan;
 pub use plot::{Panel, Series, Shape, plot};
 pub use run::{data, run};
 

@@ -206,21 +206,26 @@ pub fn total_table(columns: &[Column], rows: Vec<Vec<Cell>>, total: Option<Vec<C
     if rows.is_empty() {
         return PreEscaped(String::new());
     }
+    // Sentences beside each other are too wide for a phone: there, each row is a card, whose cells say what they are.
+    let wordy = columns
+        .iter()
+        .any(|column| matches!(column, Column::Words(_)));
     let row = |cells: Vec<Cell>| {
         html! {
             @for (cell, column) in cells.into_iter().zip(columns) {
-                @let class = column.parts().1;
-                @match cell {
-                    Cell::Text(text) => td class=(class) { (said(&text)) },
-                    Cell::Number(0) => td class="n zero" { "0" },
-                    Cell::Number(n) => td class="n" { (number(n)) },
-                    Cell::Made(made) => td class=(class) { (made) },
-                }
+                @let (title, class) = column.parts();
+                @let (class, made) = match cell {
+                    Cell::Text(text) => (class, said(&text)),
+                    Cell::Number(0) => ("n zero", html! { "0" }),
+                    Cell::Number(n) => ("n", html! { (number(n)) }),
+                    Cell::Made(made) => (class, made),
+                };
+                td class=(class) data-label=[(wordy && !title.is_empty()).then_some(title)] { (made) }
             }
         }
     };
     html! {
-        div.scroll tabindex="0" {
+        div.scroll.wordy[wordy] tabindex="0" {
             table {
                 thead { tr {
                     @for column in columns {

@@ -166,13 +166,13 @@ fn sum(panel: &Panel, step: usize) -> f64 {
 }
 
 /// The columns of each series as one path.
-fn columns<'a>(
-    panel: &'a Panel,
+fn columns(
+    panel: &Panel,
     steps: usize,
     up: impl Fn(f64) -> f64,
     across: impl Fn(usize) -> f64,
     wide: f64,
-) -> Vec<(&'a Series, String)> {
+) -> Vec<(&Series, String)> {
     let mut below = vec![0.0; steps];
     let mut all = vec![];
     for series in &panel.series {

@@ -10,8 +10,12 @@ use crate::error::Error;
 use crate::pipeline::dossier::{
     ConnectionPace, Dossier, MOST_OWNERS, MOST_REJECTED, Planned, rejects_text,
 };
-use crate::pipeline::model::{DamageGroup, KindSum, LossGroup, RunReport, RunState};
-use crate::report::{adds_up, clean, duration, is_clean, number};
+use crate::pipeline::model::{
+    DamageGroup, DeclaredGroup, Difference, KindSum, LossGroup, RunReport, RunState, VerifyKind,
+};
+use crate::report::{
+    adds_up, clean, difference_word, duration, is_clean, number, verification_summary,
+};
 
 /// Rows of a list that are shown at once; the rest is folded away.
 const AT_ONCE: usize = 12;
@@ -34,6 +38,7 @@ pub fn run(dossier: &Dossier) -> Result<String, Error> {
         files(dossier),
         effects(dossier),
         against_plan(dossier),
+        verified(report),
         undo(report),
         inventory(report),
         notices(report),
@@ -202,7 +207,7 @@ fn summary(dossier: &Dossier) -> Section {
         ),
         tile("made there", total.created, String::new()),
         tile(
-            "were there already",
+            "there already",
             total.updated + total.matched,
             match total.updated {
                 0 => String::new(),
@@ -225,7 +230,7 @@ fn summary(dossier: &Dossier) -> Section {
     }
     let body = html! {
         (parts::banner(tone, title, html! {
-            p { (in_words(total)) }
+            p { (in_words(report)) }
             @if !points.is_empty() {
                 ul { @for point in &points { li { (parts::said(point)) } } }
             }
@@ -236,11 +241,14 @@ fn summary(dossier: &Dossier) -> Section {
     section("summary", "Summary", "", body)
 }
 
-fn in_words(total: &KindSum) -> String {
+fn in_words(report: &RunReport) -> String {
+    let total = &report.total;
+    let back = matches!(report.state, RunState::RollingBack | RunState::RolledBack);
     let mut words = format!(
-        "Of {} records that were read, {} are at the destination: {} were made, {} were there already.",
+        "Of {} records that were read, {} {} at the destination: {} were made, {} were there already.",
         number(total.read),
         number(arrived(total)),
+        if back { "had been" } else { "are" },
         number(total.created),
         number(total.updated + total.matched)
     );
@@ -278,18 +286,16 @@ fn sums(report: &RunReport) -> Section {
         .collect();
     let mut head = vec![Column::Name("kind"), Column::Name("")];
     head.extend(shown.iter().map(|(name, _, _)| Column::Number(name)));
-    head.push(Column::Bar(""));
     let row = |sum: &KindSum| {
         let mut row: Vec<Cell> = vec![
-            sum.kind.replace('-', " ").into(),
+            html! { (parts::said(&sum.kind.replace('-', " "))) (parts::bar(&shares(sum))) }.into(),
             match adds_up(sum) {
-                true => parts::pill(Tone::Good, "adds up"),
-                false => parts::pill(Tone::Bad, "does not"),
+                true => parts::pill(Tone::Good, "✓"),
+                false => parts::pill(Tone::Bad, "✗"),
             }
             .into(),
         ];
         row.extend(shown.iter().map(|(_, _, get)| Cell::Number(get(sum))));
-        row.push(parts::bar(&shares(sum)).into());
         row
     };
     let rows: Vec<_> = report
@@ -329,7 +335,7 @@ fn sums(report: &RunReport) -> Section {
     section(
         "sums",
         "Sums per kind",
-        "Expected, by the source's own counters, is what was read, explained or missing; and what was read is the sum of what became of it.",
+        "Expected by the source's own counters = read + explained + missing; read = what became of it. ✓ where both hold. A column that would hold nothing but 0 is left out.",
         body,
     )
 }
@@ -577,10 +583,15 @@ fn how(word: &str) -> Markup {
 }
 
 fn examples(ids: &[String]) -> Markup {
+    if ids.is_empty() {
+        return html! {};
+    }
     html! {
-        @for (at, id) in ids.iter().enumerate() {
-            @if at > 0 { ", " }
-            code { (parts::said(id)) }
+        span {
+            @for (at, id) in ids.iter().enumerate() {
+                @if at > 0 { ", " }
+                code { (parts::said(id)) }
+            }
         }
     }
 }
@@ -814,9 +825,9 @@ fn against_plan(dossier: &Dossier) -> Option<Section> {
         ))
         h3 { "Losses" }
         @if unforeseen.is_empty() {
-            p { "Every loss that was met is one that the plan had named." }
+            p.about { "Every loss that was met is one that the plan had named." }
         } @else {
-            p { (number(unforeseen.len() as u64)) " of the losses below are not in the plan:" }
+            p.about { "Met by records, and not named by the plan:" }
             (parts::table(
                 &[Column::Name("kind"), Column::Name("field"), Column::Name(""), Column::Number("records"), Column::Words("why")],
                 unforeseen.into_iter().map(|loss| vec![
@@ -851,6 +862,98 @@ fn foreseen<'a>(plan: &Planned, report: &'a RunReport) -> (Vec<&'a LossGroup>, u
     named.sort();
     named.dedup();
     (unforeseen, named.len())
+}
+
+/// The last time that the destination was read back and compared: the proof, and what it found.
+fn verified(report: &RunReport) -> Option<Section> {
+    let found = report.verification.as_ref()?;
+    let kind = |kind: &VerifyKind| {
+        vec![
+            kind.kind.replace('-', " ").into(),
+            kind.there.into(),
+            kind.checked.into(),
+            kind.equal.into(),
+            kind.declared.into(),
+            kind.undeclared.into(),
+        ]
+    };
+    let first = match found.after_rollback {
+        true => "effects",
+        false => "there",
+    };
+    let kinds = parts::table(
+        &[
+            Column::Name("kind"),
+            Column::Number(first),
+            Column::Number("read back"),
+            Column::Number("equal"),
+            Column::Number("as declared"),
+            Column::Number("differ"),
+        ],
+        found.kinds.iter().map(kind).collect(),
+    );
+    let difference = |one: &Difference| {
+        let target = one.target.as_deref().unwrap_or("nothing");
+        let there = match one.url.as_deref() {
+            Some(url) => parts::link(target, url),
+            None => html! { code { (clean(target)) } },
+        };
+        vec![
+            html! { (one.kind.replace('-', " ")) " " code { (clean(&one.source_id)) } }.into(),
+            there.into(),
+            html! { code { (clean(&one.field)) } }.into(),
+            difference_word(one.what).into(),
+            one.expected.as_deref().unwrap_or_default().into(),
+            one.found.as_deref().unwrap_or_default().into(),
+        ]
+    };
+    let differences = in_two(
+        &[
+            Column::Name("record"),
+            Column::Name("at the destination"),
+            Column::Name("field"),
+            Column::Name("what"),
+            Column::Words("should be"),
+            Column::Words("is"),
+        ],
+        found.differences.iter().map(difference).collect(),
+    );
+    let group = |group: &DeclaredGroup| {
+        vec![
+            group.kind.replace('-', " ").into(),
+            html! { code { (clean(&group.field)) } }.into(),
+            group.count.into(),
+            group.why.as_str().into(),
+            examples(&group.examples).into(),
+        ]
+    };
+    let declared = in_two(
+        &[
+            Column::Name("kind"),
+            Column::Name("field"),
+            Column::Number("times"),
+            Column::Words("who said so"),
+            Column::Words("for example"),
+        ],
+        found.declared.iter().map(group).collect(),
+    );
+    let (tone, title) = match found.ok {
+        true => (Tone::Good, "Nothing differs but what was declared"),
+        false => (Tone::Bad, "Something differs that nothing declared"),
+    };
+    let summary = verification_summary(found);
+    let body = html! {
+        (parts::banner(tone, title, html! { @for line in summary.lines() { p { (clean(line)) } } }))
+        (kinds)
+        @if !found.differences.is_empty() { (differences) }
+        @if !found.declared.is_empty() { (parts::folded("Different as was declared", declared)) }
+    };
+    Some(section(
+        "verified",
+        "Verified",
+        "What is at the destination was read back and held against the source, record by record.",
+        body,
+    ))
 }
 
 fn undo(report: &RunReport) -> Option<Section> {

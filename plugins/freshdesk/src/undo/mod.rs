@@ -10,16 +10,17 @@
 mod tickets;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::changed;
-use transload_sdk::http::{self, key, segment};
-use transload_sdk::ledger::{Action, UndoOutcome, UndoStatus};
-use transload_sdk::policy::is_empty;
+use transload_sdk::effects::{Verdict, changed_since, verdict};
+use transload_sdk::http::{self, segment};
+use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::{holds, is_empty};
 use transload_sdk::types::Error;
+use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
 
 use crate::api::{Agent, Company, Contact, Group, Record, Ticket};
 use crate::client::{self, Sent};
@@ -33,20 +34,11 @@ const VALUE_PAGES: usize = 50;
 const EVER: &str = "1970-01-01T00:00:00Z";
 
 /// What became of an effect, and why.
-type Verdict = (UndoStatus, Option<String>);
-
-fn verdict(status: UndoStatus, reason: impl Into<String>) -> Verdict {
-    (status, Some(reason.into()))
-}
-
 /// One call of undo.
 struct Undo<'a> {
-    cx: &'a Context,
-    mode: UndoMode,
+    session: Session<'a>,
     config: Config,
     state: State,
-    /// What this run made and is still there, by kind and id.
-    ours: BTreeSet<(&'a str, &'a str)>,
     /// Tickets that were looked at in this call, and whether they are there.
     seen: RefCell<BTreeMap<u64, bool>>,
 }
@@ -61,44 +53,19 @@ pub async fn undo(
     effects: Vec<Undoing>,
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
-    let listed = ours.iter().map(|(kind, id)| (kind.as_str(), id.as_str()));
-    // What was only changed may be somebody else's.
-    let now = effects.iter().map(|one| &one.effect);
-    let now = now.filter(|effect| effect.action == Action::Created);
-    let now = now.map(|effect| (effect.target_kind.as_str(), effect.target_id.as_str()));
     let undo = Undo {
-        cx,
-        mode,
+        session: Session::new(cx, mode, ours).with_created(&effects),
         config: cx.config()?,
         state: cx.state::<Option<State>>()?.unwrap_or_default(),
-        ours: listed.chain(now).collect(),
         seen: RefCell::default(),
     };
     for one in &effects {
-        let (status, reason) = undo.one(one).await?;
-        cx.report_undo(UndoOutcome {
-            effect: one.effect_id,
-            status,
-            reason,
-        });
+        undo.session.say(one, undo.one(one).await?);
     }
     Ok(cx.reported().await?)
 }
 
 impl Undo<'_> {
-    fn is_ours(&self, kind: &str, id: &str) -> bool {
-        self.ours.contains(&(kind, id))
-    }
-
-    /// A conflict that `force` goes over.
-    fn blocks(&self, conflict: &Option<String>) -> bool {
-        conflict.is_some() && self.mode != UndoMode::Force
-    }
-
-    fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
     async fn one(&self, one: &Undoing) -> Result<Verdict, Error> {
         let effect = &one.effect;
         match (effect.action, effect.target_kind.as_str()) {
@@ -128,15 +95,16 @@ impl Undo<'_> {
     /// Deletes by path; 404 is success, since it was read as there right before; so is 405, which is what a second deletion is
     /// told (Freshdesk facts §14).
     async fn delete(&self, one: &Undoing, path: String, step: &str) -> Result<Verdict, Error> {
-        let key = key(&one.item, format!("undo:{}", one.effect_id), step);
-        let sent: Sent = http::write(client::idempotent(self.cx, "DELETE", path, key)).await?;
+        let key = self.session.key(one, step);
+        let sent: Sent =
+            http::write(client::idempotent(self.session.cx, "DELETE", path, key)).await?;
         Ok(match sent {
             Sent::Done(_) => (UndoStatus::Undone, None),
             Sent::Refused(refusal) if matches!(refusal.status, 404 | 405) => {
                 (UndoStatus::Undone, None)
             }
             Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the deletion was not answered"),
+            Sent::Doubt(_) => unanswered("deletion"),
         })
     }
 
@@ -147,19 +115,10 @@ impl Undo<'_> {
         conflict: Option<String>,
         path: String,
     ) -> Result<Verdict, Error> {
-        if self.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.previews() {
-            return Ok((UndoStatus::Undone, None));
+        if let Some(decided) = self.session.decided(&conflict, UndoStatus::Undone) {
+            return Ok(decided);
         }
         self.delete(one, path, "delete").await
-    }
-
-    fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
-        let recorded = one.effect.fingerprint.as_deref()?;
-        let changed = changed(recorded, now);
-        (!changed.is_empty()).then(|| format!("changed since: {}", changed.join(", ")))
     }
 
     /// Whether a ticket carries this run.
@@ -168,13 +127,14 @@ impl Undo<'_> {
         let held = run
             .and_then(|name| ticket.custom_fields.get(name))
             .and_then(Value::as_str);
-        held == Some(self.cx.run()) || self.is_ours("ticket", &ticket.id.to_string())
+        held == Some(self.session.cx.run())
+            || self.session.is_ours("ticket", &ticket.id.to_string())
     }
 
     /// How many tickets of a list are somebody else's. Archived ones are in no list (Freshdesk facts §3).
     async fn foreign_tickets(&self, filter: &str) -> Result<usize, Error> {
         let path = format!("/api/v2/tickets?{filter}&updated_since={}", segment(EVER));
-        let tickets: Vec<Ticket> = client::list(self.cx, &path).await?;
+        let tickets: Vec<Ticket> = client::list(self.session.cx, &path).await?;
         Ok(tickets
             .iter()
             .filter(|ticket| !self.is_ticket_of_run(ticket))
@@ -187,7 +147,7 @@ impl Undo<'_> {
             "/api/v2/search/tickets?query={}",
             segment(format!("\"{query}\""))
         );
-        let reply = client::get(self.cx, &path).await?;
+        let reply = client::get(self.session.cx, &path).await?;
         let found: Vec<Ticket> = match reply {
             Some(reply) => reply.member::<Option<_>>("results")?.unwrap_or_default(),
             None => Vec::new(),
@@ -203,7 +163,7 @@ impl Undo<'_> {
     /// The external id that what an item made has.
     fn marker_of(&self, one: &Undoing) -> String {
         if one.item.starts_with("own:") {
-            State::stand_in_marker(self.cx.platform(), self.cx.organisation())
+            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
         } else {
             one.marker.clone()
         }
@@ -212,11 +172,11 @@ impl Undo<'_> {
     async fn contact(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/contacts/{id}");
-        let Some(contact) = client::find::<Contact>(self.cx, &path).await? else {
+        let Some(contact) = client::find::<Contact>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         if contact.deleted {
-            if self.config.purge && !self.previews() {
+            if self.config.purge && !self.session.previews() {
                 return self.purge(one, id, None).await;
             }
             return Ok((UndoStatus::Gone, None));
@@ -224,7 +184,7 @@ impl Undo<'_> {
         let external = contact.unique_external_id.as_deref().unwrap_or("");
         let ours = external.eq_ignore_ascii_case(&self.marker_of(one));
         let mut conflict = (!ours).then(|| "its external id is not ours any more".to_owned());
-        conflict = conflict.or_else(|| self.changed(one, &people::facets(&contact)));
+        conflict = conflict.or_else(|| changed_since(&one.effect, &people::facets(&contact)));
         let mut listed = None;
         if conflict.is_none() {
             let foreign = self.foreign_tickets(&format!("requester_id={id}")).await?;
@@ -232,7 +192,7 @@ impl Undo<'_> {
             conflict = (foreign > 0)
                 .then(|| format!("{foreign} tickets hang on it that this run did not make"));
         }
-        if self.blocks(&conflict) || self.previews() || !self.config.purge {
+        if self.session.blocks(&conflict) || self.session.previews() || !self.config.purge {
             return self.finish(one, conflict, path).await;
         }
         self.purge(one, id, listed).await
@@ -269,7 +229,7 @@ impl Undo<'_> {
     async fn company(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/companies/{id}");
-        let Some(company) = client::find::<Company>(self.cx, &path).await? else {
+        let Some(company) = client::find::<Company>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let has_field = self
@@ -278,11 +238,11 @@ impl Undo<'_> {
             .is_some();
         let ours = !has_field || matching::marker_of(&self.state, &company) == one.marker;
         let mut conflict = (!ours).then(|| "its source id is not ours any more".to_owned());
-        conflict = conflict.or_else(|| self.changed(one, &people::facets(&company)));
+        conflict = conflict.or_else(|| changed_since(&one.effect, &people::facets(&company)));
         if conflict.is_none() {
             let list = format!("/api/v2/contacts?company_id={id}");
-            let people: Vec<Contact> = client::list(self.cx, &list).await?;
-            let foreign = |c: &&Contact| !self.is_ours("contact", &c.id.to_string());
+            let people: Vec<Contact> = client::list(self.session.cx, &list).await?;
+            let foreign = |c: &&Contact| !self.session.is_ours("contact", &c.id.to_string());
             let foreign = people.iter().filter(foreign).count();
             conflict = (foreign > 0)
                 .then(|| format!("{foreign} people belong to it that this run did not make"));
@@ -300,14 +260,14 @@ impl Undo<'_> {
     async fn group(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/groups/{id}");
-        let Some(group) = client::find::<Group>(self.cx, &path).await? else {
+        let Some(group) = client::find::<Group>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let mut conflict = self.changed(one, &teams::group_facets(&group));
+        let mut conflict = changed_since(&one.effect, &teams::group_facets(&group));
         if conflict.is_none() {
             let foreign = |agent: &&u64| {
                 let place = teams::member_target(group.id, **agent);
-                **agent != self.state.stand_in && !self.is_ours("group_member", &place)
+                **agent != self.state.stand_in && !self.session.is_ours("group_member", &place)
             };
             let foreign = group.agent_ids.iter().filter(foreign).count();
             conflict = (foreign > 0)
@@ -326,11 +286,11 @@ impl Undo<'_> {
             return Ok(verdict(UndoStatus::Cannot, "a member without its group"));
         };
         let path = format!("/api/v2/groups/{id}");
-        let group: Option<Group> = client::find(self.cx, &path).await?;
+        let group: Option<Group> = client::find(self.session.cx, &path).await?;
         let Some(group) = group.filter(|group| group.agent_ids.contains(&agent)) else {
             return Ok((UndoStatus::Gone, None));
         };
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
         let rest: Vec<u64> = group
@@ -348,22 +308,22 @@ impl Undo<'_> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/agents/{id}");
         let contact = format!("/api/v2/contacts/{id}");
-        if let Some(agent) = client::find::<Agent>(self.cx, &path).await? {
-            let mut conflict = self.changed(one, &teams::agent_facets(&agent));
+        if let Some(agent) = client::find::<Agent>(self.session.cx, &path).await? {
+            let mut conflict = changed_since(&one.effect, &teams::agent_facets(&agent));
             if conflict.is_none() {
                 let foreign = self.foreign_found(&format!("agent_id:{id}")).await?;
                 conflict =
                     (foreign > 0).then(|| format!("{foreign} tickets of others are the agent's"));
             }
             let (status, reason) = self.finish(one, conflict, path).await?;
-            if status != UndoStatus::Undone || self.previews() {
+            if status != UndoStatus::Undone || self.session.previews() {
                 return Ok((status, reason));
             }
         }
-        let Some(person) = client::find::<Contact>(self.cx, &contact).await? else {
+        let Some(person) = client::find::<Contact>(self.session.cx, &contact).await? else {
             return Ok((UndoStatus::Undone, None));
         };
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
         if self.config.purge {
@@ -382,17 +342,17 @@ impl Undo<'_> {
         let Some((owner, target)) = target.and_then(|t| Some((t.on?, t))) else {
             return Ok(verdict(UndoStatus::Cannot, "not a field's address"));
         };
-        let fields = schema::all_fields(self.cx, owner).await?;
+        let fields = schema::all_fields(self.session.cx, owner).await?;
         let Some(field) = fields.into_iter().find(|field| field.name == target.name) else {
             return Ok((UndoStatus::Gone, None));
         };
-        let mut conflict = self.changed(one, &schema::field_facets(&field));
+        let mut conflict = changed_since(&one.effect, &schema::field_facets(&field));
         if conflict.is_none() {
             let since = field.created_at.as_deref().unwrap_or(EVER);
             conflict = self.values_of_others(owner, &field.name, since).await?;
         }
         let path = format!("{}/{}", owner.fields_path(), field.id);
-        if self.blocks(&conflict) || self.previews() {
+        if self.session.blocks(&conflict) || self.session.previews() {
             return self.finish(one, conflict, path).await;
         }
         let verdict = self.finish(one, None, path).await?;
@@ -400,7 +360,7 @@ impl Undo<'_> {
             return Ok(verdict);
         };
         // The path that is not there answers 404, too (Freshdesk facts §9).
-        let left = schema::all_fields(self.cx, owner).await?;
+        let left = schema::all_fields(self.session.cx, owner).await?;
         if left.iter().all(|field| field.name != target.name) {
             return Ok(verdict);
         }
@@ -421,7 +381,7 @@ impl Undo<'_> {
             Owner::Company => ("companies", format!("_updated_since={}", segment(since))),
         };
         let path = format!("/api/v2/{list}?{since}");
-        let rows = client::list_at_most::<Value>(self.cx, &path, VALUE_PAGES)
+        let rows = client::list_at_most::<Value>(self.session.cx, &path, VALUE_PAGES)
             .await?
             .0;
         let kind = match owner {
@@ -433,9 +393,9 @@ impl Undo<'_> {
         let foreign = |row: &&Value| {
             let id = row.get("id").and_then(Value::as_u64).unwrap_or_default();
             let held = |name: &str| row.get("custom_fields").and_then(|fields| fields.get(name));
-            let of_run = run.and_then(held).and_then(Value::as_str) == Some(self.cx.run());
+            let of_run = run.and_then(held).and_then(Value::as_str) == Some(self.session.cx.run());
             let filled = held(field).is_some_and(|v| !is_empty(v) && *v != Value::Bool(false));
-            filled && !of_run && !self.is_ours(kind, &id.to_string())
+            filled && !of_run && !self.session.is_ours(kind, &id.to_string())
         };
         let count = rows.iter().filter(foreign).count();
         Ok((count > 0).then(|| format!("{count} {list} of others have a value in it")))
@@ -446,23 +406,23 @@ impl Undo<'_> {
             return Ok(verdict(UndoStatus::Cannot, "a record without its object"));
         };
         let path = format!("{}/{}", objects::path_of(schema), segment(id));
-        let Some(record) = client::find::<Record>(self.cx, &path).await? else {
+        let Some(record) = client::find::<Record>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let conflict = self.changed(one, &objects::record_facets(&record));
+        let conflict = changed_since(&one.effect, &objects::record_facets(&record));
         self.finish(one, conflict, path).await
     }
 
     // ---- what was changed
 
     async fn put(&self, one: &Undoing, path: String, body: &Value) -> Result<Verdict, Error> {
-        let key = key(&one.item, format!("undo:{}", one.effect_id), "restore");
-        let write = client::idempotent(self.cx, "PUT", path, key).json(body);
+        let key = self.session.key(one, "restore");
+        let write = client::idempotent(self.session.cx, "PUT", path, key).json(body);
         let sent: Sent = http::write(write).await?;
         Ok(match sent {
             Sent::Done(_) => (UndoStatus::Restored, None),
             Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-            Sent::Doubt(_) => verdict(UndoStatus::Failed, "the change back was not answered"),
+            Sent::Doubt(_) => unanswered("change back"),
         })
     }
 
@@ -472,25 +432,30 @@ impl Undo<'_> {
         let before = effect.before.as_deref();
         let before = before.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
         let Some(before) = before else {
-            let why = "nothing is recorded of what was there";
-            return Ok(verdict(UndoStatus::Cannot, why));
+            return Ok(nothing_recorded());
         };
         match effect.target_kind.as_str() {
             "record" => self.restore_record(one, before).await,
             "contact" => {
                 let path = format!("/api/v2/contacts/{}", effect.target_id);
-                let now: Option<Contact> = client::find(self.cx, &path).await?;
+                let now: Option<Contact> = client::find(self.session.cx, &path).await?;
                 let now = now.filter(|contact| !contact.deleted);
+                let body = self.named(Owner::Contact, before);
+                if now.as_ref().is_some_and(|now| is_as_before(now, &body)) {
+                    return Ok(as_before());
+                }
                 let facets = now.map(|now| self.facets(Owner::Contact, people::facets(&now)));
-                self.restore_at(one, path, facets, self.named(Owner::Contact, before))
-                    .await
+                self.restore_at(one, path, facets, body).await
             }
             "company" => {
                 let path = format!("/api/v2/companies/{}", effect.target_id);
-                let now: Option<Company> = client::find(self.cx, &path).await?;
+                let now: Option<Company> = client::find(self.session.cx, &path).await?;
+                let body = self.named(Owner::Company, before);
+                if now.as_ref().is_some_and(|now| is_as_before(now, &body)) {
+                    return Ok(as_before());
+                }
                 let facets = now.map(|now| self.facets(Owner::Company, people::facets(&now)));
-                self.restore_at(one, path, facets, self.named(Owner::Company, before))
-                    .await
+                self.restore_at(one, path, facets, body).await
             }
             kind => {
                 let why = format!("no way to restore a {kind}");
@@ -509,11 +474,11 @@ impl Undo<'_> {
         let Some(now) = now else {
             return Ok((UndoStatus::Gone, None));
         };
-        let conflict = self.changed(one, &now);
-        if self.blocks(&conflict) {
+        let conflict = changed_since(&one.effect, &now);
+        if self.session.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Restored, None));
         }
         self.put(one, path, &Value::Object(body)).await
@@ -552,7 +517,7 @@ impl Undo<'_> {
             return Ok(verdict(UndoStatus::Cannot, "a record without its object"));
         };
         let path = format!("{}/{}", objects::path_of(schema), segment(id));
-        let Some(record) = client::find::<Record>(self.cx, &path).await? else {
+        let Some(record) = client::find::<Record>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let mut data = match before.remove("data") {
@@ -561,12 +526,15 @@ impl Undo<'_> {
         };
         let mut facets = objects::record_facets(&record);
         if let Some(text) = data.remove(own_field::LINKS)
-            && let Some(name) = links::record_text_field(self.cx, schema).await?
+            && let Some(name) = links::record_text_field(self.session.cx, schema).await?
         {
             let now = record.data.get(&name).cloned().unwrap_or_default();
             let now = transload_sdk::policy::canonical(&now);
             facets.push((format!("field {}", own_field::LINKS), now));
             data.insert(name, text);
+        }
+        if holds(&Value::Object(record.data.clone()), &data) {
+            return Ok(as_before());
         }
         let body = match objects::put_body(&record, &data) {
             Value::Object(body) => body,
@@ -574,4 +542,9 @@ impl Undo<'_> {
         };
         self.restore_at(one, path, Some(facets), body).await
     }
+}
+
+/// Whether an object holds what a before-image has of it.
+fn is_as_before(now: &impl serde::Serialize, before: &Map<String, Value>) -> bool {
+    serde_json::to_value(now).is_ok_and(|now| holds(&now, before))
 }

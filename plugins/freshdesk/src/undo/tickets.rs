@@ -4,12 +4,13 @@
 //! API can (Freshdesk facts §14): so notes of a ticket that the run made are not deleted singly. What the run added to a ticket
 //! of an earlier one is.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use transload_sdk::destination::Undoing;
+use transload_sdk::effects::{Verdict, before, changed_since, verdict};
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
 
-use super::{Undo, Verdict, verdict};
+use super::Undo;
 use crate::api::Ticket;
 use crate::map::Owner;
 use crate::state::own_field;
@@ -25,14 +26,14 @@ pub(super) async fn ticket(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Er
     let Ok(id) = effect.target_id.parse::<u64>() else {
         return Ok(verdict(UndoStatus::Cannot, NO_TICKET));
     };
-    let Some((now, archived)) = look(undo.cx, id).await? else {
+    let Some((now, archived)) = look(undo.session.cx, id).await? else {
         undo.seen.borrow_mut().insert(id, false);
         return Ok((UndoStatus::Gone, None));
     };
-    let said = notes(undo.cx, id, archived).await?;
+    let said = notes(undo.session.cx, id, archived).await?;
     let said: Vec<String> = said.iter().map(note_facet).collect();
     let conflict = not_ours(undo, one, &now);
-    let conflict = conflict.or_else(|| undo.changed(one, &facets(&now, Some(&said))));
+    let conflict = conflict.or_else(|| changed_since(&one.effect, &facets(&now, Some(&said))));
     if effect.action == Action::Updated {
         return restore(undo, one, id, conflict, archived).await;
     }
@@ -42,12 +43,14 @@ pub(super) async fn ticket(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Er
         format!("/api/v2/tickets/{id}")
     };
     let met = undo.finish(one, conflict, path).await?;
-    if undo.previews() {
+    if undo.session.previews() {
         return Ok(met);
     }
     let met = match met.0 {
         // A deletion that was sent twice is refused (Freshdesk facts §14).
-        UndoStatus::Failed if look(undo.cx, id).await?.is_none() => (UndoStatus::Undone, None),
+        UndoStatus::Failed if look(undo.session.cx, id).await?.is_none() => {
+            (UndoStatus::Undone, None)
+        }
         _ => met,
     };
     undo.seen
@@ -73,11 +76,11 @@ pub(super) async fn note(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Erro
     if let Some(met) = with_its_ticket(undo, ticket).await? {
         return Ok(met);
     }
-    let said = notes(undo.cx, ticket, false).await?;
+    let said = notes(undo.session.cx, ticket, false).await?;
     let Some(now) = said.iter().find(|note| note.id == id) else {
         return Ok((UndoStatus::Gone, None));
     };
-    let conflict = undo.changed(one, &[("note".to_owned(), note_facet(now))]);
+    let conflict = changed_since(&one.effect, &[("note".to_owned(), note_facet(now))]);
     undo.finish(one, conflict, format!("/api/v2/conversations/{id}"))
         .await
 }
@@ -99,21 +102,21 @@ pub(super) async fn change(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Er
     if let Some(met) = with_its_ticket(undo, ticket).await? {
         return Ok(met);
     }
-    let said = notes(undo.cx, ticket, false).await?;
+    let said = notes(undo.session.cx, ticket, false).await?;
     let Some(now) = said.iter().find(|note| note.id == id) else {
         return Ok((UndoStatus::Gone, None));
     };
-    let before = before(one);
+    let before = before(&one.effect).unwrap_or_default();
     let was = before
         .get("body")
         .and_then(Value::as_str)
         .unwrap_or_default();
     let conflict = (text::letters(was) != text::letters(&now.body))
         .then(|| "its text was changed since".to_owned());
-    if undo.blocks(&conflict) {
+    if undo.session.blocks(&conflict) {
         return Ok((UndoStatus::Conflict, conflict));
     }
-    if undo.previews() {
+    if undo.session.previews() {
         return Ok((UndoStatus::Restored, None));
     }
     let path = format!("/api/v2/conversations/{id}");
@@ -131,25 +134,20 @@ async fn with_its_ticket(undo: &Undo<'_>, id: u64) -> Result<Option<Verdict>, Er
     let there = match seen {
         Some(there) => there,
         None => {
-            let there = look(undo.cx, id).await?.is_some();
+            let there = look(undo.session.cx, id).await?.is_some();
             undo.seen.borrow_mut().insert(id, there);
             there
         }
     };
     Ok(if !there {
         Some((UndoStatus::Gone, None))
-    } else if !undo.is_ours(TICKET, &id.to_string()) {
+    } else if !undo.session.is_ours(TICKET, &id.to_string()) {
         None
-    } else if undo.previews() {
+    } else if undo.session.previews() {
         Some((UndoStatus::Undone, None))
     } else {
         Some(verdict(UndoStatus::Left, "it goes with its ticket"))
     })
-}
-
-fn before(one: &Undoing) -> Map<String, Value> {
-    let before = one.effect.before.as_deref().unwrap_or_default();
-    serde_json::from_str(before).unwrap_or_default()
 }
 
 /// Puts back what was changed of a ticket.
@@ -160,10 +158,10 @@ async fn restore(
     conflict: Option<String>,
     archived: bool,
 ) -> Result<Verdict, Error> {
-    if undo.blocks(&conflict) {
+    if undo.session.blocks(&conflict) {
         return Ok((UndoStatus::Conflict, conflict));
     }
-    let mut before = before(one);
+    let mut before = before(&one.effect).unwrap_or_default();
     if before.is_empty() {
         return Ok(verdict(
             UndoStatus::Left,
@@ -173,7 +171,7 @@ async fn restore(
     if archived {
         return Ok(verdict(UndoStatus::Cannot, "the ticket is archived"));
     }
-    if undo.previews() {
+    if undo.session.previews() {
         return Ok((UndoStatus::Restored, None));
     }
     // What was finished is finished without a mail.
@@ -181,7 +179,7 @@ async fn restore(
     let status = status.and_then(|status| u32::try_from(status).ok());
     if let Some(status) = status.filter(|status| is_finished(*status)) {
         before.shift_remove("status");
-        let left = match close(undo.cx, status, &[id]).await? {
+        let left = match close(undo.session.cx, status, &[id]).await? {
             Some((_, left)) => !left.is_empty(),
             None => true,
         };

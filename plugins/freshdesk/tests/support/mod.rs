@@ -13,29 +13,24 @@
 
 use std::ops::{Deref, DerefMut};
 
-use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use transload_plugin_freshdesk::Freshdesk;
 use transload_plugin_freshdesk::state::State;
 use transload_sdk::destination::{Item, Part as Spoken};
-use transload_sdk::http::{Body, Header, Part, PartBody, Request, Response};
 use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::trial::Trial;
-use transload_sdk::testing::{Files, Harness, answer};
+use transload_sdk::testing::Harness;
 use transload_sdk::types::{
-    Author, BlobRef, Conversation as Thread, ConversationStatus, Direction, Entity, Kind, Message,
+    Author, Conversation as Thread, ConversationStatus, Direction, Entity, Kind, Message,
     Reference, Visibility,
 };
-use transload_simulators::common::ask;
 use transload_simulators::freshdesk::model::{Conversation, Ticket};
 use transload_simulators::freshdesk::{
     ChannelApi, Config, Notifications, Preexisting, Simulator, Snapshot,
 };
 
-pub use transload_sdk::testing::items::*;
-pub use transload_sdk::testing::trial::{assert_same, assert_undone};
+pub use transload_trials::*;
 
 /// What passes at the account with every request, ms: a job is done after a few.
 const STEP_MS: i64 = 1_000;
@@ -105,22 +100,15 @@ impl Account {
         };
         change(&mut config);
         let sim = Simulator::new(config);
-        let (router, token) = (sim.router(), sim.admin_token());
-        let clock = sim.harness().clock.clone();
-        let time = clock.clone();
-        let plays = move || {
-            let (router, token) = (router.clone(), token.clone());
-            let (clock, slept) = (clock.clone(), clock.clone());
-            Harness::with_files(move |files| {
-                move |request| {
-                    clock.advance(STEP_MS);
-                    send(router.clone(), token.clone(), files.clone(), request)
-                }
-            })
-            .holding(made_up)
-            .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
+        let basic = STANDARD.encode(format!("{}:X", sim.admin_token()));
+        let line = Line {
+            router: sim.router(),
+            clock: sim.harness().clock.clone(),
+            credential: format!("Basic {basic}"),
+            base: "",
+            step_ms: STEP_MS,
         };
-        let mut trial = Trial::new(plays, move || time.now_ms());
+        let mut trial = line.trial();
         trial.set("domain", "acme");
         Self { sim, trial }
     }
@@ -185,73 +173,6 @@ impl Account {
         let said = self.snapshot().thread(ticket.id).to_vec();
         (ticket, said)
     }
-}
-
-/// One request to the router; as a host does it, with the credential.
-async fn send(router: Router, token: String, files: Files, request: Request) -> Response {
-    let mut headers: Vec<(String, String)> = request
-        .headers
-        .into_iter()
-        .map(|h| (h.name, h.value))
-        .collect();
-    let credential = format!("Basic {}", STANDARD.encode(format!("{token}:X")));
-    headers.push(("authorization".to_owned(), credential));
-    let body = match request.body {
-        Body::None | Body::Pieces(_) => Vec::new(),
-        Body::Bytes(bytes) => bytes,
-        Body::Blob(blob) => bytes_of(&files, &blob),
-        Body::Multipart(parts) => {
-            let boundary = "transload-test-boundary";
-            let kind = format!("multipart/form-data; boundary={boundary}");
-            headers.push(("content-type".to_owned(), kind));
-            form(boundary, parts, &files)
-        }
-    };
-    let (method, url) = (request.method.as_str(), request.url.as_str());
-    let Some(got) = ask(router, method, url, headers, None, body).await else {
-        return answer(400, "not a request");
-    };
-    let header = |(name, value)| Header { name, value };
-    Response {
-        status: got.status,
-        headers: got.headers.into_iter().map(header).collect(),
-        body: got.body,
-        attempted_before: false,
-    }
-}
-
-/// What the connector wrote; of a file of the source, which these tests do not have, as many letters.
-fn bytes_of(files: &Files, blob: &BlobRef) -> Vec<u8> {
-    files.read(blob).unwrap_or_else(|| made_up(blob))
-}
-
-/// The bytes of a file that no test gave any.
-fn made_up(blob: &BlobRef) -> Vec<u8> {
-    vec![b'x'; usize::try_from(blob.size).unwrap()]
-}
-
-fn form(boundary: &str, parts: Vec<Part>, files: &Files) -> Vec<u8> {
-    let mut body = Vec::new();
-    for part in parts {
-        let filename = part.filename.map(|name| format!("; filename=\"{name}\""));
-        let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"{}\r\n",
-            part.name,
-            filename.unwrap_or_default()
-        );
-        body.extend(head.into_bytes());
-        if let Some(media_type) = part.media_type {
-            body.extend(format!("Content-Type: {media_type}\r\n").into_bytes());
-        }
-        body.extend(b"\r\n");
-        body.extend(match part.body {
-            PartBody::Bytes(bytes) => bytes,
-            PartBody::Blob(blob) => bytes_of(files, &blob),
-        });
-        body.extend(b"\r\n");
-    }
-    body.extend(format!("--{boundary}--\r\n").into_bytes());
-    body
 }
 
 // ---- threads

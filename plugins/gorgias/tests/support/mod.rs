@@ -1,4 +1,4 @@
-//! The connector on the SDK's harness, the harness on the simulated account: no socket, and no time but the account's.
+//! The connector on trial at the simulated account.
 #![allow(
     dead_code,
     unused_imports,
@@ -10,30 +10,19 @@
 
 use std::ops::{Deref, DerefMut};
 
-use axum::Router;
 use serde_json::Value;
 use transload_plugin_gorgias::Gorgias;
-use transload_sdk::Destination as _;
 use transload_sdk::destination::Item;
-use transload_sdk::http::{Header, Request, Response};
-use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::trial::Trial;
-use transload_sdk::testing::{Files, Harness, answer};
-use transload_sdk::types::{
-    Address, AddressChannel, Author, BlobRef, Conversation, ConversationStatus, Customer, Kind,
-    Reference,
-};
-use transload_simulators::common::ask;
+use transload_sdk::ledger::{Outcome, Status};
+use transload_sdk::testing::Harness;
+use transload_sdk::types::Kind;
 use transload_simulators::gorgias::model::{Message, Ticket};
 use transload_simulators::gorgias::{Config, Preexisting, Services, Simulator, Snapshot};
 
-pub use transload_sdk::testing::items::*;
-pub use transload_sdk::testing::trial::{assert_same, assert_undone};
+pub use transload_trials::*;
 
 /// What passes at the account with every request, ms.
 const STEP_MS: i64 = 1_000;
-/// A day of November 2023.
-pub const DAY: i64 = 1_700_000_000_000;
 
 /// A simulated account with its connector.
 pub struct Account {
@@ -82,22 +71,14 @@ impl Account {
         };
         change(&mut config);
         let sim = Simulator::new(config);
-        let (router, credential) = (sim.router(), sim.basic_authorization());
-        let clock = sim.harness().clock.clone();
-        let time = clock.clone();
-        let plays = move || {
-            let (router, credential) = (router.clone(), credential.clone());
-            let (clock, slept) = (clock.clone(), clock.clone());
-            Harness::with_files(|files| {
-                move |request| {
-                    clock.advance(STEP_MS);
-                    send(router.clone(), credential.clone(), files.clone(), request)
-                }
-            })
-            .holding(made_up)
-            .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
+        let line = Line {
+            router: sim.router(),
+            clock: sim.harness().clock.clone(),
+            credential: sim.basic_authorization(),
+            base: "/api",
+            step_ms: STEP_MS,
         };
-        let mut trial = Trial::new(plays, move || time.now_ms());
+        let mut trial = line.trial();
         trial.set("account", "acme");
         Self { sim, trial }
     }
@@ -149,124 +130,10 @@ impl Account {
 
     /// A migrated customer and agent.
     pub async fn people(&self) {
-        let made = self
-            .write(Kind::Customer, vec![customer("c1", vec![], bo())])
-            .await;
-        assert!(made.iter().all(is_created), "{made:?}");
-        self.write(
-            Kind::Agent,
-            vec![agent(
-                "a1",
-                "Dana Dunn",
-                "Dana@acme.example",
-                vec![],
-                vec![],
-            )],
-        )
-        .await;
+        for (kind, item) in Talk::people(&self.trial) {
+            let made = self.write(kind, vec![item]).await;
+            let there = |o: &Outcome| is_created(o) || o.status == Status::Matched;
+            assert!(made.iter().all(there), "{made:?}");
+        }
     }
-
-    pub fn bo(&self) -> Reference {
-        self.known(Reference::new(Kind::Customer, "c1").called("Bo Ng"))
-    }
-
-    pub fn dana(&self) -> Reference {
-        self.known(Reference::new(Kind::Agent, "a1").called("Dana Dunn"))
-    }
-
-    /// A finished conversation of Bo with Dana: a question and an answer.
-    pub fn talk(&self, id: &str) -> Item {
-        let data = Conversation {
-            customer: Some(self.bo()),
-            subject: Some(format!("subject of {id}")),
-            status: ConversationStatus::Closed,
-            assignees: vec![self.dana()],
-            channels: vec!["email".to_owned()],
-            closed_at: Some(DAY + 3_600_000),
-            ..Conversation::empty()
-        };
-        let parts = vec![
-            said(
-                &format!("{id}-m1"),
-                Author::Person(self.bo()),
-                "Where is it?",
-                DAY,
-            ),
-            said(
-                &format!("{id}-m2"),
-                Author::Person(self.dana()),
-                "On its way.",
-                DAY + 60_250,
-            ),
-        ];
-        thread(id, vec![], data, parts)
-    }
-}
-
-/// A customer with an address and a number.
-pub fn bo() -> Customer {
-    Customer {
-        name: Some("Bo Ng".to_owned()),
-        addresses: vec![
-            Address {
-                primary: true,
-                ..Address::new(AddressChannel::Email, "Bo@example.com")
-            },
-            Address::new(AddressChannel::Email, "bo.ng@work.example"),
-            Address::new(AddressChannel::Phone, "+1 555 555 0123"),
-        ],
-        language: Some("de_ch".to_owned()),
-        time_zone: Some("Europe/Zurich".to_owned()),
-        ..Customer::empty()
-    }
-}
-
-/// One request to the router; as a host does it, with the credential and the base URL's path.
-async fn send(router: Router, credential: String, files: Files, request: Request) -> Response {
-    assert!(
-        is_declared(&request),
-        "not declared: {} {}",
-        request.method,
-        request.url
-    );
-    let (mut headers, body) = files.on_the_wire(&request, made_up);
-    headers.push(("authorization".to_owned(), credential));
-    let url = format!("/api{}", request.url);
-    let Some(got) = ask(router, &request.method, &url, headers, None, body).await else {
-        return answer(400, "not a request");
-    };
-    let header = |(name, value)| Header { name, value };
-    Response {
-        status: got.status,
-        headers: got.headers.into_iter().map(header).collect(),
-        body: got.body,
-        attempted_before: false,
-    }
-}
-
-/// Whether a host would let a request out.
-fn is_declared(request: &Request) -> bool {
-    let path = request.url.split('?').next().unwrap_or_default();
-    let path: Vec<&str> = path.trim_matches('/').split('/').collect();
-    Gorgias::describe().requests.iter().any(|pattern| {
-        let wanted: Vec<&str> = pattern.path.trim_matches('/').split('/').collect();
-        let same = |(wanted, found): (&&str, &&str)| *wanted == "*" || wanted == found;
-        let fits =
-            wanted == ["**"] || (wanted.len() == path.len() && wanted.iter().zip(&path).all(same));
-        pattern.method == request.method && fits
-    })
-}
-
-/// The bytes of a file that no test gave any.
-pub fn made_up(blob: &BlobRef) -> Vec<u8> {
-    vec![b'x'; usize::try_from(blob.size).unwrap()]
-}
-
-/// Runs a test's future.
-pub fn run<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap()
-        .block_on(future)
 }

@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
+use transload_sdk::effects::{Verdict, verdict};
 use transload_sdk::http::{self, Changed, key, segment};
 use transload_sdk::ledger::UndoStatus;
 use transload_sdk::types::Error;
+use transload_sdk::undo::{Session, unanswered};
 
 use super::links::{LABEL, LINK, PAIR, parts};
 use super::schema::{self, PROPERTY, PROPERTY_GROUP, SCHEMA};
@@ -21,10 +22,6 @@ use crate::client::{self, Deleted, Filter, SETTLE_MS};
 use crate::map::{FieldTarget, record_target};
 use crate::own;
 use crate::prepare::PIPELINE;
-use crate::undo::{Verdict, verdict};
-
-/// Objects of this run that are still there, by kind and id.
-type Ours = BTreeSet<(String, String)>;
 
 /// Whether effects of a kind are undone together.
 pub fn is_many(kind: &str) -> bool {
@@ -35,13 +32,8 @@ pub fn is_many(kind: &str) -> bool {
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn one(
-    cx: &Context,
-    mode: UndoMode,
-    one: &Undoing,
-    ours: &Ours,
-) -> Result<Verdict, Error> {
-    let undo = Unmake { cx, mode, ours };
+pub async fn one(session: &Session<'_>, one: &Undoing) -> Result<Verdict, Error> {
+    let undo = Unmake { session };
     let target = one.effect.target_id.as_str();
     match one.effect.target_kind.as_str() {
         PROPERTY => undo.property(one, target).await,
@@ -58,13 +50,8 @@ pub async fn one(
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn many(
-    cx: &Context,
-    mode: UndoMode,
-    some: &[&Undoing],
-    ours: &Ours,
-) -> Result<Vec<Verdict>, Error> {
-    let undo = Unmake { cx, mode, ours };
+pub async fn many(session: &Session<'_>, some: &[&Undoing]) -> Result<Vec<Verdict>, Error> {
+    let undo = Unmake { session };
     let mut verdicts: BTreeMap<u64, Verdict> = BTreeMap::new();
     undo.links(some, &mut verdicts).await?;
     undo.options(some, &mut verdicts).await?;
@@ -76,20 +63,10 @@ pub async fn many(
 }
 
 struct Unmake<'a> {
-    cx: &'a Context,
-    mode: UndoMode,
-    ours: &'a Ours,
+    session: &'a Session<'a>,
 }
 
 impl Unmake<'_> {
-    fn previews(&self) -> bool {
-        self.mode == UndoMode::Preview
-    }
-
-    fn blocks(&self, conflict: &Option<String>) -> bool {
-        conflict.is_some() && self.mode != UndoMode::Force
-    }
-
     /// Deletes what has an address, unless something is in the way.
     async fn delete(
         &self,
@@ -97,14 +74,14 @@ impl Unmake<'_> {
         conflict: Option<String>,
         path: &str,
     ) -> Result<Verdict, Error> {
-        if self.blocks(&conflict) {
+        if self.session.blocks(&conflict) {
             return Ok((UndoStatus::Conflict, conflict));
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
-        let key = key(&one.item, format!("undo:{}", one.effect_id), "delete");
-        Ok(said(client::delete_at(self.cx, path, key).await?))
+        let key = self.session.key(one, "delete");
+        Ok(said(client::delete_at(self.session.cx, path, key).await?))
     }
 
     /// How many records of an object type have some value, that are there and not about to go.
@@ -121,20 +98,20 @@ impl Unmake<'_> {
     /// The values that a filter's property has in the records that it finds, that are there and not about to go.
     async fn held(&self, object: &str, filter: Filter) -> Result<Vec<String>, Error> {
         let name = filter.property.clone();
-        let found = match client::search(self.cx, object, &[vec![filter]], &[&name]).await {
+        let found = match client::search(self.session.cx, object, &[vec![filter]], &[&name]).await {
             Ok(found) => found,
             // An activity whose texts the credential may not see.
             Err(Error::Permission(_)) => return Ok(Vec::new()),
             Err(other) => return Err(other),
         };
         let ids: BTreeSet<String> = found.into_iter().map(|record| record.id).collect();
-        let now = client::read(self.cx, object, &ids, &[&name]).await?;
+        let now = client::read(self.session.cx, object, &ids, &[&name]).await?;
         let stays = |id: &String| {
             let target = match own::is_custom(object) {
                 true => record_target(object, id),
                 false => id.clone(),
             };
-            !(self.previews() && self.ours.contains(&(object.to_owned(), target)))
+            !self.session.will_go(object, &target)
         };
         let staying = now.iter().filter(|(id, _)| stays(id));
         Ok(staying
@@ -150,10 +127,13 @@ impl Unmake<'_> {
             return Ok(verdict(UndoStatus::Cannot, "not a property's address"));
         };
         // An object that went took its properties with it.
-        if own::is_custom(&object) && schema::schema(self.cx, &object).await?.is_none() {
+        if own::is_custom(&object) && schema::schema(self.session.cx, &object).await?.is_none() {
             return Ok((UndoStatus::Gone, None));
         }
-        if schema::property(self.cx, &object, &name).await?.is_none() {
+        if schema::property(self.session.cx, &object, &name)
+            .await?
+            .is_none()
+        {
             return Ok((UndoStatus::Gone, None));
         }
         let filter = Filter {
@@ -174,16 +154,20 @@ impl Unmake<'_> {
             return Ok(verdict(UndoStatus::Cannot, "not a group's address"));
         };
         let path = client::properties(object, &format!("/groups/{}", segment(name)));
-        if client::find::<Value>(self.cx, &path).await?.is_none() {
+        if client::find::<Value>(self.session.cx, &path)
+            .await?
+            .is_none()
+        {
             return Ok((UndoStatus::Gone, None));
         }
-        let all: Vec<Property> = client::list(self.cx, &client::properties(object, "")).await?;
+        let all: Vec<Property> =
+            client::list(self.session.cx, &client::properties(object, "")).await?;
         let left = all.iter().filter(|property| property.group_name == name);
         // What a preview has met will be gone by then.
         let stays = |property: &&Property| {
             let start = format!("{object}.{}:", property.name);
             let goes = |(kind, id): &(String, String)| kind == PROPERTY && id.starts_with(&start);
-            !(self.previews() && self.ours.iter().any(goes))
+            !(self.session.previews() && self.session.ours().any(goes))
         };
         let left = left.filter(stays).count();
         let conflict = (left > 0).then(|| format!("{left} properties are in it"));
@@ -193,7 +177,7 @@ impl Unmake<'_> {
     // ---- pipelines
 
     async fn pipeline(&self, one: &Undoing, id: &str) -> Result<Verdict, Error> {
-        let all = crate::prepare::pipelines(self.cx).await?;
+        let all = crate::prepare::pipelines(self.session.cx).await?;
         if !all.iter().any(|pipeline| pipeline.id == id) {
             return Ok((UndoStatus::Gone, None));
         }
@@ -204,7 +188,7 @@ impl Unmake<'_> {
         };
         let used = self.users("tickets", filter).await?;
         let conflict = (used > 0).then(|| format!("{used} tickets that stay are in it"));
-        if self.mode == UndoMode::Force && conflict.is_some() {
+        if self.session.mode == UndoMode::Force && conflict.is_some() {
             let why = format!("HubSpot keeps it: {}", conflict.unwrap_or_default());
             return Ok(verdict(UndoStatus::Cannot, why));
         }
@@ -218,7 +202,7 @@ impl Unmake<'_> {
     /// facts §11). Records that stay keep it, whatever the mode.
     async fn schema(&self, one: &Undoing, object: &str) -> Result<Verdict, Error> {
         let path = client::schemas(&format!("/{}", segment(object)));
-        let Some(found) = client::find::<Schema>(self.cx, &path).await? else {
+        let Some(found) = client::find::<Schema>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         if !found.archived {
@@ -242,11 +226,11 @@ impl Unmake<'_> {
                 .collect();
             let conflict = (!others.is_empty())
                 .then(|| format!("it has properties of others: {}", others.join(", ")));
-            if self.blocks(&conflict) {
+            if self.session.blocks(&conflict) {
                 return Ok((UndoStatus::Conflict, conflict));
             }
         }
-        if self.previews() {
+        if self.session.previews() {
             return Ok((UndoStatus::Undone, None));
         }
         self.end_schema(one, object, &path, &found).await
@@ -256,7 +240,7 @@ impl Unmake<'_> {
     fn goes(&self, object: &str, name: &str) -> bool {
         let start = format!("{object}.{name}:");
         let goes = |(kind, id): &(String, String)| kind == PROPERTY && id.starts_with(&start);
-        self.previews() && self.ours.iter().any(goes)
+        self.session.previews() && self.session.ours().any(goes)
     }
 
     async fn end_schema(
@@ -287,7 +271,7 @@ impl Unmake<'_> {
         }
         for (at, step) in steps {
             let key = key(&one.item, part.as_str(), step.as_str());
-            match client::delete_at(self.cx, &at, key).await? {
+            match client::delete_at(self.session.cx, &at, key).await? {
                 Deleted::Done | Deleted::Gone => {}
                 // Of an association both directions are listed, and some are HubSpot's own.
                 Deleted::Refused(_) if step.starts_with("association:") => {}
@@ -299,14 +283,16 @@ impl Unmake<'_> {
         }
         let key = key(&one.item, part, "delete");
         let hard = format!("{path}?archived=true");
-        Ok(match client::delete_at(self.cx, &hard, key).await? {
-            // It is archived: no record can be made of it, and its name stays taken.
-            Deleted::Refused(fault) => {
-                let why = format!("it is archived, and its name stays taken: {}", fault.said());
-                verdict(UndoStatus::Undone, why)
-            }
-            other => said(other),
-        })
+        Ok(
+            match client::delete_at(self.session.cx, &hard, key).await? {
+                // It is archived: no record can be made of it, and its name stays taken.
+                Deleted::Refused(fault) => {
+                    let why = format!("it is archived, and its name stays taken: {}", fault.said());
+                    verdict(UndoStatus::Undone, why)
+                }
+                other => said(other),
+            },
+        )
     }
 
     // ---- labels
@@ -318,7 +304,7 @@ impl Unmake<'_> {
         let Some((from, to)) = way.split_once('>') else {
             return Ok(verdict(UndoStatus::Cannot, "not a label's address"));
         };
-        let found = client::labels(self.cx, from, to).await?;
+        let found = client::labels(self.session.cx, from, to).await?;
         if !found.iter().any(|label| label.kind.id.to_string() == id) {
             return Ok((UndoStatus::Gone, None));
         }
@@ -331,7 +317,7 @@ impl Unmake<'_> {
             return Ok(verdict(UndoStatus::Cannot, "not a pair's address"));
         };
         let custom = if own::is_custom(from) { from } else { to };
-        let Some(found) = schema::schema(self.cx, custom).await? else {
+        let Some(found) = schema::schema(self.session.cx, custom).await? else {
             return Ok((UndoStatus::Gone, None));
         };
         let (from, to) = (self.type_id(from).await?, self.type_id(to).await?);
@@ -349,7 +335,7 @@ impl Unmake<'_> {
             "contacts" => "0-1".to_owned(),
             "companies" => "0-2".to_owned(),
             "tickets" => "0-5".to_owned(),
-            custom => schema::schema(self.cx, custom)
+            custom => schema::schema(self.session.cx, custom)
                 .await?
                 .map(|schema| schema.object_type_id)
                 .unwrap_or_default(),
@@ -389,7 +375,7 @@ impl Unmake<'_> {
         verdicts: &mut BTreeMap<u64, Verdict>,
     ) -> Result<(), Error> {
         let ids: BTreeSet<String> = endings.iter().map(|e| e.from.to_owned()).collect();
-        let now = client::read_links(self.cx, from, to, &ids).await?;
+        let now = client::read_links(self.session.cx, from, to, &ids).await?;
         // What each pair of records has: its labels and its plain link.
         let mut labelled: BTreeMap<(&str, &str), BTreeSet<LinkType>> = BTreeMap::new();
         let mut there: BTreeMap<(&str, &str), BTreeSet<LinkType>> = BTreeMap::new();
@@ -416,7 +402,7 @@ impl Unmake<'_> {
                 verdicts.insert(id, (UndoStatus::Gone, None));
                 continue;
             }
-            if self.previews() {
+            if self.session.previews() {
                 verdicts.insert(id, (UndoStatus::Undone, None));
                 continue;
             }
@@ -441,9 +427,9 @@ impl Unmake<'_> {
                 let first = ids.first().copied().unwrap_or_default();
                 let path = client::associations(from, to, rest);
                 let body = json!({"inputs": inputs});
-                let ended = client::sent_until_seen(self.cx, |attempt| {
+                let ended = client::sent_until_seen(self.session.cx, |attempt| {
                     let key = key("*", format!("undo:{first}"), format!("unlink~{attempt}"));
-                    client::idempotent(self.cx, "POST", path.clone(), key).json(&body)
+                    client::idempotent(self.session.cx, "POST", path.clone(), key).json(&body)
                 })
                 .await?;
                 for id in ids {
@@ -484,8 +470,8 @@ impl Unmake<'_> {
         verdicts: &mut BTreeMap<u64, Verdict>,
     ) -> Result<(), Error> {
         let there = match own::is_custom(object) {
-            true if schema::schema(self.cx, object).await?.is_none() => None,
-            _ => schema::property(self.cx, object, name).await?,
+            true if schema::schema(self.session.cx, object).await?.is_none() => None,
+            _ => schema::property(self.session.cx, object, name).await?,
         };
         let all = there
             .map(|property| schema::pairs(&property.options))
@@ -508,9 +494,9 @@ impl Unmake<'_> {
             let has = |text: &&String| text.split(';').any(|one| one == *value);
             let used = held.iter().filter(has).count();
             let conflict = (used > 0).then(|| format!("{used} records that stay have it"));
-            if self.blocks(&conflict) {
+            if self.session.blocks(&conflict) {
                 verdicts.insert(one.effect_id, (UndoStatus::Conflict, conflict));
-            } else if self.previews() {
+            } else if self.session.previews() {
                 verdicts.insert(one.effect_id, (UndoStatus::Undone, None));
             } else {
                 leaving.insert(value, one.effect_id);
@@ -528,17 +514,17 @@ impl Unmake<'_> {
         let part = format!("undo:{first}");
         let request = |step: &str| {
             client::idempotent(
-                self.cx,
+                self.session.cx,
                 "PATCH",
                 path.clone(),
                 key("*", part.as_str(), step),
             )
             .json(&body)
         };
-        let find = async || schema::property(self.cx, object, name).await;
+        let find = async || schema::property(self.session.cx, object, name).await;
         let is_done = |property: &Property| property.options.len() == left.len();
         let changed = http::change::<Property, Fault>(
-            self.cx,
+            self.session.cx,
             SETTLE_MS,
             request,
             |reply| reply.json(),
@@ -550,7 +536,7 @@ impl Unmake<'_> {
             let said = match &changed {
                 Changed::Done(..) => (UndoStatus::Undone, None),
                 Changed::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-                Changed::Unknown => verdict(UndoStatus::Failed, "the change was not answered"),
+                Changed::Unknown => unanswered("change"),
             };
             verdicts.insert(*id, said);
         }
@@ -581,6 +567,6 @@ fn said(deleted: Deleted) -> Verdict {
             verdict(UndoStatus::Conflict, fault.said())
         }
         Deleted::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-        Deleted::Unsettled => verdict(UndoStatus::Failed, "the deletion was not answered"),
+        Deleted::Unsettled => unanswered("deletion"),
     }
 }

@@ -10,23 +10,15 @@
 
 use std::ops::{Deref, DerefMut};
 
-use axum::Router;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use transload_plugin_hubspot::HubSpot;
 use transload_sdk::destination::Item;
-use transload_sdk::http::{Body, Header, Part, PartBody, Piece, Request, Response};
 use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::trial::Trial;
-use transload_sdk::testing::{Files, Harness, answer};
-use transload_sdk::types::{BlobRef, Kind};
-use transload_simulators::common::ask;
+use transload_sdk::types::Kind;
 use transload_simulators::hubspot::model::{Record, TypeId};
 use transload_simulators::hubspot::{Config, Simulator, Snapshot};
 
-pub use transload_sdk::testing::items::*;
-pub use transload_sdk::testing::trial::{assert_same, assert_undone};
+pub use transload_trials::*;
 
 /// What passes at the account with every request, ms.
 const STEP_MS: i64 = 200;
@@ -76,13 +68,13 @@ impl Portal {
         config.preexisting.agents_by_email.push(dana);
         change(&mut config);
         let sim = Simulator::new(config);
-        let trial = trial_on(&sim);
+        let trial = line(&sim).trial();
         Self { sim, trial }
     }
 
     /// Another connection to the same account, which knows nothing of this one.
     pub fn renewed(&self) -> Trial<HubSpot> {
-        trial_on(&self.sim)
+        line(&self.sim).trial()
     }
 
     /// One unit, after which nobody was mailed (rule M-8).
@@ -111,98 +103,13 @@ impl Portal {
     }
 }
 
-/// A connection to an account.
-fn trial_on(sim: &Simulator) -> Trial<HubSpot> {
-    let token = sim.admin_token();
-    let router = sim.router();
-    let clock = sim.harness().clock.clone();
-    let time = clock.clone();
-    let plays = move || {
-        let (router, token) = (router.clone(), token.clone());
-        let (clock, slept) = (clock.clone(), clock.clone());
-        Harness::with_files(|files| {
-            move |request| {
-                clock.advance(STEP_MS);
-                send(router.clone(), token.clone(), files.clone(), request)
-            }
-        })
-        .holding(made_up)
-        .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
-    };
-    Trial::new(plays, move || time.now_ms())
-}
-
-/// One request to the router; as a host does it, with the credential.
-async fn send(router: Router, token: String, files: Files, request: Request) -> Response {
-    let bearer = Some(token.as_str());
-    let mut headers: Vec<(String, String)> = request
-        .headers
-        .into_iter()
-        .map(|h| (h.name, h.value))
-        .collect();
-    let body = match request.body {
-        Body::None => Vec::new(),
-        Body::Bytes(bytes) => bytes,
-        Body::Blob(blob) => bytes_of(&files, &blob),
-        Body::Pieces(pieces) => pieces
-            .into_iter()
-            .flat_map(|piece| match piece {
-                Piece::Bytes(bytes) => bytes,
-                Piece::Blob(blob) => bytes_of(&files, &blob),
-                Piece::Base64(blob) => STANDARD.encode(bytes_of(&files, &blob)).into_bytes(),
-            })
-            .collect(),
-        Body::Multipart(parts) => {
-            let boundary = "transload-test-boundary";
-            let kind = format!("multipart/form-data; boundary={boundary}");
-            headers.push(("content-type".to_owned(), kind));
-            form(boundary, parts, &files)
-        }
-    };
-    let (method, url) = (request.method.as_str(), request.url.as_str());
-    let Some(got) = ask(router, method, url, headers, bearer, body).await else {
-        return answer(400, "not a request");
-    };
-    let header = |(name, value)| Header { name, value };
-    Response {
-        status: got.status,
-        headers: got.headers.into_iter().map(header).collect(),
-        body: got.body,
-        attempted_before: false,
+/// The way to an account.
+fn line(sim: &Simulator) -> Line {
+    Line {
+        router: sim.router(),
+        clock: sim.harness().clock.clone(),
+        credential: format!("Bearer {}", sim.admin_token()),
+        base: "",
+        step_ms: STEP_MS,
     }
-}
-
-/// What the connector wrote; of a file of the source, which these tests do not have, as many letters.
-fn bytes_of(files: &Files, blob: &BlobRef) -> Vec<u8> {
-    files.read(blob).unwrap_or_else(|| made_up(blob))
-}
-
-/// The bytes of a file that no test gave any.
-fn made_up(blob: &BlobRef) -> Vec<u8> {
-    vec![b'x'; usize::try_from(blob.size).unwrap()]
-}
-
-fn form(boundary: &str, parts: Vec<Part>, files: &Files) -> Vec<u8> {
-    let mut body = Vec::new();
-    for part in parts {
-        body.extend(format!("--{boundary}\r\n").into_bytes());
-        let filename = part.filename.map(|name| format!("; filename=\"{name}\""));
-        let disposition = format!(
-            "Content-Disposition: form-data; name=\"{}\"{}\r\n",
-            part.name,
-            filename.unwrap_or_default()
-        );
-        body.extend(disposition.into_bytes());
-        if let Some(media_type) = part.media_type {
-            body.extend(format!("Content-Type: {media_type}\r\n").into_bytes());
-        }
-        body.extend(b"\r\n");
-        body.extend(match part.body {
-            PartBody::Bytes(bytes) => bytes,
-            PartBody::Blob(blob) => bytes_of(files, &blob),
-        });
-        body.extend(b"\r\n");
-    }
-    body.extend(format!("--{boundary}--\r\n").into_bytes());
-    body
 }

@@ -123,7 +123,7 @@ struct Record {
 
 impl Record {
     fn body(&self, text: &Value) -> Value {
-        json!({"custom_attributes": {attribute(self.of_contact): text}})
+        image(self.of_contact, text)
     }
 }
 
@@ -169,6 +169,11 @@ impl End for Record {
         let now = change.becomes.get(Self::TEXT).cloned().unwrap_or_default();
         (self.body(&before).to_string(), print(&facets(&now)))
     }
+}
+
+/// The text as a record shows it.
+pub fn image(of_contact: bool, text: &Value) -> Value {
+    json!({"custom_attributes": {attribute(of_contact): text}})
 }
 
 /// What of a record's links is compared before an undo.

@@ -43,7 +43,11 @@ fn of_run(run: &str) -> String {
     format!("_r{}", map::short_hash(run))
 }
 
-async fn queues(cx: &Context) -> Result<Vec<Record>, Error> {
+/// The queues that are there.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn queues(cx: &Context) -> Result<Vec<Record>, Error> {
     client::query(
         cx,
         "SELECT Id, Name, DeveloperName FROM Group WHERE Type = 'Queue'",

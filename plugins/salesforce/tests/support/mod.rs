@@ -10,20 +10,14 @@
 
 use std::ops::{Deref, DerefMut};
 
-use axum::Router;
 use serde_json::{Value, json};
 use transload_plugin_salesforce::Salesforce;
 use transload_sdk::destination::Item;
-use transload_sdk::http::{Header, Request, Response};
 use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::trial::Trial;
-use transload_sdk::testing::{Files, Harness, answer};
-use transload_sdk::types::{BlobRef, Kind};
-use transload_simulators::common::ask;
+use transload_sdk::types::Kind;
 use transload_simulators::salesforce::{Config, Simulator, Snapshot};
 
-pub use transload_sdk::testing::items::*;
-pub use transload_sdk::testing::trial::{assert_same, assert_undone};
+pub use transload_trials::*;
 
 /// What passes at the org with every request, ms: a deployment is done after a few.
 const STEP_MS: i64 = 2_000;
@@ -76,22 +70,14 @@ impl Org {
         change(&mut config);
         let sim = Simulator::new(config);
         let token = sim.token_for(&sim.integration_user());
-        let router = sim.router();
-        let clock = sim.harness().clock.clone();
-        let time = clock.clone();
-        let plays = move || {
-            let (router, token) = (router.clone(), token.clone());
-            let (clock, slept) = (clock.clone(), clock.clone());
-            Harness::with_files(|files| {
-                move |request| {
-                    clock.advance(STEP_MS);
-                    send(router.clone(), token.clone(), files.clone(), request)
-                }
-            })
-            .holding(made_up)
-            .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
+        let line = Line {
+            router: sim.router(),
+            clock: sim.harness().clock.clone(),
+            credential: format!("Bearer {token}"),
+            base: "",
+            step_ms: STEP_MS,
         };
-        let mut trial = Trial::new(plays, move || time.now_ms());
+        let mut trial = line.trial();
         trial.set("my_domain", "acme");
         Self { sim, trial }
     }
@@ -120,26 +106,4 @@ impl Org {
         assert_eq!(rows.len(), 1, "{object} of {marker}");
         json!(rows[0].fields)
     }
-}
-
-/// One request to the router; as a host does it, with the credential.
-async fn send(router: Router, token: String, files: Files, request: Request) -> Response {
-    let bearer = Some(token.as_str());
-    let (headers, body) = files.on_the_wire(&request, made_up);
-    let (method, url) = (request.method.as_str(), request.url.as_str());
-    let Some(got) = ask(router, method, url, headers, bearer, body).await else {
-        return answer(400, "not a request");
-    };
-    let header = |(name, value)| Header { name, value };
-    Response {
-        status: got.status,
-        headers: got.headers.into_iter().map(header).collect(),
-        body: got.body,
-        attempted_before: false,
-    }
-}
-
-/// The bytes of a file that no test gave any.
-fn made_up(blob: &BlobRef) -> Vec<u8> {
-    vec![b'x'; usize::try_from(blob.size).unwrap()]
 }

@@ -10,19 +10,14 @@
 
 use std::ops::{Deref, DerefMut};
 
-use axum::Router;
 use transload_plugin_zendesk::Zendesk;
 use transload_sdk::destination::Item;
-use transload_sdk::http::{Body, Header, Request, Response};
 use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::trial::Trial;
-use transload_sdk::testing::{Harness, answer};
+use transload_sdk::testing::Harness;
 use transload_sdk::types::Kind;
-use transload_simulators::common::ask;
 use transload_simulators::zendesk::{Config, Preexisting, Simulator, Snapshot};
 
-pub use transload_sdk::testing::items::*;
-pub use transload_sdk::testing::trial::{assert_same, assert_undone};
+pub use transload_trials::*;
 
 /// What passes at the account with every request, ms: a job is done after a few.
 const STEP_MS: i64 = 2_000;
@@ -73,19 +68,14 @@ impl Account {
         // A token of the simulator's default life would not outlive a long test.
         change(&mut config);
         let sim = Simulator::new(config);
-        let (router, token) = (sim.router(), sim.admin_token());
-        let clock = sim.harness().clock.clone();
-        let time = clock.clone();
-        let plays = move || {
-            let (router, token) = (router.clone(), token.clone());
-            let (clock, slept) = (clock.clone(), clock.clone());
-            Harness::new(move |request| {
-                clock.advance(STEP_MS);
-                send(router.clone(), token.clone(), request)
-            })
-            .sleeping(move |ms| slept.advance(i64::try_from(ms).unwrap_or(0)))
+        let line = Line {
+            router: sim.router(),
+            clock: sim.harness().clock.clone(),
+            credential: format!("Bearer {}", sim.admin_token()),
+            base: "",
+            step_ms: STEP_MS,
         };
-        let mut trial = Trial::new(plays, move || time.now_ms());
+        let mut trial = line.trial();
         trial.set("subdomain", "acme");
         Self { sim, trial }
     }
@@ -105,28 +95,5 @@ impl Account {
 
     pub fn snapshot(&self) -> Snapshot {
         self.sim.snapshot()
-    }
-}
-
-/// One request to the router; as a host does it, with the credential.
-async fn send(router: Router, token: String, request: Request) -> Response {
-    let bearer = Some(token.as_str());
-    let headers = request.headers.into_iter().map(|h| (h.name, h.value));
-    let body = match request.body {
-        Body::Bytes(bytes) => bytes,
-        // What a blob holds does not matter here; that it was sent does.
-        Body::Blob(blob) => vec![b'x'; usize::try_from(blob.size).unwrap()],
-        _ => Vec::new(),
-    };
-    let (method, url) = (request.method.as_str(), request.url.as_str());
-    let Some(got) = ask(router, method, url, headers, bearer, body).await else {
-        return answer(400, "not a request");
-    };
-    let header = |(name, value)| Header { name, value };
-    Response {
-        status: got.status,
-        headers: got.headers.into_iter().map(header).collect(),
-        body: got.body,
-        attempted_before: false,
     }
 }

@@ -218,21 +218,22 @@ impl<D: Destination> Trial<D> {
         let place = |kind: &Kind| order.iter().position(|k| k == kind).map_or(0, |at| at + 1);
         let mut effects = self.effects.borrow().clone();
         effects.sort_by_key(|u| std::cmp::Reverse((place(&u.kind), u.effect_id)));
-        let created = effects
-            .iter()
-            .filter(|u| u.effect.action == Action::Created);
-        let ours: Vec<(String, String)> = created
-            .map(|u| (u.effect.target_kind.clone(), u.effect.target_id.clone()))
-            .collect();
+        // What a host knows to be ours beside what is being undone: in a preview all that came before, else what an undo left.
+        let mut ours: Vec<(String, String)> = Vec::new();
         let mut outcomes = Vec::new();
         for one in effects {
             let harness = self.harness();
             let cx = harness.context();
+            let target = (one.effect.target_kind.clone(), one.effect.target_id.clone());
             if let Err(error) = D::undo(&cx, mode, vec![one], ours.clone()).await {
                 panic!("undo: {error:?}");
             }
             hand_over(&cx).await;
-            outcomes.extend(harness.undo_outcomes());
+            let ended = harness.undo_outcomes();
+            if mode == UndoMode::Preview || ended.iter().any(|o| stays(o.status)) {
+                ours.push(target);
+            }
+            outcomes.extend(ended);
         }
         outcomes
     }
@@ -253,6 +254,14 @@ fn all_claimed(harness: &Harness) {
         unclaimed.is_empty(),
         "requests that were answered as done, and no effect has their key: {unclaimed:?}"
     );
+}
+
+/// The object is still there after an undo that ended so.
+fn stays(status: UndoStatus) -> bool {
+    matches!(
+        status,
+        UndoStatus::Conflict | UndoStatus::Cannot | UndoStatus::Failed
+    )
 }
 
 /// Nothing is in the way of a rollback.

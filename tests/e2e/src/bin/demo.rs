@@ -316,7 +316,7 @@ impl<D: Destination> Demo<D> {
         Ok(())
     }
 
-    /// The report, as text and JSON in the project's folder.
+    /// The report, as text, JSON and a page in the project's folder.
     async fn report(&self) -> Result<Value> {
         let (text, json) = (
             self.lab.dir.join("report.txt"),
@@ -333,6 +333,9 @@ impl<D: Destination> Demo<D> {
         let report = self.json(&["report", "--format", "json"]).await?;
         std::fs::write(&json, serde_json::to_vec_pretty(&report)?)?;
         println!("The report is in {} and {}", text.display(), json.display());
+        self.transload(&["report", "--html", "report.html"]).await?;
+        self.transload(&["report", "--check", "report.html"])
+            .await?;
         Ok(report)
     }
 }

@@ -247,6 +247,23 @@ impl Simulator {
         change(&mut self.held.lock().config.switches);
     }
 
+    /// Changes a conversation as no request could, its parts too; whether it is there. For tests of what notices damage.
+    pub fn damage_conversation(
+        &self,
+        id: model::Id,
+        change: impl FnOnce(&mut model::Conversation),
+    ) -> bool {
+        let mut state = self.held.lock();
+        let Some(conversation) = state.conversations.get_mut(&id) else {
+            return false;
+        };
+        change(conversation);
+        for part in &mut conversation.parts {
+            part.shown = None;
+        }
+        true
+    }
+
     /// Changes what acts on conversations, as an admin does before a migration.
     pub fn set_services(&self, services: Services) {
         self.held.lock().config.preexisting.services = services;

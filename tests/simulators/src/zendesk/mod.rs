@@ -58,6 +58,7 @@ use chrono::Duration;
 use serde_json::{Value, json};
 
 pub use foreign::ForeignError;
+pub use model::{Comment, CommentText, Deletion, Ticket, User};
 pub use snapshot::Snapshot;
 pub use switches::{
     Config, FailedRow, OauthClient, Plan, Preexisting, PrivateComment, StatusAge, Switches,
@@ -133,6 +134,37 @@ impl Simulator {
     /// A token of any user.
     pub fn token_for(&self, user: Id, scopes: &[&str]) -> String {
         auth::mint(&mut self.held.lock(), user, scopes, Duration::days(1))
+    }
+
+    /// Changes a ticket as no request could, its comments and files too; whether it is there. For tests of what notices damage.
+    pub fn damage_ticket(&self, id: Id, change: impl FnOnce(&mut model::Ticket)) -> bool {
+        self.held.lock().edit_ticket(id, change).is_some()
+    }
+
+    /// Changes a user likewise.
+    pub fn damage_user(&self, id: Id, change: impl FnOnce(&mut model::User)) -> bool {
+        let mut state = self.held.lock();
+        state.users.get_mut(&id).map(change).is_some()
+    }
+
+    /// Changes the bytes that a file's address serves, by its token; whether there is one.
+    pub fn damage_file(&self, token: &str, content: Vec<u8>) -> bool {
+        let mut state = self.held.lock();
+        let Some(stored) = state.files.get_mut(token) else {
+            return false;
+        };
+        stored.file.content = Some(content.into());
+        true
+    }
+
+    /// Makes a second ticket that says the same, external id and all, as a tool does that is run twice; its id.
+    pub fn copy_ticket(&self, id: Id) -> Option<Id> {
+        let mut state = self.held.lock();
+        let mut copy = state.tickets.get(&id)?.clone();
+        copy.id = state.tickets.keys().max()? + 1;
+        let made = copy.id;
+        state.put_ticket(copy);
+        Some(made)
     }
 
     /// Switches a trigger or an automation on or off by its title; whether there is one.
