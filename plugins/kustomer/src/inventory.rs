@@ -171,16 +171,17 @@ fn note(
 
 /// The records that settings refer to by id. What the key may not see stays an id.
 async fn records(client: &Client<'_>, names: &mut Names) -> Result<(), Error> {
-    let lists: [(Kind, &str, &str, &[(&str, &str)]); 6] = [
-        (Kind::Tag, "/v1/tags", "100", &[]),
-        (Kind::Team, "/v1/teams", "500", &[]),
-        (Kind::Brand, "/v1/brands", "100", &[]),
-        (Kind::Agent, "/v1/users", "500", &[]),
-        (Kind::Agent, "/v1/users", "500", &[("deleted", "true")]),
-        (Kind::Agent, "/v1/users", "500", &[("pending", "true")]),
+    let lists = [
+        (Kind::Tag, "/v1/tags", "100", None),
+        (Kind::Team, "/v1/teams", "500", None),
+        (Kind::Brand, "/v1/brands", "100", None),
+        (Kind::Agent, "/v1/users", "500", None),
+        (Kind::Agent, "/v1/users", "500", Some(("deleted", "true"))),
+        (Kind::Agent, "/v1/users", "500", Some(("pending", "true"))),
     ];
-    for (kind, path, rows, query) in lists {
-        let found = if_allowed(client.all(path, query, rows).await)?;
+    for (kind, path, rows, only) in lists {
+        let query: Vec<(&str, &str)> = only.into_iter().collect();
+        let found = if_allowed(client.all(path, &query, rows).await)?;
         for record in found.unwrap_or_default() {
             let text = |name: &str| {
                 let text = record.attributes.peek::<String>(name);

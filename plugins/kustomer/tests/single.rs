@@ -254,7 +254,8 @@ fn read_aloud(item: &InventoryItem) -> String {
             out.push_str(&format!("  ⟨{raw}⟩"));
         }
     }
-    let uses: Vec<String> = item.uses.iter().map(|u| u.kind.word().to_owned()).collect();
+    let name = |u: &Reference| format!("{} {:?}", u.kind.word(), u.name.as_deref());
+    let uses: Vec<String> = item.uses.iter().map(name).collect();
     out.push_str(&format!("\nworks with: {}\n", uses.join(", ")));
     out
 }

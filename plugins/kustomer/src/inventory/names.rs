@@ -67,13 +67,16 @@ impl Names {
     /// What an id refers to.
     pub fn reference(&self, id: &str) -> Option<Reference> {
         let (id, thing) = self.thing(id)?;
-        Some(Reference::new(thing.kind.clone(), id.to_owned()))
+        Some(Reference {
+            name: Some(thing.name.clone()),
+            ..Reference::new(thing.kind.clone(), id.to_owned())
+        })
     }
 
     /// The tag of a name: what is written may name tags (Kustomer facts §9.9).
     pub fn tag(&self, name: &str) -> Option<Reference> {
         let id = self.tags.get(name)?;
-        Some(Reference::new(Kind::Tag, id.clone()))
+        self.reference(id)
     }
 
     /// The label of a custom attribute of a resource (`customer`, `kobject.order`), if it is defined.
@@ -84,7 +87,7 @@ impl Names {
 
     /// A custom attribute as a reference, if it is defined.
     pub fn field(&self, resource: &str, name: &str) -> Option<Reference> {
-        self.label(resource, name)?;
+        let label = self.label(resource, name)?.to_owned();
         let owner = match resource.strip_prefix("kobject.") {
             Some(klass) => format!("custom-object:{klass}"),
             None => match resource {
@@ -93,7 +96,10 @@ impl Names {
             },
         };
         let id = format!("{owner}/{name}");
-        Some(Reference::new(Kind::FieldDefinition, id))
+        Some(Reference {
+            name: Some(label),
+            ..Reference::new(Kind::FieldDefinition, id)
+        })
     }
 
     /// The klass that a name begins with, the longest of them, and what follows: `ecomm-order_placedAt`.

@@ -377,6 +377,10 @@ fn spans_in_words(spans: &Value) -> Option<String> {
 }
 
 fn workflow(lines: &mut Lines<'_>, said: &mut Said<'_>) {
+    // What sets it off stands where others have their description.
+    if let Some(text) = said.text("description") {
+        lines.say(Setting, 0, format!("meant to: {text}"));
+    }
     let given = said.take("steps");
     let steps = given
         .and_then(Value::as_array)
@@ -876,11 +880,11 @@ fn roles(lines: &mut Lines<'_>, said: &mut Said<'_>) {
     let Some(Value::Array(roles)) = said.take("roles") else {
         return;
     };
-    lines.say(Action, 0, "may:");
+    lines.say(Setting, 0, "may:");
     for role in roles {
         match role.as_str() {
-            Some(role) => lines.say(Action, 1, role),
-            None => lines.raw(Action, 1, "a role in a form that is not known", role),
+            Some(role) => lines.say(Setting, 1, role),
+            None => lines.raw(Setting, 1, "a role in a form that is not known", role),
         }
     }
 }
