@@ -215,9 +215,8 @@ async fn a_changed_mapping_needs_no_second_reading_and_a_run_on_other_facts_says
     };
     let refused = run(&project, options, &Silent).await.unwrap_err();
     assert_eq!((refused.code(), refused.exit_code()), ("plan-changed", 2));
-    for words in ["conversation.status snoozed was \"hold\" and is \"pending\""] {
-        assert!(refused.to_string().contains(words), "{refused}");
-    }
+    let words = "conversation.status snoozed was \"hold\" and is \"pending\"";
+    assert!(refused.to_string().contains(words), "{refused}");
     let hint = refused.hint().unwrap();
     assert!(hint.contains(&second.digest), "{hint}");
     let options = RunOptions {
