@@ -621,7 +621,6 @@ impl Destination for zoho_desk::Simulator {
         ("POST", "/api/v1/imports"),
         ("POST", "/api/v1/teams"),
         ("POST", "/api/v1/fields"),
-        ("POST", "/api/v1/organizationModules"),
         ("POST", "/api/v1/cm_*"),
         ("POST", "/api/v1/tickets/*/attachments"),
         ("POST", "/api/v1/tickets/*/associateTag"),
@@ -637,6 +636,8 @@ impl Destination for zoho_desk::Simulator {
                 agents: 0,
                 agents_by_email: agents(config.few),
                 teams: teams(config.few, &usual.teams),
+                // Zoho Desk deletes no modules: who wants a rollback to leave nothing has them made before.
+                modules: KLASSES.iter().map(|k| k.display.to_owned()).collect(),
                 // What its admin switches off for a migration, since no request can (side effects `mails`, `automations`).
                 services: zoho_desk::Services::none(),
                 ..usual

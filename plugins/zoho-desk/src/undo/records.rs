@@ -10,8 +10,9 @@ use transload_sdk::destination::Undoing;
 use transload_sdk::effects::{Verdict, before, verdict};
 use transload_sdk::http;
 use transload_sdk::ledger::{Action, UndoStatus};
-use transload_sdk::policy::is_empty;
+use transload_sdk::policy::{holds, is_empty};
 use transload_sdk::types::Error;
+use transload_sdk::undo::{as_before, no_way};
 use transload_sdk::words::{record_id, record_parts};
 
 use super::{Trash, Undo};
@@ -67,10 +68,7 @@ impl Undo<'_> {
             (Action::Created, "department") => self.department(one).await,
             (Action::Created, "module") => self.module(one).await,
             (Action::Created, "field") => self.field(one).await,
-            (_, kind) => {
-                let why = format!("no way to undo a {kind}");
-                Ok(verdict(UndoStatus::Cannot, why))
-            }
+            (_, kind) => Ok(no_way(kind)),
         }
     }
 
@@ -230,6 +228,11 @@ impl Undo<'_> {
                 cf.insert(name, text);
                 was.insert("cf".to_owned(), Value::Object(cf));
             }
+        }
+        let mut is = object.clone();
+        is.insert("cf".to_owned(), Value::Object(cf_of(&object)));
+        if holds(&Value::Object(is), &was) {
+            return Ok(as_before());
         }
         let path = format!("/{module}/{}", record_id(&one.effect.target_id));
         let request = self.request(one, "PATCH", path, "restore").json(&was);

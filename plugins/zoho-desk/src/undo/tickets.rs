@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use transload_sdk::destination::Undoing;
 use transload_sdk::effects::{Verdict, before, short_hash, verdict};
 use transload_sdk::ledger::{Action, UndoStatus};
+use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
-use transload_sdk::undo::nothing_recorded;
+use transload_sdk::undo::{as_before, nothing_recorded};
 
 use super::{Trash, Undo};
 use crate::own;
@@ -127,6 +128,9 @@ async fn restore(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Error> {
     let Some(before) = before(&one.effect) else {
         return Ok(nothing_recorded());
     };
+    if holds(&Value::Object(now.values.clone()), &before) {
+        return Ok(as_before());
+    }
     let conflict = undo.changed(one, &facets(&now.values, &undo.desk.state));
     let request = undo.request(one, "PATCH", format!("/tickets/{id}"), "restore");
     let request = request.json(&before);
@@ -192,7 +196,7 @@ async fn tags(undo: &Undo<'_>, one: &Undoing, ticket: &str) -> Result<Verdict, E
     let now = ticket::tags(&undo.desk, ticket).await?;
     let tags: Vec<&str> = added.into_iter().filter(|tag| now.contains(*tag)).collect();
     if tags.is_empty() {
-        return Ok((UndoStatus::Restored, None));
+        return Ok(as_before());
     }
     let path = format!("/tickets/{ticket}/dissociateTag");
     let request = undo.request(one, "POST", path, "restore");

@@ -11,7 +11,9 @@ pub use threads::talk;
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Presence, Written};
-use transload_sdk::types::{self, Error, Field, Kind, Reference};
+use transload_sdk::http::segment;
+use transload_sdk::read_back::{Place, with_bytes};
+use transload_sdk::types::{self, Entity, Entry, Error, Field, Kind, Reference};
 
 use crate::api::words_of;
 use crate::client::Desk;
@@ -31,6 +33,18 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
             _ => people::one(&desk, one).await?,
         });
     }
+    // By the address that its list gives; which organisation is meant may be said in the query (Zoho Desk facts §1, §7.8).
+    let bytes_of = |entry: &Entry| {
+        let Entity::Attachment(attachment) = &entry.data else {
+            return None;
+        };
+        let (_, rest) = attachment.locator.as_deref()?.split_once("/tickets/")?;
+        Some(Place {
+            url: format!("/tickets/{rest}?orgId={}", segment(&desk.config.org_id)),
+            anonymous: false,
+        })
+    };
+    with_bytes(cx, &mut observed, bytes_of).await?;
     Ok(observed)
 }
 

@@ -227,6 +227,7 @@ impl Talk<'_> {
             let parent = Reference::new(Kind::Message, id.as_str());
             let data = Attachment {
                 size,
+                locator: Some(file.href).filter(|href| !href.is_empty()),
                 ..Attachment::of(parent, file.name)
             };
             let data = Entity::Attachment(data);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Failure, FieldError, Outcome};
 use super::call::Call;
 use super::fields::snake;
-use super::model::{CustomModule, Id, Module, Origin, Record};
+use super::model::{CustomModule, Id, Module, Moment, Origin, Record};
 use super::read::{Reader, iso};
 use super::records::{self, Change, custom_shown, id_or_null};
 use super::state::{Layout, State};
@@ -101,19 +101,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
     if call.state.modules.len() >= most(config.edition) {
         return Err(Failure::license(config.edition, config.trial, None));
     }
-    let mut module = CustomModule {
-        id: 0,
-        api_name: String::new(),
-        singular: String::new(),
-        plural: String::new(),
-        description: None,
-        by_department: false,
-        departments: Vec::new(),
-        profiles: Vec::new(),
-        created_at: call.state.now,
-        modified_at: call.state.now,
-        origin: Origin::Request,
-    };
+    let mut module = blank(call.state.now, Origin::Request);
     let mut reader = call.reader(&[
         "singularLabel",
         "pluralLabel",
@@ -128,11 +116,17 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         reader.required("departmentIds");
     }
     reader.finish(call.strict())?;
-    module.id = call.state.next_id();
+    let module = put(call.state, module);
+    Answer::ok(render_module(&module, call.state.credentials.owner))
+}
+
+/// Puts a new module in, under a name of its own and with its layouts.
+fn put(state: &mut State, mut module: CustomModule) -> CustomModule {
+    module.id = state.next_id();
     let name = format!("cm_{}", snake(&module.plural, "_"));
     let mut number = 1;
     let mut unique = name.clone();
-    while call.state.modules_by_name.contains_key(&unique) {
+    while state.modules_by_name.contains_key(&unique) {
         unique = format!("{name}_{number}");
         number += 1;
     }
@@ -143,18 +137,43 @@ pub(super) fn create(call: &mut Call<'_>) -> Outcome {
         vec![None]
     };
     for department in places {
-        let id = call.state.next_id();
+        let id = state.next_id();
         let layout = Layout {
             module: Module::Custom(module.id),
             department,
         };
-        call.state.layouts.insert(id, layout);
+        state.layouts.insert(id, layout);
     }
-    call.state
-        .modules_by_name
-        .insert(module.api_name.clone(), module.id);
-    call.state.modules.insert(module.id, module.clone());
-    Answer::ok(render_module(&module, call.state.credentials.owner))
+    let name = module.api_name.clone();
+    state.modules_by_name.insert(name, module.id);
+    state.modules.insert(module.id, module.clone());
+    module
+}
+
+/// A module of the whole organisation that was there before.
+pub(super) fn before(state: &mut State, label: &str) {
+    let module = CustomModule {
+        singular: label.to_owned(),
+        plural: format!("{label}s"),
+        ..blank(state.now, Origin::Before)
+    };
+    put(state, module);
+}
+
+fn blank(now: Moment, origin: Origin) -> CustomModule {
+    CustomModule {
+        id: 0,
+        api_name: String::new(),
+        singular: String::new(),
+        plural: String::new(),
+        description: None,
+        by_department: false,
+        departments: Vec::new(),
+        profiles: Vec::new(),
+        created_at: now,
+        modified_at: now,
+        origin,
+    }
 }
 
 /// `PUT organizationModules/{id}`: labels, departments and profiles must all be there.

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::model::{Agent, Id, Module, Origin, Team};
 use super::state::{Layout, State};
-use super::{agents, auth, departments, fields, tags, tickets};
+use super::{agents, auth, departments, fields, modules, tags, tickets};
 use crate::common::Content as _;
 
 /// Fills a new portal.
@@ -148,6 +148,9 @@ fn schema(state: &mut State) {
         let mut field = fields::make(state, Module::Tickets, label, "Picklist", Origin::Before);
         field.allowed.clone_from(allowed);
         state.put_field(field);
+    }
+    for label in &wanted.modules {
+        modules::before(state, label);
     }
     if wanted.required_field {
         let mut field = fields::make(

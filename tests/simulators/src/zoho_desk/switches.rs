@@ -149,6 +149,8 @@ pub struct Preexisting {
     pub contact_fields: Vec<String>,
     /// A picklist of tickets by label and values: only people make its values (§7.8).
     pub picklists: Vec<(String, Vec<String>)>,
+    /// Labels of custom modules, which nobody can delete (§9).
+    pub modules: Vec<String>,
     /// A custom text field, `Order number`, that every ticket must have.
     pub required_field: bool,
     /// Names of ticket statuses by type, besides `Open`, `On Hold`, `Escalated` and `Closed`.
@@ -180,6 +182,7 @@ impl Default for Preexisting {
                 "Severity".to_owned(),
                 vec!["Minor".to_owned(), "Major".to_owned()],
             )],
+            modules: Vec::new(),
             required_field: false,
             statuses: vec![("Waiting on customer".to_owned(), StatusType::OnHold)],
             services: Services::default(),
@@ -204,6 +207,7 @@ impl Preexisting {
             ticket_fields: Vec::new(),
             contact_fields: Vec::new(),
             picklists: Vec::new(),
+            modules: Vec::new(),
             required_field: false,
             statuses: Vec::new(),
             services: Services::none(),
