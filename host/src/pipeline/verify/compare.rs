@@ -681,8 +681,11 @@ impl Side<'_> {
             let Entity::Attachment(attachment) = &file.data else {
                 continue;
             };
+            // A file goes with its message.
+            let message = own.get(w).map(|(message, _)| *message);
             let declared = self
                 .is_left_out(file)
+                .or_else(|| self.is_left_out(message?))
                 .or_else(|| self.loss("attachment", "content"));
             let finding = self.finding(DifferenceKind::Missing, "attachment", part.as_deref());
             self.findings.push(Finding {
