@@ -110,12 +110,12 @@ async fn a_token_stands_behind_the_word_that_its_platform_wants() {
     let mut bench = Bench::new(Role::Source);
     bench.secret("client", "c");
     bench.auth(Auth::ClientCredentials(Oauth2 {
-        prefix: Some("Zoho-oauthtoken".into()),
+        prefix: Some("Acme-token".into()),
         ..oauth(false)
     }));
     let gateway = bench.open(FnTransport::new(|request: OutRequest| {
         let sent = request.secret_headers.first();
-        let answer = match sent.map(|(_, secret)| secret.expose() == "Zoho-oauthtoken t1") {
+        let answer = match sent.map(|(_, secret)| secret.expose() == "Acme-token t1") {
             None => ok(r#"{"access_token":"t1","token_type":"Bearer"}"#),
             Some(fits) => status(if fits { 200 } else { 400 }),
         };
