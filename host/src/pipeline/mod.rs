@@ -1137,6 +1137,45 @@ pub async fn run_of(project: &Project, run: Option<&str>) -> Result<String, Erro
     })
 }
 
+/// The named run, or the newest, to do something about.
+async fn run_to(project: &Project, run: Option<&str>, what: &str) -> Result<String, Error> {
+    project.find_run(run).await?.ok_or_else(|| {
+        let why = format!("nothing has been run yet, so there is nothing to {what}");
+        Error::input("no-run", why).with_hint("`transload run` begins one")
+    })
+}
+
+/// Where a run wrote, by its row: with the plugin of then, whose digest is the second, and only while it is the same account.
+async fn destination_of(
+    project: &Project,
+    run: &str,
+    row: &sqlx::sqlite::SqliteRow,
+    events: &dyn Events,
+) -> Result<(Side, String), Error> {
+    let (_, digest) = pinned(project, run).await?;
+    let name: String = row.try_get("destination")?;
+    let mut destination = project
+        .side(&name, Role::Destination, Some(&digest))
+        .await?;
+    run.clone_into(&mut destination.context.run);
+    destination.context.platform = row.try_get("platform")?;
+    destination.context.organisation = row.try_get("organisation")?;
+    let account: String = row.try_get("account")?;
+    let asking = project.account(&destination);
+    let is = unless_refused(&[&destination], events, asking).await?.id;
+    if is != account {
+        return Err(Error::input(
+            "other-account",
+            format!(
+                "run {run} wrote to account {account}, but {} is account {is}",
+                destination.name
+            ),
+        )
+        .with_hint("put the former settings back"));
+    }
+    Ok((destination, digest))
+}
+
 /// Undoes a run, or shows what that would do.
 ///
 /// # Errors
@@ -1158,16 +1197,7 @@ async fn rollback_owned(
     events: &dyn Events,
 ) -> Result<RollbackReport, Error> {
     let _stop = forward(&options.stop, &project.stop);
-    let run = project
-        .find_run(options.run.as_deref())
-        .await?
-        .ok_or_else(|| {
-            Error::input(
-                "no-run",
-                "nothing has been run yet, so there is nothing to roll back",
-            )
-            .with_hint("`transload run` begins one")
-        })?;
+    let run = run_to(project, options.run.as_deref(), "roll back").await?;
     let row = project
         .store
         .row(
@@ -1176,30 +1206,8 @@ async fn rollback_owned(
         )
         .await?
         .ok_or_else(|| Error::input("no-such-run", format!("there is no run {run}")))?;
-    let digests = pinned(project, &run).await?;
-    let mut destination = project
-        .side(
-            &row.try_get::<String, _>("destination")?,
-            Role::Destination,
-            Some(&digests.1),
-        )
-        .await?;
-    destination.context.run.clone_from(&run);
-    destination.context.platform = row.try_get("platform")?;
-    destination.context.organisation = row.try_get("organisation")?;
+    let (destination, digest) = destination_of(project, &run, &row, events).await?;
     let account: String = row.try_get("account")?;
-    let asking = project.account(&destination);
-    let is = unless_refused(&[&destination], events, asking).await?.id;
-    if is != account {
-        return Err(Error::input(
-            "other-account",
-            format!(
-                "run {run} wrote to account {account}, but {} is account {is}",
-                destination.name
-            ),
-        )
-        .with_hint("put the former settings back"));
-    }
     let around = Surroundings {
         store: project.store.clone(),
         blobs: project.blobs.clone(),
@@ -1207,7 +1215,7 @@ async fn rollback_owned(
         clock: Arc::clone(&project.clock),
         run: run.clone(),
         account,
-        digest: digests.1,
+        digest,
         export_dir: export_dir(project, &run),
         boundary: project.boundary.clone(),
     };
@@ -1274,16 +1282,7 @@ async fn verify_owned(
     events: &dyn Events,
 ) -> Result<VerifyReport, Error> {
     let _stop = forward(&options.stop, &project.stop);
-    let run = project
-        .find_run(options.run.as_deref())
-        .await?
-        .ok_or_else(|| {
-            Error::input(
-                "no-run",
-                "nothing has been run yet, so there is nothing to verify",
-            )
-            .with_hint("`transload run` begins one")
-        })?;
+    let run = run_to(project, options.run.as_deref(), "verify").await?;
     let row = project
         .store
         .row(
@@ -1316,31 +1315,9 @@ async fn verify_owned(
         )
         .with_hint("put the mapping back that the run was made with"));
     }
-    let digests = pinned(project, &run).await?;
-    let mut destination = project
-        .side(
-            &row.try_get::<String, _>("destination")?,
-            Role::Destination,
-            Some(&digests.1),
-        )
-        .await?;
-    destination.context.run.clone_from(&run);
-    destination.context.platform = row.try_get("platform")?;
-    destination.context.organisation = row.try_get("organisation")?;
+    let (mut destination, _) = destination_of(project, &run, &row, events).await?;
     destination.context.state = row.try_get("prepared")?;
     let account: String = row.try_get("account")?;
-    let asking = project.account(&destination);
-    let is = unless_refused(&[&destination], events, asking).await?.id;
-    if is != account {
-        return Err(Error::input(
-            "other-account",
-            format!(
-                "run {run} wrote to account {account}, but {} is account {is}",
-                destination.name
-            ),
-        )
-        .with_hint("put the former settings back"));
-    }
     let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
     let extraction: String = row.try_get("extraction")?;
     let support = destination.support(&survey);
