@@ -16,7 +16,7 @@ use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
     Holds, Requester, add_fact, continued_marker, file_name, first_time, image_names,
     is_further_part, message_card, message_facts, message_part, no_bytes, part_of, skip, skipped,
-    tag_targets,
+    tag_targets, text_in,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -71,10 +71,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        match text.as_ref()? {
-            Text::Inline(text) => Some(text),
-            Text::Stored(blob) => self.texts.get(&blob.sha256).map(String::as_str),
-        }
+        text_in(self.texts, text)
     }
 }
 

@@ -16,7 +16,7 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
     Holds, file_name, first_time, html_with_lead, image_names, is_incoming, lead, message_card,
-    message_facts, repoint, skip, skipped, with_lead,
+    message_facts, repoint, skip, skipped, text_in, with_lead,
 };
 use transload_sdk::types::{
     self, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Text, Visibility,
@@ -78,10 +78,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        match text.as_ref()? {
-            Text::Inline(text) => Some(text),
-            Text::Stored(blob) => self.texts.get(&blob.sha256).map(String::as_str),
-        }
+        text_in(self.texts, text)
     }
 }
 

@@ -20,7 +20,8 @@ use transload_sdk::people::mailbox;
 use transload_sdk::text::pieces;
 use transload_sdk::thread::{
     self, Clock, File, Holds, continued_marker, first_time, html_with_lead, image_names, is_email,
-    is_incoming, lead, message_card, message_facts, message_part, part_of, repoint, with_lead,
+    is_incoming, lead, message_card, message_facts, message_part, part_of, repoint, text_in,
+    with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -144,10 +145,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        match text.as_ref()? {
-            Text::Inline(text) => Some(text),
-            Text::Stored(blob) => self.texts.get(&blob.sha256).map(String::as_str),
-        }
+        text_in(self.texts, text)
     }
 }
 

@@ -19,7 +19,7 @@ use transload_sdk::policy::canonical;
 use transload_sdk::text::html_to_search_text;
 use transload_sdk::thread::{
     Clock, Holds, continued_marker, file_name, html_with_lead, is_incoming, lead, message_card,
-    message_facts, no_bytes, skip, skipped, with_lead, without_lead,
+    message_facts, no_bytes, skip, skipped, text_in, with_lead, without_lead,
 };
 use transload_sdk::types::{
     self, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Head, Kind, Loss, Message, Text,
@@ -67,15 +67,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        stored(self.texts, text)
-    }
-}
-
-/// A text of a message, wherever it is.
-pub fn stored<'t>(texts: &'t BTreeMap<String, String>, text: &'t Option<Text>) -> Option<&'t str> {
-    match text.as_ref()? {
-        Text::Inline(text) => Some(text),
-        Text::Stored(blob) => texts.get(&blob.sha256).map(String::as_str),
+        text_in(self.texts, text)
     }
 }
 
@@ -747,7 +739,7 @@ pub fn rich_markup<'t>(
             return None;
         };
         let html =
-            stored(texts, &message.html).filter(|html| by_contact(message) && is_rich(html))?;
+            text_in(texts, &message.html).filter(|html| by_contact(message) && is_rich(html))?;
         Some((part.message.head.id.as_str(), html))
     })
 }

@@ -18,7 +18,7 @@ use transload_sdk::people::mailbox;
 use transload_sdk::thread::{
     self, Clock, File, Holds, continued_marker, file_name, first_time, html_with_lead, image_names,
     is_email, is_incoming, lead, message_card, message_facts, message_part, part_of, repoint,
-    with_lead,
+    text_in, with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -82,10 +82,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        match text.as_ref()? {
-            Text::Inline(text) => Some(text),
-            Text::Stored(blob) => self.texts.get(&blob.sha256).map(String::as_str),
-        }
+        text_in(self.texts, text)
     }
 
     /// A time that Salesforce takes: not in the future of its clock.

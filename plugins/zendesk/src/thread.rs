@@ -13,7 +13,7 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
     Holds, Requester, continued_marker, first_time, image_names, message_card, message_facts, skip,
-    skipped,
+    skipped, text_in,
 };
 use transload_sdk::types::{
     self, Conversation, Entity, Entry, Error, Fidelity, Loss, Message, Text, Visibility,
@@ -69,10 +69,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        match text.as_ref()? {
-            Text::Inline(text) => Some(text),
-            Text::Stored(blob) => self.texts.get(&blob.sha256).map(String::as_str),
-        }
+        text_in(self.texts, text)
     }
 }
 

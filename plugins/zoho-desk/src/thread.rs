@@ -18,7 +18,7 @@ use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
     Clock, File, Holds, Requester, add_fact, continued_marker, file_name, first_time, image_names,
     is_email, is_further_part, is_incoming, message_card, message_facts, message_part, part_of,
-    repoint, skip, skipped, tag_targets,
+    repoint, skip, skipped, tag_targets, text_in,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -84,10 +84,7 @@ pub struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        match text.as_ref()? {
-            Text::Inline(text) => Some(text),
-            Text::Stored(blob) => self.texts.get(&blob.sha256).map(String::as_str),
-        }
+        text_in(self.texts, text)
     }
 }
 

@@ -621,6 +621,14 @@ pub fn stored_texts(cx: &Context, thread: &Thread) -> Result<BTreeMap<String, St
     Ok(texts)
 }
 
+/// A text of a message: inline, or among those that [`stored_texts`] has read; `None` where there is none.
+pub fn text_in<'t>(texts: &'t BTreeMap<String, String>, text: &'t Option<Text>) -> Option<&'t str> {
+    match text.as_ref()? {
+        Text::Inline(text) => Some(text),
+        Text::Stored(blob) => texts.get(&blob.sha256).map(String::as_str),
+    }
+}
+
 /// When the first part of a thread was said.
 pub fn first_time(thread: &Thread) -> Option<i64> {
     let time = |part: &Part| match &part.message.data {

@@ -10,7 +10,7 @@ use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, made, print, reject, report, short_hash, status_of};
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Outcome, Status};
-use transload_sdk::thread::{lead, message_facts, stored_texts, thread_of, with_lead};
+use transload_sdk::thread::{lead, message_facts, stored_texts, text_in, thread_of, with_lead};
 use transload_sdk::types::{Entity, Error, Fidelity, Kind, Message};
 use transload_sdk::{time, words};
 
@@ -20,7 +20,7 @@ use crate::client;
 use crate::map;
 use crate::state::State;
 use crate::text::{html_of, plain_of};
-use crate::thread::{missing, stored};
+use crate::thread::missing;
 
 /// What a note is to say.
 #[derive(Debug, Clone)]
@@ -153,8 +153,8 @@ pub async fn lone_notes(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 refused.extend(item.refused(&file.head, why));
             }
         }
-        let plain = stored(&texts, &message.text).map(str::to_owned);
-        let html = stored(&texts, &message.html);
+        let plain = text_in(&texts, &message.text).map(str::to_owned);
+        let html = text_in(&texts, &message.html);
         let text = plain.or_else(|| html.map(transload_sdk::text::html_to_search_text));
         if html.is_some() {
             let note = "a note on a contact has the text alone";
