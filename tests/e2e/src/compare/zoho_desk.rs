@@ -23,11 +23,11 @@ pub(crate) const WAYS: Ways = Ways {
         3 => "Medium",
         _ => "High",
     }),
-    // Others are written as a tag is there.
+    // Others are written as a tag is there. Case does not tell tags apart: the first of them gives its name to all.
     tag: |name| {
         let letters = |c: char| c.is_ascii_alphanumeric() || "_.-+%".contains(c);
         let fits = (3..=50).contains(&name.len()) && name.chars().all(letters);
-        fits.then(|| name.to_owned())
+        fits.then(|| name.to_lowercase())
     },
     same_text: |wanted, found| folded(wanted) == folded(found),
     same_name: |wanted, found| {
@@ -178,7 +178,7 @@ impl<'s> Portal<'s> {
             status: word("status").unwrap_or_default(),
             priority: word("priority"),
             created: Some(row.created_at.timestamp_millis()),
-            tags: tags.map(str::to_owned).collect(),
+            tags: tags.map(str::to_lowercase).collect(),
             said: all,
             files: self.files(Place::Ticket(row.id)),
         }
