@@ -213,8 +213,7 @@ struct Job {
 }
 
 /// The highest number that a unit or an effect has.
-const HIGHEST_ID: &str =
-    "SELECT max(coalesce((SELECT max(id) FROM units), 0), coalesce((SELECT max(id) FROM effects), 0))";
+const HIGHEST_ID: &str = "SELECT max(coalesce((SELECT max(id) FROM units), 0), coalesce((SELECT max(id) FROM effects), 0))";
 
 /// A handle on the store. Cheap to clone.
 #[derive(Clone)]
