@@ -27,6 +27,18 @@ pub(super) struct Withheld {
     pub requests: Vec<RequestPattern>,
 }
 
+impl Withheld {
+    /// As rights are shown.
+    pub fn lines(&self) -> Vec<String> {
+        let hosts = self.hosts.iter().map(host);
+        let requests = self.requests.iter().map(request);
+        hosts
+            .chain(requests)
+            .map(|right| right.to_string())
+            .collect()
+    }
+}
+
 impl Granted {
     fn has(&self, right: &Right) -> bool {
         match self {

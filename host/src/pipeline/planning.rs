@@ -68,8 +68,27 @@ pub fn connection_check(side: &Side, account: &Account) -> ConnectionCheck {
             .notices
             .iter()
             .map(|n| notice(&side.name, n))
+            .chain(withheld(side))
             .collect(),
     }
+}
+
+/// That the plugin asks for more than a person allowed it.
+fn withheld(side: &Side) -> Option<Notice> {
+    let rights = side.gateway.withheld();
+    (!rights.is_empty()).then(|| Notice {
+        from: side.name.clone(),
+        code: "not-granted".into(),
+        severity: Severity::Caution,
+        message: format!(
+            "The plugin asks for what nobody allowed, and goes without it: {}",
+            rights.join("; ")
+        ),
+        remedy: Some(format!(
+            "`transload plugin grant {}` shows all that it asks for",
+            side.description().name
+        )),
+    })
 }
 
 /// Both connections together.
