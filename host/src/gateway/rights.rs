@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn everything_a_connector_asks_for_is_a_line() {
-        insta::assert_snapshot!(lines(&description("acme-desk")).join("\n"), @"");
+        insta::assert_snapshot!(lines(&description("acme-desk")).join("\n"));
     }
 
     #[test]
