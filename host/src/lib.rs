@@ -14,6 +14,7 @@ mod exported;
 pub mod gateway;
 pub mod kinds;
 pub mod pipeline;
+pub mod plugins;
 pub mod reading;
 pub mod report;
 pub mod sandbox;

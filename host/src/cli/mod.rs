@@ -11,6 +11,8 @@ mod inventory;
 mod packages;
 mod plan;
 mod plugin;
+mod plugin_install;
+mod plugin_publish;
 mod progress;
 mod report;
 mod retry;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
-use transload_registry::Registry;
+use transload_registry::{Package, Registry, RightClass, Rights};
 
 use super::side::Side;
 use crate::blobs::{BlobError, BlobStore};
@@ -17,8 +17,10 @@ use crate::contract::description::{Auth, AuthScheme, Description, Role};
 use crate::contract::session::{Account, Context};
 use crate::error::Error;
 use crate::gateway::{
-    ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport, RuleUse, Transport,
+    ConnectionSpec, Gateway, GatewayLimits, Granted, ReqwestTransport, RuleUse, SpecError,
+    Transport, wants,
 };
+use crate::plugins::lock::{Lock, choose};
 use crate::sandbox::{Plugin, Sandbox, SandboxConfig};
 use crate::sql;
 use crate::store::{Statement, Store, Takeover};
@@ -155,10 +157,14 @@ impl Project {
                 Role::Destination => "migration.to",
             },
         )?;
-        let package = match pinned {
-            Some(digest) => self.registry.by_digest(digest)?,
-            None => self.registry.resolve(&connection.plugin.to_string())?,
+        let package = match (pinned, Lock::load(&self.dir)?) {
+            (Some(digest), _) => self.registry.by_digest(digest)?,
+            (None, Some(lock)) => lock.pick(&self.registry, &connection.plugin)?,
+            (None, None) => choose(&self.registry, &connection.plugin)?,
         };
+        let trust = self.registry.trust()?;
+        trust.vet(&package)?;
+        let granted = trust.of(&package.name).granted;
         let plugin: Plugin = self
             .sandbox
             .load(self.registry.read(&package)?, &package.sha256)
@@ -178,6 +184,7 @@ impl Project {
             )
             .with_hint("name another connection in [migration]"));
         }
+        allowed(&package, &description, &granted)?;
         let settings = self.config.settings(name, &description.config_schema)?;
         settings.read_secrets()?;
         let auth = match &connection.auth {
@@ -215,6 +222,7 @@ impl Project {
                 .collect(),
             auth: auth.cloned().map(|scheme| absolute(scheme, &base_url)),
             description: description.clone(),
+            granted: Granted::Only(granted),
             grants,
             allow_private,
             budget_share: self
@@ -241,7 +249,12 @@ impl Project {
             self.blobs.clone(),
             self.stop.clone(),
         )
-        .map_err(|e| Error::input("connection", format!("connections.{name}: {e}")))?;
+        .map_err(|e| match e {
+            SpecError::NotGranted(_) => {
+                not_granted(&package, &e.to_string()).about(format!("connections.{name}"))
+            }
+            e => Error::input("connection", format!("connections.{name}: {e}")),
+        })?;
         Ok(Side {
             name: name.to_owned(),
             plugin,
@@ -453,6 +466,34 @@ fn began(pid: u32) -> Option<String> {
     let ticks = fields.nth(18)?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(format!("{ticks}/{}", boot.trim()))
+}
+
+/// A connector that asks for more than was granted runs without it, and the log says so; one whose side effects nobody has
+/// accepted does not run.
+fn allowed(package: &Package, description: &Description, granted: &Rights) -> Result<(), Error> {
+    let wants = wants(description);
+    let missing = granted.missing(&wants);
+    let effects: Vec<String> = missing
+        .iter()
+        .filter(|want| want.right.class == RightClass::SideEffect)
+        .map(|want| want.right.to_string())
+        .collect();
+    if !effects.is_empty() {
+        return Err(not_granted(
+            package,
+            &format!("not granted: {}", effects.join("; ")),
+        ));
+    }
+    for want in missing {
+        tracing::warn!(plugin = %package, right = %want.right, "the plugin asks for what nobody allowed, and goes without it");
+    }
+    Ok(())
+}
+
+fn not_granted(package: &Package, what: &str) -> Error {
+    Error::input("not-granted", format!("{package}: {what}")).with_hint(format!(
+        "`transload plugin grant {package}` shows what it asks for, and asks"
+    ))
 }
 
 /// A token endpoint given as a path lies at the base URL.

@@ -276,7 +276,7 @@ async fn the_example_is_installed_migrates_a_history_once_and_takes_it_back() {
     for name in ["kustomer", "tessera"] {
         let path = plugin_path(name);
         let path = path.to_str().unwrap();
-        lab.run(&["plugin", "add", path, "--yes"], &[0])
+        lab.run(&["plugin", "add", path, "--unsigned", "--yes"], &[0])
             .await
             .unwrap();
     }
