@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod chores;
 mod plugins;
+mod python;
 mod toolchain;
 
 #[derive(Parser)]

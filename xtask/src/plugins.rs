@@ -1,5 +1,5 @@
 //! `cargo xtask plugins`: every crate in `plugins/` and `examples/` compiled for WebAssembly and made into a component, and so
-//! the two hostile connectors of the tests.
+//! the hostile connectors of the tests. What is in Python is made by [`crate::python`].
 //!
 //! The compiler gives a core module; wit-component adds the types that wit-bindgen left in its custom sections. A component of
 //! ours imports nothing but the contract: anything else (WASI) means that a dependency wants a clock, a file or chance, and is an
@@ -13,6 +13,7 @@ use transload_registry::Metadata;
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::chores::root;
+use crate::python;
 use crate::toolchain::{TARGET, Toolchain};
 
 /// The package that a connector may import.
@@ -28,6 +29,9 @@ const HOSTILE: [(&str, &str); 2] = [
     ("hostile-destination", "destination"),
     ("hostile-source", "source"),
 ];
+
+/// And the one in Python, which asks its system for what it must not get.
+const HOSTILE_PYTHON: (&str, &str) = ("hostile-python", "tests/hostile/python");
 
 /// Which connectors.
 #[derive(clap::Args)]
@@ -52,6 +56,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.names.clone()
     };
     let target = target_dir(root);
+    let (in_python, names): (Vec<String>, Vec<String>) = names
+        .into_iter()
+        .partition(|name| python_folder(root, name).is_some());
+    std::fs::create_dir_all(target.join("plugins"))?;
+    build_python(root, &target, &in_python)?;
+    if names.is_empty() {
+        return Ok(());
+    }
     let toolchain = Toolchain::find()?;
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
@@ -81,9 +93,47 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             None => metadata(root, name, &package)?.write(&component)?,
         };
         let path = target.join("plugins").join(format!("{name}.wasm"));
-        std::fs::create_dir_all(target.join("plugins"))?;
         std::fs::write(&path, &component)?;
         println!("{}: {} KB", path.display(), component.len() / 1024);
+    }
+    Ok(())
+}
+
+/// The folder of a connector in Python.
+fn python_folder(root: &Path, name: &str) -> Option<PathBuf> {
+    let (hostile, place) = HOSTILE_PYTHON;
+    let folders = FOLDERS
+        .iter()
+        .map(|(folder, _)| root.join(folder).join(name));
+    let hostile = (name == hostile).then(|| root.join(place));
+    folders
+        .chain(hostile)
+        .find(|folder| folder.join("pyproject.toml").is_file())
+}
+
+/// Builds connectors in Python, or says aloud that they are not built: whoever has no Python can work on everything else.
+fn build_python(root: &Path, target: &Path, names: &[String]) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let tools = match python::Tools::find(root, target) {
+        Ok(tools) => tools,
+        Err(why) => {
+            println!("SKIPPED, not built: {}: {why:#}", names.join(", "));
+            for name in names {
+                // One of earlier sources would be tested as if it were of these.
+                let _ = std::fs::remove_file(target.join("plugins").join(format!("{name}.wasm")));
+            }
+            return Ok(());
+        }
+    };
+    for name in names {
+        let folder = python_folder(root, name).context("no folder has it")?;
+        let connector = python::Connector::find(&folder)?.context("it has no pyproject.toml")?;
+        let path = target.join("plugins").join(format!("{name}.wasm"));
+        connector.build(root, &folder, &tools, &path)?;
+        let size = std::fs::metadata(&path)?.len();
+        println!("{}: {} KB", path.display(), size / 1024);
     }
     Ok(())
 }
@@ -105,10 +155,12 @@ fn package(root: &Path, name: &str) -> anyhow::Result<String> {
 /// The connectors in the folders, and the hostile ones.
 fn all(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut names: Vec<String> = HOSTILE.map(|(name, _)| name.to_owned()).into();
+    names.push(HOSTILE_PYTHON.0.to_owned());
     for (folder, _) in FOLDERS {
         for folder in std::fs::read_dir(root.join(folder))? {
             let folder = folder?;
-            if folder.path().join("Cargo.toml").is_file() {
+            let is = |file: &str| folder.path().join(file).is_file();
+            if is("Cargo.toml") || is("pyproject.toml") {
                 names.push(folder.file_name().to_string_lossy().into_owned());
             }
         }

@@ -14,6 +14,7 @@ use super::imports::{Never, UnitState};
 use super::limits::{
     Activity, Carriage, CpuLimit, HostLimit, Limiter, LogQuota, MemoryLimit, Meter, Metered,
 };
+use super::wasi::{Forbidden, System};
 use super::{SandboxError, Shared, WASM_STACK, describe};
 use crate::blobs::Builder;
 use crate::contract::description::Description;
@@ -62,6 +63,9 @@ pub enum UnitError {
     /// It ran into another limit: a result or argument too large, too many handles.
     #[error("the connector went over a limit of the host: {0}")]
     HostLimit(String),
+    /// It asked its system for what there is not: an exit, a wait of its own.
+    #[error("the connector asked for what no connector gets: {0}")]
+    Forbidden(String),
     /// The host itself ended it.
     #[error(transparent)]
     Abort(#[from] UnitAbort),
@@ -88,6 +92,7 @@ impl UnitError {
             Self::Cpu { .. }
             | Self::Memory { .. }
             | Self::HostLimit(_)
+            | Self::Forbidden(_)
             | Self::WrongRole { .. }
             | Self::Link(_) => false,
         }
@@ -338,6 +343,7 @@ where
             turns: Arc::new(Semaphore::new(config.calls_at_once)),
             open,
             log: LogQuota::new(config.log_limit),
+            system: System::default(),
         },
     );
     store.data_mut().table.set_max_capacity(config.max_builders);
@@ -418,6 +424,9 @@ fn classify(error: &wasmtime::Error) -> UnitError {
     }
     if let Some(HostLimit(text)) = error.downcast_ref() {
         return UnitError::HostLimit(text.clone());
+    }
+    if let Some(Forbidden(text)) = error.downcast_ref() {
+        return UnitError::Forbidden(text.clone());
     }
     if let Some(Linking(text)) = error.downcast_ref() {
         return UnitError::Link(text.clone());

@@ -1,5 +1,5 @@
-//! The connector of `examples/tessera` in the real host: installed as a person does it, with Kustomer's history as the source and
-//! a strict Tessera behind a server of this test.
+//! The connectors of `examples/` in the real host, installed as a person does it: `tessera`, with Kustomer's history as the source
+//! and a strict Tessera behind a server of this test; `postbox`, in Python, is in `example/postbox.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +10,8 @@
 
 #[path = "../../../examples/tessera/tests/support/platform.rs"]
 mod platform;
+#[path = "example/postbox.rs"]
+mod postbox;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
