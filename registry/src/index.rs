@@ -333,6 +333,8 @@ impl Index {
         }
         let mut last: Option<(&str, &Version)> = None;
         for entry in &index.packages {
+            // A name becomes a path in a folder.
+            crate::spec::check_name(&entry.name).map_err(|e| malformed(e.to_string()))?;
             let signature = &entry.signature;
             signature
                 .verify(&entry.name, &entry.version, &entry.sha256)

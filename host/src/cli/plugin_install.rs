@@ -229,17 +229,15 @@ pub(super) async fn allow(
     let registry = Registry::open(cli.registry_root()?)?;
     let sandbox = sandbox()?;
     let package = registry.resolve(&args.plugin.to_string())?;
+    let mut trust = registry.trust()?;
     if args.revoked {
-        registry.change_trust(|trust| match trust.revoked.get_mut(&package.sha256) {
-            Some(revoked) => {
-                revoked.allowed = true;
-                Ok(())
-            }
-            None => Err(Error::input(
+        let Some(revoked) = trust.revoked.get_mut(&package.sha256) else {
+            return Err(Error::input(
                 "plugin-revoked",
                 format!("{package} was not revoked"),
-            )),
-        })?;
+            ));
+        };
+        revoked.allowed = true;
     }
     let mut candidate = Candidate::look(
         &sandbox,
@@ -248,7 +246,7 @@ pub(super) async fn allow(
     )
     .await?;
     candidate.origin.clone_from(&package.origin);
-    let offer = Offer::of(&registry.trust()?, candidate)?;
+    let offer = Offer::of(&trust, candidate)?;
     let without = |want: &&Want| args.without.contains(&want.right.to_string());
     for named in &args.without {
         if !offer
@@ -277,7 +275,7 @@ pub(super) async fn allow(
     if !args.yes && !console.ask(&text, "Allow it that, and nothing else?")? {
         return Err(refused(console, &text));
     }
-    grant(&registry, &package, rights, SystemClock.now())?;
+    grant(&registry, &package, rights, args.revoked, SystemClock.now())?;
     let package = Package::from(package);
     console.answer(&package, |_| {
         format!("{} {} may do that\n", clean(&package.name), package.version)
@@ -438,10 +436,7 @@ fn audited(found: &Audit, offline: bool, width: Width) -> String {
     };
     let _ = match (found.ok, offline) {
         (true, false) => writeln!(out, "\n{all}."),
-        (true, true) => writeln!(
-            out,
-            "\n{all}; no registry was asked."
-        ),
+        (true, true) => writeln!(out, "\n{all}; no registry was asked."),
         (false, _) => writeln!(out, "\nSomething is wrong."),
     };
     out

@@ -246,7 +246,7 @@ impl Offer {
     }
 }
 
-/// Accepts an installed package as it is, with these rights and no others.
+/// Accepts an installed package as it is, with these rights and no others; `though_revoked` also if its publisher took it back.
 ///
 /// # Errors
 /// What the signature says; the folder's errors.
@@ -254,22 +254,17 @@ pub fn grant(
     registry: &Registry,
     package: &Package,
     rights: Rights,
+    though_revoked: bool,
     now: i64,
 ) -> Result<(), Error> {
+    let (name, sha256) = (&package.name, &package.sha256);
+    let signature = package.signature.as_ref();
     registry.change_trust(|trust| {
-        trust.standing(
-            &package.name,
-            &package.version,
-            &package.sha256,
-            package.signature.as_ref(),
-        )?;
-        trust.accept(
-            &package.name,
-            &package.sha256,
-            package.signature.as_ref(),
-            rights,
-            now,
-        );
+        if though_revoked && let Some(revoked) = trust.revoked.get_mut(sha256) {
+            revoked.allowed = true;
+        }
+        trust.standing(name, &package.version, sha256, signature)?;
+        trust.accept(name, sha256, signature, rights, now);
         Ok(())
     })
 }

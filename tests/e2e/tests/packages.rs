@@ -35,7 +35,6 @@ use transload_host::pipeline::project::Project;
 use transload_host::pipeline::run;
 use transload_host::plugins::catalog::Catalog;
 use transload_host::sandbox::{Sandbox, SandboxConfig};
-use transload_registry::Registry;
 
 const NAME: &str = "hostile-destination";
 
@@ -61,6 +60,7 @@ fn patched(component: &[u8], from: &str, to: &str) -> Vec<u8> {
     {
         at += next;
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        at += to.len();
         found += 1;
     }
     assert!(found > 0 || from == to, "{from} is nowhere");
@@ -99,10 +99,6 @@ impl Machine {
 
     fn root(&self) -> PathBuf {
         self.temp.path().join("registry")
-    }
-
-    fn registry(&self) -> Registry {
-        Registry::open(self.root()).unwrap()
     }
 
     fn run(&self, args: &[&str]) -> Ended {
