@@ -36,14 +36,29 @@ const HOSTILE_PYTHON: (&str, &str) = ("hostile-python", "tests/hostile/python");
 /// Which connectors.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Names of folders in `plugins/` or `examples/`, or `hostile-source` and `hostile-destination`; all of them by default.
+    /// Names of folders in `plugins/` or `examples/`, or `hostile-source`, `hostile-destination`, `hostile-python`; all of them by
+    /// default.
     names: Vec<String>,
+    /// Those in Rust only.
+    #[arg(long)]
+    rust: bool,
 }
 
 impl Arguments {
     /// Every connector there is.
     pub fn all() -> Self {
-        Self { names: vec![] }
+        Self {
+            names: vec![],
+            rust: false,
+        }
+    }
+
+    /// Every connector in Rust: nothing is fetched for them but crates.
+    pub fn in_rust() -> Self {
+        Self {
+            rust: true,
+            ..Self::all()
+        }
     }
 }
 
@@ -60,7 +75,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .into_iter()
         .partition(|name| python_folder(root, name).is_some());
     std::fs::create_dir_all(target.join("plugins"))?;
-    build_python(root, &target, &in_python)?;
+    if !arguments.rust {
+        build_python(root, &target, &in_python)?;
+    }
     if names.is_empty() {
         return Ok(());
     }

@@ -74,7 +74,6 @@ const RESOURCES: [&str; 14] = [
 const INPUT: u32 = 0;
 const OUTPUT: u32 = 1;
 const POLLABLE: u32 = 2;
-const NETWORK: u32 = 8;
 
 /// What the two outputs are by number.
 const STDOUT: u32 = 1;
@@ -227,7 +226,6 @@ fn define(place: &mut Place<'_>, interface: &str, name: &str) -> wasmtime::Resul
             .func_wrap(name, |_: Unit<'_>, (): ()| {
                 Ok((Vec::<(Handle, String)>::new(),))
             }),
-        ("sockets/instance-network", "instance-network") => gives(place, name, NETWORK, 0),
         ("io/streams", "[method]output-stream.check-write") => place
             .func_wrap(name, |_: Unit<'_>, (_,): (Handle,)| {
                 Ok((Ok::<u64, StreamError>(WRITE),))
@@ -269,7 +267,9 @@ fn define(place: &mut Place<'_>, interface: &str, name: &str) -> wasmtime::Resul
         }
         _ => {
             let what = format!("wasi:{interface}#{name}");
-            place.func_new(name, move |_, ty, _, results| refuse(&what, &ty, results))
+            place.func_new(name, move |_, ty, given, results| {
+                refuse(&what, &ty, given, results)
+            })
         }
     }
 }
@@ -281,8 +281,16 @@ fn gives(place: &mut Place<'_>, name: &str, of: u32, number: u32) -> wasmtime::R
 }
 
 /// Answers "not allowed" where the call can say so, as a program expects it of its system.
-fn refuse(what: &str, ty: &ComponentFunc, results: &mut [Val]) -> wasmtime::Result<()> {
-    if let (Some(Type::Result(result)), [place]) = (ty.results().next(), results)
+fn refuse(
+    what: &str,
+    ty: &ComponentFunc,
+    given: &[Val],
+    results: &mut [Val],
+) -> wasmtime::Result<()> {
+    // A handle that was lent would have to be given back first.
+    let lent = given.iter().any(|value| matches!(value, Val::Resource(_)));
+    if !lent
+        && let (Some(Type::Result(result)), [place]) = (ty.results().next(), results)
         && let Some(Type::Enum(codes)) = result.err()
         && let Some(code) = codes
             .names()
@@ -352,8 +360,8 @@ mod tests {
     fn every_handle_type_is_where_its_number_says() {
         let named = |place: u32| RESOURCES[place as usize];
         assert_eq!(
-            [INPUT, OUTPUT, POLLABLE, NETWORK].map(named),
-            ["input-stream", "output-stream", "pollable", "network"]
+            [INPUT, OUTPUT, POLLABLE].map(named),
+            ["input-stream", "output-stream", "pollable"]
         );
     }
 }

@@ -381,3 +381,44 @@ fn a_mailbox_read_by_python_arrives_whole_though_the_run_is_killed_and_is_taken_
     assert!(pages < 40, "{pages} pages of conversations");
     assert_eq!(mailbox.inner.busy.load(Ordering::SeqCst), 0);
 }
+
+/// The tests that the SDK for Python and the example have of their own, in whatever Python there is; and the types that the SDK has for
+/// plain Python are those of the contract.
+#[test]
+fn the_sdk_for_python_and_its_example_pass_their_own_tests() {
+    let root = transload_e2e::lab::root();
+    let python = |python: &std::path::Path, arguments: &[&str]| {
+        let paths = ["sdk/python", "examples/postbox"].map(|place| root.join(place));
+        let output = std::process::Command::new(python)
+            .current_dir(&root)
+            .args(arguments)
+            .env("PYTHONPATH", std::env::join_paths(paths).unwrap())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .output();
+        output.map(|output| {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.success(), said)
+        })
+    };
+    let new_enough = "import sys; sys.exit(sys.version_info < (3, 11))";
+    let found = python("python3".as_ref(), &["-c", new_enough]);
+    if !found.is_ok_and(|(fits, _)| fits) {
+        println!("SKIPPED: no Python 3.11 or later (python3) was found");
+        return;
+    }
+    for tests in ["sdk/python/tests", "examples/postbox/tests"] {
+        let run = ["-m", "unittest", "discover", tests];
+        let (passed, said) = python("python3".as_ref(), &run).unwrap();
+        println!("{tests}: {said}");
+        assert!(passed, "{tests}: {said}");
+        assert!(!said.contains("Ran 0 tests"), "{tests}");
+    }
+    let tools = target_dir().join("python/venv/bin/python");
+    if !tools.is_file() {
+        println!("SKIPPED: {} is not there", tools.display());
+        return;
+    }
+    let check = ["sdk/python/tools/bindings.py", "--check"];
+    let (same, said) = python(&tools, &check).unwrap();
+    assert!(same, "{said}");
+}
