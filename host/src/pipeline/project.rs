@@ -52,6 +52,8 @@ pub struct Project {
     pub transport: Option<Arc<dyn Transport>>,
     /// Fault injection, for tests.
     pub boundary: Option<BoundaryHook>,
+    /// Connectors by their connection, in the place of installed ones: those of a conformance test.
+    pub given: HashMap<String, Plugin>,
     /// Set once by whoever may stop what is going on; gateways answer `cancelled` from then on.
     pub stop: CancellationToken,
     /// How long units wait for an owner that may wake up.
@@ -99,6 +101,7 @@ impl Project {
             clock,
             transport,
             boundary: None,
+            given: HashMap::new(),
             stop: CancellationToken::new(),
             counted: Mutex::default(),
             takeover_wait: LEASE + SEND_MARGIN + GatewayLimits::default().answer_timeout,
@@ -155,14 +158,14 @@ impl Project {
                 Role::Destination => "migration.to",
             },
         )?;
-        let package = match pinned {
-            Some(digest) => self.registry.by_digest(digest)?,
-            None => self.registry.resolve(&connection.plugin.to_string())?,
+        let plugin = match (self.given.get(name), pinned) {
+            (Some(given), _) => given.clone(),
+            (None, Some(digest)) => self.load(self.registry.by_digest(digest)?).await?,
+            (None, None) => {
+                let wanted = connection.plugin.to_string();
+                self.load(self.registry.resolve(&wanted)?).await?
+            }
         };
-        let plugin: Plugin = self
-            .sandbox
-            .load(self.registry.read(&package)?, &package.sha256)
-            .await?;
         let description = plugin.description().clone();
         if description.role != role {
             return Err(Error::input(
@@ -257,6 +260,11 @@ impl Project {
             blobs: self.blobs.clone(),
             clock: Arc::clone(&self.clock),
         })
+    }
+
+    async fn load(&self, package: transload_registry::Package) -> Result<Plugin, Error> {
+        let bytes = self.registry.read(&package)?;
+        Ok(self.sandbox.load(bytes, &package.sha256).await?)
     }
 
     /// Asks a connection who it is.
