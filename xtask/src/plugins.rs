@@ -8,13 +8,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::chores::root;
+use crate::component;
 use crate::toolchain::{TARGET, Toolchain};
 
-/// The package that a connector may import.
-const CONTRACT: &str = "transload:connector/";
 /// The profile in the workspace's manifest.
 const PROFILE: &str = "plugin";
 
@@ -50,7 +48,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.names.clone()
     };
     let target = target_dir(root);
-    let toolchain = Toolchain::find()?;
+    let (toolchain, which) = Toolchain::find().map_err(anyhow::Error::msg)?;
+    println!("guests: {which}");
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
     for name in &names {
@@ -115,28 +114,5 @@ fn all(root: &Path) -> anyhow::Result<Vec<String>> {
 fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes =
         std::fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)?
-        .encode()?;
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(&component)? else {
-        bail!("the result holds types only");
-    };
-    let world = resolve
-        .worlds
-        .get(world)
-        .context("the component has no world")?;
-    let foreign: Vec<String> = world
-        .imports
-        .keys()
-        .map(|key| resolve.name_world_key(key))
-        .filter(|name| !name.starts_with(CONTRACT))
-        .collect();
-    if !foreign.is_empty() {
-        bail!("it imports what no connector may: {}", foreign.join(", "));
-    }
-    if world.exports.is_empty() {
-        bail!("it exports nothing: is `export_source!` or `export_destination!` missing?");
-    }
-    Ok(component)
+    component::encode(&bytes).map_err(anyhow::Error::msg)
 }

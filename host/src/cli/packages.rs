@@ -131,7 +131,7 @@ async fn describe(bytes: Vec<u8>, sha256: &str) -> Result<Description, Error> {
 }
 
 /// The user's private folder of compiled components.
-fn cache_dir() -> Result<PathBuf, Error> {
+pub(super) fn cache_dir() -> Result<PathBuf, Error> {
     let variable = |name| {
         std::env::var_os(name)
             .filter(|v| !v.is_empty())
