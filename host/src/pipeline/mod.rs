@@ -397,6 +397,7 @@ async fn ask_both(
         survey: &survey,
         schema: &schema,
         inexact: &planning::inexact(&ends.source, &ends.destination, &survey),
+        limits: &ends.destination.description().text_limits,
         foreign_host: &|link| gateway.foreign_host(link),
         destination: &ends.destination.name,
         source: &ends.source.name,
