@@ -10,14 +10,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use transload_registry::Metadata;
-use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::chores::root;
+use crate::component;
 use crate::python;
 use crate::toolchain::{TARGET, Toolchain};
 
-/// The package that a connector may import.
-const CONTRACT: &str = "transload:connector/";
 /// The profile in the workspace's manifest.
 const PROFILE: &str = "plugin";
 
@@ -81,7 +79,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let toolchain = Toolchain::find()?;
+    let (toolchain, which) = Toolchain::find().map_err(anyhow::Error::msg)?;
+    println!("guests: {which}");
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
     for name in &names {
@@ -242,28 +241,5 @@ fn revision(root: &Path, paths: &[&str]) -> Option<String> {
 fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes =
         std::fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)?
-        .encode()?;
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(&component)? else {
-        bail!("the result holds types only");
-    };
-    let world = resolve
-        .worlds
-        .get(world)
-        .context("the component has no world")?;
-    let foreign: Vec<String> = world
-        .imports
-        .keys()
-        .map(|key| resolve.name_world_key(key))
-        .filter(|name| !name.starts_with(CONTRACT))
-        .collect();
-    if !foreign.is_empty() {
-        bail!("it imports what no connector may: {}", foreign.join(", "));
-    }
-    if world.exports.is_empty() {
-        bail!("it exports nothing: is `export_source!` or `export_destination!` missing?");
-    }
-    Ok(component)
+    component::encode(&bytes).map_err(anyhow::Error::msg)
 }
