@@ -79,7 +79,7 @@ impl UnitHost for ReadingHost {
         if self.gateway.is_mutating(&request) {
             return Ok(Err(http::Error::Denied(format!(
                 "{} {} would change something, and this call only reads",
-                request.method,
+                request.method.escape_debug(),
                 path_of(&request)
             ))));
         }

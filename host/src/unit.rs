@@ -1641,6 +1641,10 @@ impl UnitHost for Durable {
         self.inner.now
     }
 
+    fn seed(&self) -> String {
+        format!("{}/{}", self.inner.around.run, self.inner.unit)
+    }
+
     async fn send(
         &self,
         request: http::Request,

@@ -96,6 +96,11 @@ impl KnownBlobs {
 pub trait UnitHost: Send + Sync + 'static {
     /// `runtime.now`: constant within the unit.
     fn now(&self) -> i64;
+    /// What an interpreted guest's chance is drawn from: the same whenever the unit runs, another one for another unit. A call that
+    /// only reads has none of its own: the same page read twice is the same.
+    fn seed(&self) -> String {
+        String::new()
+    }
     /// `http.send`
     async fn send(
         &self,

@@ -17,7 +17,7 @@ pub struct Rest {
 
 /// Builds the connectors, the host and the demo, and runs the demo.
 pub fn demo(rest: &Rest) -> anyhow::Result<()> {
-    plugins::run(&plugins::Arguments::all())?;
+    plugins::run(&plugins::Arguments::in_rust())?;
     cargo(&BINARIES, &[])?;
     let demo = plugins::target_dir(root()?).join("debug").join("demo");
     let status = Command::new(&demo)

@@ -1,5 +1,5 @@
 //! `cargo xtask plugins`: every crate in `plugins/` and `examples/` compiled for WebAssembly and made into a component, and so
-//! the two hostile connectors of the tests.
+//! the hostile connectors of the tests. What is in Python is made by [`crate::python`].
 //!
 //! The compiler gives a core module; wit-component adds the types that wit-bindgen left in its custom sections. A component of
 //! ours imports nothing but the contract: anything else (WASI) means that a dependency wants a clock, a file or chance, and is an
@@ -10,13 +10,12 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 use transload_registry::Metadata;
-use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::chores::root;
+use crate::component;
+use crate::python;
 use crate::toolchain::{TARGET, Toolchain};
 
-/// The package that a connector may import.
-const CONTRACT: &str = "transload:connector/";
 /// The profile in the workspace's manifest.
 const PROFILE: &str = "plugin";
 
@@ -29,17 +28,35 @@ const HOSTILE: [(&str, &str); 2] = [
     ("hostile-source", "source"),
 ];
 
+/// And the one in Python, which asks its system for what it must not get.
+const HOSTILE_PYTHON: (&str, &str) = ("hostile-python", "tests/hostile/python");
+
 /// Which connectors.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Names of folders in `plugins/` or `examples/`, or `hostile-source` and `hostile-destination`; all of them by default.
+    /// Names of folders in `plugins/` or `examples/`, or `hostile-source`, `hostile-destination`, `hostile-python`; all of them by
+    /// default.
     names: Vec<String>,
+    /// Those in Rust only.
+    #[arg(long)]
+    rust: bool,
 }
 
 impl Arguments {
     /// Every connector there is.
     pub fn all() -> Self {
-        Self { names: vec![] }
+        Self {
+            names: vec![],
+            rust: false,
+        }
+    }
+
+    /// Every connector in Rust: nothing is fetched for them but crates.
+    pub fn in_rust() -> Self {
+        Self {
+            rust: true,
+            ..Self::all()
+        }
     }
 }
 
@@ -52,7 +69,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.names.clone()
     };
     let target = target_dir(root);
-    let toolchain = Toolchain::find()?;
+    let (in_python, names): (Vec<String>, Vec<String>) = names
+        .into_iter()
+        .partition(|name| python_folder(root, name).is_some());
+    std::fs::create_dir_all(target.join("plugins"))?;
+    if !arguments.rust {
+        build_python(root, &target, &in_python)?;
+    }
+    if names.is_empty() {
+        return Ok(());
+    }
+    let (toolchain, which) = Toolchain::find().map_err(anyhow::Error::msg)?;
+    println!("guests: {which}");
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
     for name in &names {
@@ -81,9 +109,47 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             None => metadata(root, name, &package)?.write(&component)?,
         };
         let path = target.join("plugins").join(format!("{name}.wasm"));
-        std::fs::create_dir_all(target.join("plugins"))?;
         std::fs::write(&path, &component)?;
         println!("{}: {} KB", path.display(), component.len() / 1024);
+    }
+    Ok(())
+}
+
+/// The folder of a connector in Python.
+fn python_folder(root: &Path, name: &str) -> Option<PathBuf> {
+    let (hostile, place) = HOSTILE_PYTHON;
+    let folders = FOLDERS
+        .iter()
+        .map(|(folder, _)| root.join(folder).join(name));
+    let hostile = (name == hostile).then(|| root.join(place));
+    folders
+        .chain(hostile)
+        .find(|folder| folder.join("pyproject.toml").is_file())
+}
+
+/// Builds connectors in Python, or says aloud that they are not built: whoever has no Python can work on everything else.
+fn build_python(root: &Path, target: &Path, names: &[String]) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let tools = match python::Tools::find(root, target) {
+        Ok(tools) => tools,
+        Err(why) => {
+            println!("SKIPPED, not built: {}: {why:#}", names.join(", "));
+            for name in names {
+                // One of earlier sources would be tested as if it were of these.
+                let _ = std::fs::remove_file(target.join("plugins").join(format!("{name}.wasm")));
+            }
+            return Ok(());
+        }
+    };
+    for name in names {
+        let folder = python_folder(root, name).context("no folder has it")?;
+        let connector = python::Connector::find(&folder)?.context("it has no pyproject.toml")?;
+        let path = target.join("plugins").join(format!("{name}.wasm"));
+        connector.build(root, &folder, &tools, &path)?;
+        let size = std::fs::metadata(&path)?.len();
+        println!("{}: {} KB", path.display(), size / 1024);
     }
     Ok(())
 }
@@ -105,10 +171,12 @@ fn package(root: &Path, name: &str) -> anyhow::Result<String> {
 /// The connectors in the folders, and the hostile ones.
 fn all(root: &Path) -> anyhow::Result<Vec<String>> {
     let mut names: Vec<String> = HOSTILE.map(|(name, _)| name.to_owned()).into();
+    names.push(HOSTILE_PYTHON.0.to_owned());
     for (folder, _) in FOLDERS {
         for folder in std::fs::read_dir(root.join(folder))? {
             let folder = folder?;
-            if folder.path().join("Cargo.toml").is_file() {
+            let is = |file: &str| folder.path().join(file).is_file();
+            if is("Cargo.toml") || is("pyproject.toml") {
                 names.push(folder.file_name().to_string_lossy().into_owned());
             }
         }
@@ -173,28 +241,5 @@ fn revision(root: &Path, paths: &[&str]) -> Option<String> {
 fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes =
         std::fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)?
-        .encode()?;
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(&component)? else {
-        bail!("the result holds types only");
-    };
-    let world = resolve
-        .worlds
-        .get(world)
-        .context("the component has no world")?;
-    let foreign: Vec<String> = world
-        .imports
-        .keys()
-        .map(|key| resolve.name_world_key(key))
-        .filter(|name| !name.starts_with(CONTRACT))
-        .collect();
-    if !foreign.is_empty() {
-        bail!("it imports what no connector may: {}", foreign.join(", "));
-    }
-    if world.exports.is_empty() {
-        bail!("it exports nothing: is `export_source!` or `export_destination!` missing?");
-    }
-    Ok(component)
+    component::encode(&bytes).map_err(anyhow::Error::msg)
 }

@@ -8,6 +8,7 @@ mod check;
 mod console;
 mod init;
 mod inventory;
+pub mod kit;
 mod packages;
 mod plan;
 mod plugin;

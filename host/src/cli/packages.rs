@@ -82,7 +82,8 @@ fn open(root: &Path) -> Result<Registry, Error> {
     Ok(Registry::open(root)?)
 }
 
-async fn describe(bytes: Vec<u8>, sha256: &str) -> Result<Description, Error> {
+/// What a component says of itself; runs it once in the sandbox, installs nothing.
+pub(super) async fn describe(bytes: Vec<u8>, sha256: &str) -> Result<Description, Error> {
     let sandbox = Sandbox::new(SandboxConfig::new(cache_dir()?))?;
     Ok(sandbox.load(bytes, sha256).await?.description().clone())
 }

@@ -1,4 +1,4 @@
-//! `transload plugin list | show | remove`; what else there is lies in files of its own.
+//! `transload plugin list | show | remove`; what else there is lies in files of its own, and so what an author of a connector needs (`kit`).
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::packages::{self, Package, Shown};
 use super::plugin_install::{self, AddArgs, AuditArgs, ExportArgs, GrantArgs, refused};
 use super::plugin_publish::{self, KeyAction, MarkArgs, PublishArgs, RevokeArgs};
-use super::{Cli, Console};
+use super::{Cli, Console, kit};
 use crate::config::PluginRequest;
 use crate::contract::description::{Role, SideEffectSeverity};
 use crate::contract::types::Fidelity;
@@ -24,6 +24,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    #[command(flatten)]
+    Kit(kit::Action),
     /// Show what is installed
     List,
     /// Show what a plugin needs, can do and cannot do
@@ -66,8 +68,12 @@ enum Action {
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
+    if let Action::Kit(action) = &args.action {
+        return Box::pin(kit::run(cli, action, console)).await;
+    }
     let root = cli.registry_root()?;
     match &args.action {
+        Action::Kit(_) => {}
         Action::List => {
             let installed = packages::list(&root).await?;
             console.answer(&installed, |width| list(&installed, width))?;

@@ -341,7 +341,11 @@ impl Inner {
         intent: Option<&dyn IntentLog>,
         sink: Sink,
     ) -> Result<(Exchange, Option<BlobRef>), UnitAbort> {
-        let denied = |what: String| Ok((Exchange::Failed(Error::Denied(what)), None));
+        let denied = |what: String| {
+            let (method, url) = (&request.method, &request.url);
+            self.wire.transport.denied(method, url, &what);
+            Ok((Exchange::Failed(Error::Denied(what)), None))
+        };
         let target = match self.wire.grants.target(request) {
             Ok(target) => target,
             Err(what) => return denied(what),

@@ -49,7 +49,8 @@ use self::model::{
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
-use self::pauses::{Keeper, telling, unless_refused};
+pub(crate) use self::pauses::unless_refused;
+use self::pauses::{Keeper, telling};
 use self::planning::Facts;
 use self::project::Project;
 pub use self::side::Side;

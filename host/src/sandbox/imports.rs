@@ -16,6 +16,7 @@ use tokio::task::coop::unconstrained;
 use wasmtime::component::{Accessor, HasSelf, Resource, ResourceTable};
 
 use super::limits::{Activity, Busy, Carriage, HostLimit, Limiter, LogQuota};
+use super::wasi::System;
 use crate::blobs::Builder;
 use crate::contract::{
     blobs, description, destination, http, ledger, runtime, session, source, types,
@@ -49,6 +50,8 @@ pub(super) struct UnitState {
     /// Held by every call that is worked on: the sandbox hears when the last one has ended.
     pub(super) open: mpsc::Sender<Never>,
     pub(super) log: LogQuota,
+    /// What an interpreted guest has of a system.
+    pub(super) system: System,
 }
 
 /// What is never sent: its channel only tells that all its senders are gone.

@@ -2,7 +2,7 @@
 //!
 //! Policy:
 //! - A component is hashed at every load, and read before it is compiled: the contract it was built for and its role are in
-//!   its own imports and exports. It may import nothing but the contract.
+//!   its own imports and exports. It may import the contract and, of WASI, what an interpreter cannot do without (see `wasi`).
 //! - A unit is one exported call in a store of its own. What a guest does wrong (a trap, a loop, a memory bomb, a flood)
 //!   ends that store and comes back as a [`UnitError`]; no other unit notices.
 //! - Runs of the same unit take the same way: no threads, no relaxed SIMD, canonical NaNs, no clock and no randomness but
@@ -15,11 +15,14 @@ mod cache;
 mod describe;
 mod imports;
 mod limits;
+mod stand_in;
 mod unit;
+mod wasi;
 
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +39,13 @@ use wasmtime::{
 
 pub(crate) use describe::support_problems;
 pub use imports::BlobBuilder;
-pub use unit::{Plugin, UnitError};
+pub use stand_in::StandIn;
+pub use unit::{Answer, Plugin, UnitError};
 
 use cache::Cache;
 use imports::UnitState;
 
+use crate::contract::description::Description;
 use crate::contract::destination_world::{DestinationConnector, DestinationConnectorPre};
 use crate::contract::source_world::{SourceConnector, SourceConnectorPre};
 use unit::Pre;
@@ -181,9 +186,10 @@ pub enum SandboxError {
         /// What this host has.
         served: Version,
     },
-    /// Imports beyond the contract.
+    /// Imports beyond the contract and beyond what an interpreter gets of WASI.
     #[error(
-        "imports what no connector gets: {}; a connector imports the contract only, so build it without WASI (Rust: target wasm32-unknown-unknown; Python: --stub-wasi)",
+        "imports what no connector gets: {}; a connector imports the contract only, and an interpreted one what CPython needs of WASI 0.2 \
+         (Rust: target wasm32-unknown-unknown, without WASI; Python: componentize-py 0.25)",
         .0.join(", ")
     )]
     ForeignImports(Vec<String>),
@@ -289,6 +295,12 @@ impl Sandbox {
         let (pre, digest, role) = prepared.map_err(|e| SandboxError::Engine(e.to_string()))??;
         Plugin::describe(Arc::clone(&self.shared), pre, digest, role).await
     }
+
+    /// A connector that is no component, with what it would say of itself: see [`StandIn`].
+    #[must_use]
+    pub fn stand_in(&self, description: Description, stand_in: Arc<dyn StandIn>) -> Plugin {
+        Plugin::standing_in(Arc::clone(&self.shared), description, stand_in)
+    }
 }
 
 /// The sha-256 of a component, hex, as [`Sandbox::load`] wants it.
@@ -313,7 +325,11 @@ impl Shared {
         }
         let outline = transload_registry::outline(bytes)?;
         check_contract(&outline.contract)?;
-        let foreign: Vec<String> = outline.foreign_imports().map(str::to_owned).collect();
+        let foreign: Vec<String> = outline
+            .foreign_imports()
+            .filter(|import| !wasi::serves(import))
+            .map(str::to_owned)
+            .collect();
         if !foreign.is_empty() {
             return Err(SandboxError::ForeignImports(foreign));
         }
@@ -328,13 +344,17 @@ impl Shared {
     }
 
     fn link(&self, role: Role, component: &Component) -> wasmtime::Result<Pre> {
+        let mut linker = match role {
+            Role::Source => Cow::Borrowed(&self.source),
+            Role::Destination => Cow::Borrowed(&self.destination),
+        };
+        if wasi::wanted(&self.engine, component) {
+            wasi::link(linker.to_mut(), &self.engine, component)?;
+        }
+        let pre = linker.instantiate_pre(component)?;
         Ok(match role {
-            Role::Source => Pre::Source(SourceConnectorPre::new(
-                self.source.instantiate_pre(component)?,
-            )?),
-            Role::Destination => Pre::Destination(DestinationConnectorPre::new(
-                self.destination.instantiate_pre(component)?,
-            )?),
+            Role::Source => Pre::Source(SourceConnectorPre::new(pre)?),
+            Role::Destination => Pre::Destination(DestinationConnectorPre::new(pre)?),
         })
     }
 }

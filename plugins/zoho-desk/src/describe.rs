@@ -209,7 +209,7 @@ fn kinds() -> Vec<KindSupport> {
         one_at_a_time(KindSupport {
             can_delete: false,
             updates: frozen("a module's labels stay as they were made"),
-            // A module and its ten fields.
+            // A module and its fields.
             ..base(Kind::ObjectType, 50, 12, 1)
         }),
         one_at_a_time(KindSupport {

@@ -1,4 +1,4 @@
-//! How fast a connector is there, and how fast an instance of it.
+//! How fast a connector is there, and how fast an instance of it; in Rust, and in Python, whose interpreter comes along.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +23,10 @@ const CALLS: usize = 2_000;
 /// What is wanted, ms and µs.
 const READY_MS: f64 = 10.0;
 const INSTANCE_US: f64 = 100.0;
+/// The same of a connector in Python.
+const PYTHON_US: f64 = 2_000.0;
+/// The connector in Python; where it was not built, it is not measured.
+const PYTHON: &str = "postbox";
 
 /// Measures both connectors.
 ///
@@ -30,7 +34,14 @@ const INSTANCE_US: f64 = 100.0;
 /// A connector that was not built or does not run.
 pub async fn measure(dir: &Path) -> Result<Vec<Line>> {
     let mut lines = vec![];
-    for name in ["kustomer", "zendesk"] {
+    let python = plugin_path(PYTHON).is_file();
+    if !python {
+        lines.push(Line::told("postbox was not built: no Python", "", f64::NAN));
+    }
+    for name in ["kustomer", "zendesk"]
+        .into_iter()
+        .chain(python.then_some(PYTHON))
+    {
         let (path, sha256) = (plugin_path(name), digest(&plugin_bytes(name)?));
         let begun = Instant::now();
         let sandbox = Sandbox::new(SandboxConfig::new(target_dir().join("e2e-cache")))?;
@@ -101,7 +112,70 @@ pub async fn measure(dir: &Path) -> Result<Vec<Line>> {
             1.0,
         ));
     }
+    if python {
+        lines.extend(python_units(&project).await?);
+    }
     Ok(lines)
+}
+
+/// Units in Python, one after the other and as many at once as there are processors.
+async fn python_units(project: &Project) -> Result<Vec<Line>> {
+    let side = project.side("old", Role::Source, None).await?;
+    let (path, sha256) = (plugin_path(PYTHON), digest(&plugin_bytes(PYTHON)?));
+    let plugin = project.sandbox.load_file(&path, &sha256).await?;
+    let unit = async || -> Result<()> {
+        let none = Kind::Other("none".to_owned());
+        let (host, ctx) = (side.reading(), side.context.clone());
+        let parts = plugin.partitions(host, ctx, none, None, 0).await?;
+        ensure!(
+            parts.is_ok_and(|parts| parts.is_empty()),
+            "a part of nothing"
+        );
+        Ok(())
+    };
+    let mut times = vec![];
+    for _ in 0..CALLS / 4 {
+        let begun = Instant::now();
+        unit().await?;
+        times.push(begun.elapsed());
+    }
+    let alone = median(&mut times)?.as_secs_f64() * 1e6;
+    let begun = Instant::now();
+    let at_once = 2;
+    let work = (0..at_once).map(|_| {
+        let (plugin, ctx) = (plugin.clone(), side.context.clone());
+        let hosts: Vec<_> = (0..CALLS / 4).map(|_| side.reading()).collect();
+        tokio::spawn(async move {
+            for host in hosts {
+                let none = Kind::Other("none".to_owned());
+                let ended = plugin.partitions(host, ctx.clone(), none, None, 0).await;
+                ended?.map_err(|error| anyhow::anyhow!("{error:?}"))?;
+            }
+            anyhow::Ok(())
+        })
+    });
+    for worker in work.collect::<Vec<_>>() {
+        worker.await??;
+    }
+    let each = begun.elapsed().as_secs_f64() * 1e6 / f64::from(at_once * CALLS as u32 / 4);
+    Ok(vec![
+        Line::at_most(
+            "e",
+            format!("{PYTHON}, in Python: a fresh instance, its smallest call and its end"),
+            "µs",
+            alone,
+            PYTHON_US,
+            1.0,
+        ),
+        Line::at_most(
+            "e",
+            format!("  the same, {at_once} at once, time by units"),
+            "µs",
+            each,
+            PYTHON_US,
+            1.0,
+        ),
+    ])
 }
 
 fn median(times: &mut [Duration]) -> Result<Duration> {

@@ -12,6 +12,10 @@
 
 #[path = "hostile/desk.rs"]
 mod desk;
+#[path = "hostile/python.rs"]
+mod python;
+#[path = "hostile/refused.rs"]
+mod refused;
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -61,6 +65,8 @@ struct Stage {
     victim: TcpListener,
     /// Settings of the connections, beyond what they need.
     settings: [Value; 2],
+    /// Which of the hostile destinations it is.
+    writes: &'static str,
 }
 
 impl Stage {
@@ -80,6 +86,7 @@ impl Stage {
             destination,
             victim,
             settings: [json!({}), json!({})],
+            writes: "hostile-destination",
         };
         std::fs::create_dir(stage.dir()).unwrap();
         stage.private("source.token", SOURCE_TOKEN);
@@ -151,11 +158,11 @@ base_url = "{}"
 token = "file:source.token"
 {}
 [connections.new]
-plugin = "hostile-destination"
+plugin = "{}"
 base_url = "{}"
 token = "file:destination.token"
 {}"#,
-            self.source.base_url, settings[0], self.destination.base_url, settings[1]
+            self.source.base_url, settings[0], self.writes, self.destination.base_url, settings[1]
         );
         std::fs::write(self.dir().join("migration.toml"), text).unwrap();
     }

@@ -57,11 +57,8 @@ impl Destination for HostileDestination {
         Ok("null".to_owned())
     }
 
-    async fn match_items(
-        _cx: &Context,
-        _kind: Kind,
-        _items: Vec<Item>,
-    ) -> Result<Vec<MatchResult>> {
+    async fn match_items(cx: &Context, _kind: Kind, _items: Vec<Item>) -> Result<Vec<MatchResult>> {
+        misdeed::at(cx, "match-items").await?;
         Ok(vec![])
     }
 
@@ -84,6 +81,15 @@ impl Destination for HostileDestination {
                     cx.reported().await?;
                 }
             }
+            Some(Misdeed::ForgedTarget) => {
+                for item in &items {
+                    sent(post(cx, item)?).await?;
+                    let of_another =
+                        effect("1", Action::Created, Some(Proof::Fresh), Some(key(item)));
+                    cx.report(outcome(&item.key, Status::Created, vec![of_another]));
+                    cx.reported().await?;
+                }
+            }
             Some(Misdeed::Unclaimed) => {
                 for item in &items {
                     sent(post(cx, item)?).await?;
@@ -101,7 +107,8 @@ impl Destination for HostileDestination {
         Ok(())
     }
 
-    async fn read_back(_cx: &Context, _written: Vec<Written>) -> Result<Vec<Observed>> {
+    async fn read_back(cx: &Context, _written: Vec<Written>) -> Result<Vec<Observed>> {
+        misdeed::at(cx, "read-back").await?;
         Ok(vec![])
     }
 
@@ -112,8 +119,17 @@ impl Destination for HostileDestination {
         _ours: Vec<(String, String)>,
     ) -> Result<()> {
         let items = effects.iter().map(|one| one.item.as_str());
-        if let Some(misdeed) = misdeed::wanted_for(cx, "undo", items)? {
-            misdeed::commit(cx, misdeed).await?;
+        match misdeed::wanted_for(cx, "undo", items)? {
+            Some(Misdeed::UnknownEffect) => {
+                cx.report_undo(UndoOutcome {
+                    effect: u64::MAX >> 1,
+                    status: UndoStatus::Undone,
+                    reason: None,
+                });
+                cx.reported().await?;
+            }
+            Some(misdeed) => misdeed::commit(cx, misdeed).await?,
+            None => {}
         }
         for one in &effects {
             let id = segment(&one.effect.target_id);

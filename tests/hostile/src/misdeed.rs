@@ -1,6 +1,7 @@
 //! What the connectors can be told to do, and the doing of it.
 
-use futures::future::join_all;
+use futures::future::{FutureExt as _, join_all};
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use serde::Deserialize;
 use transload_sdk::types::{BlobRef, Error};
 use transload_sdk::{Context, Level, Result};
@@ -57,6 +58,28 @@ pub enum Misdeed {
     AuthorizationHeader,
     /// Asks the host for its secret, in the words that `describe` uses for it.
     SecretTemplate,
+    /// Sends a header, `<name>: <value>` of the settings' `address`.
+    Header,
+    /// Sends a request with a method that the settings' `address` names.
+    Method,
+    /// Begins requests for ever and waits for none.
+    OpenWithoutWaiting,
+    /// Gives a text of a hundred megabytes to the log.
+    GiantLine,
+    /// Fails, with a text of a hundred megabytes.
+    GiantError,
+    /// Asks for a path of a hundred megabytes.
+    GiantUrl,
+    /// Sends a body of a hundred megabytes.
+    GiantBody,
+    /// Logs what looks like secrets.
+    LogSecrets,
+    /// Waits in the host for ever, a moment at a time.
+    PollForEver,
+    /// A source: a page of a million records.
+    MillionRecords,
+    /// Writes, whatever the call is.
+    Writes,
     /// Writes what nobody granted.
     Undeclared,
     /// A destination: says that the account has a kind of which the description says nothing.
@@ -65,6 +88,10 @@ pub enum Misdeed {
     UnknownOutcome,
     /// A destination: says `created` and does not say why that may be believed.
     CreatedWithoutProof,
+    /// A destination: says that two records became one object, which it created for both.
+    ForgedTarget,
+    /// A destination: says what became of an effect that it was not given.
+    UnknownEffect,
     /// A destination: makes a record and says that it was skipped.
     Unclaimed,
     /// A destination: traps while its requests are on their way.
@@ -209,11 +236,61 @@ pub async fn commit(cx: &Context, misdeed: Misdeed) -> Result<()> {
             let request = cx.http().delete("/everything").key("*", "all", "delete");
             signed(request).send().await?;
         }
+        Misdeed::Header => {
+            let address = address()?;
+            let (name, value) = address.split_once(": ").unwrap_or((&address, ""));
+            get("/ping").header(name, value).send().await?;
+        }
+        Misdeed::Method => {
+            let request = cx.http().request(address()?, "/ping");
+            signed(request.key("*", "all", "method")).send().await?;
+        }
+        Misdeed::OpenWithoutWaiting => {
+            let mut open = FuturesUnordered::new();
+            for n in 0_u64.. {
+                open.push(get(&format!("/ping/{n}")).send());
+                // Begun, and not waited for.
+                let _ = open.next().now_or_never();
+            }
+        }
+        Misdeed::GiantLine => cx.log(Level::Info, &giant()),
+        Misdeed::GiantError => return Err(Error::Bug(giant())),
+        Misdeed::GiantUrl => {
+            get(&format!("/{}", giant())).send().await?;
+        }
+        Misdeed::GiantBody => {
+            let request = cx
+                .http()
+                .post("/customers")
+                .body_bytes("text/plain", giant());
+            signed(request.key("*", "giant", "send")).send().await?;
+        }
+        Misdeed::LogSecrets => {
+            cx.log(
+                Level::Error,
+                "Authorization: Bearer of-somebody-else-0123456789",
+            );
+            cx.log(
+                Level::Error,
+                r#"{"access_token":"of-somebody-else-0123456789"}"#,
+            );
+        }
+        Misdeed::PollForEver => {
+            let polled = get("/ping").poll(1, u64::MAX, "/state", &["done"]).await?;
+            cx.progress(u64::from(polled.status), None);
+        }
+        Misdeed::Writes => {
+            let request = cx.http().post("/customers").json("x");
+            signed(request.key("*", "a write", "send")).send().await?;
+        }
         // The caller's own.
         Misdeed::EndlessPages
         | Misdeed::SamePage
         | Misdeed::EndlessSplits
         | Misdeed::GiantPage
+        | Misdeed::MillionRecords
+        | Misdeed::ForgedTarget
+        | Misdeed::UnknownEffect
         | Misdeed::UndescribedKind
         | Misdeed::UnknownOutcome
         | Misdeed::CreatedWithoutProof
@@ -233,6 +310,11 @@ fn deeper(n: u64) -> u64 {
         return 0;
     }
     deeper(n.wrapping_mul(3) | 1).rotate_left(1) ^ n
+}
+
+/// A hundred megabytes.
+fn giant() -> String {
+    "x".repeat(100 << 20)
 }
 
 fn blob(text: &str) -> Result<BlobRef> {

@@ -43,11 +43,12 @@ impl Source for HostileSource {
     }
 
     async fn partitions(
-        _cx: &Context,
+        cx: &Context,
         kind: Kind,
         since: Option<i64>,
         until: i64,
     ) -> Result<Vec<Partition>> {
+        misdeed::at(cx, "partitions").await?;
         if kind != Kind::Customer {
             return Ok(vec![]);
         }
@@ -89,6 +90,15 @@ impl Source for HostileSource {
                 given.records = vec![entry(row)];
                 return Ok(given);
             }
+            Some(Misdeed::MillionRecords) => {
+                let row = |n: u32| Row {
+                    id: n.to_string(),
+                    name: String::new(),
+                    marker: None,
+                };
+                given.records = (0..1_000_000).map(|n| entry(row(n))).collect();
+                return Ok(given);
+            }
             _ => misdeed::at(cx, "read").await?,
         }
         let rows = page(cx, asked).await?;
@@ -98,15 +108,18 @@ impl Source for HostileSource {
         Ok(given)
     }
 
-    async fn fetch(_cx: &Context, _refs: Vec<Reference>) -> Result<Vec<Entry>> {
+    async fn fetch(cx: &Context, _refs: Vec<Reference>) -> Result<Vec<Entry>> {
+        misdeed::at(cx, "fetch").await?;
         Ok(vec![])
     }
 
-    async fn open_attachment(_cx: &Context, _attachment: Entry) -> Result<BlobRef> {
+    async fn open_attachment(cx: &Context, _attachment: Entry) -> Result<BlobRef> {
+        misdeed::at(cx, "open-attachment").await?;
         Err(Error::Unsupported("there are no files here".to_owned()))
     }
 
-    async fn inventory(_cx: &Context) -> Result<Vec<InventoryItem>> {
+    async fn inventory(cx: &Context) -> Result<Vec<InventoryItem>> {
+        misdeed::at(cx, "inventory").await?;
         Ok(vec![])
     }
 }
