@@ -13,13 +13,14 @@ use chrono::{DateTime, TimeZone as _, Utc};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use transload_e2e::engine::{Work, killed_at, runtime};
-use transload_e2e::lab::{plugin_path, target_dir};
+use transload_e2e::lab::{add_package, plugin_path, target_dir};
 use transload_e2e::{Lab, LabConfig, Silent};
 use transload_host::pipeline::model::{
     RollbackOptions, RunOptions, RunState, VerifyOptions, VerifyScope,
 };
 use transload_host::pipeline::{rollback, run, verify};
 use transload_host::report::{self, adds_up};
+use transload_registry::Registry;
 
 use super::{private, with};
 
@@ -277,11 +278,9 @@ async fn project(mailbox: &Mailbox, plugin: &std::path::Path) -> Lab {
     assert!(text.contains(&source), "{text}");
     std::fs::write(lab.dir.join("migration.toml"), text.replace(&source, &own)).unwrap();
     private(&lab.dir.join("postbox.token"), TOKEN);
-    // As a person installs it.
-    lab.run(&["plugin", "add", plugin.to_str().unwrap(), "--yes"], &[0])
-        .await
-        .unwrap();
-    assert!(target_dir().join("e2e-cache").is_dir());
+    let registry = Registry::open(lab.dir.join("registry")).unwrap();
+    let bytes = std::fs::read(plugin).unwrap();
+    add_package(&registry, bytes).await.unwrap();
     lab
 }
 
