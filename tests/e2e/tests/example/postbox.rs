@@ -218,7 +218,7 @@ fn file(id: &str) -> String {
 fn conversation(n: usize) -> Value {
     let begun = BEGINS + n as i64 * STEP;
     let customer = n % CUSTOMERS + 1;
-    let files = if n % 10 == 0 {
+    let files = if n.is_multiple_of(10) {
         let id = format!("f{n}");
         vec![
             json!({"id": id, "filename": format!("datei {n}.txt"), "mime_type": "text/plain", "size": file(&id).len()}),
@@ -231,9 +231,9 @@ fn conversation(n: usize) -> Value {
         json!({"type": "user", "id": n % AGENTS + 1}),
     );
     json!({
-        "id": n, "number": n, "subject": format!("Frage {n}: „wo?“"), "status": if n % 3 == 0 { "closed" } else { "active" },
+        "id": n, "number": n, "subject": format!("Frage {n}: „wo?“"), "status": if n.is_multiple_of(3) { "closed" } else { "active" },
         "customer": {"id": customer}, "assignee": {"id": n % AGENTS + 1}, "tags": [{"id": n % 3 + 1, "name": ""}],
-        "created_at": iso(begun), "modified_at": iso(begun + 3_000), "closed_at": (n % 3 == 0).then(|| iso(begun + 3_000)),
+        "created_at": iso(begun), "modified_at": iso(begun + 3_000), "closed_at": n.is_multiple_of(3).then(|| iso(begun + 3_000)),
         "fields": [{"name": "price", "type": "number", "value": format!("{n}.50")}],
         "threads": [
             {"id": n * 10 + 1, "type": "customer", "by": by_customer, "body": format!("<p>Hallo, Frage {n} &amp; mehr</p>"), "created_at": iso(begun), "attachments": files},
