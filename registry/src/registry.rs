@@ -1,7 +1,8 @@
 //! A folder of packages that several people and programs share.
 //!
-//! Layout: `<root>/<name>/<version>/{component.wasm, package.json}` and `<root>/index.json`. The folders are the truth: a
-//! package copied in by hand is there at the next look. The index saves reading every `package.json`, is never trusted
+//! Layout: `<root>/<name>/<version>/{component.wasm, package.json, describe.json}`, `<root>/index.json`, and `<root>/trust.json`
+//! ([`Trust`](crate::Trust)). The folders are the truth: a package copied in by hand is there at the next look, though it is not
+//! run before somebody accepts it. The index saves reading every `package.json`, is never trusted
 //! beyond the stamp of the file it was read from, and may be deleted.
 //!
 //! A package appears by one rename, so a reader sees it whole or not at all, and never changes afterwards: the same name and
@@ -20,22 +21,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::component::{OutlineError, Role, outline};
+use crate::metadata::{Metadata, MetadataError};
+use crate::sign::Signature;
 use crate::spec::{Spec, SpecError, check_name};
 
-const COMPONENT: &str = "component.wasm";
+pub(crate) const COMPONENT: &str = "component.wasm";
 const METADATA: &str = "package.json";
+const DESCRIBE: &str = "describe.json";
 const INDEX: &str = "index.json";
 /// How alike a name must be to be proposed (Jaro-Winkler, 0 to 1).
 const NEAR: f64 = 0.8;
-
-/// A host beyond its own platform that a connector wants to reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WantedHost {
-    /// May begin with `*.`.
-    pub pattern: String,
-    /// What for.
-    pub purpose: String,
-}
 
 /// What its publisher says of a package; the rest is read from the component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +41,12 @@ pub struct NewPackage {
     pub version: Version,
     /// For people.
     pub title: String,
-    /// What an operator will be asked to grant.
-    pub hosts: Vec<WantedHost>,
+    /// Its publisher's, if it is signed. Not checked here: see [`Trust`](crate::Trust).
+    pub signature: Option<Signature>,
+    /// What the component says of itself.
+    pub describe: serde_json::Value,
+    /// The registry it came from.
+    pub origin: Option<String>,
 }
 
 /// A package, as its `package.json` says.
@@ -67,9 +66,15 @@ pub struct Package {
     pub sha256: String,
     /// Of the component, bytes.
     pub size: u64,
-    /// What an operator is asked to grant.
+    /// From the component's own sections.
     #[serde(default)]
-    pub hosts: Vec<WantedHost>,
+    pub metadata: Metadata,
+    /// Its publisher's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    /// The registry it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 impl std::fmt::Display for Package {
@@ -126,6 +131,9 @@ pub enum RegistryError {
     /// The component is no connector.
     #[error("not a plugin: {0}")]
     NotAPlugin(#[from] OutlineError),
+    /// What its sections say is not what it says of itself.
+    #[error("not a plugin that can be installed: {0}")]
+    Metadata(#[from] MetadataError),
     /// The component's bytes are not those that were installed.
     #[error(
         "{path} was changed: its sha-256 is {found}, {METADATA} says {expected}; remove the package and install it again"
@@ -219,6 +227,8 @@ impl Registry {
     pub fn add(&self, component: &[u8], new: NewPackage) -> Result<Package, RegistryError> {
         check_name(&new.name)?;
         let outline = outline(component)?;
+        let metadata = Metadata::read(component)?;
+        metadata.agrees(&new.name, &new.version.to_string())?;
         let package = Package {
             name: new.name,
             version: new.version,
@@ -227,11 +237,13 @@ impl Registry {
             contract: outline.contract,
             sha256: digest(component),
             size: u64::try_from(component.len()).unwrap_or(u64::MAX),
-            hosts: new.hosts,
+            metadata,
+            signature: new.signature,
+            origin: new.origin,
         };
         let folder = self.folder(&package);
         if !self.is_there(&package, &folder)? {
-            let staged = self.stage(component, &package)?;
+            let staged = self.stage(component, &package, &new.describe)?;
             let placed = self.place(&staged, &folder);
             if let Err(error) = placed {
                 // The error that counts is the one above; what is left over is hidden and harmless.
@@ -376,6 +388,28 @@ impl Registry {
         }
     }
 
+    /// What a package's component said of itself when it was installed; `None` if that was not kept.
+    ///
+    /// # Errors
+    /// [`RegistryError::Broken`], [`RegistryError::Io`]
+    pub fn described(&self, package: &Package) -> Result<Option<serde_json::Value>, RegistryError> {
+        let path = self.folder(package).join(DESCRIBE);
+        match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| RegistryError::Broken {
+                path,
+                problem: format!("is no description: {e}"),
+            }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(at(&path)(e)),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Where a package's component is.
     #[must_use]
     pub fn component_path(&self, package: &Package) -> PathBuf {
@@ -390,10 +424,7 @@ impl Registry {
 
     /// A name no reader looks at, in the same file system.
     fn hidden(&self, what: &str) -> PathBuf {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        self.root
-            .join(format!(".{what}-{}-{number}", std::process::id()))
+        hidden(&self.root, what)
     }
 
     /// Whether this very package is installed already.
@@ -403,6 +434,10 @@ impl Registry {
         }
         let installed = read_package(&folder.join(METADATA), &package.name, &package.version)?;
         if installed.sha256 == package.sha256 {
+            if package.signature.is_some() && installed.signature != package.signature {
+                // The same component, signed meanwhile.
+                self.replace_json(package, &folder.join(METADATA))?;
+            }
             return Ok(true);
         }
         Err(RegistryError::AlreadyThere {
@@ -412,12 +447,19 @@ impl Registry {
     }
 
     /// Writes a package beside the others, complete and durable but not yet visible.
-    fn stage(&self, component: &[u8], package: &Package) -> Result<PathBuf, RegistryError> {
+    fn stage(
+        &self,
+        component: &[u8],
+        package: &Package,
+        describe: &serde_json::Value,
+    ) -> Result<PathBuf, RegistryError> {
         let staged = self.hidden("adding");
         make_folder(&staged)?;
         write_file(&staged.join(COMPONENT), component)?;
         let path = staged.join(METADATA);
         write_file(&path, &json(package, &path)?)?;
+        let path = staged.join(DESCRIBE);
+        write_file(&path, &json(describe, &path)?)?;
         Ok(staged)
     }
 
@@ -491,12 +533,16 @@ impl Registry {
     }
 
     fn write_index(&self, index: &Index, path: &Path) -> Result<(), RegistryError> {
-        let temporary = self.hidden("index");
-        write_file(&temporary, &json(index, path)?)?;
-        fs::rename(&temporary, path).map_err(|e| {
-            let _ = fs::remove_file(&temporary); // the rename's error is the one to tell
-            at(path)(e)
-        })
+        self.replace_json(index, path)
+    }
+
+    /// Writes a file anew, all at once.
+    pub(crate) fn replace_json(
+        &self,
+        value: &impl Serialize,
+        path: &Path,
+    ) -> Result<(), RegistryError> {
+        replace_file(&json(value, path)?, path)
     }
 
     /// Names and versions of all package folders, one or two levels deep.
@@ -535,6 +581,23 @@ impl Registry {
         };
         Err(RegistryError::Broken { path, problem })
     }
+}
+
+fn hidden(folder: &Path, what: &str) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!(".{what}-{}-{number}", std::process::id()))
+}
+
+/// Writes a file beside the old one, and gives it its name.
+pub(crate) fn replace_file(bytes: &[u8], path: &Path) -> Result<(), RegistryError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let temporary = hidden(folder, "writing");
+    write_file(&temporary, bytes)?;
+    fs::rename(&temporary, path).map_err(|e| {
+        let _ = fs::remove_file(&temporary); // the rename's error is the one to tell
+        at(path)(e)
+    })
 }
 
 fn read_package(path: &Path, name: &str, version: &Version) -> Result<Package, RegistryError> {
@@ -583,7 +646,8 @@ fn likeness(asked: &str, name: &str) -> f64 {
     strsim::jaro_winkler(asked, name).max(strsim::jaro_winkler(&bare(asked), &bare(name)))
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// sha-256, hex.
+pub(crate) fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
@@ -615,8 +679,24 @@ fn set_mode(path: &Path, mode: u32) -> Result<(), RegistryError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// An installed package's record.
+    pub(crate) fn package(name: &str, version: &str) -> Package {
+        Package {
+            name: name.to_owned(),
+            version: Version::parse(version).expect("version"),
+            role: Role::Source,
+            title: name.to_uppercase(),
+            contract: Version::new(0, 1, 0),
+            sha256: digest(name.as_bytes()),
+            size: 1,
+            metadata: Metadata::default(),
+            signature: None,
+            origin: None,
+        }
+    }
 
     /// A component that exports an empty `source` or `destination`; `salt` makes its bytes its own.
     fn component(role: &str, salt: &str) -> Vec<u8> {
@@ -632,10 +712,9 @@ mod tests {
             name: name.to_owned(),
             version: Version::parse(version).expect("version"),
             title: name.to_uppercase(),
-            hosts: vec![WantedHost {
-                pattern: "*.example.com".to_owned(),
-                purpose: "files".to_owned(),
-            }],
+            signature: None,
+            describe: serde_json::json!({"name": name}),
+            origin: None,
         }
     }
 
@@ -667,6 +746,56 @@ mod tests {
         );
         assert_eq!(registry.by_digest(&added.sha256).expect("by digest"), added);
         assert_eq!(registry.read(&added).expect("bytes"), bytes);
+        let described = registry.described(&added).expect("described");
+        assert_eq!(
+            described,
+            Some(serde_json::json!({"name": "acme/helpdesk"}))
+        );
+    }
+
+    #[test]
+    fn a_component_whose_sections_contradict_it_is_not_taken_in() {
+        let (_dir, registry) = registry();
+        let metadata = Metadata {
+            version: Some("9.9.9".into()),
+            ..Metadata::default()
+        };
+        let bytes = metadata.write(&component("source", "x")).expect("written");
+        assert!(matches!(
+            registry.add(&bytes, named("desk", "1.0.0")),
+            Err(RegistryError::Metadata(MetadataError::Contradiction {
+                field: "version",
+                ..
+            }))
+        ));
+        let added = registry.add(&bytes, named("desk", "9.9.9")).expect("added");
+        assert_eq!(added.metadata, metadata);
+    }
+
+    #[test]
+    fn a_component_that_is_signed_later_gets_its_signature() {
+        let (_dir, registry) = registry();
+        let bytes = component("source", "x");
+        let first = registry.add(&bytes, named("desk", "1.0.0")).expect("added");
+        let key = crate::sign::SecretKey::generate();
+        let signature = Some(key.sign("desk", &first.version, &first.sha256));
+        let new = NewPackage {
+            signature: signature.clone(),
+            ..named("desk", "1.0.0")
+        };
+        registry.add(&bytes, new).expect("again");
+        assert_eq!(
+            registry.resolve("desk").expect("there").signature,
+            signature
+        );
+        registry
+            .add(&bytes, named("desk", "1.0.0"))
+            .expect("unsigned again");
+        assert_eq!(
+            registry.resolve("desk").expect("there").signature,
+            signature,
+            "stays"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask demo` and `cargo xtask test`: what both need is built first, connectors included.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
@@ -37,8 +37,42 @@ const BINARIES: [&str; 3] = ["build", "--workspace", "--bins"];
 /// Builds the connectors and the host, and runs every test of the workspace.
 pub fn test(rest: &Rest) -> anyhow::Result<()> {
     plugins::run(&plugins::Arguments::all())?;
+    oci_registry();
     cargo(&BINARIES, &[])?;
     cargo(&["test", "--workspace"], &rest.rest)
+}
+
+/// Debian's registry server, for the tests of OCI registries: taken if it is there, installed if that can be done, and missed
+/// aloud if not.
+fn oci_registry() {
+    let runs = || {
+        Command::new("docker-registry")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .is_ok()
+    };
+    if runs() {
+        return;
+    }
+    println!("tests: installing docker-registry, for the tests of OCI registries");
+    let installed = Command::new("apt-get")
+        .args([
+            "install",
+            "--yes",
+            "--quiet",
+            "--no-install-recommends",
+            "docker-registry",
+        ])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout(Stdio::null())
+        .status();
+    if !installed.is_ok_and(|status| status.success()) || !runs() {
+        println!(
+            "tests: NO OCI REGISTRY IS TESTED: docker-registry is not there, and could not be installed. \
+             `apt-get install docker-registry`, as root, does it."
+        );
+    }
 }
 
 /// Runs cargo in the workspace.

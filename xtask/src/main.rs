@@ -6,9 +6,14 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod chores;
+// What `transload plugin build` does for others is done here for our own.
+#[path = "../../host/src/cli/kit/component.rs"]
+mod component;
 mod plugins;
 mod python;
+#[path = "../../host/src/cli/kit/toolchain.rs"]
 mod toolchain;
+mod wit_reference;
 
 #[derive(Parser)]
 #[command(name = "xtask", about = "Chores of the repository")]
@@ -25,6 +30,8 @@ enum Chore {
     Demo(chores::Rest),
     /// Sets everything up and runs all tests.
     Test(chores::Rest),
+    /// Writes `docs/wit-reference.md` from `wit/`.
+    WitReference(wit_reference::Arguments),
     /// Sets everything up and measures speed and memory of whole migrations between simulators.
     Bench(bench::Arguments),
 }
@@ -34,6 +41,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Plugins(arguments) => plugins::run(&arguments),
         Chore::Demo(rest) => chores::demo(&rest),
         Chore::Test(rest) => chores::test(&rest),
+        Chore::WitReference(arguments) => wit_reference::run(&arguments),
         Chore::Bench(arguments) => bench::run(&arguments),
     }
 }

@@ -6,16 +6,16 @@
 //! error here, before the host would refuse it.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, bail};
-use wit_component::{ComponentEncoder, DecodedWasm};
+use transload_registry::Metadata;
 
 use crate::chores::root;
+use crate::component;
 use crate::python;
 use crate::toolchain::{TARGET, Toolchain};
 
-/// The package that a connector may import.
-const CONTRACT: &str = "transload:connector/";
 /// The profile in the workspace's manifest.
 const PROFILE: &str = "plugin";
 
@@ -79,7 +79,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    let toolchain = Toolchain::find()?;
+    let (toolchain, which) = Toolchain::find().map_err(anyhow::Error::msg)?;
+    println!("guests: {which}");
 
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
     for name in &names {
@@ -103,6 +104,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
             .join(PROFILE)
             .join(format!("{}.wasm", package.replace('-', "_")));
         let component = encode(&module).with_context(|| format!("{name} is no component"))?;
+        let component = match hostile {
+            Some(_) => component,
+            None => metadata(root, name, &package)?.write(&component)?,
+        };
         let path = target.join("plugins").join(format!("{name}.wasm"));
         std::fs::write(&path, &component)?;
         println!("{}: {} KB", path.display(), component.len() / 1024);
@@ -180,32 +185,61 @@ fn all(root: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
+/// What its metadata sections say: what its manifest says, and the last commit that changed what it is made of. Not the newest
+/// commit: the same sources give the same component.
+fn metadata(root: &Path, name: &str, package: &str) -> anyhow::Result<Metadata> {
+    let output = Command::new(env!("CARGO"))
+        .current_dir(root)
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .context("cargo does not run")?;
+    let manifest: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("cargo gives no metadata")?;
+    let mut packages = manifest["packages"].as_array().into_iter().flatten();
+    let of = packages
+        .find(|of| of["name"] == package)
+        .with_context(|| format!("the workspace has no package {package}"))?;
+    let text = |key: &str| of[key].as_str().map(str::to_owned);
+    let authors = of["authors"].as_array().into_iter().flatten();
+    let authors: Vec<&str> = authors.filter_map(|author| author.as_str()).collect();
+    let folder = FOLDERS
+        .iter()
+        .find(|(_, kind)| package == format!("transload-{kind}-{name}"));
+    let folder = format!("{}/{name}", folder.map_or("plugins", |(folder, _)| folder));
+    Ok(Metadata {
+        name: Some(name.to_owned()),
+        version: text("version"),
+        authors: Some(match authors.is_empty() {
+            true => "The Transload authors".to_owned(),
+            false => authors.join(", "),
+        }),
+        description: text("description"),
+        licenses: text("license"),
+        source: text("repository"),
+        revision: revision(root, &[&folder, "sdk/rust", "wit", "Cargo.lock"]),
+    })
+}
+
+/// The last commit that changed these; none outside a repository, or while they have changes that are in no commit.
+fn revision(root: &Path, paths: &[&str]) -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .current_dir(root)
+            .args(arguments)
+            .arg("--")
+            .args(paths)
+            .output()
+            .ok()?;
+        let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
+        output.status.success().then_some(text)
+    };
+    let unchanged = git(&["status", "--porcelain"])?.is_empty();
+    git(&["log", "-1", "--format=%H"]).filter(|commit| unchanged && !commit.is_empty())
+}
+
 /// Makes a core module a component, and checks what it imports.
 fn encode(module: &Path) -> anyhow::Result<Vec<u8>> {
     let bytes =
         std::fs::read(module).with_context(|| format!("{} is not there", module.display()))?;
-    let component = ComponentEncoder::default()
-        .validate(true)
-        .module(&bytes)?
-        .encode()?;
-    let DecodedWasm::Component(resolve, world) = wit_component::decode(&component)? else {
-        bail!("the result holds types only");
-    };
-    let world = resolve
-        .worlds
-        .get(world)
-        .context("the component has no world")?;
-    let foreign: Vec<String> = world
-        .imports
-        .keys()
-        .map(|key| resolve.name_world_key(key))
-        .filter(|name| !name.starts_with(CONTRACT))
-        .collect();
-    if !foreign.is_empty() {
-        bail!("it imports what no connector may: {}", foreign.join(", "));
-    }
-    if world.exports.is_empty() {
-        bail!("it exports nothing: is `export_source!` or `export_destination!` missing?");
-    }
-    Ok(component)
+    component::encode(&bytes).map_err(anyhow::Error::msg)
 }

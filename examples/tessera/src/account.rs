@@ -10,8 +10,8 @@ use transload_sdk::policy::{Found, doubt};
 use transload_sdk::session::{Account, Notice, Severity};
 use transload_sdk::thread::{is_further_part, without_lead};
 use transload_sdk::types::{
-    Address, AddressChannel, Author, Conversation, ConversationStatus, Customer, Entity, Entry,
-    Field as Value, FieldType, Kind, Message, Reference, Text, Visibility,
+    Address, AddressChannel, Attachment, Author, Conversation, ConversationStatus, Customer,
+    Entity, Entry, Field as Value, FieldType, Kind, Message, Reference, Text, Visibility,
 };
 use transload_sdk::{Result, effects, fingerprint, people as names, time};
 
@@ -406,8 +406,20 @@ fn message(said: &Said, text: &str) -> Part {
         attachment_count: Some(said.files.len() as u64),
         ..Message::empty()
     };
+    // Tessera gives names and sizes back, and no bytes.
+    let on = Reference::new(Kind::Message, &said.id);
+    let files = said.files.iter().enumerate().map(|(n, file)| {
+        let name = file.get("name").and_then(Json::as_str);
+        let attachment = Attachment {
+            size: file.get("size").and_then(Json::as_u64),
+            ..Attachment::of(on.clone(), name.unwrap_or_default())
+        };
+        let id = format!("{}/{n}", said.id);
+        Entry::new(Kind::Attachment, id, Entity::Attachment(attachment))
+    });
+    let attachments = files.collect();
     Part {
         message: Entry::new(Kind::Message, &said.id, Entity::Message(message)),
-        attachments: Vec::new(),
+        attachments,
     }
 }

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use transload_registry::{self as registry, NewPackage, Registry, RegistryError, WantedHost};
+use transload_registry::{self as registry, Registry};
 
 use crate::config::PluginRequest;
 use crate::contract::description::Description;
 use crate::error::Error;
-use crate::sandbox::{Sandbox, SandboxConfig, digest};
+use crate::sandbox::{Sandbox, SandboxConfig};
+
+use super::plugin_install::Trusting;
 
 /// One installed version of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,12 +23,15 @@ pub(super) struct Package {
     pub role: String,
     /// sha-256 of the component, hex.
     pub digest: String,
+    /// Who signed it.
+    pub key: Option<String>,
 }
 
 /// A package and what it says of itself.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Shown {
     pub package: Package,
+    pub trust: Trusting,
     pub description: Description,
 }
 
@@ -35,16 +40,10 @@ impl From<registry::Package> for Package {
         Self {
             name: package.name,
             version: package.version.to_string(),
-            role: role(package.role).to_owned(),
+            role: package.role.to_string(),
             digest: package.sha256,
+            key: package.signature.map(|of| of.key.to_string()),
         }
-    }
-}
-
-fn role(role: registry::Role) -> &'static str {
-    match role {
-        registry::Role::Source => "source",
-        registry::Role::Destination => "destination",
     }
 }
 
@@ -59,52 +58,10 @@ pub(super) async fn show(root: &Path, request: &PluginRequest) -> Result<Shown, 
     let package = registry.resolve(&request.to_string())?;
     let description = describe(registry.read(&package)?, &package.sha256).await?;
     Ok(Shown {
+        trust: Trusting::of(&registry.trust()?, &package, &description),
         package: package.into(),
         description,
     })
-}
-
-/// What a component says of itself; runs it once in the sandbox, installs nothing.
-pub(super) async fn inspect(bytes: Vec<u8>) -> Result<Shown, Error> {
-    let sha256 = digest(&bytes);
-    let outline = registry::outline(&bytes).map_err(RegistryError::from)?;
-    let description = describe(bytes, &sha256).await?;
-    let package = Package {
-        name: description.name.clone(),
-        version: description.version.clone(),
-        role: role(outline.role).to_owned(),
-        digest: sha256,
-    };
-    Ok(Shown {
-        package,
-        description,
-    })
-}
-
-/// Installs a component that was looked at before.
-pub(super) async fn add(root: &Path, bytes: Vec<u8>, shown: &Shown) -> Result<Package, Error> {
-    let description = &shown.description;
-    let version = description.version.parse().map_err(|e: semver::Error| {
-        Error::input(
-            "plugin-version",
-            format!(
-                "the plugin's version \"{}\" is no version",
-                description.version
-            ),
-        )
-        .with_source(e)
-    })?;
-    let host = |h: &crate::contract::description::HostGrant| WantedHost {
-        pattern: h.pattern.clone(),
-        purpose: h.purpose.clone(),
-    };
-    let new = NewPackage {
-        name: description.name.clone(),
-        version,
-        title: description.title.clone(),
-        hosts: description.hosts.iter().map(host).collect(),
-    };
-    Ok(open(root)?.add(&bytes, new)?.into())
 }
 
 /// The newest installed version that will do, without a look into it: one that was changed can be removed too.
@@ -125,13 +82,14 @@ fn open(root: &Path) -> Result<Registry, Error> {
     Ok(Registry::open(root)?)
 }
 
-async fn describe(bytes: Vec<u8>, sha256: &str) -> Result<Description, Error> {
+/// What a component says of itself; runs it once in the sandbox, installs nothing.
+pub(super) async fn describe(bytes: Vec<u8>, sha256: &str) -> Result<Description, Error> {
     let sandbox = Sandbox::new(SandboxConfig::new(cache_dir()?))?;
     Ok(sandbox.load(bytes, sha256).await?.description().clone())
 }
 
 /// The user's private folder of compiled components.
-fn cache_dir() -> Result<PathBuf, Error> {
+pub(super) fn cache_dir() -> Result<PathBuf, Error> {
     let variable = |name| {
         std::env::var_os(name)
             .filter(|v| !v.is_empty())

@@ -1,15 +1,15 @@
-//! `transload plugin list | show | add | remove`
+//! `transload plugin list | show | remove`; what else there is lies in files of its own, and so what an author of a connector needs (`kit`).
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use clap::Subcommand;
 
 use super::packages::{self, Package, Shown};
-use super::{Cli, Console};
+use super::plugin_install::{self, AddArgs, AuditArgs, ExportArgs, GrantArgs, refused};
+use super::plugin_publish::{self, KeyAction, MarkArgs, PublishArgs, RevokeArgs};
+use super::{Cli, Console, kit};
 use crate::config::PluginRequest;
-use crate::contract::description::{Description, Role, SideEffectSeverity};
+use crate::contract::description::{Role, SideEffectSeverity};
 use crate::contract::types::Fidelity;
 use crate::error::{EXIT_OK, Error};
 use crate::kinds;
@@ -24,6 +24,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    #[command(flatten)]
+    Kit(kit::Action),
     /// Show what is installed
     List,
     /// Show what a plugin needs, can do and cannot do
@@ -31,14 +33,10 @@ enum Action {
         /// As in acme-desk@^0.1
         plugin: PluginRequest,
     },
-    /// Install a component, after showing the hosts it wants to reach
-    Add {
-        /// The component's file
-        file: PathBuf,
-        /// Grant what it wants without being asked
-        #[arg(long)]
-        yes: bool,
-    },
+    /// Install a component, a bundle or a registry's plugin, after showing what it wants
+    Add(AddArgs),
+    /// Allow an installed plugin what it asks for, or less
+    Grant(GrantArgs),
     /// Remove one version, unless a run of this project needs it
     Remove {
         /// As in acme-desk@=0.1.0
@@ -50,11 +48,32 @@ enum Action {
         #[arg(long)]
         force: bool,
     },
+    /// Write installed plugins into one file, to be added where no registry can be reached
+    Export(ExportArgs),
+    /// Write transload.lock: new runs of this project use the plugins that are installed now
+    Lock,
+    /// Look at everything that is installed again: bytes, signatures, rights, and what the registries say of it
+    Audit(AuditArgs),
+    /// Sign a component and publish it to a registry
+    Publish(PublishArgs),
+    /// Withdraw one published version from new installations
+    Yank(MarkArgs),
+    /// Take one published version back for good: nobody is to run it
+    Revoke(RevokeArgs),
+    /// Make and look after keys
+    Key {
+        #[command(subcommand)]
+        action: KeyAction,
+    },
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
+    if let Action::Kit(action) = &args.action {
+        return Box::pin(kit::run(cli, action, console)).await;
+    }
     let root = cli.registry_root()?;
     match &args.action {
+        Action::Kit(_) => {}
         Action::List => {
             let installed = packages::list(&root).await?;
             console.answer(&installed, |width| list(&installed, width))?;
@@ -63,30 +82,15 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
             let shown = packages::show(&root, plugin).await?;
             console.answer(&shown, |width| show(&shown, width))?;
         }
-        Action::Add { file, yes } => {
-            let bytes = std::fs::read(file).map_err(|e| match e.kind() {
-                std::io::ErrorKind::NotFound => Error::input(
-                    "no-such-file",
-                    format!("there is no file {}", file.display()),
-                )
-                .with_hint("name the component's file, as in acme_desk.wasm"),
-                _ => Error::io("read", file, e),
-            })?;
-            let new = packages::inspect(bytes.clone())
-                .await
-                .map_err(|e| e.about(file.display()))?;
-            let before = installed_hosts(&root, &new.description.name).await?;
-            let text = grants(&new, before.as_ref());
-            let wants_more =
-                before.is_none_or(|before| !hosts(&new.description).is_subset(&before));
-            if wants_more && !yes && !console.ask(&text, "Install it?")? {
-                return Err(refused(console, &text));
-            }
-            let added = packages::add(&root, bytes, &new).await?;
-            console.answer(&added, |_| {
-                format!("{} {} is installed\n", clean(&added.name), added.version)
-            })?;
-        }
+        Action::Add(args) => return plugin_install::add(cli, args, console).await,
+        Action::Grant(args) => return plugin_install::allow(cli, args, console).await,
+        Action::Export(args) => return plugin_install::export(cli, args, console),
+        Action::Lock => return plugin_install::lock(cli, console),
+        Action::Audit(args) => return plugin_install::re_check(cli, args, console).await,
+        Action::Publish(args) => return plugin_publish::run_publish(cli, args, console).await,
+        Action::Yank(args) => return plugin_publish::run_yank(cli, args, console).await,
+        Action::Revoke(args) => return plugin_publish::run_revoke(cli, args, console).await,
+        Action::Key { action } => return plugin_publish::run_key(cli, action, console).await,
         Action::Remove { plugin, yes, force } => {
             let package = packages::find(&root, plugin)?;
             let needed = match force {
@@ -112,61 +116,6 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
     Ok(EXIT_OK)
 }
 
-/// Said no, or nobody was there to say yes.
-fn refused(console: &mut Console<'_>, text: &str) -> Error {
-    if console.can_ask() {
-        return Error::input("not-approved", "nothing was changed");
-    }
-    console.say(text);
-    Error::input("not-approved", "nobody can be asked").with_hint("look at it, then give --yes")
-}
-
-/// Everything a plugin may reach.
-fn hosts(description: &Description) -> BTreeSet<String> {
-    let granted = description.hosts.iter().map(|host| host.pattern.clone());
-    granted.chain([description.base_url.clone()]).collect()
-}
-
-/// What the newest installed version may reach; `None` if there is none.
-async fn installed_hosts(
-    root: &std::path::Path,
-    name: &str,
-) -> Result<Option<BTreeSet<String>>, Error> {
-    if !packages::list(root).await?.iter().any(|p| p.name == name) {
-        return Ok(None);
-    }
-    let any = PluginRequest {
-        name: name.to_owned(),
-        version: semver::VersionReq::STAR,
-    };
-    Ok(Some(hosts(&packages::show(root, &any).await?.description)))
-}
-
-fn grants(new: &Shown, before: Option<&BTreeSet<String>>) -> String {
-    let description = &new.description;
-    let mut out = format!(
-        "{} {} ({})\n  sha256:{}\n  wants to reach:\n",
-        clean(&description.name),
-        clean(&description.version),
-        clean(&description.title),
-        new.package.digest
-    );
-    let mut line = |host: &str, purpose: &str| {
-        let fresh = if before.is_some_and(|b| !b.contains(host)) {
-            "  (NEW)"
-        } else {
-            ""
-        };
-        // Writing into a String cannot fail.
-        let _ = writeln!(out, "    {}  {}{fresh}", clean(host), clean(purpose));
-    };
-    line(&description.base_url, "the platform's API");
-    for host in &description.hosts {
-        line(&host.pattern, &host.purpose);
-    }
-    out
-}
-
 fn list(packages: &[Package], width: Width) -> String {
     if packages.is_empty() {
         return "No plugin is installed. `transload plugin add FILE` installs one.\n".to_owned();
@@ -177,9 +126,14 @@ fn list(packages: &[Package], width: Width) -> String {
             package.version.clone(),
             package.role.clone(),
             package.digest.clone(),
+            package.key.clone().unwrap_or_else(|| "nobody".to_owned()),
         ]
     });
-    report::plain_table(&["name", "version", "role", "sha256"], rows, width)
+    report::plain_table(
+        &["name", "version", "role", "sha256", "signed by"],
+        rows,
+        width,
+    )
 }
 
 /// What a connector says of itself, for a person.
@@ -190,11 +144,12 @@ fn show(shown: &Shown, width: Width) -> String {
         Role::Destination => "writes",
     };
     let mut out = format!(
-        "{} {}: {} ({role})\n  sha256:{}\n\n",
+        "{} {}: {} ({role})\n  sha256:{}\n{}\n",
         clean(&d.name),
         clean(&d.version),
         clean(&d.title),
-        shown.package.digest
+        shown.package.digest,
+        shown.trust.text()
     );
     let mut part = |title: &str, head: &[&'static str], rows: Vec<Vec<String>>| {
         let text = report::plain_table(head, rows, width);
@@ -425,9 +380,29 @@ mod tests {
             version: "0.1.3".into(),
             role: "destination".into(),
             digest: "0123abcd".into(),
+            key: None,
         };
+        let installed = transload_registry::Package {
+            name: "acme-desk".into(),
+            version: semver::Version::new(0, 1, 3),
+            role: transload_registry::Role::Destination,
+            title: "Acme Desk".into(),
+            contract: semver::Version::new(0, 1, 0),
+            sha256: "0123abcd".into(),
+            size: 1,
+            metadata: Default::default(),
+            signature: None,
+            origin: None,
+        };
+        // All but one right.
+        let mut trust = transload_registry::Trust::default();
+        let rights = crate::gateway::wants(&description("acme-desk"));
+        let rights = rights.into_iter().map(|want| want.right);
+        let rights = rights.filter(|right| right.class != transload_registry::RightClass::Host);
+        trust.accept("acme-desk", "0123abcd", None, rights.collect(), 0);
         Shown {
             package,
+            trust: plugin_install::Trusting::of(&trust, &installed, &description("acme-desk")),
             description: description("acme-desk"),
         }
     }
@@ -435,22 +410,5 @@ mod tests {
     #[test]
     fn everything_a_plugin_says_of_itself_is_shown() {
         insta::assert_snapshot!(show(&shown(), None));
-    }
-
-    #[test]
-    fn the_hosts_a_plugin_wants_are_shown_and_new_ones_are_marked() {
-        let first = grants(&shown(), None);
-        assert!(
-            first.contains("https://{subdomain}.acme.example") && first.contains("*.files.example")
-        );
-        assert!(!first.contains("(NEW)"), "{first}");
-        let before = BTreeSet::from(["https://{subdomain}.acme.example".to_owned()]);
-        let upgrade = grants(&shown(), Some(&before));
-        assert!(
-            upgrade.contains("*.files.example  attachments  (NEW)"),
-            "{upgrade}"
-        );
-        assert_eq!(upgrade.matches("(NEW)").count(), 1);
-        assert!(!hosts(&shown().description).is_subset(&before));
     }
 }

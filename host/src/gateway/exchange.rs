@@ -98,9 +98,10 @@ impl Gateway {
             settings,
             secrets,
             auth,
-            description,
+            mut description,
             ..
         } = spec;
+        let withheld = spec.granted.narrow(&mut description, auth.as_ref())?;
         let scheme = auth.map(|a| a.auth);
         if matches!(scheme, Some(Scheme::RefreshToken(_))) && spec.credential_store.is_none() {
             return Err(SpecError::NoCredentialStore);
@@ -117,7 +118,7 @@ impl Gateway {
             spec.allow_private,
             scheme.as_ref().map(Auth::header_name),
         );
-        let grants = grants.map_err(SpecError::BaseUrl)?;
+        let grants = grants.map_err(SpecError::BaseUrl)?.withholding(withheld);
         let pauses = Arc::new(Pauses::new(name.clone()));
         let auth = scheme.map(|scheme| {
             let pauses = pauses.clone();
@@ -330,7 +331,11 @@ impl Inner {
         intent: Option<&dyn IntentLog>,
         sink: Sink,
     ) -> Result<(Exchange, Option<BlobRef>), UnitAbort> {
-        let denied = |what: String| Ok((Exchange::Failed(Error::Denied(what)), None));
+        let denied = |what: String| {
+            let (method, url) = (&request.method, &request.url);
+            self.wire.transport.denied(method, url, &what);
+            Ok((Exchange::Failed(Error::Denied(what)), None))
+        };
         let target = match self.wire.grants.target(request) {
             Ok(target) => target,
             Err(what) => return denied(what),

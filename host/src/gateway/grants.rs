@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use url::{Host, Url};
 
+use super::rights::Withheld;
 use crate::contract::description::{HostGrant, RequestPattern, Role};
 use crate::contract::http::Request;
 
@@ -74,6 +75,8 @@ pub(super) struct Grants {
     prefix: String,
     requests: Vec<RequestPattern>,
     hosts: Vec<HostGrant>,
+    /// Asked for by the connector, and not allowed by anybody.
+    withheld: Withheld,
     private: Vec<PrivateGrant>,
     /// The user's settings name the base URL themselves, so that a loopback host is meant.
     base_is_explicit: bool,
@@ -100,12 +103,19 @@ impl Grants {
             prefix,
             requests,
             hosts,
+            withheld: Withheld::default(),
             private,
             base_is_explicit,
             credential_header,
         };
         grants.check_form(&grants.base)?;
         Ok(grants)
+    }
+
+    /// Names what the connector asked for in vain, in its refusals.
+    pub fn withholding(mut self, withheld: Withheld) -> Self {
+        self.withheld = withheld;
+        self
     }
 
     /// Checks a guest's request in everything but addresses.
@@ -161,13 +171,31 @@ impl Grants {
                 });
             }
             if !self.hosts.iter().any(|h| self.host_matches(h, &url)) {
-                return Err(format!("{method} {} is not granted", shown(&path)));
+                let asked = self
+                    .withheld
+                    .requests
+                    .iter()
+                    .any(|of| pattern_fits(of, method, &path));
+                return Err(format!(
+                    "{method} {} is not granted{}",
+                    shown(&path),
+                    vainly(asked)
+                ));
             }
         }
         let host = self.hosts.iter().find(|h| self.host_matches(h, &url));
         let Some(host) = host else {
             let name = url.host_str().unwrap_or_default();
-            return Err(format!("the host {} is not granted", shown(name)));
+            let asked = self
+                .withheld
+                .hosts
+                .iter()
+                .any(|h| self.host_matches(h, &url));
+            return Err(format!(
+                "the host {} is not granted{}",
+                shown(name),
+                vainly(asked)
+            ));
         };
         let mutating = !reading_method(method);
         self.check_reading(mutating, method)?;
@@ -289,8 +317,7 @@ impl Grants {
     }
 
     fn pattern(&self, method: &str, path: &str) -> Option<&RequestPattern> {
-        let fits =
-            |p: &&RequestPattern| method_matches(&p.method, method) && path_matches(&p.path, path);
+        let fits = |p: &&RequestPattern| pattern_fits(p, method, path);
         // A pattern that says "reads" is the narrower promise and wins over a general one.
         let mut fitting = self.requests.iter().filter(fits);
         let first = fitting.next()?;
@@ -365,6 +392,20 @@ const FORBIDDEN: &[&str] = &[
     "x-http-method-override",
     "x-method-override",
 ];
+
+/// What a refusal says of something that the connector declares, but that nobody allowed it.
+fn vainly(asked: bool) -> &'static str {
+    match asked {
+        true => {
+            ": the plugin asks for it, but nobody allowed it; `transload plugin grant` shows what it asks for"
+        }
+        false => "",
+    }
+}
+
+fn pattern_fits(of: &RequestPattern, method: &str, path: &str) -> bool {
+    method_matches(&of.method, method) && path_matches(&of.path, path)
+}
 
 pub(super) fn reading_method(method: &str) -> bool {
     matches!(method, "GET" | "HEAD")

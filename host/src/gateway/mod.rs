@@ -16,6 +16,7 @@ mod digest;
 mod exchange;
 mod grants;
 mod judge;
+mod rights;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ use async_trait::async_trait;
 pub use self::budget::RuleUse;
 pub use self::exchange::Gateway;
 pub use self::grants::{PrivateGrant, PrivateGrantError};
+pub use self::rights::{Granted, wants};
 pub use self::secret::{Secret, SecretError, SecretSource};
 pub use self::transport::{
     ByteStream, FailureKind, FnTransport, InResponse, OutBody, OutRequest, Piece, ReqwestTransport,
@@ -92,6 +94,8 @@ pub struct ConnectionSpec {
     pub auth: Option<AuthScheme>,
     /// What the connector says of itself; its role decides whether anything may be written.
     pub description: Description,
+    /// What of it a person allowed: the rest is refused.
+    pub granted: Granted,
     /// Hosts approved beyond the description's (rule M-16).
     pub grants: Vec<HostGrant>,
     /// Private addresses that the user allows.
@@ -152,6 +156,9 @@ pub enum SpecError {
     /// Rotated tokens need a place.
     #[error("a refresh token needs a credential file")]
     NoCredentialStore,
+    /// The connector wants what nothing goes without, and nobody allowed it.
+    #[error("not granted: {0}")]
+    NotGranted(transload_registry::Right),
 }
 
 /// Why a connection waits.

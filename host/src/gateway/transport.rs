@@ -198,6 +198,9 @@ pub trait Transport: Send + Sync + 'static {
     /// # Cancel safety
     /// Dropping the future gives the request up; it may have been applied.
     async fn round_trip(&self, request: OutRequest) -> Result<InResponse, TransportError>;
+
+    /// Told of a request that was denied before it came here: its method and URL, and why. For those who watch a connector.
+    fn denied(&self, _method: &str, _url: &str, _why: &str) {}
 }
 
 type Answer = BoxFuture<'static, Result<InResponse, TransportError>>;

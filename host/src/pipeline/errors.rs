@@ -74,6 +74,7 @@ impl From<RegistryError> for Error {
             RegistryError::NotAPlugin(_) => {
                 "name a component that was built for `transload:connector`"
             }
+            RegistryError::Metadata(_) => "ask its publisher for a component that was built right",
             RegistryError::Digest { .. } | RegistryError::Broken { .. } => {
                 "remove it with `transload plugin remove --force`, and install it again"
             }
@@ -87,6 +88,7 @@ impl From<RegistryError> for Error {
             RegistryError::AlreadyThere { .. } => Self::input("plugin-exists", message),
             RegistryError::InUse { .. } => Self::input("plugin-in-use", message),
             RegistryError::NotAPlugin(_) => Self::input("not-a-plugin", message),
+            RegistryError::Metadata(_) => Self::input("plugin-metadata", message),
             RegistryError::Digest { .. } => Self::environment("plugin-changed", message),
             RegistryError::Broken { .. } => Self::environment("plugin-broken", message),
             RegistryError::Io { .. } => Self::environment("registry", message),

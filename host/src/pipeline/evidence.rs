@@ -18,6 +18,7 @@ use super::assemble::{
 use super::mapping::{Becomes, Met, Targets, open_settings};
 use super::model::{Evidence, Example, FileSum, Flag, Foreseen, Most};
 use crate::config::Config;
+use crate::contract::description::TextLimit;
 use crate::contract::destination::{Slot, SurveyReport};
 use crate::contract::types::{
     Address, AddressChannel, Attachment, AttachmentState, Author, Conversation, Entity, Entry,
@@ -25,6 +26,7 @@ use crate::contract::types::{
 };
 use crate::error::Error;
 use crate::kinds;
+use crate::report::number;
 use crate::store::Store;
 
 /// Records looked at in one go.
@@ -117,6 +119,8 @@ pub struct Question<'a> {
     pub schema: &'a [Entry],
     /// Fields that do not travel exactly, as kind and path.
     pub inexact: &'a [(Kind, String)],
+    /// How long texts can be at the destination.
+    pub limits: &'a [TextLimit],
     /// The host of a file's link, where nothing may be fetched from it.
     pub foreign_host: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// The destination's name.
@@ -187,6 +191,7 @@ struct Looking<'a> {
     seen: Seen,
     slots: BTreeMap<&'a str, Vec<&'a Slot>>,
     paths: BTreeMap<&'a str, Vec<(&'a str, Vec<String>)>>,
+    limits: BTreeMap<&'a str, Vec<Limit<'a>>>,
     targets: Targets,
     definitions: HashMap<&'a str, &'a FieldDefinition>,
     names: HashMap<(&'a str, &'a str), &'a str>,
@@ -199,6 +204,13 @@ struct Looking<'a> {
     /// Customers whom the user does not want.
     excluded: HashSet<u64>,
     required: Vec<Required<'a>>,
+}
+
+/// A text that the destination takes up to a length only.
+struct Limit<'a> {
+    field: &'a str,
+    path: Vec<String>,
+    characters: u32,
 }
 
 /// A field that the destination must have.
@@ -238,6 +250,19 @@ impl<'a> Looking<'a> {
                     .entry(kinds::name(kind))
                     .or_default()
                     .push((field, path));
+            }
+        }
+        let mut limits: BTreeMap<&str, Vec<Limit>> = BTreeMap::new();
+        for limit in question.limits {
+            if let Some(path) = path_of(&limit.kind, &limit.field) {
+                limits
+                    .entry(kinds::name(&limit.kind))
+                    .or_default()
+                    .push(Limit {
+                        field: &limit.field,
+                        path,
+                        characters: limit.characters,
+                    });
             }
         }
         let mut definitions = HashMap::new();
@@ -285,6 +310,7 @@ impl<'a> Looking<'a> {
             seen: Seen::default(),
             slots,
             paths,
+            limits,
             targets,
             definitions,
             names,
@@ -299,7 +325,8 @@ impl<'a> Looking<'a> {
     }
 
     fn wants_json(&self, kind: &Kind) -> bool {
-        self.paths.contains_key(kinds::name(kind))
+        let kind = kinds::name(kind);
+        self.paths.contains_key(kind) || self.limits.contains_key(kind)
     }
 
     fn record(&mut self, entry: &Entry, parent: Option<&str>, json: &Json) {
@@ -325,6 +352,7 @@ impl<'a> Looking<'a> {
             return;
         }
         self.presence(kind, id, json);
+        self.too_long(kind, id, json);
         self.custom_fields(entry);
         self.required(entry);
         match &entry.data {
@@ -478,6 +506,29 @@ impl<'a> Looking<'a> {
                 .entry(key)
                 .or_default()
                 .add(id, || (!content).then(|| short(&in_words(value))));
+        }
+    }
+
+    /// Texts that are longer than the destination takes them.
+    fn too_long(&mut self, kind: &str, id: &str, json: &Json) {
+        let mut found = vec![];
+        for limit in self.limits.get(kind).into_iter().flatten() {
+            let Some(Json::String(text)) = held(json, &limit.path) else {
+                continue;
+            };
+            let most = usize::try_from(limit.characters).unwrap_or(usize::MAX);
+            if text.chars().nth(most).is_some() {
+                found.push((limit.field, limit.characters, text.chars().count()));
+            }
+        }
+        for (field, most, length) in found {
+            let there = self.question.destination;
+            let message = format!(
+                "longer than the {} characters that {there} takes",
+                number(most.into())
+            );
+            let shown = format!("{} characters", number(length as u64));
+            self.flag("text-too-long", field, &message, id, Some(shown));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::contract::description::{Description, Role};
 use crate::contract::destination::SurveyReport;
 use crate::contract::types::Entry;
-use crate::gateway::{ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport};
+use crate::gateway::{ConnectionSpec, Gateway, GatewayLimits, Granted, ReqwestTransport};
 use crate::kinds;
 use crate::sql;
 use crate::store::{Store, sha256};
@@ -72,6 +72,7 @@ pub async fn surroundings(run: &str) -> (TempDir, Surroundings) {
             rebuilds: vec![],
             notes: vec![],
         },
+        granted: Granted::Everything,
         grants: vec![],
         allow_private: vec![],
         budget_share: 1.0,

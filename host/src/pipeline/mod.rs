@@ -49,7 +49,8 @@ use self::model::{
 };
 use self::notify::{Happening, Notifier, stopped_words};
 use self::pace::Pace;
-use self::pauses::{Keeper, telling, unless_refused};
+pub(crate) use self::pauses::unless_refused;
+use self::pauses::{Keeper, telling};
 use self::planning::Facts;
 use self::project::Project;
 pub use self::side::Side;
@@ -396,6 +397,7 @@ async fn ask_both(
         survey: &survey,
         schema: &schema,
         inexact: &planning::inexact(&ends.source, &ends.destination, &survey),
+        limits: &ends.destination.description().text_limits,
         foreign_host: &|link| gateway.foreign_host(link),
         destination: &ends.destination.name,
         source: &ends.source.name,

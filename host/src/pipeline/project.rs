@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
-use transload_registry::Registry;
+use transload_registry::{Package, Registry, RightClass, Rights};
 
 use super::side::Side;
 use crate::blobs::{BlobError, BlobStore};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, PluginRequest};
 use crate::contract::description::{Auth, AuthScheme, Description, Role};
 use crate::contract::session::{Account, Context};
 use crate::error::Error;
 use crate::gateway::{
-    ConnectionSpec, Gateway, GatewayLimits, ReqwestTransport, RuleUse, Transport,
+    ConnectionSpec, Gateway, GatewayLimits, Granted, ReqwestTransport, RuleUse, SpecError,
+    Transport, wants,
 };
+use crate::plugins::lock::{Lock, choose};
 use crate::sandbox::{Plugin, Sandbox, SandboxConfig};
 use crate::sql;
 use crate::store::{Statement, Store, Takeover};
@@ -52,6 +54,8 @@ pub struct Project {
     pub transport: Option<Arc<dyn Transport>>,
     /// Fault injection, for tests.
     pub boundary: Option<BoundaryHook>,
+    /// Connectors by their connection, in the place of installed ones: those of a conformance test.
+    pub given: HashMap<String, Plugin>,
     /// Set once by whoever may stop what is going on; gateways answer `cancelled` from then on.
     pub stop: CancellationToken,
     /// How long units wait for an owner that may wake up.
@@ -99,6 +103,7 @@ impl Project {
             clock,
             transport,
             boundary: None,
+            given: HashMap::new(),
             stop: CancellationToken::new(),
             counted: Mutex::default(),
             takeover_wait: LEASE + SEND_MARGIN + GatewayLimits::default().answer_timeout,
@@ -155,14 +160,14 @@ impl Project {
                 Role::Destination => "migration.to",
             },
         )?;
-        let package = match pinned {
-            Some(digest) => self.registry.by_digest(digest)?,
-            None => self.registry.resolve(&connection.plugin.to_string())?,
+        // One that is given is tried by its author: nobody has installed it, and nobody granted it anything.
+        let (plugin, granted) = match self.given.get(name) {
+            Some(given) => (given.clone(), Granted::Everything),
+            None => {
+                let (plugin, granted) = self.installed(&connection.plugin, pinned).await?;
+                (plugin, Granted::Only(granted))
+            }
         };
-        let plugin: Plugin = self
-            .sandbox
-            .load(self.registry.read(&package)?, &package.sha256)
-            .await?;
         let description = plugin.description().clone();
         if description.role != role {
             return Err(Error::input(
@@ -215,6 +220,7 @@ impl Project {
                 .collect(),
             auth: auth.cloned().map(|scheme| absolute(scheme, &base_url)),
             description: description.clone(),
+            granted,
             grants,
             allow_private,
             budget_share: self
@@ -241,7 +247,12 @@ impl Project {
             self.blobs.clone(),
             self.stop.clone(),
         )
-        .map_err(|e| Error::input("connection", format!("connections.{name}: {e}")))?;
+        .map_err(|e| match e {
+            SpecError::NotGranted(_) => {
+                not_granted(&description.name, &e.to_string()).about(format!("connections.{name}"))
+            }
+            e => Error::input("connection", format!("connections.{name}: {e}")),
+        })?;
         Ok(Side {
             name: name.to_owned(),
             plugin,
@@ -257,6 +268,26 @@ impl Project {
             blobs: self.blobs.clone(),
             clock: Arc::clone(&self.clock),
         })
+    }
+
+    /// What is installed and was asked for: what a run was begun with, what the lock names, or the newest that fits.
+    async fn installed(
+        &self,
+        wanted: &PluginRequest,
+        pinned: Option<&str>,
+    ) -> Result<(Plugin, Rights), Error> {
+        let package = match (pinned, Lock::load(&self.dir)?) {
+            (Some(digest), _) => self.registry.by_digest(digest)?,
+            (None, Some(lock)) => lock.pick(&self.registry, wanted)?,
+            (None, None) => choose(&self.registry, wanted)?,
+        };
+        let trust = self.registry.trust()?;
+        trust.vet(&package)?;
+        let granted = trust.of(&package.name).granted;
+        let bytes = self.registry.read(&package)?;
+        let plugin = self.sandbox.load(bytes, &package.sha256).await?;
+        allowed(&package, plugin.description(), &granted)?;
+        Ok((plugin, granted))
     }
 
     /// Asks a connection who it is.
@@ -453,6 +484,34 @@ fn began(pid: u32) -> Option<String> {
     let ticks = fields.nth(18)?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(format!("{ticks}/{}", boot.trim()))
+}
+
+/// A connector that asks for more than was granted runs without it, and the log says so; one whose side effects nobody has
+/// accepted does not run.
+fn allowed(package: &Package, description: &Description, granted: &Rights) -> Result<(), Error> {
+    let wants = wants(description);
+    let missing = granted.missing(&wants);
+    let effects: Vec<String> = missing
+        .iter()
+        .filter(|want| want.right.class == RightClass::SideEffect)
+        .map(|want| want.right.to_string())
+        .collect();
+    if !effects.is_empty() {
+        return Err(not_granted(
+            package,
+            &format!("not granted: {}", effects.join("; ")),
+        ));
+    }
+    for want in missing {
+        tracing::warn!(plugin = %package, right = %want.right, "the plugin asks for what nobody allowed, and goes without it");
+    }
+    Ok(())
+}
+
+fn not_granted(package: impl std::fmt::Display, what: &str) -> Error {
+    Error::input("not-granted", format!("{package}: {what}")).with_hint(format!(
+        "`transload plugin grant {package}` shows what it asks for, and asks"
+    ))
 }
 
 /// A token endpoint given as a path lies at the base URL.

@@ -15,6 +15,7 @@ mod cache;
 mod describe;
 mod imports;
 mod limits;
+mod stand_in;
 mod unit;
 mod wasi;
 
@@ -38,11 +39,13 @@ use wasmtime::{
 
 pub(crate) use describe::support_problems;
 pub use imports::BlobBuilder;
-pub use unit::{Plugin, UnitError};
+pub use stand_in::StandIn;
+pub use unit::{Answer, Plugin, UnitError};
 
 use cache::Cache;
 use imports::UnitState;
 
+use crate::contract::description::Description;
 use crate::contract::destination_world::{DestinationConnector, DestinationConnectorPre};
 use crate::contract::source_world::{SourceConnector, SourceConnectorPre};
 use unit::Pre;
@@ -291,6 +294,12 @@ impl Sandbox {
         let prepared = tokio::task::spawn_blocking(move || shared.prepare(&bytes, &expected)).await;
         let (pre, digest, role) = prepared.map_err(|e| SandboxError::Engine(e.to_string()))??;
         Plugin::describe(Arc::clone(&self.shared), pre, digest, role).await
+    }
+
+    /// A connector that is no component, with what it would say of itself: see [`StandIn`].
+    #[must_use]
+    pub fn stand_in(&self, description: Description, stand_in: Arc<dyn StandIn>) -> Plugin {
+        Plugin::standing_in(Arc::clone(&self.shared), description, stand_in)
     }
 }
 

@@ -14,6 +14,7 @@ use super::imports::{Never, UnitState};
 use super::limits::{
     Activity, Carriage, CpuLimit, HostLimit, Limiter, LogQuota, MemoryLimit, Meter, Metered,
 };
+use super::stand_in::StandIn;
 use super::wasi::{Forbidden, System};
 use super::{SandboxError, Shared, WASM_STACK, describe};
 use crate::blobs::Builder;
@@ -122,6 +123,8 @@ struct Inner {
 pub(super) enum Pre {
     Source(SourceConnectorPre<UnitState>),
     Destination(DestinationConnectorPre<UnitState>),
+    /// No component at all.
+    StandIn(Arc<dyn StandIn>),
 }
 
 impl std::fmt::Debug for Plugin {
@@ -179,6 +182,11 @@ impl Plugin {
                         let instance = pre.instantiate_async(&mut *store).await.map_err(linking)?;
                         instance.transload_connector_connector().func_describe()
                     }
+                    Pre::StandIn(_) => {
+                        return Err(wasmtime::Error::msg(
+                            "what stands in is described by its maker",
+                        ));
+                    }
                 };
                 let (description,) = function.call_async(store, ()).await?;
                 Ok(description)
@@ -205,6 +213,24 @@ impl Plugin {
         })
     }
 
+    /// What stands in for a component.
+    pub(super) fn standing_in(
+        shared: Arc<Shared>,
+        description: Description,
+        stand_in: Arc<dyn StandIn>,
+    ) -> Self {
+        let digest = super::digest(format!("{description:?}").as_bytes());
+        Self {
+            inner: Arc::new(Inner {
+                shared,
+                role: stand_in.role(),
+                pre: Pre::StandIn(stand_in),
+                digest,
+                description,
+            }),
+        }
+    }
+
     /// What the connector says of itself.
     #[must_use]
     pub fn description(&self) -> &Description {
@@ -228,6 +254,9 @@ impl Plugin {
     /// # Errors
     /// [`UnitError`] if the unit ended without an answer; the connector's own error is inside.
     pub async fn check(&self, host: Arc<dyn UnitHost>, ctx: Context) -> Answer<Account> {
+        if let Pre::StandIn(stand_in) = &self.inner.pre {
+            return stand_in.check(host, ctx).await;
+        }
         match self.inner.role {
             Role::Source => {
                 call!(
@@ -273,6 +302,9 @@ macro_rules! exports {
                 ctx: Context,
                 $($arg: $ty),*
             ) -> Answer<$answer> {
+                if let Pre::StandIn(stand_in) = &self.inner.pre {
+                    return stand_in.$method(host, ctx, $($arg),*).await;
+                }
                 call!(self, host, $role, $interface, $func, $name, (ctx, $($arg,)*))
             }
         )*}

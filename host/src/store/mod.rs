@@ -212,6 +212,9 @@ struct Job {
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// The highest number that a unit or an effect has.
+const HIGHEST_ID: &str = "SELECT max(coalesce((SELECT max(id) FROM units), 0), coalesce((SELECT max(id) FROM effects), 0))";
+
 /// A handle on the store. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -275,11 +278,9 @@ impl Store {
                 "synchronous is {level}, must be 2 (FULL): a crash could lose what was promised"
             )));
         }
-        let highest: i64 = sqlx::query_scalar(
-            "SELECT max(coalesce((SELECT max(id) FROM units), 0), coalesce((SELECT max(id) FROM effects), 0))",
-        )
-        .fetch_one(&mut writer)
-        .await?;
+        let highest: i64 = sqlx::query_scalar(HIGHEST_ID)
+            .fetch_one(&mut writer)
+            .await?;
         let token: Option<i64> = sqlx::query_scalar("SELECT token FROM lease WHERE id = 1")
             .fetch_optional(&mut writer)
             .await?;
@@ -431,6 +432,12 @@ impl Store {
         ])
         .await?;
         self.inner.token.store(token, Ordering::Relaxed);
+        // Whoever held it may have given numbers away since this store was opened.
+        let highest: i64 = sqlx::query_scalar(HIGHEST_ID)
+            .fetch_one(self.reads())
+            .await?;
+        let next = highest.saturating_add(1);
+        self.inner.next_id.fetch_max(next, Ordering::Relaxed);
         Ok(takeover)
     }
 
@@ -971,6 +978,26 @@ mod tests {
             store.take_lease("b", 1_500, 1_000, |_| true).await.unwrap(),
             Takeover::FromStalled { until: 1_000 }
         );
+    }
+
+    #[tokio::test]
+    async fn who_takes_the_lease_gives_away_no_number_that_the_owner_before_gave() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        let (early, late) = (
+            Store::open(&path).await.unwrap(),
+            Store::open(&path).await.unwrap(),
+        );
+        early.take_lease("a", 0, 1_000, |_| false).await.unwrap();
+        let given = early.new_id();
+        let effect = sql!(
+            "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, \
+             unit, digest, at_ms) VALUES ($1, 'a', 'r', 'k', 's', '', 'k', 't', 'created', '', '{}', 1, '', 0)",
+            given
+        );
+        early.write(vec![effect]).await.unwrap();
+        late.take_lease("b", 10, 1_000, |_| false).await.unwrap();
+        assert!(late.new_id() > given);
     }
 
     #[tokio::test]

@@ -9,10 +9,11 @@ use transload_sdk::connector::{
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
-    system_change, update,
+    system_change, text_limit, update,
 };
 use transload_sdk::types::Kind;
 
+use crate::map::{SUBJECT_CHARS, TAG_CHARS};
 use crate::state::SCHEMA;
 use crate::write::SETTLE_MS;
 
@@ -35,7 +36,10 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
-        text_limits: Vec::new(),
+        text_limits: vec![
+            text_limit(Kind::Conversation, "conversation.subject", SUBJECT_CHARS),
+            text_limit(Kind::Tag, "tag.name", TAG_CHARS),
+        ],
         rebuilds: rebuild_table(REBUILDS),
         notes: [
             "A ticket is made with up to 500 messages in one call; every message says that it was sent, so none is mailed.",

@@ -9,12 +9,13 @@ use transload_sdk::connector::{
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
-    system_change, update,
+    system_change, text_limit, update,
 };
 use transload_sdk::types::Kind;
 
 use crate::client::{ROWS, SETTLE_MS};
 use crate::state::SCHEMA;
+use crate::text::BODY_CHARS;
 
 /// A second and a day, ms.
 const SECOND: u64 = 1_000;
@@ -46,7 +47,9 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
-        text_limits: Vec::new(),
+        text_limits: vec![
+            text_limit(Kind::Conversation, "conversation.subject", BODY_CHARS),
+        ],
         rebuilds: rebuild_table(REBUILDS),
         notes: [
             "Every record carries its source id in the unique property transload_source_id; a second run finds what the first one made.",

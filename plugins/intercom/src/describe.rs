@@ -9,10 +9,11 @@ use transload_sdk::connector::{
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
-    system_change, update,
+    system_change, text_limit, update,
 };
 use transload_sdk::types::Kind;
 
+use crate::map::TEXT_CHARS;
 use crate::state::SCHEMA;
 use crate::write::{SEARCH_SETTLE_MS, SETTLE_MS};
 
@@ -35,7 +36,9 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
-        text_limits: Vec::new(),
+        text_limits: vec![
+            text_limit(Kind::Tag, "tag.name", TEXT_CHARS),
+        ],
         rebuilds: rebuild_table(REBUILDS),
         notes: [
             "A conversation begins with a contact's plain text and gets what follows part by part, each at its time and by its author; no admin's comment notifies anybody.",

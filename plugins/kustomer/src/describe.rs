@@ -4,7 +4,7 @@ use transload_sdk::connector::{
     Auth, AuthScheme, Description, FieldFidelity, HostGrant, KindSupport, LimitHeader,
     LimitMeaning, RateRule, Role, SideEffect, SideEffectSeverity, TextLimit,
 };
-use transload_sdk::declare::pattern;
+use transload_sdk::declare::{pattern, text_limit};
 use transload_sdk::types::{Fidelity, Kind};
 
 use crate::config;
@@ -206,14 +206,9 @@ fn kinds() -> Vec<KindSupport> {
 
 /// Where texts end (Kustomer facts §9.4, §9.5, §9.12): previews of messages, texts of notes, descriptions of custom objects.
 fn text_limits() -> Vec<TextLimit> {
-    let limit = |kind, field: &str| TextLimit {
-        kind,
-        field: field.to_owned(),
-        characters: PREVIEW_CAP as u32,
-    };
     vec![
-        limit(Kind::Message, "message.text"),
-        limit(Kind::CustomObject, "custom-object.description"),
+        text_limit(Kind::Message, "message.text", PREVIEW_CAP),
+        text_limit(Kind::CustomObject, "custom-object.description", PREVIEW_CAP),
     ]
 }
 

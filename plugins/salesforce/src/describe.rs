@@ -9,12 +9,14 @@ use transload_sdk::connector::{
 };
 use transload_sdk::declare::{
     by_product, frozen, key, kind, one_at_a_time, pattern, refused, scheme, side_effect,
-    system_change, update,
+    system_change, text_limit, update,
 };
 use transload_sdk::types::Kind;
 
 use crate::client::{ROWS, SETTLE_MS};
 use crate::state::SCHEMA;
+use crate::thread::{MAIL_SUBJECT_CHARS, SUBJECT_CHARS};
+use crate::write::objects::NAME_CHARS;
 
 /// A day, ms.
 const DAY: u64 = 86_400_000;
@@ -47,7 +49,11 @@ pub fn description() -> Description {
         side_effects: side_effects(),
         by_products: by_products(),
         system_changes: system_changes(),
-        text_limits: Vec::new(),
+        text_limits: vec![
+            text_limit(Kind::Conversation, "conversation.subject", SUBJECT_CHARS),
+            text_limit(Kind::Message, "message.subject", MAIL_SUBJECT_CHARS),
+            text_limit(Kind::CustomObject, "custom-object.title", NAME_CHARS),
+        ],
         rebuilds: rebuild_table(REBUILDS),
         notes: [
             "Original times are set on insert where the org allows it (two switches, shown by `check`); they always stand in fields of their own too.",

@@ -33,6 +33,8 @@ pub const CUSTOMER: &str = "customer";
 pub const COMPANY: &str = "company";
 /// Its conversation.
 pub const TICKET: &str = "ticket";
+/// Says by its label whose records a module holds; it has no values.
+pub const TYPE: &str = "type";
 
 /// A field: its key, Zoho Desk's type, its label.
 pub type Own = (&'static str, &'static str, &'static str);

@@ -20,10 +20,10 @@ use crate::api::{Agent, Contact, Department, Field, Module, rows, words_of};
 use crate::client::Desk;
 use crate::describe;
 use crate::imports::{self, Fate, Row};
-use crate::map::{FieldTarget, Owner};
+use crate::map::{self, FieldTarget, Owner};
 use crate::own;
 use crate::state::{self, FieldStyle, Imports, OwnField, State};
-use crate::write::{people, schema, teams};
+use crate::write::{Changed, people, schema, teams};
 
 /// The agent whom the token belongs to.
 async fn me(desk: &Desk) -> Result<Agent, Error> {
@@ -81,7 +81,7 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
 
 /// The agent whom the setting names, by id or by address, if that agent can stand in.
 fn fallback_agent<'a>(staff: &'a [Agent], wanted: &str) -> Option<&'a Agent> {
-    let email = crate::map::email(wanted);
+    let email = map::email(wanted);
     let named = |agent: &&Agent| {
         agent.id == wanted.trim() || (email.is_some() && teams::address_of(agent) == email)
     };
@@ -598,7 +598,8 @@ async fn own_fields(desk: &mut Desk, owner: Owner) -> Result<BTreeMap<String, Ow
 const STAND_IN: &str = "own:contact:stand-in";
 
 /// The contact in whose name tickets stand whose customer was not migrated: without an address, so that nothing can be mailed. It
-/// is the first thing that is imported, and shows how imports name custom fields.
+/// is the first thing that is imported, and shows how imports name custom fields. Its description says so from then on: whoever
+/// looks at it later sees its fields complete, and could not tell any more which of them an import has set.
 async fn stand_in_contact(desk: &mut Desk) -> Result<String, Error> {
     let cx = desk.cx.clone();
     let marker = State::stand_in_marker(cx.platform(), cx.organisation());
@@ -612,10 +613,10 @@ async fn stand_in_contact(desk: &mut Desk) -> Result<String, Error> {
         own_outcome(&cx, STAND_IN, vec![effect]).await?;
     }
     let made = match there {
-        // How fields are named is still to be found out, by another contact that is taken back at once: not worth it. They are
-        // named by label, which is what people are told to do in a table, and what does not stick is set afterwards.
+        // Where it does not say how fields are named they are named by label, which is what people are told to do in a table; what
+        // does not stick is set afterwards.
         Some(contact) => {
-            desk.state.field_style = FieldStyle::Label;
+            desk.state.field_style = said_style(&contact).unwrap_or(FieldStyle::Label);
             return Ok(contact.id);
         }
         None if desk.state.imports => probe(desk, &marker).await?,
@@ -633,13 +634,39 @@ async fn stand_in_contact(desk: &mut Desk) -> Result<String, Error> {
     Ok(id)
 }
 
-/// What the contact says.
+/// What the contact says of itself.
+const STAND_IN_TEXT: &str = "Contact of migrated tickets whose customer was not migrated. The customer is named in the ticket and \
+                             on its source card.";
+
+/// What it says of how imports name custom fields.
+const STYLES: [(FieldStyle, &str); 3] = [
+    (
+        FieldStyle::ApiName,
+        "Imports name custom fields by API name.",
+    ),
+    (FieldStyle::Label, "Imports name custom fields by label."),
+    (FieldStyle::Apart, "Imports take no custom fields."),
+];
+
+/// How imports name custom fields, as the contact says it; nothing before [`complete`] has made it say so.
+fn said_style(contact: &Contact) -> Option<FieldStyle> {
+    let text = contact.description.as_deref()?;
+    let said = STYLES.iter().find(|(_, words)| text.contains(words));
+    said.map(|(style, _)| *style)
+}
+
+/// The contact's description, with how fields are named.
+fn description(style: FieldStyle) -> String {
+    let words = STYLES.iter().find(|(of, _)| *of == style);
+    let words = words.map_or("", |(_, words)| *words);
+    format!("{STAND_IN_TEXT} {words}")
+}
+
+/// What the contact is made with.
 fn stand_in_values() -> Map<String, Value> {
-    let text = "Contact of migrated tickets whose customer was not migrated. \
-                The customer is named in the ticket and on its source card.";
     [
         ("lastName", "Customer who was not migrated"),
-        ("description", text),
+        ("description", STAND_IN_TEXT),
     ]
     .map(|(name, value)| (name.to_owned(), json!(value)))
     .into_iter()
@@ -689,25 +716,52 @@ async fn probe(desk: &mut Desk, marker: &str) -> Result<Option<(String, Effect)>
                 .and_then(Value::as_str)
                 .is_some_and(|v| !v.is_empty())
         };
-        desk.state.field_style = match (has(&of_marker.name), has(&of_run.name)) {
+        let seen = match (has(&of_marker.name), has(&of_run.name)) {
             (true, _) => FieldStyle::ApiName,
             (false, true) => FieldStyle::Label,
             (false, false) => FieldStyle::Apart,
         };
+        desk.state.field_style = said_style(&contact).unwrap_or(seen);
         let wanted = stand_in_fields(desk, marker);
-        let effect =
-            match people::set_fields(desk, STAND_IN, Owner::Contact, &id, &contact.cf, &wanted)
-                .await?
-            {
-                Ok(Some(cf)) => Effect {
-                    fingerprint: Some(people::print_of_own(&cf, &wanted)),
-                    ..effect
-                },
-                _ => effect,
-            };
+        let effect = match complete(desk, &contact, &wanted).await? {
+            Some(now) => Effect {
+                fingerprint: Some(people::print_of_own(&now.cf, &wanted)),
+                ..effect
+            },
+            None => effect,
+        };
         return Ok(Some((id, effect)));
     }
     Ok(None)
+}
+
+/// Sets the fields that the import did not, and has the contact say how imports name them, in one request: once its fields are
+/// complete nothing else tells. The contact as it is then; none where nobody knows, or it was refused.
+async fn complete(
+    desk: &Desk,
+    contact: &Contact,
+    wanted: &Map<String, Value>,
+) -> Result<Option<Contact>, Error> {
+    let style = desk.state.field_style;
+    let is_done = |now: &Contact| map::has(&now.cf, wanted) && said_style(now) == Some(style);
+    if is_done(contact) {
+        return Ok(Some(contact.clone()));
+    }
+    let path = format!("/contacts/{}", contact.id);
+    let body = json!({"cf": wanted, "description": description(style)});
+    let request = |step: &str| {
+        let key = key(STAND_IN, "main", format!("fields:{step}"));
+        // It goes with the contact, which was just made.
+        let request = desk.idempotent("PATCH", path.clone(), key);
+        request.json(&body).passing()
+    };
+    let read = async || desk.find::<Contact>(&path).await;
+    Ok(
+        match crate::write::change(desk, request, read, is_done).await? {
+            Changed::Done(now, _) => Some(now),
+            Changed::Refused(_) | Changed::Unknown => None,
+        },
+    )
 }
 
 async fn make_stand_in(

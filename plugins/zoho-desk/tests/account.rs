@@ -195,6 +195,34 @@ fn a_portal_whose_imports_name_fields_otherwise_is_found_out() {
 }
 
 #[test]
+fn a_preparation_that_goes_on_after_everything_was_made_finds_out_the_same() {
+    for (keys, style) in [
+        (FieldKeys::Label, "label"),
+        (FieldKeys::ApiName, "api-name"),
+    ] {
+        run(async {
+            let mut portal = Portal::unprepared(|config| {
+                config.switches.import_field_keys = keys;
+            });
+            // The fields of the contact that shows it are complete, and its process died before that was written down.
+            portal.prepare().await;
+            portal.prepare().await;
+            assert_eq!(state(&portal)["field_style"], json!(style));
+            // A later run.
+            portal.sim.harness().clock.advance(900_000);
+            portal.run = "r2".to_owned();
+            portal.prepare().await;
+            assert_eq!(state(&portal)["field_style"], json!(style));
+            let contacts = portal.snapshot();
+            let stand_ins = contacts.contacts().filter(|contact| {
+                contact.text("lastName") == Some("Customer who was not migrated")
+            });
+            assert_eq!(stand_ins.count(), 1);
+        });
+    }
+}
+
+#[test]
 fn agents_are_matched_and_never_made_and_join_the_teams_that_the_run_made() {
     run(async {
         let mut portal = Portal::unprepared(|_| {});

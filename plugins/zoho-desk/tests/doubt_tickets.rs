@@ -10,7 +10,7 @@ mod support;
 use support::*;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
-use transload_sdk::destination::{Item, UndoMode, Undoing};
+use transload_sdk::destination::{Item, SlotValue, UndoMode, Undoing};
 use transload_sdk::ledger::{Action, Outcome, Status, UndoStatus};
 use transload_sdk::testing::Loss;
 use transload_sdk::types::{Author, Customer, Kind, Reference};
@@ -164,6 +164,40 @@ fn an_item_in_doubt_is_completed_from_wherever_an_earlier_attempt_stopped() {
                 assert_undone(&portal.rollback(UndoMode::Careful).await, &case);
             }
         }
+    });
+}
+
+#[test]
+fn a_ticket_that_an_earlier_attempt_made_with_less_gets_the_rest() {
+    run(async {
+        let portal = portal(true).await;
+        let since = portal.now();
+        let mut item = portal.talk("v1");
+        for (slot, value) in [("priority", "No such priority"), ("channel", "Chat")] {
+            item.values.push(SlotValue {
+                slot: slot.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+        // The import of the whole ticket was refused, that of a bare one made it, and nothing further was let out.
+        let harness = (3..30).fold(portal.harness(), |harness, nth| {
+            harness.lose_answer(nth, Loss::BeforeArriving)
+        });
+        let cx = harness.context();
+        let _ = ZohoDesk::write(&cx, Kind::Conversation, vec![item.clone()]).await;
+        assert_ne!(portal.ticket("v1").text("channel"), Some("Chat"));
+        let again = Item {
+            in_doubt_since: Some(since),
+            ..item
+        };
+        let outcomes = portal.write(Kind::Conversation, vec![again]).await;
+        assert!(is_created(&outcomes[0]), "{outcomes:?}");
+        let ticket = portal.ticket("v1");
+        assert_eq!(ticket.text("channel"), Some("Chat"));
+        assert!(ticket.text("assigneeId").is_some());
+        let snapshot = portal.snapshot();
+        let channels = snapshot.custom_value(&ticket, "Transload channels");
+        assert_eq!(channels, Some("email"));
     });
 }
 

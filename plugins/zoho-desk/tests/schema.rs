@@ -16,7 +16,7 @@ use support::{
     object_type, record, run, with_options,
 };
 use transload_sdk::destination::{Item, UndoMode};
-use transload_sdk::ledger::{Status, UndoOutcome, UndoStatus};
+use transload_sdk::ledger::{Action, Status, UndoOutcome, UndoStatus};
 use transload_sdk::testing::Loss;
 use transload_sdk::types::{
     Company, CustomObject, Entity, Entry, FieldType, Head, Kind, Moment, Owner, Reference,
@@ -340,6 +340,40 @@ fn records_that_point_at_each_other_do_so_by_look_ups_and_links_to_people_stand_
         assert!(said.contains("buyers of custom-object o1"), "{said}");
         let undone = portal.rollback(UndoMode::Careful).await;
         assert_all_but_modules(&undone);
+    });
+}
+
+#[test]
+fn a_module_that_was_found_by_its_label_is_found_again_when_that_is_anothers() {
+    run(async {
+        let module = ["Purchase", "Voucher"].map(str::to_owned).to_vec();
+        let mut portal = Portal::unprepared(|config| config.preexisting.modules = module);
+        let before = portal.print();
+        portal.prepare().await;
+        let made = portal
+            .write(Kind::ObjectType, vec![object_type("order", "Purchase")])
+            .await;
+        assert!(matches!(made[0].status, Status::Updated), "{made:?}");
+        let main = &made[0].effects[0];
+        assert_eq!(main.action, Action::Matched);
+        // Somebody calls another module so.
+        let relabel = |from: &str, to: &str| portal.sim.relabel_module(from, to).unwrap();
+        relabel("Purchase", "Bought before");
+        relabel("Voucher", "Order");
+        let total = definition(of_order(), "total", "Total", FieldType::Decimal);
+        let fields = portal.write(Kind::FieldDefinition, vec![total]).await;
+        assert!(fields.iter().all(is_created), "{fields:?}");
+        let items = vec![record("o1", Vec::new(), an_order("One"))];
+        let records = portal.write(Kind::CustomObject, items).await;
+        assert!(is_created(&records[0]), "{records:?}");
+        let of = format!("{}/", main.target_id);
+        assert!(records[0].effects[0].target_id.starts_with(&of));
+        let at = portal.field_at("custom-object:order", "total").unwrap();
+        assert!(at.starts_with(&format!("{}.", main.target_id)), "{at}");
+        relabel("Order", "Voucher");
+        relabel("Bought before", "Purchase");
+        assert_all_but_modules(&portal.rollback(UndoMode::Careful).await);
+        assert_eq!(before["fields"], portal.print()["fields"]);
     });
 }
 

@@ -609,6 +609,55 @@ fn custom_fields_arrive_also_those_that_an_import_has_no_room_for() {
     });
 }
 
+/// Without imports that take custom fields, each ticket shows only for what it has.
+#[test]
+fn custom_fields_that_no_import_takes_are_set_on_every_ticket_that_has_them() {
+    run(async {
+        // How imports name fields changed since it was found out.
+        let portal = Portal::switched(|s| s.import_field_keys = FieldKeys::ApiName).await;
+        portal.people().await;
+        portal
+            .sim
+            .set_switches(|s| s.import_field_keys = FieldKeys::Label);
+        let owner = || transload_sdk::types::Owner {
+            kind: Kind::Conversation,
+            object_type: None,
+        };
+        let names = ["reason", "order", "shop"];
+        let fields = names.map(|name| definition(owner(), name, name, FieldType::Text));
+        let made = portal.write(Kind::FieldDefinition, fields.into()).await;
+        assert!(made.iter().all(is_created), "{made:?}");
+        let item = |id: &str, has: &[&str]| {
+            let value = |name: &&str| {
+                let value = Value::Text(format!("{name} of {id}"));
+                field(name, value, portal.field_at("conversation", name))
+            };
+            let mut item = portal.talk(id);
+            item.body.entries[0].head.fields = has.iter().map(value).collect();
+            item
+        };
+        let items = vec![
+            item("v1", &["reason", "order"]),
+            item("v2", &["shop"]),
+            item("v3", &["order", "shop"]),
+            item("v4", &[]),
+        ];
+        let made = portal.write(Kind::Conversation, items).await;
+        assert!(made.iter().all(is_created), "{made:?}");
+        let snapshot = portal.snapshot();
+        let held = |id: &str| {
+            let ticket = portal.ticket(id);
+            names.map(|name| snapshot.custom_value(&ticket, name).map(str::to_owned))
+        };
+        let of = |name: &str, id: &str| Some(format!("{name} of {id}"));
+        assert_eq!(held("v1"), [of("reason", "v1"), of("order", "v1"), None]);
+        assert_eq!(held("v2"), [None, None, of("shop", "v2")]);
+        assert_eq!(held("v3"), [None, of("order", "v3"), of("shop", "v3")]);
+        assert_eq!(held("v4"), [None, None, None]);
+        assert_undone(&portal.rollback(UndoMode::Careful).await, "rolled back");
+    });
+}
+
 #[test]
 fn no_more_calls_are_made_than_the_description_says() {
     run(async {

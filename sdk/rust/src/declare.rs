@@ -3,7 +3,7 @@
 use crate::connector::{
     Auth, AuthScheme, ByProduct, ConflictKey, ConflictScope, KindSupport, Normalisation,
     RefusalMeaning, RefusedAnswer, RequestPattern, SideEffect, SideEffectSeverity, SystemChange,
-    UpdateMode, UpdateSupport,
+    TextLimit, UpdateMode, UpdateSupport,
 };
 use crate::destination::{Slot, SlotOption};
 use crate::session::{Notice, Severity};
@@ -54,6 +54,15 @@ pub fn kind(kind: Kind, batch_items: u32, calls: u32, per_items: u32) -> KindSup
         matches: false,
         calls,
         per_items,
+    }
+}
+
+/// A field in which nothing longer is given, by a source, or taken, by a destination: `field` as in a loss, in characters.
+pub fn text_limit(kind: Kind, field: &str, characters: usize) -> TextLimit {
+    TextLimit {
+        kind,
+        field: field.to_owned(),
+        characters: u32::try_from(characters).unwrap_or(u32::MAX),
     }
 }
 

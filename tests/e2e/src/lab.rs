@@ -16,8 +16,9 @@ use tempfile::TempDir;
 use transload_host::config::Config;
 use transload_host::pipeline::model::{Events, Notice};
 use transload_host::pipeline::project::Project;
-use transload_host::sandbox::{Sandbox, SandboxConfig, digest};
-use transload_registry::{NewPackage, Registry, WantedHost};
+use transload_host::plugins::install_as_it_is;
+use transload_host::sandbox::{Sandbox, SandboxConfig};
+use transload_registry::Registry;
 use transload_simulators::common::{Clock, SimServer, Started};
 use transload_simulators::{kustomer, zendesk};
 
@@ -130,7 +131,10 @@ pub fn plugin_bytes(name: &str) -> Result<Vec<u8>> {
 }
 
 /// Compiled components, shared by all projects of the tests: compiling takes longer than most tests.
-fn shared_cache() -> Result<PathBuf> {
+///
+/// # Errors
+/// A folder that cannot be made.
+pub fn shared_cache() -> Result<PathBuf> {
     let dir = target_dir().join("e2e-cache");
     std::fs::create_dir_all(&dir)?;
     Ok(dir)
@@ -333,28 +337,14 @@ fn private(path: &Path, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Installs a component under the name and version that it gives itself.
+/// Installs a component under the name and version that it gives itself, unsigned, with all it asks for.
 ///
 /// # Errors
 /// A component that does not run, or a registry that does not take it.
 pub async fn add_package(registry: &Registry, bytes: Vec<u8>) -> Result<()> {
     let sandbox = Sandbox::new(SandboxConfig::new(shared_cache()?))?;
-    let sha256 = digest(&bytes);
-    let plugin = sandbox.load(bytes.clone(), &sha256).await?;
-    let description = plugin.description();
-    let hosts = description.hosts.iter().map(|host| WantedHost {
-        pattern: host.pattern.clone(),
-        purpose: host.purpose.clone(),
-    });
-    registry.add(
-        &bytes,
-        NewPackage {
-            name: description.name.clone(),
-            version: description.version.parse::<semver::Version>()?,
-            title: description.title.clone(),
-            hosts: hosts.collect(),
-        },
-    )?;
+    let now = transload_host::clock::Clock::now(&transload_host::clock::SystemClock);
+    install_as_it_is(registry, &sandbox, bytes, None, now).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! the source field by field. Vendors are named here because tests may name them; the host never does.
 
 pub mod compare;
+pub mod conform;
 pub mod destination;
 pub mod engine;
 pub mod lab;

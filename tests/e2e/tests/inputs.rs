@@ -156,7 +156,7 @@ async fn a_corrupt_component_is_never_run() {
     std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
     fails(
         &lab,
-        &["plugin", "add", "half.wasm", "--yes"],
+        &["plugin", "add", "half.wasm", "--unsigned", "--yes"],
         2,
         &["half.wasm"],
     )
@@ -164,14 +164,14 @@ async fn a_corrupt_component_is_never_run() {
     std::fs::write(&path, "not a component").unwrap();
     fails(
         &lab,
-        &["plugin", "add", "half.wasm", "--yes"],
+        &["plugin", "add", "half.wasm", "--unsigned", "--yes"],
         2,
         &["half.wasm"],
     )
     .await;
     fails(
         &lab,
-        &["plugin", "add", "nowhere.wasm", "--yes"],
+        &["plugin", "add", "nowhere.wasm", "--unsigned", "--yes"],
         2,
         &["nowhere.wasm"],
     )

@@ -56,7 +56,7 @@ fn describe(dir: &Path, name: &str) -> Value {
         assert!(output.status.success(), "{args:?}: {words}");
         output.stdout
     };
-    transload(&["add", &path.to_string_lossy(), "--yes"]);
+    transload(&["add", &path.to_string_lossy(), "--unsigned", "--yes"]);
     let shown: Value = serde_json::from_slice(&transload(&["show", name, "--json"])).unwrap();
     shown["description"].clone()
 }

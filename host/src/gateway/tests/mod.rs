@@ -165,6 +165,7 @@ impl Bench {
             secrets: BTreeMap::new(),
             auth: None,
             description,
+            granted: Granted::Everything,
             grants: vec![],
             allow_private: vec![],
             budget_share: 1.0,

@@ -32,6 +32,11 @@ async fn found(rules: &str, survey: &SurveyReport, entries: &[Entry]) -> Seen {
             (Kind::Conversation, "*".to_owned()),
             (Kind::Message, "text".to_owned()),
         ],
+        limits: &[TextLimit {
+            kind: Kind::Conversation,
+            field: "conversation.subject".to_owned(),
+            characters: 20,
+        }],
         foreign_host: &|link| {
             link.contains("elsewhere")
                 .then(|| "elsewhere.example".to_owned())
@@ -94,6 +99,34 @@ async fn two_people_with_one_address_and_a_customer_with_an_agents_are_named() {
     assert_eq!((twins.records, ids), (2, vec!["p1", "p2"]));
     let agent = flag(&evidence, "agent-as-customer");
     assert_eq!((agent.records, agent.examples[0].id.as_str()), (1, "p3"));
+}
+
+#[tokio::test]
+async fn a_text_that_is_longer_than_the_destination_takes_is_named_by_its_length_and_not_by_its_words()
+ {
+    let subject = |id: &str, subject: &str| {
+        let mut entry = conversation(id, "p1", json!("Open"));
+        if let Entity::Conversation(conversation) = &mut entry.data {
+            conversation.subject = Some(subject.to_owned());
+        }
+        entry
+    };
+    let entries = [
+        subject("c1", &"ä".repeat(20)),
+        subject("c2", &"ä".repeat(21)),
+    ];
+    let evidence = shown(&found("", &fixtures::survey(), &entries).await);
+    let long = flag(&evidence, "text-too-long");
+    assert_eq!(
+        (long.subject.as_str(), long.records),
+        ("conversation.subject", 1)
+    );
+    assert_eq!(long.message, "longer than the 20 characters that new takes");
+    let one = &long.examples[0];
+    assert_eq!(
+        (one.id.as_str(), one.value.as_deref()),
+        ("c2", Some("21 characters"))
+    );
 }
 
 #[tokio::test]

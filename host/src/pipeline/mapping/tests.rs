@@ -61,6 +61,7 @@ async fn seen(config: &Config, slots: &[Slot], schema: &[Entry], entries: &[Entr
         survey: &survey,
         schema,
         inexact: &[],
+        limits: &[],
         foreign_host: &|_| None,
         destination: "new",
         source: "old",

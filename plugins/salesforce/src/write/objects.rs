@@ -30,7 +30,7 @@ use crate::thread::user;
 use super::{audit, custom_fields, sent_print};
 
 /// Characters of a record's name (Salesforce facts §10.3, a text).
-const NAME_CHARS: usize = 80;
+pub const NAME_CHARS: usize = 80;
 /// Bytes of the source card: its field holds characters, of which each is a byte at least.
 const CARD_BYTES: usize = own::CARD_CHARS;
 

@@ -81,14 +81,14 @@ impl Place {
 /// What ends the unit.
 pub async fn records(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
-    let modules = schema::custom_modules(desk).await?.unwrap_or_default();
+    let modules = schema::Modules::read(desk).await?.unwrap_or_default();
     let mut places: BTreeMap<String, Place> = BTreeMap::new();
     for item in items {
         let Entity::CustomObject(object) = &item.entry().data else {
             reject(cx, item, Error::Bug("no custom object".to_owned()));
             continue;
         };
-        let Some(module) = schema::module_of(desk, &modules, &object.object_type) else {
+        let Some(module) = modules.of(desk, &object.object_type) else {
             let note = "the account has no module for it: exported";
             let losses = vec![loss("custom-object", Fidelity::Lost, note)];
             let status = Status::Exported(exported_as(&Kind::CustomObject));

@@ -849,39 +849,6 @@ async fn patch(
     change(desk, request, read, is_done).await
 }
 
-/// Sets custom fields that a record lacks; the fields as they are then, or none where nothing had to be done.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn set_fields(
-    desk: &Desk,
-    item: &str,
-    owner: Owner,
-    id: &str,
-    have: &Object,
-    wanted: &Object,
-) -> Result<Result<Option<Object>, Refusal>, Error> {
-    if map::has(have, wanted) {
-        return Ok(Ok(Some(have.clone())));
-    }
-    let path = format!("/{}/{id}", owner.module());
-    let body = json!({"cf": wanted});
-    let request = |step: &str| {
-        let key = key(item, "main", format!("fields:{step}"));
-        // It goes with the record, which was just made.
-        desk.idempotent("PATCH", path.clone(), key)
-            .json(&body)
-            .passing()
-    };
-    let read = async || desk.find::<Object>(&path).await;
-    let is_done = |object: &Object| map::has(&cf_of(object), wanted);
-    Ok(match change(desk, request, read, is_done).await? {
-        Changed::Done(object, _) => Ok(Some(cf_of(&object))),
-        Changed::Refused(refusal) => Err(refusal),
-        Changed::Unknown => Ok(None),
-    })
-}
-
 /// Makes one record by plain REST, giving up what is refused.
 async fn post(desk: &Desk, mut draft: Draft<'_>) -> Result<(), Error> {
     let (cx, owner, item) = (&desk.cx, draft.owner, draft.item);

@@ -1,7 +1,8 @@
 //! Fields, modules for object types, and tags: found before they are made.
 //!
 //! A field has no key of ours and no description: it is known again by its label and type, and counts as this run's where it was
-//! not there before, or was made since the attempt that is in doubt. A module's description says which object type it stands for.
+//! not there before, or was made since the attempt that is in doubt. A module's description says which object type it stands for;
+//! one that was there before, whose description is somebody's, gets a field that says it: its labels may be another's tomorrow.
 //! Neither how choices are given nor whether a look-up is possible everywhere is published (Zoho Desk facts §8): what is not
 //! taken as such becomes text.
 
@@ -260,7 +261,7 @@ pub async fn field(
 pub async fn fields(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
     let mut known: BTreeMap<String, Vec<Field>> = BTreeMap::new();
-    let mut modules: Option<Vec<Module>> = None;
+    let mut modules: Option<Modules> = None;
     // Whether choices are taken, as soon as it is known.
     let mut chooses = true;
     // Labels that items of this unit have got.
@@ -271,12 +272,13 @@ pub async fn fields(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             continue;
         };
         if modules.is_none() && needs_modules(definition) {
-            modules = Some(custom_modules(desk).await?.unwrap_or_default());
+            modules = Some(Modules::read(desk).await?.unwrap_or_default());
         }
-        let modules = modules.as_deref().unwrap_or_default();
+        let modules = modules.get_or_insert_default();
         let module = match (&definition.owner.kind, &definition.owner.object_type) {
             (Kind::CustomObject, Some(object)) => {
-                module_of(desk, modules, object).map(|module| module.api_name.clone())
+                let module = modules.of(desk, object);
+                module.map(|module| module.api_name.clone())
             }
             (kind, _) => Owner::of(kind).map(|owner| owner.module().to_owned()),
         };
@@ -338,7 +340,7 @@ impl Making<'_> {
     }
 
     /// The field that is best for it, then those that hold it as text.
-    fn candidates(&self, modules: &[Module], module: &str, label: &str) -> Vec<Wanted> {
+    fn candidates(&self, modules: &Modules, module: &str, label: &str) -> Vec<Wanted> {
         let definition = self.definition;
         let options = &definition.options;
         let mut kind = map::field_type(&definition.field_type, options.len());
@@ -389,7 +391,7 @@ impl Making<'_> {
 
     async fn one(
         &mut self,
-        modules: &[Module],
+        modules: &Modules,
         module: &str,
         taken: &mut BTreeSet<(String, String)>,
     ) -> Result<(), Error> {
@@ -508,13 +510,14 @@ impl Making<'_> {
 }
 
 /// The module that a reference points into.
-fn looked_into(desk: &Desk, modules: &[Module], field_type: &FieldType) -> Option<String> {
+fn looked_into(desk: &Desk, modules: &Modules, field_type: &FieldType) -> Option<String> {
     let FieldType::Reference(reference) = field_type else {
         return None;
     };
     match (reference.kind.as_ref()?, &reference.object_type) {
         (Kind::CustomObject, Some(object)) => {
-            module_of(desk, modules, object).map(|module| module.api_name.clone())
+            let module = modules.of(desk, object);
+            module.map(|module| module.api_name.clone())
         }
         (kind, _) => Owner::of(kind).map(|owner| owner.module().to_owned()),
     }
@@ -558,21 +561,65 @@ fn is_called(module: &Module, name: &str) -> bool {
         .any(|label| bare(label) == name)
 }
 
-/// The module that stands for an object type: the one that the settings name, the one that says so, the one of its name.
-pub fn module_of<'m>(desk: &Desk, modules: &'m [Module], object: &str) -> Option<&'m Module> {
-    if let Some(wanted) = desk.config.objects.get(object) {
-        return modules.iter().find(|module| is_called(module, wanted));
+/// The account's own modules, and which of them an earlier unit took for an object type.
+#[derive(Debug, Default)]
+pub struct Modules {
+    all: Vec<Module>,
+    /// API names, by the label of the field that says it.
+    taken: BTreeMap<String, String>,
+}
+
+/// The label of the field by which a module is known as an object type's.
+fn type_label(object: &str) -> String {
+    fitting(&format!("{TAKEN}{object}"))
+}
+
+const TAKEN: &str = "Transload records of ";
+
+impl Modules {
+    /// Reads them, and the fields of those that do not say themselves what they are; `None` where the edition has none.
+    ///
+    /// # Errors
+    /// What ends the unit.
+    pub async fn read(desk: &Desk) -> Result<Option<Self>, Error> {
+        let Some(all) = custom_modules(desk).await? else {
+            return Ok(None);
+        };
+        let mut taken = BTreeMap::new();
+        for module in all.iter().filter(|module| !is_described(module)) {
+            let fields = all_fields(desk, &module.api_name).await?;
+            let labels = fields.into_iter().map(|field| field.display_label);
+            let labels = labels.filter(|label| label.starts_with(TAKEN));
+            taken.extend(labels.map(|label| (label, module.api_name.clone())));
+        }
+        Ok(Some(Self { all, taken }))
     }
-    let says = format!(
-        "{DESCRIBED}{}object-type:{object} ",
-        desk.cx.marker_prefix()
-    );
-    let described = |module: &&Module| {
-        let text = module.description.as_deref().unwrap_or_default();
-        text.contains(&says)
-    };
-    let said = modules.iter().find(described);
-    said.or_else(|| modules.iter().find(|module| is_called(module, object)))
+
+    /// The module that stands for an object type: the one that the settings name, the one that says so, the one of its name.
+    pub fn of(&self, desk: &Desk, object: &str) -> Option<&Module> {
+        let mut all = self.all.iter();
+        if let Some(wanted) = desk.config.objects.get(object) {
+            return all.find(|module| is_called(module, wanted));
+        }
+        let says = format!(
+            "{DESCRIBED}{}object-type:{object} ",
+            desk.cx.marker_prefix()
+        );
+        let described = |module: &&Module| {
+            let text = module.description.as_deref().unwrap_or_default();
+            text.contains(&says)
+        };
+        let taken = self.taken.get(&type_label(object));
+        let taken = || all.clone().find(|module| Some(&module.api_name) == taken);
+        let said = all.clone().find(described).or_else(taken);
+        said.or_else(|| all.clone().find(|module| is_called(module, object)))
+    }
+}
+
+/// Whether a module's description says what it stands for.
+fn is_described(module: &Module) -> bool {
+    let text = module.description.as_deref().unwrap_or_default();
+    text.contains(DESCRIBED)
 }
 
 /// What of a module is compared before an undo.
@@ -586,8 +633,7 @@ pub fn module_facets(module: &Module) -> Vec<(String, String)> {
 /// What ends the unit.
 pub async fn object_types(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
-    let known = custom_modules(desk).await?;
-    let mut modules = known.unwrap_or_default();
+    let mut modules = Modules::read(desk).await?.unwrap_or_default();
     for item in items {
         let Entity::ObjectType(object) = &item.entry().data else {
             reject(cx, item, Error::Bug("no object type".to_owned()));
@@ -598,11 +644,10 @@ pub async fn object_types(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             item.in_doubt_since.is_some() && is_of_run(cx, module.description.as_deref())
         };
         let by_label = || {
-            modules
-                .iter()
-                .find(|module| is_called(module, &object.label))
+            let mut all = modules.all.iter();
+            all.find(|module| is_called(module, &object.label))
         };
-        let found = module_of(desk, &modules, id).or_else(by_label);
+        let found = modules.of(desk, id).or_else(by_label);
         let (module, main) = match found.filter(|module| !lost(module)) {
             Some(module) => {
                 let main = effect("main", "module", &module.api_name, Action::Matched);
@@ -610,7 +655,7 @@ pub async fn object_types(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             }
             None => match make_module(desk, item, object).await? {
                 Ok(made) => {
-                    modules.push(made.0.clone());
+                    modules.all.push(made.0.clone());
                     made
                 }
                 Err(Ok(status)) => {
@@ -635,13 +680,17 @@ pub async fn object_types(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes what every record of ours needs in a module, and reports the object type.
+/// Makes what every record of ours needs in a module, and what says whose records it holds, and reports the object type.
 async fn own_fields(desk: &Desk, item: &Item, module: &Module, main: Effect) -> Result<(), Error> {
     let mut known = all_fields(desk, &module.api_name).await?;
     let status = status_of(main.action);
     let mut effects = vec![main];
     let mut losses = Vec::new();
-    for (name, kind, label) in own::RECORDS {
+    let label = type_label(&item.entry().head.id);
+    let says = (own::TYPE, "Text", label.as_str());
+    let is_known = is_described(module) || desk.config.objects.contains_key(&item.entry().head.id);
+    let says = Some(says).filter(|_| !is_known);
+    for (name, kind, label) in own::RECORDS.into_iter().chain(says) {
         let wanted = own_wanted(&module.api_name, kind, label);
         let part = format!("field:{name}");
         let step = (item.key.as_str(), part.as_str(), "create");

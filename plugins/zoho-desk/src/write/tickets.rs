@@ -32,7 +32,7 @@ use transload_sdk::types::{
 };
 use transload_sdk::words::{Words, own_target};
 
-use crate::api::{Contact, Refusal};
+use crate::api::{Contact, Refusal, words_of};
 use crate::client::Desk;
 use crate::imports::{self, Fate, Row};
 use crate::map::{self, Owner};
@@ -205,6 +205,28 @@ struct Load<'a> {
 impl Load<'_> {
     fn converted(&mut self, field: &str, note: &'static str) {
         self.losses.push(loss(field, Fidelity::Converted, note));
+    }
+
+    /// What did not arrive with the import, and is set afterwards. One that no import sets may be one that the layout does not
+    /// show: the change says so.
+    fn again(&mut self, lost: Map<String, Value>) {
+        for (name, value) in lost {
+            match value {
+                Value::Object(fields) if name == "cf" => {
+                    if let Some(Value::Object(written)) = self.written.get_mut("cf") {
+                        written.retain(|name, _| !fields.contains_key(name));
+                    }
+                    if !fields.is_empty() {
+                        let fields = Map::from_iter([(name, Value::Object(fields))]);
+                        merge(&mut self.apart, fields);
+                    }
+                }
+                value => {
+                    self.written.shift_remove(&name);
+                    merge(&mut self.apart, Map::from_iter([(name, value)]));
+                }
+            }
+        }
     }
 
     fn unsettled(&mut self, what: &str) {
@@ -427,38 +449,41 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Looks at one of the tickets that were made: where its custom fields did not stick, they are set apart on all of them (Zoho
-    /// Desk facts §8, §10).
+    /// Looks at tickets that were made: what of them did not stick is set apart (Zoho Desk facts §8, §10). A custom field sticks
+    /// in a department or it does not, so that for each one ticket is looked at; of what it shows to be missing every ticket of
+    /// that department that has a value gets it anew. A ticket that an earlier attempt made stands for itself alone, for that one
+    /// may have made it with less.
     async fn see_fields(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
-        let fields = |load: &Load<'_>| match load.written.get("cf") {
-            Some(Value::Object(custom)) => custom.clone(),
-            _ => Map::new(),
-        };
-        let first = loads
-            .iter()
-            .filter(|load| !load.ticket.is_empty())
-            .max_by_key(|load| fields(load).len());
-        let Some(first) = first.filter(|first| !fields(first).is_empty()) else {
-            return Ok(());
-        };
-        let wanted = fields(first);
-        let Some(now) = ticket::ticket(self.desk, &first.ticket).await? else {
-            return Ok(());
-        };
-        let stuck = |name: &String| now.custom(name).is_some();
-        let lost: BTreeSet<String> = wanted.keys().filter(|name| !stuck(name)).cloned().collect();
-        // One that no import sets may be one that the layout does not show; the change says so.
-        for load in loads.iter_mut().filter(|load| !load.ticket.is_empty()) {
-            let mut again = fields(load);
-            again.retain(|name, _| lost.contains(name));
-            if again.is_empty() {
-                continue;
+        let mut stuck: BTreeMap<(String, String), bool> = BTreeMap::new();
+        let mut order: Vec<&mut Load<'_>> = loads
+            .iter_mut()
+            .filter(|load| !load.ticket.is_empty() && load.stop.is_none())
+            .collect();
+        // Those that show most come first, so that few are looked at.
+        order.sort_by_key(|load| std::cmp::Reverse(custom_of(&load.written).len()));
+        for load in &mut order {
+            let department = load.written.get("departmentId").map(words_of);
+            let department = department.unwrap_or_default();
+            let fields = custom_of(&load.written);
+            let place = |name: &String| (department.clone(), name.clone());
+            if load.is_old {
+                if let Some(now) = ticket::ticket(self.desk, &load.ticket).await? {
+                    load.again(lacking(&load.written, &now));
+                }
+            } else if fields.keys().any(|name| !stuck.contains_key(&place(name)))
+                && let Some(now) = ticket::ticket(self.desk, &load.ticket).await?
+            {
+                for name in fields.keys() {
+                    stuck.insert(place(name), now.custom(name).is_some());
+                }
             }
-            if let Some(Value::Object(written)) = load.written.get_mut("cf") {
-                written.retain(|name, _| !lost.contains(name));
-            }
-            let cf = Map::from_iter([("cf".to_owned(), Value::Object(again))]);
-            merge(&mut load.apart, cf);
+        }
+        for load in order.into_iter().filter(|load| !load.is_old) {
+            let department = load.written.get("departmentId").map(words_of);
+            let department = department.unwrap_or_default();
+            let mut fields = custom_of(&load.written);
+            fields.retain(|name, _| stuck.get(&(department.clone(), name.clone())) == Some(&false));
+            load.again(Map::from_iter([("cf".to_owned(), Value::Object(fields))]));
         }
         Ok(())
     }
@@ -1249,6 +1274,27 @@ fn fingerprinted(effect: Effect, said: &Said) -> Effect {
         fingerprint: Some(print(&[("content".to_owned(), said)])),
         ..effect
     }
+}
+
+/// The custom fields of what was written.
+fn custom_of(written: &Map<String, Value>) -> Map<String, Value> {
+    match written.get("cf") {
+        Some(Value::Object(custom)) => custom.clone(),
+        _ => Map::new(),
+    }
+}
+
+/// What of the wanted a ticket has not: custom fields, and what a bare row of an import goes without or has otherwise.
+fn lacking(wanted: &Map<String, Value>, now: &Ticket) -> Map<String, Value> {
+    let mut lost = wanted.clone();
+    lost.retain(|name, value| {
+        let is_bare = NEEDED.contains(&name.as_str()) && name != "status";
+        name == "cf" || !is_bare && !value.is_null() && now.text(name) != words_of(value)
+    });
+    if let Some(Value::Object(custom)) = lost.get_mut("cf") {
+        custom.retain(|name, value| !value.is_null() && now.custom(name).is_none());
+    }
+    lost
 }
 
 /// Puts values among others, custom fields each by itself.

@@ -99,6 +99,7 @@ async fn demonstrate<D: Destination>(arguments: &Arguments) -> Result<String> {
             "plugin",
             "add",
             &path.to_string_lossy(),
+            "--unsigned",
             "--yes",
         ])
         .await?;

@@ -22,7 +22,8 @@ use transload_host::pipeline::{rollback, run, verify};
 use transload_host::report::{self, adds_up};
 use transload_registry::Registry;
 
-use super::{private, with};
+use super::desk::with;
+use super::private;
 
 const TOKEN: &str = "pbx_0123456789";
 const CUSTOMERS: usize = 40;

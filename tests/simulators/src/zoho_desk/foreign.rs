@@ -55,6 +55,20 @@ impl Simulator {
         Ok(())
     }
 
+    /// Somebody calls a custom module otherwise; its API name stays.
+    ///
+    /// # Errors
+    /// When there is no module of that label.
+    pub fn relabel_module(&self, label: &str, to: &str) -> Result<(), ForeignError> {
+        let mut state = self.held.lock();
+        let mut all = state.modules.values_mut();
+        let module = all.find(|module| module.singular == label);
+        let module = module.ok_or(ForeignError::Missing("module", 0))?;
+        module.singular = to.to_owned();
+        module.plural = format!("{to}s");
+        Ok(())
+    }
+
     /// An agent writes a private comment on a ticket; its number.
     ///
     /// # Errors

@@ -1,12 +1,10 @@
-//! Which compiler builds the guests.
+//! Which compiler builds the guests. Also the chores' (`xtask`): it knows nothing of this crate.
 //!
 //! `rustup target add wasm32-unknown-unknown` where rustup is; else Debian's compiler, which comes with the sources of `std`,
 //! so that `std` is built with the guest. Says which it took, and what to do when neither works.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use anyhow::{Context as _, bail};
 
 /// What guests are compiled for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -30,24 +28,27 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// Finds one, installing rustup's target if need be.
-    pub fn find() -> anyhow::Result<Self> {
+    /// Finds one, installing rustup's target if need be; and says which.
+    ///
+    /// # Errors
+    /// What to install, in words for a person.
+    pub fn find() -> Result<(Self, String), String> {
         let cargo_root = sysroot("rustc");
         if let Ok(root) = &cargo_root
             && root.join("lib/rustlib").join(TARGET).join("lib").is_dir()
         {
-            println!(
-                "guests: the compiler at {}, which has {TARGET}",
-                root.display()
-            );
-            return Ok(Self::Rustup);
+            let words = format!("the compiler at {}, which has {TARGET}", root.display());
+            return Ok((Self::Rustup, words));
         }
         let added = Command::new("rustup")
             .args(["target", "add", TARGET])
+            .stdout(Stdio::null())
             .status();
         if added.is_ok_and(|status| status.success()) {
-            println!("guests: rustup's compiler; {TARGET} was added");
-            return Ok(Self::Rustup);
+            return Ok((
+                Self::Rustup,
+                format!("rustup's compiler; {TARGET} was added"),
+            ));
         }
         if Path::new("/usr/bin/rustc").exists()
             && Path::new("/usr/bin/cargo").exists()
@@ -55,16 +56,17 @@ impl Toolchain {
             && root.join("lib/rustlib/src/rust/library/std").is_dir()
             && let Some(linker) = linker(cargo_root.as_deref().ok())
         {
-            println!(
-                "guests: Debian's compiler, building std from source; linker {}",
+            let words = format!(
+                "Debian's compiler, building std from source; linker {}",
                 linker.display()
             );
-            return Ok(Self::Debian { linker });
+            return Ok((Self::Debian { linker }, words));
         }
-        bail!(NEITHER)
+        Err(NEITHER.to_owned())
     }
 
     /// `cargo build` for guests, without packages named yet.
+    #[must_use]
     pub fn build(&self) -> Command {
         match self {
             Self::Rustup => {
@@ -86,13 +88,14 @@ impl Toolchain {
     }
 }
 
-fn sysroot(rustc: &str) -> anyhow::Result<PathBuf> {
+fn sysroot(rustc: &str) -> Result<PathBuf, String> {
     let output = Command::new(rustc)
         .args(["--print", "sysroot"])
         .stderr(Stdio::null())
         .output()
-        .with_context(|| format!("{rustc} does not run"))?;
-    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+        .map_err(|e| format!("{rustc} does not run: {e}"))?;
+    let text = String::from_utf8(output.stdout).map_err(|e| e.to_string())?;
+    Ok(PathBuf::from(text.trim()))
 }
 
 /// rustup's rust-lld, else Debian's `wasm-ld`.
