@@ -20,7 +20,7 @@ use crate::kinds;
 use crate::pipeline::assemble::{Assembled, is_closed};
 use crate::pipeline::load::{HELD, Loader, batches_of, is_open};
 use crate::pipeline::rollback::Rollback;
-use crate::pipeline::verify::{changed, last_print, lasting};
+use crate::pipeline::verify::{changed, lasting, print_of};
 use crate::store::{AMONG, Statement, among};
 use crate::unit::{Record, decided};
 
