@@ -8,11 +8,6 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-#[path = "tessera/desk.rs"]
-mod desk;
-#[path = "../../../examples/tessera/tests/support/platform.rs"]
-mod platform;
-#[path = "example/postbox.rs"]
 mod postbox;
 
 use std::collections::BTreeSet;
@@ -20,8 +15,8 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use desk::{Desk, TOKEN};
-use platform::Sent;
+use crate::tessera::desk::{Desk, TOKEN};
+use crate::tessera::platform::Sent;
 use serde_json::{Value, json};
 use transload_e2e::lab::{plugin_path, target_dir};
 use transload_e2e::{Lab, LabConfig, Silent};

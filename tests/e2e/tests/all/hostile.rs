@@ -10,11 +10,8 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-#[path = "hostile/desk.rs"]
-mod desk;
-#[path = "hostile/python.rs"]
+pub mod desk;
 mod python;
-#[path = "hostile/refused.rs"]
 mod refused;
 
 use std::io::Write as _;

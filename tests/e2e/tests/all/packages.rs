@@ -11,10 +11,6 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-#[path = "hostile/desk.rs"]
-#[allow(dead_code, reason = "most of a desk is for other tests")]
-mod desk;
-
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -23,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use desk::Desk;
+use crate::hostile::desk::Desk;
 use serde_json::Value;
 use tempfile::TempDir;
 use transload_e2e::Silent;

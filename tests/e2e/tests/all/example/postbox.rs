@@ -22,8 +22,8 @@ use transload_host::pipeline::{rollback, run, verify};
 use transload_host::report::{self, adds_up};
 use transload_registry::Registry;
 
-use super::desk::with;
 use super::private;
+use crate::tessera::desk::with;
 
 const TOKEN: &str = "pbx_0123456789";
 const CUSTOMERS: usize = 40;

@@ -6,16 +6,9 @@
     reason = "a test's helpers fail as a test does"
 )]
 
-#[path = "tessera/desk.rs"]
-#[allow(dead_code, reason = "shared with a test that uses all of it")]
-mod desk;
-#[path = "../../../examples/tessera/tests/support/platform.rs"]
-#[allow(dead_code, reason = "shared with tests that use all of it")]
-mod platform;
-
 use std::sync::Arc;
 
-use desk::{Desk, TOKEN};
+use crate::tessera::desk::{Desk, TOKEN};
 use serde_json::Value;
 use transload_e2e::conform::{BASE, Simulated, account, destination, source, tested};
 use transload_e2e::{Destination, destinations};
