@@ -3,7 +3,7 @@
 //!
 //! The connection's settings name a [`misdeed`], the exported call that commits it and, for a destination, the one record
 //! whose unit it happens in; everything else these connectors do is what an honest one does. The tests that use them are in
-//! `tests/e2e/tests/hostile.rs`, with the desk itself. What the compiler of Rust does not let through is written as text,
+//! `tests/e2e/tests/all/hostile.rs`, with the desk itself. What the compiler of Rust does not let through is written as text,
 //! in the tests of the host's sandbox.
 
 mod describe;

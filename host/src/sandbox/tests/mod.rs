@@ -1,6 +1,6 @@
 //! The sandbox against guests that no compiler would make: components written as text (see `guest`).
 //!
-//! What a connector in Rust can do wrong is in `tests/e2e/tests/hostile.rs`, with a whole run around it.
+//! What a connector in Rust can do wrong is in `tests/e2e/tests/all/hostile.rs`, with a whole run around it.
 
 mod contained;
 mod guest;
