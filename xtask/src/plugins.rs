@@ -195,7 +195,8 @@ fn metadata(root: &Path, name: &str, package: &str) -> anyhow::Result<Metadata> 
         .context("cargo does not run")?;
     let manifest: serde_json::Value =
         serde_json::from_slice(&output.stdout).context("cargo gives no metadata")?;
-    let mut packages = manifest["packages"].as_array().into_iter().flatten();
+    let packages = manifest.get("packages").and_then(|of| of.as_array());
+    let mut packages = packages.into_iter().flatten();
     let of = packages
         .find(|of| of["name"] == package)
         .with_context(|| format!("the workspace has no package {package}"))?;

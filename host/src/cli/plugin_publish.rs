@@ -11,6 +11,7 @@ use super::plugin_install::{refused, sandbox};
 use super::{Cli, Console};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::PluginRequest;
+use crate::conformance::Conformance;
 use crate::error::{EXIT_OK, Error};
 use crate::plugins::Candidate;
 use crate::plugins::publish::{Change, Published, Signers, change, publish};
@@ -42,7 +43,7 @@ pub(super) struct PublishArgs {
     file: Option<PathBuf>,
     #[command(flatten)]
     signing: Signing,
-    /// The result of its conformance tests, to be kept beside it
+    /// The result of its conformance tests, to be kept beside it; else the one that `plugin test` left beside the file
     #[arg(long, value_name = "FILE", requires = "file")]
     conformance: Option<PathBuf>,
     /// Publish nothing; sign the index anew, so that it does not end
@@ -160,10 +161,7 @@ pub(super) async fn run_publish(
         return marked(&registry, &args.signing, Change::Renew, "renewed", console).await;
     };
     let candidate = look(file).await?;
-    let conformance = match &args.conformance {
-        Some(path) => Some(read(path)?),
-        None => None,
-    };
+    let conformance = tested(file, args.conformance.as_deref(), &candidate)?;
     let published = publish(
         &registry,
         &args.signing.to,
@@ -258,6 +256,41 @@ fn day(ms: i64) -> String {
     let at = chrono::DateTime::from_timestamp_millis(ms);
     at.map(|at| at.format("%Y-%m-%d").to_string())
         .unwrap_or_default()
+}
+
+/// The result of the component's conformance tests, as `plugin test` left it beside the file, or as it is named.
+fn tested(
+    file: &Path,
+    named: Option<&Path>,
+    candidate: &Candidate,
+) -> Result<Option<Vec<u8>>, Error> {
+    let name = candidate
+        .description
+        .name
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
+    let beside = file.with_file_name(format!("{name}-{}.conformance.json", candidate.version));
+    let path = match named {
+        Some(path) => path,
+        None if beside.exists() => &beside,
+        None => return Ok(None),
+    };
+    let result = Conformance::read(path)?;
+    let wrong = |problem: &str| {
+        Error::input("conformance-file", problem)
+            .about(path.display())
+            .with_hint(
+                "test the component with `transload plugin test`, and publish what it leaves",
+            )
+    };
+    if result.sha256 != candidate.sha256 {
+        return Err(wrong("it is the result of another component"));
+    }
+    if !result.passed {
+        return Err(wrong("the component did not pass"));
+    }
+    read(path).map(Some)
 }
 
 /// One version and no other.

@@ -381,17 +381,24 @@ async fn what_is_pushed_is_an_artifact_that_other_tools_read() {
     let component = version("7.1.0");
     let file = machine.file("desk.wasm", &component);
     let address = format!("oci://{}/acme/plugins", server.host);
-    let result = machine.file("result.json", b"{\"passed\": true}");
-    machine.ok(&[
-        "publish",
-        &file,
-        "--to",
-        &address,
-        "--key",
-        &key,
-        "--conformance",
-        &result,
-    ]);
+    let result = |passed: bool, sha256: &str| {
+        let result = serde_json::json!({
+            "format": 1, "name": NAME, "version": "7.1.0", "role": "destination", "sha256": sha256, "contract": "0.1.0",
+            "tested_by": "a test", "against": "nothing", "at": 0, "thorough": false, "passed": passed, "checks": [],
+        });
+        result.to_string().into_bytes()
+    };
+    let sha256 = transload_host::sandbox::digest(&component);
+    let passed = result(true, &sha256);
+    // As `plugin test` leaves it beside the component.
+    let beside = format!("{NAME}-7.1.0.conformance.json");
+    let publish = ["publish", &file, "--to", &address, "--key", &key];
+    machine.file(&beside, &result(false, &sha256));
+    machine.fails(&publish, 2, &["did not pass", &beside]);
+    machine.file(&beside, &result(true, "0123"));
+    machine.fails(&publish, 2, &["another component"]);
+    machine.file(&beside, &passed);
+    machine.ok(&publish);
 
     // As any client would ask, without a line of ours.
     let base = format!("http://{}/v2/acme/plugins/{NAME}", server.host);
@@ -424,7 +431,7 @@ async fn what_is_pushed_is_an_artifact_that_other_tools_read() {
     );
     let result: Value =
         serde_json::from_slice(&get(format!("{base}/manifests/7.1.0.conformance"))).unwrap();
-    assert_eq!(blob(&result["layers"][0]), b"{\"passed\": true}");
+    assert_eq!(blob(&result["layers"][0]), passed);
 }
 
 /// One GET by hand.
