@@ -81,11 +81,40 @@ const SALESFORCE: &[Exception] = &[
     },
 ];
 
+/// Where Intercom's document does not hold for requests.
+const INTERCOM: &[Exception] = &[
+    Exception {
+        operation: "POST /companies",
+        pointer: "/custom_attributes/*",
+        keyword: "type",
+        reason: "texts only, while the document's own example has a boolean and numbers, as the types of attributes do",
+    },
+    Exception {
+        operation: "PUT /conversations/*",
+        pointer: "/custom_attributes/*",
+        keyword: "anyOf",
+        reason: "neither booleans nor decimals, while the document's own example has both, as the types of attributes do",
+    },
+];
+
+/// Where Zoho Desk's document does not hold for requests.
+const ZOHO_DESK: &[Exception] = &[Exception {
+    operation: "PATCH /api/v1/*/*",
+    pointer: "/cf/*",
+    keyword: "maxLength",
+    reason: "100 characters of any value, while a field can be made for 255, and a text area for more (Zoho Desk facts §8)",
+}];
+
 /// The vendor's description of a destination's API, where there is one, and where it does not hold for requests.
 fn description(plugin: &str) -> Option<(&'static str, &'static [Exception])> {
     match plugin {
         "zendesk" => Some(("zendesk-openapi.yaml", ZENDESK)),
         "salesforce" => Some(("salesforce-platform-subset.openapi.json", SALESFORCE)),
+        "intercom" => Some(("intercom-openapi.yaml", INTERCOM)),
+        "zoho-desk" => Some((
+            "zoho-desk/zoho-desk-migration-subset.openapi.json",
+            ZOHO_DESK,
+        )),
         _ => None,
     }
 }
