@@ -51,6 +51,8 @@ struct Inner {
     blobs: BlobStore,
     stop: CancellationToken,
     pauses: Arc<Pauses>,
+    /// As rights are shown.
+    withheld: Vec<String>,
     counts: Mutex<BTreeMap<(String, String), RequestCount>>,
     /// Nothing that changes something leaves: a dry run.
     only_reads: AtomicBool,
@@ -105,6 +107,7 @@ impl Gateway {
             ..
         } = spec;
         let withheld = spec.granted.narrow(&mut description, auth.as_ref())?;
+        let withheld_lines = withheld.lines();
         let scheme = auth.map(|a| a.auth);
         if matches!(scheme, Some(Scheme::RefreshToken(_))) && spec.credential_store.is_none() {
             return Err(SpecError::NoCredentialStore);
@@ -149,12 +152,19 @@ impl Gateway {
             blobs,
             stop,
             pauses,
+            withheld: withheld_lines,
             counts: Mutex::default(),
             only_reads: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// What the connector asks for and nobody allowed: it is refused.
+    #[must_use]
+    pub fn withheld(&self) -> &[String] {
+        &self.inner.withheld
     }
 
     /// Sends a request and settles what became of it. `intent` is required for mutating requests. The attempt numbers and

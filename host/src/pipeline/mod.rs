@@ -5,8 +5,10 @@
 
 mod against;
 mod assemble;
+pub mod cutover;
 mod damage;
 mod dangers;
+pub mod delta;
 pub mod dossier;
 mod dry_run;
 mod errors;
@@ -44,6 +46,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembler;
 use self::dangers::Dangers;
+pub use self::delta::delta;
 pub use self::dry_run::{dry_run, show};
 use self::extract::Extractor;
 pub use self::inventory::inventory;
@@ -534,6 +537,7 @@ async fn run_owned(
     events: &dyn Events,
 ) -> Result<(RunReport, Side), Error> {
     let _stop = forward(&options.stop, &project.stop);
+    delta::refuse_open(project).await?;
     let mut begun = Box::pin(begin(project, &options, events)).await?;
     if project.dry.is_some() {
         let side = &mut begun.ends.destination;
@@ -830,6 +834,7 @@ fn loader<'a>(
         stop: project.stop.clone(),
         locks: Locks::default(),
         watch: Rejects::default(),
+        holds_open: project.config.load.hold_open,
         tries: Default::default(),
     }
 }
@@ -1288,13 +1293,17 @@ async fn rollback_owned(
         boundary: project.boundary.clone(),
         rehearsal: None,
     };
-    if !options.preview {
+    // A delta that is taken back leaves the run as it is.
+    if !options.preview && options.delta.is_none() {
         project
             .store
-            .write(vec![sql!(
-                "UPDATE runs SET state = 'rolling-back' WHERE id = $1",
-                &run
-            )])
+            .write(vec![
+                sql!("UPDATE runs SET state = 'rolling-back' WHERE id = $1", &run),
+                sql!(
+                    "UPDATE deltas SET state = 'rolled-back' WHERE run = $1",
+                    &run
+                ),
+            ])
             .await?;
     }
     if !options.preview {
@@ -1306,6 +1315,7 @@ async fn rollback_owned(
         supported: destination.support(&survey).kinds,
         around,
         kinds: options.kinds.unwrap_or_default(),
+        from: 0,
         mode: match (options.preview, options.force) {
             (true, _) => UndoMode::Preview,
             (false, true) => UndoMode::Force,
@@ -1317,9 +1327,15 @@ async fn rollback_owned(
     let sides = [&destination];
     let pace = Pace::new(&project.config, project.clock.now());
     let counting = count_on(project, [(&run, &destination)]);
+    let undoing = async {
+        match options.delta {
+            Some(number) => Box::pin(delta::take_back(project, work, number, events)).await,
+            None => Box::pin(work.run()).await,
+        }
+    };
     let working = async {
         tokio::select! {
-            result = Box::pin(work.run()) => result,
+            result = Box::pin(undoing) => result,
             never = counting => match never {},
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }

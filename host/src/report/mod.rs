@@ -5,7 +5,9 @@
 //! from here but [`without_content`].
 
 mod checked;
+pub mod cutover;
 mod damage;
+mod delta;
 mod dry_run;
 pub mod html;
 pub mod inventory;
@@ -24,9 +26,10 @@ use crate::pipeline::model::{
 };
 
 pub use checked::checked;
+pub use delta::{delta, delta_is_done};
 pub use dry_run::{dry_run, shown};
 pub use plan::plan;
-pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
+pub use run::{adds_up, form, is_clean, run, run_summary, time, without_content};
 pub use sample::sample;
 use table::{Column, table};
 pub use table::{clean, duration, number};

@@ -5,8 +5,9 @@ use crate::pipeline::model::{
     Against, AgainstCost, AgainstKind, AgainstLoss, CostUnit, DamageExample, DamageGroup, DryRun,
     Ends, Evidence, Example, Flag, Forecast, Foreseen, Guess, KindSum, LossGroup, Most,
     NotToTheEnd, Plan, PlanAgent, PlanAllowance, PlanCustomField, PlanDanger, PlanField, PlanKind,
-    PlanLimit, PlanName, PlanPoint, PlanValueMap, Reason, RejectGroup, RequestCount, RunState,
-    SampleReport, SampledKind, Shown, ShownRequest, SkipGroup, Trait, UndoProblem, WouldSend,
+    PlanLimit, PlanName, PlanPoint, PlanUpdate, PlanValueMap, Reason, RejectGroup, RequestCount,
+    RunState, SampleReport, SampledKind, Shown, ShownRequest, SkipGroup, Trait, UndoProblem,
+    WouldSend,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -250,6 +251,14 @@ fn planned() -> Plan {
         points: vec![PlanPoint {
             topic: "contract".into(),
             text: "Do not let the source's contract end before the run is complete.".into(),
+        }],
+        updates: vec![PlanUpdate {
+            kind: "conversation".into(),
+            state: "closed".into(),
+            modes: vec!["frozen".into()],
+            silent: true,
+            delta: "stays as it was loaded, and is listed for a person".into(),
+            note: Some("closed tickets are frozen".into()),
         }],
         side_effects: vec![notice(
             Severity::Caution,

@@ -289,6 +289,12 @@ class Exports(unittest.TestCase):
         self.assertEqual(raised.exception.value, types.Error_Invalid(types.Invalid("customer.name", "too long")))
 
 
+    def test_a_class_does_not_hide_behind_the_components_own_names(self):
+        for name in ("Connector", "Source"):
+            with self.assertRaisesRegex(TypeError, "name the class otherwise"):
+                roles.export_source(type(name, (roles.Source,), {}))
+
+
 class Values(unittest.TestCase):
     def test_what_is_known_replaces_what_is_empty_and_nothing_else(self):
         message = new(types.Message, channel="email")

@@ -179,6 +179,8 @@ def _of(connector: type, name: str, reports: bool = False) -> Any:
 
 def _exports(connector: type, role: str, reads: list[str], writes: list[str]) -> None:
     scope = sys._getframe(2).f_globals
+    if connector.__name__ in ("Connector", role):
+        raise TypeError(f"{connector.__name__} is what the component calls its own: name the class otherwise")
     functions = {name: _of(connector, name) for name in reads}
     functions |= {name: _of(connector, name, True) for name in writes}
     describe = {"describe": lambda self: connector.describe()}

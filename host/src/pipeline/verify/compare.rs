@@ -91,6 +91,23 @@ impl Compared {
         self.findings.push(finding);
     }
 
+    /// Says why what differs had to be expected, where nothing said so.
+    pub fn declare(&mut self, is: impl Fn(&Finding) -> bool, why: &str) {
+        let open = self.findings.iter_mut();
+        for finding in open.filter(|finding| finding.declared.is_none() && is(finding)) {
+            finding.declared = Some(why.to_owned());
+            let same = |row: &&mut BesideRow| {
+                row.how == BesideHow::Differs
+                    && row.field == finding.field
+                    && row.part == finding.part
+            };
+            for row in self.rows.iter_mut().filter(same) {
+                row.how = BesideHow::Declared;
+                row.why = Some(why.to_owned());
+            }
+        }
+    }
+
     /// Something that is the same.
     fn same(&mut self, field: String, part: Option<&str>, source: &str, destination: &str) {
         let part = part.map(str::to_owned);

@@ -22,6 +22,7 @@ use futures::stream::{self, StreamExt as _};
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::compare::changed;
 use self::compare::{Compared, Finding, Terms, compare};
 use super::assemble::{Assembled, Assembler, Staged, expected_messages};
 use super::extract::unsigned;
@@ -337,6 +338,8 @@ impl Verifier<'_> {
         let ids: Vec<String> = items.iter().map(|(_, id)| id.clone()).collect();
         let losses = self.losses(kind, &ids).await?;
         let prints = self.prints(&written).await?;
+        let left = super::delta::left_as_they_were(&self.store, &self.run, kind).await?;
+        let merged = super::delta::merged_away(&self.store, &self.run).await?;
         let support = self.supported.iter().find(|support| support.kind == parsed);
         let keeps_created_at = support.is_some_and(|support| support.keeps_created_at);
         let none = vec![];
@@ -377,6 +380,19 @@ impl Verifier<'_> {
             let mut of_record = compare(item, first, &terms, &mut files);
             for more in found.iter().skip(1) {
                 of_record.add(duplicate(kind, more));
+            }
+            // What hangs on somebody who was merged since hangs on what he is there till a person merges the two.
+            let on_merged = |finding: &Finding| {
+                let found = finding.found.as_deref().unwrap_or_default();
+                finding.what == DifferenceKind::Moved
+                    && found.split(' ').any(|word| merged.contains(word))
+            };
+            of_record.declare(
+                on_merged,
+                "delta: on a record that was merged in the source since",
+            );
+            if let Some(why) = left.get(id) {
+                of_record.declare(|_| true, why);
             }
             checked.push(Checked {
                 id: id.clone(),
@@ -447,7 +463,7 @@ impl Verifier<'_> {
                 .await?
             {
                 let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
-                if let Some(print) = effect.fingerprint {
+                if let Some(print) = effect.fingerprint.filter(|print| !print.is_empty()) {
                     let target = (row.try_get("target_kind")?, row.try_get("target_id")?);
                     by_target.entry(target).or_default().push(print);
                 }
@@ -773,19 +789,38 @@ fn batches(staged: Vec<Staged>) -> VecDeque<Vec<Staged>> {
     batches
 }
 
-/// Effects of a record, oldest first; of several on one part the last counts. `prior` has the newest first.
-fn lasting(prior: &[Effect]) -> Vec<Effect> {
+/// Effects of a record, oldest first; of several on one part the last counts, with the print of all of them. `prior` has the newest
+/// first.
+pub(super) fn lasting(prior: &[Effect]) -> Vec<Effect> {
     let mut effects: Vec<Effect> = vec![];
     for effect in prior {
         let known = effects
             .iter()
             .any(|one| one.part == effect.part && one.target_kind == effect.target_kind);
         if !known {
-            effects.push(effect.clone());
+            let mut effect = effect.clone();
+            effect.fingerprint = print_of(prior, &effect);
+            effects.push(effect);
         }
     }
     effects.reverse();
     effects
+}
+
+/// What was written last of an object: an update prints what it changed, and what stands beside it was written before.
+pub(super) fn print_of(prior: &[Effect], of: &Effect) -> Option<String> {
+    let same = |effect: &&Effect| {
+        (&effect.part, &effect.target_kind, &effect.target_id)
+            == (&of.part, &of.target_kind, &of.target_id)
+    };
+    let prints: Vec<&str> = prior
+        .iter()
+        .rev()
+        .filter(same)
+        .filter_map(|effect| effect.fingerprint.as_deref())
+        .filter(|print| !print.is_empty())
+        .collect();
+    compare::last_print(&prints)
 }
 
 /// Another object that says it is the same record.

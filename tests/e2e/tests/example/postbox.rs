@@ -13,13 +13,14 @@ use chrono::{DateTime, TimeZone as _, Utc};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use transload_e2e::engine::{Work, killed_at, runtime};
-use transload_e2e::lab::{plugin_path, target_dir};
+use transload_e2e::lab::{add_package, plugin_path, target_dir};
 use transload_e2e::{Lab, LabConfig, Silent};
 use transload_host::pipeline::model::{
     RollbackOptions, RunOptions, RunState, VerifyOptions, VerifyScope,
 };
 use transload_host::pipeline::{rollback, run, verify};
 use transload_host::report::{self, adds_up};
+use transload_registry::Registry;
 
 use super::desk::with;
 use super::private;
@@ -218,7 +219,7 @@ fn file(id: &str) -> String {
 fn conversation(n: usize) -> Value {
     let begun = BEGINS + n as i64 * STEP;
     let customer = n % CUSTOMERS + 1;
-    let files = if n % 10 == 0 {
+    let files = if n.is_multiple_of(10) {
         let id = format!("f{n}");
         vec![
             json!({"id": id, "filename": format!("datei {n}.txt"), "mime_type": "text/plain", "size": file(&id).len()}),
@@ -231,9 +232,9 @@ fn conversation(n: usize) -> Value {
         json!({"type": "user", "id": n % AGENTS + 1}),
     );
     json!({
-        "id": n, "number": n, "subject": format!("Frage {n}: „wo?“"), "status": if n % 3 == 0 { "closed" } else { "active" },
+        "id": n, "number": n, "subject": format!("Frage {n}: „wo?“"), "status": if n.is_multiple_of(3) { "closed" } else { "active" },
         "customer": {"id": customer}, "assignee": {"id": n % AGENTS + 1}, "tags": [{"id": n % 3 + 1, "name": ""}],
-        "created_at": iso(begun), "modified_at": iso(begun + 3_000), "closed_at": (n % 3 == 0).then(|| iso(begun + 3_000)),
+        "created_at": iso(begun), "modified_at": iso(begun + 3_000), "closed_at": n.is_multiple_of(3).then(|| iso(begun + 3_000)),
         "fields": [{"name": "price", "type": "number", "value": format!("{n}.50")}],
         "threads": [
             {"id": n * 10 + 1, "type": "customer", "by": by_customer, "body": format!("<p>Hallo, Frage {n} &amp; mehr</p>"), "created_at": iso(begun), "attachments": files},
@@ -278,11 +279,9 @@ async fn project(mailbox: &Mailbox, plugin: &std::path::Path) -> Lab {
     assert!(text.contains(&source), "{text}");
     std::fs::write(lab.dir.join("migration.toml"), text.replace(&source, &own)).unwrap();
     private(&lab.dir.join("postbox.token"), TOKEN);
-    // As a person installs it.
-    lab.run(&["plugin", "add", plugin.to_str().unwrap(), "--yes"], &[0])
-        .await
-        .unwrap();
-    assert!(target_dir().join("e2e-cache").is_dir());
+    let registry = Registry::open(lab.dir.join("registry")).unwrap();
+    let bytes = std::fs::read(plugin).unwrap();
+    add_package(&registry, bytes).await.unwrap();
     lab
 }
 
