@@ -58,3 +58,20 @@ pub mod destination_world {
         },
     });
 }
+
+/// What a connector that writes may export besides.
+#[allow(missing_docs, reason = "generated; the documentation is in wit/")]
+pub mod rehearsing_world {
+    wasmtime::component::bindgen!({
+        path: "../wit/0.1",
+        world: "rehearsing",
+        require_store_data_send: true,
+        with: {
+            "transload:connector/types": crate::contract::types,
+            "transload:connector/blobs": crate::contract::blobs,
+            "transload:connector/http": crate::contract::http,
+        },
+    });
+}
+
+pub use rehearsing_world::exports::transload::connector::rehearsal::Reply as Rehearsed;

@@ -35,6 +35,16 @@ pub fn parse(word: &str) -> Kind {
         .unwrap_or_else(|| Kind::Other(word.to_owned()))
 }
 
+/// Kinds of which an account has few, and which others are described by.
+pub const DEFINITIONS: [Kind; 6] = [
+    Kind::Team,
+    Kind::Agent,
+    Kind::Tag,
+    Kind::Brand,
+    Kind::ObjectType,
+    Kind::FieldDefinition,
+];
+
 /// The kinds of this contract, each after the kinds it refers to: the order of reading and loading.
 pub const ALL: [Kind; 15] = [
     Kind::Team,

@@ -17,6 +17,7 @@ pub mod kinds;
 pub mod pipeline;
 pub mod plugins;
 pub mod reading;
+pub mod rehearsal;
 pub mod report;
 pub mod sandbox;
 pub mod store;

@@ -12,6 +12,7 @@ use crate::blobs::{BlobStore, Builder};
 use crate::clock::SharedClock;
 use crate::contract::{http, ledger, runtime, types};
 use crate::gateway::{Exchange, Gateway};
+use crate::rehearsal::Rehearsal;
 use crate::unit::{log_guest, path_of};
 use crate::unit_host::{KnownBlobs, UnitAbort, UnitHost};
 
@@ -25,6 +26,7 @@ pub struct ReadingHost {
     known: Arc<Mutex<KnownBlobs>>,
     undone: Arc<Mutex<Vec<ledger::UndoOutcome>>>,
     ended: CancellationToken,
+    rehearsal: Option<Rehearsal>,
 }
 
 impl ReadingHost {
@@ -40,7 +42,45 @@ impl ReadingHost {
             known: Arc::new(Mutex::new(known)),
             undone: Arc::default(),
             ended: CancellationToken::new(),
+            rehearsal: None,
         }
+    }
+
+    /// In a dry run: answers to reads of what would have been made.
+    #[must_use]
+    pub fn rehearsing(mut self, rehearsal: Option<Rehearsal>) -> Self {
+        self.rehearsal = rehearsal;
+        self
+    }
+
+    /// What is answered in the network's place.
+    async fn rehearsed(
+        &self,
+        request: &http::Request,
+    ) -> Result<Option<http::Response>, UnitAbort> {
+        match &self.rehearsal {
+            Some(rehearsal) => {
+                let known = self.known().clone();
+                rehearsal.read(request, known, vec![]).await
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// What was really read may lack what would have been made.
+    async fn amended(
+        &self,
+        request: &http::Request,
+        real: http::Response,
+    ) -> Result<http::Response, UnitAbort> {
+        let Some(rehearsal) = &self.rehearsal else {
+            return Ok(real);
+        };
+        let known = self.known().clone();
+        let answer = rehearsal
+            .amended(request, known, vec![], real.clone())
+            .await?;
+        Ok(answer.unwrap_or(real))
     }
 
     /// What a previewed undo reported.
@@ -84,9 +124,12 @@ impl UnitHost for ReadingHost {
             ))));
         }
         self.known().check_request(&request)?;
-        let exchange = self.gateway.exchange(request, None);
+        if let Some(response) = self.rehearsed(&request).await? {
+            return Ok(Ok(response));
+        }
+        let exchange = self.gateway.exchange(&request, None);
         Ok(match self.for_guest(exchange).await? {
-            Exchange::Answered { response, .. } => Ok(response),
+            Exchange::Answered { response, .. } => Ok(self.amended(&request, response).await?),
             Exchange::Failed(error) => Err(error),
             Exchange::Doubt { .. } => Err(http::Error::Timeout),
         })

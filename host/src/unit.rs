@@ -29,6 +29,7 @@ use crate::clock::SharedClock;
 use crate::contract::{destination, http, ledger, runtime, session, types};
 use crate::error::Error;
 use crate::gateway::{Exchange, Gateway, IntentLog};
+use crate::rehearsal::{Earlier, Part, Rehearsal};
 use crate::store::{AMONG, LedgerEntry, Statement, Store, StoreError, among, outcome_digest};
 use crate::unit_host::{KnownBlobs, UnitAbort, UnitHost};
 use crate::{among, exported, kinds, sql};
@@ -202,6 +203,8 @@ pub struct Surroundings {
     pub export_dir: PathBuf,
     /// Fault injection.
     pub boundary: Option<BoundaryHook>,
+    /// Answers in the network's place to whatever would change something: a dry run.
+    pub rehearsal: Option<Rehearsal>,
 }
 
 /// The host of one writing unit.
@@ -220,6 +223,8 @@ struct Inner {
     carried: HashMap<String, Vec<Carried>>,
     undoing: HashSet<u64>,
     prepares: bool,
+    /// Makes what later units read: fields, groups.
+    defines: bool,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -263,6 +268,8 @@ struct State {
     buffered: Vec<Statement>,
     blobs: KnownBlobs,
     reported: HashSet<String>,
+    /// In a dry run, what was answered in the platform's place.
+    rehearsed: Vec<Earlier>,
     abort: Option<UnitAbort>,
     stopping: bool,
     /// The guest has: nothing that has not left by now leaves any more.
@@ -495,6 +502,11 @@ impl Durable {
                 carried: carried(&frozen.call),
                 undoing,
                 prepares: matches!(frozen.call, Call::Prepare),
+                defines: match &frozen.call {
+                    Call::Prepare => true,
+                    Call::Write(kind, _) => kinds::DEFINITIONS.contains(kind),
+                    Call::Undo(..) => false,
+                },
                 state: Mutex::new(state),
                 changed: Notify::new(),
             }),
@@ -997,25 +1009,36 @@ impl Inner {
             under_way: Mutex::new(false),
         };
         let log: Option<&dyn IntentLog> = if mutating { Some(&intent) } else { None };
-        let (answer, attempts) = match how {
-            How::Download => match self.for_guest(&intent, gateway.download(request)).await? {
-                Ok((response, blob)) => {
-                    locked(&self.state).blobs.add(&blob);
-                    (Answer::Download(response.into(), blob), 1)
+        let rehearsed = self.rehearsed(&request, mutating, &ident).await?;
+        let is_rehearsed = rehearsed.is_some();
+        if mutating && is_rehearsed {
+            // As if it had left just now.
+            let now = self.around.clock.now();
+            *locked(&intent.first_sent) = Some(now);
+            *locked(&intent.last_sent) = Some(now);
+        }
+        let (answer, attempts) = match (rehearsed, &how) {
+            (Some(response), _) => (self.as_asked(response, &how)?, 1),
+            (None, How::Download) => {
+                match self.for_guest(&intent, gateway.download(&request)).await? {
+                    Ok((response, blob)) => {
+                        locked(&self.state).blobs.add(&blob);
+                        (Answer::Download(response.into(), blob), 1)
+                    }
+                    Err(error) => (Answer::Error(error), 1),
                 }
-                Err(error) => (Answer::Error(error), 1),
-            },
-            How::Poll(options) => {
+            }
+            (None, How::Poll(options)) => {
                 match self
-                    .for_guest(&intent, gateway.poll(request, options))
+                    .for_guest(&intent, gateway.poll(&request, options.clone()))
                     .await?
                 {
                     Ok(response) => (Answer::Response(response.into()), 1),
                     Err(error) => (Answer::Error(error), 1),
                 }
             }
-            How::Send => match self
-                .for_guest(&intent, gateway.exchange(request, log))
+            (None, How::Send) => match self
+                .for_guest(&intent, gateway.exchange(&request, log))
                 .await?
             {
                 Exchange::Answered {
@@ -1035,6 +1058,10 @@ impl Inner {
                 ),
                 Exchange::Failed(error) => (Answer::Error(error), 0),
             },
+        };
+        let answer = match is_rehearsed || mutating {
+            true => answer,
+            false => self.amended(answer, &request, &how).await?,
         };
         if let Answer::Error(http::Error::Cancelled) = answer {
             // Not recorded: the next run of the unit sends it.
@@ -1066,6 +1093,82 @@ impl Inner {
             self.at(Boundary::Answered).await;
         }
         Ok(answer)
+    }
+
+    /// What answers in the network's place, in a dry run: to what would change something, and to reads of what would have been made.
+    async fn rehearsed(
+        &self,
+        request: &http::Request,
+        mutating: bool,
+        ident: &str,
+    ) -> Result<Option<http::Response>, UnitAbort> {
+        let Some(rehearsal) = &self.around.rehearsal else {
+            return Ok(None);
+        };
+        let (known, earlier) = self.so_far();
+        if !mutating {
+            return rehearsal.read(request, known, earlier).await;
+        }
+        let of = Part {
+            unit: self.unit,
+            ident,
+            defines: self.defines,
+        };
+        match rehearsal.change(request, known, earlier, of).await? {
+            Some(response) => {
+                let exchange = Arc::new((request.clone(), response.clone()));
+                locked(&self.state).rehearsed.push(exchange);
+                Ok(Some(response))
+            }
+            None => Err(self.abort(UnitAbort::Unanswered(format!(
+                "{} {}",
+                request.method,
+                self.around.gateway.pattern(request)
+            )))),
+        }
+    }
+
+    /// In a dry run, what a read really gave may lack what would have been made.
+    async fn amended(
+        &self,
+        answer: Answer,
+        request: &http::Request,
+        how: &How,
+    ) -> Result<Answer, UnitAbort> {
+        let Some(rehearsal) = &self.around.rehearsal else {
+            return Ok(answer);
+        };
+        let Answer::Response(real) = &answer else {
+            return Ok(answer);
+        };
+        let (known, earlier) = self.so_far();
+        let real = http::Response::from(real.clone());
+        match rehearsal.amended(request, known, earlier, real).await? {
+            Some(response) => self.as_asked(response, how),
+            None => Ok(answer),
+        }
+    }
+
+    /// The blobs of this unit, and what it had answered in a dry run.
+    fn so_far(&self) -> (KnownBlobs, Vec<Earlier>) {
+        let state = locked(&self.state);
+        (state.blobs.clone(), state.rehearsed.clone())
+    }
+
+    /// A response in the form in which the guest asked for it.
+    fn as_asked(&self, mut response: http::Response, how: &How) -> Result<Answer, UnitAbort> {
+        Ok(match how {
+            How::Send | How::Poll(_) => Answer::Response(response.into()),
+            How::Download => {
+                let bytes = std::mem::take(&mut response.body);
+                let blob = self
+                    .around
+                    .blobs
+                    .put_bytes(&bytes, "application/octet-stream")?;
+                locked(&self.state).blobs.add(&blob);
+                Answer::Download(response.into(), blob)
+            }
+        })
     }
 
     /// A request must not be repeated after a doubt before a miss can count (rule D-3).
@@ -1685,7 +1788,10 @@ impl UnitHost for Durable {
         match inner.start(&ident, "", Again::Always).await? {
             Start::Recorded(_) => Ok(()),
             _ => {
-                inner.around.clock.sleep(Duration::from_millis(ms)).await;
+                // In a dry run there is nothing to wait for.
+                if inner.around.rehearsal.is_none() {
+                    inner.around.clock.sleep(Duration::from_millis(ms)).await;
+                }
                 let row = JournalRow::reading(Answer::Slept);
                 inner
                     .deliver(ident, row, String::new(), false, vec![], vec![])

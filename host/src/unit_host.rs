@@ -28,6 +28,9 @@ pub enum UnitAbort {
     /// A blob that this unit was not given.
     #[error("no such blob for this unit: {0}")]
     UnknownBlob(String),
+    /// A dry run: what the platform would answer is not known, so the guest can go no further.
+    #[error("it would send {0}; what follows depends on an answer that only the platform can give")]
+    Unanswered(String),
     /// The guest has ended, so what it had begun and what had not left is not wanted any more.
     #[error("the guest has ended")]
     Ended,

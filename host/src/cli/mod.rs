@@ -21,6 +21,7 @@ mod report;
 mod retry;
 mod rollback;
 mod run;
+mod sample;
 mod status;
 mod stop;
 #[cfg(test)]
@@ -72,6 +73,8 @@ enum Command {
     Plan(plan::Args),
     /// Move everything, or go on where the last run stopped
     Run(run::Args),
+    /// Load some records that stand for all, for real, before the rest
+    Sample(sample::Args),
     /// Show where a run stands
     Status(status::Args),
     /// Read back what a run wrote and compare it with the source; after a rollback, whether all is as before
@@ -109,6 +112,7 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Check(args) => check::run(cli, args, console).await,
         Command::Plan(args) => plan::run(cli, args, console).await,
         Command::Run(args) => run::run(cli, args, console).await,
+        Command::Sample(args) => sample::run(cli, args, console).await,
         Command::Status(args) => status::run(cli, args, console).await,
         Command::Verify(args) => verify::run(cli, args, console).await,
         Command::Retry(args) => retry::run(cli, args, console).await,

@@ -22,10 +22,24 @@ pub(super) struct Args {
     /// Take on a danger of the plan by its code; `--accept DIGEST` takes on all that the plan names
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     accept_danger: Vec<String>,
+    /// Do all of it but for what would change something, and say what a run would send, lose and take
+    #[arg(long, conflicts_with_all = ["accept", "yes"])]
+    dry_run: bool,
+    /// Show what the last dry run would have sent for this record: `customer:5f1c`, or its id alone
+    #[arg(long, value_name = "RECORD", requires = "dry_run")]
+    show: Option<String>,
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
     let project = cli.open(&args.ends).await?;
+    if let Some(record) = &args.show {
+        let shown = pipeline::show(&project, record).await?;
+        console.answer(&shown, |_| report::shown(&shown))?;
+        return Ok(EXIT_OK);
+    }
+    if args.dry_run {
+        return dry_run(&project, console).await;
+    }
     let options = |accept: Option<String>| RunOptions {
         accept,
         yes: args.yes,
@@ -59,11 +73,37 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
     })
 }
 
+/// Nothing is asked: nothing happens that anybody would have to approve.
+async fn dry_run(project: &Project, console: &mut Console<'_>) -> Result<u8, Error> {
+    let dry = {
+        let (stop, _watch) = stop::watch(
+            console.signals,
+            "what was read of the source stays; `transload run --dry-run` begins the rest anew",
+        );
+        let progress = Progress::new(console.bars);
+        let options = RunOptions {
+            stop,
+            ..RunOptions::default()
+        };
+        pipeline::dry_run(project, options, &progress).await?
+    };
+    console.answer(&dry, |width| report::dry_run(&dry, width))?;
+    Ok(if report::is_clean(&dry.report) {
+        EXIT_OK
+    } else {
+        EXIT_FAILED
+    })
+}
+
 /// Shows the plan, and asks for a yes to each danger that nobody has taken on, by its code, and to the whole.
 ///
 /// # Errors
 /// What was not approved.
-fn ask(plan: &Plan, taken_on: &[String], console: &mut Console<'_>) -> Result<(), Error> {
+pub(super) fn ask(
+    plan: &Plan,
+    taken_on: &[String],
+    console: &mut Console<'_>,
+) -> Result<(), Error> {
     console.say(&report::plan(plan, console.width));
     let mut codes: Vec<&str> = vec![];
     for danger in &plan.dangers {

@@ -416,6 +416,8 @@ pub(super) struct Budget {
     state: Mutex<State>,
     lanes: Mutex<HashMap<Vec<usize>, Arc<tokio::sync::Mutex<()>>>>,
     changed: Notify,
+    /// What the requests of a dry run cost of each rule, in their order.
+    noted: Mutex<Vec<u64>>,
     pub concurrency: Concurrency,
 }
 
@@ -452,6 +454,7 @@ impl Budget {
             }),
             lanes: Mutex::default(),
             changed: Notify::new(),
+            noted: Mutex::default(),
         }
     }
 
@@ -480,6 +483,39 @@ impl Budget {
                 cost: cost(&r.spec),
             })
             .collect()
+    }
+
+    /// Remembers what a request of a dry run costs, sent or not.
+    pub fn note(&self, rules: &[Due]) {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        for due in rules {
+            if noted.len() <= due.rule {
+                noted.resize(due.rule + 1, 0);
+            }
+            if let Some(cost) = noted.get_mut(due.rule) {
+                *cost += u64::from(due.cost);
+            }
+        }
+    }
+
+    /// How long what was noted takes at our share of the limits, ms: by the tightest.
+    pub fn needed_ms(&self) -> u64 {
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state();
+        let share = state.share;
+        let needed = state.rules.iter().zip(noted.iter()).map(|(rule, cost)| {
+            let share = if rule.spec.shared { share } else { 1.0 };
+            let limit = f64::from(rule.spec.limit.max(1)) * share;
+            #[allow(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a forecast in ms of counts far below 2^52"
+            )]
+            let ms = (*cost as f64 * rule.spec.per_ms as f64 / limit) as u64;
+            ms
+        });
+        needed.max().unwrap_or(0)
     }
 
     /// Waits for a turn. `waiting` is told what for, each time it changes.

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ struct Inner {
     /// As rights are shown.
     withheld: Vec<String>,
     counts: Mutex<BTreeMap<(String, String), RequestCount>>,
+    /// Nothing that changes something leaves: a dry run.
+    only_reads: AtomicBool,
 }
 
 /// The run was stopped while a request waited.
@@ -151,6 +154,7 @@ impl Gateway {
             pauses,
             withheld: withheld_lines,
             counts: Mutex::default(),
+            only_reads: AtomicBool::new(false),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -290,6 +294,33 @@ impl Gateway {
         self.inner.pauses.watch.subscribe()
     }
 
+    /// From here on nothing leaves that changes something, by whatever way it comes; what leaves is noted for
+    /// [`Gateway::needed_ms`].
+    pub fn only_reads(&self) {
+        self.inner.only_reads.store(true, Ordering::SeqCst);
+    }
+
+    /// Checks a mutating request as if it were sent, and notes what it would cost.
+    ///
+    /// # Errors
+    /// Why it would be denied.
+    pub fn would_send(&self, request: &Request) -> Result<(), String> {
+        let target = self.inner.wire.grants.target(request)?;
+        if let Some(what) = contradiction(&target, request, true) {
+            return Err(what.into());
+        }
+        let rules = self.inner.budget.matching(&request.method, &target.path);
+        self.inner.budget.note(&rules);
+        Ok(())
+    }
+
+    /// How long the requests of a dry run would take, those that were sent and those that would have been, at our share of the
+    /// limits, ms.
+    #[must_use]
+    pub fn needed_ms(&self) -> u64 {
+        self.inner.budget.needed_ms()
+    }
+
     /// Changes our share of shared limits at once (rule M-11).
     pub fn set_budget_share(&self, share: f64) {
         self.inner.budget.set_share(share);
@@ -353,6 +384,10 @@ impl Inner {
         if let Some(what) = contradiction(&target, request, intent.is_some()) {
             return denied(what.into());
         }
+        let only_reads = self.only_reads.load(Ordering::SeqCst);
+        if only_reads && target.mutating {
+            return denied("a dry run changes nothing".into());
+        }
         let (body, media_type) = match digest::body(request, &self.blobs) {
             Ok(body) => body,
             Err(BlobError::Absent(sha256)) => return Err(UnitAbort::UnknownBlob(sha256)),
@@ -373,6 +408,9 @@ impl Inner {
             }
         }
         let rules = self.budget.matching(&request.method, &target.path);
+        if only_reads {
+            self.budget.note(&rules);
+        }
         let mut course = Course::default();
         let mut probing = None;
         loop {

@@ -12,6 +12,7 @@ use sqlx::Row as _;
 use tokio::sync::Mutex;
 
 use super::mapping::{Becomes, Targets, named, paired};
+use super::sample::INVALID;
 use crate::among;
 use crate::config::{Config, FieldTarget, Filter, LoadOrder, MatchPolicy as Policy};
 use crate::contract::destination::{
@@ -77,6 +78,10 @@ pub struct Assembler {
     fields: Targets,
     known: Mutex<HashMap<Key, Known>>,
     excluded: Mutex<HashMap<String, bool>>,
+    /// Only the run's sample.
+    only_sampled: bool,
+    /// In place of customers' e-mail addresses.
+    addresses: Option<String>,
 }
 
 /// Kind and id of a record.
@@ -135,7 +140,19 @@ impl Assembler {
             fields: Targets::new(&survey.fields),
             known: Mutex::default(),
             excluded: Mutex::default(),
+            only_sampled: false,
+            addresses: None,
         }
+    }
+
+    /// From here on only the records of the run's sample are opened.
+    pub fn only_sampled(&mut self) {
+        self.only_sampled = true;
+    }
+
+    /// Puts an address in place of every customer's e-mail addresses; [`INVALID`] makes of each one to which no mail can go.
+    pub fn replace_addresses(&mut self, addresses: Option<&str>) {
+        self.addresses = addresses.map(ToOwned::to_owned);
     }
 
     /// The next records of a kind that have neither an outcome nor an open unit, in load order (`[load] order`); none when the
@@ -202,6 +219,7 @@ impl Assembler {
             sort_at.into(),
             id.into(),
             limit.into(),
+            self.only_sampled.into(),
         ];
         let sql = match order {
             LoadOrder::OldestFirst => {
@@ -216,14 +234,16 @@ impl Assembler {
                  LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
                  WHERE s.extraction = $1 AND s.kind = $3 AND (s.sort_at, s.id) < ($4, $5) AND o.source_id IS NULL \
                  AND NOT EXISTS (SELECT 1 FROM unit_items u WHERE u.run = $2 AND u.kind = s.kind AND u.source_id = s.id) \
+                 AND ($7 = 0 OR EXISTS (SELECT 1 FROM sampled p WHERE p.run = $2 AND p.kind = s.kind AND p.source_id = s.id)) \
                  ORDER BY s.sort_at DESC, s.id DESC LIMIT $6"
             }
             LoadOrder::OpenFirst => {
                 args.push(place.closed.into());
                 "SELECT s.id, s.sort_at, s.payload, s.hash, s.blob FROM staged s \
                  LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
-                 WHERE s.extraction = $1 AND s.kind = $3 AND (s.sort_at, s.id) < ($4, $5) AND s.closed = $7 AND o.source_id IS NULL \
+                 WHERE s.extraction = $1 AND s.kind = $3 AND (s.sort_at, s.id) < ($4, $5) AND s.closed = $8 AND o.source_id IS NULL \
                  AND NOT EXISTS (SELECT 1 FROM unit_items u WHERE u.run = $2 AND u.kind = s.kind AND u.source_id = s.id) \
+                 AND ($7 = 0 OR EXISTS (SELECT 1 FROM sampled p WHERE p.run = $2 AND p.kind = s.kind AND p.source_id = s.id)) \
                  ORDER BY s.sort_at DESC, s.id DESC LIMIT $6"
             }
         };
@@ -322,6 +342,13 @@ impl Assembler {
         for own in rows {
             let hanging = threads.remove(&own.entry.head.id).unwrap_or_default();
             drafts.push(self.draft(kind, own, hanging).await?);
+        }
+        if let Some(addresses) = &self.addresses {
+            for draft in drafts.iter_mut().flatten() {
+                for entry in &mut draft.body.entries {
+                    replace_addresses(addresses, entry, &mut draft.record.losses);
+                }
+            }
         }
         self.resolve(drafts.iter_mut().flatten().collect()).await?;
         let ids: Vec<String> = drafts
@@ -1081,6 +1108,42 @@ fn drop_unwanted(config: &Config, entry: &mut Entry, losses: &mut Vec<Loss>) {
     });
 }
 
+/// Puts another address in place of customers' e-mail addresses: on the customer, and on what they wrote and got.
+fn replace_addresses(by: &str, entry: &mut Entry, losses: &mut Vec<Loss>) {
+    let mut changed = false;
+    let mut replace = |address: &mut String| {
+        changed = true;
+        *address = match by {
+            INVALID => {
+                let digest = sha256(&address.trim().to_lowercase());
+                format!("{}@transload.invalid", &digest[..16])
+            }
+            by => by.to_owned(),
+        };
+    };
+    match &mut entry.data {
+        Entity::Customer(customer) => customer
+            .addresses
+            .iter_mut()
+            .filter(|address| address.channel == types::AddressChannel::Email)
+            .for_each(|address| replace(&mut address.value)),
+        Entity::Message(message) => {
+            let lists = [&mut message.to, &mut message.cc, &mut message.bcc];
+            let all = lists.into_iter().flatten().chain(&mut message.sender);
+            all.filter(|address| address.contains('@'))
+                .for_each(replace);
+        }
+        _ => {}
+    }
+    if changed {
+        losses.push(Loss {
+            field: format!("{}.addresses", kinds::name(&entry.head.kind)),
+            how: Fidelity::Converted,
+            note: "replaced for a trial run".into(),
+        });
+    }
+}
+
 /// Why a field is not loaded.
 const UNWANTED: &str = "left out by [map.fields]";
 
@@ -1238,7 +1301,7 @@ pub(super) fn display_name(entry: &Entry) -> Option<String> {
 }
 
 /// Shows every reference of a record, those of its custom fields included.
-fn each_reference(entry: &mut Entry, visit: &mut dyn FnMut(&mut Reference)) {
+pub(super) fn each_reference(entry: &mut Entry, visit: &mut dyn FnMut(&mut Reference)) {
     for field in &mut entry.head.fields {
         match &mut field.value {
             Value::Reference(reference) => visit(reference),

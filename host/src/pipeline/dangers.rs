@@ -87,14 +87,25 @@ pub async fn kept(store: &Store, of: &str) -> Result<Vec<Notice>, Error> {
 /// # Errors
 /// A notice that cannot be written as JSON.
 pub fn taken_on(run: &str, danger: &Notice) -> Result<Statement, Error> {
+    met(
+        run,
+        &Notice {
+            remedy: Some(TAKEN_ON.into()),
+            ..danger.clone()
+        },
+    )
+}
+
+/// What was met in a run and nobody has said anything to, as a stored row.
+///
+/// # Errors
+/// As [`taken_on`].
+pub fn met(run: &str, notice: &Notice) -> Result<Statement, Error> {
     Ok(sql!(
         "INSERT INTO notices (run, code, body) VALUES ($1, $2, $3) ON CONFLICT (run, code, body) DO NOTHING",
         run,
-        &danger.code,
-        serde_json::to_string(&Notice {
-            remedy: Some(TAKEN_ON.into()),
-            ..danger.clone()
-        })?
+        &notice.code,
+        serde_json::to_string(notice)?
     ))
 }
 

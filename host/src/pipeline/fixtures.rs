@@ -92,6 +92,7 @@ pub async fn surroundings(run: &str) -> (TempDir, Surroundings) {
         digest: "d".into(),
         export_dir: dir.path().join("export"),
         boundary: None,
+        rehearsal: None,
     };
     (dir, around)
 }

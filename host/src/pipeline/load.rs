@@ -39,6 +39,8 @@ const RUNS: i64 = 3;
 const TRIES: u32 = 3;
 /// Records assembled at once, at most; fewer where a unit takes fewer.
 const CHUNK: u32 = 200;
+/// Units of a dry run at once: each may wait for a further instance, which answers it, and instances are few.
+const REHEARSED_AT_ONCE: u32 = 8;
 /// Files fetched at once, of all threads of a chunk together: each takes an instance of the source's connector, and a reader and
 /// the writers need theirs too.
 const FILES_AT_ONCE: usize = 12;
@@ -69,7 +71,7 @@ pub enum End {
         error: String,
         /// Whether trying the same again could help.
         again: bool,
-        /// An item of it was in doubt from the beginning.
+        /// An item of it was in doubt from the beginning, or a dry run goes no further.
         doubted: bool,
     },
 }
@@ -138,6 +140,20 @@ impl Loader<'_> {
             dir: &self.around.export_dir,
         };
         Box::pin(export.run()).await
+    }
+
+    /// Loads what the assembler opens, and nothing besides: a sample, of which all is read. Nothing is exported.
+    ///
+    /// # Errors
+    /// As [`Loader::run`].
+    pub async fn sampled(&self) -> Result<(), Error> {
+        self.events.phase("load");
+        Box::pin(self.settle()).await?;
+        let context = Box::pin(self.prepare()).await?;
+        for support in &self.kinds {
+            Box::pin(self.load_kind(support, &context)).await?;
+        }
+        Ok(())
     }
 
     /// Drives every unit that was begun to an end before anything new is begun (rule D-9), then looks up what is unsettled.
@@ -235,6 +251,10 @@ impl Loader<'_> {
             .max_concurrency
             .unwrap_or(u32::MAX)
             .min(self.config.load.concurrency)
+            .min(match &self.around.rehearsal {
+                Some(_) => REHEARSED_AT_ONCE,
+                None => u32::MAX,
+            })
             .max(1) as usize;
         let halted = AtomicBool::new(false);
         let chunk = i64::from(support.batch_items.clamp(1, CHUNK));
@@ -818,6 +838,7 @@ pub async fn drive(
         if host.stopping() {
             return Ok((End::Stopped, frozen.records));
         }
+        let unanswered = matches!(result, Err(UnitError::Abort(UnitAbort::Unanswered(_))));
         if let Some(hook) = &around.boundary {
             hook(crate::unit::Boundary::Finished).await;
         }
@@ -868,14 +889,20 @@ pub async fn drive(
             }
             Err(trap) => (trap.to_string(), false),
         };
-        let event = if left.applied {
+        // In a dry run nothing was applied, whatever was answered.
+        let applied = left.applied && !unanswered;
+        let event = if applied {
             Event::Diverge
         } else {
             Event::GiveUp
         };
         status = next(status, event)?;
-        tracing::warn!(unit, error, ?status, "Unit taken apart.");
-        let since = left.since.filter(|_| left.applied);
+        if unanswered {
+            tracing::debug!(unit, error, "Unit goes no further.");
+        } else {
+            tracing::warn!(unit, error, ?status, "Unit taken apart.");
+        }
+        let since = left.since.filter(|_| applied);
         around
             .store
             .write(host.closing(status, Some(&error), since))
@@ -885,7 +912,7 @@ pub async fn drive(
             since,
             error,
             again,
-            doubted,
+            doubted: doubted || unanswered,
         };
         return Ok((end, frozen.records));
     }

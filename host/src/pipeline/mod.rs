@@ -3,12 +3,14 @@
 //! Functions here take a [`Project`] and return plain, serializable values (`model`); what is printed is the business of `cli`
 //! and `report`. Progress is told through [`Events`].
 
+mod against;
 mod assemble;
 pub mod cutover;
 mod damage;
 mod dangers;
 pub mod delta;
 pub mod dossier;
+mod dry_run;
 mod errors;
 pub mod evidence;
 mod export;
@@ -26,8 +28,10 @@ mod pauses;
 mod planning;
 mod points;
 pub mod project;
+mod representative;
 mod retry;
 mod rollback;
+mod sample;
 mod side;
 pub mod similar;
 mod sums;
@@ -43,6 +47,7 @@ use tokio_util::sync::CancellationToken;
 use self::assemble::Assembler;
 use self::dangers::Dangers;
 pub use self::delta::delta;
+pub use self::dry_run::{dry_run, show};
 use self::extract::Extractor;
 pub use self::inventory::inventory;
 use self::load::{Loader, Locks, Rejects, wanted};
@@ -56,6 +61,7 @@ pub(crate) use self::pauses::unless_refused;
 use self::pauses::{Keeper, telling};
 use self::planning::Facts;
 use self::project::Project;
+pub use self::sample::{SIZES, SampleOptions, sample};
 pub use self::side::Side;
 use crate::config::Config;
 use crate::contract::description::Role;
@@ -64,19 +70,13 @@ use crate::contract::session::Account;
 use crate::contract::source::Discovery;
 use crate::contract::types::{Entry, Kind};
 use crate::error::Error;
-use crate::sql;
+use crate::rehearsal::Rehearsal;
 use crate::store::{Store, sha256};
 use crate::unit::Surroundings;
+use crate::{kinds, sql};
 
 /// Kinds that are cheap to read and that a plan needs.
-const SCHEMA: [Kind; 6] = [
-    Kind::Team,
-    Kind::Agent,
-    Kind::Tag,
-    Kind::Brand,
-    Kind::ObjectType,
-    Kind::FieldDefinition,
-];
+const SCHEMA: [Kind; 6] = kinds::DEFINITIONS;
 
 /// The allowance by which a destination says how many bytes a file may have.
 const LARGEST_FILE: &str = "file-bytes";
@@ -180,34 +180,72 @@ pub async fn read(
     let owned = project.own().await?;
     let result = async {
         let _stop = forward(stop, &project.stop);
-        let mut ends = ends(project, None, events).await?;
-        let (extraction, until, _) = open_extraction(project, &mut ends).await?;
-        let extractor = Extractor {
-            side: &ends.source,
-            store: &project.store,
-            blobs: &project.blobs,
-            extraction: extraction.clone(),
-            until,
-            events,
-            stop: project.stop.clone(),
-            dangers: None,
-        };
-        events.phase("extract");
-        let pace = Pace::new(&project.config, project.clock.now());
-        let sides = [&ends.source];
-        let kinds = wanted(&project.config);
-        let reading = async {
-            tokio::select! {
-                result = Box::pin(extractor.schema(&kinds)) => result,
-                never = pace::keep(pace, &project.clock, &sides, events) => match never {},
-            }
-        };
-        let result = telling(&sides, events, None, reading).await;
-        project.count_requests(&extraction, &ends.source).await?;
-        result
+        Box::pin(read_owned(project, Passes::First, events)).await
     }
     .await;
     owned.release().await?;
+    result
+}
+
+/// How much of the source is read before anything is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passes {
+    /// What there is now. What moves meanwhile is for the run's last pass.
+    First,
+    /// That pass too: threads are whole, and can be loaded (rule D-13).
+    All,
+}
+
+/// Reads what is not read yet, as the run does that was begun, if one was.
+async fn read_owned(project: &Project, passes: Passes, events: &dyn Events) -> Result<(), Error> {
+    let run = match project.find_run(None).await? {
+        Some(run) => project
+            .store
+            .row(
+                "SELECT id FROM runs WHERE id = $1 AND state <> 'rolled-back'",
+                vec![(&run).into()],
+            )
+            .await?
+            .map(|row| row.try_get::<String, _>("id"))
+            .transpose()?,
+        None => None,
+    };
+    let digests = match &run {
+        Some(run) => Some(pinned(project, run).await?),
+        None => None,
+    };
+    let digests = digests.as_ref().map(|(s, d)| (s.as_str(), d.as_str()));
+    let mut ends = ends(project, digests, events).await?;
+    let (extraction, until, _) = open_extraction(project, &mut ends).await?;
+    let (ready, _seen) = watch::channel(HashSet::new());
+    let extractor = Extractor {
+        side: &ends.source,
+        store: &project.store,
+        blobs: &project.blobs,
+        extraction: extraction.clone(),
+        until,
+        events,
+        stop: project.stop.clone(),
+        dangers: None,
+    };
+    events.phase("extract");
+    let pace = Pace::new(&project.config, project.clock.now());
+    let sides = [&ends.source];
+    let kinds = wanted(&project.config);
+    let reading = async {
+        let kinds = async {
+            match passes {
+                Passes::First => Box::pin(extractor.schema(&kinds)).await,
+                Passes::All => Box::pin(extractor.run(&kinds, &ready)).await,
+            }
+        };
+        tokio::select! {
+            result = kinds => result,
+            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        }
+    };
+    let result = telling(&sides, events, None, reading).await;
+    project.count_requests(&extraction, &ends.source).await?;
     result
 }
 
@@ -489,17 +527,31 @@ pub async fn run(
     // On the heap, like every large step of a run: a caller's thread may have a small stack.
     let result = Box::pin(run_owned(project, options, events)).await;
     owned.release().await?;
-    result
+    Ok(result?.0)
 }
 
+/// Runs what this process owns; returns the report, and the destination as it was used.
 async fn run_owned(
     project: &Project,
     options: RunOptions,
     events: &dyn Events,
-) -> Result<RunReport, Error> {
+) -> Result<(RunReport, Side), Error> {
     let _stop = forward(&options.stop, &project.stop);
     delta::refuse_open(project).await?;
-    let begun = Box::pin(begin(project, &options, events)).await?;
+    let mut begun = Box::pin(begin(project, &options, events)).await?;
+    if project.dry.is_some() {
+        let side = &mut begun.ends.destination;
+        side.rehearsal = Some(Rehearsal::new(
+            side.plugin.clone(),
+            side.gateway.clone(),
+            project.store.clone(),
+            project.blobs.clone(),
+            Arc::clone(&project.clock),
+            &begun.run,
+        ));
+    }
+    sample::refuse_trial(&project.store, &begun.run).await?;
+    let begun = begun;
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
@@ -511,7 +563,8 @@ async fn run_owned(
         until: begun.until,
         events,
         stop: stop.clone(),
-        dangers: Some(&begun.dangers),
+        // What a dry run meets is shown and does no harm.
+        dangers: Some(&begun.dangers).filter(|_| project.dry.is_none()),
     };
     let loader = loader(
         project,
@@ -607,7 +660,8 @@ async fn run_owned(
         events.notice(&problem);
     }
     outcome?;
-    sums::report(&around).await
+    let report = sums::report(&around).await?;
+    Ok((report, begun.ends.destination))
 }
 
 /// Tries the rejected records of the newest run again, and nothing else; what was in their way may have been mended.
@@ -787,7 +841,10 @@ fn loader<'a>(
 
 /// Where a run writes what the destination has no place for.
 fn export_dir(project: &Project, run: &str) -> std::path::PathBuf {
-    project.dir.join("export").join(run)
+    match &project.dry {
+        Some(place) => place.join("export").join(run),
+        None => project.dir.join("export").join(run),
+    }
 }
 
 /// A run that is going on.
@@ -811,6 +868,7 @@ fn surroundings(project: &Project, begun: &Begun) -> Surroundings {
         digest: begun.ends.destination.plugin.digest().to_owned(),
         export_dir: export_dir(project, &begun.run),
         boundary: project.boundary.clone(),
+        rehearsal: begun.ends.destination.rehearsal.clone(),
     }
 }
 
@@ -865,23 +923,25 @@ async fn begin(
         .with_hint("give them to the credential; `transload check` shows whose they are"));
     }
     gathered.keep(project, &plan).await?;
-    if let Some(accepted) = options.accept.as_ref().filter(|a| **a != plan.digest) {
-        let changed = changed_since(project, accepted, &plan).await?;
-        if !changed.is_empty() {
-            return Err(Error::input(
-                "plan-changed",
-                format!(
-                    "the plan that was approved is not the plan any more: {}",
-                    some_of(&changed)
-                ),
-            )
-            .with_hint(format!(
-                "look at it anew (`transload plan`), then run with `--accept {}`",
-                plan.digest
-            )));
+    if project.dry.is_none() {
+        if let Some(accepted) = options.accept.as_ref().filter(|a| **a != plan.digest) {
+            let changed = changed_since(project, accepted, &plan).await?;
+            if !changed.is_empty() {
+                return Err(Error::input(
+                    "plan-changed",
+                    format!(
+                        "the plan that was approved is not the plan any more: {}",
+                        some_of(&changed)
+                    ),
+                )
+                .with_hint(format!(
+                    "look at it anew (`transload plan`), then run with `--accept {}`",
+                    plan.digest
+                )));
+            }
         }
+        planning::approve(&plan, options)?;
     }
-    planning::approve(&plan, options)?;
     let Gathered {
         ends,
         extraction,
@@ -916,7 +976,11 @@ async fn begin(
     ));
     // What was taken on is part of the record (rule M-10).
     for danger in &plan.dangers {
-        batch.push(dangers::taken_on(&run, &danger.notice)?);
+        batch.push(match &project.dry {
+            None => dangers::taken_on(&run, &danger.notice)?,
+            // Nobody was asked.
+            Some(_) => dangers::met(&run, &danger.notice)?,
+        });
     }
     for (role, side) in [("source", &ends.source), ("destination", &ends.destination)] {
         let description = side.description();
@@ -1054,7 +1118,9 @@ async fn resume(
     // A credential may see less than it did.
     let dangers = Dangers::open(&project.store, &run, &project.config, options).await?;
     for connection in ends.check(project).connections {
-        dangers.look(&connection.notices).await?;
+        if project.dry.is_none() {
+            dangers.look(&connection.notices).await?;
+        }
     }
     let discovery: Discovery = serde_json::from_str(&row.try_get::<String, _>("discovery")?)?;
     ends.source.context.state = Some(discovery.state);
@@ -1225,6 +1291,7 @@ async fn rollback_owned(
         digest,
         export_dir: export_dir(project, &run),
         boundary: project.boundary.clone(),
+        rehearsal: None,
     };
     // A delta that is taken back leaves the run as it is.
     if !options.preview && options.delta.is_none() {
@@ -1339,20 +1406,23 @@ async fn verify_owned(
     let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
     let extraction: String = row.try_get("extraction")?;
     let support = destination.support(&survey);
+    let mut assembler = Assembler::new(
+        project.store.clone(),
+        project.config.clone(),
+        &extraction,
+        &account,
+        &run,
+        &destination.context.platform,
+        &destination.context.organisation,
+        &survey,
+    );
+    let addresses = sample::addresses_of(&project.store, &run).await?;
+    assembler.replace_addresses(addresses.as_deref());
     let verifier = verify::Verifier {
         destination: &destination,
         supported: support.kinds,
         fidelity: support.fidelity,
-        assembler: Assembler::new(
-            project.store.clone(),
-            project.config.clone(),
-            &extraction,
-            &account,
-            &run,
-            &destination.context.platform,
-            &destination.context.organisation,
-            &survey,
-        ),
+        assembler,
         store: project.store.clone(),
         blobs: project.blobs.clone(),
         run: run.clone(),
@@ -1431,16 +1501,17 @@ async fn settle_first(
     let extraction: String = row.try_get("extraction")?;
     let survey: SurveyReport = serde_json::from_str(&row.try_get::<String, _>("survey")?)?;
     events.phase("settle");
-    loader(
+    let mut loader = loader(
         project,
         (&source, destination),
         around,
         &extraction,
         &survey,
         events,
-    )
-    .settle()
-    .await
+    );
+    let addresses = sample::addresses_of(&project.store, &around.run).await?;
+    loader.assembler.replace_addresses(addresses.as_deref());
+    loader.settle().await
 }
 
 /// Cancels one token with another, for as long as the guard lives.

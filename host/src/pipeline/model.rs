@@ -550,6 +550,9 @@ pub struct RunReport {
     pub requests: Vec<RequestCount>,
     /// Undo results that need a person.
     pub undo_problems: Vec<UndoProblem>,
+    /// What was said before, held against what came.
+    #[serde(default)]
+    pub against: Option<Against>,
     /// Whether the ledger's chain of hashes holds.
     pub chain_ok: bool,
     /// What the last verification found.
@@ -589,6 +592,257 @@ pub struct RollbackReport {
     pub problems: Vec<UndoProblem>,
     /// Effects of this run that are still there.
     pub left: u64,
+}
+
+/// What a dry run found: the same as a run's report, of things that did not happen, and what would have been sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DryRun {
+    /// When it began, ms.
+    pub at: i64,
+    /// How long it took, ms.
+    pub took_ms: u64,
+    /// The sums, rejects, skips, losses and notices as a run would have them. `unsettled` is what is not known to the end; its
+    /// `requests` were really sent, and only read.
+    pub report: RunReport,
+    /// Records that had their outcome before: a run that was begun is gone on with.
+    pub done_before: u64,
+    /// Requests that a run would send to the destination, the most frequent first.
+    pub would_send: Vec<WouldSend>,
+    /// How long all requests to the destination take by its limits and our share of them, ms.
+    pub forecast_ms: u64,
+    /// Records of which only the first requests are known, by how far they are.
+    pub unknown: Vec<NotToTheEnd>,
+    /// A record of each kind, as `--show` takes it.
+    pub examples: Vec<String>,
+}
+
+/// Requests of a dry run, added up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WouldSend {
+    /// `POST` …
+    pub method: String,
+    /// The granted pattern it falls under.
+    pub path: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Records of a dry run that go no further for one reason.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NotToTheEnd {
+    /// The kind.
+    pub kind: String,
+    /// The request after which nothing is known.
+    pub cause: String,
+    /// How many.
+    pub count: u64,
+    /// One of them.
+    pub example: String,
+}
+
+/// What a dry run knows of one record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// When the dry run began, ms.
+    pub at: i64,
+    /// `customer:5f1c`
+    pub record: String,
+    /// The record that it travels in, if it is not its own.
+    pub inside: Option<String>,
+    /// `created` …: what a run would say of it.
+    pub outcome: String,
+    /// Why, where there is a reason.
+    pub cause: Option<String>,
+    /// Field, `converted` or `lost`, and why.
+    pub losses: Vec<(String, String, String)>,
+    /// Requests, in their order.
+    pub requests: Vec<ShownRequest>,
+    /// Numbers that stand in the requests for ids that only the platform gives, and whose they are.
+    pub stand_ins: BTreeMap<String, String>,
+}
+
+/// A request that nobody sent. The gateway would add the credential.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownRequest {
+    /// `POST` …
+    pub method: String,
+    /// As the connector has it: relative to the connection's base URL, or absolute.
+    pub url: String,
+    /// Name and value.
+    pub headers: Vec<(String, String)>,
+    /// As text; files are named. Of a body that serves several records, the part with this one where it can be told.
+    pub body: String,
+    /// Other records that the request serves too, and of which the body shows nothing.
+    pub others: u64,
+}
+
+/// What was said before a run, held against what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Against {
+    /// When the dry run began that is held against it, ms; none without one.
+    pub dry_run_at: Option<i64>,
+    /// Whether the dry run had the mapping of the run.
+    pub same_mapping: bool,
+    /// By kind, in load order.
+    pub kinds: Vec<AgainstKind>,
+    /// What it takes.
+    pub costs: Vec<AgainstCost>,
+    /// Losses that came otherwise than was said.
+    pub losses: Vec<AgainstLoss>,
+    /// Fields of which the plan said that they do not travel exactly.
+    pub losses_named: u64,
+    /// Those of them that no record met.
+    pub losses_not_met: u64,
+}
+
+/// One kind, as it was said, and as it came.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgainstKind {
+    /// The kind.
+    pub kind: String,
+    /// Records by the plan.
+    pub planned: Option<u64>,
+    /// `exact`, `at-least` …: how sure that number was.
+    pub certainty: Option<String>,
+    /// Records read.
+    pub read: u64,
+    /// How they end, by the plan.
+    pub plan: Option<Ends>,
+    /// How they end, by the dry run.
+    pub dry_run: Option<Ends>,
+    /// How they ended.
+    pub came: Ends,
+}
+
+/// Something that a run takes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgainstCost {
+    /// In words.
+    pub what: String,
+    /// What is counted.
+    pub unit: CostUnit,
+    /// By the plan.
+    pub plan: Option<u64>,
+    /// By the dry run.
+    pub dry_run: Option<u64>,
+    /// What it was; none for a run that has not ended.
+    pub was: Option<u64>,
+}
+
+/// What a cost is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CostUnit {
+    /// Requests.
+    Requests,
+    /// Milliseconds.
+    Ms,
+}
+
+/// A loss that came otherwise than was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AgainstLoss {
+    /// The kind.
+    pub kind: String,
+    /// Path in the contract's words.
+    pub field: String,
+    /// `converted` or `lost`.
+    pub how: String,
+    /// Whether the plan named it; none without a plan.
+    pub planned: Option<bool>,
+    /// Times by the dry run; none without one.
+    pub dry_run: Option<u64>,
+    /// Times it came.
+    pub came: u64,
+}
+
+/// How records end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ends {
+    /// Made.
+    pub created: u64,
+    /// Were there, changed.
+    pub updated: u64,
+    /// Were there, left.
+    pub matched: u64,
+    /// By a rule.
+    pub skipped: u64,
+    /// Refused.
+    pub rejected: u64,
+    /// Written to the export folder.
+    pub exported: u64,
+    /// Not known.
+    pub unsettled: u64,
+}
+
+impl From<&Forecast> for Ends {
+    fn from(said: &Forecast) -> Self {
+        Self {
+            created: said.created,
+            matched: said.matched,
+            skipped: said.skipped,
+            rejected: said.rejected,
+            exported: said.exported,
+            ..Self::default()
+        }
+    }
+}
+
+impl Ends {
+    /// Those of a sum.
+    #[must_use]
+    pub fn of(sum: &KindSum) -> Self {
+        Self {
+            created: sum.created,
+            updated: sum.updated,
+            matched: sum.matched,
+            skipped: sum.skipped,
+            rejected: sum.rejected,
+            exported: sum.exported,
+            unsettled: sum.unsettled,
+        }
+    }
+}
+
+/// A sample, loaded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleReport {
+    /// The run that it is the beginning of.
+    pub run: String,
+    /// What stands in place of customers' e-mail addresses: the canary's, or `invalid`.
+    pub addresses: Option<String>,
+    /// Its records and how they ended, in load order.
+    pub kinds: Vec<SampledKind>,
+    /// What the records that were chosen have, each with one that has it.
+    pub traits: Vec<Trait>,
+    /// What records of the source have and none of the sample, for want of room; the rarest first.
+    pub missing: Vec<Trait>,
+    /// The run as it is now; `open` is what is not of the sample.
+    pub report: RunReport,
+}
+
+/// The records of one kind in a sample.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SampledKind {
+    /// The kind.
+    pub kind: String,
+    /// Chosen for what they have.
+    pub chosen: u64,
+    /// Came along, because others refer to them or consist of them.
+    pub along: u64,
+    /// How many ended how: `created`, `rejected` …; `open` for what comes with the rest of the run.
+    pub ends: BTreeMap<String, u64>,
+}
+
+/// Something by which records differ: a status, a channel, a field with a value, a sort of file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trait {
+    /// In words.
+    pub name: String,
+    /// How many records of the source have it.
+    pub records: u64,
+    /// One of the sample that has it.
+    pub example: Option<String>,
 }
 
 /// How a run is to go.
@@ -802,6 +1056,55 @@ pub struct VerifyReport {
     pub requests: u64,
     /// Nothing undeclared differs.
     pub ok: bool,
+    /// Some records of each kind in full, those first that have the most to show.
+    #[serde(default)]
+    pub beside: Vec<Beside>,
+}
+
+/// A record as it is at the source and as it is at the destination, field by field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// The kind.
+    pub kind: String,
+    /// The source's id.
+    pub source_id: String,
+    /// The destination's object.
+    pub target: Option<String>,
+    /// Where a person finds it.
+    pub url: Option<String>,
+    /// Its fields, then what hangs on it, in order.
+    pub rows: Vec<BesideRow>,
+    /// Rows that are not shown.
+    pub more: u64,
+}
+
+/// One field of a record at both ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BesideRow {
+    /// Path in the contract's words: `conversation.subject`.
+    pub field: String,
+    /// Which message or file of the record.
+    pub part: Option<String>,
+    /// What the source has, as it was to be written; shortened.
+    pub source: Option<String>,
+    /// What is there, shortened.
+    pub destination: Option<String>,
+    /// Whether it is the same.
+    pub how: BesideHow,
+    /// Why it had to be expected that it differs.
+    pub why: Option<String>,
+}
+
+/// How a field is at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BesideHow {
+    /// As it was.
+    Same,
+    /// Otherwise, as was declared.
+    Declared,
+    /// Otherwise, and nothing said so.
+    Differs,
 }
 
 /// Told while something long goes on; implementations draw bars or print lines. Must not block.

@@ -16,6 +16,7 @@ use crate::config::{Config, PluginRequest};
 use crate::contract::description::{Auth, AuthScheme, Description, Role};
 use crate::contract::session::{Account, Context};
 use crate::error::Error;
+use crate::exported::create_private_dir;
 use crate::gateway::{
     ConnectionSpec, Gateway, GatewayLimits, Granted, ReqwestTransport, RuleUse, SpecError,
     Transport, wants,
@@ -58,6 +59,8 @@ pub struct Project {
     pub given: HashMap<String, Plugin>,
     /// Set once by whoever may stop what is going on; gateways answer `cancelled` from then on.
     pub stop: CancellationToken,
+    /// Set for a dry run: the folder of all that it leaves. Its store is a copy, and nothing mutating leaves.
+    pub dry: Option<PathBuf>,
     /// How long units wait for an owner that may wake up.
     pub takeover_wait: Duration,
     /// What was already added to the stored counts of requests.
@@ -105,9 +108,65 @@ impl Project {
             boundary: None,
             given: HashMap::new(),
             stop: CancellationToken::new(),
+            dry: None,
             counted: Mutex::default(),
             takeover_wait: LEASE + SEND_MARGIN + GatewayLimits::default().answer_timeout,
             config,
+        })
+    }
+
+    /// The copy of the store that the last dry run worked on.
+    #[must_use]
+    pub fn dry_run_store(&self) -> PathBuf {
+        self.dry_run_place().join("store.db")
+    }
+
+    fn dry_run_place(&self) -> PathBuf {
+        self.dir.join(".transload").join("dry-run")
+    }
+
+    /// The same project on a copy of its store, in which a dry run may do what it likes. What an earlier one left is removed.
+    ///
+    /// # Errors
+    /// A folder or disk that does not take the copy.
+    pub async fn copy_for_dry_run(&self) -> Result<Self, Error> {
+        let place = self.dry_run_place();
+        if place.exists() {
+            std::fs::remove_dir_all(&place).map_err(|e| Error::io("remove", &place, e))?;
+        }
+        create_private_dir(&place)?;
+        let path = self.dry_run_store();
+        self.store.copy_to(&path).await?;
+        let store = Store::open(&path).await?;
+        // We own the original; nobody owns the copy yet.
+        store
+            .write(vec![
+                sql!("DELETE FROM lease"),
+                sql!("DELETE FROM rehearsed"),
+            ])
+            .await?;
+        let mut config = self.config.clone();
+        // Nobody is told of what does not happen, and a web hook would leave.
+        config.notify.command = None;
+        config.notify.webhook = None;
+        // All of it is to be seen.
+        config.load.stop_rule.consecutive = u32::MAX;
+        config.load.stop_rule.percent = 100.0;
+        Ok(Self {
+            config,
+            dir: self.dir.clone(),
+            registry: Registry::open(&self.config.registry_root()?)?,
+            sandbox: self.sandbox.clone(),
+            store,
+            blobs: self.blobs.clone(),
+            clock: Arc::clone(&self.clock),
+            transport: self.transport.clone(),
+            boundary: None,
+            given: self.given.clone(),
+            stop: self.stop.clone(),
+            dry: Some(place),
+            takeover_wait: self.takeover_wait,
+            counted: Mutex::default(),
         })
     }
 
@@ -253,6 +312,9 @@ impl Project {
             }
             e => Error::input("connection", format!("connections.{name}: {e}")),
         })?;
+        if self.dry.is_some() {
+            gateway.only_reads();
+        }
         Ok(Side {
             name: name.to_owned(),
             plugin,
@@ -267,6 +329,7 @@ impl Project {
             },
             blobs: self.blobs.clone(),
             clock: Arc::clone(&self.clock),
+            rehearsal: None,
         })
     }
 

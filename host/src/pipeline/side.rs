@@ -12,6 +12,7 @@ use crate::contract::{description, session, types};
 use crate::error::Error;
 use crate::gateway::Gateway;
 use crate::reading::ReadingHost;
+use crate::rehearsal::Rehearsal;
 use crate::sandbox::{Plugin, UnitError, support_problems};
 use crate::unit::error_words;
 use crate::unit_host::{KnownBlobs, UnitAbort};
@@ -34,6 +35,8 @@ pub struct Side {
     pub blobs: BlobStore,
     /// Time.
     pub clock: SharedClock,
+    /// Answers for the platform, in a dry run.
+    pub rehearsal: Option<Rehearsal>,
 }
 
 impl Side {
@@ -89,12 +92,13 @@ impl Side {
 
     /// A host for one reading unit that is given these bytes.
     fn reading_with(&self, known: KnownBlobs) -> Arc<ReadingHost> {
-        Arc::new(ReadingHost::new(
+        let host = ReadingHost::new(
             self.gateway.clone(),
             self.blobs.clone(),
             Arc::clone(&self.clock),
             known,
-        ))
+        );
+        Arc::new(host.rehearsing(self.rehearsal.clone()))
     }
 
     /// Runs a reading call until it gives an answer that counts: what fails for now is tried again, with growing pauses.

@@ -10,7 +10,7 @@ use sqlx::Row as _;
 
 use super::extract::unsigned;
 use super::model::{KindSum, LossGroup, RejectGroup, RequestCount, RunReport, RunState, SkipGroup};
-use super::{damage, dangers, inventory, rollback};
+use super::{against, damage, dangers, inventory, rollback};
 use crate::error::Error;
 use crate::kinds;
 use crate::report::form;
@@ -80,7 +80,7 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         );
         plugins.push(format!("{name}@{version} sha256:{digest}"));
     }
-    Ok(RunReport {
+    let mut report = RunReport {
         run: run.to_owned(),
         state,
         reason: row.try_get("reason")?,
@@ -109,11 +109,16 @@ pub async fn report_stored(store: &Store, run: &str) -> Result<RunReport, Error>
         damage: damage::groups(store, &extraction).await?,
         inventory: sections(store, run).await?,
         requests: requests(store, run, &extraction).await?,
+        against: None,
         undo_problems,
         chain_ok: store.chain_holds().await?,
         verification: super::verify::last(store, run).await?,
         notices,
-    })
+    };
+    let (source, destination): (String, String) =
+        (row.try_get("source")?, row.try_get("destination")?);
+    report.against = against::against(store, &report, &source, &destination).await?;
+    Ok(report)
 }
 
 /// The sum of each kind, in load order.

@@ -8,10 +8,12 @@ mod checked;
 pub mod cutover;
 mod damage;
 mod delta;
+mod dry_run;
 pub mod html;
 pub mod inventory;
 mod plan;
 mod run;
+mod sample;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -25,12 +27,14 @@ use crate::pipeline::model::{
 
 pub use checked::checked;
 pub use delta::{delta, delta_is_done};
+pub use dry_run::{dry_run, shown};
 pub use plan::plan;
 pub use run::{adds_up, form, is_clean, run, run_summary, time, without_content};
+pub use sample::sample;
 use table::{Column, table};
 pub use table::{clean, duration, number};
 pub use verify::{
-    difference_word, verification, verification_summary, verification_without_content,
+    beside_mark, difference_word, verification, verification_summary, verification_without_content,
 };
 
 /// How wide text may be; `None` for as wide as it gets (a file, a pipe).

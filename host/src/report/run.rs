@@ -8,7 +8,9 @@ use chrono::{DateTime, SecondsFormat};
 use super::damage::damage;
 use super::table::{Column, clean, duration, number, table};
 use super::{Width, notices, section};
-use crate::pipeline::model::{KindSum, RunReport, RunState, UndoProblem};
+use crate::pipeline::model::{
+    Against, AgainstKind, CostUnit, Ends, KindSum, RunReport, RunState, UndoProblem,
+};
 
 /// Whether both equations of rule M-6 hold.
 pub fn adds_up(sum: &KindSum) -> bool {
@@ -70,13 +72,58 @@ pub fn run(report: &RunReport, width: Width) -> String {
         "The sum: expected = read + explained + missing; read = created + … + open (what is not shown is 0)",
         sums(report, width),
     );
+    groups(&mut out, report, width);
+    section(
+        &mut out,
+        "Texts that look damaged, all listed in text-damage.jsonl of the export folder (they arrived as they are)",
+        damage(&report.damage, width),
+    );
+    let rows = report
+        .inventory
+        .iter()
+        .map(|(what, n)| vec![what.clone(), number(*n)]);
+    section(
+        &mut out,
+        "To be rebuilt by hand, in words in inventory.html and inventory.md of the export folder",
+        table(
+            &[Column::Left("what"), Column::Right("how many")],
+            rows,
+            width,
+        ),
+    );
+    section(&mut out, "Requests sent", requests(report, width));
+    if let Some(held) = &report.against {
+        out.push_str(&against(held, width));
+    }
+    if let Some(verification) = &report.verification {
+        section(
+            &mut out,
+            "Verified",
+            super::verify::verification(verification, width),
+        );
+    }
+    out.push_str(&undo_problems(&report.undo_problems, width));
+    out.push_str(&notices(&report.notices, width));
+    out.push_str(match report.chain_ok {
+        true => "The ledger's chain of hashes holds.\n",
+        false => "✗ THE LEDGER'S CHAIN OF HASHES IS BROKEN: somebody changed the store.\n",
+    });
+    if report.kinds.iter().any(|sum| !adds_up(sum)) {
+        out.push_str("✗ THE SUM DOES NOT ADD UP for the kinds marked ✗.\n");
+    }
+    out.push_str(&run_summary(report));
+    out
+}
+
+/// What is explained, rejected, skipped and lost: groups of records, the biggest first.
+pub(super) fn groups(out: &mut String, report: &RunReport, width: Width) {
     let explained = report.kinds.iter().flat_map(|sum| {
         sum.explained
             .iter()
             .map(|(why, n)| vec![sum.kind.clone(), why.clone(), number(*n)])
     });
     section(
-        &mut out,
+        out,
         "Explained: rows of the source that are no record of ours",
         table(
             &[
@@ -98,7 +145,7 @@ pub fn run(report: &RunReport, width: Width) -> String {
         ]
     });
     section(
-        &mut out,
+        out,
         "Rejected, by cause",
         table(
             &[
@@ -117,7 +164,7 @@ pub fn run(report: &RunReport, width: Width) -> String {
         .iter()
         .map(|group| vec![group.kind.clone(), number(group.count), group.rule.clone()]);
     section(
-        &mut out,
+        out,
         "Skipped, by rule",
         table(
             &[
@@ -140,7 +187,7 @@ pub fn run(report: &RunReport, width: Width) -> String {
         ]
     });
     section(
-        &mut out,
+        out,
         "Not carried exactly",
         table(
             &[
@@ -155,43 +202,169 @@ pub fn run(report: &RunReport, width: Width) -> String {
             width,
         ),
     );
+}
+
+/// What was said before, held against what came: kinds of which anything was said, losses that were not, and what it took.
+fn against(held: &Against, width: Width) -> String {
+    let kinds = || {
+        let said = |kind: &&AgainstKind| kind.planned.is_some() || kind.dry_run.is_some();
+        held.kinds.iter().filter(said)
+    };
+    let by_plan = kinds().any(|kind| kind.plan.is_some());
+    let by_dry_run = kinds().any(|kind| kind.dry_run.is_some());
+    let mut head = vec![
+        Column::Left("kind"),
+        Column::Right("planned"),
+        Column::Right("read"),
+    ];
+    let said = [(by_plan, "by the plan"), (by_dry_run, "by the dry run")];
+    let said = said.into_iter().filter(|(there, _)| *there);
+    head.extend(said.map(|(_, name)| Column::Left(name)));
+    head.extend([Column::Left(""), Column::Left("came")]);
+    let rows = kinds().map(|kind| {
+        let planned = kind.planned.map(|n| match kind.certainty.as_deref() {
+            Some("exact") => number(n),
+            Some("at-least") => format!("≥ {}", number(n)),
+            _ => format!("~ {}", number(n)),
+        });
+        let mut row = vec![
+            kind.kind.clone(),
+            planned.unwrap_or_default(),
+            number(kind.read),
+        ];
+        for (there, said) in [(by_plan, &kind.plan), (by_dry_run, &kind.dry_run)] {
+            if there {
+                row.push(said.as_ref().map(ends).unwrap_or_default());
+            }
+        }
+        row.push(as_said(kind).to_owned());
+        row.push(ends(&kind.came));
+        row
+    });
+    let mut out = String::new();
     section(
         &mut out,
-        "Texts that look damaged, all listed in text-damage.jsonl of the export folder (they arrived as they are)",
-        damage(&report.damage, width),
+        "Plan against what happened (✓ as the last that was said, ≠ otherwise)",
+        table(&head, rows, width),
     );
-    let rows = report
-        .inventory
-        .iter()
-        .map(|(what, n)| vec![what.clone(), number(*n)]);
+    let rows = held.losses.iter().map(|loss| {
+        vec![
+            loss.kind.clone(),
+            loss.field.clone(),
+            loss.how.clone(),
+            match loss.planned {
+                None => "",
+                Some(true) => "named",
+                Some(false) => "not named",
+            }
+            .to_owned(),
+            loss.dry_run.map(number).unwrap_or_default(),
+            number(loss.came),
+        ]
+    });
     section(
         &mut out,
-        "To be rebuilt by hand, in words in inventory.html and inventory.md of the export folder",
+        "Losses otherwise than was said",
         table(
-            &[Column::Left("what"), Column::Right("how many")],
+            &[
+                Column::Left("kind"),
+                Column::Left("field"),
+                Column::Left("how"),
+                Column::Left("by the plan"),
+                Column::Right("by the dry run"),
+                Column::Right("came"),
+            ],
             rows,
             width,
         ),
     );
-    section(&mut out, "Requests sent", requests(report, width));
-    if let Some(verification) = &report.verification {
-        section(
-            &mut out,
-            "Verified",
-            super::verify::verification(verification, width),
-        );
-    }
-    out.push_str(&undo_problems(&report.undo_problems, width));
-    out.push_str(&notices(&report.notices, width));
-    out.push_str(match report.chain_ok {
-        true => "The ledger's chain of hashes holds.\n",
-        false => "✗ THE LEDGER'S CHAIN OF HASHES IS BROKEN: somebody changed the store.\n",
+    let rows = held.costs.iter().map(|cost| {
+        let value = |n: Option<u64>| n.map(|n| amount(n, cost.unit)).unwrap_or_default();
+        vec![
+            cost.what.clone(),
+            value(cost.plan),
+            value(cost.dry_run),
+            value(cost.was),
+        ]
     });
-    if report.kinds.iter().any(|sum| !adds_up(sum)) {
-        out.push_str("✗ THE SUM DOES NOT ADD UP for the kinds marked ✗.\n");
+    section(
+        &mut out,
+        "What it took",
+        table(
+            &[
+                Column::Left(""),
+                Column::Right("by the plan"),
+                Column::Right("by the dry run"),
+                Column::Right("was"),
+            ],
+            rows,
+            width,
+        ),
+    );
+    for line in against_words(held) {
+        // Writing into a String cannot fail.
+        let _ = writeln!(out, "{line}");
     }
-    out.push_str(&run_summary(report));
+    out.push('\n');
     out
+}
+
+/// Whether a kind came as was said last: by the dry run, else by the plan.
+pub(super) fn as_said(kind: &AgainstKind) -> &'static str {
+    match kind.dry_run.as_ref().or(kind.plan.as_ref()) {
+        Some(said) if *said == kind.came => "✓",
+        Some(_) => "≠",
+        None => "",
+    }
+}
+
+/// A number of what is counted.
+pub(super) fn amount(n: u64, unit: CostUnit) -> String {
+    match unit {
+        CostUnit::Requests => number(n),
+        CostUnit::Ms => duration(n),
+    }
+}
+
+/// What is to be known beside the tables.
+pub(super) fn against_words(held: &Against) -> Vec<String> {
+    let mut words = vec![];
+    if held.losses.is_empty() {
+        words.push("Every loss that was met is one that was said.".to_owned());
+    }
+    if held.losses_named > 0 {
+        words.push(format!(
+            "Of {} fields that the plan named as not travelling exactly, {} were met by no record.",
+            number(held.losses_named),
+            number(held.losses_not_met)
+        ));
+    }
+    if let Some(at) = held.dry_run_at {
+        let other = match held.same_mapping {
+            true => "",
+            false => " It had another mapping than the run.",
+        };
+        words.push(format!("The dry run was that of {}.{other}", time(at)));
+    }
+    words
+}
+
+/// How records end, in words; what is 0 is left out.
+pub(super) fn ends(ends: &Ends) -> String {
+    let all = [
+        ("created", ends.created),
+        ("updated", ends.updated),
+        ("matched", ends.matched),
+        ("skipped", ends.skipped),
+        ("rejected", ends.rejected),
+        ("exported", ends.exported),
+        ("unsettled", ends.unsettled),
+    ];
+    let some = all.into_iter().filter(|(_, n)| *n > 0);
+    let words: Vec<String> = some
+        .map(|(what, n)| format!("{what} {}", number(n)))
+        .collect();
+    words.join(", ")
 }
 
 /// The one line that says it all.
@@ -216,7 +389,7 @@ pub fn run_summary(report: &RunReport) -> String {
 }
 
 /// The sums of all kinds. Columns that are 0 throughout are left out, but for those everybody looks for.
-fn sums(report: &RunReport, width: Width) -> String {
+pub(super) fn sums(report: &RunReport, width: Width) -> String {
     type Get = fn(&KindSum) -> u64;
     let columns: [(&'static str, bool, Get); 13] = [
         ("expected", true, |s| s.expected),

@@ -2,10 +2,12 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::pipeline::model::{
-    DamageExample, DamageGroup, Evidence, Example, Flag, Forecast, Foreseen, Guess, KindSum,
-    LossGroup, Most, Plan, PlanAgent, PlanAllowance, PlanCustomField, PlanDanger, PlanField,
-    PlanKind, PlanLimit, PlanName, PlanPoint, PlanUpdate, PlanValueMap, Reason, RejectGroup,
-    RequestCount, RunState, SkipGroup, UndoProblem,
+    Against, AgainstCost, AgainstKind, AgainstLoss, CostUnit, DamageExample, DamageGroup, DryRun,
+    Ends, Evidence, Example, Flag, Forecast, Foreseen, Guess, KindSum, LossGroup, Most,
+    NotToTheEnd, Plan, PlanAgent, PlanAllowance, PlanCustomField, PlanDanger, PlanField, PlanKind,
+    PlanLimit, PlanName, PlanPoint, PlanUpdate, PlanValueMap, Reason, RejectGroup, RequestCount,
+    RunState, SampleReport, SampledKind, Shown, ShownRequest, SkipGroup, Trait, UndoProblem,
+    WouldSend,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -383,6 +385,7 @@ fn ran() -> RunReport {
             reason: "SECRET-REASON: changed by\u{1b}[31m \u{202e}somebody".into(),
             url: Some("https://acme.example/SECRET".into()),
         }],
+        against: None,
         chain_ok: true,
         verification: None,
         notices: vec![],
@@ -612,4 +615,164 @@ fn damage() -> Vec<DamageGroup> {
         group("mojibake", "UTF-8 read as Latin-1 or Windows-1252", 412),
         group("cut", "cut by the source's API, surely or probably", 7),
     ]
+}
+
+fn rehearsed() -> DryRun {
+    let mut report = ran();
+    report.reason = None;
+    report.undo_problems = vec![];
+    DryRun {
+        at: 1_700_000_000_000,
+        took_ms: 61_000,
+        report,
+        done_before: 12,
+        would_send: vec![
+            WouldSend {
+                method: "POST".into(),
+                path: "/v1/people".into(),
+                count: 1_234,
+            },
+            WouldSend {
+                method: "PUT".into(),
+                path: "/v1/people/*".into(),
+                count: 5,
+            },
+        ],
+        forecast_ms: 7_260_000,
+        unknown: vec![NotToTheEnd {
+            kind: "message".into(),
+            cause: "it would send POST /v1/bulk; what follows depends on an answer that only the platform can give".into(),
+            count: 1,
+            example: "m1".into(),
+        }],
+        examples: vec!["customer:c1".into(), "conversation:t1".into()],
+    }
+}
+
+#[test]
+fn a_dry_run_is_shown() {
+    insta::assert_snapshot!(dry_run(&rehearsed(), None));
+}
+
+#[test]
+fn what_would_be_sent_for_a_record_is_shown_with_names_for_ids_that_are_not_known() {
+    let request = |others| ShownRequest {
+        method: "POST".into(),
+        url: "/v1/people/900000010000/notes".into(),
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: "{\n  \"person\": 900000010000,\n  \"text\": \"\u{202e}odd\"\n}".into(),
+        others,
+    };
+    let record = Shown {
+        at: 1_700_000_000_000,
+        record: "message:m1".into(),
+        inside: Some("conversation:t1".into()),
+        outcome: "created".into(),
+        cause: Some("with its conversation".into()),
+        losses: vec![(
+            "message.html".into(),
+            "converted".into(),
+            "styles are taken out".into(),
+        )],
+        requests: vec![request(0), request(99)],
+        stand_ins: BTreeMap::from([("900000010000".into(), "customer:c1".into())]),
+    };
+    insta::assert_snapshot!(shown(&record));
+}
+
+#[test]
+fn a_sample_is_shown_with_what_it_stands_for_and_what_had_no_room() {
+    let kind = |kind: &str, chosen, along, ends: &[(&str, u64)]| SampledKind {
+        kind: kind.into(),
+        chosen,
+        along,
+        ends: ends
+            .iter()
+            .map(|(end, n)| ((*end).to_owned(), *n))
+            .collect(),
+    };
+    let of = |name: &str, records, example: Option<&str>| Trait {
+        name: name.into(),
+        records,
+        example: example.map(str::to_owned),
+    };
+    let mut whole = SampleReport {
+        run: "r-0001".into(),
+        addresses: None,
+        kinds: vec![
+            kind("customer", 12, 30, &[("created", 40), ("matched", 2)]),
+            kind("conversation", 38, 3, &[("created", 40), ("rejected", 1)]),
+        ],
+        traits: vec![
+            of("conversation status open", 1_200, Some("conversation:t1")),
+            of("the longest thread", 1, Some("conversation:t9")),
+        ],
+        missing: vec![of("field customer/rare", 1, None)],
+        report: ran(),
+    };
+    insta::assert_snapshot!(sample(&whole, None));
+    whole.addresses = Some("me@acme.example".into());
+    let trial = sample(&whole, None);
+    assert!(trial.starts_with("Trial of run r-0001"), "{trial}");
+    assert!(trial.contains("replaced by me@acme.example"), "{trial}");
+    assert!(trial.contains("it cannot become the real run"), "{trial}");
+}
+
+#[test]
+fn a_run_is_held_against_what_was_said_before() {
+    let ends = |created, rejected| Ends {
+        created,
+        rejected,
+        ..Ends::default()
+    };
+    let kind = |kind: &str, planned: Option<u64>, dry_run, came| AgainstKind {
+        kind: kind.into(),
+        planned,
+        certainty: planned.map(|_| "at-least".into()),
+        read: 100,
+        plan: planned.map(|n| ends(n, 0)),
+        dry_run,
+        came,
+    };
+    let cost = |what: &str, unit, plan, dry_run, was| AgainstCost {
+        what: what.into(),
+        unit,
+        plan,
+        dry_run,
+        was,
+    };
+    let mut report = ran();
+    report.against = Some(Against {
+        dry_run_at: Some(1_700_000_000_000),
+        same_mapping: false,
+        kinds: vec![
+            kind("customer", Some(105), Some(ends(95, 5)), ends(95, 5)),
+            kind("message", None, Some(ends(100, 0)), ends(98, 2)),
+            kind("article", None, None, ends(0, 0)),
+        ],
+        costs: vec![
+            cost(
+                "requests to the destination",
+                CostUnit::Requests,
+                Some(1_300),
+                None,
+                Some(1_290),
+            ),
+            cost("time", CostUnit::Ms, Some(60_000), Some(7_260_000), None),
+        ],
+        losses: vec![AgainstLoss {
+            kind: "customer".into(),
+            field: "customer.locale".into(),
+            how: "lost".into(),
+            planned: Some(false),
+            dry_run: Some(3),
+            came: 4,
+        }],
+        losses_named: 12,
+        losses_not_met: 5,
+    });
+    let text = run(&report, None);
+    let (_, section) = text.split_once("Plan against what happened").unwrap();
+    let (section, _) = section.split_once("\nNot undone").unwrap();
+    insta::assert_snapshot!(section);
 }

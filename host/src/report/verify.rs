@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use super::run::{form, time};
 use super::table::{Column, clean, number, table};
 use super::{Width, section};
-use crate::pipeline::model::{Difference, DifferenceKind, VerifyReport, VerifyScope};
+use crate::pipeline::model::{
+    Beside, BesideHow, Difference, DifferenceKind, VerifyReport, VerifyScope,
+};
 
 /// Differences that are shown each by itself; `--json` has more.
 const SHOWN: usize = 200;
@@ -155,6 +157,62 @@ fn differences(all: &[Difference]) -> String {
     out
 }
 
+/// Some records in full, one after the other: what the source has, and what is there.
+pub(super) fn beside(all: &[Beside], width: Width) -> String {
+    let mut out = String::new();
+    for one in all {
+        let target = one.target.as_deref().unwrap_or("nothing");
+        let url = one.url.as_deref().map(|url| format!("  {}", clean(url)));
+        // Writing into a String cannot fail.
+        let _ = writeln!(
+            out,
+            "{} {} → {}{}",
+            clean(&one.kind),
+            clean(&one.source_id),
+            clean(target),
+            url.unwrap_or_default()
+        );
+        // A part is named once, above its rows.
+        let mut rows = vec![];
+        let mut part = None;
+        for row in &one.rows {
+            if row.part != part {
+                part.clone_from(&row.part);
+                if let Some(part) = &part {
+                    rows.push(vec![String::new(), format!("[{part}]")]);
+                }
+            }
+            let value = |value: &Option<String>| value.clone().unwrap_or_default();
+            rows.push(vec![
+                beside_mark(row.how).to_owned(),
+                row.field.clone(),
+                value(&row.source),
+                value(&row.destination),
+                value(&row.why),
+            ]);
+        }
+        out.push_str(&table(
+            &["", "field", "at the source", "at the destination", "why"].map(Column::Left),
+            rows,
+            width,
+        ));
+        if one.more > 0 {
+            let _ = writeln!(out, "… and {} rows more", number(one.more));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// How a field is at the destination, in a sign.
+pub fn beside_mark(how: BesideHow) -> &'static str {
+    match how {
+        BesideHow::Same => "=",
+        BesideHow::Declared => "~",
+        BesideHow::Differs => "≠",
+    }
+}
+
 /// What sort of difference, in a word or two.
 pub fn difference_word(what: DifferenceKind) -> &'static str {
     match what {
@@ -219,13 +277,14 @@ pub fn verification_without_content(mut report: VerifyReport) -> VerifyReport {
         group.examples.clear();
         group.why = form(&group.why);
     }
+    report.beside.clear();
     report
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pipeline::model::{DeclaredGroup, Files, VerifyKind};
+    use crate::pipeline::model::{BesideRow, DeclaredGroup, Files, VerifyKind};
 
     fn difference(what: DifferenceKind, source_id: &str, field: &str) -> Difference {
         Difference {
@@ -239,6 +298,22 @@ mod tests {
             expected: None,
             found: None,
         }
+    }
+
+    fn row(field: &str, part: Option<&str>, here: &str, there: &str, how: BesideHow) -> BesideRow {
+        BesideRow {
+            field: field.into(),
+            part: part.map(str::to_owned),
+            source: Some(here.into()),
+            destination: Some(there.into()),
+            how,
+            why: (how == BesideHow::Declared).then(|| format!("{field} is converted")),
+        }
+    }
+
+    #[test]
+    fn records_are_shown_side_by_side() {
+        insta::assert_snapshot!(beside(&found_some().beside, None));
     }
 
     fn found_some() -> VerifyReport {
@@ -297,6 +372,30 @@ mod tests {
             },
             requests: 187,
             ok: false,
+            beside: vec![Beside {
+                kind: "conversation".into(),
+                source_id: "SECRET-ID-1".into(),
+                target: Some("ticket 17".into()),
+                url: Some("https://acme.example/tickets/17".into()),
+                rows: vec![
+                    row("conversation.tags", None, "vip", "vip", BesideHow::Same),
+                    row(
+                        "conversation.subject",
+                        None,
+                        "Wo ist meine Bestellung?",
+                        "Wo ist \u{1b}[31mSECRET",
+                        BesideHow::Differs,
+                    ),
+                    row(
+                        "message.html",
+                        Some("message SECRET-ID-2 (1 of 7)"),
+                        "<p>Hi</p>",
+                        "Hi",
+                        BesideHow::Declared,
+                    ),
+                ],
+                more: 12,
+            }],
         }
     }
 

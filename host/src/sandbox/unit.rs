@@ -23,11 +23,12 @@ use crate::contract::destination::{
     Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written,
 };
 use crate::contract::destination_world::DestinationConnectorPre;
+use crate::contract::rehearsing_world::RehearsingPre;
 use crate::contract::session::{Account, Context};
 use crate::contract::source::{Discovery, InventoryItem, Page, Partition};
 use crate::contract::source_world::SourceConnectorPre;
 use crate::contract::types::{BlobRef, Entry, Error, Kind, Reference, Timestamp};
-use crate::contract::{http, ledger, runtime};
+use crate::contract::{Rehearsed, http, ledger, runtime};
 use crate::unit_host::{UnitAbort, UnitHost};
 
 /// Longest text of a trap.
@@ -89,7 +90,10 @@ impl UnitError {
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Trap(_) | Self::Wall(_) => true,
-            Self::Abort(abort) => !matches!(abort, UnitAbort::Limit(_) | UnitAbort::UnknownBlob(_)),
+            Self::Abort(abort) => !matches!(
+                abort,
+                UnitAbort::Limit(_) | UnitAbort::UnknownBlob(_) | UnitAbort::Unanswered(_)
+            ),
             Self::Cpu { .. }
             | Self::Memory { .. }
             | Self::HostLimit(_)
@@ -113,6 +117,8 @@ pub struct Plugin {
 struct Inner {
     shared: Arc<Shared>,
     pre: Pre,
+    /// What can be asked of a connector that answers for its platform.
+    rehearsing: Option<RehearsingPre<UnitState>>,
     digest: String,
     role: Role,
     description: Description,
@@ -202,10 +208,15 @@ impl Plugin {
         if !problems.is_empty() {
             return Err(SandboxError::Description(problems));
         }
+        let rehearsing = match &pre {
+            Pre::Source(_) | Pre::StandIn(_) => None,
+            Pre::Destination(pre) => RehearsingPre::new(pre.instance_pre().clone()).ok(),
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,
                 pre,
+                rehearsing,
                 digest,
                 role,
                 description,
@@ -224,6 +235,7 @@ impl Plugin {
             inner: Arc::new(Inner {
                 shared,
                 role: stand_in.role(),
+                rehearsing: None,
                 pre: Pre::StandIn(stand_in),
                 digest,
                 description,
@@ -247,6 +259,35 @@ impl Plugin {
     #[must_use]
     pub fn role(&self) -> Role {
         self.inner.role
+    }
+
+    /// What the platform would answer to a request, or what is to be read first; `None` where the connector cannot say, as one does
+    /// that does not answer for its platform at all.
+    ///
+    /// # Errors
+    /// [`UnitError`] if the unit ended without an answer.
+    pub async fn rehearse(
+        &self,
+        host: Arc<dyn UnitHost>,
+        request: http::Request,
+        number: u64,
+        earlier: Vec<(http::Request, http::Response)>,
+        real: Option<http::Response>,
+    ) -> Result<Option<Rehearsed>, UnitError> {
+        let Some(pre) = self.inner.rehearsing.clone() else {
+            return Ok(None);
+        };
+        unit(&self.inner.shared, host, move |store| {
+            Box::pin(async move {
+                let instance = pre.instantiate_async(&mut *store).await.map_err(linking)?;
+                let function = instance.transload_connector_rehearsal().func_answer();
+                let (answer,) = function
+                    .call_async(store, (&request, number, &earlier, real.as_ref()))
+                    .await?;
+                Ok(answer)
+            })
+        })
+        .await
     }
 
     /// `check` of either role.

@@ -308,6 +308,28 @@ impl Store {
         })
     }
 
+    /// Writes all that is committed to another file, which must not be there, as of one moment. It is private to its owner.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] for a file that cannot be made, [`StoreError::Database`] for a full disk.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        private_file(path).map_err(|e| StoreError::Open {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(&self.inner.path)
+            .busy_timeout(Duration::from_secs(10))
+            .disable_statement_logging();
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        sqlx::query("VACUUM INTO $1")
+            .bind(path.to_string_lossy().into_owned())
+            .execute(&mut connection)
+            .await?;
+        connection.close().await?;
+        Ok(())
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

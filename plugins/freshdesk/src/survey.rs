@@ -440,6 +440,8 @@ async fn probe_channel(cx: &Context, config: &Config) -> Result<bool, Error> {
         .passing();
     match request.send().await {
         Ok(reply) if reply.status == 429 => Err(Error::Quota(None)),
+        // A dry run: nothing was sent, and a read says it, too.
+        Ok(reply) if reply.status == crate::rehearsal::ASK_BY_READING => channel_answers(cx).await,
         Ok(reply) => Ok(reply.status == 400),
         // It changes nothing, whatever became of it: a read says it, too.
         Err(HttpError::InDoubt(_)) => channel_answers(cx).await,

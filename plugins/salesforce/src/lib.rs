@@ -13,6 +13,7 @@ pub mod describe;
 pub mod fields;
 pub mod map;
 pub mod prepare;
+pub mod rehearsal;
 pub mod state;
 pub mod survey;
 pub mod text;
@@ -25,6 +26,8 @@ use transload_sdk::connector::Description;
 use transload_sdk::destination::{
     Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written,
 };
+use transload_sdk::http::{Request, Response};
+use transload_sdk::rehearsal::Rehearsal;
 use transload_sdk::session::Account;
 use transload_sdk::types::Kind;
 use transload_sdk::{Context, Destination, Result};
@@ -69,6 +72,14 @@ impl Destination for Salesforce {
         ours: Vec<(String, String)>,
     ) -> Result<()> {
         undo::undo(cx, mode, effects, ours).await
+    }
+
+    fn rehearse(asked: &Rehearsal) -> Option<Response> {
+        rehearsal::answer(asked)
+    }
+
+    fn rehearse_instead(asked: &Rehearsal) -> Option<Request> {
+        rehearsal::instead(asked)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod card;
 pub mod client;
 pub mod describe;
 pub mod map;
+pub mod rehearsal;
 pub mod state;
 pub mod survey;
 pub mod text;
@@ -23,6 +24,8 @@ use transload_sdk::connector::Description;
 use transload_sdk::destination::{
     Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written,
 };
+use transload_sdk::http::Response;
+use transload_sdk::rehearsal::Rehearsal;
 use transload_sdk::session::Account;
 use transload_sdk::types::Kind;
 use transload_sdk::{Context, Destination, Result};
@@ -67,6 +70,10 @@ impl Destination for Zendesk {
         ours: Vec<(String, String)>,
     ) -> Result<()> {
         undo::undo(cx, mode, effects, ours).await
+    }
+
+    fn rehearse(asked: &Rehearsal) -> Option<Response> {
+        rehearsal::answer(asked)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod describe;
 pub mod imports;
 pub mod map;
 pub mod own;
+pub mod rehearsal;
 pub mod state;
 pub mod survey;
 pub mod text;
@@ -24,6 +25,8 @@ use transload_sdk::connector::Description;
 use transload_sdk::destination::{
     Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written,
 };
+use transload_sdk::http::Response;
+use transload_sdk::rehearsal::Rehearsal;
 use transload_sdk::session::Account;
 use transload_sdk::types::Kind;
 use transload_sdk::{Context, Destination, Result};
@@ -68,6 +71,10 @@ impl Destination for ZohoDesk {
         ours: Vec<(String, String)>,
     ) -> Result<()> {
         undo::undo(cx, mode, effects, ours).await
+    }
+
+    fn rehearse(asked: &Rehearsal) -> Option<Response> {
+        rehearsal::answer(asked)
     }
 }
 

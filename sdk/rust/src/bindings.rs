@@ -90,3 +90,22 @@ pub mod destination {
         export_macro_name: "__export_destination_role",
     });
 }
+
+/// What a destination answers for its platform, in a dry run.
+#[cfg(all(target_arch = "wasm32", feature = "destination"))]
+pub mod rehearsal {
+    wit_bindgen::generate!({
+        path: "../../wit/0.1",
+        inline: r#"
+            package transload:sdk;
+            world rehearsal { export transload:connector/rehearsal@0.1.0; }
+        "#,
+        with: {
+            "transload:connector/types@0.1.0": crate::bindings::common::transload::connector::types,
+            "transload:connector/http@0.1.0": crate::bindings::common::transload::connector::http,
+        },
+        async: false,
+        pub_export_macro: true,
+        export_macro_name: "__export_rehearsal",
+    });
+}

@@ -20,10 +20,10 @@ use crate::bindings::common::transload::connector::{
     blobs as blob_imports, http as http_imports, runtime, session,
 };
 use crate::bindings::describe;
-#[cfg(feature = "destination")]
-use crate::bindings::destination;
 #[cfg(feature = "source")]
 use crate::bindings::source;
+#[cfg(feature = "destination")]
+use crate::bindings::{destination, rehearsal};
 use crate::connector::Description;
 #[cfg(feature = "destination")]
 use crate::context::Ledger;
@@ -33,6 +33,8 @@ use crate::destination::{Item, MatchResult, Observed, SurveyReport, UndoMode, Un
 use crate::http::{HttpError, PollOptions, Request, Response};
 #[cfg(feature = "destination")]
 use crate::ledger::{Outcome, Refusal, UndoOutcome};
+#[cfg(feature = "destination")]
+use crate::rehearsal::Rehearsal;
 use crate::session::Account;
 #[cfg(feature = "source")]
 use crate::source::{Discovery, InventoryItem, Page, Partition};
@@ -40,6 +42,8 @@ use crate::types::{BlobRef, Kind};
 #[cfg(feature = "source")]
 use crate::types::{Entry, Reference};
 use crate::{Context, Result};
+#[cfg(feature = "destination")]
+use rehearsal::exports::transload::connector::rehearsal::Reply;
 
 struct Imports;
 
@@ -258,4 +262,36 @@ impl<T: Destination> destination::exports::transload::connector::destination::Gu
             cx.ended(result).await
         })
     }
+}
+
+#[cfg(feature = "destination")]
+impl<T: Destination> rehearsal::exports::transload::connector::rehearsal::Guest
+    for DestinationComponent<T>
+{
+    fn answer(
+        request: Request,
+        number: u64,
+        earlier: Vec<(Request, Response)>,
+        real: Option<Response>,
+    ) -> Option<Reply> {
+        // It is told of no connection and no run: nothing but the request decides.
+        let session = session::Context {
+            config: "{}".to_owned(),
+            run: String::new(),
+            platform: String::new(),
+            organisation: String::new(),
+            time_zone: String::new(),
+            state: None,
+        };
+        let asked = Rehearsal::new(reading_only(session), request, number, earlier, real);
+        if let Some(instead) = T::rehearse_instead(&asked) {
+            return Some(Reply::Instead(instead));
+        }
+        T::rehearse(&asked).map(Reply::Answer)
+    }
+}
+
+#[cfg(feature = "destination")]
+fn reading_only(session: session::Context) -> Context {
+    Context::new(session, Rc::new(Imports), None)
 }

@@ -35,6 +35,7 @@ pub mod policy;
 pub mod read_back;
 mod rebuild;
 mod records;
+pub mod rehearsal;
 mod role;
 
 mod fingerprint;
@@ -146,6 +147,7 @@ macro_rules! export_destination {
             type Component = $crate::__export::DestinationComponent<$connector>;
             $crate::bindings::describe::__export_describe!(Component with_types_in $crate::bindings::describe);
             $crate::bindings::destination::__export_destination_role!(Component with_types_in $crate::bindings::destination);
+            $crate::bindings::rehearsal::__export_rehearsal!(Component with_types_in $crate::bindings::rehearsal);
         };
         #[cfg(not(target_arch = "wasm32"))]
         const _: () = {

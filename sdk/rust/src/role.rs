@@ -2,6 +2,8 @@
 
 use crate::connector::Description;
 use crate::destination::{Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written};
+use crate::http::{Request, Response};
+use crate::rehearsal::{Ids, Rehearsal};
 use crate::session::Account;
 use crate::source::{Discovery, InventoryItem, Page, Partition};
 use crate::types::{BlobRef, Entry, Kind, Reference};
@@ -72,4 +74,16 @@ pub trait Destination: 'static {
         effects: Vec<Undoing>,
         ours: Vec<(String, String)>,
     ) -> Result<()>;
+    /// What the platform would answer to a request that it takes, in a dry run; `None` where that cannot be said. Pure. By
+    /// default what was sent comes back with a number for its id, as most platforms do it.
+    fn rehearse(asked: &Rehearsal) -> Option<Response> {
+        asked.echo(Ids::Numbers)
+    }
+    /// What to read instead of a read that the platform refused, in a dry run, because it names what would have been made: a query
+    /// for a field of the connector's own, say. Or what to read before a mutating request whose answer depends on it. What it gives
+    /// comes to `rehearse` as [`Rehearsal::real`]. Asked before `rehearse`, each time: nothing when what is there says enough. By
+    /// default nothing.
+    fn rehearse_instead(_asked: &Rehearsal) -> Option<Request> {
+        None
+    }
 }

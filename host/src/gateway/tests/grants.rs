@@ -356,3 +356,41 @@ async fn a_mutating_request_is_never_redirected() {
     assert_eq!(short(&answer), "answered 307");
     assert_eq!(*calls.lock().unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_gateway_that_only_reads_lets_nothing_out_that_changes_something() {
+    let mut bench = Bench::new(Role::Destination);
+    bench.rule(60, 60_000);
+    let (transport, calls) = script(vec![|| ok("{}")]);
+    let gateway = bench.open(transport);
+    gateway.only_reads();
+    let log = Log::default();
+    for replay in [Replay::Once, Replay::Idempotent] {
+        let exchange = gateway.exchange(post(replay), Some(&log)).await.unwrap();
+        assert_eq!(short(&exchange), "denied");
+    }
+    assert_eq!((*calls.lock().unwrap(), log.lines()), (0, vec![]));
+    // Reads go on, and a search by POST is one.
+    let search = Request {
+        url: "/things/search".into(),
+        ..post(Replay::Safe)
+    };
+    let search = Request {
+        key: None,
+        ..search
+    };
+    for read in [get("/things"), search] {
+        let exchange = gateway.exchange(read, None).await.unwrap();
+        assert_eq!(short(&exchange), "answered 200");
+    }
+    // What would be sent is checked as if it were, and takes its time.
+    for _ in 0..118 {
+        gateway.would_send(&post(Replay::Once)).unwrap();
+    }
+    let other = Request {
+        url: "/elsewhere".into(),
+        ..post(Replay::Once)
+    };
+    gateway.would_send(&other).unwrap_err();
+    assert_eq!(gateway.needed_ms(), 120_000);
+}

@@ -19,7 +19,10 @@ use crate::contract::types::{
     Attachment, Author, Entity, Entry, Fidelity, Kind, Loss, Text, Value, Visibility,
 };
 use crate::kinds;
-use crate::pipeline::model::{DifferenceKind, Files};
+use crate::pipeline::model::{BesideHow, BesideRow, DifferenceKind, Files};
+
+/// Rows of a record that are kept to be shown: more of a thread is not read through.
+const ROWS: usize = 60;
 
 /// A difference of one record.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,21 +63,84 @@ pub struct Terms<'a> {
     pub blobs: &'a BlobStore,
 }
 
+/// What a comparison gives.
+#[derive(Debug, Default)]
+pub struct Compared {
+    /// What differs.
+    pub findings: Vec<Finding>,
+    /// All that was looked at, the first of it, and how much more there was.
+    pub rows: Vec<BesideRow>,
+    /// Rows that there was no room for.
+    pub more: u64,
+}
+
+impl Compared {
+    /// Something that differs.
+    pub fn add(&mut self, finding: Finding) {
+        self.row(BesideRow {
+            field: finding.field.clone(),
+            part: finding.part.clone(),
+            source: finding.expected.clone(),
+            destination: finding.found.clone(),
+            how: match &finding.declared {
+                Some(_) => BesideHow::Declared,
+                None => BesideHow::Differs,
+            },
+            why: finding.declared.clone(),
+        });
+        self.findings.push(finding);
+    }
+
+    /// Says why what differs had to be expected, where nothing said so.
+    pub fn declare(&mut self, is: impl Fn(&Finding) -> bool, why: &str) {
+        let open = self.findings.iter_mut();
+        for finding in open.filter(|finding| finding.declared.is_none() && is(finding)) {
+            finding.declared = Some(why.to_owned());
+            let same = |row: &&mut BesideRow| {
+                row.how == BesideHow::Differs
+                    && row.field == finding.field
+                    && row.part == finding.part
+            };
+            for row in self.rows.iter_mut().filter(same) {
+                row.how = BesideHow::Declared;
+                row.why = Some(why.to_owned());
+            }
+        }
+    }
+
+    /// Something that is the same.
+    fn same(&mut self, field: String, part: Option<&str>, source: &str, destination: &str) {
+        let part = part.map(str::to_owned);
+        let short = |text: &str| Some(shortened(text, "").0);
+        let (source, destination) = (short(source), short(destination));
+        self.row(BesideRow {
+            field,
+            part,
+            source,
+            destination,
+            how: BesideHow::Same,
+            why: None,
+        });
+    }
+
+    fn row(&mut self, row: BesideRow) {
+        match self.rows.len() < ROWS {
+            true => self.rows.push(row),
+            false => self.more += 1,
+        }
+    }
+}
+
 /// Compares a record, with what hangs on it.
-pub fn compare(
-    item: &Item,
-    observed: &Observed,
-    terms: &Terms<'_>,
-    files: &mut Files,
-) -> Vec<Finding> {
+pub fn compare(item: &Item, observed: &Observed, terms: &Terms<'_>, files: &mut Files) -> Compared {
     let Some(own) = item.body.entries.first() else {
-        return vec![];
+        return Compared::default();
     };
     let mut side = Side {
         kind: kinds::name(&own.head.kind).to_owned(),
         terms,
         authors_here: HashSet::new(),
-        findings: vec![],
+        compared: Compared::default(),
     };
     let gone = match observed.presence {
         Presence::Present => None,
@@ -84,11 +150,11 @@ pub fn compare(
     };
     if let Some(gone) = gone {
         let finding = side.finding(DifferenceKind::Missing, "", None);
-        side.findings.push(Finding {
+        side.compared.add(Finding {
             found: Some(gone.to_owned()),
             ..finding
         });
-        return side.findings;
+        return side.compared;
     }
     if let Some(body) = &observed.body
         && let Some(there) = body.entries.first()
@@ -118,7 +184,7 @@ pub fn compare(
         }
     }
     side.changes(observed);
-    side.findings
+    side.compared
 }
 
 struct Side<'a> {
@@ -126,7 +192,7 @@ struct Side<'a> {
     terms: &'a Terms<'a>,
     /// Who is the author of something in the thread there: what a loss says of authors is not about them.
     authors_here: HashSet<String>,
-    findings: Vec<Finding>,
+    compared: Compared,
 }
 
 impl Side<'_> {
@@ -227,16 +293,17 @@ impl Side<'_> {
             let Some(there) = there else {
                 continue;
             };
+            let path = format!("{}.{}", self.kind, wanted.slot);
             if there.value == wanted.value {
+                self.compared.same(path, None, &wanted.value, &there.value);
                 continue;
             }
-            let path = format!("{}.{}", self.kind, wanted.slot);
             let finding = self.finding(DifferenceKind::Differs, &path, None);
             let declared = self
                 .loss(&self.kind, &wanted.slot)
                 .or_else(|| self.system(&wanted.slot))
                 .or_else(|| self.of_its_own());
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 expected: Some(wanted.value.clone()),
                 found: Some(there.value.clone()),
                 declared,
@@ -297,6 +364,11 @@ impl Side<'_> {
                 None => Grade::Less,
                 Some(other) => grade(&wanted.fact, &other.fact),
             };
+            if let Some(other) = other.filter(|_| grade == Grade::Same) {
+                let path = format!("{kind}.{}", wanted.path);
+                let (here, there) = (shown(&wanted.fact), shown(&other.fact));
+                self.compared.same(path, part, &here, &there);
+            }
             if grade == Grade::Same || other.is_none() && says_nothing(&wanted.fact) {
                 continue;
             }
@@ -339,7 +411,7 @@ impl Side<'_> {
             &other.map(|other| shown(&other.fact)).unwrap_or_default(),
         );
         let finding = self.finding(what, &path, part);
-        self.findings.push(Finding {
+        self.compared.add(Finding {
             expected: Some(expected),
             found: other.map(|_| found),
             declared,
@@ -376,6 +448,9 @@ impl Side<'_> {
             Author::Person(other) => {
                 let same = Fact::One(other.clone());
                 if grade(&wanted.fact, &same) == Grade::Same || other.target.is_none() {
+                    let (here, there) = (shown(&wanted.fact), shown(&same));
+                    self.compared
+                        .same("message.author".to_owned(), part, &here, &there);
                     return;
                 }
                 let target = person.target.as_deref().unwrap_or_default();
@@ -389,6 +464,9 @@ impl Side<'_> {
                     .as_ref()
                     .is_some_and(|own| letters(own) == letters(name));
                 if same {
+                    let here = shown(&wanted.fact);
+                    self.compared
+                        .same("message.author".to_owned(), part, &here, name);
                     return;
                 }
                 (name.clone(), self.why("message", "author", Grade::Other))
@@ -399,7 +477,7 @@ impl Side<'_> {
             ),
         };
         let finding = self.finding(DifferenceKind::Author, "message.author", part);
-        self.findings.push(Finding {
+        self.compared.add(Finding {
             expected: Some(shown(&wanted.fact)),
             found: Some(found),
             declared,
@@ -417,7 +495,7 @@ impl Side<'_> {
             return;
         }
         let finding = self.finding(DifferenceKind::Changed, "", None);
-        self.findings.push(Finding {
+        self.compared.add(Finding {
             found: Some(changed.join(", ")),
             ..finding
         });
@@ -466,7 +544,7 @@ impl Side<'_> {
                 "message.sent-at",
                 name(*w).as_deref(),
             );
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 expected: Some(format!("place {} of {}", w + 1, own.len())),
                 found: Some(format!("place {} of {}", f + 1, there.len())),
                 ..finding
@@ -488,7 +566,7 @@ impl Side<'_> {
                     })
                 });
             let finding = self.finding(DifferenceKind::Missing, "message", name(*w).as_deref());
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 expected: Some(self.excerpt(message)),
                 declared,
                 ..finding
@@ -507,7 +585,7 @@ impl Side<'_> {
                 |of| format!("message {} there repeats {of}", message.head.id),
             );
             let finding = self.finding(what, "message", Some(&part));
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 found: Some(self.excerpt(message)),
                 ..finding
             });
@@ -584,15 +662,18 @@ impl Side<'_> {
             found.iter().map(move |found| text_grade(wanted, found))
         });
         let best = grades.min().unwrap_or(Grade::Less);
-        if best == Grade::Same {
-            return;
-        }
         let (_, html) = texts(own);
         let path = if wanted.len() == 1 && html.is_some() {
             "html"
         } else {
             "text"
         };
+        if best == Grade::Same {
+            let found = found.first().map(String::as_str).unwrap_or_default();
+            let path = format!("message.{path}");
+            self.compared.same(path, part, first, found);
+            return;
+        }
         let declared = match best {
             // Another form of the same words.
             Grade::Same | Grade::Alike => match self.how("message", path) {
@@ -615,7 +696,7 @@ impl Side<'_> {
         let (expected, found) =
             shortened(first, found.first().map(String::as_str).unwrap_or_default());
         let finding = self.finding(DifferenceKind::Differs, &format!("message.{path}"), part);
-        self.findings.push(Finding {
+        self.compared.add(Finding {
             expected: Some(expected),
             found: Some(found),
             declared,
@@ -688,7 +769,7 @@ impl Side<'_> {
                 .or_else(|| self.is_left_out(message?))
                 .or_else(|| self.loss("attachment", "content"));
             let finding = self.finding(DifferenceKind::Missing, "attachment", part.as_deref());
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 expected: Some(shown_file(attachment)),
                 declared,
                 ..finding
@@ -710,7 +791,7 @@ impl Side<'_> {
                 false => DifferenceKind::Extra,
             };
             let finding = self.finding(what, "attachment", None);
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 found: Some(shown_file(attachment)),
                 ..finding
             });
@@ -740,17 +821,22 @@ impl Side<'_> {
                 .loss("attachment", "content")
                 .or_else(|| self.is_left_out(own));
             let finding = self.finding(DifferenceKind::File, "attachment.content", part.as_deref());
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 expected: Some(shown_file(wanted)),
                 found: Some(shown_file(found)),
                 declared,
                 ..finding
             });
         }
+        if same {
+            let path = "attachment.content".to_owned();
+            let (here, there) = (shown_file(wanted), shown_file(found));
+            self.compared.same(path, part.as_deref(), &here, &there);
+        }
         if !same_name(own, other) && !wanted.name.trim().is_empty() {
             let declared = self.why("attachment", "name", Grade::Other);
             let finding = self.finding(DifferenceKind::Differs, "attachment.name", part.as_deref());
-            self.findings.push(Finding {
+            self.compared.add(Finding {
                 expected: Some(wanted.name.clone()),
                 found: Some(found.name.clone()),
                 declared,

@@ -23,11 +23,12 @@ use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::compare::changed;
-use self::compare::{Finding, Terms, compare};
+use self::compare::{Compared, Finding, Terms, compare};
 use super::assemble::{Assembled, Assembler, Staged, expected_messages};
 use super::extract::unsigned;
 use super::model::{
-    DeclaredGroup, Difference, DifferenceKind, Events, Files, VerifyKind, VerifyReport, VerifyScope,
+    Beside, BesideHow, DeclaredGroup, Difference, DifferenceKind, Events, Files, VerifyKind,
+    VerifyReport, VerifyScope,
 };
 use super::side::Side;
 use crate::blobs::BlobStore;
@@ -53,6 +54,8 @@ const KEPT: usize = 5_000;
 const AT_ONCE: usize = 4;
 /// Examples shown of a group.
 const EXAMPLES: usize = 3;
+/// Records of a kind that are kept in full.
+const BESIDE: usize = 3;
 
 /// One verification of one run.
 pub struct Verifier<'a> {
@@ -88,7 +91,7 @@ pub struct Verifier<'a> {
 struct Checked {
     id: String,
     main: Option<Effect>,
-    findings: Vec<Finding>,
+    of_record: Compared,
     /// By content; else it was looked for only.
     compared: bool,
     files: Files,
@@ -102,6 +105,7 @@ struct Tally {
     undeclared: u64,
     declared: BTreeMap<(String, String, String), (u64, Vec<String>)>,
     files: Files,
+    beside: Vec<Beside>,
 }
 
 impl Tally {
@@ -122,6 +126,30 @@ impl Tally {
             self.differences.push(difference);
         }
     }
+}
+
+/// A record in full, as it was found.
+fn shown(kind: &str, id: &str, main: Option<&Effect>, of_record: &Compared) -> Beside {
+    Beside {
+        kind: kind.to_owned(),
+        source_id: id.to_owned(),
+        target: main.map(|main| format!("{} {}", main.target_kind, main.target_id)),
+        url: main.and_then(|main| main.url.clone()),
+        rows: of_record.rows.clone(),
+        more: of_record.more,
+    }
+}
+
+/// Keeps the records that have the most to show: what nothing declared, then what was declared, then the fullest; the first of those
+/// that have the same.
+fn keep_best(beside: &mut Vec<Beside>) {
+    let worth = |one: &Beside| {
+        let count = |how| one.rows.iter().filter(|row| row.how == how).count();
+        let all = count(BesideHow::Same);
+        (count(BesideHow::Differs), count(BesideHow::Declared), all)
+    };
+    beside.sort_by_key(|one| std::cmp::Reverse(worth(one)));
+    beside.truncate(BESIDE);
 }
 
 impl Verifier<'_> {
@@ -165,6 +193,7 @@ impl Verifier<'_> {
             files: tally.files,
             requests: sent().saturating_sub(before),
             ok: tally.undeclared == 0,
+            beside: tally.beside,
         };
         self.store
             .write(vec![sql!(
@@ -250,24 +279,25 @@ impl Verifier<'_> {
                 })
                 .buffered(AT_ONCE);
             tokio::pin!(read);
+            let mut beside = vec![];
             while let Some(read) = read.next().await {
                 sum.reads += 1;
                 for one in read? {
                     sum.compared += u64::from(one.compared);
                     tally.files.by_hash += one.files.by_hash;
                     tally.files.by_size += one.files.by_size;
-                    self.count(
-                        &kind,
-                        &one.id,
-                        one.main.as_ref(),
-                        one.findings,
-                        &mut sum,
-                        tally,
-                    );
+                    let main = one.main.as_ref();
+                    if one.compared {
+                        beside.push(shown(&kind, &one.id, main, &one.of_record));
+                        keep_best(&mut beside);
+                    }
+                    let findings = one.of_record.findings;
+                    self.count(&kind, &one.id, main, findings, &mut sum, tally);
                 }
                 self.events
                     .progress(&kind, sum.checked, Some(total.max(sum.checked)));
             }
+            tally.beside.extend(beside);
             tally.kinds.push(sum);
         }
         Ok(())
@@ -347,31 +377,27 @@ impl Verifier<'_> {
                 blobs: &self.blobs,
             };
             let mut files = Files::default();
-            let mut findings = compare(item, first, &terms, &mut files);
+            let mut of_record = compare(item, first, &terms, &mut files);
             for more in found.iter().skip(1) {
-                findings.push(duplicate(kind, more));
+                of_record.add(duplicate(kind, more));
             }
             // What hangs on somebody who was merged since hangs on what he is there till a person merges the two.
-            for finding in &mut findings {
-                let on_merged = |found: &str| found.split(' ').any(|word| merged.contains(word));
-                if finding.what == DifferenceKind::Moved
-                    && finding.declared.is_none()
-                    && finding.found.as_deref().is_some_and(on_merged)
-                {
-                    finding.declared =
-                        Some("delta: on a record that was merged in the source since".to_owned());
-                }
-            }
+            let on_merged = |finding: &Finding| {
+                let found = finding.found.as_deref().unwrap_or_default();
+                finding.what == DifferenceKind::Moved
+                    && found.split(' ').any(|word| merged.contains(word))
+            };
+            of_record.declare(
+                on_merged,
+                "delta: on a record that was merged in the source since",
+            );
             if let Some(why) = left.get(id) {
-                let open = findings
-                    .iter_mut()
-                    .filter(|finding| finding.declared.is_none());
-                open.for_each(|finding| finding.declared = Some(why.clone()));
+                of_record.declare(|_| true, why);
             }
             checked.push(Checked {
                 id: id.clone(),
                 main: main.cloned(),
-                findings,
+                of_record,
                 compared: first.body.is_some(),
                 files,
             });

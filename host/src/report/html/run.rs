@@ -7,14 +7,14 @@ use super::parts::{Cell, Column, Share, Tile, Tone};
 use super::plot::{Panel, Series, Shape};
 use super::{Page, Section, page, parts, section};
 use crate::error::Error;
-use crate::pipeline::dossier::{
-    ConnectionPace, Dossier, MOST_OWNERS, MOST_REJECTED, Planned, rejects_text,
-};
+use crate::pipeline::dossier::{ConnectionPace, Dossier, MOST_OWNERS, MOST_REJECTED, rejects_text};
 use crate::pipeline::model::{
-    DamageGroup, DeclaredGroup, Difference, KindSum, LossGroup, RunReport, RunState, VerifyKind,
+    Beside, BesideHow, CostUnit, DamageGroup, DeclaredGroup, Difference, KindSum, LossGroup,
+    RunReport, RunState, VerifyKind,
 };
+use crate::report::run::{against_words, amount, as_said, ends};
 use crate::report::{
-    adds_up, clean, difference_word, duration, is_clean, number, verification_summary,
+    adds_up, beside_mark, clean, difference_word, duration, is_clean, number, verification_summary,
 };
 
 /// Rows of a list that are shown at once; the rest is folded away.
@@ -37,7 +37,7 @@ pub fn run(dossier: &Dossier) -> Result<String, Error> {
         owners(dossier),
         files(dossier),
         effects(dossier),
-        against_plan(dossier),
+        against(dossier),
         verified(report),
         undo(report),
         inventory(report),
@@ -750,118 +750,107 @@ fn effects(dossier: &Dossier) -> Option<Section> {
     ))
 }
 
-fn against_plan(dossier: &Dossier) -> Option<Section> {
-    let report = &dossier.report;
-    let plan = dossier.plan.as_ref()?;
-    let kinds = plan.kinds.iter().map(|kind| {
-        let sum = report.kinds.iter().find(|sum| sum.kind == kind.kind);
-        let planned = match (kind.count, kind.certainty.as_str()) {
-            (None, _) => "?".to_owned(),
-            (Some(n), "exact") => number(n),
-            (Some(n), "at-least") => format!("≥ {}", number(n)),
-            (Some(n), _) => format!("~ {}", number(n)),
-        };
-        let get = |get: fn(&KindSum) -> u64| Cell::Number(sum.map_or(0, get));
-        vec![
-            kind.kind.replace('-', " ").into(),
-            (&kind.arrival).into(),
-            html! { (planned) }.into(),
-            get(|sum| sum.read),
-            get(arrived),
-            get(|sum| sum.exported),
-            get(|sum| sum.rejected),
-        ]
-    });
-    let sent = |connection: &str| -> u64 {
-        let name =
-            |request: &&crate::pipeline::model::RequestCount| request.connection == connection;
-        report
-            .requests
-            .iter()
-            .filter(name)
-            .map(|request| request.count)
-            .sum()
+fn against(dossier: &Dossier) -> Option<Section> {
+    let held = dossier.report.against.as_ref()?;
+    let by_plan = held.kinds.iter().any(|kind| kind.plan.is_some());
+    let by_dry_run = held.kinds.iter().any(|kind| kind.dry_run.is_some());
+    let plan = dossier.plan.as_ref();
+    let mut head = vec![Column::Name("kind")];
+    head.extend(plan.map(|_| Column::Words("how it was to arrive")));
+    head.extend([Column::Number("planned"), Column::Number("read")]);
+    let said = [(by_plan, "by the plan"), (by_dry_run, "by the dry run")];
+    let said = said.into_iter().filter(|(there, _)| *there);
+    head.extend(said.map(|(_, name)| Column::Words(name)));
+    head.extend([Column::Name(""), Column::Words("came")]);
+    let kinds = held
+        .kinds
+        .iter()
+        .filter(|kind| kind.planned.is_some() || kind.dry_run.is_some())
+        .map(|kind| {
+            let planned = match (kind.planned, kind.certainty.as_deref()) {
+                (None, _) => "?".to_owned(),
+                (Some(n), Some("exact")) => number(n),
+                (Some(n), Some("at-least")) => format!("≥ {}", number(n)),
+                (Some(n), _) => format!("~ {}", number(n)),
+            };
+            let mut row: Vec<Cell> = vec![kind.kind.replace('-', " ").into()];
+            row.extend(plan.map(|plan| {
+                let mut kinds = plan.kinds.iter();
+                let said = kinds.find(|said| said.kind == kind.kind);
+                said.map_or("", |said| said.arrival.as_str()).into()
+            }));
+            row.push(html! { (planned) }.into());
+            row.push(Cell::Number(kind.read));
+            for (there, said) in [(by_plan, &kind.plan), (by_dry_run, &kind.dry_run)] {
+                if there {
+                    row.push(said.as_ref().map(ends).unwrap_or_default().into());
+                }
+            }
+            row.push(match as_said(kind) {
+                "" => html! {}.into(),
+                "✓" => parts::pill(Tone::Good, "✓").into(),
+                other => parts::pill(Tone::Warn, other).into(),
+            });
+            row.push(ends(&kind.came).into());
+            row
+        });
+    let value = |n: Option<u64>, unit| -> Cell {
+        let words = n.map(|n| amount(n, unit)).unwrap_or_default();
+        html! { (words) }.into()
     };
-    let took_ms = report
-        .ended_at
-        .map(|ended| u64::try_from(ended - report.started_at).unwrap_or(0));
-    let cost = [
-        (
-            "requests to the source",
-            number(plan.source_calls),
-            number(sent(name_of(&report.source))),
-        ),
-        (
-            "requests to the destination",
-            number(plan.destination_calls),
-            number(sent(name_of(&report.destination))),
-        ),
-        (
-            "time",
-            format!("{} by the limits", duration(plan.forecast_ms)),
-            took_ms.map_or_else(|| "not ended".to_owned(), duration),
-        ),
-    ]
-    .map(|(what, planned, was)| {
+    let costs = held.costs.iter().map(|cost| {
         vec![
-            what.into(),
-            html! { (planned) }.into(),
-            html! { (was) }.into(),
+            cost.what.as_str().into(),
+            value(cost.plan, cost.unit),
+            value(cost.dry_run, cost.unit),
+            value(cost.was, cost.unit),
         ]
     });
-    let (unforeseen, named) = foreseen(plan, report);
-    let not_met = plan.losses.len() - named.min(plan.losses.len());
+    let losses = held.losses.iter().map(|loss| {
+        vec![
+            loss.kind.replace('-', " ").into(),
+            html! { code { (clean(&loss.field)) } }.into(),
+            how(&loss.how).into(),
+            match loss.planned {
+                None => html! {},
+                Some(true) => html! { "named" },
+                Some(false) => parts::pill(Tone::Warn, "not named"),
+            }
+            .into(),
+            value(loss.dry_run, CostUnit::Requests),
+            loss.came.into(),
+        ]
+    });
     let body = html! {
+        (parts::table(&head, kinds.collect()))
         (parts::table(
             &[
-                Column::Name("kind"), Column::Words("how it was to arrive"), Column::Number("planned"), Column::Number("read"),
-                Column::Number("arrived"), Column::Number("exported"), Column::Number("rejected"),
+                Column::Words(""), Column::Number("by the plan"), Column::Number("by the dry run"), Column::Number("was"),
             ],
-            kinds.collect(),
-        ))
-        (parts::table(
-            &[Column::Name(""), Column::Number("planned"), Column::Number("was")],
-            cost.into_iter().collect(),
+            costs.collect(),
         ))
         h3 { "Losses" }
-        @if unforeseen.is_empty() {
-            p.about { "Every loss that was met is one that the plan had named." }
-        } @else {
-            p.about { "Met by records, and not named by the plan:" }
-            (parts::table(
-                &[Column::Name("kind"), Column::Name("field"), Column::Name(""), Column::Number("records"), Column::Words("why")],
-                unforeseen.into_iter().map(|loss| vec![
-                    loss.kind.replace('-', " ").into(), html! { code { (clean(&loss.field)) } }.into(), how(&loss.how).into(),
-                    loss.count.into(), (&loss.note).into(),
-                ]).collect(),
+        @if !held.losses.is_empty() {
+            p.about { "Met by records otherwise than was said:" }
+            (in_two(
+                &[
+                    Column::Name("kind"), Column::Name("field"), Column::Name(""), Column::Name("by the plan"),
+                    Column::Number("by the dry run"), Column::Number("came"),
+                ],
+                losses.collect(),
             ))
         }
-        @if not_met > 0 {
-            p.more { "Of " (number(plan.losses.len() as u64)) " that the plan named, " (number(not_met as u64)) " were not met by any record." }
+        @for words in against_words(held) { p.more { (words) } }
+        @if let Some(plan) = plan {
+            p.more { "The plan's digest is " span.digest { (clean(&plan.digest)) } "." }
         }
-        p.more { "The plan's digest is " span.digest { (clean(&plan.digest)) } "." }
     };
     Some(section(
         "plan",
         "Plan and actual",
-        "What was approved before anything was written, and what happened.",
+        "What was said before anything was written, by the plan and by a dry run where there was one, and what happened.",
         body,
     ))
-}
-
-/// Losses that the plan did not name, and how many of those that it named were met.
-fn foreseen<'a>(plan: &Planned, report: &'a RunReport) -> (Vec<&'a LossGroup>, usize) {
-    let mut unforeseen = vec![];
-    let mut named = vec![];
-    for loss in &report.losses {
-        match plan.foresaw(loss) {
-            Some(field) => named.push((&field.kind, &field.field, &field.side)),
-            None => unforeseen.push(loss),
-        }
-    }
-    named.sort();
-    named.dedup();
-    (unforeseen, named.len())
 }
 
 /// The last time that the destination was read back and compared: the proof, and what it found.
@@ -947,6 +936,11 @@ fn verified(report: &RunReport) -> Option<Section> {
         (kinds)
         @if !found.differences.is_empty() { (differences) }
         @if !found.declared.is_empty() { (parts::folded("Different as was declared", declared)) }
+        @if !found.beside.is_empty() {
+            h3 { "Side by side" }
+            p.about { "Of each kind the records that have the most to show, field by field." }
+            @for one in &found.beside { (beside(one)) }
+        }
     };
     Some(section(
         "verified",
@@ -954,6 +948,47 @@ fn verified(report: &RunReport) -> Option<Section> {
         "What is at the destination was read back and held against the source, record by record.",
         body,
     ))
+}
+
+/// A record as it is at both ends.
+fn beside(one: &Beside) -> Markup {
+    let target = one.target.as_deref().unwrap_or("nothing");
+    let rows = one.rows.iter().map(|row| {
+        let mark = beside_mark(row.how);
+        let mark = match row.how {
+            BesideHow::Same => parts::pill(Tone::Good, mark),
+            BesideHow::Declared => parts::pill(Tone::Plain, mark),
+            BesideHow::Differs => parts::pill(Tone::Bad, mark),
+        };
+        vec![
+            mark.into(),
+            html! {
+                code { (clean(&row.field)) }
+                @if let Some(part) = &row.part { " " (parts::said(part)) }
+            }
+            .into(),
+            row.source.as_deref().unwrap_or_default().into(),
+            row.destination.as_deref().unwrap_or_default().into(),
+            row.why.as_deref().unwrap_or_default().into(),
+        ]
+    });
+    let table = parts::table(
+        &[
+            Column::Name(""),
+            Column::Words("field"),
+            Column::Words("at the source"),
+            Column::Words("at the destination"),
+            Column::Words("why"),
+        ],
+        rows.collect(),
+    );
+    let body = html! {
+        @if let Some(url) = &one.url { p.more { (parts::link(url, url)) } }
+        (table)
+        @if one.more > 0 { p.more { (number(one.more)) " rows more are not shown." } }
+    };
+    let kind = one.kind.replace('-', " ");
+    parts::folded(&format!("{kind} {} → {target}", one.source_id), body)
 }
 
 fn undo(report: &RunReport) -> Option<Section> {

@@ -410,7 +410,7 @@ fn file_name(name: &str) -> String {
 }
 
 /// MD5 in hexadecimal, which is what Salesforce says of a file. Read piece by piece.
-fn md5_of(cx: &Context, blob: &BlobRef) -> String {
+pub fn md5_of(cx: &Context, blob: &BlobRef) -> String {
     let mut hash = Md5::new();
     let mut at = 0;
     loop {

@@ -135,8 +135,9 @@ async fn found(
         blobs: &around.blobs,
     };
     let mut files = Files::default();
-    let findings = compare(item, observed, &terms, &mut files);
-    findings
+    let compared = compare(item, observed, &terms, &mut files);
+    compared
+        .findings
         .into_iter()
         .map(|one| (one.what, one.field, one.declared.is_some()))
         .collect()

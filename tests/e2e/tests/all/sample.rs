@@ -1,0 +1,189 @@
+//! Samples: what is chosen is loaded and nothing else; a rollback takes it back, the run keeps it; a canary mails nobody else.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
+
+use transload_e2e::{Destination, Lab, LabConfig, Silent, compare, for_destination};
+use transload_host::pipeline::model::{RollbackOptions, RunOptions, RunState, SampleReport};
+use transload_host::pipeline::project::Project;
+use transload_host::pipeline::{SampleOptions, rollback, run, sample};
+
+fn yes() -> RunOptions {
+    RunOptions {
+        yes: true,
+        ..RunOptions::default()
+    }
+}
+
+fn sized(size: u32) -> SampleOptions {
+    SampleOptions {
+        size,
+        run: yes(),
+        ..SampleOptions::default()
+    }
+}
+
+async fn lab<D: Destination>() -> (Lab<D>, Project) {
+    let lab = Lab::<D>::of(LabConfig {
+        size: 90,
+        ..LabConfig::default()
+    });
+    let lab = lab.await.unwrap();
+    let project = lab.project().await.unwrap();
+    (lab, project)
+}
+
+/// Records that ended so, but for files: some of those cannot be had at the source.
+fn ends(sample: &SampleReport, end: &str) -> u64 {
+    let kinds = sample.kinds.iter();
+    kinds
+        .filter(|kind| kind.kind != "attachment")
+        .map(|kind| kind.ends.get(end).copied().unwrap_or(0))
+        .sum()
+}
+
+async fn is_loaded_alone_taken_back_and_kept<D: Destination>() {
+    let (lab, project) = lab::<D>().await;
+    let before = lab.destination.state_fingerprint();
+    let first = sample(&project, sized(50), &Silent).await.unwrap();
+    println!("{}", transload_host::report::sample(&first, None));
+    let chosen: u64 = first.kinds.iter().map(|kind| kind.chosen).sum();
+    assert_eq!(chosen, 50);
+    assert_eq!(first.report.state, RunState::Stopped);
+    assert!(ends(&first, "created") > 50);
+    assert_eq!(
+        (ends(&first, "unsettled"), ends(&first, "rejected")),
+        (0, 0)
+    );
+    let conversations = first
+        .kinds
+        .iter()
+        .find(|kind| kind.kind == "conversation")
+        .unwrap();
+    let there = conversations.chosen + conversations.along
+        - conversations.ends.get("skipped").unwrap_or(&0);
+    assert_eq!(lab.destination.conversations(), there);
+    assert!(there < 90);
+    // It was read back, and stands side by side.
+    let found = first.report.verification.as_ref().unwrap();
+    assert!(found.ok, "{:?}", found.differences);
+    assert_eq!(found.undeclared, 0);
+    let thread = found
+        .beside
+        .iter()
+        .find(|one| one.kind == "conversation")
+        .unwrap();
+    let fields: Vec<&str> = thread.rows.iter().map(|row| row.field.as_str()).collect();
+    for field in [
+        "conversation.subject",
+        "conversation.customer",
+        "message.author",
+    ] {
+        assert!(fields.contains(&field), "{field}: {fields:?}");
+    }
+    // What a trait says, the source has.
+    for wanted in [
+        "the longest thread",
+        "the oddest text",
+        "conversation status closed",
+        "file inline",
+    ] {
+        assert!(
+            first.traits.iter().any(|one| one.name == wanted),
+            "{wanted}"
+        );
+    }
+    assert_eq!(lab.destination.harness().outbox.all(), []);
+    assert_eq!(lab.destination.harness().automations.all(), []);
+
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:?}", undone.problems);
+    let differences = compare::differences(&before, &lab.destination.state_fingerprint());
+    assert!(differences.is_empty(), "{differences:?}");
+
+    // The same reading gives the same sample, and the run keeps it.
+    let second = sample(&project, sized(50), &Silent).await.unwrap();
+    assert_eq!(second.traits, first.traits);
+    let loaded = second.report.total.created;
+    let report = run(&project, yes(), &Silent).await.unwrap();
+    assert_eq!((report.run, report.state), (second.run, RunState::Complete));
+    assert!(report.total.created > loaded);
+    assert_eq!(
+        (report.duplicates, report.lost, report.total.open),
+        (0, 0, 0)
+    );
+    let found = compare(&lab.source, &lab.destination).await.unwrap();
+    assert!(found.is_equal(), "{:?}", found.differences);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sample_is_loaded_alone_taken_back_and_kept_by_the_run_zendesk() {
+    for_destination!("zendesk", is_loaded_alone_taken_back_and_kept()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sample_is_loaded_alone_taken_back_and_kept_by_the_run_intercom() {
+    for_destination!("intercom", is_loaded_alone_taken_back_and_kept()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_canary_has_no_address_but_the_operators_and_cannot_become_the_run() {
+    let (lab, project) = lab::<transload_simulators::zendesk::Simulator>().await;
+    let before = lab.destination.state_fingerprint();
+    let canary = SampleOptions {
+        canary: Some("me@operator.example".into()),
+        run: yes(),
+        ..SampleOptions::default()
+    };
+    let trial = sample(&project, canary, &Silent).await.unwrap();
+    assert_eq!(lab.destination.conversations(), 1);
+    let emails = |lab: &Lab| {
+        let users = lab.destination.snapshot().users.into_iter();
+        let identities = users.flat_map(|user| user.identities);
+        let emails = identities
+            .map(|identity| identity.value)
+            .filter(|value| value.contains('@'));
+        emails.collect::<Vec<_>>()
+    };
+    let customers = trial
+        .kinds
+        .iter()
+        .find(|kind| kind.kind == "customer")
+        .unwrap();
+    assert!(customers.along > 0);
+    assert!(emails(&lab).contains(&"me@operator.example".to_owned()));
+    let refused = run(&project, yes(), &Silent).await.unwrap_err();
+    assert_eq!(refused.code(), "trial-run");
+    let other = sample(&project, sized(50), &Silent).await.unwrap_err();
+    assert_eq!(other.code(), "other-sample");
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:?}", undone.problems);
+    let differences = compare::differences(&before, &lab.destination.state_fingerprint());
+    assert!(differences.is_empty(), "{differences:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sample_of_another_size_and_a_canary_that_is_none_are_refused() {
+    let lab = Lab::new(LabConfig {
+        size: 20,
+        ..LabConfig::default()
+    });
+    let lab = lab.await.unwrap();
+    for (args, word) in [
+        (["sample", "--size", "20"], "50 to 500"),
+        (["sample", "--canary", "nobody"], "is no e-mail address"),
+    ] {
+        let output = lab.output(&args).await.unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(words.contains(word), "{words}");
+    }
+}
