@@ -15,7 +15,7 @@ use super::model::{Events, Notice, RollbackReport, Severity, UndoProblem};
 use super::side::Side;
 use crate::contract::description::KindSupport;
 use crate::contract::destination::{UndoMode, Undoing};
-use crate::contract::ledger::{Effect, UndoStatus};
+use crate::contract::ledger::{Action, Effect, UndoStatus};
 use crate::error::Error;
 use crate::store::Store;
 use crate::unit::{Call, Frozen, Surroundings, undo_word};
@@ -124,6 +124,18 @@ impl Rollback<'_> {
                             self.mark(row, UndoStatus::Conflict, &reason).await?;
                             count(&mut counts, &row.kind, UndoStatus::Conflict);
                             problems.push(problem(row, UndoStatus::Conflict, reason));
+                        }
+                        // What it held is erased (`transload purge`): nothing to ask the connector for.
+                        None if row.undoing.effect.action == Action::Updated
+                            && row.undoing.effect.before.as_deref()
+                                == Some(super::purge::ERASED) =>
+                        {
+                            let reason =
+                                "what it held before is not kept any more: it stays as it is"
+                                    .to_owned();
+                            self.mark(row, UndoStatus::Cannot, &reason).await?;
+                            count(&mut counts, &row.kind, UndoStatus::Cannot);
+                            problems.push(problem(row, UndoStatus::Cannot, reason));
                         }
                         None => effects.push(match preview {
                             true => self.as_it_will_be(row, &in_the_way).await?,

@@ -11,6 +11,7 @@ mod delta;
 pub mod html;
 pub mod inventory;
 mod plan;
+mod purge;
 mod run;
 mod table;
 #[cfg(test)]
@@ -26,6 +27,7 @@ use crate::pipeline::model::{
 pub use checked::checked;
 pub use delta::{delta, delta_is_done};
 pub use plan::plan;
+pub use purge::purge;
 pub use run::{adds_up, form, is_clean, run, run_summary, time, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
