@@ -848,6 +848,23 @@ impl Config {
         hex::encode(Sha256::digest(text))
     }
 
+    /// The user's rules by which records are written, as JSON: kept with a run, to hold a later mapping against it (rule M-14).
+    pub fn mapping_text(&self) -> String {
+        let rules = (&self.people, &self.map, &self.filter, self.load.order);
+        // It cannot fail for these types.
+        serde_json::to_string(&rules).unwrap_or_default()
+    }
+
+    /// This configuration by the rules of a [`Config::mapping_text`].
+    ///
+    /// # Errors
+    /// Text that is none.
+    pub fn with_mapping(&self, text: &str) -> Result<Self, serde_json::Error> {
+        let mut config = self.clone();
+        (config.people, config.map, config.filter, config.load.order) = serde_json::from_str(text)?;
+        Ok(config)
+    }
+
     /// What [`Config::digest`] covers, as single settings by their path: `filter.spam`, `map.conversation.status.open`.
     pub fn settings_by_path(&self) -> BTreeMap<String, String> {
         let mut all = BTreeMap::new();

@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::{Cli, Console, Ends, stop};
 use crate::config::{Conflicts, Deleted, Frozen};
 use crate::error::{EXIT_FAILED, EXIT_OK, Error};
-use crate::pipeline::model::DeltaOptions;
+use crate::pipeline::model::{DeltaOptions, Remap};
 use crate::{kinds, pipeline, report};
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// This record is right as it is at the destination
     #[arg(long, value_name = "KIND:ID")]
     keep_target: Vec<String>,
+    /// The mapping was changed since the run: what becomes of records that would be written otherwise now, update, redo or leave
+    #[arg(long, value_name = "CHOICE", value_parser = word::<Remap>)]
+    remap: Option<Remap>,
     /// Show what the last delta came to; ask nothing of either platform
     #[arg(long)]
     show: bool,
@@ -94,6 +97,7 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
             ),
             take_source,
             keep_target,
+            remap: args.remap,
             stop,
         };
         pipeline::delta(&project, options, &progress).await?

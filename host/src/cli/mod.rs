@@ -17,6 +17,7 @@ mod plugin;
 mod plugin_install;
 mod plugin_publish;
 mod progress;
+mod purge;
 mod report;
 mod retry;
 mod rollback;
@@ -87,6 +88,8 @@ enum Command {
     Cutover(cutover::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
+    /// Erase what is kept of the customers' data, stage by stage
+    Purge(purge::Args),
     /// Show what became of a run, as text, JSON, a page or lists; check such a page
     Report(report::Args),
     /// List what must be rebuilt by hand, in words
@@ -119,6 +122,7 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Delta(args) => delta::run(cli, args, console).await,
         Command::Cutover(args) => cutover::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
+        Command::Purge(args) => purge::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
         Command::Inventory(args) => inventory::run(cli, args, console).await,
         Command::Plugin(args) => plugin::run(cli, args, console).await,

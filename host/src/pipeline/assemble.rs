@@ -919,7 +919,7 @@ impl Assembler {
                     among!(
                         "SELECT source_id, effect FROM effects WHERE source_id IN "
                         " AND account = $65 AND kind = $66 \
-                         AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone')) ORDER BY id DESC"
+                         AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone', 'restored')) ORDER BY id DESC"
                     ),
                     among(ids, [(&self.account).into(), kind.into()]),
                 )

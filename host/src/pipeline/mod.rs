@@ -28,6 +28,7 @@ mod pauses;
 mod planning;
 mod points;
 pub mod project;
+mod purge;
 mod representative;
 mod retry;
 mod rollback;
@@ -61,6 +62,7 @@ pub(crate) use self::pauses::unless_refused;
 use self::pauses::{Keeper, telling};
 use self::planning::Facts;
 use self::project::Project;
+pub use self::purge::purge;
 pub use self::sample::{SIZES, SampleOptions, sample};
 pub use self::side::Side;
 use crate::config::Config;
@@ -158,6 +160,7 @@ pub async fn plan(project: &Project, events: &dyn Events) -> Result<Plan, Error>
     let result = async {
         let mut gathered = gather(project, events).await?;
         gathered.ask_what_is_there(project, events).await?;
+        gathered.read.extend(delta::mapping_notice(project).await?);
         gathered
             .keep(project, &gathered.plan(&project.config)?)
             .await
@@ -289,6 +292,7 @@ pub async fn propose(
             false => (project.config.write_map(&proposal)?, 0),
         };
         gathered.ask_what_is_there(project, events).await?;
+        gathered.read.extend(delta::mapping_notice(project).await?);
         let plan = gathered.plan(&project.config)?;
         Ok(Proposed {
             plan: gathered.keep(project, &plan).await?,
@@ -469,7 +473,8 @@ async fn open_extraction(
     let found = project
         .store
         .row(
-            "SELECT id, until_ms, discovery FROM extractions WHERE connection = $1 AND account = $2 ORDER BY started_at DESC LIMIT 1",
+            "SELECT id, until_ms, discovery FROM extractions WHERE connection = $1 AND account = $2 AND state <> 'purged' \
+             ORDER BY started_at DESC LIMIT 1",
             vec![
                 (&ends.source.name).into(),
                 (&ends.source_account.id).into(),
@@ -974,6 +979,7 @@ async fn begin(
         &run,
         serde_json::to_string(&plan)?
     ));
+    batch.push(delta::mapping_kept(&project.config, &run, now));
     // What was taken on is part of the record (rule M-10).
     for danger in &plan.dangers {
         batch.push(match &project.dry {
@@ -1082,6 +1088,7 @@ async fn resume(
     events: &dyn Events,
 ) -> Result<Begun, Error> {
     let pinned = pinned(project, &run).await?;
+    purge::refuse_purged(&project.store, row.try_get("extraction")?).await?;
     let mut ends = ends(project, Some((&pinned.0, &pinned.1)), events).await?;
     let account: String = row.try_get("account")?;
     let source_account: String = row.try_get("source_account")?;
@@ -1102,18 +1109,7 @@ async fn resume(
     }
     let digest: String = row.try_get("config_digest")?;
     if digest != project.config.digest() {
-        let changed = settings_changed(project, &run).await?;
-        let said = match changed.is_empty() {
-            true => String::new(),
-            false => format!(" ({})", some_of(&changed)),
-        };
-        return Err(Error::input(
-            "other-mapping",
-            format!(
-                "migration.toml has changed since run {run} was begun: its mapping is pinned{said}"
-            ),
-        )
-        .with_hint("put it back to go on, or roll the run back and begin anew"));
+        return Err(other_mapping(project, &run).await?);
     }
     // A credential may see less than it did.
     let dangers = Dangers::open(&project.store, &run, &project.config, options).await?;
@@ -1141,6 +1137,23 @@ async fn resume(
     };
     begun.name_run();
     Ok(begun)
+}
+
+/// Why a run does not go on with another mapping than its own.
+async fn other_mapping(project: &Project, run: &str) -> Result<Error, Error> {
+    let changed = settings_changed(project, run).await?;
+    let said = match changed.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", some_of(&changed)),
+    };
+    Ok(Error::input(
+        "other-mapping",
+        format!("migration.toml has changed since run {run} was begun: its mapping is pinned{said}"),
+    )
+    .with_hint(
+        "put it back to go on; or, when the run is complete, choose what becomes of what is written: \
+         `transload delta --remap update|redo|leave`; or roll the run back and begin anew",
+    ))
 }
 
 /// The digests a run was begun with: source and destination.
@@ -1399,6 +1412,9 @@ async fn verify_owned(
             format!("migration.toml has changed since run {run} was begun: what should be there is another thing now"),
         )
         .with_hint("put the mapping back that the run was made with"));
+    }
+    if !after_rollback {
+        purge::refuse_purged(&project.store, row.try_get("extraction")?).await?;
     }
     let (mut destination, _) = destination_of(project, &run, &row, events).await?;
     destination.context.state = row.try_get("prepared")?;

@@ -1135,8 +1135,22 @@ pub struct DeltaOptions {
     pub take_source: Vec<(String, String)>,
     /// `(kind, id)` of records that are right as they are at the destination.
     pub keep_target: Vec<(String, String)>,
+    /// The mapping was changed since: what becomes of records that would be written otherwise now.
+    pub remap: Option<Remap>,
     /// Cancelled: stop at the next safe point.
     pub stop: CancellationToken,
+}
+
+/// What becomes of records that were written by a former mapping (rule M-14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Remap {
+    /// They are changed where they are.
+    Update,
+    /// What was made is taken away, and they are made anew.
+    Redo,
+    /// They stay; the mapping holds for what comes.
+    Leave,
 }
 
 impl Default for DeltaOptions {
@@ -1148,6 +1162,7 @@ impl Default for DeltaOptions {
             policies: crate::config::Delta::default(),
             take_source: vec![],
             keep_target: vec![],
+            remap: None,
             stop: CancellationToken::new(),
         }
     }
@@ -1207,6 +1222,9 @@ pub struct DeltaReport {
     pub swept: bool,
     /// What it was decided by.
     pub policies: crate::config::Delta,
+    /// What was chosen for records that were written by a former mapping.
+    #[serde(default)]
+    pub remap: Option<Remap>,
     /// It looked at what changed since then, ms; some time before that, as indexes lag.
     pub since: i64,
     /// Up to then, ms: where the next one begins.
@@ -1279,4 +1297,85 @@ pub struct Runbook {
     pub in_the_way: Vec<String>,
     /// In order.
     pub steps: Vec<CutoverStep>,
+}
+
+/// What a purge erases at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Records as they were read, with their files.
+    Source,
+    /// Requests and answers.
+    Journal,
+    /// The export folder.
+    Export,
+    /// What was there before objects were changed.
+    BeforeImages,
+}
+
+impl Stage {
+    /// All, in the order in which they are erased.
+    pub const ALL: [Self; 4] = [
+        Self::Source,
+        Self::Journal,
+        Self::Export,
+        Self::BeforeImages,
+    ];
+
+    /// As a person writes it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Journal => "journal",
+            Self::Export => "export",
+            Self::BeforeImages => "before-images",
+        }
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Source => "records and files as they were read",
+            Self::Journal => "requests and answers of what was written",
+            Self::Export => "the export folder",
+            Self::BeforeImages => "what objects held before they were changed",
+        }
+    }
+}
+
+/// How a purge is to go.
+#[derive(Debug, Clone, Default)]
+pub struct PurgeOptions {
+    /// What to erase.
+    pub stages: Vec<Stage>,
+    /// Look only.
+    pub preview: bool,
+}
+
+/// One stage of a purge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeStage {
+    /// Which.
+    pub stage: Stage,
+    /// Rows and files in it.
+    pub count: u64,
+    /// What they hold.
+    pub bytes: u64,
+    /// What cannot be done any more without it.
+    pub lost: Vec<String>,
+}
+
+/// What a purge erased, or would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeReport {
+    /// Nothing was changed.
+    pub preview: bool,
+    /// When, ms.
+    pub at: i64,
+    /// Stage by stage.
+    pub stages: Vec<PurgeStage>,
+    /// What stays whatever is purged.
+    pub kept: Vec<String>,
 }

@@ -15,7 +15,7 @@ use super::model::{Events, Notice, RollbackReport, Severity, UndoProblem};
 use super::side::Side;
 use crate::contract::description::KindSupport;
 use crate::contract::destination::{UndoMode, Undoing};
-use crate::contract::ledger::{Effect, UndoStatus};
+use crate::contract::ledger::{Action, Effect, UndoStatus};
 use crate::error::Error;
 use crate::store::Store;
 use crate::unit::{Call, Frozen, Surroundings, undo_word};
@@ -82,6 +82,7 @@ impl Rollback<'_> {
         let mut done = 0;
         let mut counts: BTreeMap<(String, String), u64> = BTreeMap::new();
         let mut problems = vec![];
+        let bounds = deltas_begin(&self.around.store, &self.around.run).await?;
         let mut order: Vec<String> = self
             .supported
             .iter()
@@ -107,6 +108,7 @@ impl Rollback<'_> {
                 &kind,
                 size,
             );
+            pages.bounds.clone_from(&bounds);
             loop {
                 if self.stop.is_cancelled() {
                     return Err(super::load::stopped());
@@ -124,6 +126,18 @@ impl Rollback<'_> {
                             self.mark(row, UndoStatus::Conflict, &reason).await?;
                             count(&mut counts, &row.kind, UndoStatus::Conflict);
                             problems.push(problem(row, UndoStatus::Conflict, reason));
+                        }
+                        // What it held is erased (`transload purge`): nothing to ask the connector for.
+                        None if row.undoing.effect.action == Action::Updated
+                            && row.undoing.effect.before.as_deref()
+                                == Some(super::purge::ERASED) =>
+                        {
+                            let reason =
+                                "what it held before is not kept any more: it stays as it is"
+                                    .to_owned();
+                            self.mark(row, UndoStatus::Cannot, &reason).await?;
+                            count(&mut counts, &row.kind, UndoStatus::Cannot);
+                            problems.push(problem(row, UndoStatus::Cannot, reason));
                         }
                         None => effects.push(match preview {
                             true => self.as_it_will_be(row, &in_the_way).await?,
@@ -448,6 +462,8 @@ struct Pages<'a> {
     from: i64,
     /// Effects from here on were met.
     below: i64,
+    /// Where deltas begin: what one of them added to an object is undone before the object is looked at, in a unit of its own.
+    bounds: Vec<i64>,
 }
 
 impl<'a> Pages<'a> {
@@ -459,6 +475,7 @@ impl<'a> Pages<'a> {
             size,
             from,
             below: i64::MAX,
+            bounds: vec![],
         }
     }
 
@@ -478,11 +495,35 @@ impl<'a> Pages<'a> {
                 ],
             )
             .await?;
+        let newest: Option<i64> = rows.first().map(|row| row.try_get("id")).transpose()?;
+        let bound = self
+            .bounds
+            .iter()
+            .filter(|bound| newest.is_some_and(|newest| **bound <= newest))
+            .max()
+            .copied();
+        let mut rows = rows;
+        if let Some(bound) = bound {
+            rows.retain(|row| row.try_get::<i64, _>("id").is_ok_and(|id| id >= bound));
+        }
         if let Some(last) = rows.last() {
             self.below = last.try_get("id")?;
         }
         rows.iter().map(|row| row_of(row, self.kind)).collect()
     }
+}
+
+/// The numbers from which on effects are those of deltas.
+async fn deltas_begin(store: &Store, run: &str) -> Result<Vec<i64>, Error> {
+    store
+        .rows(
+            "SELECT first_id FROM deltas WHERE run = $1",
+            vec![run.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| Ok(row.try_get("first_id")?))
+        .collect()
 }
 
 fn row_of(row: &sqlx::sqlite::SqliteRow, kind: &str) -> Result<Row, Error> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::table::{Column, table};
 use super::{Width, clean, duration, number, section, time};
 use crate::config::{Conflicts, Deleted, Frozen};
-use crate::pipeline::model::{DeltaRecord, DeltaReport};
+use crate::pipeline::model::{DeltaRecord, DeltaReport, Remap};
 
 /// Records shown of a list; the rest is counted, and all are in the JSON.
 const SHOWN: usize = 20;
@@ -60,6 +60,16 @@ pub fn delta(report: &DeltaReport, width: Width) -> String {
             deleted(report.policies.deleted)
         ),
     );
+    if let Some(remap) = report.remap {
+        line(
+            "mapping",
+            match remap {
+                Remap::Update => "changed since; what would be written otherwise is updated",
+                Remap::Redo => "changed since; what would be written otherwise is made anew",
+                Remap::Leave => "changed since; what is written stays as it is",
+            },
+        );
+    }
     if let Some(ended) = report.ended_at {
         let took = u64::try_from(ended - report.started_at).unwrap_or(0);
         line("took", &duration(took));

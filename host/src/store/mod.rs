@@ -395,6 +395,23 @@ impl Store {
         }
     }
 
+    /// Writes the file anew without what was deleted from it. Nothing else may be writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`]
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(&self.inner.path)
+            .busy_timeout(Duration::from_secs(10));
+        let mut own = SqliteConnection::connect_with(&options).await?;
+        sqlx::query("VACUUM").execute(&mut own).await?;
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut own)
+            .await?;
+        own.close().await?;
+        Ok(())
+    }
+
     /// A statement that fails as fenced unless we still own the store; goes first into every batch with an intent.
     #[must_use]
     pub fn fence(&self) -> Statement {

@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use super::Which;
 use super::before::{self, Facts, Found, PLANNED, Was, noted, remember};
 use super::find::candidates;
+use super::remap;
 use crate::among;
 use crate::config::{Conflicts, Deleted, Delta as Policies, Frozen};
 use crate::contract::description::{KindSupport, UpdateMode, UpdateSupport};
@@ -17,10 +18,11 @@ use crate::contract::ledger::{Action, Effect, Status};
 use crate::contract::types::{Entity, Entry, Kind};
 use crate::error::Error;
 use crate::kinds;
-use crate::pipeline::assemble::{Assembled, is_closed};
+use crate::pipeline::assemble::{Assembled, Assembler, is_closed};
 use crate::pipeline::load::{HELD, Loader, batches_of, is_open};
+use crate::pipeline::model::Remap;
 use crate::pipeline::rollback::Rollback;
-use crate::pipeline::verify::{changed, lasting, print_of};
+use crate::pipeline::verify::{changed, lasting, print_but, print_of};
 use crate::store::{AMONG, Statement, among};
 use crate::unit::{Record, decided};
 
@@ -44,6 +46,8 @@ const MOVING: [&str; 12] = [
 
 /// Brings records over.
 pub(super) struct Applier<'a> {
+    /// By the mapping that records were written by, where it was changed since.
+    pub former: Option<&'a Assembler>,
     pub loader: &'a Loader<'a>,
     /// Takes back what was made of single records.
     pub undo: &'a Rollback<'a>,
@@ -58,6 +62,8 @@ struct Change {
     item: Item,
     record: Record,
     was: Was,
+    /// It would be written otherwise by the mapping there is now, and in what.
+    remapped: Option<String>,
 }
 
 /// What is to be done with a change.
@@ -80,7 +86,20 @@ impl Applier<'_> {
     pub async fn kind(&self, support: &KindSupport) -> Result<(), Error> {
         let kind = kinds::name(&support.kind).to_owned();
         let loader = self.loader;
-        let ids = candidates(&loader.around.store, &loader.extraction, self.which, &kind).await?;
+        let mut ids =
+            candidates(&loader.around.store, &loader.extraction, self.which, &kind).await?;
+        for (of, id) in self.take_source.iter().chain(&self.keep_target) {
+            if *of == kind && !ids.contains(id) {
+                ids.push(id.clone());
+            }
+        }
+        if self.which.remap.is_some() {
+            // Whatever was loaded may be written otherwise now.
+            let all = Which::of_all(&self.which.run);
+            ids.extend(candidates(&loader.around.store, &loader.extraction, &all, &kind).await?);
+            ids.sort();
+            ids.dedup();
+        }
         let total = ids.len() as u64;
         let mut done = 0;
         for ids in ids.chunks(CHUNK) {
@@ -90,6 +109,17 @@ impl Applier<'_> {
             let rows = loader.assembler.staged_all(&kind, ids).await?;
             let was = self.outcomes(&kind, ids).await?;
             let gone = self.gone_ids(&kind).await?;
+            let mut remapped = match (self.which.remap, self.former) {
+                (None, _) => HashMap::new(),
+                (Some(_), Some(former)) => {
+                    remap::differing(former, &loader.assembler, &kind, ids).await?
+                }
+                // Nobody knows the former one any more: all may differ.
+                (Some(_), None) => ids
+                    .iter()
+                    .map(|id| (id.clone(), "the mapping changed".to_owned()))
+                    .collect(),
+            };
             let mut fresh: Vec<(Item, Record)> = vec![];
             let mut changes: Vec<Change> = vec![];
             for assembled in loader.assembler.assemble_all(&kind, rows).await? {
@@ -104,11 +134,16 @@ impl Applier<'_> {
                         match was.get(&record.id) {
                             Some(was) if was.is_loaded() => {
                                 let is_same = was.hash == record.hash;
-                                if !is_same || self.is_answered(&record) {
+                                // What this delta wrote already is by the mapping there is now.
+                                let is_anew =
+                                    was.unit.is_some_and(|unit| unit >= self.which.first_id);
+                                let remapped = remapped.remove(&record.id).filter(|_| !is_anew);
+                                if !is_same || remapped.is_some() || self.is_answered(&record) {
                                     changes.push(Change {
                                         item: *item,
                                         record,
                                         was: was.clone(),
+                                        remapped,
                                     });
                                 }
                             }
@@ -131,6 +166,106 @@ impl Applier<'_> {
             self.bring(support, fresh, changes).await?;
             done += ids.len() as u64;
             loader.events.progress(&kind, done, Some(total));
+        }
+        self.print_anew(support).await
+    }
+
+    /// What was added to an object moves what its print counts (messages, notes), and that was us: what is there now is what we left.
+    /// What people changed before that, and we left to them, stays a change of theirs.
+    async fn print_anew(&self, support: &KindSupport) -> Result<(), Error> {
+        let kind = kinds::name(&support.kind).to_owned();
+        let loader = self.loader;
+        let store = &loader.around.store;
+        let mut theirs: HashMap<String, Vec<String>> = HashMap::new();
+        for row in store
+            .rows(
+                "SELECT source_id, facts FROM delta_records WHERE run = $1 AND number_n = $2 AND kind = $3 AND change = 'updated' \
+                 AND did = 'planned'",
+                vec![
+                    (&self.which.run).into(),
+                    self.which.number.into(),
+                    (&kind).into(),
+                ],
+            )
+            .await?
+        {
+            let facts: Facts = serde_json::from_str(&row.try_get::<String, _>("facts")?)?;
+            let id: String = row.try_get("source_id")?;
+            let wins = self.policies.conflicts == Conflicts::SourceWins
+                || self.take_source.contains(&(kind.clone(), id.clone()));
+            let left = if wins { vec![] } else { facts.theirs };
+            if !facts.anew {
+                theirs.insert(id, left);
+            }
+        }
+        if theirs.is_empty() {
+            return Ok(());
+        }
+        let context = Box::pin(loader.prepare()).await?;
+        let ids: Vec<String> = theirs.keys().cloned().collect();
+        for ids in ids.chunks(CHUNK) {
+            let mut changes = vec![];
+            let rows = loader.assembler.staged_all(&kind, ids).await?;
+            for assembled in loader.assembler.assemble_all(&kind, rows).await? {
+                if let Assembled::Item(item, record) = assembled {
+                    changes.push(Change {
+                        item: *item,
+                        record,
+                        was: Was::default(),
+                        remapped: None,
+                    });
+                }
+            }
+            let observed = self.read_back(support, &context, &changes).await?;
+            let mut batch = vec![];
+            for change in &changes {
+                let prior = &change.item.prior;
+                let made =
+                    |effect: &&Effect| effect.part == "main" && effect.action == Action::Created;
+                let main = prior.iter().find(|effect| effect.part == "main");
+                let (Some(main), true) = (main, prior.iter().any(|effect| made(&effect))) else {
+                    continue;
+                };
+                let then = print_of(prior, main);
+                let now = observed
+                    .get(&change.item.key)
+                    .and_then(|one| one.fingerprint.as_deref());
+                let (Some(then), Some(now)) = (then, now) else {
+                    continue;
+                };
+                let left = theirs.get(&change.record.id).map_or(&[][..], Vec::as_slice);
+                let print = print_but(now, &then, left);
+                if changed(&then, &print).is_empty() {
+                    continue;
+                }
+                let effect = Effect {
+                    action: Action::Matched,
+                    proof: None,
+                    key: None,
+                    before: None,
+                    fingerprint: Some(print),
+                    ..main.clone()
+                };
+                batch.push(crate::sql!(
+                    "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, \
+                     unit, digest, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'matched', $9, $10, $11, $12, $13)",
+                    store.new_id(),
+                    &loader.around.account,
+                    &loader.around.run,
+                    &kind,
+                    &change.record.id,
+                    &effect.part,
+                    &effect.target_kind,
+                    &effect.target_id,
+                    &change.record.marker,
+                    serde_json::to_string(&effect)?,
+                    // Of no unit: no outcome stands on it.
+                    -self.which.number,
+                    &loader.around.digest,
+                    loader.around.clock.now()
+                ));
+            }
+            store.write(batch).await?;
         }
         Ok(())
     }
@@ -366,6 +501,12 @@ impl Applier<'_> {
             facts.why = Some("somebody said that it is right as it is at the destination".into());
             return Ok(Verdict::Stays("kept", facts));
         }
+        // One that changed at the source, too, follows it.
+        let is_same = change.was.hash == record.hash;
+        if self.which.remap == Some(Remap::Leave) && change.remapped.is_some() && is_same {
+            facts.why.clone_from(&change.remapped);
+            return Ok(Verdict::Stays("left", facts));
+        }
         let takes_source =
             self.take_source.contains(&key) || self.policies.conflicts == Conflicts::SourceWins;
         let Some(main) = change
@@ -403,7 +544,17 @@ impl Applier<'_> {
             }
             Some(Presence::Present) | None => {}
         }
-        let what = self.what_changed(change).await?;
+        let mut what = self.what_changed(change).await?;
+        what.extend(change.remapped.clone());
+        if change.remapped.is_some() {
+            // A connector that is shown the time of what it wrote would think that nothing changed.
+            for effect in &mut change.item.prior {
+                if effect.part == "main" {
+                    effect.updated_at = None;
+                }
+            }
+        }
+        let redoes = self.which.remap == Some(Remap::Redo) && change.remapped.is_some();
         if let Some(frozen) = frozen(support, change, observed) {
             if what.is_empty() {
                 facts.why = Some("nothing that travels changed".into());
@@ -417,7 +568,9 @@ impl Applier<'_> {
             if support.kind != Kind::Conversation {
                 return Ok(Verdict::Stays("left", facts));
             }
-            let anew = self.policies.frozen == Frozen::Recreate || self.take_source.contains(&key);
+            let anew = redoes
+                || self.policies.frozen == Frozen::Recreate
+                || self.take_source.contains(&key);
             return Ok(match anew {
                 true => {
                     facts.anew = true;
@@ -443,6 +596,12 @@ impl Applier<'_> {
             .prior
             .iter()
             .any(|effect| effect.part == "main" && effect.action == Action::Created);
+        if redoes && (theirs.is_empty() || takes_source) {
+            facts.why.clone_from(&change.remapped);
+            facts.theirs = theirs;
+            facts.anew = true;
+            return Ok(Verdict::Anew(facts));
+        }
         if theirs.is_empty() {
             // Nobody else had a word: what we made follows the source, whatever holds of what was there before.
             if is_ours {
@@ -562,6 +721,7 @@ impl Applier<'_> {
             mut item,
             record,
             was,
+            ..
         } = change;
         let store = &self.loader.around.store;
         let mut batch = remember(self.which, &record);

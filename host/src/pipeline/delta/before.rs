@@ -153,24 +153,7 @@ pub(super) async fn restated(
     id: &str,
     to: &Was,
 ) -> Result<(Statement, LedgerEntry), Error> {
-    let mut effects: Vec<String> = vec![];
-    if let Some(unit) = to.unit {
-        for row in around
-            .store
-            .rows(
-                "SELECT effect FROM effects WHERE account = $1 AND kind = $2 AND source_id = $3 AND unit = $4 ORDER BY id",
-                vec![
-                    (&around.account).into(),
-                    kind.into(),
-                    id.into(),
-                    unit.into(),
-                ],
-            )
-            .await?
-        {
-            effects.push(row.try_get("effect")?);
-        }
-    }
+    let effects = effects_of(&around.store, (&around.account, kind, id), to.unit).await?;
     let cause = to.cause.as_deref();
     let statement = sql!(
         "INSERT INTO outcomes (account, run, kind, source_id, status, cause, remedy, hash, unit, at_ms) \
@@ -194,6 +177,65 @@ pub(super) async fn restated(
         digest: outcome_digest(&to.status, cause.unwrap_or(""), &to.hash, &effects),
     };
     Ok((statement, entry))
+}
+
+/// The outcome of a record as it is, for the chain to cover it anew after its effects were stripped; none where it has none.
+///
+/// # Errors
+/// A store error.
+pub async fn covered_anew(
+    store: &crate::store::Store,
+    account: &str,
+    run: &str,
+    kind: &str,
+    id: &str,
+) -> Result<Option<(Statement, LedgerEntry)>, Error> {
+    let row = store
+        .row(
+            "SELECT status, cause, hash, unit FROM outcomes WHERE run = $1 AND kind = $2 AND source_id = $3",
+            vec![run.into(), kind.into(), id.into()],
+        )
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let (status, hash): (String, String) = (row.try_get("status")?, row.try_get("hash")?);
+    let cause: Option<String> = row.try_get("cause")?;
+    let unit: Option<i64> = row.try_get("unit")?;
+    let effects = effects_of(store, (account, kind, id), unit).await?;
+    // Nothing of it changes: the statement only makes a commit of the link.
+    let statement = sql!(
+        "UPDATE outcomes SET hash = hash WHERE run = $1 AND kind = $2 AND source_id = $3",
+        run,
+        kind,
+        id
+    );
+    let entry = LedgerEntry {
+        run: run.to_owned(),
+        record: format!("{kind}/{id}"),
+        digest: outcome_digest(&status, cause.as_deref().unwrap_or(""), &hash, &effects),
+    };
+    Ok(Some((statement, entry)))
+}
+
+/// The effects of a unit on a record, in order, as they are stored.
+async fn effects_of(
+    store: &crate::store::Store,
+    (account, kind, id): (&str, &str, &str),
+    unit: Option<i64>,
+) -> Result<Vec<String>, Error> {
+    let Some(unit) = unit else {
+        return Ok(vec![]);
+    };
+    store
+        .rows(
+            "SELECT effect FROM effects WHERE account = $1 AND kind = $2 AND source_id = $3 AND unit = $4 ORDER BY id",
+            vec![account.into(), kind.into(), id.into(), unit.into()],
+        )
+        .await?
+        .iter()
+        .map(|row| Ok(row.try_get("effect")?))
+        .collect()
 }
 
 /// Accounts for what was planned, by the outcomes. A record that the run made stays one that it made; one whose change was refused is
@@ -463,6 +505,14 @@ pub(super) async fn restore(
         around.store.write_ledger(batch, vec![entry]).await?;
     }
     let mut batch = vec![];
+    for number in taken {
+        // Prints of what was added say nothing any more.
+        batch.push(sql!(
+            "UPDATE effects SET undo_status = 'undone' WHERE run = $1 AND unit = $2",
+            &around.run,
+            -*number
+        ));
+    }
     for (kind, id) in was.keys() {
         for number in taken {
             batch.push(sql!(
@@ -485,14 +535,9 @@ mod tests {
 
     fn which() -> Which {
         Which {
-            run: "r1".into(),
             number: 1,
             pass: 2,
-            since: 0,
-            until: 1,
-            from_pass: 1,
-            closing: false,
-            swept: false,
+            ..Which::of_all("r1")
         }
     }
 

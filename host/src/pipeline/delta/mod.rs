@@ -10,6 +10,7 @@
 mod apply;
 mod before;
 mod find;
+mod remap;
 
 use std::collections::HashSet;
 
@@ -17,10 +18,13 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use self::apply::Applier;
+pub(super) use self::before::covered_anew;
+pub(super) use self::remap::{kept as mapping_kept, notice as mapping_notice};
+use super::assemble::Assembler;
 use super::export::Export;
 use super::extract::{CATCH_UP, Extractor, unsigned};
 use super::model::{
-    DeltaCount, DeltaOptions, DeltaRecord, DeltaReport, Events, RollbackReport, RunOptions,
+    DeltaCount, DeltaOptions, DeltaRecord, DeltaReport, Events, Remap, RollbackReport, RunOptions,
 };
 use super::pace::{self, Pace};
 use super::project::Project;
@@ -47,6 +51,30 @@ struct Which {
     from_pass: i64,
     closing: bool,
     swept: bool,
+    /// Effects, and units, from this number on are this delta's.
+    first_id: i64,
+    remap: Option<Remap>,
+    /// Digest of the former mapping.
+    remap_from: String,
+}
+
+impl Which {
+    /// No delta, but what was read of a run from its beginning.
+    fn of_all(run: &str) -> Self {
+        Self {
+            run: run.to_owned(),
+            number: 0,
+            pass: 0,
+            since: 0,
+            until: 0,
+            from_pass: 0,
+            closing: false,
+            swept: false,
+            first_id: 0,
+            remap: None,
+            remap_from: String::new(),
+        }
+    }
 }
 
 /// Brings over what changed at the source since the newest run, or since its last delta; goes on with one that was interrupted.
@@ -72,9 +100,9 @@ async fn owning(
     let _stop = super::forward(&options.stop, &project.stop);
     let run = run_to(project, None, "bring up to date").await?;
     may_begin(project, &run, &options).await?;
+    let which = open(project, &run, &options).await?;
     let mut begun = Box::pin(super::begin(project, &RunOptions::default(), events)).await?;
     rediscover(project, &mut begun).await?;
-    let which = open(project, &begun, &options).await?;
     let around = surroundings(project, &begun);
     let loader = {
         let ends = (&begun.ends.source, &begun.ends.destination);
@@ -109,7 +137,24 @@ async fn owning(
         events,
         stop: project.stop.clone(),
     };
+    let former = match which.remap {
+        Some(_) => remap::former(project, &run, &which.remap_from).await?,
+        None => None,
+    };
+    let former = former.map(|config| {
+        Assembler::new(
+            project.store.clone(),
+            config,
+            &begun.extraction,
+            &around.account,
+            &run,
+            &begun.ends.destination.context.platform,
+            &begun.ends.destination.context.organisation,
+            &begun.survey,
+        )
+    });
     let applier = Applier {
+        former: former.as_ref(),
         loader: &loader,
         undo: &undo,
         which: &which,
@@ -228,14 +273,20 @@ async fn may_begin(project: &Project, run: &str, options: &DeltaOptions) -> Resu
         )
         .with_hint("`transload delta --reopen` makes another all the same"));
     }
-    let state = project
+    let row = project
         .store
-        .row("SELECT state FROM runs WHERE id = $1", vec![run.into()])
+        .row(
+            "SELECT state, config_digest FROM runs WHERE id = $1",
+            vec![run.into()],
+        )
         .await?
-        .map(|row| row.try_get::<String, _>("state"))
-        .transpose()?
-        .unwrap_or_default();
+        .ok_or_else(|| Error::input("no-such-run", format!("there is no run {run}")))?;
+    let (state, digest): (String, String) = (row.try_get("state")?, row.try_get("config_digest")?);
     match state.as_str() {
+        // Before anything is noted of the delta.
+        "complete" if options.remap.is_none() && digest != project.config.digest() => {
+            Err(super::other_mapping(project, run).await?)
+        }
         "complete" => Ok(()),
         "rolling-back" | "rolled-back" => Err(Error::input(
             "rolled-back",
@@ -299,7 +350,7 @@ async fn rediscover(project: &Project, begun: &mut Begun) -> Result<(), Error> {
 async fn rows(store: &Store, run: &str) -> Result<Vec<SqliteRow>, Error> {
     Ok(store
         .rows(
-            "SELECT number_n, pass, since_ms, until_ms, state, closing, swept, first_id, policies, started_at, ended_at \
+            "SELECT number_n, pass, since_ms, until_ms, state, closing, swept, first_id, policies, remap, remap_from, started_at, ended_at \
              FROM deltas WHERE run = $1 ORDER BY number_n",
             vec![run.into()],
         )
@@ -307,11 +358,11 @@ async fn rows(store: &Store, run: &str) -> Result<Vec<SqliteRow>, Error> {
 }
 
 /// Goes on with the delta that is open, or begins one.
-async fn open(project: &Project, begun: &Begun, options: &DeltaOptions) -> Result<Which, Error> {
+async fn open(project: &Project, run: &str, options: &DeltaOptions) -> Result<Which, Error> {
     let store = &project.store;
     let (mut number, mut loaded) = (0, CATCH_UP - 1);
     let mut found = None;
-    for row in rows(store, &begun.run).await? {
+    for row in rows(store, run).await? {
         number = row.try_get("number_n")?;
         match row.try_get::<String, _>("state")?.as_str() {
             "done" => loaded = row.try_get("pass")?,
@@ -325,14 +376,14 @@ async fn open(project: &Project, begun: &Begun, options: &DeltaOptions) -> Resul
         store
             .write(vec![sql!(
                 "UPDATE deltas SET closing = $3, policies = $4 WHERE run = $1 AND number_n = $2",
-                &begun.run,
+                run,
                 number,
                 closing,
                 serde_json::to_string(&options.policies)?
             )])
             .await?;
         return Ok(Which {
-            run: begun.run.clone(),
+            run: run.to_owned(),
             number,
             pass: row.try_get("pass")?,
             since: row.try_get("since_ms")?,
@@ -340,23 +391,29 @@ async fn open(project: &Project, begun: &Begun, options: &DeltaOptions) -> Resul
             from_pass: loaded + 1,
             closing,
             swept: row.try_get::<i64, _>("swept")? == 1,
+            first_id: row.try_get("first_id")?,
+            remap: Remap::of(&row.try_get::<String, _>("remap")?),
+            remap_from: row.try_get("remap_from")?,
         });
     }
-    let extraction = || vec![(&begun.extraction).into()];
+    let (mut batch, remap_from) = match options.remap {
+        Some(_) => remap::adopt(project, run).await?,
+        None => (vec![], String::new()),
+    };
     let since = store
         .number(
-            "SELECT caught_up FROM extractions WHERE id = $1",
-            extraction(),
+            "SELECT caught_up FROM extractions WHERE id = (SELECT extraction FROM runs WHERE id = $1)",
+            vec![run.into()],
         )
         .await?;
     let read = store
         .number(
-            "SELECT coalesce(max(pass), 0) FROM kinds_read WHERE extraction = $1",
-            extraction(),
+            "SELECT coalesce(max(pass), 0) FROM kinds_read WHERE extraction = (SELECT extraction FROM runs WHERE id = $1)",
+            vec![run.into()],
         )
         .await?;
     let which = Which {
-        run: begun.run.clone(),
+        run: run.to_owned(),
         number: number + 1,
         pass: read.max(CATCH_UP) + 1,
         since,
@@ -364,21 +421,25 @@ async fn open(project: &Project, begun: &Begun, options: &DeltaOptions) -> Resul
         from_pass: loaded + 1,
         closing: options.close,
         swept: false,
+        first_id: store.new_id(),
+        remap: options.remap,
+        remap_from,
     };
-    store
-        .write(vec![sql!(
-            "INSERT INTO deltas (run, number_n, pass, since_ms, until_ms, state, closing, swept, first_id, policies, started_at) \
-             VALUES ($1, $2, $3, $4, $5, 'open', $6, 0, $7, $8, $5)",
-            &which.run,
-            which.number,
-            which.pass,
-            which.since,
-            which.until,
-            which.closing,
-            store.new_id(),
-            serde_json::to_string(&options.policies)?
-        )])
-        .await?;
+    batch.push(sql!(
+        "INSERT INTO deltas (run, number_n, pass, since_ms, until_ms, state, closing, swept, first_id, policies, remap, remap_from, \
+         started_at) VALUES ($1, $2, $3, $4, $5, 'open', $6, 0, $7, $8, $9, $10, $5)",
+        &which.run,
+        which.number,
+        which.pass,
+        which.since,
+        which.until,
+        which.closing,
+        which.first_id,
+        serde_json::to_string(&options.policies)?,
+        which.remap.map_or("", Remap::word),
+        &which.remap_from
+    ));
+    store.write(batch).await?;
     Ok(which)
 }
 
@@ -463,6 +524,7 @@ pub async fn report(store: &Store, run: &str, number: Option<u64>) -> Result<Del
         closing: row.try_get::<i64, _>("closing")? == 1,
         swept: row.try_get::<i64, _>("swept")? == 1,
         policies: serde_json::from_str(&row.try_get::<String, _>("policies")?)?,
+        remap: Remap::of(&row.try_get::<String, _>("remap")?),
         since: row.try_get("since_ms")?,
         until: row.try_get("until_ms")?,
         started_at: row.try_get("started_at")?,
@@ -557,7 +619,7 @@ pub(super) async fn merged_away(store: &Store, run: &str) -> Result<HashSet<Stri
     let mut ids = HashSet::new();
     for row in store
         .rows(
-            "SELECT facts FROM delta_records WHERE run = $1 AND change = 'merged' AND did <> 'taken-back'",
+            "SELECT facts FROM delta_records WHERE run = $1 AND change = 'merged'",
             vec![run.into()],
         )
         .await?

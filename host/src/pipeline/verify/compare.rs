@@ -967,6 +967,26 @@ pub fn last_print(prints: &[&str]) -> Option<String> {
     Some(line.collect::<Vec<_>>().join(";"))
 }
 
+/// The print of now, with some facets as they were then.
+pub fn print_but(now: &str, then: &str, facets: &[String]) -> String {
+    if facets.is_empty() {
+        return now.to_owned();
+    }
+    let (Some(mut print), Some(then)) = (facets_of(now), facets_of(then)) else {
+        return then.to_owned();
+    };
+    for name in facets {
+        match then.get(name) {
+            Some(digest) => print.insert(name.clone(), digest.clone()),
+            None => print.remove(name),
+        };
+    }
+    let line = print
+        .iter()
+        .map(|(name, digest)| format!("{name}={digest}"));
+    line.collect::<Vec<_>>().join(";")
+}
+
 /// A print of the SDK's making, by its facets.
 fn facets_of(print: &str) -> Option<BTreeMap<String, String>> {
     let pairs = print.split(';').map(|facet| facet.rsplit_once('='));

@@ -22,8 +22,8 @@ use futures::stream::{self, StreamExt as _};
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::compare::changed;
 use self::compare::{Compared, Finding, Terms, compare};
+pub(super) use self::compare::{changed, print_but};
 use super::assemble::{Assembled, Assembler, Staged, expected_messages};
 use super::extract::unsigned;
 use super::model::{

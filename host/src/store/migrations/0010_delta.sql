@@ -25,6 +25,8 @@ CREATE TABLE deltas (
     swept       BIGINT NOT NULL,        -- 1 once the ids were compared
     first_id    BIGINT NOT NULL,        -- effects from this number on are the delta's
     policies    TEXT NOT NULL,          -- JSON: what was decided beforehand
+    remap       TEXT NOT NULL,          -- what was chosen after the mapping changed: update | redo | leave; else empty
+    remap_from  TEXT NOT NULL,          -- digest of the former mapping
     started_at  BIGINT NOT NULL,
     ended_at    BIGINT,
     PRIMARY KEY (run, number_n)
@@ -60,4 +62,13 @@ CREATE TABLE delta_outcomes (
     unit        BIGINT,
     losses      TEXT NOT NULL,          -- JSON: [[field, how, note], …]
     PRIMARY KEY (run, number_n, kind, source_id)
+);
+
+-- The mappings that a run's records were written by: the first, and each that was taken on since (rule M-14).
+CREATE TABLE run_mappings (
+    run         TEXT NOT NULL,
+    digest      TEXT NOT NULL,          -- as runs.config_digest
+    body        TEXT NOT NULL,          -- JSON
+    at_ms       BIGINT NOT NULL,
+    PRIMARY KEY (run, digest)
 );

@@ -16,9 +16,10 @@ use transload_e2e::engine::{Work, fingerprint, killed_at, runtime, small, yes};
 use transload_e2e::{Destination, Lab, LabConfig, Silent, destinations};
 use transload_host::config::{Conflicts, Deleted, Frozen};
 use transload_host::pipeline::model::{
-    DeltaOptions, DeltaReport, RollbackOptions, RunReport, VerifyOptions, VerifyScope,
+    DeltaOptions, DeltaReport, PurgeOptions, Remap, RollbackOptions, RunReport, Stage,
+    VerifyOptions, VerifyScope,
 };
-use transload_host::pipeline::{delta, report, rollback, run, verify};
+use transload_host::pipeline::{delta, purge, report, rollback, run, verify};
 use transload_host::report::is_clean;
 use transload_simulators as simulated;
 use transload_simulators::kustomer::{Kind, State};
@@ -196,9 +197,14 @@ async fn what_changes_after_a_run_arrives_once_and_is_taken_back_with_it<D: Dest
     let frozen = D::PLUGIN == "zendesk";
     let held = all_of(&lab);
     assert!(held.contains(BEGAN), "{:#?}", done.counts);
-    assert!(held.contains(NAME), "{:#?}", done.counts);
+    // Some keep first and last names apart.
+    let named = NAME.split(' ').all(|word| held.contains(word));
+    assert!(named, "{:#?}", done.counts);
     let grew = [GREW_CLOSED, GREW_OPEN].map(|said| held.contains(said));
-    assert_eq!(grew, [!frozen, !frozen], "{:#?}", done.counts);
+    // The state of this one holds no texts of comments: that they are there the proof below says.
+    if D::PLUGIN != "zoho-desk" {
+        assert_eq!(grew, [!frozen, !frozen], "{:#?}", done.counts);
+    }
     assert_eq!(waits(&done, &changes.grown_closed), frozen);
     assert_eq!(waits(&done, &changes.grown_open), frozen);
     assert_eq!(did(&done, "conversation", "new"), [("created", 1)]);
@@ -337,7 +343,7 @@ async fn what_people_changed_at_the_destination_is_theirs_unless_the_policy_says
         ..DeltaOptions::default()
     };
     let taken = brought(&lab, own).await;
-    assert_eq!(last_name(), "Person", "{taken:#?}");
+    assert_eq!(last_name(), NAME, "{taken:#?}");
     proven(&lab).await;
 }
 
@@ -531,4 +537,155 @@ async fn the_commands_say_what_changed_and_where_the_cutover_stands() {
     let plan = lab.run(&["plan"], &[0]).await.unwrap();
     assert!(plan.contains("What changes after it was loaded"), "{plan}");
     assert!(plan.contains("listed for a person"), "{plan}");
+}
+
+/// The mapping is changed after the run (rule M-14): the plan says which records differ, and each choice does what it says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_that_is_changed_after_the_run_is_updated_redone_or_left() {
+    let (lab, _) = loaded::<simulated::salesforce::Simulator>(config()).await;
+    let closed_as = |status: &str| {
+        let text = std::fs::read_to_string(lab.dir.join("migration.toml")).unwrap();
+        let kept = text.split("[map.conversation.status]").next().unwrap();
+        let map = format!("{kept}[map.conversation.status]\n\"closed\" = \"{status}\"\n");
+        std::fs::write(lab.dir.join("migration.toml"), map).unwrap();
+    };
+    let count = |status: &str| {
+        let snapshot = lab.destination.snapshot();
+        let of = snapshot.of_object("Case");
+        of.filter(|case| case.fields["Status"] == json!(status))
+            .count()
+    };
+    let cases = || lab.destination.conversations();
+    let (all, escalated) = (cases(), count("Escalated"));
+    closed_as("Escalated");
+    let project = lab.project().await.unwrap();
+    let refused = delta(&project, DeltaOptions::default(), &Silent)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), "other-mapping");
+    let plan = transload_host::pipeline::plan(&project, &Silent)
+        .await
+        .unwrap();
+    let said = plan
+        .notices
+        .iter()
+        .find(|notice| notice.code == "mapping-changed")
+        .expect("the plan says it");
+    assert!(
+        said.message.contains("of conversation") && said.message.contains("status"),
+        "{}",
+        said.message
+    );
+    drop(project);
+    let choose = |choice| DeltaOptions {
+        remap: Some(choice),
+        ..DeltaOptions::default()
+    };
+
+    let left = brought(&lab, choose(Remap::Leave)).await;
+    assert_eq!(
+        (left.writes, count("Escalated")),
+        (0, escalated),
+        "{left:#?}"
+    );
+    proven(&lab).await;
+
+    closed_as("Working");
+    let updated = brought(&lab, choose(Remap::Update)).await;
+    let working = count("Working");
+    assert!(working > 0 && updated.writes > 0, "{updated:#?}");
+    assert_eq!(cases(), all);
+    proven(&lab).await;
+
+    closed_as("Closed");
+    let redone = brought(&lab, choose(Remap::Redo)).await;
+    assert_eq!((count("Working"), cases()), (0, all), "{redone:#?}");
+    assert!(
+        did(&redone, "conversation", "updated")
+            .iter()
+            .any(|(did, n)| *did == "recreated" && *n > 0),
+        "{redone:#?}"
+    );
+    proven(&lab).await;
+    let again = brought(&lab, DeltaOptions::default()).await;
+    assert_eq!(again.writes, 0, "{again:#?}");
+}
+
+/// What is kept of the customers' data is erased, and what was made can still be taken back (rule M-12).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_leaves_no_word_of_a_customer_and_a_rollback_still_works() {
+    let lab = Lab::<simulated::zendesk::Simulator>::of(config())
+        .await
+        .unwrap();
+    prepare(&lab);
+    lab.destination.hurry();
+    let before = fingerprint(&lab, "none");
+    let project = lab.project().await.unwrap();
+    let first = run(&project, yes(), &Silent).await.unwrap();
+    assert!(is_clean(&first));
+    let word = lab.source.change(|world| {
+        let conversations = world.ids(Kind::Conversation);
+        let messages = conversations.iter().flat_map(|id| world.message_ids(id));
+        let texts: Vec<String> = messages.filter_map(|id| world.text(&id)).collect();
+        let lines = texts.iter().flat_map(|text| text.lines());
+        // As it stands in JSON, too.
+        let plain = lines.filter(|line| !line.contains(['"', '\\', '<', '&']));
+        let longest = plain.max_by_key(|line| line.chars().count()).unwrap();
+        longest.chars().take(40).collect::<String>()
+    });
+    let holds = || {
+        let mut found = vec![];
+        for name in ["transload.db", "transload.db-wal"] {
+            let bytes = std::fs::read(lab.dir.join(name)).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if text.contains(&word) {
+                found.push(name);
+            }
+        }
+        found
+    };
+    assert!(!holds().is_empty(), "the store has {word:?} before");
+    let all = PurgeOptions {
+        stages: Stage::ALL.to_vec(),
+        preview: true,
+    };
+    let seen = purge(&project, all.clone()).await.unwrap();
+    assert!(
+        seen.stages.iter().all(|stage| !stage.lost.is_empty()),
+        "{seen:#?}"
+    );
+    assert!(!holds().is_empty(), "a preview changes nothing");
+    let some = PurgeOptions {
+        stages: vec![Stage::Source, Stage::Journal, Stage::Export],
+        preview: false,
+    };
+    purge(&project, some).await.unwrap();
+    assert_eq!(holds(), Vec::<&str>::new());
+    let now = report(&project, None).await.unwrap();
+    assert!(now.chain_ok && is_clean(&now), "{:#?}", now.total);
+    drop(project);
+    let project = lab.project().await.unwrap();
+    for refused in [
+        delta(&project, DeltaOptions::default(), &Silent)
+            .await
+            .unwrap_err(),
+        verify(&project, VerifyOptions::default(), &Silent)
+            .await
+            .unwrap_err(),
+    ] {
+        assert_eq!(refused.code(), "purged");
+    }
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:#?}", undone.problems);
+    let left = differences(&before, &fingerprint(&lab, "none"));
+    assert!(left.is_empty(), "{left:#?}");
+    // What was changed can be put back only as long as it is known what it was.
+    let rest = PurgeOptions {
+        stages: vec![Stage::BeforeImages],
+        preview: false,
+    };
+    purge(&project, rest).await.unwrap();
+    assert!(report(&project, None).await.unwrap().chain_ok);
 }
