@@ -8,9 +8,11 @@
 )]
 
 use transload_e2e::{Comparison, Destination, Lab, LabConfig, Silent, compare, destinations};
-use transload_host::pipeline::model::{KindSum, RollbackOptions, RunOptions, RunReport, RunState};
+use transload_host::pipeline::model::{
+    KindSum, PlanField, RollbackOptions, RunOptions, RunReport, RunState,
+};
 use transload_host::pipeline::project::Project;
-use transload_host::pipeline::{rollback, run};
+use transload_host::pipeline::{plan, rollback, run};
 use transload_simulators::common::Clock;
 use transload_simulators::kustomer::{self, Kind, Place};
 
@@ -51,6 +53,29 @@ fn assert_equal(found: &Comparison) {
     }
 }
 
+/// What was lost or converted of single fields is what the plan said (rule M-1): by the field, the whole of which it is a part, or
+/// the rest of its kind. Of a custom field the plan says where it goes; which of its values fit shows when they are written.
+fn assert_planned(planned: &[PlanField], report: &RunReport) {
+    let unplanned: Vec<_> = report
+        .losses
+        .iter()
+        .filter(|loss| {
+            let Some((kind, path)) = loss.field.split_once('.') else {
+                return false;
+            };
+            if kind == "fields" {
+                return false;
+            }
+            let first = path.split('.').next().unwrap_or(path);
+            let names = [path, first, "*"];
+            let mut of_kind = planned.iter().filter(|field| field.kind == kind);
+            !of_kind.any(|field| names.contains(&field.field.as_str()))
+        })
+        .map(|loss| (&loss.field, &loss.how, &loss.note, loss.count))
+        .collect();
+    assert!(unplanned.is_empty(), "nobody said so: {unplanned:#?}");
+}
+
 fn settled(sum: &KindSum) -> u64 {
     sum.created
         + sum.updated
@@ -71,7 +96,9 @@ destinations!(
 async fn a_whole_migration_arrives_field_by_field_and_is_taken_back_whole<D: Destination>() {
     let lab = Lab::<D>::of(LabConfig::default()).await.unwrap();
     let before = lab.destination.state_fingerprint();
+    let planned = plan(&lab.project().await.unwrap(), &Silent).await.unwrap();
     let (project, report) = migrate(&lab).await;
+    assert_planned(&planned.losses, &report);
     assert_equal(&compare(&lab.source, &lab.destination).await.unwrap());
 
     assert_eq!(report.state, RunState::Complete);
