@@ -186,10 +186,7 @@ async fn the_page_leads_from_an_empty_folder_to_a_connector_that_runs() {
     desk.at.clone_from(&lab.dir);
     let source = plugin_path("kustomer");
     tokio::task::spawn_blocking(move || {
-        desk.gives(&format!(
-            "transload plugin add {} --unsigned --yes",
-            source.display()
-        ));
+        desk.gives(&format!("transload plugin add {} --yes", source.display()));
         let ran = desk.gives("transload run --yes");
         let said = String::from_utf8_lossy(&ran.stdout).into_owned();
         assert!(said.contains("complete"), "{said}");
@@ -222,4 +219,29 @@ fn a_new_source_is_built_and_conforms() {
     }
     let tested = result(&desk.at, "acme-mail");
     assert!(tested.passed, "{}", tested.text());
+}
+
+/// The same way in Python, as far as the conformance test.
+#[test]
+fn a_source_in_python_is_begun_built_and_passes_the_conformance_test() {
+    let tools = target_dir().join("python/venv/bin/componentize-py");
+    if !tools.is_file() {
+        println!(
+            "SKIPPED: {} is not there; `cargo xtask plugins` says what Python it wants",
+            tools.display()
+        );
+        return;
+    }
+    let mut desk = Desk::new();
+    for line in [
+        "transload plugin new acme-mail --role source --lang python --title \"Acme Mail\"",
+        "cd acme-mail",
+        "transload plugin build",
+        "transload plugin check acme-mail.wasm",
+        "transload plugin test acme-mail.wasm --quick",
+    ] {
+        desk.gives(line);
+    }
+    let tested = result(&desk.at, "acme-mail");
+    assert!(tested.passed, "{tested:?}");
 }

@@ -2,6 +2,7 @@
 
 pub mod component;
 mod language;
+mod python;
 pub mod toolchain;
 
 use std::io::{BufRead as _, BufReader};
@@ -11,7 +12,6 @@ use std::sync::Mutex;
 
 use clap::Subcommand;
 use serde::Serialize;
-use transload_registry::Metadata;
 
 use self::language::{Language, Sdk};
 use self::toolchain::Toolchain;
@@ -207,6 +207,13 @@ fn new(
                 .with_hint("--title \"Acme Desk\""),
         );
     }
+    if lang.files(role).is_empty() {
+        return Err(Error::input(
+            "no-template",
+            "there is no template of a destination in Python yet",
+        )
+        .with_hint("sdk/python/README.md has what one is made of; --lang rust has a template"));
+    }
     let folder = into.join(name);
     if folder.exists() {
         return Err(Error::input(
@@ -290,19 +297,18 @@ async fn check(file: &Path) -> Result<Checked, Error> {
         Error::from(transload_registry::RegistryError::from(e)).about(file.display())
     })?;
     let size = bytes.len();
-    let sha256 = crate::sandbox::digest(&bytes);
-    let description = packages::describe(bytes, &sha256)
+    let shown = packages::inspect(bytes)
         .await
         .map_err(|e| e.about(file.display()))?;
     Ok(Checked {
         file: file.to_owned(),
-        role: outline.role.to_string(),
+        name: shown.package.name,
+        version: shown.package.version,
+        role: shown.package.role,
         contract: outline.contract.to_string(),
-        sha256,
+        sha256: shown.package.digest,
         bytes: size,
-        missing: conformance::missing(&description),
-        name: description.name,
-        version: description.version,
+        missing: conformance::missing(&shown.description),
     })
 }
 
@@ -320,6 +326,7 @@ async fn build(
     };
     let component = match language {
         Language::Rust => rust(dir, console)?,
+        Language::Python => python::build(dir, console)?,
     };
     let name = component.0;
     let file = out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned);
@@ -349,7 +356,7 @@ fn rust(dir: &Path, console: &mut Console<'_>) -> Result<(String, Vec<u8>), Erro
         .spawn()
         .map_err(|e| Error::io("start", "cargo", e))?;
     // Cargo says in its messages where each artefact is; those of the project itself come last.
-    let mut built: Option<(Metadata, PathBuf)> = None;
+    let mut built: Option<(String, PathBuf)> = None;
     if let Some(said) = cargo.stdout.take() {
         for line in BufReader::new(said).lines().map_while(Result::ok) {
             let message: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
@@ -371,50 +378,27 @@ fn rust(dir: &Path, console: &mut Console<'_>) -> Result<(String, Vec<u8>), Erro
     if !status.success() {
         return Err(failed("the connector does not compile".to_owned()));
     }
-    let Some((metadata, module)) = built else {
+    let Some((name, module)) = built else {
         return Err(failed("cargo built no module".to_owned())
             .with_hint("Cargo.toml needs [lib] crate-type = [\"cdylib\", \"rlib\"]"));
     };
     let bytes = std::fs::read(&module).map_err(|e| Error::io("read", &module, e))?;
     let component = component::encode(&bytes).map_err(failed)?;
-    let component = metadata
-        .write(&component)
-        .map_err(|e| failed(e.to_string()))?;
-    Ok((metadata.name.unwrap_or_default(), component))
+    Ok((name, component))
 }
 
-/// What a manifest says of its package, for the component's own sections.
-fn package(manifest: &Path) -> Result<Metadata, Error> {
+/// The name in a manifest.
+fn package(manifest: &Path) -> Result<String, Error> {
     let text = std::fs::read_to_string(manifest).map_err(|e| Error::io("read", manifest, e))?;
     let document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
         Error::input("manifest", e.to_string()).about(manifest.display())
     })?;
-    let package = document.get("package");
-    let said = |key: &str| package.and_then(|package| package.get(key));
-    let text = |key: &str| {
-        said(key)
-            .and_then(|value| value.as_str())
-            .map(str::to_owned)
-    };
-    if text("name").is_none() {
-        return Err(Error::input("manifest", "there is no package.name").about(manifest.display()));
-    }
-    let authors = said("authors").and_then(|value| value.as_array());
-    let authors = authors.map(|all| {
-        all.iter()
-            .filter_map(|one| one.as_str())
-            .collect::<Vec<_>>()
-    });
-    Ok(Metadata {
-        name: text("name"),
-        version: text("version"),
-        authors: authors
-            .filter(|all| !all.is_empty())
-            .map(|all| all.join(", ")),
-        description: text("description"),
-        licenses: text("license"),
-        source: text("repository"),
-        revision: None,
+    let name = document
+        .get("package")
+        .and_then(|p| p.get("name"))
+        .and_then(|n| n.as_str());
+    name.map(str::to_owned).ok_or_else(|| {
+        Error::input("manifest", "there is no package.name").about(manifest.display())
     })
 }
 
@@ -493,6 +477,27 @@ mod tests {
             let again = new(name, "Acme", role, Language::Rust, dir.path(), &sdk).unwrap_err();
             assert_eq!(again.code(), "folder-exists");
         }
+    }
+
+    #[test]
+    fn a_new_connector_in_python_has_no_placeholder_left_and_there_is_no_destination_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let sdk = Sdk::Path("/sdk/python".into());
+        let lang = Language::Python;
+        let made = new("acme", "Acme", Role::Source, lang, dir.path(), &sdk).unwrap();
+        for file in &made.files {
+            let text = std::fs::read_to_string(made.folder.join(file)).unwrap();
+            assert!(!text.contains("{{"), "{file}: {text}");
+        }
+        assert_eq!(Language::of(&made.folder), Some(lang));
+        let manifest = std::fs::read_to_string(made.folder.join("pyproject.toml")).unwrap();
+        let read = python::Project::read(&manifest).unwrap();
+        assert_eq!(
+            (read.name.as_str(), read.role.as_str(), &read.sdk),
+            ("acme", "source", &sdk)
+        );
+        let refused = new("b", "B", Role::Destination, lang, dir.path(), &sdk).unwrap_err();
+        assert_eq!(refused.code(), "no-template");
     }
 
     #[test]
