@@ -47,6 +47,8 @@ pub struct Config {
     pub filter: Filter,
     /// `[load]`
     pub load: Load,
+    /// `[delta]`
+    pub delta: Delta,
     /// `[budget]`
     pub budget: Budget,
     /// `[notify]`
@@ -68,6 +70,8 @@ struct File {
     filter: Filter,
     #[serde(default)]
     load: Load,
+    #[serde(default)]
+    delta: Delta,
     #[serde(default)]
     budget: Budget,
     #[serde(default)]
@@ -442,8 +446,57 @@ pub enum LoadOrder {
     /// By when they began, newest first.
     #[default]
     NewestFirst,
+    /// By when they began, oldest first.
+    OldestFirst,
     /// Those that are not closed before the others.
     OpenFirst,
+}
+
+/// Whose word counts where a record changed at the source and people changed it at the destination, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Conflicts {
+    /// What people changed stays; what they left alone is updated.
+    #[default]
+    TargetWins,
+    /// The source's word; theirs is in the before-image.
+    SourceWins,
+    /// Nothing is written; a person says which, record by record.
+    Ask,
+}
+
+/// What becomes of a conversation that changed, where the destination takes no change of it (rule M-9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Frozen {
+    /// It stays as it was loaded, and a person finds it in a list.
+    #[default]
+    List,
+    /// What was loaded is deleted and the conversation made anew: the ledger has the new id.
+    Recreate,
+}
+
+/// What becomes of a record that was deleted at the source after it was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deleted {
+    /// It stays, and a person finds it in a list.
+    #[default]
+    List,
+    /// What the migration made of it is deleted, unless somebody changed it since.
+    Remove,
+}
+
+/// `[delta]`: how what changed at the source after the run arrives. No part of what a run is pinned to: each delta says its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delta {
+    /// Changed on both sides.
+    pub conflicts: Conflicts,
+    /// Changed where nothing can be changed.
+    pub frozen: Frozen,
+    /// Deleted at the source.
+    pub deleted: Deleted,
 }
 
 /// When loading halts by itself (rule M-10).
@@ -473,6 +526,8 @@ pub struct Load {
     pub stop_rule: StopRule,
     /// What goes first.
     pub order: LoadOrder,
+    /// Conversations that are not closed wait for the last delta, `delta --close` (rule M-9).
+    pub hold_open: bool,
     /// Units at once at most; what the platform can bear is found out below it.
     pub concurrency: u32,
 }
@@ -482,6 +537,7 @@ impl Default for Load {
         Self {
             stop_rule: StopRule::default(),
             order: LoadOrder::default(),
+            hold_open: false,
             concurrency: 8,
         }
     }
@@ -702,6 +758,7 @@ impl Config {
             map: file.map,
             filter: file.filter,
             load: file.load,
+            delta: file.delta,
             budget: file.budget,
             notify: file.notify,
         };

@@ -91,40 +91,31 @@ pub enum SignError {
 }
 
 /// Whose signature counts. Written `ed25519:<base64>`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct PublicKey(VerifyingKey);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublicKey([u8; 32]);
 
 impl PublicKey {
     /// Whether `signature` (base64) is this key's, of these bytes.
     pub(crate) fn has_signed(&self, bytes: &[u8], signature: &str) -> bool {
         let decoded = BASE64.decode(signature).ok();
         let signature = decoded.and_then(|bytes| ed25519_dalek::Signature::from_slice(&bytes).ok());
+        let Ok(key) = VerifyingKey::from_bytes(&self.0) else {
+            return false;
+        };
         // Strict: no key of small order, one form only.
-        signature.is_some_and(|signature| self.0.verify_strict(bytes, &signature).is_ok())
+        signature.is_some_and(|signature| key.verify_strict(bytes, &signature).is_ok())
     }
 }
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{KEY_PREFIX}{}", BASE64.encode(self.0.as_bytes()))
+        write!(f, "{KEY_PREFIX}{}", BASE64.encode(self.0))
     }
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-impl PartialOrd for PublicKey {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for PublicKey {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.as_bytes().cmp(other.0.as_bytes())
     }
 }
 
@@ -137,7 +128,7 @@ impl FromStr for PublicKey {
             .and_then(|rest| BASE64.decode(rest).ok())
             .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         bytes
-            .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
+            .filter(|bytes| VerifyingKey::from_bytes(bytes).is_ok())
             .map(Self)
             .ok_or_else(|| SignError::PublicKey(text.to_owned()))
     }
@@ -232,7 +223,7 @@ impl SecretKey {
     /// What others know it by.
     #[must_use]
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key())
+        PublicKey(self.0.verifying_key().to_bytes())
     }
 
     /// base64 of the signature of these bytes.

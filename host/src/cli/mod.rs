@@ -6,6 +6,8 @@
 
 mod check;
 mod console;
+mod cutover;
+mod delta;
 mod init;
 mod inventory;
 pub mod kit;
@@ -76,6 +78,10 @@ enum Command {
     Verify(verify::Args),
     /// Try the rejected records of a run again, and nothing else
     Retry(retry::Args),
+    /// Bring over what changed at the source after a run; again and again until the cutover
+    Delta(delta::Args),
+    /// Print the runbook of the cutover, with where each step stands
+    Cutover(cutover::Args),
     /// Take back what a run did
     Rollback(rollback::Args),
     /// Show what became of a run, as text, JSON, a page or lists; check such a page
@@ -106,6 +112,8 @@ async fn dispatch(cli: &Cli, console: &mut Console<'_>) -> Result<u8, Error> {
         Command::Status(args) => status::run(cli, args, console).await,
         Command::Verify(args) => verify::run(cli, args, console).await,
         Command::Retry(args) => retry::run(cli, args, console).await,
+        Command::Delta(args) => delta::run(cli, args, console).await,
+        Command::Cutover(args) => cutover::run(cli, args, console).await,
         Command::Rollback(args) => rollback::run(cli, args, console).await,
         Command::Report(args) => report::run(cli, args, console).await,
         Command::Inventory(args) => inventory::run(cli, args, console).await,

@@ -17,6 +17,9 @@ pub(super) struct Args {
     /// These kinds only
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     kinds: Vec<String>,
+    /// Only what this delta did, and those after it; what its records were before counts again
+    #[arg(long, value_name = "NUMBER", conflicts_with = "kinds")]
+    delta: Option<u64>,
     /// Undo what somebody changed since, too
     #[arg(long)]
     force: bool,
@@ -66,6 +69,7 @@ async fn once(
         run: args.run.clone(),
         preview,
         kinds: (!args.kinds.is_empty()).then(|| args.kinds.clone()),
+        delta: args.delta,
         force: args.force,
         stop,
     };

@@ -218,11 +218,20 @@ const REST: &str = "\
 # exclude_people = []
 
 [load]
-# newest-first | open-first
+# newest-first | oldest-first | open-first
 # order = \"newest-first\"
+# Conversations that are not closed wait for the last delta (`transload delta --close`).
+# hold_open = false
 # Halts after so many rejects of one cause in a row, or at so many percent of a kind.
 # stop_rule = { consecutive = 20, percent = 2.0 }
 # concurrency = 8
+
+# What changed after the run, brought over by `transload delta`. Changed on both sides: target-wins | source-wins | ask; changed where
+# the destination takes no change: list | recreate; deleted in the source: list | remove.
+[delta]
+# conflicts = \"target-wins\"
+# frozen = \"list\"
+# deleted = \"list\"
 
 # How much of the free rate limits we may use: your live work comes first.
 [budget]

@@ -50,6 +50,8 @@ struct Inner {
     blobs: BlobStore,
     stop: CancellationToken,
     pauses: Arc<Pauses>,
+    /// As rights are shown.
+    withheld: Vec<String>,
     counts: Mutex<BTreeMap<(String, String), RequestCount>>,
 }
 
@@ -102,6 +104,7 @@ impl Gateway {
             ..
         } = spec;
         let withheld = spec.granted.narrow(&mut description, auth.as_ref())?;
+        let withheld_lines = withheld.lines();
         let scheme = auth.map(|a| a.auth);
         if matches!(scheme, Some(Scheme::RefreshToken(_))) && spec.credential_store.is_none() {
             return Err(SpecError::NoCredentialStore);
@@ -146,11 +149,18 @@ impl Gateway {
             blobs,
             stop,
             pauses,
+            withheld: withheld_lines,
             counts: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// What the connector asks for and nobody allowed: it is refused.
+    #[must_use]
+    pub fn withheld(&self) -> &[String] {
+        &self.inner.withheld
     }
 
     /// Sends a request and settles what became of it. `intent` is required for mutating requests. The attempt numbers and

@@ -55,23 +55,12 @@ pub enum Assembled {
 
 /// Where one pass over the records of a kind stands. A pass goes forward only: what is staged behind it meanwhile waits for the
 /// next pass.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Place {
     /// Whether closed conversations have their turn, where they come last.
     closed: i64,
-    /// The last record taken: of all that follow, none is younger.
-    sort_at: i64,
-    id: String,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self {
-            closed: 0,
-            sort_at: i64::MAX,
-            id: String::new(),
-        }
-    }
+    /// The last record taken: all that follow come after it. None at the beginning.
+    last: Option<(i64, String)>,
 }
 
 /// Puts items together for one run.
@@ -184,8 +173,7 @@ impl Assembler {
                 if messages > CHUNK_MESSAGES && !taken.is_empty() {
                     break;
                 }
-                place.sort_at = sort_at;
-                place.id.clone_from(&row.entry.head.id);
+                place.last = Some((sort_at, row.entry.head.id.clone()));
                 taken.push(row);
             }
             return Ok(taken);
@@ -198,15 +186,31 @@ impl Assembler {
         place: &Place,
         limit: i64,
     ) -> Result<Vec<sqlx::sqlite::SqliteRow>, Error> {
+        let order = self.config.load.order;
+        let before_all = match order {
+            LoadOrder::OldestFirst => i64::MIN,
+            LoadOrder::NewestFirst | LoadOrder::OpenFirst => i64::MAX,
+        };
+        let (sort_at, id) = place
+            .last
+            .as_ref()
+            .map_or((before_all, ""), |(sort_at, id)| (*sort_at, id));
         let mut args = vec![
             (&self.extraction).into(),
             (&self.run).into(),
             kind.into(),
-            place.sort_at.into(),
-            (&place.id).into(),
+            sort_at.into(),
+            id.into(),
             limit.into(),
         ];
-        let sql = match self.config.load.order {
+        let sql = match order {
+            LoadOrder::OldestFirst => {
+                "SELECT s.id, s.sort_at, s.payload, s.hash, s.blob FROM staged s \
+                 LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \
+                 WHERE s.extraction = $1 AND s.kind = $3 AND (s.sort_at, s.id) > ($4, $5) AND o.source_id IS NULL \
+                 AND NOT EXISTS (SELECT 1 FROM unit_items u WHERE u.run = $2 AND u.kind = s.kind AND u.source_id = s.id) \
+                 ORDER BY s.sort_at, s.id LIMIT $6"
+            }
             LoadOrder::NewestFirst => {
                 "SELECT s.id, s.sort_at, s.payload, s.hash, s.blob FROM staged s \
                  LEFT JOIN outcomes o ON o.run = $2 AND o.kind = s.kind AND o.source_id = s.id \

@@ -22,7 +22,7 @@ use super::planning;
 use super::side::Side;
 use crate::blobs::BlobStore;
 use crate::contract::source::{Page, Partition};
-use crate::contract::types::{Entity, Entry, Kind};
+use crate::contract::types::{Entity, Entry, Kind, Reference};
 use crate::error::Error;
 use crate::store::{Statement, Store, sha256};
 use crate::{kinds, sql};
@@ -40,6 +40,8 @@ const BESIDE: usize = 65_536;
 const GENERATIONS: u32 = 1_000;
 /// How far the catch-up pass reaches back before the moment the first pass began: longer than search indexes lag.
 const OVERLAP_MS: i64 = 10 * 60 * 1000;
+/// The pass that ends a run's own reading; later ones are of deltas.
+pub(super) const CATCH_UP: i64 = 1;
 
 /// Kinds whose reading is over.
 pub type Ready = watch::Sender<HashSet<String>>;
@@ -119,6 +121,99 @@ impl Extractor<'_> {
             self.pass(kind, 0, None, self.until).await?;
         }
         Ok(())
+    }
+
+    /// Reads what moved since a watermark, as a later pass: an overlap further back, since search indexes lag. What was read of the
+    /// pass before a stop is not read again.
+    ///
+    /// # Errors
+    /// As [`Extractor::run`].
+    pub async fn later(
+        &self,
+        wanted: &[Kind],
+        pass: i64,
+        since: i64,
+        until: i64,
+    ) -> Result<(), Error> {
+        self.events.phase("extract");
+        for kind in wanted {
+            self.pass(kind, pass, Some(since - OVERLAP_MS), until)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Walks all of a kind and stores nothing: which ids are there, and which say of themselves that they are not.
+    ///
+    /// # Errors
+    /// As [`Extractor::run`].
+    pub async fn sweep(&self, kind: &Kind, until: i64) -> Result<Swept, Error> {
+        let (side, asked) = (self.side, kind.clone());
+        let mut open = side
+            .ask("divide its records", |host| {
+                let (plugin, ctx, kind) =
+                    (side.plugin.clone(), side.context.clone(), asked.clone());
+                async move { plugin.partitions(host, ctx, kind, None, until).await }
+            })
+            .await?;
+        let mut swept = Swept::default();
+        let mut splits = 0;
+        while let Some(part) = open.pop() {
+            let mut walk = Walk::of(format!("sweep:{}", part.id), part);
+            loop {
+                if self.stop.is_cancelled() {
+                    return Err(Error::Interrupted);
+                }
+                let page = self.page(&walk).await?;
+                for entry in page.records.iter().filter(|entry| entry.head.kind == *kind) {
+                    swept.take(entry);
+                }
+                walk.take(&page);
+                if !page.split.is_empty() {
+                    splits += 1;
+                    if splits > GENERATIONS * GENERATIONS {
+                        return Err(self.endless(
+                            kinds::name(kind),
+                            "its partitions are split again and again",
+                        ));
+                    }
+                    open.extend(page.split);
+                    break;
+                }
+                let Some(next) = page.next else {
+                    break;
+                };
+                if walk.fruitless >= FRUITLESS || !walk.asked.insert(sha256(&next)) {
+                    return Err(self.endless(kinds::name(kind), "a page leads back to itself"));
+                }
+                walk.cursor = Some(next);
+            }
+            self.events
+                .progress(kinds::name(kind), swept.ids.len() as u64, None);
+        }
+        Ok(swept)
+    }
+
+    /// Records as they are now, by id; those that are gone are left out.
+    ///
+    /// # Errors
+    /// What the connector says.
+    pub async fn fetch(&self, kind: &Kind, ids: &[String]) -> Result<Vec<Entry>, Error> {
+        let side = self.side;
+        let refs: Vec<Reference> = ids
+            .iter()
+            .map(|id| Reference {
+                kind: kind.clone(),
+                id: id.clone(),
+                target: None,
+                name: None,
+            })
+            .collect();
+        side.ask("look records up", |host| {
+            let (plugin, ctx, refs) = (side.plugin.clone(), side.context.clone(), refs.clone());
+            async move { plugin.fetch(host, ctx, refs).await }
+        })
+        .await
     }
 
     /// The catch-up pass must cut at one moment too, also when it is resumed.
@@ -222,16 +317,14 @@ impl Extractor<'_> {
             .into_iter()
             .map(|row| {
                 Ok(Walk {
-                    id: row.try_get("id")?,
-                    part: serde_json::from_str(&row.try_get::<String, _>("spec")?)?,
                     cursor: row.try_get("cursor_text")?,
                     total_first: row.try_get("total_first")?,
                     number: row.try_get("walks")?,
-                    ids: HashSet::new(),
-                    beside: HashSet::new(),
-                    explained: BTreeMap::new(),
-                    asked: HashSet::new(),
-                    fruitless: 0,
+                    pass,
+                    ..Walk::of(
+                        row.try_get("id")?,
+                        serde_json::from_str(&row.try_get::<String, _>("spec")?)?,
+                    )
                 })
             })
             .collect()
@@ -424,11 +517,26 @@ impl Extractor<'_> {
         let limits = &self.side.description().text_limits;
         let found = damage::scan(entry, &payload, limits, &damage::reader(self.blobs));
         let found = damage::statements(&self.extraction, entry, &hash, &found);
+        if walk.pass > CATCH_UP {
+            batch.push(sql!(
+                "INSERT INTO staged_before (extraction, kind, id, pass, payload) \
+                 SELECT extraction, kind, id, $4, payload FROM staged \
+                 WHERE extraction = $1 AND kind = $2 AND id = $3 AND updated_at < $5 AND hash <> $6 \
+                 ON CONFLICT (extraction, kind, id, pass) DO NOTHING",
+                &self.extraction,
+                kinds::name(&entry.head.kind),
+                &entry.head.id,
+                walk.pass,
+                entry.head.updated_at.unwrap_or(0),
+                &hash
+            ));
+        }
         batch.push(sql!(
-            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, closed, name, part, walk, payload, hash) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
+            "INSERT INTO staged (extraction, kind, id, parent, updated_at, sort_at, closed, name, part, walk, payload, hash, pass) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
              ON CONFLICT (extraction, kind, id) DO UPDATE SET parent = excluded.parent, updated_at = excluded.updated_at, \
              sort_at = excluded.sort_at, closed = excluded.closed, name = excluded.name, payload = excluded.payload, \
+             pass = CASE WHEN excluded.hash <> staged.hash THEN excluded.pass ELSE staged.pass END, \
              hash = excluded.hash WHERE excluded.updated_at > staged.updated_at",
             &self.extraction,
             kinds::name(&entry.head.kind),
@@ -441,7 +549,8 @@ impl Extractor<'_> {
             &walk.id,
             walk.number,
             payload,
-            hash
+            hash,
+            walk.pass
         ));
         batch.extend(found);
         if let Entity::Customer(customer) = &entry.data {
@@ -500,10 +609,56 @@ fn short(id: &str) -> Short {
     short
 }
 
+/// What a sweep saw of a kind.
+#[derive(Default)]
+pub struct Swept {
+    ids: HashSet<Short>,
+    /// Records that say they are deleted.
+    pub deleted: Vec<String>,
+    /// Records that say they live on in another: id and survivor.
+    pub merged: Vec<(String, String)>,
+}
+
+impl Swept {
+    fn take(&mut self, entry: &Entry) {
+        let id = &entry.head.id;
+        if !self.ids.insert(short(id)) {
+            return;
+        }
+        match &entry.data {
+            Entity::Customer(customer) => {
+                if let Some(survivor) = &customer.merged_into {
+                    self.merged.push((id.clone(), survivor.id.clone()));
+                    return;
+                }
+                let away = customer.merged_from.iter();
+                self.merged
+                    .extend(away.map(|old| (old.clone(), id.clone())));
+            }
+            Entity::Conversation(conversation) => {
+                if let Some(survivor) = &conversation.merged_into {
+                    self.merged.push((id.clone(), survivor.id.clone()));
+                    return;
+                }
+            }
+            _ => {}
+        }
+        if entry.head.deleted {
+            self.deleted.push(id.clone());
+        }
+    }
+
+    /// Whether the record is there, whatever it says of itself.
+    pub fn saw(&self, id: &str) -> bool {
+        self.ids.contains(&short(id))
+    }
+}
+
 /// One walk of a partition.
 struct Walk {
     id: String,
     part: Partition,
+    pass: i64,
     cursor: Option<String>,
     total_first: Option<i64>,
     number: i64,
@@ -518,6 +673,23 @@ struct Walk {
 }
 
 impl Walk {
+    /// From the beginning of a partition.
+    fn of(id: String, part: Partition) -> Self {
+        Self {
+            id,
+            part,
+            pass: 0,
+            cursor: None,
+            total_first: None,
+            number: 1,
+            ids: HashSet::new(),
+            beside: HashSet::new(),
+            explained: BTreeMap::new(),
+            asked: HashSet::new(),
+            fruitless: 0,
+        }
+    }
+
     /// Counts what a page holds.
     fn take(&mut self, page: &Page) {
         let mut new = !page.explained.is_empty();
@@ -596,18 +768,7 @@ mod tests {
             window_start: None,
             window_end: None,
         };
-        let mut walk = Walk {
-            id: "0:message/files".into(),
-            part,
-            cursor: None,
-            total_first: None,
-            number: 1,
-            ids: HashSet::new(),
-            beside: HashSet::new(),
-            explained: BTreeMap::new(),
-            asked: HashSet::new(),
-            fruitless: 0,
-        };
+        let mut walk = Walk::of("0:message/files".into(), part);
         let file = |id: &str| attachment(id, reference("Message", "m1"));
         let mut after = |records, explained| {
             walk.take(&page(records, explained));

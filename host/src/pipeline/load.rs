@@ -13,7 +13,7 @@ use sqlx::Row as _;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::assemble::{Assembled, Assembler, Place, wants_bytes, with_its};
+use super::assemble::{Assembled, Assembler, Place, is_closed, wants_bytes, with_its};
 use super::export::{self, Export, Oversized};
 use super::extract::unsigned;
 use super::model::Events;
@@ -42,6 +42,15 @@ const CHUNK: u32 = 200;
 /// Files fetched at once, of all threads of a chunk together: each takes an instance of the source's connector, and a reader and
 /// the writers need theirs too.
 const FILES_AT_ONCE: usize = 12;
+
+/// Why a conversation is not loaded yet.
+pub(super) const HELD: &str = "open in the source: held until the last delta ([load] hold_open)";
+
+/// Whether an item is a conversation that is not closed.
+pub(super) fn is_open(item: &Item) -> bool {
+    let head = item.body.entries.first();
+    head.is_some_and(|entry| matches!(entry.data, Entity::Conversation(_)) && !is_closed(entry))
+}
 
 /// How a unit ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +100,8 @@ pub struct Loader<'a> {
     pub locks: Locks,
     /// Rejects, for the stop rule.
     pub watch: Rejects,
+    /// Conversations that are not closed wait for the last delta.
+    pub holds_open: bool,
     /// How often a record was tried in vain.
     pub tries: Mutex<HashMap<(String, String), u32>>,
 }
@@ -146,7 +157,7 @@ impl Loader<'_> {
     }
 
     /// Runs `prepare` once per run and remembers what it returned.
-    async fn prepare(&self) -> Result<crate::contract::session::Context, Error> {
+    pub(super) async fn prepare(&self) -> Result<crate::contract::session::Context, Error> {
         let mut context = self.destination.context.clone();
         let row = self
             .around
@@ -246,6 +257,10 @@ impl Loader<'_> {
                     let (mut items, mut decided) = (vec![], vec![]);
                     for assembled in self.assembler.assemble_all(kind, fresh).await? {
                         match assembled {
+                            Assembled::Item(item, record) if self.holds_open && is_open(&item) => {
+                                let held = crate::contract::ledger::Status::Skipped(HELD.into());
+                                decided.push((record, held));
+                            }
                             Assembled::Item(item, record) => items.push((*item, record)),
                             Assembled::Decided(record, status) => decided.push((record, status)),
                         }
@@ -289,7 +304,7 @@ impl Loader<'_> {
         first.map_or(Ok(()), Err)
     }
 
-    async fn write_batch(
+    pub(super) async fn write_batch(
         &self,
         support: &KindSupport,
         batch: Batch,
@@ -408,7 +423,7 @@ impl Loader<'_> {
     }
 
     /// Outcomes that the host gives itself, each for a record and all inside it.
-    async fn decide(
+    pub(super) async fn decide(
         &self,
         decisions: &[(Record, crate::contract::ledger::Status)],
     ) -> Result<(), Error> {
@@ -447,7 +462,7 @@ impl Loader<'_> {
     }
 
     /// Fetches the bytes that threads carry, of several threads at once; what cannot be had is named, not fatal.
-    async fn fetch_files(&self, items: &mut [(Item, Record)]) -> Result<(), Error> {
+    pub(super) async fn fetch_files(&self, items: &mut [(Item, Record)]) -> Result<(), Error> {
         let entries = items
             .iter_mut()
             .enumerate()
@@ -575,7 +590,7 @@ impl Loader<'_> {
     }
 
     /// Asks the destination which items it already has (rule M-7).
-    async fn find_existing(
+    pub(super) async fn find_existing(
         &self,
         support: &KindSupport,
         items: &mut [(Item, Record)],
@@ -877,14 +892,14 @@ pub async fn drive(
 }
 
 /// Items that go into one unit.
-struct Batch {
+pub(super) struct Batch {
     items: Vec<Item>,
     records: Vec<Record>,
     keys: Vec<String>,
 }
 
 /// Divides items by number, bytes and unique keys, keeping their order.
-fn batches_of(support: &KindSupport, items: Vec<(Item, Record)>) -> Vec<Batch> {
+pub(super) fn batches_of(support: &KindSupport, items: Vec<(Item, Record)>) -> Vec<Batch> {
     let most = usize::try_from(support.batch_items.max(1)).unwrap_or(1);
     let mut batches: Vec<(Batch, HashSet<String>, u64)> = vec![];
     for (item, record) in items {

@@ -4,8 +4,10 @@
 //! and `report`. Progress is told through [`Events`].
 
 mod assemble;
+pub mod cutover;
 mod damage;
 mod dangers;
+pub mod delta;
 pub mod dossier;
 mod errors;
 pub mod evidence;
@@ -40,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::assemble::Assembler;
 use self::dangers::Dangers;
+pub use self::delta::delta;
 use self::extract::Extractor;
 pub use self::inventory::inventory;
 use self::load::{Loader, Locks, Rejects, wanted};
@@ -495,6 +498,7 @@ async fn run_owned(
     events: &dyn Events,
 ) -> Result<RunReport, Error> {
     let _stop = forward(&options.stop, &project.stop);
+    delta::refuse_open(project).await?;
     let begun = Box::pin(begin(project, &options, events)).await?;
     let around = surroundings(project, &begun);
     let stop = project.stop.clone();
@@ -776,6 +780,7 @@ fn loader<'a>(
         stop: project.stop.clone(),
         locks: Locks::default(),
         watch: Rejects::default(),
+        holds_open: project.config.load.hold_open,
         tries: Default::default(),
     }
 }
@@ -1221,13 +1226,17 @@ async fn rollback_owned(
         export_dir: export_dir(project, &run),
         boundary: project.boundary.clone(),
     };
-    if !options.preview {
+    // A delta that is taken back leaves the run as it is.
+    if !options.preview && options.delta.is_none() {
         project
             .store
-            .write(vec![sql!(
-                "UPDATE runs SET state = 'rolling-back' WHERE id = $1",
-                &run
-            )])
+            .write(vec![
+                sql!("UPDATE runs SET state = 'rolling-back' WHERE id = $1", &run),
+                sql!(
+                    "UPDATE deltas SET state = 'rolled-back' WHERE run = $1",
+                    &run
+                ),
+            ])
             .await?;
     }
     if !options.preview {
@@ -1239,6 +1248,7 @@ async fn rollback_owned(
         supported: destination.support(&survey).kinds,
         around,
         kinds: options.kinds.unwrap_or_default(),
+        from: 0,
         mode: match (options.preview, options.force) {
             (true, _) => UndoMode::Preview,
             (false, true) => UndoMode::Force,
@@ -1250,9 +1260,15 @@ async fn rollback_owned(
     let sides = [&destination];
     let pace = Pace::new(&project.config, project.clock.now());
     let counting = count_on(project, [(&run, &destination)]);
+    let undoing = async {
+        match options.delta {
+            Some(number) => Box::pin(delta::take_back(project, work, number, events)).await,
+            None => Box::pin(work.run()).await,
+        }
+    };
     let working = async {
         tokio::select! {
-            result = Box::pin(work.run()) => result,
+            result = Box::pin(undoing) => result,
             never = counting => match never {},
             never = pace::keep(pace, &project.clock, &sides, events) => match never {},
         }

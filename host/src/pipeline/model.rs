@@ -186,6 +186,9 @@ pub struct Plan {
     /// What somebody who pays for this must know.
     #[serde(default)]
     pub points: Vec<PlanPoint>,
+    /// What a change after the load can be, and what a delta does about it.
+    #[serde(default)]
+    pub updates: Vec<PlanUpdate>,
     /// Side effects at the destination.
     pub side_effects: Vec<Notice>,
     /// What to know before running.
@@ -203,6 +206,23 @@ pub struct Plan {
     pub damage: Vec<DamageGroup>,
     /// What stops a run.
     pub errors: Vec<String>,
+}
+
+/// What becomes of a conversation that grows or is opened again after it was loaded (rule M-9).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanUpdate {
+    /// The kind.
+    pub kind: String,
+    /// As it is at the destination: `open`, `closed`; `any`.
+    pub state: String,
+    /// What the destination takes: `append`, `change-fields`, `replace`, `recreate`, `frozen`.
+    pub modes: Vec<String>,
+    /// Nobody is told, and nothing runs, because of it.
+    pub silent: bool,
+    /// What a delta does.
+    pub delta: String,
+    /// In the connector's words.
+    pub note: Option<String>,
 }
 
 /// Texts that look damaged in one way, in one field.
@@ -616,6 +636,8 @@ pub struct RollbackOptions {
     pub preview: bool,
     /// These kinds only; all by default.
     pub kinds: Option<Vec<String>>,
+    /// Only what this delta of the run did, and those after it.
+    pub delta: Option<u64>,
     /// Undo conflicts too.
     pub force: bool,
     /// Cancelled: stop at the next safe point.
@@ -792,4 +814,166 @@ pub trait Events: Send + Sync {
     fn paused(&self, connection: &str, reason: Option<&str>);
     /// Something to show once.
     fn notice(&self, notice: &Notice);
+}
+
+/// How a delta is to go.
+#[derive(Debug, Clone)]
+pub struct DeltaOptions {
+    /// It is the last: conversations that were held are loaded, ids are compared whatever `sweep` says, and no other follows without
+    /// `reopen`.
+    pub close: bool,
+    /// Another one after the last.
+    pub reopen: bool,
+    /// Compare all ids with the source, which is how deletions and merges are found.
+    pub sweep: bool,
+    /// Policies that differ from `[delta]`.
+    pub policies: crate::config::Delta,
+    /// `(kind, id)` of records of which the source's word counts.
+    pub take_source: Vec<(String, String)>,
+    /// `(kind, id)` of records that are right as they are at the destination.
+    pub keep_target: Vec<(String, String)>,
+    /// Cancelled: stop at the next safe point.
+    pub stop: CancellationToken,
+}
+
+impl Default for DeltaOptions {
+    fn default() -> Self {
+        Self {
+            close: false,
+            reopen: false,
+            sweep: true,
+            policies: crate::config::Delta::default(),
+            take_source: vec![],
+            keep_target: vec![],
+            stop: CancellationToken::new(),
+        }
+    }
+}
+
+/// Records that changed in one way and of which one thing became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeltaCount {
+    /// The kind.
+    pub kind: String,
+    /// `new`, `updated`, `deleted`, `merged`.
+    pub change: String,
+    /// What became of them; see [`DeltaRecord::did`].
+    pub did: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// A record that changed at the source, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeltaRecord {
+    /// The kind.
+    pub kind: String,
+    /// Source id.
+    pub source_id: String,
+    /// `new`, `updated`, `deleted`, `merged`.
+    pub change: String,
+    /// An outcome in the contract's words, or: `unchanged` (nothing to change there), `recreated`, `removed`, `held` (till the last
+    /// delta), `listed` (for a person), `kept` (somebody said that it is right there), `left` (nothing can be changed),
+    /// `taken-back` (with its delta).
+    pub did: String,
+    /// A person has to do something.
+    pub waits: bool,
+    /// What is so, and why nothing or not everything was written.
+    pub why: Option<String>,
+    /// What people changed at the destination since it was written, in the connector's words.
+    #[serde(default)]
+    pub theirs: Vec<String>,
+    /// The object at the destination: its kind there, and its id.
+    pub target: Option<String>,
+    /// For a person to open.
+    pub url: Option<String>,
+}
+
+/// One delta.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeltaReport {
+    /// The run.
+    pub run: String,
+    /// Which delta of the run, from 1.
+    pub number: u64,
+    /// `open` (it was interrupted), `done`, `rolling-back`, `rolled-back`.
+    pub state: String,
+    /// The last one.
+    pub closing: bool,
+    /// Ids were compared, so that deletions and merges are known.
+    pub swept: bool,
+    /// What it was decided by.
+    pub policies: crate::config::Delta,
+    /// It looked at what changed since then, ms; some time before that, as indexes lag.
+    pub since: i64,
+    /// Up to then, ms: where the next one begins.
+    pub until: i64,
+    /// When it began, ms.
+    pub started_at: i64,
+    /// When it ended, ms.
+    pub ended_at: Option<i64>,
+    /// What changed and what became of it, in load order.
+    pub counts: Vec<DeltaCount>,
+    /// What waits for a person, also from earlier deltas.
+    pub waiting: Vec<DeltaRecord>,
+    /// What people had changed at the destination, and what was decided.
+    pub conflicts: Vec<DeltaRecord>,
+    /// Requests that write, sent to the destination.
+    pub writes: u64,
+}
+
+/// Where a step of a cutover stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepState {
+    /// It is done.
+    Done,
+    /// It is its turn.
+    Next,
+    /// Others come first.
+    Waits,
+    /// It was done, and something is wrong with it.
+    Wrong,
+}
+
+/// One step of a cutover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoverStep {
+    /// Its word, for `--done`.
+    pub step: String,
+    /// What it is.
+    pub title: String,
+    /// A person does it and says so.
+    pub by_hand: bool,
+    /// Where it stands.
+    pub state: StepState,
+    /// When it is planned for, ms.
+    pub planned: i64,
+    /// When it was done, ms.
+    pub done_at: Option<i64>,
+    /// What to do, in sentences.
+    pub to_do: Vec<String>,
+    /// What to type.
+    pub commands: Vec<String>,
+    /// What is stored about it.
+    pub facts: Vec<String>,
+}
+
+/// The steps from one platform to the other, each with its state by what is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Runbook {
+    /// The run.
+    pub run: String,
+    /// Connection and account.
+    pub source: String,
+    /// Connection and account.
+    pub destination: String,
+    /// When it begins, ms.
+    pub begins: i64,
+    /// When it ends, as far as can be told, ms.
+    pub ends: i64,
+    /// Why it cannot begin, or go on.
+    pub in_the_way: Vec<String>,
+    /// In order.
+    pub steps: Vec<CutoverStep>,
 }

@@ -10,12 +10,14 @@ use super::mapping;
 use super::matches::Asked;
 use super::model::{
     CheckReport, ConnectionCheck, DamageGroup, Forecast, Notice, Plan, PlanAllowance, PlanDanger,
-    PlanField, PlanKind, PlanLimit, RunOptions, Severity,
+    PlanField, PlanKind, PlanLimit, PlanUpdate, RunOptions, Severity,
 };
 use super::points;
 use super::side::Side;
-use crate::config::Config;
-use crate::contract::description::{FieldFidelity, KindSupport, Role, SideEffectSeverity};
+use crate::config::{Config, Frozen};
+use crate::contract::description::{
+    FieldFidelity, KindSupport, Role, SideEffectSeverity, UpdateMode,
+};
 use crate::contract::destination::{AccountSupport, SurveyReport};
 use crate::contract::session::{self, Account};
 use crate::contract::source::{Certainty, Discovery};
@@ -68,8 +70,27 @@ pub fn connection_check(side: &Side, account: &Account) -> ConnectionCheck {
             .notices
             .iter()
             .map(|n| notice(&side.name, n))
+            .chain(withheld(side))
             .collect(),
     }
+}
+
+/// That the plugin asks for more than a person allowed it.
+fn withheld(side: &Side) -> Option<Notice> {
+    let rights = side.gateway.withheld();
+    (!rights.is_empty()).then(|| Notice {
+        from: side.name.clone(),
+        code: "not-granted".into(),
+        severity: Severity::Caution,
+        message: format!(
+            "The plugin asks for what nobody allowed, and goes without it: {}",
+            rights.join("; ")
+        ),
+        remedy: Some(format!(
+            "`transload plugin grant {}` shows all that it asks for",
+            side.description().name
+        )),
+    })
 }
 
 /// Both connections together.
@@ -261,6 +282,7 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
         limits,
         allowances: allowances(survey, schema, seen),
         points: vec![],
+        updates: updates(&support.kinds, config),
         side_effects,
         notices,
         dangers,
@@ -273,6 +295,51 @@ pub fn plan(config: &Config, facts: &Facts<'_>) -> Result<Plan, serde_json::Erro
     plan.points = points::all(&plan, facts, config);
     plan.digest = digest(&decided_by(&plan, config))?;
     Ok(plan)
+}
+
+/// What a delta does with conversations that changed after they were loaded, as the destination takes changes of them.
+fn updates(kinds_of_account: &[KindSupport], config: &Config) -> Vec<PlanUpdate> {
+    let moving = [
+        Kind::Company,
+        Kind::Customer,
+        Kind::Conversation,
+        Kind::CustomObject,
+    ];
+    let mut all = vec![];
+    for support in kinds_of_account.iter().filter(|s| moving.contains(&s.kind)) {
+        for update in &support.updates {
+            let takes = update.modes.iter().any(|mode| *mode != UpdateMode::Frozen);
+            let is_thread = support.kind == Kind::Conversation;
+            let adds = update.modes.contains(&UpdateMode::Append) || is_thread;
+            let delta = match (takes, is_thread, config.delta.frozen) {
+                (true, ..) if adds && is_thread => "what came since is added, the rest is changed",
+                (true, ..) => "is changed",
+                (false, true, Frozen::Recreate) => "is deleted and made anew, with another id",
+                (false, true, Frozen::List) => "stays as it was loaded, and is listed for a person",
+                (false, false, _) => "stays as it was loaded",
+            };
+            let modes = update.modes.iter().map(|mode| mode_word(*mode).to_owned());
+            all.push(PlanUpdate {
+                kind: kinds::name(&support.kind).to_owned(),
+                state: update.state.clone(),
+                modes: modes.collect(),
+                silent: update.silent,
+                delta: delta.to_owned(),
+                note: update.note.clone(),
+            });
+        }
+    }
+    all
+}
+
+fn mode_word(mode: UpdateMode) -> &'static str {
+    match mode {
+        UpdateMode::Append => "append",
+        UpdateMode::ChangeFields => "change-fields",
+        UpdateMode::Replace => "replace",
+        UpdateMode::Recreate => "recreate",
+        UpdateMode::Frozen => "frozen",
+    }
 }
 
 /// sha-256 of what a plan is decided by.

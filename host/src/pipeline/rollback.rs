@@ -37,6 +37,8 @@ pub struct Rollback<'a> {
     pub around: Surroundings,
     /// Only these kinds; all if empty.
     pub kinds: Vec<String>,
+    /// Only effects with this number or a later one, those of a delta; all if 0.
+    pub from: i64,
     /// Look, careful or force.
     pub mode: UndoMode,
     /// Told what goes on.
@@ -72,7 +74,7 @@ impl Rollback<'_> {
                 }
             }
         }
-        let open = open_by_kind(&self.around.store, &self.around.run).await?;
+        let open = open_by_kind(&self.around.store, &self.around.run, self.from).await?;
         let total: u64 = open.values().sum();
         // Objects that a preview found in the way.
         let mut in_the_way: HashSet<(String, String)> = HashSet::new();
@@ -99,7 +101,12 @@ impl Rollback<'_> {
                 .map_or(BATCH, |support| {
                     usize::try_from(support.batch_items).unwrap_or(BATCH).max(1)
                 });
-            let mut pages = Pages::new(&self.around.store, &self.around.run, &kind, size);
+            let mut pages = Pages::new(
+                &self.around.store,
+                (&self.around.run, self.from),
+                &kind,
+                size,
+            );
             loop {
                 if self.stop.is_cancelled() {
                     return Err(super::load::stopped());
@@ -163,7 +170,8 @@ impl Rollback<'_> {
             self.events.notice(&too_many());
         }
         if !preview {
-            let (stored, stored_problems) = stored(&self.around.store, &self.around.run).await?;
+            let (stored, stored_problems) =
+                stored_since(&self.around.store, &self.around.run, self.from).await?;
             counts = stored;
             problems = stored_problems;
             for row in in_doubt(&self.around).await? {
@@ -181,9 +189,9 @@ impl Rollback<'_> {
             total
         } else {
             let unsettled = problems.iter().filter(|p| p.status == "unsettled").count();
-            left(&self.around.store, &self.around.run).await? + unsettled as u64
+            left_since(&self.around.store, &self.around.run, self.from).await? + unsettled as u64
         };
-        if !preview {
+        if !preview && self.from == 0 {
             let state = if left == 0 {
                 "rolled-back"
             } else {
@@ -226,6 +234,48 @@ impl Rollback<'_> {
             .transpose()?
             .flatten();
         Ok(context)
+    }
+
+    /// Takes back all that was made of one record, last first; says what is in the way, nothing if it is undone.
+    ///
+    /// # Errors
+    /// As [`Rollback::run`].
+    pub async fn record(&self, kind: &str, id: &str) -> Result<Vec<String>, Error> {
+        let context = self.context().await?;
+        let store = &self.around.store;
+        let args = || -> Vec<crate::store::Arg> {
+            vec![(&self.around.run).into(), kind.into(), id.into()]
+        };
+        let rows = store
+            .rows(
+                "SELECT id, source_id, marker, effect FROM effects WHERE run = $1 AND kind = $2 AND source_id = $3 AND action <> 'matched' \
+                 AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) ORDER BY id DESC",
+                args(),
+            )
+            .await?;
+        let mut effects = vec![];
+        for row in &rows {
+            let row = row_of(row, kind)?;
+            if let Some(run) = self.above(&row).await? {
+                return Ok(vec![format!("run {run} changed it later")]);
+            }
+            effects.push(row.undoing);
+        }
+        let ours = Ours::open(store, &self.around.run).await?;
+        for some in effects.chunks(BATCH) {
+            Box::pin(self.undo(&context, kind, some.to_vec(), ours.beside(&[]))).await?;
+        }
+        store
+            .rows(
+                "SELECT coalesce(undo_reason, undo_status, 'it was not taken back') AS why FROM effects \
+                 WHERE run = $1 AND kind = $2 AND source_id = $3 AND action <> 'matched' \
+                 AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) ORDER BY id DESC",
+                args(),
+            )
+            .await?
+            .iter()
+            .map(|row| Ok(row.try_get("why")?))
+            .collect()
     }
 
     /// A later run's effect on the same object.
@@ -369,12 +419,12 @@ impl Rollback<'_> {
 }
 
 /// Effects of a run that are not undone, by kind.
-async fn open_by_kind(store: &Store, run: &str) -> Result<BTreeMap<String, u64>, Error> {
+async fn open_by_kind(store: &Store, run: &str, from: i64) -> Result<BTreeMap<String, u64>, Error> {
     store
         .rows(
-            "SELECT kind, count(*) AS n FROM effects WHERE run = $1 AND action <> 'matched' \
+            "SELECT kind, count(*) AS n FROM effects WHERE run = $1 AND id >= $2 AND action <> 'matched' \
              AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) GROUP BY kind",
-            vec![run.into()],
+            vec![run.into(), from.into()],
         )
         .await?
         .iter()
@@ -394,17 +444,20 @@ struct Pages<'a> {
     run: &'a str,
     kind: &'a str,
     size: usize,
+    /// Effects before this are none of ours.
+    from: i64,
     /// Effects from here on were met.
     below: i64,
 }
 
 impl<'a> Pages<'a> {
-    fn new(store: &'a Store, run: &'a str, kind: &'a str, size: usize) -> Self {
+    fn new(store: &'a Store, (run, from): (&'a str, i64), kind: &'a str, size: usize) -> Self {
         Self {
             store,
             run,
             kind,
             size,
+            from,
             below: i64::MAX,
         }
     }
@@ -414,37 +467,38 @@ impl<'a> Pages<'a> {
         let rows = self
             .store
             .rows(
-                "SELECT id, source_id, marker, effect FROM effects WHERE run = $1 AND kind = $2 AND id < $3 AND action <> 'matched' \
+                "SELECT id, source_id, marker, effect FROM effects WHERE run = $1 AND kind = $2 AND id < $3 AND id >= $5 AND action <> 'matched' \
                  AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) ORDER BY id DESC LIMIT $4",
                 vec![
                     self.run.into(),
                     self.kind.into(),
                     self.below.into(),
                     i64::try_from(self.size).unwrap_or(i64::MAX).into(),
+                    self.from.into(),
                 ],
             )
             .await?;
         if let Some(last) = rows.last() {
             self.below = last.try_get("id")?;
         }
-        rows.iter()
-            .map(|row| {
-                let source_id: String = row.try_get("source_id")?;
-                let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
-                Ok(Row {
-                    undoing: Undoing {
-                        effect_id: super::extract::unsigned(row.try_get("id")?),
-                        kind: kinds::parse(self.kind),
-                        item: format!("{}:{source_id}", self.kind),
-                        marker: row.try_get("marker")?,
-                        effect,
-                    },
-                    kind: self.kind.to_owned(),
-                    source_id,
-                })
-            })
-            .collect()
+        rows.iter().map(|row| row_of(row, self.kind)).collect()
     }
+}
+
+fn row_of(row: &sqlx::sqlite::SqliteRow, kind: &str) -> Result<Row, Error> {
+    let source_id: String = row.try_get("source_id")?;
+    let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
+    Ok(Row {
+        undoing: Undoing {
+            effect_id: super::extract::unsigned(row.try_get("id")?),
+            kind: kinds::parse(kind),
+            item: format!("{kind}:{source_id}"),
+            marker: row.try_get("marker")?,
+            effect,
+        },
+        kind: kind.to_owned(),
+        source_id,
+    })
 }
 
 /// Objects of the run that are still there when others are undone: they are no strangers to those (rule D-10). A rollback leaves
@@ -578,12 +632,16 @@ fn problem(row: &Row, status: UndoStatus, reason: String) -> UndoProblem {
 /// # Errors
 /// A store error.
 pub async fn left(store: &Store, run: &str) -> Result<u64, Error> {
+    left_since(store, run, 0).await
+}
+
+async fn left_since(store: &Store, run: &str, from: i64) -> Result<u64, Error> {
     Ok(super::extract::unsigned(
         store
             .number(
-                "SELECT count(*) FROM effects WHERE run = $1 AND action <> 'matched' AND \
+                "SELECT count(*) FROM effects WHERE run = $1 AND id >= $2 AND action <> 'matched' AND \
                  (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed'))",
-                vec![run.into()],
+                vec![run.into(), from.into()],
             )
             .await?,
     ))
@@ -596,13 +654,21 @@ type Counts = BTreeMap<(String, String), u64>;
 /// # Errors
 /// A store error.
 pub async fn stored(store: &Store, run: &str) -> Result<(Counts, Vec<UndoProblem>), Error> {
+    stored_since(store, run, 0).await
+}
+
+async fn stored_since(
+    store: &Store,
+    run: &str,
+    from: i64,
+) -> Result<(Counts, Vec<UndoProblem>), Error> {
     let mut counts = Counts::new();
     let mut problems = vec![];
     store
         .each(
             "SELECT kind, source_id, target_kind, target_id, undo_status, coalesce(undo_reason, '') AS undo_reason, effect \
-             FROM effects WHERE run = $1 AND undo_status IS NOT NULL ORDER BY id DESC",
-            vec![run.into()],
+             FROM effects WHERE run = $1 AND id >= $2 AND undo_status IS NOT NULL ORDER BY id DESC",
+            vec![run.into(), from.into()],
             |row| {
                 let (kind, status): (String, String) =
                     (row.try_get("kind")?, row.try_get("undo_status")?);
@@ -686,7 +752,7 @@ mod tests {
             effect(&store, "r1", "customer", 33, "created", Some("undone")).await;
             effect(&store, "r1", "customer", 34, "created", Some("gone")).await;
 
-            let open = open_by_kind(&store, "r1").await.unwrap();
+            let open = open_by_kind(&store, "r1", 0).await.unwrap();
             assert_eq!(
                 open,
                 BTreeMap::from([("company".to_owned(), 6), ("customer".to_owned(), 15)])
@@ -698,7 +764,7 @@ mod tests {
                     vec![32, 20, 19, 17, 16, 14, 13, 11, 10, 8, 7, 5, 4, 2, 1],
                 ),
             ] {
-                let mut pages = Pages::new(&store, "r1", kind, size);
+                let mut pages = Pages::new(&store, ("r1", 0), kind, size);
                 let mut met = vec![];
                 loop {
                     let page = pages.next_page().await.unwrap();
@@ -717,7 +783,7 @@ mod tests {
                 }
                 assert_eq!(met, expected, "{kind} in pages of {size}");
             }
-            let left = open_by_kind(&store, "r1").await.unwrap();
+            let left = open_by_kind(&store, "r1", 0).await.unwrap();
             assert_eq!(
                 left,
                 BTreeMap::from([("company".to_owned(), 1), ("customer".to_owned(), 5)])
@@ -736,7 +802,7 @@ mod tests {
         effect(&store, "r2", "company", 8, "created", Some("conflict")).await;
         let thing = |id: i64| ("thing".to_owned(), id.to_string());
         let mut ours = Ours::open(&store, "r1").await.unwrap();
-        let mut pages = Pages::new(&store, "r1", "customer", 3);
+        let mut pages = Pages::new(&store, ("r1", 0), "customer", 3);
         let page = pages.next_page().await.unwrap();
         assert_eq!(ours.beside(&page), [thing(7)]);
         for (id, status) in [(6, "undone"), (5, "conflict"), (4, "left")] {
@@ -748,7 +814,7 @@ mod tests {
 
         // Again: what was in the way is no longer.
         let mut ours = Ours::open(&store, "r1").await.unwrap();
-        let mut pages = Pages::new(&store, "r1", "customer", 3);
+        let mut pages = Pages::new(&store, ("r1", 0), "customer", 3);
         let page = pages.next_page().await.unwrap();
         assert_eq!(ours.beside(&page), [thing(7)]);
         mark(&store, 5, "undone").await;

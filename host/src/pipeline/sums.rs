@@ -287,7 +287,7 @@ async fn duplicates(store: &Store, run: &str) -> Result<u64, Error> {
         .each(
             "SELECT kind, source_id, part, target_kind, target_id FROM effects \
              WHERE account = (SELECT account FROM runs WHERE id = $1) AND run = $1 AND action = 'created' \
-             ORDER BY kind, source_id, part",
+             AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone')) ORDER BY kind, source_id, part",
             vec![run.into()],
             |row| {
                 let this = [

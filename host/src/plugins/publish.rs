@@ -368,7 +368,7 @@ mod tests {
         new.kinds.clear();
         new.auth.remove(0);
         new.config_schema = new.config_schema.replace("\"page_size\"", "\"size\"");
-        insta::assert_snapshot!(described_breaks(&old, &new).join("\n"), @"");
+        insta::assert_snapshot!(described_breaks(&old, &new).join("\n"));
     }
 
     #[test]

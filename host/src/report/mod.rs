@@ -5,7 +5,9 @@
 //! from here but [`without_content`].
 
 mod checked;
+pub mod cutover;
 mod damage;
+mod delta;
 pub mod html;
 pub mod inventory;
 mod plan;
@@ -22,8 +24,9 @@ use crate::pipeline::model::{
 };
 
 pub use checked::checked;
+pub use delta::{delta, delta_is_done};
 pub use plan::plan;
-pub use run::{adds_up, form, is_clean, run, run_summary, without_content};
+pub use run::{adds_up, form, is_clean, run, run_summary, time, without_content};
 use table::{Column, table};
 pub use table::{clean, duration, number};
 pub use verify::{

@@ -303,6 +303,27 @@ pub(super) fn parts(plan: &Plan) -> Vec<Part> {
             plan.allowances.iter().map(allowance_row),
         ),
         part(
+            "updates",
+            "What changes after it was loaded",
+            "What `transload delta` does with a record that grew, changed or was opened again, as the destination takes changes of it.",
+            vec![
+                Left("kind"),
+                Left("state there"),
+                Left("a delta"),
+                Left("others notice"),
+                Left("why"),
+            ],
+            plan.updates.iter().map(|update| {
+                vec![
+                    update.kind.clone(),
+                    update.state.clone(),
+                    update.delta.clone(),
+                    if update.silent { "no" } else { "they may" }.to_owned(),
+                    update.note.clone().unwrap_or_default(),
+                ]
+            }),
+        ),
+        part(
             "points",
             "What to know before",
             "For whoever pays for it.",

@@ -363,7 +363,9 @@ fn state(state: RunState) -> &'static str {
     }
 }
 
-pub(super) fn time(ms: i64) -> String {
+/// A moment as people read it, to the second.
+#[must_use]
+pub fn time(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).map_or_else(
         || format!("{ms} ms"),
         |at| at.to_rfc3339_opts(SecondsFormat::Secs, true),

@@ -4,8 +4,8 @@ use super::*;
 use crate::pipeline::model::{
     DamageExample, DamageGroup, Evidence, Example, Flag, Forecast, Foreseen, Guess, KindSum,
     LossGroup, Most, Plan, PlanAgent, PlanAllowance, PlanCustomField, PlanDanger, PlanField,
-    PlanKind, PlanLimit, PlanName, PlanPoint, PlanValueMap, Reason, RejectGroup, RequestCount,
-    RunState, SkipGroup, UndoProblem,
+    PlanKind, PlanLimit, PlanName, PlanPoint, PlanUpdate, PlanValueMap, Reason, RejectGroup,
+    RequestCount, RunState, SkipGroup, UndoProblem,
 };
 
 fn notice(severity: Severity, code: &str, message: &str, remedy: Option<&str>) -> Notice {
@@ -249,6 +249,14 @@ fn planned() -> Plan {
         points: vec![PlanPoint {
             topic: "contract".into(),
             text: "Do not let the source's contract end before the run is complete.".into(),
+        }],
+        updates: vec![PlanUpdate {
+            kind: "conversation".into(),
+            state: "closed".into(),
+            modes: vec!["frozen".into()],
+            silent: true,
+            delta: "stays as it was loaded, and is listed for a person".into(),
+            note: Some("closed tickets are frozen".into()),
         }],
         side_effects: vec![notice(
             Severity::Caution,

@@ -14,7 +14,7 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, add_fact, continued_marker, file_name, first_time, image_names,
+    Holds, Requester, add_fact, began, continued_marker, conversation_of, file_name, image_names,
     is_further_part, message_card, message_facts, message_part, no_bytes, part_of, skip, skipped,
     tag_targets, text_in,
 };
@@ -197,9 +197,7 @@ pub fn map_thread(
     around: &Surroundings<'_>,
 ) -> Result<Mapped, Error> {
     let head = &thread.conversation.head;
-    let Entity::Conversation(conversation) = &thread.conversation.data else {
-        return Err(Error::Bug("a thread without a conversation".to_owned()));
-    };
+    let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut card = Facts::new(around.words.clone());
     let requester = Requester::of(
@@ -209,10 +207,7 @@ pub fn map_thread(
         &mut losses,
     );
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = head
-        .created_at
-        .or_else(|| first_time(thread))
-        .unwrap_or(around.now);
+    let created = began(thread, around.now);
 
     let mut speech = Speech {
         around,

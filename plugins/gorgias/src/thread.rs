@@ -15,8 +15,8 @@ use transload_sdk::effects::short_hash;
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, file_name, first_time, html_with_lead, image_names, is_incoming, lead, message_card,
-    message_facts, repoint, skip, skipped, text_in, with_lead,
+    Holds, conversation_of, file_name, first_time, html_with_lead, image_names, is_incoming, lead,
+    message_card, message_facts, repoint, skip, skipped, text_in, with_lead,
 };
 use transload_sdk::types::{
     self, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Text, Visibility,
@@ -141,9 +141,7 @@ pub fn map_thread(
 ) -> Result<Mapped, Error> {
     let entry = &thread.conversation;
     let head = &entry.head;
-    let Entity::Conversation(conversation) = &entry.data else {
-        return Err(Error::Bug("a thread without a conversation".to_owned()));
-    };
+    let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut card = Facts::new(around.config.words(around.zone));
     let customer = customer(conversation, around, &mut card, &mut losses);

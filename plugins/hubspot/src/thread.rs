@@ -19,9 +19,9 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::text::pieces;
 use transload_sdk::thread::{
-    self, Clock, File, Holds, continued_marker, first_time, html_with_lead, image_names, is_email,
-    is_incoming, lead, message_card, message_facts, message_part, part_of, repoint, text_in,
-    with_lead,
+    self, Clock, File, Holds, began, continued_marker, conversation_of, html_with_lead,
+    image_names, is_email, is_incoming, lead, message_card, message_facts, message_part, part_of,
+    repoint, spoken, text_in, with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -201,17 +201,11 @@ pub fn map_thread(
     thread: &Thread,
     around: &Surroundings<'_>,
 ) -> Result<Mapped, Error> {
-    let head = &thread.conversation.head;
-    let Entity::Conversation(conversation) = &thread.conversation.data else {
-        return Err(Error::Bug("a thread without a conversation".to_owned()));
-    };
+    let conversation = conversation_of(thread)?;
     let (mut losses, mut refused) = (Vec::new(), Vec::new());
     let mut card = Facts::new(around.words.clone());
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = head
-        .created_at
-        .or_else(|| first_time(thread))
-        .unwrap_or(around.now);
+    let created = began(thread, around.now);
 
     let mut said = Said {
         around,
@@ -224,14 +218,8 @@ pub fn map_thread(
         card: &mut card,
         losses: &mut losses,
     };
-    let mut last = created;
-    for part in &thread.parts {
-        let Entity::Message(message) = &part.message.data else {
-            continue;
-        };
-        let sent = message.sent_at.or(part.message.head.created_at);
-        last = sent.unwrap_or(last);
-        said.part(part, message, last);
+    for (part, message, at) in spoken(thread, created) {
+        said.part(part, message, at);
     }
     let (mut children, clock) = (said.children, said.clock);
     if clock.moved() {

@@ -18,8 +18,8 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::text::html_to_search_text;
 use transload_sdk::thread::{
-    Clock, Holds, continued_marker, file_name, html_with_lead, is_incoming, lead, message_card,
-    message_facts, no_bytes, skip, skipped, text_in, with_lead, without_lead,
+    Clock, Holds, continued_marker, conversation_of, file_name, html_with_lead, is_incoming, lead,
+    message_card, message_facts, no_bytes, skip, skipped, text_in, with_lead, without_lead,
 };
 use transload_sdk::types::{
     self, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Head, Kind, Loss, Message, Text,
@@ -240,9 +240,7 @@ pub fn map_thread(
     around: &Surroundings<'_>,
 ) -> Result<Mapped, Error> {
     let entry = &thread.conversation;
-    let Entity::Conversation(conversation) = &entry.data else {
-        return Err(Error::Bug("a thread without a conversation".to_owned()));
-    };
+    let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut card = Facts::new(around.state.words(around.zone));
     let contact = customer(conversation, around, &mut card, &mut losses);

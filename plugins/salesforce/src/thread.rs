@@ -16,9 +16,9 @@ use transload_sdk::effects::print;
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::thread::{
-    self, Clock, File, Holds, continued_marker, file_name, first_time, html_with_lead, image_names,
-    is_email, is_incoming, lead, message_card, message_facts, message_part, part_of, repoint,
-    text_in, with_lead,
+    self, Clock, File, Holds, began, continued_marker, conversation_of, file_name, html_with_lead,
+    image_names, is_email, is_incoming, lead, message_card, message_facts, message_part, part_of,
+    repoint, spoken, text_in, with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -157,17 +157,12 @@ pub fn map_thread(
     around: &Surroundings<'_>,
 ) -> Result<Mapped, Error> {
     let head = &thread.conversation.head;
-    let Entity::Conversation(conversation) = &thread.conversation.data else {
-        return Err(Error::Bug("a thread without a conversation".to_owned()));
-    };
+    let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut refused = Vec::new();
     let mut card = Facts::new(around.words.clone());
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = head
-        .created_at
-        .or_else(|| first_time(thread))
-        .unwrap_or(around.now);
+    let created = began(thread, around.now);
 
     let mut said = Said {
         around,
@@ -182,13 +177,9 @@ pub fn map_thread(
         losses: &mut losses,
     };
     let mut last = created;
-    for part in &thread.parts {
-        let Entity::Message(message) = &part.message.data else {
-            continue;
-        };
-        let sent = message.sent_at.or(part.message.head.created_at);
-        last = sent.unwrap_or(last);
-        said.part(part, message, last);
+    for (part, message, at) in spoken(thread, created) {
+        said.part(part, message, at);
+        last = at;
     }
     let (mut children, moved) = (said.children, said.clock.moved());
     let ends = said.clock.end();

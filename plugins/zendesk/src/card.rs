@@ -2,5 +2,5 @@
 //! organization, in a text field of a record; how it is cut into comments is in `thread`.
 
 pub use transload_sdk::card::{
-    Facts as Card, conversation, customer, fitted, head, location, satisfaction,
+    Facts as Card, conversation, customer, fitted, head, location, object, satisfaction,
 };

@@ -12,8 +12,8 @@ use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, continued_marker, first_time, image_names, message_card, message_facts, skip,
-    skipped, text_in,
+    Holds, Requester, began, continued_marker, conversation_of, image_names, message_card,
+    message_facts, skip, skipped, text_in,
 };
 use transload_sdk::types::{
     self, Conversation, Entity, Entry, Error, Fidelity, Loss, Message, Text, Visibility,
@@ -96,9 +96,7 @@ pub fn map_thread(
     around: &Surroundings<'_>,
 ) -> Result<Mapped, Error> {
     let head = &thread.conversation.head;
-    let Entity::Conversation(conversation) = &thread.conversation.data else {
-        return Err(Error::Bug("a thread without a conversation".to_owned()));
-    };
+    let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut card = Card::new(words::of_account(&around.config.subdomain, around.zone));
     let requester = Requester::of(
@@ -148,10 +146,7 @@ pub fn map_thread(
         &mut losses,
     );
 
-    let created = head
-        .created_at
-        .or_else(|| first_time(thread))
-        .unwrap_or(around.now);
+    let created = began(thread, around.now);
     let updated = [
         head.updated_at,
         conversation.last_activity_at,

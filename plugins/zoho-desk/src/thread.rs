@@ -16,9 +16,9 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Clock, File, Holds, Requester, add_fact, continued_marker, file_name, first_time, image_names,
-    is_email, is_further_part, is_incoming, message_card, message_facts, message_part, part_of,
-    repoint, skip, skipped, tag_targets, text_in,
+    Clock, File, Holds, Requester, add_fact, began, continued_marker, conversation_of, file_name,
+    image_names, is_email, is_further_part, is_incoming, message_card, message_facts, message_part,
+    part_of, repoint, skip, skipped, tag_targets, text_in,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -244,20 +244,14 @@ pub fn map_thread(
     around: &Surroundings<'_>,
 ) -> Result<Mapped, Error> {
     let head = &thread.conversation.head;
-    let Entity::Conversation(conversation) = &thread.conversation.data else {
-        return Err(Error::Bug("a thread without a conversation".to_owned()));
-    };
+    let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut card = Facts::new(around.words.clone());
     let stand_in = around.state.stand_in_contact.clone();
     let requester: Requester<String> =
         Requester::of(conversation, stand_in, &mut card, &mut losses);
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = head
-        .created_at
-        .or_else(|| first_time(thread))
-        .unwrap_or(around.now)
-        .min(around.now);
+    let created = began(thread, around.now).min(around.now);
 
     let mut speech = Speech {
         item,

@@ -629,6 +629,36 @@ pub fn text_in<'t>(texts: &'t BTreeMap<String, String>, text: &'t Option<Text>) 
     }
 }
 
+/// A thread's conversation.
+///
+/// # Errors
+/// `bug` when there is none.
+pub fn conversation_of(thread: &Thread) -> Result<&Conversation> {
+    match &thread.conversation.data {
+        Entity::Conversation(conversation) => Ok(conversation),
+        _ => Err(Error::Bug("a thread without a conversation".to_owned())),
+    }
+}
+
+/// When a thread began, ms: as its head says, else with its first part, else now.
+pub fn began(thread: &Thread, now: i64) -> i64 {
+    let said = thread.conversation.head.created_at;
+    said.or_else(|| first_time(thread)).unwrap_or(now)
+}
+
+/// What is said in a thread, each with its time, ms: of one that has none, that of the one before, of the first `began`.
+pub fn spoken(thread: &Thread, began: i64) -> impl Iterator<Item = (&Part, &Message, i64)> {
+    let mut last = began;
+    thread.parts.iter().filter_map(move |part| {
+        let Entity::Message(message) = &part.message.data else {
+            return None;
+        };
+        let at = message.sent_at.or(part.message.head.created_at);
+        last = at.unwrap_or(last);
+        Some((part, message, last))
+    })
+}
+
 /// When the first part of a thread was said.
 pub fn first_time(thread: &Thread) -> Option<i64> {
     let time = |part: &Part| match &part.message.data {

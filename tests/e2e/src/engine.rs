@@ -16,10 +16,10 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 use transload_host::pipeline::model::{
-    RollbackOptions, RollbackReport, RunOptions, RunReport, RunState,
+    DeltaOptions, RollbackOptions, RollbackReport, RunOptions, RunReport, RunState,
 };
 use transload_host::pipeline::project::Project;
-use transload_host::pipeline::{rollback, run};
+use transload_host::pipeline::{delta, rollback, run};
 use transload_simulators::common::Clock;
 use transload_simulators::kustomer::{self, Kind, State};
 
@@ -153,6 +153,8 @@ pub enum Work {
     Run,
     /// Taking back.
     Rollback,
+    /// Bringing over what changed since.
+    Delta,
 }
 
 /// Works until the n-th boundary, and dies there: nothing that was going on is polled again. Names the boundary; `None` when the
@@ -211,6 +213,13 @@ pub fn dies_by(
             let working = async {
                 match work {
                     Work::Run => drop(run(&project, yes(), &Silent).await.unwrap()),
+                    Work::Delta => {
+                        drop(
+                            delta(&project, DeltaOptions::default(), &Silent)
+                                .await
+                                .unwrap(),
+                        );
+                    }
                     Work::Rollback => {
                         drop(
                             rollback(&project, RollbackOptions::default(), &Silent)

@@ -684,6 +684,16 @@ async fn a_run_meets_a_connector_that_asks_for_more_than_was_granted_and_does_no
         shown.contains("NOT        request POST /customers"),
         "{shown}"
     );
+    let checked = transload_host::pipeline::check(&stage.project().await, &Silent)
+        .await
+        .unwrap();
+    let notices = &checked.connections[1].notices;
+    assert!(
+        notices.iter().any(|of| of
+            .message
+            .ends_with("goes without it: request POST /customers")),
+        "{notices:?}"
+    );
     let report = stage.run(&stage.project().await).await;
     assert_eq!(
         (

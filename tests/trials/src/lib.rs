@@ -116,6 +116,26 @@ pub fn made_up(blob: &BlobRef) -> Vec<u8> {
     vec![b'x'; usize::try_from(blob.size).unwrap_or_default()]
 }
 
+/// A simulated platform with its connector on trial, `trial`, stands for the trial wherever one is wanted.
+#[macro_export]
+macro_rules! stands_for_its_trial {
+    ($platform:ty, $connector:ty) => {
+        impl std::ops::Deref for $platform {
+            type Target = $crate::Trial<$connector>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.trial
+            }
+        }
+
+        impl std::ops::DerefMut for $platform {
+            fn deref_mut(&mut self) -> &mut Self::Target {
+                &mut self.trial
+            }
+        }
+    };
+}
+
 /// Runs a test's future.
 ///
 /// # Panics

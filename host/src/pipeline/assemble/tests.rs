@@ -437,6 +437,15 @@ async fn open_conversations_go_before_closed_ones_where_the_user_says_so_the_new
             vec!["open-1"]
         ]
     );
+    let oldest_first = assembler(&store, "[load]\norder = \"oldest-first\"");
+    assert_eq!(
+        pass(&oldest_first, "conversation", &mut Place::default()).await,
+        [
+            vec!["open-1", "open-2"],
+            vec!["closed-3", "held-4"],
+            vec!["closed-5"]
+        ]
+    );
     for each in [open_first, newest_first] {
         let customers = pass(&each, "customer", &mut Place::default()).await;
         assert_eq!(customers, [vec!["eve", "bob"], vec!["ana"]]);

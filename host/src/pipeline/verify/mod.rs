@@ -22,6 +22,7 @@ use futures::stream::{self, StreamExt as _};
 use sqlx::Row as _;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::compare::changed;
 use self::compare::{Finding, Terms, compare};
 use super::assemble::{Assembled, Assembler, Staged, expected_messages};
 use super::extract::unsigned;
@@ -307,6 +308,8 @@ impl Verifier<'_> {
         let ids: Vec<String> = items.iter().map(|(_, id)| id.clone()).collect();
         let losses = self.losses(kind, &ids).await?;
         let prints = self.prints(&written).await?;
+        let left = super::delta::left_as_they_were(&self.store, &self.run, kind).await?;
+        let merged = super::delta::merged_away(&self.store, &self.run).await?;
         let support = self.supported.iter().find(|support| support.kind == parsed);
         let keeps_created_at = support.is_some_and(|support| support.keeps_created_at);
         let none = vec![];
@@ -347,6 +350,23 @@ impl Verifier<'_> {
             let mut findings = compare(item, first, &terms, &mut files);
             for more in found.iter().skip(1) {
                 findings.push(duplicate(kind, more));
+            }
+            // What hangs on somebody who was merged since hangs on what he is there till a person merges the two.
+            for finding in &mut findings {
+                let on_merged = |found: &str| found.split(' ').any(|word| merged.contains(word));
+                if finding.what == DifferenceKind::Moved
+                    && finding.declared.is_none()
+                    && finding.found.as_deref().is_some_and(on_merged)
+                {
+                    finding.declared =
+                        Some("delta: on a record that was merged in the source since".to_owned());
+                }
+            }
+            if let Some(why) = left.get(id) {
+                let open = findings
+                    .iter_mut()
+                    .filter(|finding| finding.declared.is_none());
+                open.for_each(|finding| finding.declared = Some(why.clone()));
             }
             checked.push(Checked {
                 id: id.clone(),
@@ -417,7 +437,7 @@ impl Verifier<'_> {
                 .await?
             {
                 let effect: Effect = serde_json::from_str(&row.try_get::<String, _>("effect")?)?;
-                if let Some(print) = effect.fingerprint {
+                if let Some(print) = effect.fingerprint.filter(|print| !print.is_empty()) {
                     let target = (row.try_get("target_kind")?, row.try_get("target_id")?);
                     by_target.entry(target).or_default().push(print);
                 }
@@ -743,19 +763,38 @@ fn batches(staged: Vec<Staged>) -> VecDeque<Vec<Staged>> {
     batches
 }
 
-/// Effects of a record, oldest first; of several on one part the last counts. `prior` has the newest first.
-fn lasting(prior: &[Effect]) -> Vec<Effect> {
+/// Effects of a record, oldest first; of several on one part the last counts, with the print of all of them. `prior` has the newest
+/// first.
+pub(super) fn lasting(prior: &[Effect]) -> Vec<Effect> {
     let mut effects: Vec<Effect> = vec![];
     for effect in prior {
         let known = effects
             .iter()
             .any(|one| one.part == effect.part && one.target_kind == effect.target_kind);
         if !known {
-            effects.push(effect.clone());
+            let mut effect = effect.clone();
+            effect.fingerprint = print_of(prior, &effect);
+            effects.push(effect);
         }
     }
     effects.reverse();
     effects
+}
+
+/// What was written last of an object: an update prints what it changed, and what stands beside it was written before.
+pub(super) fn print_of(prior: &[Effect], of: &Effect) -> Option<String> {
+    let same = |effect: &&Effect| {
+        (&effect.part, &effect.target_kind, &effect.target_id)
+            == (&of.part, &of.target_kind, &of.target_id)
+    };
+    let prints: Vec<&str> = prior
+        .iter()
+        .rev()
+        .filter(same)
+        .filter_map(|effect| effect.fingerprint.as_deref())
+        .filter(|print| !print.is_empty())
+        .collect();
+    compare::last_print(&prints)
 }
 
 /// Another object that says it is the same record.

@@ -17,7 +17,6 @@ use transload_sdk::policy::{self, canonical};
 use transload_sdk::types::{
     CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Value as Given,
 };
-use transload_sdk::words;
 
 use super::named;
 use super::schema::{self, sheet, values};
@@ -212,7 +211,8 @@ fn draft<'a>(
         "custom-object.conversation",
         object.conversation.as_ref(),
     );
-    facts(cx, object, &mut draft.card)?;
+    draft.card.references("tags", &object.tags);
+    card::object(&cx.blobs(), object, &mut draft.card)?;
     let Draft { card, losses, .. } = &draft;
     let text = card.render(cx.platform(), item, item.entry(), losses)?;
     let (text, cut) = fitted(&text, PARAGRAPH_BYTES);
@@ -229,32 +229,6 @@ fn draft<'a>(
             .push(loss("custom-object", Fidelity::Lost, note));
     }
     Ok(draft)
-}
-
-/// What a record has no field for.
-fn facts(cx: &Context, object: &CustomObject, card: &mut Facts) -> Result<(), Error> {
-    if let Some(text) = &object.description {
-        card.add("description", cx.blobs().read_text(text)?);
-    }
-    card.text("status", object.status.as_deref());
-    card.text("icon", object.icon.as_deref());
-    card.add("images", object.images.join(", "));
-    card.reference("assignee", object.assignee.as_ref());
-    card.reference("queue", object.queue.as_ref());
-    card.references("tags", &object.tags);
-    card.time("closed", object.closed_at);
-    for comment in &object.comments {
-        let at = comment
-            .at
-            .and_then(transload_sdk::time::format_utc)
-            .unwrap_or_default();
-        let name = format!("comment {at} {}", words::author(&comment.author));
-        card.add(name, cx.blobs().read_text(&comment.text)?);
-    }
-    if let Some(data) = &object.data {
-        card.add("data", cx.blobs().read_text(data)?);
-    }
-    Ok(())
 }
 
 async fn one_record(

@@ -11,8 +11,6 @@
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
 
-use std::ops::{Deref, DerefMut};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -41,19 +39,7 @@ pub struct Account {
     trial: Trial<Freshdesk>,
 }
 
-impl Deref for Account {
-    type Target = Trial<Freshdesk>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.trial
-    }
-}
-
-impl DerefMut for Account {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.trial
-    }
-}
+transload_trials::stands_for_its_trial!(Account, Freshdesk);
 
 impl Account {
     /// An account without limits of requests and without the migration API.

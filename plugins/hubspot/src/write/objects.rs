@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use transload_sdk::Context;
 use transload_sdk::card;
 use transload_sdk::destination::Item;
-use transload_sdk::time;
 use transload_sdk::types::{CustomObject, Entity, Error, Reference};
-use transload_sdk::words;
 
 use super::people::{Around, Draft, write};
 use super::{choices, reject};
@@ -128,23 +126,7 @@ fn draft<'a>(
         draft.set("hubspot_owner_id", owner);
     }
     draft.tags(around, &data.tags);
-    if let Some(text) = &data.description {
-        draft.card.add("description", cx.blobs().read_text(text)?);
-    }
-    draft.card.text("status", data.status.as_deref());
-    draft.card.text("icon", data.icon.as_deref());
-    draft.card.add("images", data.images.join(", "));
-    draft.card.reference("assignee", data.assignee.as_ref());
-    draft.card.reference("queue", data.queue.as_ref());
-    draft.card.time("closed", data.closed_at);
-    for comment in &data.comments {
-        let at = comment.at.and_then(time::format_utc).unwrap_or_default();
-        let name = format!("comment {at} {}", words::author(&comment.author));
-        draft.card.add(name, cx.blobs().read_text(&comment.text)?);
-    }
-    if let Some(data) = &data.data {
-        draft.card.add("data", cx.blobs().read_text(data)?);
-    }
+    card::object(&cx.blobs(), data, &mut draft.card)?;
     draft.finish(around)?;
     Ok(draft)
 }

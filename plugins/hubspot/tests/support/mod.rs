@@ -8,8 +8,6 @@
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
 
-use std::ops::{Deref, DerefMut};
-
 use serde_json::{Value, json};
 use transload_plugin_hubspot::HubSpot;
 use transload_sdk::destination::Item;
@@ -29,19 +27,7 @@ pub struct Portal {
     pub trial: Trial<HubSpot>,
 }
 
-impl Deref for Portal {
-    type Target = Trial<HubSpot>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.trial
-    }
-}
-
-impl DerefMut for Portal {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.trial
-    }
-}
+transload_trials::stands_for_its_trial!(Portal, HubSpot);
 
 impl Portal {
     /// A prepared account.

@@ -13,11 +13,7 @@ use transload_sdk::http::{self, Refusal as _, Reply, key, segment};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{lead, with_lead};
-use transload_sdk::time;
-use transload_sdk::types::{
-    CustomObject, Entity, Error, Fidelity, Kind, Loss, ObjectType, Reference,
-};
-use transload_sdk::words;
+use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Kind, Loss, ObjectType};
 
 use super::conversations::{part_facets, whole};
 use super::{Creation, SETTLE_MS, create, notes, unsettled};
@@ -134,14 +130,6 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     Ok(())
 }
 
-/// References by their names: whether they are here already differs from run to run.
-fn bare(reference: &Reference) -> Reference {
-    Reference {
-        target: None,
-        ..reference.clone()
-    }
-}
-
 fn draft<'a>(
     cx: &Context,
     state: &State,
@@ -150,38 +138,7 @@ fn draft<'a>(
 ) -> Result<Draft<'a>, Error> {
     let head = &item.entry().head;
     let mut card = Facts::new(state.words(cx.time_zone()));
-    card.add("object type", &object.object_type);
-    card.add("title", &object.title);
-    card::head(head, &mut card);
-    for (name, reference) in [
-        ("customer", &object.customer),
-        ("company", &object.company),
-        ("conversation", &object.conversation),
-        ("assignee", &object.assignee),
-        ("queue", &object.queue),
-    ] {
-        card.reference(name, reference.as_ref().map(bare).as_ref());
-    }
-    if let Some(text) = &object.description {
-        card.add("description", cx.blobs().read_text(text)?);
-    }
-    card.text("status", object.status.as_deref());
-    card.text("icon", object.icon.as_deref());
-    card.add("images", object.images.join(", "));
-    let tags: Vec<Reference> = object.tags.iter().map(bare).collect();
-    card.references("tags", &tags);
-    card.time("closed", object.closed_at);
-    for field in &head.fields {
-        card.field(field);
-    }
-    for comment in &object.comments {
-        let at = comment.at.and_then(time::format_utc).unwrap_or_default();
-        let name = format!("comment {at} {}", words::author(&comment.author));
-        card.add(name, cx.blobs().read_text(&comment.text)?);
-    }
-    if let Some(data) = &object.data {
-        card.add("data", cx.blobs().read_text(data)?);
-    }
+    card::whole_object(&cx.blobs(), head, object, &mut card)?;
     let mut losses = Vec::new();
     if !object.images.is_empty() {
         let note = "pictures are links: on the source card";

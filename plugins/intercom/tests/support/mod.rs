@@ -8,8 +8,6 @@
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
 
-use std::ops::{Deref, DerefMut};
-
 use serde_json::Value;
 use transload_plugin_intercom::Intercom;
 use transload_sdk::destination::Item;
@@ -30,19 +28,7 @@ pub struct Account {
     pub trial: Trial<Intercom>,
 }
 
-impl Deref for Account {
-    type Target = Trial<Intercom>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.trial
-    }
-}
-
-impl DerefMut for Account {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.trial
-    }
-}
+transload_trials::stands_for_its_trial!(Account, Intercom);
 
 impl Account {
     /// A prepared account, made quiet as an operator does it.

@@ -15,7 +15,6 @@ use transload_sdk::effects::{effect, made, reject, report, status_of};
 use transload_sdk::http::Refusal as _;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::time;
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Loss, Reference};
 use transload_sdk::words::{self, Words};
 
@@ -154,23 +153,7 @@ impl Maker<'_> {
         let author = head.created_by.as_ref().and_then(user);
         audit(cx, self.state, object, head, author, &mut values);
         self.tags(&data.tags, &mut values, &mut card, &mut losses);
-        if let Some(text) = &data.description {
-            card.add("description", cx.blobs().read_text(text)?);
-        }
-        card.text("status", data.status.as_deref());
-        card.text("icon", data.icon.as_deref());
-        card.add("images", data.images.join(", "));
-        card.reference("assignee", data.assignee.as_ref());
-        card.reference("queue", data.queue.as_ref());
-        card.time("closed", data.closed_at);
-        for comment in &data.comments {
-            let at = comment.at.and_then(time::format_utc).unwrap_or_default();
-            let name = format!("comment {at} {}", words::author(&comment.author));
-            card.add(name, cx.blobs().read_text(&comment.text)?);
-        }
-        if let Some(data) = &data.data {
-            card.add("data", cx.blobs().read_text(data)?);
-        }
+        card::object(&cx.blobs(), data, &mut card)?;
         let text = card.render(cx.platform(), item, item.entry(), &losses)?;
         let (text, cut) = fitted(&text, CARD_BYTES);
         values.insert(own::CARD.to_owned(), json!(text));

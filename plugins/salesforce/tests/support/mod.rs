@@ -8,8 +8,6 @@
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
 
-use std::ops::{Deref, DerefMut};
-
 use serde_json::{Value, json};
 use transload_plugin_salesforce::Salesforce;
 use transload_sdk::destination::Item;
@@ -28,19 +26,7 @@ pub struct Org {
     pub trial: Trial<Salesforce>,
 }
 
-impl Deref for Org {
-    type Target = Trial<Salesforce>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.trial
-    }
-}
-
-impl DerefMut for Org {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.trial
-    }
-}
+transload_trials::stands_for_its_trial!(Org, Salesforce);
 
 impl Org {
     /// A prepared org.

@@ -152,24 +152,8 @@ fn draft<'a>(
             }
         }
     }
-    if let Some(text) = &data.description {
-        card.add("description", cx.blobs().read_text(text)?);
-    }
-    card.text("status", data.status.as_deref());
-    card.text("icon", data.icon.as_deref());
-    card.add("images", data.images.join(", "));
-    card.reference("assignee", data.assignee.as_ref());
-    card.reference("queue", data.queue.as_ref());
     card.references("tags", &data.tags);
-    card.time("closed", data.closed_at);
-    for comment in &data.comments {
-        let at = comment.at.map(map::iso_exact).unwrap_or_default();
-        let name = format!("comment {at} {}", words::author(&comment.author));
-        card.add(name, cx.blobs().read_text(&comment.text)?);
-    }
-    if let Some(data) = &data.data {
-        card.add("data", cx.blobs().read_text(data)?);
-    }
+    card::object(&cx.blobs(), data, &mut card)?;
     make_room(&head.fields, &mut fields, &mut card, &mut losses);
     let text = card.render(cx.platform(), item, item.entry(), &losses)?;
     let left = WITH_CARD_BYTES.saturating_sub(json!(fields).to_string().len());

@@ -8,8 +8,6 @@
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
 
-use std::ops::{Deref, DerefMut};
-
 use transload_plugin_zendesk::Zendesk;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::Outcome;
@@ -28,19 +26,7 @@ pub struct Account {
     trial: Trial<Zendesk>,
 }
 
-impl Deref for Account {
-    type Target = Trial<Zendesk>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.trial
-    }
-}
-
-impl DerefMut for Account {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.trial
-    }
-}
+transload_trials::stands_for_its_trial!(Account, Zendesk);
 
 impl Account {
     /// An account without limits of requests.

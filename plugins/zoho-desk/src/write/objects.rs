@@ -12,11 +12,10 @@ use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy;
-use transload_sdk::time;
 use transload_sdk::types::{
     CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Value as Given,
 };
-use transload_sdk::words::{self, record_parts, record_target};
+use transload_sdk::words::{record_parts, record_target};
 
 use super::people::{Object, cf_of, is_there};
 use super::schema::{self, values};
@@ -238,7 +237,8 @@ fn draft(desk: &Desk, item: &Item, object: &CustomObject, place: &Place) -> Resu
         let note = "longer than a record's name: whole on the source card";
         losses.push(loss("custom-object.title", Fidelity::Converted, note));
     }
-    facts(desk, object, &mut card)?;
+    card.references("tags", &object.tags);
+    card::object(&cx.blobs(), object, &mut card)?;
     let text = card.render(cx.platform(), item, item.entry(), &losses)?;
     if place.own(own::CARD).is_none() {
         let note = "the module has no field for the source card";
@@ -259,30 +259,6 @@ fn draft(desk: &Desk, item: &Item, object: &CustomObject, place: &Place) -> Resu
         card: text,
         card_bytes: CARD_BYTES,
     })
-}
-
-/// What a record has no field for.
-fn facts(desk: &Desk, object: &CustomObject, card: &mut Facts) -> Result<(), Error> {
-    let blobs = desk.cx.blobs();
-    if let Some(text) = &object.description {
-        card.add("description", blobs.read_text(text)?);
-    }
-    card.text("status", object.status.as_deref());
-    card.text("icon", object.icon.as_deref());
-    card.add("images", object.images.join(", "));
-    card.reference("assignee", object.assignee.as_ref());
-    card.reference("queue", object.queue.as_ref());
-    card.references("tags", &object.tags);
-    card.time("closed", object.closed_at);
-    for comment in &object.comments {
-        let at = comment.at.and_then(time::format_utc).unwrap_or_default();
-        let name = format!("comment {at} {}", words::author(&comment.author));
-        card.add(name, blobs.read_text(&comment.text)?);
-    }
-    if let Some(data) = &object.data {
-        card.add("data", blobs.read_text(data)?);
-    }
-    Ok(())
 }
 
 /// A record by its marker: among the newest where the module can be sorted, else among all (Zoho Desk facts §9 [INF]).

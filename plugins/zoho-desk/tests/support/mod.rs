@@ -8,8 +8,6 @@
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
 
-use std::ops::{Deref, DerefMut};
-
 use serde_json::Value;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
@@ -38,19 +36,7 @@ pub struct Portal {
     pub trial: Trial<ZohoDesk>,
 }
 
-impl Deref for Portal {
-    type Target = Trial<ZohoDesk>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.trial
-    }
-}
-
-impl DerefMut for Portal {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.trial
-    }
-}
+transload_trials::stands_for_its_trial!(Portal, ZohoDesk);
 
 impl Portal {
     /// A prepared portal, made quiet as an operator does it.

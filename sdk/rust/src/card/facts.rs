@@ -5,14 +5,16 @@
 
 use super::{ItemCtx, source_card};
 use crate::Result;
+use crate::blobs::Blobs;
 use crate::destination::Item;
 use crate::text::split_bytes;
 use crate::time;
 use crate::types::{
-    Address, AddressChannel, Conversation, ConversationStatus, Customer, Direction, Entity, Entry,
-    Fidelity, Field, Head, Location, Loss, Reference, Satisfaction, SlaResult, Value,
+    Address, AddressChannel, Conversation, ConversationStatus, CustomObject, Customer, Direction,
+    Entity, Entry, Fidelity, Field, Head, Location, Loss, Reference, Satisfaction, SlaResult,
+    Value,
 };
-use crate::words::Words;
+use crate::words::{self, Words};
 
 /// Why a value cannot go into its field, and where it goes instead; a sentence per cause, so that a report can group by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +199,71 @@ pub fn head(head: &Head, card: &mut Facts) {
     card.time("imported", head.imported_at);
     card.reference("created by", head.created_by.as_ref());
     card.reference("modified by", head.modified_by.as_ref());
+}
+
+/// Facts of a record of an object type for which destinations have no places; not its tags, nor whose it is.
+///
+/// # Errors
+/// `bug` where a stored text is not UTF-8.
+pub fn object(blobs: &Blobs, object: &CustomObject, card: &mut Facts) -> Result<()> {
+    if let Some(text) = &object.description {
+        card.add("description", blobs.read_text(text)?);
+    }
+    card.text("status", object.status.as_deref());
+    card.text("icon", object.icon.as_deref());
+    card.add("images", object.images.join(", "));
+    card.reference("assignee", object.assignee.as_ref());
+    card.reference("queue", object.queue.as_ref());
+    card.time("closed", object.closed_at);
+    for comment in &object.comments {
+        let at = comment.at.and_then(time::format_utc).unwrap_or_default();
+        let name = format!("comment {at} {}", words::author(&comment.author));
+        card.add(name, blobs.read_text(&comment.text)?);
+    }
+    if let Some(data) = &object.data {
+        card.add("data", blobs.read_text(data)?);
+    }
+    Ok(())
+}
+
+/// All of a record of an object type, for a destination that has none of these. References go by their names: whether they are
+/// there already differs from run to run.
+///
+/// # Errors
+/// As [`object`].
+pub fn whole_object(
+    blobs: &Blobs,
+    of: &Head,
+    record: &CustomObject,
+    card: &mut Facts,
+) -> Result<()> {
+    let bare = |reference: &Reference| Reference {
+        target: None,
+        ..reference.clone()
+    };
+    let named = |reference: &Option<Reference>| reference.as_ref().map(bare);
+    card.add("object type", &record.object_type);
+    card.add("title", &record.title);
+    head(of, card);
+    for (name, reference) in [
+        ("customer", &record.customer),
+        ("company", &record.company),
+        ("conversation", &record.conversation),
+    ] {
+        card.reference(name, named(reference).as_ref());
+    }
+    let tags: Vec<Reference> = record.tags.iter().map(bare).collect();
+    card.references("tags", &tags);
+    let by_name = CustomObject {
+        assignee: named(&record.assignee),
+        queue: named(&record.queue),
+        ..record.clone()
+    };
+    object(blobs, &by_name, card)?;
+    for field in &of.fields {
+        card.field(field);
+    }
+    Ok(())
 }
 
 /// Facts of a conversation, [`head`] among them; not its customer, subject and tags, for which destinations have places.

@@ -8,7 +8,8 @@
 mod facts;
 
 pub use facts::{
-    Facts, Misfit, addresses, conversation, customer, fitted, head, location, loss, satisfaction,
+    Facts, Misfit, addresses, conversation, customer, fitted, head, location, loss, object,
+    satisfaction, whole_object,
 };
 use serde::Serialize;
 

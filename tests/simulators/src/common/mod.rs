@@ -5,6 +5,7 @@
 //! Knows no vendor.
 
 mod account;
+mod answer;
 mod clock;
 pub mod contract;
 mod error;
@@ -18,6 +19,7 @@ mod server;
 mod upload;
 
 pub use account::{Account, Content, Held};
+pub(crate) use answer::{Answer, Payload};
 pub use clock::Clock;
 pub use error::SimError;
 pub use faults::{Action, Fault, Faults, Occurrence, PathPattern};

@@ -326,7 +326,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
         call.state
             .edit_ticket(ticket, |ticket| ticket.responder_id = None);
     }
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 pub(super) fn show(call: &mut Call<'_>) -> Outcome {

@@ -3,114 +3,15 @@
 //! Validation errors come in a list, one entry for each field; other errors are a code and a message; a record that is not
 //! there is an empty 404.
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
-use bytes::Bytes;
 use serde_json::{Value, json};
+
+pub(super) use crate::common::{Answer, Payload};
 
 /// What a handler returns.
 pub(super) type Outcome = Result<Answer, Failure>;
 
-/// A successful answer.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Body.
-    pub body: Payload,
-    /// Headers besides content type and those of the rate limits.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// The body of an answer.
-#[derive(Debug, Clone)]
-pub(super) enum Payload {
-    /// No body.
-    Empty,
-    /// JSON.
-    Json(Value),
-    /// A file.
-    File {
-        /// Its type.
-        content_type: String,
-        /// Its bytes.
-        bytes: Bytes,
-    },
-}
-
-impl Answer {
-    /// 200 with JSON.
-    pub fn ok(body: Value) -> Outcome {
-        Ok(Self::json(200, body))
-    }
-
-    /// 201 with JSON.
-    pub fn created(body: Value) -> Outcome {
-        Ok(Self::json(201, body))
-    }
-
-    /// 202 with JSON: a job has been taken on.
-    pub fn accepted(body: Value) -> Outcome {
-        Ok(Self::json(202, body))
-    }
-
-    /// 204.
-    pub fn no_content() -> Outcome {
-        Ok(Self::empty(204))
-    }
-
-    /// Any status with JSON.
-    pub fn json(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            body: Payload::Json(body),
-            headers: Vec::new(),
-        }
-    }
-
-    /// Any status without a body.
-    pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            body: Payload::Empty,
-            headers: Vec::new(),
-        }
-    }
-
-    /// The same answer with one more header.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// As an HTTP response.
-    pub fn into_response(self) -> Response<Body> {
-        let (content_type, bytes) = match self.body {
-            Payload::Empty => (None, Bytes::new()),
-            Payload::Json(value) => {
-                let kind = "application/json; charset=utf-8".to_owned();
-                (Some(kind), Bytes::from(value.to_string()))
-            }
-            Payload::File {
-                content_type,
-                bytes,
-            } => (Some(content_type), bytes),
-        };
-        let mut response = Response::new(Body::from(bytes));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        if let Some(kind) = content_type.and_then(|kind| HeaderValue::from_str(&kind).ok()) {
-            headers.insert(header::CONTENT_TYPE, kind);
-        }
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
-        response
-    }
-}
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq)]

@@ -256,5 +256,5 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
         call.state
             .edit_ticket(ticket, |ticket| ticket.company_id = None);
     }
-    Answer::no_content()
+    Answer::bare(204)
 }

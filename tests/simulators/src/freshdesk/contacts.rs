@@ -470,7 +470,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     let now = call.state.second();
     call.state
         .edit_person(id, |person| person.deleted_at = Some(now));
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 /// §14 [MEM]: deleting what is deleted.
@@ -489,7 +489,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> Outcome {
     }
     call.state
         .edit_person(id, |person| person.deleted_at = None);
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 /// §6: for good. Without `force` only what is deleted softly already.
@@ -511,7 +511,7 @@ pub(super) fn hard_delete(call: &mut Call<'_>) -> Outcome {
             call.state.take_ticket(ticket);
         }
     }
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 /// §6: mails.
@@ -523,5 +523,5 @@ pub(super) fn send_invite(call: &mut Call<'_>) -> Outcome {
         return Err(Failure::invalid("email", "inconsistent_state", message));
     };
     rules::mail(call.state, &email, &format!("contact {id}"), "invitation");
-    Answer::no_content()
+    Answer::bare(204)
 }

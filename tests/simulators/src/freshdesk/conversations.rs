@@ -378,5 +378,5 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     call.state.touch(&mut ticket);
     let id = ticket.id;
     call.state.edit_ticket(id, |place| *place = ticket);
-    Answer::no_content()
+    Answer::bare(204)
 }

@@ -302,5 +302,5 @@ pub(super) fn cancel(call: &mut Call<'_>, owner: Owner) -> Outcome {
     let id = of(call, owner)?;
     let job = call.state.jobs.get_mut(&id).ok_or(Failure::NotFound)?;
     job.cancelled = !job.rows.is_empty();
-    Answer::no_content()
+    Answer::bare(204)
 }

@@ -848,7 +848,7 @@ pub(super) fn delete(call: &mut Call<'_>, owner: Owner) -> Outcome {
         }
     }
     state.unique_values.retain(|(id, _), _| *id != field.id);
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 type OfOwner = fn(&mut Call<'_>, Owner) -> Outcome;

@@ -67,12 +67,11 @@ pub(super) fn download(state: &State, request: &Request, path: &[&str]) -> Outco
     }
     let (file, _) = state.files.get(&id).ok_or(Failure::NotFound)?;
     let bytes = file.content.clone().ok_or(Failure::NotFound)?;
-    let mut answer = Answer::empty(200);
-    answer.body = Payload::File {
+    let file = Payload::File {
         content_type: file.content_type.clone(),
         bytes,
     };
-    Ok(answer)
+    Ok(Answer::of(200, file))
 }
 
 /// `DELETE /attachments/{id}`.
@@ -107,5 +106,5 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
         }
         Place::Job => return Err(Failure::NotFound),
     }
-    Answer::no_content()
+    Answer::bare(204)
 }

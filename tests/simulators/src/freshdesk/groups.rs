@@ -165,7 +165,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
         call.state
             .edit_ticket(ticket, |ticket| ticket.group_id = None);
     }
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 /// The newer paths, where the account has them [MEM].

@@ -142,5 +142,5 @@ pub(super) fn merge(call: &mut Call<'_>) -> Outcome {
             }
         }
     }
-    Answer::no_content()
+    Answer::bare(204)
 }

@@ -341,7 +341,7 @@ async fn handle(
         Some(request) => answer(&service, &request),
         None => Answer::empty(400),
     }
-    .into_response()
+    .into_response(answer::JSON)
 }
 
 /// The request with its body; `None` when the body breaks off.

@@ -503,7 +503,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     if let Some(all) = call.state.records.get_mut(&schema.id) {
         all.remove(&number);
     }
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 pub(super) fn count(call: &mut Call<'_>) -> Outcome {

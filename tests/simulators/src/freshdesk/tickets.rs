@@ -788,7 +788,7 @@ pub(super) fn trash(state: &mut State, id: Id) -> Result<(), Failure> {
 pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     let id = call.id(0)?;
     trash(call.state, id)?;
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 pub(super) fn restore(call: &mut Call<'_>) -> Outcome {
@@ -799,7 +799,7 @@ pub(super) fn restore(call: &mut Call<'_>) -> Outcome {
     }
     call.state.touch(&mut ticket);
     call.state.edit_ticket(id, |place| *place = ticket);
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 /// §14: the trash is emptied of what has been in it long enough.
@@ -836,7 +836,7 @@ pub(super) fn delete_archived(call: &mut Call<'_>) -> Outcome {
     let id = call.id(0)?;
     archived_ticket(call.state, id)?;
     call.state.take_ticket(id);
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 // ---- satisfaction

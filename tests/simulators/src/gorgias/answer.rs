@@ -1,103 +1,14 @@
 //! What a handler gives back: an answer, or a failure in Gorgias's one error envelope (Gorgias facts §3).
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
+
+pub(super) use crate::common::{Answer, Payload};
 
 /// What a handler returns.
 pub(super) type Outcome = Result<Answer, Failure>;
 
-/// A successful answer.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Body.
-    pub body: Payload,
-    /// Headers besides the content type.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// The body of an answer.
-#[derive(Debug, Clone)]
-pub(super) enum Payload {
-    /// None.
-    Empty,
-    /// JSON.
-    Json(Value),
-    /// A file.
-    File { content_type: String, bytes: Bytes },
-}
-
-impl Answer {
-    /// 200 with JSON.
-    pub fn ok(body: Value) -> Outcome {
-        Ok(Self::json(200, body))
-    }
-
-    /// 201 with JSON.
-    pub fn created(body: Value) -> Outcome {
-        Ok(Self::json(201, body))
-    }
-
-    /// 202 with JSON: what a `PUT` answers.
-    pub fn accepted(body: Value) -> Outcome {
-        Ok(Self::json(202, body))
-    }
-
-    /// Any status without a body.
-    pub fn empty(status: u16) -> Outcome {
-        Ok(Self {
-            status,
-            body: Payload::Empty,
-            headers: Vec::new(),
-        })
-    }
-
-    /// Any status with JSON.
-    pub fn json(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            body: Payload::Json(body),
-            headers: Vec::new(),
-        }
-    }
-
-    /// The same answer with one more header.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// As an HTTP response.
-    pub fn into_response(self) -> Response<Body> {
-        let (content_type, bytes) = match self.body {
-            Payload::Empty => (None, Bytes::new()),
-            Payload::Json(value) => (
-                Some("application/json".to_owned()),
-                Bytes::from(value.to_string()),
-            ),
-            Payload::File {
-                content_type,
-                bytes,
-            } => (Some(content_type), bytes),
-        };
-        let mut response = Response::new(Body::from(bytes));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        if let Some(value) = content_type.and_then(|v| HeaderValue::from_str(&v).ok()) {
-            headers.insert(header::CONTENT_TYPE, value);
-        }
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
-        response
-    }
-}
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json";
 
 /// Why a request was refused (§3).
 #[derive(Debug, Clone)]

@@ -40,7 +40,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
         (["customers", id], "DELETE") => call.id(id).and_then(|id| {
             call.only(&[])?;
             delete(call.state, id)?;
-            Answer::empty(204)
+            Answer::bare(204)
         }),
         (["customers", id, "data"], "PUT") => call.id(id).and_then(|id| put_data(call, id)),
         (["customers", id, "custom-fields"], "GET") => call.id(id).and_then(|id| {
@@ -70,7 +70,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
             let field = call.id(field)?;
             call.state
                 .edit_customer(id, |customer| customer.custom_fields.remove(&field));
-            Answer::empty(204)
+            Answer::bare(204)
         }),
         (
             ["customers"]
@@ -537,7 +537,7 @@ fn put_data(call: &mut Call<'_>, id: Id) -> Outcome {
             customer.data_version = Some(version.unwrap_or(now));
         });
     }
-    Answer::empty(202)
+    Answer::bare(202)
 }
 
 /// Deletes a customer; a merged one has moved (§7, §13).
@@ -580,7 +580,7 @@ fn delete_many(call: &mut Call<'_>) -> Outcome {
             Err(failure) => return Err(failure),
         }
     }
-    Answer::empty(204)
+    Answer::bare(204)
 }
 
 fn merge(call: &mut Call<'_>) -> Outcome {

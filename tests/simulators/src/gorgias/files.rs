@@ -45,14 +45,11 @@ pub(super) fn public(state: &State, hash: &str, name: &str) -> Outcome {
 
 fn bytes(file: &File) -> Outcome {
     let bytes = file.content.clone().ok_or(Failure::NotFound)?;
-    Ok(Answer {
-        status: 200,
-        body: Payload::File {
-            content_type: file.content_type.clone(),
-            bytes,
-        },
-        headers: Vec::new(),
-    })
+    let file = Payload::File {
+        content_type: file.content_type.clone(),
+        bytes,
+    };
+    Ok(Answer::of(200, file))
 }
 
 /// The last part of an address is the file's token and its name.

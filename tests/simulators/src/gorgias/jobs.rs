@@ -31,7 +31,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
             if job.status.is_open() {
                 job.status = JobStatus::CancelRequested;
             }
-            Answer::empty(204)
+            Answer::bare(204)
         }),
         (["jobs"] | ["jobs", _], _) => Err(Failure::Method),
         _ => return None,

@@ -82,7 +82,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
         (["tickets", ticket, "messages", id], "DELETE") => find(call, ticket, id).and_then(|id| {
             call.only(&[])?;
             remove(call.state, id);
-            Answer::empty(call.state.config.switches.message_deletion_status)
+            Answer::bare(call.state.config.switches.message_deletion_status)
         }),
         (["messages"] | ["tickets", _, "messages"] | ["tickets", _, "messages", _], _) => {
             Err(Failure::Method)

@@ -311,8 +311,8 @@ async fn handle(
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let keep = service.as_it_was().config.keep_files;
     match read_request(request, keep).await {
-        Ok(request) => answer(&service, &request, &path).into_response(),
-        Err(failure) => failure.answer().into_response(),
+        Ok(request) => answer(&service, &request, &path).into_response(answer::JSON),
+        Err(failure) => failure.answer().into_response(answer::JSON),
     }
 }
 

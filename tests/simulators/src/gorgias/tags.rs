@@ -31,7 +31,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
             call.only(&[])?;
             free(call.state, id)?;
             remove(call.state, id);
-            Answer::empty(204)
+            Answer::bare(204)
         }),
         (["tags"] | ["tags", _] | ["tags", _, "merge"], _) => Err(Failure::Method),
         _ => return None,
@@ -228,7 +228,7 @@ fn delete_many(call: &mut Call<'_>) -> Outcome {
     for id in there {
         remove(call.state, id);
     }
-    Answer::empty(204)
+    Answer::bare(204)
 }
 
 fn merge(call: &mut Call<'_>, into: Id) -> Outcome {

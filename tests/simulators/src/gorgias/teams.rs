@@ -138,5 +138,5 @@ fn delete(call: &mut Call<'_>, id: Id) -> Outcome {
         call.state
             .edit_ticket(ticket, |ticket| ticket.assignee_team_id = None);
     }
-    Answer::empty(204)
+    Answer::bare(204)
 }

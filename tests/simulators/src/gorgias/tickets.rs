@@ -37,7 +37,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
             call.only(&[])?;
             call.state.ticket(id)?;
             erase(call.state, id);
-            Answer::empty(204)
+            Answer::bare(204)
         }),
         (["tickets", id, "tags"], "GET") => call.id(id).and_then(|id| {
             call.only(&[])?;
@@ -75,7 +75,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
             let field = call.id(field)?;
             call.state
                 .change_ticket(id, |ticket| ticket.custom_fields.remove(&field));
-            Answer::empty(204)
+            Answer::bare(204)
         }),
         (
             ["tickets"]
@@ -748,7 +748,7 @@ fn change_tags(call: &mut Call<'_>, id: Id, method: &str) -> Outcome {
     call.state
         .record("ticket-tags-updated", "Ticket", id, Some(by));
     rules::happened(call.state, id, Happened::Updated);
-    Answer::empty(match method {
+    Answer::bare(match method {
         "POST" => 201,
         "PUT" => 202,
         _ => 204,

@@ -243,7 +243,7 @@ fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
     remove(call.state, id);
     let by = call.actor.user_id;
     call.state.record("user-deleted", "User", id, Some(by));
-    Answer::empty(204)
+    Answer::bare(204)
 }
 
 /// Deletes a user: tickets lose them, teams too, and messages perhaps (§8 [?]).

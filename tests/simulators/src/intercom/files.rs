@@ -206,12 +206,9 @@ pub(super) fn download(state: &State, request: &Request, id: &str) -> Outcome {
         return Err(Failure::new(403, "forbidden", "Request has expired"));
     }
     let bytes = file.content.clone().ok_or_else(gone)?;
-    Ok(Answer {
-        status: 200,
-        body: Payload::File {
-            content_type: file.content_type.clone(),
-            bytes,
-        },
-        headers: Vec::new(),
-    })
+    let file = Payload::File {
+        content_type: file.content_type.clone(),
+        bytes,
+    };
+    Ok(Answer::of(200, file))
 }

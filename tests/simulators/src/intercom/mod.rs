@@ -346,8 +346,8 @@ async fn handle(
     let path = segments(request.uri().path());
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match read_request(request).await {
-        Ok(request) => answer(&service, &request, &path).into_response(),
-        Err(failure) => failure.answer(Value::Null).into_response(),
+        Ok(request) => answer(&service, &request, &path).into_response(answer::JSON),
+        Err(failure) => failure.answer(Value::Null).into_response(answer::JSON),
     }
 }
 

@@ -218,7 +218,7 @@ fn delete(call: &mut Call<'_>, id: &str) -> Outcome {
     for company in state.companies.values_mut() {
         company.tags.retain(|one| *one != id);
     }
-    Answer::empty()
+    Answer::bare(200)
 }
 
 fn untag_contact(call: &mut Call<'_>, id: &str, tag: &str) -> Outcome {

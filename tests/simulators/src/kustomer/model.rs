@@ -23,6 +23,8 @@ pub mod flag {
     pub const MERGED: u16 = 256;
     /// Its text was given by a test.
     pub const GIVEN: u16 = 512;
+    /// Nothing of it is left: no search shows it, not even one for deleted records.
+    pub const PURGED: u16 = 1024;
 }
 
 /// No record.

@@ -281,17 +281,18 @@ impl World {
         let mut draw = self.draw(purpose::RENDER, Kind::Customer, number);
         let (first, last) = (draw.pick(text::FIRST_NAMES), draw.pick(text::LAST_NAMES));
         let nameless = draw.chance(30);
-        let name = if nameless {
-            Value::Null
-        } else {
-            format!("{first} {last}").into()
+        let given = self.given_names.get(&number);
+        let name = match given {
+            Some(given) => given.as_str().into(),
+            None if nameless => Value::Null,
+            None => format!("{first} {last}").into(),
         };
         let mut a = roomy();
         put(&mut a, "name", name.clone());
         put(
             &mut a,
             "displayName",
-            if nameless {
+            if name.is_null() {
                 Value::from("Olive Penguin")
             } else {
                 name
@@ -303,7 +304,7 @@ impl World {
             draw.pick(&["teal", "orange", "blue"]),
         );
         put(&mut a, "displayIcon", draw.pick(&["cake", "cup", "tree"]));
-        if !nameless {
+        if !nameless && given.is_none() {
             put(&mut a, "firstName", first);
             put(&mut a, "lastName", last);
         }

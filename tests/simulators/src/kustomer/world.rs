@@ -136,6 +136,7 @@ pub struct World {
     extra_notes: HashMap<u32, Vec<u32>>,
     given_messages: HashMap<u32, NewMessage>,
     given_notes: HashMap<u32, String>,
+    pub(super) given_names: HashMap<u32, String>,
 }
 
 /// What a world is made from.
@@ -230,6 +231,7 @@ impl World {
             extra_notes: HashMap::new(),
             given_messages: HashMap::new(),
             given_notes: HashMap::new(),
+            given_names: HashMap::new(),
         };
         world.settings = Settings::new(&world);
         world.build_indexes();
@@ -356,7 +358,7 @@ impl World {
                 .messages
                 .get(at)
                 .and_then(|m| self.conversations.get(m.conversation as usize))
-                .map(|c| c.flags & flag::DELETED),
+                .map(|c| c.flags & (flag::DELETED | flag::PURGED)),
             Context::Nothing => None,
         }
         .unwrap_or_default()
@@ -712,9 +714,12 @@ impl World {
             let at = list.partition_point(|n| (self.indexed(context, *n), *n) < (is, number));
             list.insert(at, number);
         };
-        place(&mut index.all);
-        if live {
-            place(&mut index.live);
+        let is_gone = self.flags(context, number) & (flag::MERGED | flag::PURGED) != 0;
+        if !is_gone {
+            place(&mut index.all);
+            if live {
+                place(&mut index.live);
+            }
         }
         self.indexes.insert(context, index);
     }
@@ -787,6 +792,96 @@ impl World {
             self.keep_stale(Context::Message, message);
         }
         self.change_conversation(number, |conversation| conversation.flags |= flag::DELETED);
+        true
+    }
+
+    /// From now on the search indexes show changes when they are made.
+    pub fn show_at_once(&mut self) {
+        self.index_lag_ms = 0;
+    }
+
+    /// Removes a conversation without a trace, as a rule of the organisation that deletes old ones does (Kustomer facts §9.3): no
+    /// search shows it any more. False for an unknown id.
+    pub fn purge_conversation(&mut self, id: &str) -> bool {
+        let Some(number) = self.find(Kind::Conversation, id) else {
+            return false;
+        };
+        let messages: Vec<u32> = self.messages_of(number).collect();
+        for message in messages {
+            self.keep_stale(Context::Message, message);
+        }
+        self.change_conversation(number, |c| c.flags |= flag::DELETED | flag::PURGED);
+        true
+    }
+
+    /// Begins a conversation of a customer now, with one message, and gives its id. `None` for an unknown customer.
+    pub fn add_conversation(&mut self, customer: &str, text: &str) -> Option<String> {
+        let customer = self.find(Kind::Customer, customer)?;
+        let now = self.clock.now_ms();
+        let number = self.conversations.len() as u32;
+        self.conversations.push(Conversation {
+            created: now,
+            updated: now,
+            imported: 0,
+            customer,
+            first_message: self.messages.len() as u32,
+            messages: 0,
+            first_note: self.notes.len() as u32,
+            notes: 0,
+            flags: 0,
+            rev: 1,
+            status: 0,
+            channel: 0,
+        });
+        self.ids.entry(Kind::Conversation).or_default().push(number);
+        self.index_new(Context::Conversation, number);
+        let id = self.id(Kind::Conversation, number);
+        let message = NewMessage {
+            text: text.to_owned(),
+            outbound: false,
+            files: 0,
+        };
+        self.add_message(&id, message)?;
+        Some(id)
+    }
+
+    /// Gives a customer another name. False for an unknown id.
+    pub fn rename_customer(&mut self, id: &str, name: &str) -> bool {
+        let Some(number) = self.find(Kind::Customer, id) else {
+            return false;
+        };
+        // The index shows the former name until it has caught up.
+        self.keep_stale(Context::Customer, number);
+        self.given_names.insert(number, name.to_owned());
+        self.touch_customer(id)
+    }
+
+    /// Merges a customer into another, who has their conversations from now on (Kustomer facts §9.1). False for an unknown id.
+    pub fn merge_customers(&mut self, from: &str, into: &str) -> bool {
+        let (Some(from), Some(into)) = (
+            self.find(Kind::Customer, from),
+            self.find(Kind::Customer, into),
+        ) else {
+            return false;
+        };
+        let theirs: Vec<u32> = (0..self.conversations.len() as u32)
+            .filter(|n| self.conversations.get(*n as usize).map(|c| c.customer) == Some(from))
+            .collect();
+        for number in theirs {
+            self.change_conversation(number, |c| c.customer = into);
+        }
+        let now = self.clock.now_ms();
+        for number in [from, into] {
+            self.keep_stale(Context::Customer, number);
+            if let Some(customer) = self.customers.get_mut(number as usize) {
+                customer.updated = now;
+                customer.rev += 1;
+                if number == from {
+                    customer.merged_into = into;
+                    customer.flags |= flag::MERGED;
+                }
+            }
+        }
         true
     }
 

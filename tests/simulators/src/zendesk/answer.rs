@@ -4,130 +4,15 @@
 //! uses all of them, each where the vendor was seen to use it. Handlers never build an envelope by hand: they name the
 //! [`Failure`], and the shape is decided here. The same failure becomes a row when it happens inside a job (§12).
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
+
+pub(super) use crate::common::{Answer, Payload};
 
 /// What a handler returns.
 pub(super) type Outcome = Result<Answer, Failure>;
 
-/// A successful answer.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// Body.
-    pub body: Payload,
-    /// Headers besides content type and those of the rate limits.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-/// The body of an answer.
-#[derive(Debug, Clone)]
-pub(super) enum Payload {
-    /// No body (204).
-    Empty,
-    /// JSON.
-    Json(Value),
-    /// A file, as the attachment host sends it.
-    File {
-        content_type: String,
-        file_name: String,
-        bytes: Bytes,
-    },
-}
-
-impl Answer {
-    /// 200 with JSON.
-    pub fn ok(body: Value) -> Outcome {
-        Ok(Self::json(200, body))
-    }
-
-    /// 201 with JSON.
-    pub fn created(body: Value) -> Outcome {
-        Ok(Self::json(201, body))
-    }
-
-    /// 204.
-    pub fn no_content() -> Outcome {
-        Ok(Self {
-            status: 204,
-            body: Payload::Empty,
-            headers: Vec::new(),
-        })
-    }
-
-    /// Any status with JSON.
-    pub fn json(status: u16, body: Value) -> Self {
-        Self {
-            status,
-            body: Payload::Json(body),
-            headers: Vec::new(),
-        }
-    }
-
-    /// The same answer with one more header.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// As an HTTP response.
-    pub fn into_response(self) -> Response<Body> {
-        let (content_type, disposition, bytes) = match self.body {
-            Payload::Empty => (None, None, Bytes::new()),
-            Payload::Json(value) => {
-                let text = Bytes::from(value.to_string());
-                (
-                    Some("application/json; charset=utf-8".to_owned()),
-                    None,
-                    text,
-                )
-            }
-            Payload::File {
-                content_type,
-                file_name,
-                bytes,
-            } => {
-                let ascii: String = file_name
-                    .chars()
-                    .map(|c| {
-                        if c.is_ascii_graphic() && c != '"' {
-                            c
-                        } else {
-                            '_'
-                        }
-                    })
-                    .collect();
-                (
-                    Some(content_type),
-                    Some(format!("attachment; filename=\"{ascii}\"")),
-                    bytes,
-                )
-            }
-        };
-        let mut response = Response::new(Body::from(bytes));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        let fixed = [
-            (header::CONTENT_TYPE, content_type),
-            (header::CONTENT_DISPOSITION, disposition),
-        ];
-        for (name, value) in fixed {
-            if let Some(value) = value.and_then(|v| HeaderValue::from_str(&v).ok()) {
-                headers.insert(name, value);
-            }
-        }
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                headers.insert(name, value);
-            }
-        }
-        response
-    }
-}
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json; charset=utf-8";
 
 /// Why a request was refused.
 #[derive(Debug, Clone)]

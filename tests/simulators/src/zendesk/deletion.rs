@@ -22,7 +22,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
         ("DELETE", ["tickets", id]) => call.id(id).and_then(|id| {
             call.limit(Limit::TicketDelete, "")?;
             soft_delete_ticket(call.state, &call.actor, id)?;
-            Answer::no_content()
+            Answer::bare(204)
         }),
         ("GET", ["deleted_tickets"]) => deleted_tickets(call),
         ("DELETE", ["deleted_tickets", "destroy_many"]) => many(call, Work::PurgeTicket),

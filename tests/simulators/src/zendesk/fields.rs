@@ -74,7 +74,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
         ("DELETE", [id]) => find(call, &names, id).and_then(|id| {
             call.admin()?;
             delete(call.state, id)?;
-            Answer::no_content()
+            Answer::bare(204)
         }),
         (_, [id, "options", rest @ ..]) => {
             find(call, &names, id).and_then(|id| options(call, &names, method, id, rest))
@@ -648,7 +648,7 @@ fn options(call: &mut Call<'_>, names: &Names, method: &str, id: Id, rest: &[&st
             let gone = field.options.remove(at);
             drop_options(call.state, &field, &[gone.value]);
             call.state.fields.insert(id, field);
-            Answer::no_content()
+            Answer::bare(204)
         }
         _ => Err(Failure::EndpointNotFound),
     }
@@ -959,7 +959,7 @@ fn statuses(call: &mut Call<'_>, method: &str, rest: &[&str]) -> Outcome {
                 }
             }
             call.state.custom_statuses.remove(&status.id);
-            Answer::no_content()
+            Answer::bare(204)
         }
         _ => Err(Failure::EndpointNotFound),
     }

@@ -45,7 +45,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
         ("DELETE", ["groups", id]) => call.id(id).and_then(|id| {
             call.admin()?;
             delete(call.state, id)?;
-            Answer::no_content()
+            Answer::bare(204)
         }),
         ("GET", ["groups", id, "users"]) => call.id(id).and_then(|id| {
             let members = call.state.group_memberships.of_target(id);
@@ -380,7 +380,7 @@ fn memberships(call: &mut Call<'_>, method: &str, path: &[&str]) -> Outcome {
         ("DELETE", [_, id]) => {
             call.admin()?;
             remove_membership(call.state, call.id(id)?)?;
-            Answer::no_content()
+            Answer::bare(204)
         }
         _ => Err(Failure::EndpointNotFound),
     }

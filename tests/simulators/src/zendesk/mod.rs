@@ -227,8 +227,8 @@ async fn handle(
         plain(parts, body).await
     };
     match read {
-        Ok(request) => answer(&service, &request, &path).into_response(),
-        Err(failure) => failure.answer().into_response(),
+        Ok(request) => answer(&service, &request, &path).into_response(answer::JSON),
+        Err(failure) => failure.answer().into_response(answer::JSON),
     }
 }
 

@@ -75,7 +75,7 @@ fn objects(call: &mut Call<'_>, method: &str, path: &[&str]) -> Outcome {
                 "DELETE" => {
                     call.admin()?;
                     delete_object(call.state, &object.key);
-                    Answer::no_content()
+                    Answer::bare(204)
                 }
                 _ => Err(Failure::EndpointNotFound),
             }
@@ -344,7 +344,7 @@ fn object_fields(call: &mut Call<'_>, method: &str, key: &str, rest: &[&str]) ->
             call.admin()?;
             let id = locate(call, field)?;
             fields::delete(call.state, id)?;
-            Answer::no_content()
+            Answer::bare(204)
         }
         _ => Err(Failure::EndpointNotFound),
     }
@@ -470,7 +470,7 @@ fn records(call: &mut Call<'_>, method: &str, key: &str, rest: &[&str]) -> Outco
             let wanted = wanted_key(call)?;
             let id = locate(call.state, key, &wanted).ok_or(Failure::RecordNotFound)?;
             delete(call.state, &id);
-            Answer::no_content()
+            Answer::bare(204)
         }
         ("GET", ["count"]) => {
             let count = call
@@ -493,7 +493,7 @@ fn records(call: &mut Call<'_>, method: &str, key: &str, rest: &[&str]) -> Outco
         ("DELETE", [id]) => {
             record_of(call.state, key, id)?;
             delete(call.state, id);
-            Answer::no_content()
+            Answer::bare(204)
         }
         (_, [id, "attachments", rest @ ..]) => attachments(call, method, key, id, rest),
         _ => Err(Failure::EndpointNotFound),
@@ -1149,7 +1149,7 @@ fn attachments(call: &mut Call<'_>, method: &str, key: &str, id: &str, rest: &[&
                 .remove(at.ok_or(Failure::RecordNotFound)?);
             uploads::forget(call.state, &gone);
             put_record(call.state, record);
-            Answer::no_content()
+            Answer::bare(204)
         }
         ("GET", [file, "download"]) => {
             let file = call.id(file)?;

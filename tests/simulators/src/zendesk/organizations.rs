@@ -43,7 +43,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
         ("DELETE", ["organizations", id]) => call.id(id).and_then(|id| {
             call.admin()?;
             delete(call.state, id)?;
-            Answer::no_content()
+            Answer::bare(204)
         }),
         ("GET", ["organizations", id, "related"]) => call.id(id).and_then(|id| related(call, id)),
         ("GET", ["organizations", id, "users"]) => call.id(id).and_then(|id| {
@@ -79,7 +79,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
         ("DELETE", ["users", user, "organization_memberships", id]) => {
             call.id(user).and_then(|_| call.id(id)).and_then(|id| {
                 remove_membership(call.state, id)?;
-                Answer::no_content()
+                Answer::bare(204)
             })
         }
         _ => return None,
@@ -680,7 +680,7 @@ fn memberships(call: &mut Call<'_>, method: &str, path: &[&str]) -> Outcome {
         }
         ("DELETE", [_, id]) => {
             remove_membership(call.state, call.id(id)?)?;
-            Answer::no_content()
+            Answer::bare(204)
         }
         _ => Err(Failure::EndpointNotFound),
     }

@@ -54,7 +54,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Option<Outcome> {
             for upload in call.state.uploads.values_mut() {
                 upload.files.retain(|other| other.id != id);
             }
-            Answer::no_content()
+            Answer::bare(204)
         }),
         _ => return None,
     })
@@ -207,7 +207,7 @@ fn delete(call: &mut Call<'_>, token: &str) -> Outcome {
     for file in &upload.files {
         forget(call.state, file);
     }
-    Answer::no_content()
+    Answer::bare(204)
 }
 
 /// Drops a file for good.
@@ -263,13 +263,13 @@ pub(super) fn download(call: &mut Call<'_>, token: &str) -> Outcome {
         call.limit(Limit::LooseDownload, token)?;
     }
     let bytes = stored.file.content.ok_or(Failure::RecordNotFound)?;
-    Ok(Answer {
-        status: 200,
-        body: Payload::File {
-            content_type: stored.file.content_type,
-            file_name: stored.file.name,
-            bytes,
-        },
-        headers: Vec::new(),
-    })
+    let name = stored.file.name.chars();
+    let plain = |c: char| c.is_ascii_graphic() && c != '"';
+    let name: String = name.map(|c| if plain(c) { c } else { '_' }).collect();
+    let file = Payload::File {
+        content_type: stored.file.content_type,
+        bytes,
+    };
+    let disposition = format!("attachment; filename=\"{name}\"");
+    Ok(Answer::of(200, file).with("content-disposition", disposition))
 }

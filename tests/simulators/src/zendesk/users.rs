@@ -946,7 +946,7 @@ fn identities(call: &mut Call<'_>, method: &str, user: Id, rest: &[&str]) -> Out
                     user.shared_phone_number = None;
                 }
             });
-            Answer::no_content()
+            Answer::bare(204)
         }
         _ => Err(Failure::EndpointNotFound),
     }

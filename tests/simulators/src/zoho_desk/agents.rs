@@ -154,7 +154,7 @@ pub(super) fn by_ids(call: &mut Call<'_>) -> Outcome {
     call.only(&[&["agentIds", "include"]])?;
     let ids = call.ids_param("agentIds")?;
     let found = ids.iter().filter_map(|id| call.state.agents.get(id));
-    Answer::data(found.map(render).collect())
+    super::answer::data(found.map(render).collect())
 }
 
 /// `POST agents`: mails an invitation and takes a seat (§7.3).
@@ -283,7 +283,7 @@ fn set_active(call: &mut Call<'_>, ids: &[Id], active: bool) -> Outcome {
         agent.active = active;
         call.state.put_agent(agent);
     }
-    Answer::empty(204)
+    Answer::bare(204)
 }
 
 /// `POST agents/{id}/deactivate`.
@@ -316,5 +316,5 @@ pub(super) fn delete_unconfirmed(call: &mut Call<'_>) -> Outcome {
                 .remove(&agent.email.to_lowercase());
         }
     }
-    Answer::empty(204)
+    Answer::bare(204)
 }

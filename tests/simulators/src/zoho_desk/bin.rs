@@ -147,7 +147,7 @@ pub(super) fn delete_all(call: &mut Call<'_>) -> Outcome {
     for id in all(call.state) {
         erase(call.state, id);
     }
-    Answer::empty(202)
+    Answer::bare(202)
 }
 
 /// `POST recycleBin/restoreAll`: everybody's, a 202 (§12: never).
@@ -155,5 +155,5 @@ pub(super) fn restore_all(call: &mut Call<'_>) -> Outcome {
     for id in all(call.state) {
         bring_back(call.state, id, false);
     }
-    Answer::empty(202)
+    Answer::bare(202)
 }

@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::answer::{Answer, Failure, Outcome};
+use super::answer::{Failure, Outcome};
 use super::model::Id;
 use super::read::Reader;
 use super::state::State;
@@ -189,5 +189,5 @@ pub(super) fn page<T>(
     items: impl Iterator<Item = T>,
     show: impl Fn(T) -> Value,
 ) -> Outcome {
-    Answer::data(items.skip(from).take(limit).map(show).collect())
+    super::answer::data(items.skip(from).take(limit).map(show).collect())
 }

@@ -121,7 +121,7 @@ pub(super) fn history(call: &mut Call<'_>) -> Outcome {
             .modified_at
             .map(|at| json!({"eventName": "Edited", "eventTime": iso(at)})),
     );
-    Answer::data(entries)
+    super::answer::data(entries)
 }
 
 /// What a body says of a comment.
@@ -235,5 +235,5 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     call.state.take_comment(comment.id);
     call.state
         .change_record(comment.parent_id, call.agent, |_| ());
-    Answer::empty(200)
+    Answer::bare(200)
 }

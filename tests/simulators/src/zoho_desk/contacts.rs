@@ -79,7 +79,7 @@ pub(super) fn by_ids(call: &mut Call<'_>) -> Outcome {
     let found = ids
         .iter()
         .filter_map(|id| call.state.live(Module::Contacts, *id).ok());
-    Answer::data(found.map(|record| render(call.state, record)).collect())
+    super::answer::data(found.map(|record| render(call.state, record)).collect())
 }
 
 fn change(call: &Call<'_>, module: Module, before: Option<&Record>) -> Result<Change, Failure> {
@@ -315,7 +315,7 @@ pub(super) fn dissociate_one(call: &mut Call<'_>) -> Outcome {
             }
         }
     }
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `POST contacts/{id}/merge`: the others' tickets, addresses and accounts go to this one; it cannot be undone.
@@ -374,7 +374,7 @@ pub(super) fn invite(call: &mut Call<'_>) -> Outcome {
         &format!("contact {id}"),
         "A contact is invited to the portal.",
     );
-    Answer::empty(204)
+    Answer::bare(204)
 }
 
 /// A contact by an inline `contact` of a ticket: the one with the address, or a new one (§7.1).

@@ -201,7 +201,7 @@ pub(super) fn set_enabled(call: &mut Call<'_>, enabled: bool) -> Outcome {
     }
     department.enabled = enabled;
     call.state.departments.insert(department.id, department);
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `POST departments/{id}/associateAgents` and `dissociateAgents`.
@@ -215,7 +215,7 @@ pub(super) fn set_agents(call: &mut Call<'_>, inside: bool) -> Outcome {
         )));
     }
     join(call.state, department.id, &ids, inside);
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 // ---- teams
@@ -371,7 +371,7 @@ pub(super) fn delete_team(call: &mut Call<'_>) -> Outcome {
         }
     }
     call.state.teams.remove(&team.id);
-    Answer::empty(call.state.config.switches.team_deletion_status)
+    Answer::bare(call.state.config.switches.team_deletion_status)
 }
 
 /// `GET channels`.
@@ -391,5 +391,5 @@ pub(super) fn channels(call: &mut Call<'_>) -> Outcome {
         json!({"code": code, "name": name, "appName": null, "type": "SYSTEM", "departmentId": null, "externalId": null,
                "mappedIntegration": null, "acceptsReplies": *code == "EMAIL", "photoURL": null, "replyConfig": {}})
     });
-    Answer::data(channels.collect())
+    super::answer::data(channels.collect())
 }

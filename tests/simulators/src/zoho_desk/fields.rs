@@ -84,7 +84,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
         let name = shown.get("apiName").and_then(Value::as_str);
         names.is_none_or(|names| names.split(',').any(|one| Some(one.trim()) == name))
     };
-    Answer::data(all.filter(named).collect())
+    super::answer::data(all.filter(named).collect())
 }
 
 /// `GET organizationFields?module=`: the older list (§8).
@@ -92,7 +92,7 @@ pub(super) fn older(call: &mut Call<'_>) -> Outcome {
     call.only(&[&["module"]])?;
     let module = module_of(call)?;
     let custom = call.state.fields_of(module);
-    Answer::data(
+    super::answer::data(
         standard(module)
             .chain(custom.map(|f| render(call.state, f)))
             .collect(),
@@ -244,7 +244,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     call.only(&[])?;
     let field = find(call)?;
     remove(call.state, &field);
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// Takes a field out with its values.
@@ -284,7 +284,7 @@ pub(super) fn layouts(call: &mut Call<'_>) -> Outcome {
             layout.department.is_none() || department.is_none() || layout.department == department;
         layout.module == module && here
     });
-    Answer::data(
+    super::answer::data(
         found
             .map(|(id, layout)| layout_in_short(call.state, *id, *layout))
             .collect(),
@@ -350,7 +350,7 @@ pub(super) fn layout(call: &mut Call<'_>) -> Outcome {
 pub(super) fn statuses(call: &mut Call<'_>) -> Outcome {
     call.only(&[&["departmentId"]])?;
     let all = call.state.statuses.iter();
-    Answer::data(
+    super::answer::data(
         all.map(|status| json!({"name": status.name, "displayName": status.name, "statusType": status.kind.as_str()}))
             .collect(),
     )

@@ -159,7 +159,7 @@ pub(super) fn update(call: &mut Call<'_>) -> Outcome {
     reader.finish(call.strict())?;
     file.public = public.unwrap_or(file.public);
     call.state.put_file(file);
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `DELETE tickets/{id}/attachments/{id}`.
@@ -170,7 +170,7 @@ pub(super) fn delete(call: &mut Call<'_>) -> Outcome {
     call.state.live(Module::Tickets, ticket)?;
     call.state.take_file(file.id);
     call.state.change_record(ticket, call.agent, |_| ());
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `GET tickets/{id}/attachments/{id}/content`: with the same headers as any call (§7.8).

@@ -279,7 +279,7 @@ pub(super) fn mappings(call: &mut Call<'_>) -> Outcome {
         })
         .collect();
     if rows.is_empty() && form == EmptyMappings::NoContent {
-        return Answer::empty(204);
+        return Answer::bare(204);
     }
     Answer::ok(json!({ "data": rows }))
 }

@@ -457,8 +457,8 @@ async fn handle(
     let taken = service.slots.taken.load(Ordering::SeqCst);
     let crowded = used + taken > most && !service.held.harness.limits.is_off();
     match read_request(request, keep).await {
-        Ok(request) => answer(&service, &request, &path, crowded).into_response(),
-        Err(failure) => failure.answer(messages).into_response(),
+        Ok(request) => answer(&service, &request, &path, crowded).into_response(answer::JSON),
+        Err(failure) => failure.answer(messages).into_response(answer::JSON),
     }
 }
 

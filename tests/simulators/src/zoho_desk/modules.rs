@@ -48,7 +48,7 @@ pub(super) fn list(call: &mut Call<'_>) -> Outcome {
     let owner = call.state.credentials.owner;
     let custom = call.state.modules.values();
     let custom = custom.map(|module| render_module(module, owner));
-    Answer::data(standard.chain(custom).collect())
+    super::answer::data(standard.chain(custom).collect())
 }
 
 fn find(call: &Call<'_>) -> Result<CustomModule, Failure> {

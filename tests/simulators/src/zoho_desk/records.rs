@@ -420,7 +420,7 @@ pub(super) fn move_to_trash(call: &mut Call<'_>, module: Module, key: &str) -> O
             trash(call.state, id, call.agent, None);
         }
     }
-    Answer::empty(204)
+    Answer::bare(204)
 }
 
 /// Moves a record into the recycle bin, with what hangs on it (§12).
@@ -480,7 +480,7 @@ pub(super) fn mass(
             Err(failure) => failed(how, &id.to_string(), &failure),
         })
         .collect();
-    Answer::mass(results)
+    super::answer::mass(results)
 }
 
 /// Marks or unmarks spam; of a contact, with its tickets if asked.

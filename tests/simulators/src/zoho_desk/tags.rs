@@ -106,14 +106,14 @@ pub(super) fn dissociate(call: &mut Call<'_>) -> Outcome {
     call.state.change_record(id, call.agent, |record| {
         record.tags.retain(|tag| !ids.contains(tag));
     });
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `GET tickets/{id}/tags`.
 pub(super) fn of_ticket(call: &mut Call<'_>) -> Outcome {
     call.only(&[])?;
     let record = call.state.record(Module::Tickets, call.id(0)?)?;
-    Answer::data(tags_of(call.state, record))
+    super::answer::data(tags_of(call.state, record))
 }
 
 /// `GET ticketTags?departmentId=` and `tags/search?departmentId=&searchVal=`.
@@ -186,5 +186,5 @@ pub(super) fn replace(call: &mut Call<'_>) -> Outcome {
     call.state
         .tags_by_name
         .remove(&(found.department_id, found.name.to_lowercase()));
-    Answer::empty(204)
+    Answer::bare(204)
 }

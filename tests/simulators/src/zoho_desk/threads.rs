@@ -131,7 +131,7 @@ pub(super) fn latest(call: &mut Call<'_>) -> Outcome {
     });
     match found.cloned() {
         Some(thread) => Answer::ok(render(call, &thread, Shown::Whole)),
-        None => Answer::empty(204),
+        None => Answer::bare(204),
     }
 }
 
@@ -312,7 +312,7 @@ pub(super) fn delete_draft(call: &mut Call<'_>) -> Outcome {
         return Err(Failure::unprocessable("The thread is no draft."));
     }
     call.state.take_thread(thread.id);
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `GET tickets/{id}/{tasks|calls|events}`.

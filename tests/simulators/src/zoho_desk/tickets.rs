@@ -469,7 +469,7 @@ pub(super) fn update_many(call: &mut Call<'_>) -> Outcome {
         }
         put_change(call, id, change)?;
     }
-    Answer::empty(204)
+    Answer::bare(204)
 }
 
 /// `POST closeTickets`: mass.
@@ -524,7 +524,7 @@ pub(super) fn move_to(call: &mut Call<'_>) -> Outcome {
         }
         record.tags = moved;
     });
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `POST tickets/{id}/markAsRead`.
@@ -532,7 +532,7 @@ pub(super) fn mark_read(call: &mut Call<'_>) -> Outcome {
     let id = call.id(0)?;
     call.state.live(Module::Tickets, id)?;
     call.state.edit_record(id, |record| record.read = true);
-    Answer::empty(200)
+    Answer::bare(200)
 }
 
 /// `POST tickets/{id}/merge`: threads, comments and files of the others go to this one.
@@ -618,5 +618,5 @@ pub(super) fn empty_spam(call: &mut Call<'_>) -> Outcome {
     for id in spam {
         super::bin::erase(call.state, id);
     }
-    Answer::empty(202)
+    Answer::bare(202)
 }

@@ -1,0 +1,534 @@
+//! What changes at the source after a run is brought over: each change once, whatever happens on the way, with what people did at
+//! the destination meanwhile left to them, and taken back by a rollback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use transload_e2e::compare::differences;
+use transload_e2e::engine::{Work, fingerprint, killed_at, runtime, small, yes};
+use transload_e2e::{Destination, Lab, LabConfig, Silent, destinations};
+use transload_host::config::{Conflicts, Deleted, Frozen};
+use transload_host::pipeline::model::{
+    DeltaOptions, DeltaReport, RollbackOptions, RunReport, VerifyOptions, VerifyScope,
+};
+use transload_host::pipeline::{delta, report, rollback, run, verify};
+use transload_host::report::is_clean;
+use transload_simulators as simulated;
+use transload_simulators::kustomer::{Kind, State};
+
+/// What was changed at the source.
+#[derive(Debug, Clone)]
+struct Changes {
+    /// Closed, and got a message.
+    grown_closed: String,
+    /// Open, and got a message.
+    grown_open: String,
+    /// Got another name.
+    renamed: String,
+    /// Began after the run.
+    begun: String,
+    /// Deleted, and still shown as such.
+    deleted: String,
+    /// Gone without a trace.
+    purged: String,
+    /// Merged into another customer.
+    merged: String,
+}
+
+const GREW_CLOSED: &str = "Came when all seemed said";
+const GREW_OPEN: &str = "Came while it was open";
+const BEGAN: &str = "Began after the run";
+const NAME: &str = "Renamed Person";
+
+/// Changes something of every sort at the source, a while after the run; another while later the indexes show it.
+fn change<D: Destination>(lab: &Lab<D>) -> Changes {
+    lab.time.stand_still(Duration::from_secs(3_600));
+    let changes = lab.source.change(|world| {
+        let live = |world: &transload_simulators::kustomer::World, kind: Kind| -> Vec<String> {
+            let mut ids = world.ids(kind);
+            ids.retain(|id| {
+                let about = world.json(id).unwrap_or_default();
+                world.state(id) == Some(State::Live)
+                    && about.pointer("/attributes/spam") != Some(&Value::Bool(true))
+            });
+            ids
+        };
+        let conversations = live(world, Kind::Conversation);
+        let [deleted, purged, closed, open] = &conversations[..4] else {
+            panic!("more conversations are needed");
+        };
+        let of = |id: &String| {
+            let about = world.json(id).unwrap_or_default();
+            let customer = about.pointer("/relationships/customer/data/id");
+            customer
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let taken: Vec<String> = conversations.iter().take(4).map(of).collect();
+        let mut customers = live(world, Kind::Customer);
+        customers.retain(|id| !taken.contains(id));
+        let (renamed, merged, survivor) = (
+            customers[0].clone(),
+            customers[1].clone(),
+            customers[2].clone(),
+        );
+        let (deleted, purged) = (deleted.clone(), purged.clone());
+        let (closed, open) = (closed.clone(), open.clone());
+        let message = |text: &str| transload_simulators::kustomer::NewMessage {
+            text: text.into(),
+            outbound: false,
+            files: 1,
+        };
+        world.add_message(&closed, message(GREW_CLOSED)).unwrap();
+        world.add_message(&open, message(GREW_OPEN)).unwrap();
+        assert!(world.rename_customer(&renamed, NAME));
+        let begun = world.add_conversation(&renamed, BEGAN).unwrap();
+        assert!(world.delete_conversation(&deleted));
+        assert!(world.purge_conversation(&purged));
+        assert!(world.merge_customers(&merged, &survivor));
+        Changes {
+            grown_closed: closed,
+            grown_open: open,
+            renamed,
+            begun,
+            deleted,
+            purged,
+            merged,
+        }
+    });
+    lab.time.stand_still(Duration::from_secs(3_600));
+    changes
+}
+
+/// Makes the conversation that will grow closed before the run, and the other open.
+fn prepare<D: Destination>(lab: &Lab<D>) {
+    lab.source.change(|world| {
+        let mut ids = world.ids(Kind::Conversation);
+        ids.retain(|id| {
+            let about = world.json(id).unwrap_or_default();
+            world.state(id) == Some(State::Live)
+                && about.pointer("/attributes/spam") != Some(&Value::Bool(true))
+        });
+        for (at, status) in [(2, "done"), (3, "open")] {
+            assert!(world.set_status(&ids[at], status));
+        }
+    });
+    lab.time.stand_still(Duration::from_secs(3_600));
+}
+
+fn config() -> LabConfig {
+    LabConfig {
+        size: 10,
+        ..small(11)
+    }
+}
+
+async fn loaded<D: Destination>(config: LabConfig) -> (Lab<D>, RunReport) {
+    let lab = Lab::<D>::of(config).await.unwrap();
+    prepare(&lab);
+    lab.destination.hurry();
+    let project = lab.project().await.unwrap();
+    let first = run(&project, yes(), &Silent).await.unwrap();
+    assert!(is_clean(&first), "{:?}", first.total);
+    (lab, first)
+}
+
+async fn brought<D: Destination>(lab: &Lab<D>, options: DeltaOptions) -> DeltaReport {
+    let project = lab.project().await.unwrap();
+    let done = delta(&project, options, &Silent).await.unwrap();
+    assert_eq!(done.state, "done");
+    let now = report(&project, None).await.unwrap();
+    assert!(now.chain_ok, "the chain broke");
+    assert_eq!((now.duplicates, now.lost), (0, 0), "{:#?}", now.kinds);
+    assert_eq!(now.total.unsettled, 0);
+    done
+}
+
+/// What became of a record; of one that is not named, nothing.
+fn did<'r>(report: &'r DeltaReport, kind: &str, change: &str) -> Vec<(&'r str, u64)> {
+    report
+        .counts
+        .iter()
+        .filter(|count| (count.kind.as_str(), count.change.as_str()) == (kind, change))
+        .map(|count| (count.did.as_str(), count.count))
+        .collect()
+}
+
+fn waits(report: &DeltaReport, id: &str) -> bool {
+    report.waiting.iter().any(|record| record.source_id == id)
+}
+
+async fn proven<D: Destination>(lab: &Lab<D>) {
+    let project = lab.project().await.unwrap();
+    let options = VerifyOptions {
+        scope: VerifyScope::All,
+        ..VerifyOptions::default()
+    };
+    let found = verify(&project, options, &Silent).await.unwrap();
+    assert!(found.ok, "{:#?}", found.differences);
+}
+
+/// Everything that is there in one text: what was said in it is found.
+fn all_of<D: Destination>(lab: &Lab<D>) -> String {
+    lab.destination.state_fingerprint().to_string()
+}
+
+async fn what_changes_after_a_run_arrives_once_and_is_taken_back_with_it<D: Destination>() {
+    let lab = Lab::<D>::of(config()).await.unwrap();
+    prepare(&lab);
+    lab.destination.hurry();
+    let before = fingerprint(&lab, "none");
+    let project = lab.project().await.unwrap();
+    let first = run(&project, yes(), &Silent).await.unwrap();
+    assert!(is_clean(&first), "{:?}", first.total);
+    drop(project);
+    let changes = change(&lab);
+
+    let done = brought(&lab, DeltaOptions::default()).await;
+    let frozen = D::PLUGIN == "zendesk";
+    let held = all_of(&lab);
+    assert!(held.contains(BEGAN), "{:#?}", done.counts);
+    assert!(held.contains(NAME), "{:#?}", done.counts);
+    let grew = [GREW_CLOSED, GREW_OPEN].map(|said| held.contains(said));
+    assert_eq!(grew, [!frozen, !frozen], "{:#?}", done.counts);
+    assert_eq!(waits(&done, &changes.grown_closed), frozen);
+    assert_eq!(waits(&done, &changes.grown_open), frozen);
+    assert_eq!(did(&done, "conversation", "new"), [("created", 1)]);
+    assert_eq!(did(&done, "conversation", "deleted"), [("listed", 2)]);
+    assert_eq!(did(&done, "customer", "merged"), [("listed", 1)]);
+    for id in [&changes.deleted, &changes.purged, &changes.merged] {
+        assert!(waits(&done, id), "{id} is not listed: {:#?}", done.waiting);
+    }
+    assert!(!waits(&done, &changes.renamed) && !waits(&done, &changes.begun));
+    proven(&lab).await;
+
+    // Nothing changed since: nothing is written, and what waits for a person still does.
+    let there = fingerprint(&lab, "none");
+    let again = brought(&lab, DeltaOptions::default()).await;
+    assert_eq!(again.writes, 0, "{:#?}", again.counts);
+    assert_eq!(
+        again.waiting.len(),
+        done.waiting.len(),
+        "{:#?}",
+        again.waiting
+    );
+    assert_eq!(fingerprint(&lab, "none"), there);
+
+    let project = lab.project().await.unwrap();
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:#?}", undone.problems);
+    let left = differences(&before, &fingerprint(&lab, "none"));
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+destinations!(what_changes_after_a_run_arrives_once_and_is_taken_back_with_it);
+
+#[test]
+fn a_delta_that_is_killed_in_the_middle_goes_on_where_it_was() {
+    let outside = runtime();
+    let (lab, _) = outside.block_on(loaded::<simulated::salesforce::Simulator>(config()));
+    let changes = outside.block_on(async { change(&lab) });
+    assert!(killed_at(&outside, &lab, Work::Delta, 3).is_some());
+    outside.block_on(async {
+        // A run would not know what the delta staged.
+        let project = lab.project().await.unwrap();
+        let refused = run(&project, yes(), &Silent).await.unwrap_err();
+        assert_eq!(refused.code(), "delta-open");
+    });
+    for step in [4, 9] {
+        killed_at(&outside, &lab, Work::Delta, step);
+    }
+    outside.block_on(async {
+        let done = brought(&lab, DeltaOptions::default()).await;
+        let held = all_of(&lab);
+        for said in [BEGAN, NAME, GREW_CLOSED, GREW_OPEN] {
+            assert!(held.contains(said), "{said}: {:#?}", done.counts);
+        }
+        assert!(waits(&done, &changes.purged));
+        let project = lab.project().await.unwrap();
+        let first = transload_host::pipeline::delta::reports(&project.store, &done.run)
+            .await
+            .unwrap();
+        let created = first.iter().flat_map(|one| &one.counts);
+        let created =
+            created.filter(|c| (c.kind.as_str(), c.did.as_str()) == ("conversation", "created"));
+        assert_eq!(created.map(|c| c.count).sum::<u64>(), 1, "{first:#?}");
+        drop(project);
+        proven(&lab).await;
+        let again = brought(&lab, DeltaOptions::default()).await;
+        assert_eq!(again.writes, 0, "{:#?}", again.counts);
+    });
+}
+
+/// What a person changes there stays, unless somebody says otherwise; the change is listed with what it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_people_changed_at_the_destination_is_theirs_unless_the_policy_says_otherwise() {
+    let (lab, _) = loaded::<simulated::salesforce::Simulator>(config()).await;
+    let changes = change(&lab);
+    let contact = lab
+        .destination
+        .snapshot()
+        .of_object("Contact")
+        .find(|record| {
+            record.fields.values().any(|value| {
+                value
+                    .as_str()
+                    .is_some_and(|text| text.ends_with(&format!("customer:{}", changes.renamed)))
+            })
+        })
+        .map(|record| record.id.clone())
+        .unwrap();
+    lab.destination
+        .change(&contact, &json!({"LastName": "Theirs"}))
+        .unwrap();
+    let last_name = || {
+        let snapshot = lab.destination.snapshot();
+        let record = snapshot.of_object("Contact").find(|r| r.id == contact);
+        record.unwrap().fields["LastName"].clone()
+    };
+
+    let ask = DeltaOptions {
+        policies: transload_host::config::Delta {
+            conflicts: Conflicts::Ask,
+            ..Default::default()
+        },
+        ..DeltaOptions::default()
+    };
+    let asked = brought(&lab, ask).await;
+    assert!(waits(&asked, &changes.renamed), "{:#?}", asked.waiting);
+    let conflict = asked
+        .conflicts
+        .iter()
+        .find(|record| record.source_id == changes.renamed)
+        .expect("it is a conflict");
+    assert!(
+        conflict
+            .theirs
+            .iter()
+            .any(|field| field.contains("LastName")),
+        "{conflict:?}"
+    );
+    assert_eq!(last_name(), "Theirs");
+
+    // The destination's word is the rule: nothing of theirs is touched.
+    let theirs = brought(&lab, DeltaOptions::default()).await;
+    assert!(
+        theirs
+            .conflicts
+            .iter()
+            .any(|r| r.source_id == changes.renamed),
+        "{theirs:#?}"
+    );
+    assert_eq!(last_name(), "Theirs");
+
+    // One record, by a word of somebody's.
+    let own = DeltaOptions {
+        take_source: vec![("customer".into(), changes.renamed.clone())],
+        ..DeltaOptions::default()
+    };
+    let taken = brought(&lab, own).await;
+    assert_eq!(last_name(), "Person", "{taken:#?}");
+    proven(&lab).await;
+}
+
+/// A delta alone is taken back: updates from their before-image, what was made deleted; the next one brings it over again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delta_is_taken_back_alone_and_the_next_one_brings_it_over_again() {
+    let (lab, first) = loaded::<simulated::salesforce::Simulator>(config()).await;
+    let before = fingerprint(&lab, &first.run);
+    change(&lab);
+    let done = brought(&lab, DeltaOptions::default()).await;
+    let after = fingerprint(&lab, &first.run);
+    assert!(!differences(&before, &after).is_empty());
+
+    let project = lab.project().await.unwrap();
+    let options = RollbackOptions {
+        delta: Some(done.number),
+        ..RollbackOptions::default()
+    };
+    let undone = rollback(&project, options, &Silent).await.unwrap();
+    assert_eq!(undone.left, 0, "{:#?}", undone.problems);
+    let mut left = differences(&before, &fingerprint(&lab, &first.run));
+    // The feed of a case that stays keeps what it said of an e-mail.
+    left.retain(|difference| !difference.contains("EmailMessageEvent"));
+    assert!(left.is_empty(), "{left:#?}");
+    let now = report(&project, None).await.unwrap();
+    assert!(now.chain_ok && is_clean(&now), "{:#?}", now.total);
+    drop(project);
+    proven(&lab).await;
+
+    let again = brought(&lab, DeltaOptions::default()).await;
+    assert!(again.writes > 0);
+    let held = all_of(&lab);
+    for said in [BEGAN, NAME, GREW_CLOSED, GREW_OPEN] {
+        assert!(held.contains(said), "{said}");
+    }
+    proven(&lab).await;
+}
+
+/// A closed ticket cannot be changed: it is listed, or made anew with another id in the ledger.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_closed_ticket_that_grew_is_made_anew_where_that_is_wanted_and_the_last_delta_closes() {
+    let (lab, _) = loaded::<simulated::zendesk::Simulator>(config()).await;
+    let changes = change(&lab);
+    let tickets = || lab.destination.conversations();
+    let before = tickets();
+    let listed = brought(&lab, DeltaOptions::default()).await;
+    let ticket = |report: &DeltaReport, id: &str| {
+        let mut all = report.waiting.iter();
+        let found = all.find(|record| record.source_id == id).unwrap();
+        (found.target.clone().unwrap(), found.why.clone().unwrap())
+    };
+    let (target, why) = ticket(&listed, &changes.grown_closed);
+    assert!(
+        why.contains("1 new messages") && why.contains("closed tickets are frozen"),
+        "{why}"
+    );
+    assert_eq!(tickets(), before + 1);
+
+    let anew = DeltaOptions {
+        close: true,
+        policies: transload_host::config::Delta {
+            frozen: Frozen::Recreate,
+            deleted: Deleted::Remove,
+            ..Default::default()
+        },
+        ..DeltaOptions::default()
+    };
+    let done = brought(&lab, anew).await;
+    let held = all_of(&lab);
+    assert!(
+        held.contains(GREW_CLOSED) && held.contains(GREW_OPEN),
+        "{done:#?}"
+    );
+    assert!(!waits(&done, &changes.grown_closed), "{:#?}", done.waiting);
+    assert_eq!(did(&done, "conversation", "updated"), [("recreated", 2)]);
+    assert_eq!(did(&done, "conversation", "deleted"), [("removed", 2)]);
+    assert_eq!(
+        tickets(),
+        before - 1,
+        "two made anew, one new, two taken away"
+    );
+    let project = lab.project().await.unwrap();
+    let id = target.split(' ').nth(1).unwrap().to_owned();
+    let gone = project
+        .store
+        .number(
+            "SELECT count(*) FROM effects WHERE target_id = $1 AND undo_status = 'undone'",
+            vec![id.as_str().into()],
+        )
+        .await
+        .unwrap();
+    assert_eq!(gone, 1, "the ledger knows that the former ticket is gone");
+    proven(&lab).await;
+
+    // It was the last one.
+    let refused = delta(&project, DeltaOptions::default(), &Silent)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), "closed");
+    drop(project);
+    let reopened = DeltaOptions {
+        reopen: true,
+        ..DeltaOptions::default()
+    };
+    assert_eq!(brought(&lab, reopened).await.writes, 0);
+}
+
+/// Open conversations wait for the last delta where the user wants it so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_conversations_are_held_until_the_last_delta() {
+    let (lab, first) = loaded::<simulated::zendesk::Simulator>(LabConfig {
+        extra: "[load]\nhold_open = true\norder = \"oldest-first\"".into(),
+        ..config()
+    })
+    .await;
+    let held = first
+        .skips
+        .iter()
+        .find(|group| group.rule.contains("hold_open"));
+    let held = held.expect("open ones are held").count;
+    let changes = change(&lab);
+    let tickets = lab.destination.conversations();
+    let one = brought(&lab, DeltaOptions::default()).await;
+    assert_eq!(
+        lab.destination.conversations(),
+        tickets,
+        "the new one is open"
+    );
+    assert!(!waits(&one, &changes.grown_open));
+    let last = DeltaOptions {
+        close: true,
+        ..DeltaOptions::default()
+    };
+    let last = brought(&lab, last).await;
+    let all = all_of(&lab);
+    assert!(all.contains(GREW_OPEN) && all.contains(BEGAN), "{last:#?}");
+    assert!(lab.destination.conversations() > tickets && held > 0);
+    proven(&lab).await;
+}
+
+/// As a person does it, at a terminal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_say_what_changed_and_where_the_cutover_stands() {
+    let lab = Lab::<simulated::zendesk::Simulator>::of(LabConfig {
+        begins: None,
+        ..config()
+    })
+    .await
+    .unwrap();
+    lab.destination.hurry();
+    lab.run(&["run", "--yes"], &[0]).await.unwrap();
+    lab.source.change(|world| {
+        world.show_at_once();
+        let customer = world.ids(Kind::Customer)[0].clone();
+        assert!(world.rename_customer(&customer, NAME));
+        world.add_conversation(&customer, BEGAN).unwrap();
+    });
+    let said = lab.run(&["delta"], &[0]).await.unwrap();
+    println!("{said}");
+    assert!(said.contains("What changed at the source"), "{said}");
+    let book = lab.run(&["cutover"], &[0]).await.unwrap();
+    println!("{book}");
+    assert!(
+        book.contains("[last-delta]  not yet") && book.contains("[pause]  next"),
+        "{book}"
+    );
+    let ticked = [
+        "cutover", "--done", "pause", "--done", "freeze", "--done", "forward",
+    ];
+    let book = lab.run(&ticked, &[0]).await.unwrap();
+    assert!(book.contains("[last-delta]  next"), "{book}");
+    let wrong = lab.output(&["cutover", "--done", "verify"]).await.unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    lab.run(&["delta", "--close"], &[0, 1]).await.unwrap();
+    let book: Value =
+        serde_json::from_str(&lab.run(&["cutover", "--json"], &[0]).await.unwrap()).unwrap();
+    let step = |word: &str| {
+        let steps = book["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["step"] == word).unwrap()["state"].clone()
+    };
+    assert_eq!(
+        (step("last-delta"), step("verify")),
+        (json!("done"), json!("next"))
+    );
+    let closed = lab.output(&["delta"]).await.unwrap();
+    assert_eq!(closed.status.code(), Some(2));
+    let why = String::from_utf8_lossy(&closed.stderr).into_owned();
+    assert!(why.contains("--reopen"), "{why}");
+    let book = lab.run(&["cutover", "--markdown"], &[0]).await.unwrap();
+    assert!(book.contains("- [x] `last-delta`"), "{book}");
+    let plan = lab.run(&["plan"], &[0]).await.unwrap();
+    assert!(plan.contains("What changes after it was loaded"), "{plan}");
+    assert!(plan.contains("listed for a person"), "{plan}");
+}
