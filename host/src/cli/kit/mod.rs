@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use clap::Subcommand;
 use serde::Serialize;
+use transload_registry::Metadata;
 
 use self::language::{Language, Sdk};
 use self::toolchain::Toolchain;
@@ -297,18 +298,19 @@ async fn check(file: &Path) -> Result<Checked, Error> {
         Error::from(transload_registry::RegistryError::from(e)).about(file.display())
     })?;
     let size = bytes.len();
-    let shown = packages::inspect(bytes)
+    let sha256 = crate::sandbox::digest(&bytes);
+    let description = packages::describe(bytes, &sha256)
         .await
         .map_err(|e| e.about(file.display()))?;
     Ok(Checked {
         file: file.to_owned(),
-        name: shown.package.name,
-        version: shown.package.version,
-        role: shown.package.role,
+        role: outline.role.to_string(),
         contract: outline.contract.to_string(),
-        sha256: shown.package.digest,
+        sha256,
         bytes: size,
-        missing: conformance::missing(&shown.description),
+        missing: conformance::missing(&description),
+        name: description.name,
+        version: description.version,
     })
 }
 
@@ -356,7 +358,7 @@ fn rust(dir: &Path, console: &mut Console<'_>) -> Result<(String, Vec<u8>), Erro
         .spawn()
         .map_err(|e| Error::io("start", "cargo", e))?;
     // Cargo says in its messages where each artefact is; those of the project itself come last.
-    let mut built: Option<(String, PathBuf)> = None;
+    let mut built: Option<(Metadata, PathBuf)> = None;
     if let Some(said) = cargo.stdout.take() {
         for line in BufReader::new(said).lines().map_while(Result::ok) {
             let message: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
@@ -378,27 +380,50 @@ fn rust(dir: &Path, console: &mut Console<'_>) -> Result<(String, Vec<u8>), Erro
     if !status.success() {
         return Err(failed("the connector does not compile".to_owned()));
     }
-    let Some((name, module)) = built else {
+    let Some((metadata, module)) = built else {
         return Err(failed("cargo built no module".to_owned())
             .with_hint("Cargo.toml needs [lib] crate-type = [\"cdylib\", \"rlib\"]"));
     };
     let bytes = std::fs::read(&module).map_err(|e| Error::io("read", &module, e))?;
     let component = component::encode(&bytes).map_err(failed)?;
-    Ok((name, component))
+    let component = metadata
+        .write(&component)
+        .map_err(|e| failed(e.to_string()))?;
+    Ok((metadata.name.unwrap_or_default(), component))
 }
 
-/// The name in a manifest.
-fn package(manifest: &Path) -> Result<String, Error> {
+/// What a manifest says of its package, for the component's own sections.
+fn package(manifest: &Path) -> Result<Metadata, Error> {
     let text = std::fs::read_to_string(manifest).map_err(|e| Error::io("read", manifest, e))?;
     let document: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
         Error::input("manifest", e.to_string()).about(manifest.display())
     })?;
-    let name = document
-        .get("package")
-        .and_then(|p| p.get("name"))
-        .and_then(|n| n.as_str());
-    name.map(str::to_owned).ok_or_else(|| {
-        Error::input("manifest", "there is no package.name").about(manifest.display())
+    let package = document.get("package");
+    let said = |key: &str| package.and_then(|package| package.get(key));
+    let text = |key: &str| {
+        said(key)
+            .and_then(|value| value.as_str())
+            .map(str::to_owned)
+    };
+    if text("name").is_none() {
+        return Err(Error::input("manifest", "there is no package.name").about(manifest.display()));
+    }
+    let authors = said("authors").and_then(|value| value.as_array());
+    let authors = authors.map(|all| {
+        all.iter()
+            .filter_map(|one| one.as_str())
+            .collect::<Vec<_>>()
+    });
+    Ok(Metadata {
+        name: text("name"),
+        version: text("version"),
+        authors: authors
+            .filter(|all| !all.is_empty())
+            .map(|all| all.join(", ")),
+        description: text("description"),
+        licenses: text("license"),
+        source: text("repository"),
+        revision: None,
     })
 }
 

@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use transload_registry::Metadata;
+
 use super::super::Console;
 use super::language::Sdk;
 use crate::error::Error;
@@ -32,6 +34,8 @@ pub(super) struct Project {
     pub role: String,
     pub module: String,
     pub sdk: Sdk,
+    /// For the component's own sections.
+    pub metadata: Metadata,
 }
 
 impl Project {
@@ -65,8 +69,18 @@ impl Project {
             Some(url) => Sdk::Git(url),
             None => Sdk::Path(wanted(&["tool", "transload", "sdk", "path"])?),
         };
+        let name = wanted(&["project", "name"])?;
         Ok(Self {
-            name: wanted(&["project", "name"])?,
+            metadata: Metadata {
+                name: Some(name.clone()),
+                version: at(&["project", "version"]),
+                authors: None,
+                description: at(&["project", "description"]),
+                licenses: at(&["project", "license"]),
+                source: at(&["project", "urls", "repository"]),
+                revision: None,
+            },
+            name,
             role,
             module: wanted(&["tool", "transload", "module"])?,
             sdk,
@@ -99,6 +113,10 @@ pub(super) fn build(dir: &Path, console: &mut Console<'_>) -> Result<(String, Ve
     command.arg("-o").arg(&out).arg(&project.module);
     run(&mut command, "build", "the connector is no component")?;
     let component = std::fs::read(&out).map_err(|e| Error::io("read", &out, e))?;
+    let component = project
+        .metadata
+        .write(&component)
+        .map_err(|e| Error::failed("build", e.to_string()))?;
     Ok((project.name, component))
 }
 
