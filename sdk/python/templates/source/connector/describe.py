@@ -11,7 +11,7 @@ SCHEMA = {
     "required": ["subdomain", "token"],
     "properties": {
         "subdomain": {"type": "string", "description": "What stands before .example.com"},
-        "base_url": {"type": "string", "format": "uri"},
+        "base_url": {"type": "string", "format": "uri", "description": "Instead of https://<subdomain>.example.com/api"},
         "token": {"type": "string", "writeOnly": True, "description": "A token that may read"},
     },
 }
@@ -29,6 +29,8 @@ def describe():
         auth=[new(d.AuthScheme, name="token", title="Access token", auth=d.Auth_Bearer("{secret:token}"))],
         base_url="https://{subdomain}.example.com/api",
         requests=[d.RequestPattern("GET", "/**", True)],
+        # What the platform takes in a minute; the host keeps to it.
+        rate_rules=[new(d.RateRule, name="minute", method="*", path="/**", limit=300, per_ms=60_000, shared=True)],
         kinds=[
             new(d.KindSupport, kind=kind(of), batch_items=50, batch_bytes=4 << 20, calls=1, per_items=50) for of in kinds
         ],
