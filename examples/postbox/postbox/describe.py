@@ -11,7 +11,7 @@ SCHEMA = {
     "required": ["mailbox", "token"],
     "properties": {
         "mailbox": {"type": "string", "description": "What stands before .postbox.example.com"},
-        "base_url": {"type": "string", "format": "uri"},
+        "base_url": {"type": "string", "format": "uri", "description": "Instead of https://<mailbox>.postbox.example.com/v1"},
         "token": {"type": "string", "writeOnly": True, "description": "A token with the scope `read`"},
     },
 }

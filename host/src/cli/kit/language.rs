@@ -10,6 +10,8 @@ pub(in crate::cli) enum Language {
     /// With `sdk/rust`.
     #[default]
     Rust,
+    /// With `sdk/python`
+    Python,
 }
 
 /// Where a project gets its SDK from.
@@ -64,10 +66,47 @@ const RUST_DESTINATION: &[File] = &[
     ),
 ];
 
+macro_rules! python_file {
+    ($name:literal) => {
+        include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../sdk/python/templates/",
+            $name
+        ))
+    };
+}
+
+const PYTHON_SOURCE: &[File] = &[
+    ("pyproject.toml", python_file!("pyproject.toml.in")),
+    (".gitignore", python_file!("gitignore.in")),
+    ("README.md", python_file!("source/README.md")),
+    (
+        "connector/__init__.py",
+        python_file!("source/connector/__init__.py"),
+    ),
+    ("connector/api.py", python_file!("source/connector/api.py")),
+    (
+        "connector/describe.py",
+        python_file!("source/connector/describe.py"),
+    ),
+    ("connector/map.py", python_file!("source/connector/map.py")),
+    (
+        "tests/test_connector.py",
+        python_file!("source/tests/test_connector.py"),
+    ),
+    // The same platform as that of the other language.
+    (
+        "conformance/mock.toml",
+        rust_file!("source/conformance/mock.toml"),
+    ),
+];
+
 impl Language {
-    /// What a new connector consists of.
+    /// What a new connector consists of; nothing where there is no such template.
     pub fn files(self, role: Role) -> &'static [File] {
         match (self, role) {
+            (Self::Python, Role::Source) => PYTHON_SOURCE,
+            (Self::Python, Role::Destination) => &[],
             (Self::Rust, Role::Source) => RUST_SOURCE,
             (Self::Rust, Role::Destination) => RUST_DESTINATION,
         }
@@ -76,8 +115,8 @@ impl Language {
     /// The SDK as the project's own manifest names it.
     pub fn sdk(self, sdk: &Sdk) -> String {
         match (self, sdk) {
-            (Self::Rust, Sdk::Path(path)) => format!("path = {path:?}"),
-            (Self::Rust, Sdk::Git(url)) => format!("git = {url:?}"),
+            (Self::Rust | Self::Python, Sdk::Path(path)) => format!("path = {path:?}"),
+            (Self::Rust | Self::Python, Sdk::Git(url)) => format!("git = {url:?}"),
         }
     }
 
@@ -85,11 +124,14 @@ impl Language {
     pub fn sdk_folder(self) -> &'static str {
         match self {
             Self::Rust => "sdk/rust",
+            Self::Python => "sdk/python",
         }
     }
 
     /// The language of a project, by its manifest.
     pub fn of(dir: &std::path::Path) -> Option<Self> {
-        dir.join("Cargo.toml").is_file().then_some(Self::Rust)
+        let manifests = [("Cargo.toml", Self::Rust), ("pyproject.toml", Self::Python)];
+        let found = manifests.iter().find(|(name, _)| dir.join(name).is_file());
+        found.map(|(_, language)| *language)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod component;
 mod language;
+mod python;
 pub mod toolchain;
 
 use std::io::{BufRead as _, BufReader};
@@ -207,6 +208,13 @@ fn new(
                 .with_hint("--title \"Acme Desk\""),
         );
     }
+    if lang.files(role).is_empty() {
+        return Err(Error::input(
+            "no-template",
+            "there is no template of a destination in Python yet",
+        )
+        .with_hint("sdk/python/README.md has what one is made of; --lang rust has a template"));
+    }
     let folder = into.join(name);
     if folder.exists() {
         return Err(Error::input(
@@ -320,6 +328,7 @@ async fn build(
     };
     let component = match language {
         Language::Rust => rust(dir, console)?,
+        Language::Python => python::build(dir, console)?,
     };
     let name = component.0;
     let file = out.map_or_else(|| dir.join(format!("{name}.wasm")), Path::to_owned);
@@ -493,6 +502,27 @@ mod tests {
             let again = new(name, "Acme", role, Language::Rust, dir.path(), &sdk).unwrap_err();
             assert_eq!(again.code(), "folder-exists");
         }
+    }
+
+    #[test]
+    fn a_new_connector_in_python_has_no_placeholder_left_and_there_is_no_destination_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let sdk = Sdk::Path("/sdk/python".into());
+        let lang = Language::Python;
+        let made = new("acme", "Acme", Role::Source, lang, dir.path(), &sdk).unwrap();
+        for file in &made.files {
+            let text = std::fs::read_to_string(made.folder.join(file)).unwrap();
+            assert!(!text.contains("{{"), "{file}: {text}");
+        }
+        assert_eq!(Language::of(&made.folder), Some(lang));
+        let manifest = std::fs::read_to_string(made.folder.join("pyproject.toml")).unwrap();
+        let read = python::Project::read(&manifest).unwrap();
+        assert_eq!(
+            (read.name.as_str(), read.role.as_str(), &read.sdk),
+            ("acme", "source", &sdk)
+        );
+        let refused = new("b", "B", Role::Destination, lang, dir.path(), &sdk).unwrap_err();
+        assert_eq!(refused.code(), "no-template");
     }
 
     #[test]

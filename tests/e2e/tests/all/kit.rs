@@ -223,3 +223,28 @@ fn a_new_source_is_built_and_conforms() {
     let tested = result(&desk.at, "acme-mail");
     assert!(tested.passed, "{}", tested.text());
 }
+
+/// The same way in Python, as far as the conformance test.
+#[test]
+fn a_source_in_python_is_begun_built_and_passes_the_conformance_test() {
+    let tools = target_dir().join("python/venv/bin/componentize-py");
+    if !tools.is_file() {
+        println!(
+            "SKIPPED: {} is not there; `cargo xtask plugins` says what Python it wants",
+            tools.display()
+        );
+        return;
+    }
+    let mut desk = Desk::new();
+    for line in [
+        "transload plugin new acme-mail --role source --lang python --title \"Acme Mail\"",
+        "cd acme-mail",
+        "transload plugin build",
+        "transload plugin check acme-mail.wasm",
+        "transload plugin test acme-mail.wasm --quick",
+    ] {
+        desk.gives(line);
+    }
+    let tested = result(&desk.at, "acme-mail");
+    assert!(tested.passed, "{tested:?}");
+}
