@@ -442,6 +442,19 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_is_not_there_is_null_and_can_be_given() {
+        let mut object = json!({"a": {"b": 1}, "text": "c"});
+        assert_eq!(member(member(&object, "a"), "b"), &json!(1));
+        assert!(member(member(&object, "x"), "y").is_null());
+        assert!(member(&json!([1]), "a").is_null());
+        *member_mut(member_mut(&mut object, "x"), "y") = json!(2);
+        assert_eq!(object, json!({"a": {"b": 1}, "text": "c", "x": {"y": 2}}));
+        let mut nothing = Value::Null;
+        assert!(member_mut(&mut nothing, "a").is_null());
+        assert_eq!(nothing, json!({"a": null}));
+    }
+
+    #[test]
     fn a_form_is_an_object() {
         let form = asked(|cx| {
             let parts = [
