@@ -181,6 +181,8 @@ mod tests {
         })
     }
 
+    type Change = &'static dyn Fn(&mut Value);
+
     fn changed(change: impl Fn(&mut Value)) -> Vec<String> {
         let mut new = schema();
         change(&mut new);
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_may_be_set_wrongly_after_an_upgrade_is_named() {
-        let cases: [(&str, &dyn Fn(&mut Value)); 10] = [
+        let cases: [(&str, Change); 10] = [
             ("`token` is gone", &|s| {
                 drop(
                     s["properties"]

@@ -17,7 +17,7 @@ pub fn delta_is_done(report: &DeltaReport) -> bool {
         .counts
         .iter()
         .any(|count| ["rejected", "unsettled"].contains(&count.did.as_str()));
-    report.state == "done" && !failed && !(report.closing && !report.waiting.is_empty())
+    report.state == "done" && !failed && (!report.closing || report.waiting.is_empty())
 }
 
 /// What a delta came to.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::http::Response;
-use transload_sdk::rehearsal::{Ids, Rehearsal, give_id, response};
+use transload_sdk::rehearsal::{Ids, Rehearsal, give_id, member, member_mut, response};
 
 /// What the probe of the migration API is answered, which nothing but sending it could answer: Freshdesk says no such thing.
 pub const ASK_BY_READING: u16 = 501;
@@ -28,12 +28,13 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
             asked.with("", made.map(|one| one.answer).collect::<Vec<_>>())
         }
         ("POST", [.., "schemas", _, "records"]) => {
-            let record = json!({"display_id": asked.id(0).to_string(), "data": body["data"]});
+            let record =
+                json!({"display_id": asked.id(0).to_string(), "data": member(&body, "data")});
             Some(response(201, &record))
         }
         ("PUT", [.., "schemas", _, "records", id]) => Some(response(
             200,
-            &json!({"display_id": id, "data": body["data"]}),
+            &json!({"display_id": id, "data": member(&body, "data")}),
         )),
         ("POST", [.., "tickets", "bulk_update"]) => {
             Some(response(202, &json!({"job_id": asked.id(0).to_string()})))
@@ -55,7 +56,7 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
                 })
                 .collect();
             if !files.is_empty() {
-                made["attachments"] = json!(files);
+                *member_mut(&mut made, "attachments") = json!(files);
             }
             Some(response(201, &made))
         }
@@ -94,10 +95,13 @@ fn typed(mut body: Value) -> Value {
 /// A field that was made: its name is its label in small letters.
 fn field(asked: &Rehearsal, prefix: &str) -> Response {
     let mut field = asked.body();
-    let label = field["label"].as_str().unwrap_or_default().to_lowercase();
+    let label = member(&field, "label")
+        .as_str()
+        .unwrap_or_default()
+        .to_lowercase();
     let plain = |c: char| if c.is_alphanumeric() { c } else { '_' };
     let name: String = label.chars().map(plain).collect();
-    field["name"] = json!(format!("{prefix}{name}"));
+    *member_mut(&mut field, "name") = json!(format!("{prefix}{name}"));
     give_id(&mut field, json!(asked.id(0)));
     response(201, &field)
 }

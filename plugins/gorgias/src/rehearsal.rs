@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::http::Response;
-use transload_sdk::rehearsal::{Ids, Rehearsal, give_id, response};
+use transload_sdk::rehearsal::{Ids, Rehearsal, give_id, member, member_mut, response};
 
 /// The answer to a request that Gorgias takes.
 pub fn answer(asked: &Rehearsal) -> Option<Response> {
@@ -26,7 +26,7 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
                 .filter(|one| one.method == "PUT" && one.path.ends_with(&format!("/tickets/{id}")));
             for change in changes {
                 for (name, value) in change.body.as_object().into_iter().flatten() {
-                    ticket[name] = value.clone();
+                    *member_mut(&mut ticket, name) = value.clone();
                 }
             }
             Some(response(200, &ticket))
@@ -37,10 +37,13 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
             let tickets = earlier.filter(|one| one.method == "POST" && one.path == "/tickets");
             let ticket = tickets
                 .map(|one| one.answer)
-                .find(|one| asked.url().contains(&one["id"].to_string()))?;
+                .find(|one| asked.url().contains(&member(one, "id").to_string()))?;
             asked.with(
                 "/data",
-                ticket["messages"].as_array().cloned().unwrap_or_default(),
+                member(&ticket, "messages")
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default(),
             )
         }
         ("GET", ["tags" | "custom-fields" | "teams" | "users"]) => {
@@ -51,7 +54,7 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
                 .split_once("object_type=")
                 .map(|(_, kind)| kind.split('&').next().unwrap_or(kind).to_owned());
             let of_kind = |one: &Value| match &kind {
-                Some(kind) => one["object_type"]
+                Some(kind) => member(one, "object_type")
                     .as_str()
                     .is_some_and(|of| of.eq_ignore_ascii_case(kind)),
                 None => true,
@@ -73,10 +76,10 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
                 .filter(|one| one.method == "PUT")
             {
                 if one.path.ends_with(&format!("/customers/{id}/data")) {
-                    customer["data"] = one.body["data"].clone();
+                    *member_mut(&mut customer, "data") = member(&one.body, "data").clone();
                 } else if one.path.ends_with(&format!("/customers/{id}")) {
                     for (name, value) in one.body.as_object().into_iter().flatten() {
-                        customer[name] = value.clone();
+                        *member_mut(&mut customer, name) = value.clone();
                     }
                 }
             }
@@ -92,7 +95,10 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
 /// A ticket with an id of its own for each message.
 fn ticket(mut ticket: Value, id: impl Fn(usize) -> u64) -> Value {
     give_id(&mut ticket, json!(id(0)));
-    let messages = ticket["messages"].as_array_mut().into_iter().flatten();
+    let messages = member_mut(&mut ticket, "messages")
+        .as_array_mut()
+        .into_iter()
+        .flatten();
     for (n, message) in messages.enumerate() {
         give_id(message, json!(id(n + 1)));
     }

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::http::Response;
-use transload_sdk::rehearsal::{Earlier, Ids, Rehearsal, response};
+use transload_sdk::rehearsal::{Earlier, Ids, Rehearsal, member, member_mut, response};
 
 /// The answer to a request that HubSpot takes.
 pub fn answer(asked: &Rehearsal) -> Option<Response> {
@@ -14,18 +14,18 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
             batch(inputs(&asked.body()).enumerate().map(|(n, input)| {
                 let own = Value::String(asked.id(n).to_string());
                 json!({
-                    "id": input.get("id").cloned().unwrap_or(own), "properties": input["properties"],
-                    "objectWriteTraceId": input["objectWriteTraceId"], "archived": false,
+                    "id": input.get("id").cloned().unwrap_or(own), "properties": member(&input, "properties"),
+                    "objectWriteTraceId": member(&input, "objectWriteTraceId"), "archived": false,
                 })
             }))
         }
         ("POST", ["crm", "objects", _, object, "batch", "read"]) => {
             let body = asked.body();
-            let wanted: Vec<&Value> = body["inputs"].as_array()?.iter().map(|one| &one["id"]).collect();
-            let by = body["idProperty"].as_str();
+            let wanted: Vec<&Value> = member(&body, "inputs").as_array()?.iter().map(|one| member(one, "id")).collect();
+            let by = member(&body, "idProperty").as_str();
             let is_wanted = |record: &Value| match by {
-                Some(property) => wanted.contains(&&record["properties"][property]),
-                None => wanted.contains(&&record["id"]),
+                Some(property) => wanted.contains(&member(member(record, "properties"), property)),
+                None => wanted.contains(&member(record, "id")),
             };
             let records: Vec<Value> = records(asked, object).into_iter().filter(is_wanted).collect();
             found(asked, records)
@@ -38,16 +38,16 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
         ("GET", ["crm", "associations", _, from, to, "labels"]) => {
             let path = asked.path();
             let earlier = asked.earlier();
-            let labels = earlier.iter().filter(|one| one.path == path).flat_map(|one| rows(&one.answer["results"]));
+            let labels = earlier.iter().filter(|one| one.path == path).flat_map(|one| rows(member(&one.answer, "results")));
             // Objects that may be linked can be so without a label.
             let pair = |one: &&Earlier| {
                 one.path.ends_with("/associations") && (one.path.contains(*from) || one.path.contains(*to))
             };
             let plain = earlier.iter().filter(pair).map(|one| {
-                json!({"category": "USER_DEFINED", "typeId": small(&one.answer["id"]), "label": null})
+                json!({"category": "USER_DEFINED", "typeId": small(member(&one.answer, "id")), "label": null})
             });
             let made = earlier.iter().filter(|one| is_linked(one, from, to)).map(|one| {
-                json!({"category": "USER_DEFINED", "typeId": small(&one.answer["id"]), "label": null})
+                json!({"category": "USER_DEFINED", "typeId": small(member(&one.answer, "id")), "label": null})
             });
             asked.with("/results", labels.chain(plain).chain(made).collect::<Vec<_>>())
         }
@@ -59,25 +59,28 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
         ("GET", ["crm", "properties", _, object, "groups", name]) => {
             let path = format!("/{object}/groups");
             let made = asked.earlier().into_iter().filter(|one| one.path.ends_with(&path));
-            let group = made.map(|one| one.answer).find(|group| group["name"] == *name);
+            let group = made.map(|one| one.answer).find(|group| member(group, "name") == *name);
             absent(asked)?;
             group.map(|group| response(200, &group))
         }
         ("GET", ["crm", "properties", _, object, name]) => {
             absent(asked)?;
             let mut all = properties(asked, object).into_iter();
-            all.find(|one| one["name"] == *name).map(|one| response(200, &one))
+            all.find(|one| member(one, "name") == *name).map(|one| response(200, &one))
         }
         ("POST", ["crm", "pipelines", _, "tickets"]) => {
             let mut pipeline = asked.body();
-            pipeline["id"] = match pipeline["pipelineId"].as_str() {
+            let id = match member(&pipeline, "pipelineId").as_str() {
                 Some(id) => json!(id),
                 None => json!(asked.id(0).to_string()),
             };
-            let stages = pipeline["stages"].as_array_mut().into_iter().flatten();
+            *member_mut(&mut pipeline, "id") = id;
+            let stages = member_mut(&mut pipeline, "stages").as_array_mut().into_iter().flatten();
             for (n, stage) in stages.enumerate() {
-                stage["id"] = json!(asked.id(n + 1).to_string());
-                stage["metadata"]["isClosed"] = json!((stage["metadata"]["ticketState"] == "CLOSED").to_string());
+                *member_mut(stage, "id") = json!(asked.id(n + 1).to_string());
+                let metadata = member_mut(stage, "metadata");
+                let is_closed = member(metadata, "ticketState") == "CLOSED";
+                *member_mut(metadata, "isClosed") = json!(is_closed.to_string());
             }
             Some(response(201, &pipeline))
         }
@@ -86,8 +89,8 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
         }
         ("POST", ["crm-object-schemas", _, "schemas"]) => {
             let mut schema = asked.body();
-            schema["objectTypeId"] = json!(format!("2-{}", asked.id(0)));
-            schema["id"] = json!(asked.id(0).to_string());
+            *member_mut(&mut schema, "objectTypeId") = json!(format!("2-{}", asked.id(0)));
+            *member_mut(&mut schema, "id") = json!(asked.id(0).to_string());
             Some(response(201, &schema))
         }
         ("GET", ["crm-object-schemas", _, "schemas"]) => {
@@ -98,12 +101,12 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
             absent(asked)?;
             let (_, name) = full.split_once('_')?;
             let all = made_at(asked, &format!("/crm-object-schemas/{version}/schemas"));
-            let mut schema = all.into_iter().find(|one| one["name"] == name)?;
-            schema["fullyQualifiedName"] = json!(full);
+            let mut schema = all.into_iter().find(|one| member(one, "name") == name)?;
+            *member_mut(&mut schema, "fullyQualifiedName") = json!(full);
             Some(response(200, &schema))
         }
         ("POST", ["files", _, "files"]) => {
-            let name = asked.body()["fileName"].clone();
+            let name = member(&asked.body(), "fileName").clone();
             let id = asked.id(0).to_string();
             let (_, blob) = asked.files().into_iter().next()?;
             let url = format!("https://hubspot.invalid/files/{id}");
@@ -128,7 +131,7 @@ fn rows(list: &Value) -> impl Iterator<Item = Value> + use<> {
 }
 
 fn inputs(body: &Value) -> impl Iterator<Item = Value> + use<> {
-    rows(&body["inputs"])
+    rows(member(body, "inputs"))
 }
 
 /// The rows of a read that HubSpot refuses where it names an object type or a property that is not there yet.
@@ -170,15 +173,15 @@ fn properties(asked: &Rehearsal, object: &str) -> Vec<Value> {
             .collect();
         match segments.as_slice() {
             ["crm", "properties", _, of, "batch", "create"] if *of == object => {
-                all.extend(rows(&one.answer["results"]));
+                all.extend(rows(member(&one.answer, "results")));
             }
             ["crm", "properties", _, of] if *of == object && one.method == "POST" => {
                 all.push(one.answer)
             }
             ["crm-object-schemas", _, "schemas"]
-                if object.ends_with(one.body["name"].as_str().unwrap_or("/")) =>
+                if object.ends_with(member(&one.body, "name").as_str().unwrap_or("/")) =>
             {
-                all.extend(rows(&one.body["properties"]));
+                all.extend(rows(member(&one.body, "properties")));
             }
             _ => {}
         }
@@ -201,17 +204,19 @@ fn records(asked: &Rehearsal, object: &str) -> Vec<Value> {
         if *of != object {
             continue;
         }
-        for record in rows(&one.answer["results"]) {
-            let known = all.iter_mut().find(|known| known["id"] == record["id"]);
+        for record in rows(member(&one.answer, "results")) {
+            let known = all
+                .iter_mut()
+                .find(|known| member(known, "id") == member(&record, "id"));
             match (*what, known) {
                 ("create", _) => all.push(record),
                 ("update", Some(known)) => {
-                    let values = record["properties"]
+                    let values = member(&record, "properties")
                         .as_object()
                         .cloned()
                         .unwrap_or_default();
                     for (name, value) in values {
-                        known["properties"][name] = value;
+                        *member_mut(member_mut(known, "properties"), &name) = value;
                     }
                 }
                 _ => {}
@@ -223,11 +228,11 @@ fn records(asked: &Rehearsal, object: &str) -> Vec<Value> {
 
 /// Whether an object type was made so that it can be linked with the other end.
 fn is_linked(made: &Earlier, from: &str, to: &str) -> bool {
-    let name = made.body["name"].as_str().unwrap_or("/");
+    let name = member(&made.body, "name").as_str().unwrap_or("/");
     let names = made
         .path
         .ends_with("/schemas")
-        .then_some(&made.body["associatedObjects"]);
+        .then_some(member(&made.body, "associatedObjects"));
     let mut objects = names.and_then(Value::as_array).into_iter().flatten();
     objects.any(|object| {
         let plural = match object.as_str() {
@@ -250,5 +255,5 @@ fn small(id: &Value) -> u64 {
 }
 
 fn label(id: u64, body: &Value) -> Value {
-    json!({"category": "USER_DEFINED", "typeId": small(&json!(id)), "label": body["label"]})
+    json!({"category": "USER_DEFINED", "typeId": small(&json!(id)), "label": member(body, "label")})
 }

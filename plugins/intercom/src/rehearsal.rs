@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::http::{Body, Replay, Request, Response};
-use transload_sdk::rehearsal::{Ids, Rehearsal, response};
+use transload_sdk::rehearsal::{Ids, Rehearsal, member, member_mut, response};
 
 /// The answer to a request that Intercom takes.
 pub fn answer(asked: &Rehearsal) -> Option<Response> {
@@ -29,7 +29,8 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
                 .split_once("model=")
                 .map(|(_, model)| model.split('&').next().unwrap_or(model));
             let made = made.map(|one| one.answer).filter(|one| {
-                model.is_none_or(|model| one["model"].is_null() || one["model"] == model)
+                let of = member(one, "model");
+                model.is_none_or(|model| of.is_null() || of == model)
             });
             asked.with("/data", made.collect::<Vec<_>>())
         }
@@ -39,43 +40,52 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
             .then(|| response(200, &now(asked, id))),
         ("PUT", ["conversations", id]) => {
             let mut now = now(asked, id);
-            for (name, value) in body["custom_attributes"].as_object().into_iter().flatten() {
-                now["custom_attributes"][name] = value.clone();
+            for (name, value) in member(&body, "custom_attributes")
+                .as_object()
+                .into_iter()
+                .flatten()
+            {
+                *member_mut(member_mut(&mut now, "custom_attributes"), name) = value.clone();
             }
-            now["title"] = body["title"].clone();
+            *member_mut(&mut now, "title") = member(&body, "title").clone();
             Some(response(200, &now))
         }
         ("POST", ["conversations", id, "reply"]) => {
             let mut now = now(asked, id);
-            let author = match body["type"].as_str() {
-                Some("user") => json!({"type": "user", "id": body["intercom_user_id"]}),
-                _ => json!({"type": "admin", "id": body["admin_id"]}),
+            let author = match member(&body, "type").as_str() {
+                Some("user") => json!({"type": "user", "id": member(&body, "intercom_user_id")}),
+                _ => json!({"type": "admin", "id": member(&body, "admin_id")}),
             };
-            let files = body["attachment_files"]
+            let files = member(&body, "attachment_files")
                 .as_array()
                 .cloned()
                 .unwrap_or_default()
                 .into_iter();
-            let files: Vec<Value> = files.map(|file| json!({"name": file["name"]})).collect();
-            now["conversation_parts"] = json!({"conversation_parts": [{
-                "id": asked.id(0).to_string(), "part_type": body["message_type"], "body": body["body"],
-                "created_at": body["created_at"], "author": author, "attachments": files,
+            let files: Vec<Value> = files
+                .map(|file| json!({"name": member(&file, "name")}))
+                .collect();
+            *member_mut(&mut now, "conversation_parts") = json!({"conversation_parts": [{
+                "id": asked.id(0).to_string(), "part_type": member(&body, "message_type"), "body": member(&body, "body"),
+                "created_at": member(&body, "created_at"), "author": author, "attachments": files,
             }]});
             Some(response(200, &now))
         }
         ("POST", ["conversations", id, "parts"]) => {
             let mut now = now(asked, id);
-            match body["message_type"].as_str() {
-                Some("close") => now["state"] = json!("closed"),
-                Some("open") => now["state"] = json!("open"),
+            match member(&body, "message_type").as_str() {
+                Some("close") => *member_mut(&mut now, "state") = json!("closed"),
+                Some("open") => *member_mut(&mut now, "state") = json!("open"),
                 Some("snoozed") => {
-                    now["state"] = json!("snoozed");
-                    now["snoozed_until"] = body["snoozed_until"].clone();
+                    *member_mut(&mut now, "state") = json!("snoozed");
+                    *member_mut(&mut now, "snoozed_until") = member(&body, "snoozed_until").clone();
                 }
-                _ if body["type"] == "team" => {
-                    now["team_assignee_id"] = body["assignee_id"].clone()
+                _ if member(&body, "type") == "team" => {
+                    *member_mut(&mut now, "team_assignee_id") = member(&body, "assignee_id").clone()
                 }
-                _ => now["admin_assignee_id"] = body["assignee_id"].clone(),
+                _ => {
+                    *member_mut(&mut now, "admin_assignee_id") =
+                        member(&body, "assignee_id").clone()
+                }
             }
             Some(response(200, &now))
         }
@@ -132,19 +142,21 @@ fn now(asked: &Rehearsal, id: &str) -> Value {
         .iter()
         .rev()
         .map(|one| &one.answer)
-        .find(|answer| answer["id"] == id);
+        .find(|answer| member(answer, "id") == id);
     let mut now = latest.cloned().unwrap_or_else(|| {
         let begun = earlier
             .iter()
-            .find(|one| one.answer["conversation_id"] == id);
-        let source = begun.map(|one| json!({"body": one.body["body"], "author": one.body["from"]}));
-        let contact = begun.map(|one| json!({"id": one.body["from"]["id"]}));
+            .find(|one| member(&one.answer, "conversation_id") == id);
+        let source = begun.map(
+            |one| json!({"body": member(&one.body, "body"), "author": member(&one.body, "from")}),
+        );
+        let contact = begun.map(|one| json!({"id": member(member(&one.body, "from"), "id")}));
         json!({
             "id": id, "state": "open", "source": source, "custom_attributes": {},
-            "created_at": begun.map(|one| one.body["created_at"].clone()),
+            "created_at": begun.map(|one| member(&one.body, "created_at").clone()),
             "contacts": {"contacts": contact.into_iter().collect::<Vec<_>>()}, "tags": {"tags": []},
         })
     });
-    now["conversation_parts"] = json!({"conversation_parts": []});
+    *member_mut(&mut now, "conversation_parts") = json!({"conversation_parts": []});
     now
 }

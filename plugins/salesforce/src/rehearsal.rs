@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 use transload_sdk::http::{Body, Request, Response, segment, unsegment};
-use transload_sdk::rehearsal::{Earlier, Rehearsal, empty, response};
+use transload_sdk::rehearsal::{Earlier, Rehearsal, empty, member, member_mut, response};
 
 use crate::api::id18;
 use crate::client::API;
@@ -25,16 +25,16 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
         ("PATCH" | "DELETE", ["composite", "sobjects"]) => {
             let saved = rows_of(&asked.body())
                 .into_iter()
-                .map(|row| saved(row["id"].as_str().unwrap_or_default()));
+                .map(|row| saved(member(&row, "id").as_str().unwrap_or_default()));
             Some(response(200, &saved.collect()))
         }
         // A read: by ids, some of which are of what would have been made.
         ("POST", ["composite", "sobjects", object]) => {
             let wanted = asked.body();
-            let wanted = wanted["ids"].as_array()?;
+            let wanted = member(&wanted, "ids").as_array()?;
             let made = made(asked)
                 .into_iter()
-                .filter(|row| object_of(row) == *object && wanted.contains(&row["Id"]));
+                .filter(|row| object_of(row) == *object && wanted.contains(member(row, "Id")));
             asked.with("", made.collect::<Vec<_>>())
         }
         ("POST", ["sobjects", object] | ["tooling", "sobjects", object]) => {
@@ -44,7 +44,7 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
         ("GET", ["query" | "queryAll"] | ["tooling", "query"]) => query(asked),
         ("GET", ["tooling", "sobjects", "CustomField", id]) => {
             let field = asked.maker()?.body;
-            let (name, metadata) = (&field["FullName"], &field["Metadata"]);
+            let (name, metadata) = (member(&field, "FullName"), member(&field, "Metadata"));
             Some(response(
                 200,
                 &json!({"Id": id, "FullName": name, "Metadata": metadata}),
@@ -99,15 +99,18 @@ fn saved(id: &str) -> Value {
 
 /// The rows of a collection; of one with files they stand in a part of the form.
 fn rows_of(body: &Value) -> Vec<Value> {
-    let form = body["collection"]
+    let form = member(body, "collection")
         .as_str()
         .and_then(|text| serde_json::from_str::<Value>(text).ok());
     let body = form.as_ref().unwrap_or(body);
-    body["records"].as_array().cloned().unwrap_or_default()
+    member(body, "records")
+        .as_array()
+        .cloned()
+        .unwrap_or_default()
 }
 
 fn object_of(row: &Value) -> String {
-    row["attributes"]["type"]
+    member(member(row, "attributes"), "type")
         .as_str()
         .unwrap_or_default()
         .to_owned()
@@ -128,35 +131,45 @@ fn made(asked: &Rehearsal) -> Vec<Value> {
             ("POST", ["composite", "sobjects"]) => {
                 let results = one.answer.as_array().cloned().unwrap_or_default();
                 for (row, result) in rows_of(&one.body).into_iter().zip(results) {
-                    let file = row["attributes"]["binaryPartName"]
+                    let file = member(member(&row, "attributes"), "binaryPartName")
                         .as_str()
                         .map(str::to_owned);
-                    all.push(record(asked, &one, row, &result["id"], file.as_deref()));
+                    all.push(record(
+                        asked,
+                        &one,
+                        row,
+                        member(&result, "id"),
+                        file.as_deref(),
+                    ));
                 }
             }
             ("POST", ["sobjects", object] | ["tooling", "sobjects", object]) => {
-                let form = one.body["entity_content"].as_str();
+                let form = member(&one.body, "entity_content").as_str();
                 let form = form.and_then(|text| serde_json::from_str::<Value>(text).ok());
                 let mut row = form.unwrap_or_else(|| one.body.clone());
-                row["attributes"] = json!({"type": object});
+                *member_mut(&mut row, "attributes") = json!({"type": object});
                 all.push(record(
                     asked,
                     &one,
                     row,
-                    &one.answer["id"],
+                    member(&one.answer, "id"),
                     Some("VersionData"),
                 ));
             }
             ("PATCH", ["composite", "sobjects"]) => {
                 for change in rows_of(&one.body) {
                     merge(
-                        all.iter_mut().find(|row| row["Id"] == change["id"]),
+                        all.iter_mut()
+                            .find(|row| member(row, "Id") == member(&change, "id")),
                         &change,
                     );
                 }
             }
             ("PATCH", ["sobjects", _, id]) => {
-                merge(all.iter_mut().find(|row| row["Id"] == *id), &one.body);
+                merge(
+                    all.iter_mut().find(|row| member(row, "Id") == *id),
+                    &one.body,
+                );
             }
             _ => {}
         }
@@ -181,7 +194,7 @@ fn record(
     id: &Value,
     file: Option<&str>,
 ) -> Value {
-    row["Id"] = id.clone();
+    *member_mut(&mut row, "Id") = id.clone();
     let files = one.files.iter();
     let mut files = files.filter(|(name, _)| Some(name.as_str()) == file);
     if let Some((_, blob)) = files.next() {
@@ -192,9 +205,9 @@ fn record(
             .skip(3)
             .take(12)
             .collect();
-        row["ContentDocumentId"] = json!(id18(&format!("069{digits}")));
-        row["Checksum"] = json!(md5_of(asked.context(), blob));
-        row["ContentSize"] = json!(blob.size);
+        *member_mut(&mut row, "ContentDocumentId") = json!(id18(&format!("069{digits}")));
+        *member_mut(&mut row, "Checksum") = json!(md5_of(asked.context(), blob));
+        *member_mut(&mut row, "ContentSize") = json!(blob.size);
     }
     row
 }
@@ -211,10 +224,10 @@ fn query(asked: &Rehearsal) -> Option<Response> {
         .into_iter()
         .filter(|row| object_of(row) == object)
         .map(|mut row| {
-            let full = row["FullName"].as_str().map(str::to_owned);
+            let full = member(&row, "FullName").as_str().map(str::to_owned);
             if let Some((table, name)) = full.as_deref().and_then(|full| full.split_once('.')) {
-                row["TableEnumOrId"] = json!(table);
-                row["DeveloperName"] = json!(name.trim_end_matches("__c"));
+                *member_mut(&mut row, "TableEnumOrId") = json!(table);
+                *member_mut(&mut row, "DeveloperName") = json!(name.trim_end_matches("__c"));
             }
             row
         })
@@ -231,9 +244,9 @@ fn query(asked: &Rehearsal) -> Option<Response> {
     if status >= 400 || !json.is_object() {
         json = json!({"done": true, "totalSize": 0, "records": []});
     }
-    let total = json["totalSize"].as_u64().unwrap_or(0) + rows.len() as u64;
-    json["totalSize"] = json!(total);
-    if let Some(records) = json["records"].as_array_mut() {
+    let total = member(&json, "totalSize").as_u64().unwrap_or(0) + rows.len() as u64;
+    *member_mut(&mut json, "totalSize") = json!(total);
+    if let Some(records) = member_mut(&mut json, "records").as_array_mut() {
         records.extend(rows);
     }
     Some(response(200, &json))
@@ -253,10 +266,10 @@ enum Condition {
 impl Condition {
     fn is_met(&self, row: &Value) -> bool {
         match self {
-            Self::Has(field, values) => row[field]
+            Self::Has(field, values) => member(row, field)
                 .as_str()
                 .is_some_and(|held| values.iter().any(|one| one.eq_ignore_ascii_case(held))),
-            Self::IsSet(field) => row[field].as_bool().unwrap_or(true),
+            Self::IsSet(field) => member(row, field).as_bool().unwrap_or(true),
             Self::Other => false,
         }
     }
@@ -307,21 +320,27 @@ fn conditions(text: &str) -> Vec<Condition> {
 
 /// Whether a query was refused because it names a field or an object that is not there.
 fn is_unknown(said: &Value) -> bool {
-    let code = said[0]["errorCode"].as_str().unwrap_or_default();
-    ["INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND"].contains(&code)
+    ["INVALID_FIELD", "INVALID_TYPE", "NOT_FOUND"].contains(&code(said))
+}
+
+/// The code of the first error that was answered.
+fn code(said: &Value) -> &str {
+    let first = said.get(0);
+    let code = first.and_then(|error| member(error, "errorCode").as_str());
+    code.unwrap_or_default()
 }
 
 /// The same read without the fields that are not there yet, the connector's own among them, where it was refused for that.
 pub fn instead(asked: &Rehearsal) -> Option<Request> {
     let (status, said) = asked.real()?;
     // Of an object that is not there nothing else would be found.
-    if status < 400 || said[0]["errorCode"] != "INVALID_FIELD" {
+    if status < 400 || code(&said) != "INVALID_FIELD" {
         return None;
     }
     let earlier = asked.earlier().into_iter();
     let made: Vec<String> = earlier
         .filter_map(|one| {
-            let (_, name) = one.body["FullName"].as_str()?.split_once('.')?;
+            let (_, name) = member(&one.body, "FullName").as_str()?.split_once('.')?;
             Some(name.to_owned())
         })
         .collect();
@@ -332,7 +351,7 @@ pub fn instead(asked: &Rehearsal) -> Option<Request> {
     let mut request = asked.request().clone();
     if asked.path().contains("/composite/sobjects/") {
         let mut body = asked.body();
-        body["fields"]
+        member_mut(&mut body, "fields")
             .as_array_mut()?
             .retain(|name| !name.as_str().is_some_and(is_new));
         request.body = Body::Bytes(body.to_string().into_bytes());
@@ -366,20 +385,20 @@ fn describe(asked: &Rehearsal, object: &str) -> Option<Response> {
     let earlier = asked.earlier();
     let mut fields: Vec<Value> = Vec::new();
     for one in &earlier {
-        let full = one.body["FullName"].as_str().unwrap_or_default();
+        let full = member(&one.body, "FullName").as_str().unwrap_or_default();
         let Some((on, name)) = full.split_once('.') else {
             continue;
         };
         // Fields of activities are made on what events and tasks have in common.
         if on == object || (on == "Activity" && object == "Task") {
-            fields.push(field(name, &one.body["Metadata"]));
+            fields.push(field(name, member(&one.body, "Metadata")));
         }
     }
     if status >= 400 {
         // Only a deployment makes an object; its files are a zip, in which names stand as they are.
         let file = format!("objects/{object}.object");
         let is_made = earlier.iter().any(|one| {
-            let zip = one.body["file"].as_str().unwrap_or_default();
+            let zip = member(&one.body, "file").as_str().unwrap_or_default();
             one.path.ends_with("/deployRequest") && zip.contains(&file)
         });
         if !is_made {
@@ -394,13 +413,15 @@ fn describe(asked: &Rehearsal, object: &str) -> Option<Response> {
     if fields.is_empty() {
         return None;
     }
-    json["fields"].as_array_mut()?.extend(fields);
+    member_mut(&mut json, "fields")
+        .as_array_mut()?
+        .extend(fields);
     Some(response(200, &json))
 }
 
 fn field(name: &str, metadata: &Value) -> Value {
     let mut field = Map::new();
-    let kind = match metadata["type"].as_str() {
+    let kind = match member(metadata, "type").as_str() {
         Some("Lookup" | "MasterDetail") => json!("reference"),
         _ => Value::Null,
     };
@@ -410,8 +431,8 @@ fn field(name: &str, metadata: &Value) -> Value {
         ("type", kind),
         ("createable", json!(true)),
         ("updateable", json!(true)),
-        ("label", metadata["label"].clone()),
-        ("length", metadata["length"].clone()),
+        ("label", member(metadata, "label").clone()),
+        ("length", member(metadata, "length").clone()),
     ] {
         if !value.is_null() {
             field.insert(key.to_owned(), value);
@@ -425,9 +446,12 @@ fn results(asked: &Rehearsal) -> Response {
     let mut csv = format!("\"sf__Id\",\"sf__Created\",\"{SOURCE_ID}\"\n");
     let earlier = asked.earlier();
     let upload = earlier.iter().find_map(|one| one.blob.as_ref());
-    let object = asked
-        .maker()
-        .map(|maker| maker.body["object"].as_str().unwrap_or_default().to_owned());
+    let object = asked.maker().map(|maker| {
+        member(&maker.body, "object")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    });
     let mut lines = csv::Reader::from_reader(upload.map_or(&[][..], Vec::as_slice));
     let header = lines.headers().cloned().unwrap_or_default();
     if let Some(column) = header.iter().position(|name| name == SOURCE_ID) {

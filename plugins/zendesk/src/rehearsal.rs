@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::http::Response;
-use transload_sdk::rehearsal::{Earlier, Ids, Rehearsal, response};
+use transload_sdk::rehearsal::{Earlier, Ids, Rehearsal, member, member_mut, response};
 
 /// The answer to a request that Zendesk takes.
 pub fn answer(asked: &Rehearsal) -> Option<Response> {
@@ -37,18 +37,18 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
             asked.maker()?;
             let record = records(asked, key)
                 .into_iter()
-                .find(|one| one["id"] == *id)?;
+                .find(|one| member(one, "id") == *id)?;
             Some(response(200, &json!({"custom_object_record": record})))
         }
         ("PATCH", ["custom_objects", _, "records", id]) => {
-            let mut record = asked.body()["custom_object_record"].clone();
-            record["id"] = json!(id);
+            let mut record = member(&asked.body(), "custom_object_record").clone();
+            *member_mut(&mut record, "id") = json!(id);
             Some(response(200, &json!({"custom_object_record": record})))
         }
         ("GET", [list @ ("users" | "organizations"), id]) if asked.maker().is_some() => {
             let one = people(asked, list)
                 .into_iter()
-                .find(|one| one["id"].to_string() == *id)?;
+                .find(|one| is_named(one, id))?;
             Some(response(200, &json!({list.trim_end_matches('s'): one})))
         }
         ("GET", [.., "identities"]) if asked.real().is_none() => {
@@ -93,7 +93,7 @@ fn job(id: &str, began: &Earlier) -> Value {
     // Records of custom objects have ids that are texts (Zendesk facts §11).
     let of_objects = began.path.ends_with("/jobs");
     let row = |(index, one): (usize, Value)| {
-        let id = match (&one["id"], of_objects) {
+        let id = match (member(&one, "id"), of_objects) {
             (Value::Number(id), true) => json!(id.to_string()),
             (id, _) => id.clone(),
         };
@@ -105,15 +105,19 @@ fn job(id: &str, began: &Earlier) -> Value {
 
 /// What a job makes or changes, as it is read; what is made has no id of its own yet.
 fn of_job(began: &Earlier) -> Vec<Value> {
-    let first = began.answer["job_status"]["id"].as_str();
+    let first = member(member(&began.answer, "job_status"), "id").as_str();
     let first: u64 = first.and_then(|id| id.parse().ok()).unwrap_or(0);
     let body = &began.body;
-    let lists = [&body["tickets"], &body["users"], &body["job"]["items"]];
+    let lists = [
+        member(body, "tickets"),
+        member(body, "users"),
+        member(member(body, "job"), "items"),
+    ];
     let list = lists.into_iter().find_map(Value::as_array);
     let mut all = list.cloned().unwrap_or_default();
     for (index, one) in all.iter_mut().enumerate() {
-        if one["id"].is_null() {
-            one["id"] = json!(first.saturating_add(index as u64));
+        if member(one, "id").is_null() {
+            *member_mut(one, "id") = json!(first.saturating_add(index as u64));
         }
     }
     all
@@ -129,8 +133,8 @@ fn records(asked: &Rehearsal, key: &str) -> Vec<Value> {
         .filter(|one| one.path.ends_with(&path))
     {
         for mut one in of_job(&job) {
-            if let Value::Number(id) = &one["id"] {
-                one["id"] = json!(id.to_string());
+            if let Value::Number(id) = member(&one, "id") {
+                *member_mut(&mut one, "id") = json!(id.to_string());
             }
             merge(&mut all, one, "custom_object_fields");
         }
@@ -152,11 +156,11 @@ fn people(asked: &Rehearsal, list: &str) -> Vec<Value> {
                     .for_each(|one| merge(&mut all, one, &fields));
             }
             [of] if *of == list && one.method == "POST" => {
-                merge(&mut all, one.answer[one_is].clone(), &fields)
+                merge(&mut all, member(&one.answer, one_is).clone(), &fields)
             }
             [of, id] if *of == list && one.method == "PUT" => {
-                let mut change = one.body[one_is].clone();
-                change["id"] = json!(id.parse::<u64>().unwrap_or(0));
+                let mut change = member(&one.body, one_is).clone();
+                *member_mut(&mut change, "id") = json!(id.parse::<u64>().unwrap_or(0));
                 merge(&mut all, change, &fields);
             }
             _ => {}
@@ -167,7 +171,8 @@ fn people(asked: &Rehearsal, list: &str) -> Vec<Value> {
 
 /// Adds an object, or changes the one of its id; its custom fields one by one.
 fn merge(all: &mut Vec<Value>, change: Value, fields: &str) {
-    let Some(known) = all.iter_mut().find(|known| known["id"] == change["id"]) else {
+    let id = member(&change, "id");
+    let Some(known) = all.iter_mut().find(|known| member(known, "id") == id) else {
         all.push(change);
         return;
     };
@@ -175,23 +180,29 @@ fn merge(all: &mut Vec<Value>, change: Value, fields: &str) {
         match value.as_object().filter(|_| name == fields) {
             Some(values) => {
                 for (key, value) in values {
-                    known[name][key] = value.clone();
+                    *member_mut(member_mut(known, name), key) = value.clone();
                 }
             }
-            None => known[name] = value.clone(),
+            None => *member_mut(known, name) = value.clone(),
         }
     }
+}
+
+/// Whether a path's segment is an object's id, which is a number.
+fn is_named(one: &Value, segment: &str) -> bool {
+    let id = member(one, "id").to_string();
+    id == segment
 }
 
 /// Those of objects that a read names, by id or by marker.
 fn named(asked: &Rehearsal, all: Vec<Value>) -> Vec<Value> {
     let url = transload_sdk::http::unsegment(asked.url()).unwrap_or_default();
     let named = |one: &Value| {
-        let id = match &one["id"] {
+        let id = match member(one, "id") {
             Value::String(id) => id.clone(),
             id => id.to_string(),
         };
-        let marker = one["external_id"].as_str();
+        let marker = member(one, "external_id").as_str();
         url.contains(&id) || marker.is_some_and(|marker| url.contains(marker))
     };
     all.into_iter().filter(named).collect()

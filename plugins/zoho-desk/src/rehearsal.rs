@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 use transload_sdk::http::Response;
-use transload_sdk::rehearsal::{Earlier, Ids, Rehearsal, response};
+use transload_sdk::rehearsal::{Earlier, Ids, Rehearsal, member, member_mut, response};
 
 use crate::api::{rows, words_of};
 
@@ -38,11 +38,11 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
         ("GET", ["fields"]) => {
             let module = module_of(asked);
             let made: Vec<Value> = made(asked, "/fields")
-                .filter(|field| field["module"] == module.as_str())
+                .filter(|field| member(field, "module") == module.as_str())
                 .collect();
             // A module that would be made has only what is made for it.
             let is_new = self::made(asked, "/organizationModules")
-                .any(|one| one["apiName"] == module.as_str());
+                .any(|one| member(&one, "apiName") == module.as_str());
             match is_new {
                 true => Some(response(200, &json!({"data": made}))),
                 false => listed(asked, made),
@@ -54,18 +54,18 @@ pub fn answer(asked: &Rehearsal) -> Option<Response> {
         }
         ("POST", ["fields"]) => {
             let mut field = asked.body();
-            let label = field["displayLabel"].as_str().unwrap_or_default();
-            field["apiName"] = json!(api_name("cf", label));
-            field["isCustomField"] = json!(true);
+            let label = member(&field, "displayLabel").as_str().unwrap_or_default();
+            *member_mut(&mut field, "apiName") = json!(api_name("cf", label));
+            *member_mut(&mut field, "isCustomField") = json!(true);
             // Whose it is stands in the query, which is not kept.
-            field["module"] = json!(module_of(asked));
+            *member_mut(&mut field, "module") = json!(module_of(asked));
             Some(with_id(asked, field, 201))
         }
         ("POST", ["organizationModules"]) => {
             let mut module = asked.body();
-            let label = module["pluralLabel"].as_str().unwrap_or_default();
-            module["apiName"] = json!(api_name("cm", label));
-            module["isCustomModule"] = json!(true);
+            let label = member(&module, "pluralLabel").as_str().unwrap_or_default();
+            *member_mut(&mut module, "apiName") = json!(api_name("cm", label));
+            *member_mut(&mut module, "isCustomModule") = json!(true);
             Some(with_id(asked, module, 200))
         }
         ("POST", ["tickets", _, "attachments"]) => {
@@ -167,9 +167,11 @@ fn imported(asked: &Rehearsal) -> Vec<Imported> {
 }
 
 fn of_import(import: &Earlier) -> Vec<Imported> {
-    let first = words_of(&import.answer["id"]).parse::<u64>().unwrap_or(0);
+    let first = words_of(member(&import.answer, "id"))
+        .parse::<u64>()
+        .unwrap_or(0);
     let mut all = Vec::new();
-    for (module, rows) in object(import.body["data"].clone()) {
+    for (module, rows) in object(member(&import.body, "data").clone()) {
         for row in rows.as_array().into_iter().flatten() {
             let row = object(row.clone());
             let ext_id = row.iter().find(|(name, value)| {
@@ -199,10 +201,8 @@ fn is_own(module: &str, name: &str) -> bool {
 
 /// What is mapped, with what the imports of this call made.
 fn mappings(asked: &Rehearsal) -> Option<Response> {
-    let (module, wanted) = (
-        asked.body()["module"].clone(),
-        asked.body()["externalIds"].clone(),
-    );
+    let body = asked.body();
+    let (module, wanted) = (member(&body, "module"), member(&body, "externalIds"));
     let wanted = wanted.as_array().cloned().unwrap_or_default();
     let is_wanted = |one: &Imported| {
         module == one.module.as_str() && wanted.iter().any(|id| *id == one.ext_id.as_str())

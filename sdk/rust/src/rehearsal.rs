@@ -182,7 +182,7 @@ impl Rehearsal {
         }
         let mut place = &mut json;
         for name in list.split('/').skip(1) {
-            place = member(place, name);
+            place = member_mut(place, name);
         }
         if !place.is_array() {
             *place = Value::Array(vec![]);
@@ -252,6 +252,23 @@ pub fn give_id(object: &mut Value, id: Value) {
     }
 }
 
+/// A member of an object; null where there is none, and where it is no object.
+pub fn member<'v>(of: &'v Value, name: &str) -> &'v Value {
+    static NOTHING: Value = Value::Null;
+    of.get(name).unwrap_or(&NOTHING)
+}
+
+/// A member of an object, to be changed: what is no object becomes one, and a member that is not there is null.
+pub fn member_mut<'v>(of: &'v mut Value, name: &str) -> &'v mut Value {
+    if !of.is_object() {
+        *of = Value::Object(Map::new());
+    }
+    match of {
+        Value::Object(members) => members.entry(name).or_insert(Value::Null),
+        other => other,
+    }
+}
+
 fn path_of(request: &Request) -> &str {
     request.url.split(['?', '#']).next().unwrap_or_default()
 }
@@ -304,7 +321,7 @@ fn put(form: &mut Value, name: &str, text: String) {
     let mut place = form;
     let mut names = name.split('[').map(|name| name.trim_end_matches(']'));
     if let Some(first) = names.next() {
-        place = member(place, first);
+        place = member_mut(place, first);
     }
     for name in names {
         if name.is_empty() {
@@ -316,16 +333,9 @@ fn put(form: &mut Value, name: &str, text: String) {
             }
             return;
         }
-        place = member(place, name);
+        place = member_mut(place, name);
     }
     *place = Value::String(text);
-}
-
-fn member<'v>(of: &'v mut Value, name: &str) -> &'v mut Value {
-    if !of.is_object() {
-        *of = Value::Object(Map::new());
-    }
-    &mut of[name]
 }
 
 #[cfg(test)]
@@ -429,6 +439,19 @@ mod tests {
         assert_eq!(there.with("/results", []), None);
         let bare = list(200, json!([1])).with("", [json!(2)]).unwrap();
         assert_eq!(body(bare), json!([1, 2]));
+    }
+
+    #[test]
+    fn a_member_that_is_not_there_is_null_and_can_be_given() {
+        let mut object = json!({"a": {"b": 1}, "text": "c"});
+        assert_eq!(member(member(&object, "a"), "b"), &json!(1));
+        assert!(member(member(&object, "x"), "y").is_null());
+        assert!(member(&json!([1]), "a").is_null());
+        *member_mut(member_mut(&mut object, "x"), "y") = json!(2);
+        assert_eq!(object, json!({"a": {"b": 1}, "text": "c", "x": {"y": 2}}));
+        let mut nothing = Value::Null;
+        assert!(member_mut(&mut nothing, "a").is_null());
+        assert_eq!(nothing, json!({"a": null}));
     }
 
     #[test]

@@ -366,8 +366,8 @@ fn rust(dir: &Path, console: &mut Console<'_>) -> Result<(String, Vec<u8>), Erro
                 continue;
             }
             let files = message.get("filenames").and_then(|f| f.as_array());
-            let modules = files.into_iter().flatten().filter_map(|file| file.as_str());
-            let module = modules.filter(|file| file.ends_with(".wasm")).last();
+            let mut modules = files.into_iter().flatten().filter_map(|file| file.as_str());
+            let module = modules.rfind(|file| file.ends_with(".wasm"));
             let name = message.pointer("/manifest_path").and_then(|p| p.as_str());
             if let (Some(module), Some(manifest)) = (module, name) {
                 built = Some((package(Path::new(manifest))?, PathBuf::from(module)));

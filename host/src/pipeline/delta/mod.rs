@@ -254,12 +254,12 @@ async fn may_begin(project: &Project, run: &str, options: &DeltaOptions) -> Resu
     if matches!(&last, Some((_, state, ..)) if state == "open") {
         return Ok(());
     }
-    let closing = deltas.iter().filter_map(|row| {
+    let mut closing = deltas.iter().filter_map(|row| {
         let done = row.try_get::<String, _>("state").ok()? == "done";
         let closing = row.try_get::<i64, _>("closing").ok()? == 1;
         (done && closing).then(|| (row.try_get("number_n").ok(), row.try_get("ended_at").ok()))
     });
-    if let Some((number, ended_at)) = closing.last()
+    if let Some((number, ended_at)) = closing.next_back()
         && !options.reopen
     {
         let number: i64 = number.unwrap_or_default();

@@ -1,4 +1,9 @@
 //! The strict Tessera of `examples/tessera`, behind a server.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test's helpers fail as a test does"
+)]
 
 pub mod desk;
 #[path = "../../../../../examples/tessera/tests/support/platform.rs"]
