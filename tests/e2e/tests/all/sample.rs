@@ -49,6 +49,7 @@ fn ends(sample: &SampleReport, end: &str) -> u64 {
 async fn is_loaded_alone_taken_back_and_kept<D: Destination>() {
     let (lab, project) = lab::<D>().await;
     let before = lab.destination.state_fingerprint();
+    let were = lab.destination.conversations();
     let first = sample(&project, sized(50), &Silent).await.unwrap();
     println!("{}", transload_host::report::sample(&first, None));
     let chosen: u64 = first.kinds.iter().map(|kind| kind.chosen).sum();
@@ -66,7 +67,8 @@ async fn is_loaded_alone_taken_back_and_kept<D: Destination>() {
         .unwrap();
     let there = conversations.chosen + conversations.along
         - conversations.ends.get("skipped").unwrap_or(&0);
-    assert_eq!(lab.destination.conversations(), there);
+    // What is said on a customer without a conversation may stand in one of its own.
+    assert!(lab.destination.conversations() - were >= there);
     assert!(there < 90);
     // It was read back, and stands side by side.
     let found = first.report.verification.as_ref().unwrap();
@@ -90,7 +92,7 @@ async fn is_loaded_alone_taken_back_and_kept<D: Destination>() {
         "the longest thread",
         "the oddest text",
         "conversation status closed",
-        "file inline",
+        "file that can be had",
     ] {
         assert!(
             first.traits.iter().any(|one| one.name == wanted),
@@ -136,13 +138,14 @@ async fn a_sample_is_loaded_alone_taken_back_and_kept_by_the_run_intercom() {
 async fn a_canary_has_no_address_but_the_operators_and_cannot_become_the_run() {
     let (lab, project) = lab::<transload_simulators::zendesk::Simulator>().await;
     let before = lab.destination.state_fingerprint();
+    let were = lab.destination.conversations();
     let canary = SampleOptions {
         canary: Some("me@operator.example".into()),
         run: yes(),
         ..SampleOptions::default()
     };
     let trial = sample(&project, canary, &Silent).await.unwrap();
-    assert_eq!(lab.destination.conversations(), 1);
+    assert_eq!(lab.destination.conversations(), were + 1);
     let emails = |lab: &Lab| {
         let users = lab.destination.snapshot().users.into_iter();
         let identities = users.flat_map(|user| user.identities);
