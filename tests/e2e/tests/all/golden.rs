@@ -42,6 +42,7 @@ async fn plan_and_report_are_as_they_were<D: Destination>() {
         filters => [
             (r"127\.0\.0\.1:\d+", "<place>"),
             (r"\b[0-9a-f]{64}\b", "<digest>"),
+            (r"\br[0-9a-f]{12}\b", "<run>"),
         ],
     }, {
         insta::assert_snapshot!(format!("plan_{}", D::PLUGIN), report::plan(&planned, WIDTH));
