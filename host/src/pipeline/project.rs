@@ -307,9 +307,11 @@ impl Project {
             self.stop.clone(),
         )
         .map_err(|e| match e {
-            SpecError::NotGranted(_) => {
-                not_granted(&description.name, &e.to_string()).about(format!("connections.{name}"))
-            }
+            SpecError::NotGranted(_) => not_granted(
+                format_args!("{}@{}", description.name, description.version),
+                &e.to_string(),
+            )
+            .about(format!("connections.{name}")),
             e => Error::input("connection", format!("connections.{name}: {e}")),
         })?;
         if self.dry.is_some() {
