@@ -284,6 +284,7 @@ mod tests {
             block_on(Connector::write(&cx, Kind::Customer, vec![cleo()])),
             Ok(())
         );
+        assert_eq!(block_on(cx.reported()), Ok(()));
         assert_eq!(harness.same_way(&again), None);
     }
 }
