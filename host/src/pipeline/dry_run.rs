@@ -15,7 +15,7 @@ use sqlx::Row as _;
 use super::extract::unsigned;
 use super::model::{DryRun, Events, NotToTheEnd, RunOptions, Shown, ShownRequest, WouldSend};
 use super::project::Project;
-use super::{Passes, forward, read_owned, run_owned};
+use super::{Passes, forward, owned, read_owned, run_owned};
 use crate::contract::ledger::Effect;
 use crate::error::Error;
 use crate::kinds;
@@ -32,10 +32,7 @@ pub async fn dry_run(
     options: RunOptions,
     events: &dyn Events,
 ) -> Result<DryRun, Error> {
-    let owned = project.own().await?;
-    let result = Box::pin(rehearse(project, options, events)).await;
-    owned.release().await?;
-    result
+    owned(project, rehearse(project, options, events)).await
 }
 
 async fn rehearse(

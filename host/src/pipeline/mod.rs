@@ -221,33 +221,17 @@ async fn read_owned(project: &Project, passes: Passes, events: &dyn Events) -> R
     let mut ends = ends(project, digests, events).await?;
     let (extraction, until, _) = open_extraction(project, &mut ends).await?;
     let (ready, _seen) = watch::channel(HashSet::new());
-    let extractor = Extractor {
-        side: &ends.source,
-        store: &project.store,
-        blobs: &project.blobs,
-        extraction: extraction.clone(),
-        until,
-        events,
-        stop: project.stop.clone(),
-        dangers: None,
-    };
+    let extractor = extractor(project, &ends.source, &extraction, until, events);
     events.phase("extract");
-    let pace = Pace::new(&project.config, project.clock.now());
-    let sides = [&ends.source];
     let kinds = wanted(&project.config);
     let reading = async {
-        let kinds = async {
-            match passes {
-                Passes::First => Box::pin(extractor.schema(&kinds)).await,
-                Passes::All => Box::pin(extractor.run(&kinds, &ready)).await,
-            }
-        };
-        tokio::select! {
-            result = kinds => result,
-            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
+        match passes {
+            Passes::First => extractor.schema(&kinds).await,
+            Passes::All => extractor.run(&kinds, &ready).await,
         }
     };
-    let result = telling(&sides, events, None, reading).await;
+    let sides = [(extraction.as_str(), &ends.source)];
+    let result = attended(project, &sides, events, None, reading).await;
     project.count_requests(&extraction, &ends.source).await?;
     result
 }
@@ -412,16 +396,7 @@ async fn ask_both(
 ) -> Result<Gathered, Error> {
     let (extraction, until, discovery) = open_extraction(project, &mut ends).await?;
     let survey = ends.destination.survey().await?;
-    let extractor = Extractor {
-        side: &ends.source,
-        store: &project.store,
-        blobs: &project.blobs,
-        extraction: extraction.clone(),
-        until,
-        events,
-        stop: project.stop.clone(),
-        dangers: None,
-    };
+    let extractor = extractor(project, &ends.source, &extraction, until, events);
     extractor.schema(&SCHEMA).await?;
     let read = dangers::kept(&project.store, &extraction).await?;
     let mut schema = vec![];
@@ -528,11 +503,7 @@ pub async fn run(
     options: RunOptions,
     events: &dyn Events,
 ) -> Result<RunReport, Error> {
-    let owned = project.own().await?;
-    // On the heap, like every large step of a run: a caller's thread may have a small stack.
-    let result = Box::pin(run_owned(project, options, events)).await;
-    owned.release().await?;
-    Ok(result?.0)
+    Ok(owned(project, run_owned(project, options, events)).await?.0)
 }
 
 /// Runs what this process owns; returns the report, and the destination as it was used.
@@ -561,15 +532,15 @@ async fn run_owned(
     let stop = project.stop.clone();
     let (ready, seen) = watch::channel(HashSet::new());
     let extractor = Extractor {
-        side: &begun.ends.source,
-        store: &project.store,
-        blobs: &project.blobs,
-        extraction: begun.extraction.clone(),
-        until: begun.until,
-        events,
-        stop: stop.clone(),
         // What a dry run meets is shown and does no harm.
         dangers: Some(&begun.dangers).filter(|_| project.dry.is_none()),
+        ..extractor(
+            project,
+            &begun.ends.source,
+            &begun.extraction,
+            begun.until,
+            events,
+        )
     };
     let loader = loader(
         project,
@@ -606,22 +577,6 @@ async fn run_owned(
     let both = async {
         tokio::join!(Box::pin(reading), Box::pin(loading));
     };
-    let counting = count_on(
-        project,
-        [
-            (&begun.extraction, &begun.ends.source),
-            (&begun.run, &begun.ends.destination),
-        ],
-    );
-    let sides = [&begun.ends.source, &begun.ends.destination];
-    let pace = Pace::new(&project.config, project.clock.now());
-    let working = async {
-        tokio::select! {
-            () = both => (),
-            never = counting => match never {},
-            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
-        }
-    };
     let person = Notifier::new(
         &project.config,
         &project.dir,
@@ -633,7 +588,7 @@ async fn run_owned(
         run: &begun.run,
         person: &person,
     };
-    telling(&sides, events, Some(&keeper), working).await;
+    attended(project, &begun.sides(), events, Some(&keeper), both).await;
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let outcome = match failed {
         Some(error) => Err(error),
@@ -678,10 +633,7 @@ pub async fn retry(
     options: RetryOptions,
     events: &dyn Events,
 ) -> Result<RetryReport, Error> {
-    let owned = project.own().await?;
-    let result = Box::pin(retry_owned(project, options, events)).await;
-    owned.release().await?;
-    result
+    owned(project, retry_owned(project, options, events)).await
 }
 
 async fn retry_owned(
@@ -718,24 +670,8 @@ async fn retry_owned(
         &begun.survey,
         events,
     );
-    let counting = count_on(
-        project,
-        [
-            (&begun.extraction, &begun.ends.source),
-            (&begun.run, &begun.ends.destination),
-        ],
-    );
-    let sides = [&begun.ends.source, &begun.ends.destination];
-    let pace = Pace::new(&project.config, project.clock.now());
-    let only = options.kinds.as_deref();
-    let working = async {
-        tokio::select! {
-            result = Box::pin(retry::rejects(&loader, only, &mut report)) => result,
-            never = counting => match never {},
-            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
-        }
-    };
-    let outcome = telling(&sides, events, None, working).await;
+    let trying = retry::rejects(&loader, options.kinds.as_deref(), &mut report);
+    let outcome = attended(project, &begun.sides(), events, None, trying).await;
     let closed = close(project, &begun, &outcome).await;
     outcome?;
     closed?;
@@ -744,11 +680,64 @@ async fn retry_owned(
     Ok(report)
 }
 
-/// Keeps the stored counts of requests up to date: a killed process must not take its counts along, and they have their time.
-async fn count_on<const N: usize>(
+/// Does what only one process may do with a project at a time.
+///
+/// # Errors
+/// Another process owns it; as `work`.
+async fn owned<T>(
     project: &Project,
-    sides: [(&String, &Side); N],
-) -> std::convert::Infallible {
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let owned = project.own().await?;
+    // On the heap, like every large step of a run: a caller's thread may have a small stack.
+    let result = Box::pin(work).await;
+    owned.release().await?;
+    result
+}
+
+/// Does `work` with connections: while it goes on, their requests are counted for what each is asked for, the budget keeps to its
+/// hours, and their pauses are told.
+async fn attended<T>(
+    project: &Project,
+    sides: &[(&str, &Side)],
+    events: &dyn Events,
+    keeper: Option<&Keeper<'_>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let only: Vec<&Side> = sides.iter().map(|(_, side)| *side).collect();
+    let pace = Pace::new(&project.config, project.clock.now());
+    let working = async {
+        tokio::select! {
+            result = Box::pin(work) => result,
+            never = count_on(project, sides) => match never {},
+            never = pace::keep(pace, &project.clock, &only, events) => match never {},
+        }
+    };
+    telling(&only, events, keeper, working).await
+}
+
+/// What reads a source.
+fn extractor<'a>(
+    project: &'a Project,
+    side: &'a Side,
+    extraction: &str,
+    until: i64,
+    events: &'a dyn Events,
+) -> Extractor<'a> {
+    Extractor {
+        side,
+        store: &project.store,
+        blobs: &project.blobs,
+        extraction: extraction.to_owned(),
+        until,
+        events,
+        stop: project.stop.clone(),
+        dangers: None,
+    }
+}
+
+/// Keeps the stored counts of requests up to date: a killed process must not take its counts along, and they have their time.
+async fn count_on(project: &Project, sides: &[(&str, &Side)]) -> std::convert::Infallible {
     loop {
         tokio::time::sleep(COUNTING).await;
         for (run, side) in sides {
@@ -860,6 +849,16 @@ struct Begun {
     until: i64,
     survey: SurveyReport,
     dangers: Dangers,
+}
+
+impl Begun {
+    /// Both connections, with what the requests of each are counted for.
+    fn sides(&self) -> [(&str, &Side); 2] {
+        [
+            (&self.extraction, &self.ends.source),
+            (&self.run, &self.ends.destination),
+        ]
+    }
 }
 
 fn surroundings(project: &Project, begun: &Begun) -> Surroundings {
@@ -1271,10 +1270,7 @@ pub async fn rollback(
     options: RollbackOptions,
     events: &dyn Events,
 ) -> Result<RollbackReport, Error> {
-    let owned = project.own().await?;
-    let result = Box::pin(rollback_owned(project, options, events)).await;
-    owned.release().await?;
-    result
+    owned(project, rollback_owned(project, options, events)).await
 }
 
 async fn rollback_owned(
@@ -1337,23 +1333,14 @@ async fn rollback_owned(
         events,
         stop: project.stop.clone(),
     };
-    let sides = [&destination];
-    let pace = Pace::new(&project.config, project.clock.now());
-    let counting = count_on(project, [(&run, &destination)]);
     let undoing = async {
         match options.delta {
             Some(number) => Box::pin(delta::take_back(project, work, number, events)).await,
             None => Box::pin(work.run()).await,
         }
     };
-    let working = async {
-        tokio::select! {
-            result = Box::pin(undoing) => result,
-            never = counting => match never {},
-            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
-        }
-    };
-    let result = telling(&sides, events, None, working).await;
+    let sides = [(run.as_str(), &destination)];
+    let result = attended(project, &sides, events, None, undoing).await;
     project.count_requests(&run, &destination).await?;
     result
 }
@@ -1368,10 +1355,7 @@ pub async fn verify(
     options: VerifyOptions,
     events: &dyn Events,
 ) -> Result<VerifyReport, Error> {
-    let owned = project.own().await?;
-    let result = Box::pin(verify_owned(project, options, events)).await;
-    owned.release().await?;
-    result
+    owned(project, verify_owned(project, options, events)).await
 }
 
 async fn verify_owned(
@@ -1449,15 +1433,9 @@ async fn verify_owned(
         events,
         stop: project.stop.clone(),
     };
-    let sides = [&destination];
-    let pace = Pace::new(&project.config, project.clock.now());
-    let working = async {
-        tokio::select! {
-            result = Box::pin(verifier.run(after_rollback)) => result,
-            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
-        }
-    };
-    let result = telling(&sides, events, None, working).await;
+    let sides = [(run.as_str(), &destination)];
+    let verifying = verifier.run(after_rollback);
+    let result = attended(project, &sides, events, None, verifying).await;
     project.count_requests(&run, &destination).await?;
     result
 }

@@ -11,6 +11,7 @@ use sqlx::Row as _;
 use super::delta::covered_anew;
 use super::extract::unsigned;
 use super::model::{PurgeOptions, PurgeReport, PurgeStage, Stage};
+use super::owned;
 use super::project::Project;
 use crate::contract::ledger::Effect;
 use crate::error::Error;
@@ -48,10 +49,7 @@ pub(super) async fn refuse_purged(store: &Store, extraction: &str) -> Result<(),
 /// # Errors
 /// `not-settled` while units are open or a delta was interrupted; a store error; a folder that cannot be emptied.
 pub async fn purge(project: &Project, options: PurgeOptions) -> Result<PurgeReport, Error> {
-    let owned = project.own().await?;
-    let result = Box::pin(owning(project, &options)).await;
-    owned.release().await?;
-    result
+    owned(project, owning(project, &options)).await
 }
 
 async fn owning(project: &Project, options: &PurgeOptions) -> Result<PurgeReport, Error> {

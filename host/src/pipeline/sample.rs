@@ -13,11 +13,12 @@ use sqlx::Row as _;
 
 use super::extract::unsigned;
 use super::model::{Events, RunOptions, SampleReport, SampledKind, VerifyOptions, VerifyScope};
-use super::pace::{self, Pace};
-use super::pauses::telling;
 use super::project::Project;
 use super::representative::{self, Choice};
-use super::{Begun, Passes, begin, forward, loader, read_owned, sums, surroundings, verify_owned};
+use super::{
+    Begun, Passes, attended, begin, forward, loader, owned, read_owned, sums, surroundings,
+    verify_owned,
+};
 use crate::error::Error;
 use crate::sql;
 use crate::store::{Statement, Store};
@@ -91,10 +92,7 @@ pub async fn sample(
                 .with_hint("name a mailbox of your own, in which you see what the platform mails"),
         );
     }
-    let owned = project.own().await?;
-    let result = Box::pin(load_sample(project, options, events)).await;
-    owned.release().await?;
-    result
+    owned(project, load_sample(project, options, events)).await
 }
 
 fn is_address(text: &str) -> bool {
@@ -115,7 +113,6 @@ async fn load_sample(
     let begun = Box::pin(begin(project, &options.run, events)).await?;
     let chosen = settled_choice(project, &begun, &options).await?;
     let around = surroundings(project, &begun);
-    let sides = [&begun.ends.source, &begun.ends.destination];
     let mut loader = loader(
         project,
         (&begun.ends.source, &begun.ends.destination),
@@ -126,15 +123,8 @@ async fn load_sample(
     );
     loader.assembler.only_sampled();
     loader.assembler.replace_addresses(options.addresses());
-    let pace = Pace::new(&project.config, project.clock.now());
-    let loading = async {
-        tokio::select! {
-            done = Box::pin(loader.sampled()) => done,
-            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
-        }
-    };
-    let loaded = telling(&sides, events, None, loading).await;
-    for (of, side) in [(&begun.extraction, sides[0]), (&begun.run, sides[1])] {
+    let loaded = attended(project, &begun.sides(), events, None, loader.sampled()).await;
+    for (of, side) in begun.sides() {
         project.count_requests(of, side).await?;
     }
     let reason = match &loaded {

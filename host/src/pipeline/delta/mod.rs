@@ -26,10 +26,9 @@ use super::extract::{CATCH_UP, Extractor, unsigned};
 use super::model::{
     DeltaCount, DeltaOptions, DeltaRecord, DeltaReport, Events, Remap, RollbackReport, RunOptions,
 };
-use super::pace::{self, Pace};
 use super::project::Project;
 use super::rollback::Rollback;
-use super::{Begun, close, count_on, loader, run_to, surroundings, telling, wanted};
+use super::{Begun, attended, close, extractor, loader, owned, run_to, surroundings, wanted};
 use crate::config;
 use crate::contract::destination::UndoMode;
 use crate::contract::source::Discovery;
@@ -86,10 +85,7 @@ pub async fn delta(
     options: DeltaOptions,
     events: &dyn Events,
 ) -> Result<DeltaReport, Error> {
-    let owned = project.own().await?;
-    let result = Box::pin(owning(project, options, events)).await;
-    owned.release().await?;
-    result
+    owned(project, owning(project, options, events)).await
 }
 
 async fn owning(
@@ -118,14 +114,14 @@ async fn owning(
         loader
     };
     let extractor = Extractor {
-        side: &begun.ends.source,
-        store: &project.store,
-        blobs: &project.blobs,
-        extraction: begun.extraction.clone(),
-        until: which.until,
-        events,
-        stop: project.stop.clone(),
         dangers: Some(&begun.dangers),
+        ..extractor(
+            project,
+            &begun.ends.source,
+            &begun.extraction,
+            which.until,
+            events,
+        )
     };
     let undo = Rollback {
         destination: &begun.ends.destination,
@@ -194,23 +190,7 @@ async fn owning(
         Box::pin(export.run()).await?;
         before::account(&around, &begun.extraction, &which).await
     };
-    let counting = count_on(
-        project,
-        [
-            (&begun.extraction, &begun.ends.source),
-            (&begun.run, &begun.ends.destination),
-        ],
-    );
-    let sides = [&begun.ends.source, &begun.ends.destination];
-    let pace = Pace::new(&project.config, project.clock.now());
-    let working = async {
-        tokio::select! {
-            result = Box::pin(work) => result,
-            never = counting => match never {},
-            never = pace::keep(pace, &project.clock, &sides, events) => match never {},
-        }
-    };
-    let outcome = telling(&sides, events, None, working).await;
+    let outcome = attended(project, &begun.sides(), events, None, work).await;
     if outcome.is_ok() {
         project
             .store
