@@ -13,6 +13,19 @@ use crate::{pipeline, report};
 pub(super) struct Args {
     #[command(flatten)]
     ends: Ends,
+    #[command(flatten)]
+    approval: Approval,
+    /// Do all of it but for what would change something, and say what a run would send, lose and take
+    #[arg(long, conflicts_with_all = ["accept", "yes"])]
+    dry_run: bool,
+    /// Show what the last dry run would have sent for this record: `customer:5f1c`, or its id alone
+    #[arg(long, value_name = "RECORD", requires = "dry_run")]
+    show: Option<String>,
+}
+
+/// How a plan is approved.
+#[derive(Debug, clap::Args)]
+pub(super) struct Approval {
     /// Approve the plan with this digest, and no other
     #[arg(long, value_name = "DIGEST")]
     accept: Option<String>,
@@ -22,12 +35,38 @@ pub(super) struct Args {
     /// Take on a danger of the plan by its code; `--accept DIGEST` takes on all that the plan names
     #[arg(long, value_name = "CODE", value_delimiter = ',')]
     accept_danger: Vec<String>,
-    /// Do all of it but for what would change something, and say what a run would send, lose and take
-    #[arg(long, conflicts_with_all = ["accept", "yes"])]
-    dry_run: bool,
-    /// Show what the last dry run would have sent for this record: `customer:5f1c`, or its id alone
-    #[arg(long, value_name = "RECORD", requires = "dry_run")]
-    show: Option<String>,
+}
+
+impl Approval {
+    /// Does `work`; where its plan is not approved and somebody can be asked, asks and does it then.
+    ///
+    /// # Errors
+    /// What was not approved; as `work`.
+    pub(super) async fn given<T>(
+        &self,
+        project: &Project,
+        console: &mut Console<'_>,
+        work: impl AsyncFn(RunOptions, &Console<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let options = |accept: Option<String>| RunOptions {
+            accept,
+            yes: self.yes,
+            accept_dangers: self.accept_danger.clone(),
+            stop: CancellationToken::new(),
+        };
+        match work(options(self.accept.clone()), console).await {
+            // The pipeline knows whether this run was approved before: a resumed one is not asked about again.
+            Err(Error::NotApproved { .. }) if self.accept.is_none() && console.can_ask() => {
+                let plan = {
+                    let progress = Progress::new(console.bars);
+                    pipeline::plan(project, &progress).await?
+                };
+                ask(&plan, &self.accept_danger, console)?;
+                work(options(Some(plan.digest)), console).await
+            }
+            result => result,
+        }
+    }
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
@@ -40,25 +79,12 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
     if args.dry_run {
         return dry_run(&project, console).await;
     }
-    let options = |accept: Option<String>| RunOptions {
-        accept,
-        yes: args.yes,
-        accept_dangers: args.accept_danger.clone(),
-        stop: CancellationToken::new(),
-    };
-    let result = match once(&project, options(args.accept.clone()), console).await {
-        // The pipeline knows whether this run was approved before: a resumed one is not asked about again.
-        Err(Error::NotApproved { .. }) if args.accept.is_none() && console.can_ask() => {
-            let plan = {
-                let progress = Progress::new(console.bars);
-                pipeline::plan(&project, &progress).await?
-            };
-            ask(&plan, &args.accept_danger, console)?;
-            once(&project, options(Some(plan.digest)), console).await
-        }
-        result => result,
-    };
-    let run = result?;
+    let run = args
+        .approval
+        .given(&project, console, async |options, console| {
+            once(&project, options, console).await
+        })
+        .await?;
     console.answer(&run, |width| report::run(&run, width))?;
     if matches!(
         run.state,
@@ -99,11 +125,7 @@ async fn dry_run(project: &Project, console: &mut Console<'_>) -> Result<u8, Err
 ///
 /// # Errors
 /// What was not approved.
-pub(super) fn ask(
-    plan: &Plan,
-    taken_on: &[String],
-    console: &mut Console<'_>,
-) -> Result<(), Error> {
+fn ask(plan: &Plan, taken_on: &[String], console: &mut Console<'_>) -> Result<(), Error> {
     console.say(&report::plan(plan, console.width));
     let mut codes: Vec<&str> = vec![];
     for danger in &plan.dangers {

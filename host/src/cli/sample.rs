@@ -1,9 +1,7 @@
 //! `transload sample`
 
-use tokio_util::sync::CancellationToken;
-
 use super::progress::Progress;
-use super::run::ask;
+use super::run::Approval;
 use super::{Cli, Console, Ends, stop};
 use crate::error::{EXIT_FAILED, EXIT_OK, Error};
 use crate::pipeline::model::{RunOptions, SampleReport};
@@ -24,41 +22,24 @@ pub(super) struct Args {
     /// Put addresses that no mail can reach in place of customers': for a sandbox
     #[arg(long)]
     safe_addresses: bool,
-    /// Approve the plan with this digest, and no other
-    #[arg(long, value_name = "DIGEST")]
-    accept: Option<String>,
-    /// Approve whatever the plan is now, but for its dangers
-    #[arg(long, conflicts_with = "accept")]
-    yes: bool,
-    /// Take on a danger of the plan by its code; `--accept DIGEST` takes on all that the plan names
-    #[arg(long, value_name = "CODE", value_delimiter = ',')]
-    accept_danger: Vec<String>,
+    #[command(flatten)]
+    approval: Approval,
 }
 
 pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Result<u8, Error> {
     let project = cli.open(&args.ends).await?;
-    let options = |accept: Option<String>| SampleOptions {
-        size: args.size,
-        canary: args.canary.clone(),
-        safe_addresses: args.safe_addresses,
-        run: RunOptions {
-            accept,
-            yes: args.yes,
-            accept_dangers: args.accept_danger.clone(),
-            stop: CancellationToken::new(),
-        },
-    };
-    let sample = match once(&project, options(args.accept.clone()), console).await {
-        Err(Error::NotApproved { .. }) if args.accept.is_none() && console.can_ask() => {
-            let plan = {
-                let progress = Progress::new(console.bars);
-                pipeline::plan(&project, &progress).await?
+    let sample = args
+        .approval
+        .given(&project, console, async |run, console| {
+            let options = SampleOptions {
+                size: args.size,
+                canary: args.canary.clone(),
+                safe_addresses: args.safe_addresses,
+                run,
             };
-            ask(&plan, &args.accept_danger, console)?;
-            once(&project, options(Some(plan.digest)), console).await?
-        }
-        result => result?,
-    };
+            once(&project, options, console).await
+        })
+        .await?;
     console.answer(&sample, |width| report::sample(&sample, width))?;
     let report = &sample.report;
     let is_settled = report.total.unsettled == 0 && report.duplicates == 0;
