@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::bench::{Bench, TOO_MANY, Work, differences};
 use super::platform::Trouble;
 use super::rules::{self, Rule};
-use super::{Tested, apart, corpus};
+use super::{TROUBLES, Tested, apart, corpus};
 use crate::error::Error;
 use crate::pipeline::model::{DifferenceKind, RollbackReport, RunReport, RunState, VerifyReport};
 use crate::report::adds_up;
@@ -25,13 +25,7 @@ impl Tested<'_> {
         let Some(undisturbed) = self.undisturbed().await? else {
             return Ok(());
         };
-        for (rule, trouble) in [
-            (&rules::FAILED, Trouble::Status(503)),
-            (&rules::SLOWED, Trouble::SlowDown),
-            (&rules::LOST, Trouble::Lost),
-            (&rules::UNANSWERED, Trouble::Unanswered),
-            (&rules::REPEATED, Trouble::Twice),
-        ] {
+        for (rule, trouble) in TROUBLES {
             if self.is_skipped(rule) {
                 continue;
             }

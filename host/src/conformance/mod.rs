@@ -60,6 +60,15 @@ pub struct Test {
     pub at: i64,
 }
 
+/// What goes wrong with every request once, with the rule that it is for; each connector must come to the same end.
+const TROUBLES: [(&Rule, Trouble); 5] = [
+    (&rules::FAILED, Trouble::Status(503)),
+    (&rules::SLOWED, Trouble::SlowDown),
+    (&rules::LOST, Trouble::Lost),
+    (&rules::UNANSWERED, Trouble::Unanswered),
+    (&rules::REPEATED, Trouble::Twice),
+];
+
 /// What every part of a test has.
 struct Tested<'a> {
     subject: Subject,

@@ -6,8 +6,7 @@ use serde_json::Value;
 
 use super::bench::{Bench, Work, differences, has};
 use super::destination::{ended_well, private};
-use super::platform::Trouble;
-use super::{Tested, discovered, rules};
+use super::{TROUBLES, Tested, discovered, rules};
 use crate::contract::source::{Page, Partition};
 use crate::contract::types::Kind;
 use crate::error::Error;
@@ -72,13 +71,7 @@ impl Tested<'_> {
         if !whole {
             return Ok(());
         }
-        for (rule, trouble) in [
-            (&rules::FAILED, Trouble::Status(503)),
-            (&rules::SLOWED, Trouble::SlowDown),
-            (&rules::LOST, Trouble::Lost),
-            (&rules::UNANSWERED, Trouble::Unanswered),
-            (&rules::REPEATED, Trouble::Twice),
-        ] {
+        for (rule, trouble) in TROUBLES {
             if self.is_skipped(rule) {
                 continue;
             }
