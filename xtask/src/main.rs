@@ -11,6 +11,8 @@ mod chores;
 mod component;
 mod plugins;
 mod python;
+#[path = "../../host/src/cli/kit/python_tools.rs"]
+mod python_tools;
 #[path = "../../host/src/cli/kit/toolchain.rs"]
 mod toolchain;
 mod wit_reference;

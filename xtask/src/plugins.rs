@@ -82,6 +82,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let (toolchain, which) = Toolchain::find().map_err(anyhow::Error::msg)?;
     println!("guests: {which}");
 
+    let manifest = manifest(root)?;
     // One call each: built together, the SDK would get every role's entry points (cargo unites features).
     for name in &names {
         let mut command = toolchain.build();
@@ -106,7 +107,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let component = encode(&module).with_context(|| format!("{name} is no component"))?;
         let component = match hostile {
             Some(_) => component,
-            None => metadata(root, name, &package)?.write(&component)?,
+            None => metadata(root, &manifest, name, &package)?.write(&component)?,
         };
         let path = target.join("plugins").join(format!("{name}.wasm"));
         std::fs::write(&path, &component)?;
@@ -185,16 +186,24 @@ fn all(root: &Path) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// What its metadata sections say: what its manifest says, and the last commit that changed what it is made of. Not the newest
-/// commit: the same sources give the same component.
-fn metadata(root: &Path, name: &str, package: &str) -> anyhow::Result<Metadata> {
+/// The workspace and its packages, as cargo has them.
+fn manifest(root: &Path) -> anyhow::Result<serde_json::Value> {
     let output = Command::new(env!("CARGO"))
         .current_dir(root)
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()
         .context("cargo does not run")?;
-    let manifest: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("cargo gives no metadata")?;
+    serde_json::from_slice(&output.stdout).context("cargo gives no metadata")
+}
+
+/// What its metadata sections say: what its manifest says, and the last commit that changed what it is made of. Not the newest
+/// commit: the same sources give the same component.
+fn metadata(
+    root: &Path,
+    manifest: &serde_json::Value,
+    name: &str,
+    package: &str,
+) -> anyhow::Result<Metadata> {
     let packages = manifest.get("packages").and_then(|of| of.as_array());
     let mut packages = packages.into_iter().flatten();
     let of = packages

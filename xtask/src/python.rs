@@ -13,6 +13,8 @@ use std::process::{Command, Output, Stdio};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
+use crate::python_tools;
+
 /// What a connector's `pyproject.toml` says to us.
 #[derive(Deserialize)]
 struct Project {
@@ -76,20 +78,11 @@ impl Connector {
         }
         // Not there while it is made: a build that fails leaves nothing behind that looks like its result.
         let _ = std::fs::remove_file(&noted);
-        let status = Command::new(tools.venv.join("bin/componentize-py"))
-            .arg("--quiet")
-            .arg("-d")
-            .arg(&wit)
-            .args(["-w", &format!("{}-connector", self.role), "componentize"])
-            .arg("-p")
-            .arg(folder)
-            .arg("-p")
-            .arg(&sdk)
-            .arg("-o")
-            .arg(path)
-            .arg(&self.module)
-            .status()
-            .context("componentize-py does not run")?;
+        let from = [folder, &sdk];
+        let status =
+            python_tools::componentize(&tools.venv, &wit, &self.role, &from, &self.module, path)
+                .status()
+                .context("componentize-py does not run")?;
         if !status.success() {
             bail!("{} does not build", folder.display());
         }
@@ -118,26 +111,13 @@ impl Tools {
         {
             return Ok(tools);
         }
-        let version = "import sys; sys.exit(sys.version_info < (3, 11))";
-        let python = ["python3", "python3.13", "python3.12", "python3.11"]
-            .into_iter()
-            .find(|python| run(Command::new(python).args(["-c", version])).is_ok())
-            .context("no Python 3.11 or later (python3) was found")?;
+        let python = python_tools::find().context("no Python 3.11 or later (python3) was found")?;
         std::fs::create_dir_all(target.join("python"))?;
-        run(Command::new(python)
-            .args(["-m", "venv", "--clear"])
-            .arg(&tools.venv))
-        .context("python3 makes no virtual environment (Debian: apt-get install python3-venv)")?;
-        run(Command::new(tools.venv.join("bin/pip"))
-            .args([
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--require-hashes",
-                "-r",
-            ])
-            .arg(&requirements))
-        .context("pip does not install what sdk/python/requirements.txt names")?;
+        run(&mut python_tools::environment(python, &tools.venv)).context(
+            "python3 makes no virtual environment (Debian: apt-get install python3-venv)",
+        )?;
+        run(&mut python_tools::install_all(&tools.venv, &requirements))
+            .context("pip does not install what sdk/python/requirements.txt names")?;
         std::fs::write(noted, wanted)?;
         println!(
             "guests in Python: componentize-py in {}",

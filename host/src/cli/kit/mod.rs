@@ -3,6 +3,7 @@
 pub mod component;
 mod language;
 mod python;
+pub mod python_tools;
 pub mod toolchain;
 
 use std::io::{BufRead as _, BufReader};

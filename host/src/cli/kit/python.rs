@@ -8,6 +8,7 @@ use transload_registry::Metadata;
 
 use super::super::Console;
 use super::language::Sdk;
+use super::python_tools;
 use crate::error::Error;
 
 macro_rules! from_root {
@@ -103,14 +104,12 @@ pub(super) fn build(dir: &Path, console: &mut Console<'_>) -> Result<(String, Ve
         std::fs::write(&path, text).map_err(|e| Error::io("write", &path, e))?;
     }
     let out = made.path().join("component.wasm");
-    let mut command = Command::new(venv.join("bin/componentize-py"));
-    command.arg("--quiet").arg("-d").arg(&wit);
-    command.args(["-w", &format!("{}-connector", project.role), "componentize"]);
-    command.arg("-p").arg(dir);
+    let mut from = vec![dir];
     if let Sdk::Path(path) = &project.sdk {
-        command.arg("-p").arg(path);
+        from.push(Path::new(path));
     }
-    command.arg("-o").arg(&out).arg(&project.module);
+    let mut command =
+        python_tools::componentize(&venv, &wit, &project.role, &from, &project.module, &out);
     run(&mut command, "build", "the connector is no component")?;
     let component = std::fs::read(&out).map_err(|e| Error::io("read", &out, e))?;
     let component = project
@@ -133,20 +132,12 @@ fn environment(venv: &Path, sdk: &Sdk, console: &mut Console<'_>) -> Result<(), 
     if std::fs::read_to_string(&noted).is_ok_and(|noted| noted == wanted) {
         return Ok(());
     }
-    let version = "import sys; sys.exit(sys.version_info < (3, 11))";
-    let fits = |python: &&str| {
-        let mut command = Command::new(python);
-        command.args(["-c", version]).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    let candidates = ["python3", "python3.13", "python3.12", "python3.11"];
-    let python = candidates.into_iter().find(fits).ok_or_else(|| {
+    let python = python_tools::find().ok_or_else(|| {
         Error::environment("no-python", "no Python 3.11 or later was found")
             .with_hint("install python3 and its venv module (Debian: apt-get install python3-venv)")
     })?;
     console.say(&format!("Making {}.", venv.display()));
-    let mut command = Command::new(python);
-    command.args(["-m", "venv", "--clear"]).arg(venv);
+    let mut command = python_tools::environment(python, venv);
     run(
         &mut command,
         "no-python",
@@ -155,16 +146,10 @@ fn environment(venv: &Path, sdk: &Sdk, console: &mut Console<'_>) -> Result<(), 
     let requirements: PathBuf = venv.join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS)
         .map_err(|e| Error::io("write", &requirements, e))?;
-    let pip = || {
-        let mut command = Command::new(venv.join("bin/pip"));
-        command.args(["install", "--quiet", "--disable-pip-version-check"]);
-        command
-    };
-    let mut command = pip();
-    command.args(["--require-hashes", "-r"]).arg(&requirements);
+    let mut command = python_tools::install_all(venv, &requirements);
     run(&mut command, "pip", "pip does not install componentize-py")?;
     if let Sdk::Git(_) = sdk {
-        let mut command = pip();
+        let mut command = python_tools::install(venv);
         command.arg(&from);
         run(&mut command, "pip", "pip does not install the SDK")?;
     }
