@@ -166,11 +166,7 @@ fn made_at(asked: &Rehearsal, path: &str) -> Vec<Value> {
 fn properties(asked: &Rehearsal, object: &str) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for one in asked.earlier() {
-        let segments: Vec<&str> = one
-            .path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .collect();
+        let segments = one.segments();
         match segments.as_slice() {
             ["crm", "properties", _, of, "batch", "create"] if *of == object => {
                 all.extend(rows(member(&one.answer, "results")));
@@ -193,11 +189,7 @@ fn properties(asked: &Rehearsal, object: &str) -> Vec<Value> {
 fn records(asked: &Rehearsal, object: &str) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     for one in asked.earlier() {
-        let segments: Vec<&str> = one
-            .path
-            .split('/')
-            .filter(|part| !part.is_empty())
-            .collect();
+        let segments = one.segments();
         let ["crm", "objects", _, of, "batch", what] = segments.as_slice() else {
             continue;
         };

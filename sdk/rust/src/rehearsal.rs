@@ -211,6 +211,13 @@ pub struct Earlier {
     pub answer: Value,
 }
 
+impl Earlier {
+    /// The segments of its path.
+    pub fn segments(&self) -> Vec<&str> {
+        segments(&self.path)
+    }
+}
+
 /// An answer of JSON.
 pub fn response(status: u16, body: &Value) -> Response {
     Response {
