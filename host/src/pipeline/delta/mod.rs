@@ -12,7 +12,7 @@ mod before;
 mod find;
 mod remap;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -28,10 +28,12 @@ use super::model::{
 };
 use super::project::Project;
 use super::rollback::Rollback;
+use super::verify::letters;
 use super::{Begun, attended, close, extractor, loader, owned, run_to, surroundings, wanted};
 use crate::config;
 use crate::contract::destination::UndoMode;
 use crate::contract::source::Discovery;
+use crate::contract::types::{Entity, Entry, Text};
 use crate::error::Error;
 use crate::kinds;
 use crate::sql;
@@ -610,6 +612,39 @@ pub(super) async fn merged_away(store: &Store, run: &str) -> Result<HashSet<Stri
     }
     Ok(ids)
 }
+
+/// How messages begin, in letters, that were deleted in a conversation that stays and wait for a person to take them out: by conversation.
+///
+/// # Errors
+/// A store error.
+pub(super) async fn withdrawn(
+    store: &Store,
+    run: &str,
+) -> Result<HashMap<String, Vec<String>>, Error> {
+    let mut all: HashMap<String, Vec<String>> = HashMap::new();
+    for row in store
+        .rows(
+            "SELECT s.payload FROM delta_records d JOIN runs r ON r.id = d.run \
+             JOIN staged s ON s.extraction = r.extraction AND s.kind = d.kind AND s.id = d.source_id \
+             WHERE d.run = $1 AND d.kind = 'message' AND d.change = 'deleted' AND d.waits = 1",
+            vec![run.into()],
+        )
+        .await?
+    {
+        let entry: Entry = serde_json::from_str(&row.try_get::<String, _>("payload")?)?;
+        let Entity::Message(message) = &entry.data else {
+            continue;
+        };
+        if let (Some(thread), Some(Text::Inline(text))) = (&message.conversation, &message.text) {
+            let begins = letters(text).chars().take(BEGINS).collect();
+            all.entry(thread.id.clone()).or_default().push(begins);
+        }
+    }
+    Ok(all)
+}
+
+/// Letters by which a message is known again.
+const BEGINS: usize = 40;
 
 /// Takes a delta back, and those after it: effects are undone as in a rollback of the run, and what each record was counts again.
 /// What cannot be undone (somebody changed it, the platform cannot) keeps what the delta made of it.

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::compare::{Compared, Finding, Terms, compare};
 pub(super) use self::compare::{changed, print_but};
+pub(super) use self::same::letters;
 use super::assemble::{Assembled, Assembler, Staged, expected_messages};
 use super::extract::unsigned;
 use super::model::{
@@ -35,7 +36,7 @@ use crate::blobs::BlobStore;
 use crate::contract::description::{FieldFidelity, KindSupport};
 use crate::contract::destination::{Item, Observed, UndoMode, Undoing, Written};
 use crate::contract::ledger::{Action, Effect, UndoStatus};
-use crate::contract::types::{Fidelity, Loss};
+use crate::contract::types::{Fidelity, Kind, Loss};
 use crate::error::Error;
 use crate::store::{AMONG, Store, among};
 use crate::{among, kinds, sql};
@@ -340,6 +341,10 @@ impl Verifier<'_> {
         let prints = self.prints(&written).await?;
         let left = super::delta::left_as_they_were(&self.store, &self.run, kind).await?;
         let merged = super::delta::merged_away(&self.store, &self.run).await?;
+        let withdrawn = match parsed {
+            Kind::Conversation => super::delta::withdrawn(&self.store, &self.run).await?,
+            _ => HashMap::new(),
+        };
         let support = self.supported.iter().find(|support| support.kind == parsed);
         let keeps_created_at = support.is_some_and(|support| support.keeps_created_at);
         let none = vec![];
@@ -391,6 +396,17 @@ impl Verifier<'_> {
                 on_merged,
                 "delta: on a record that was merged in the source since",
             );
+            if let Some(begins) = withdrawn.get(id) {
+                let still = |finding: &Finding| {
+                    let found = letters(finding.found.as_deref().unwrap_or_default());
+                    let is_theirs = |begin: &String| !begin.is_empty() && found.contains(begin);
+                    finding.what == DifferenceKind::Extra && begins.iter().any(is_theirs)
+                };
+                of_record.declare(
+                    still,
+                    "delta: deleted in the source since, to be taken out by hand",
+                );
+            }
             if let Some(why) = left.get(id) {
                 of_record.declare(|_| true, why);
             }
