@@ -31,6 +31,7 @@ destination_types = _of_role("imports.destination_types")
 ledger = _of_role("imports.ledger")
 # What a component's entry points derive from; natively there are none.
 exports = _of_role("exports")
+rehearsal = _of_role("exports.rehearsal")
 
 __all__ = [
     "Err",
@@ -41,6 +42,7 @@ __all__ = [
     "exports",
     "http",
     "ledger",
+    "rehearsal",
     "runtime",
     "session",
     "source_types",

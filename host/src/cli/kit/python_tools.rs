@@ -37,18 +37,41 @@ pub fn install_all(venv: &Path, requirements: &Path) -> Command {
     command
 }
 
-/// Makes the component at `out`: of a module that is found in one of the folders `from`, for a role of the contract in `wit`.
+/// Has it find modules in a folder, too: an SDK that is a checkout is not installed.
+///
+/// # Errors
+/// Of the file system.
+pub fn add_folder(venv: &Path, folder: &str) -> std::io::Result<()> {
+    for python in std::fs::read_dir(venv.join("lib"))? {
+        let packages = python?.path().join("site-packages");
+        if packages.is_dir() {
+            std::fs::write(packages.join("transload-sdk.pth"), format!("{folder}\n"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the component at `out`: of a module that is found in one of the folders `from`, for a role. `wit` is where the contract is, and
+/// the world of destinations in Python.
 pub fn componentize(
     venv: &Path,
-    wit: &Path,
+    wit: [&Path; 2],
     role: &str,
     from: &[&Path],
     module: &str,
     out: &Path,
 ) -> Command {
+    let package = match role {
+        "destination" => "python",
+        _ => "connector",
+    };
     let mut command = Command::new(venv.join("bin/componentize-py"));
-    command.arg("--quiet").arg("-d").arg(wit);
-    command.args(["-w", &format!("{role}-connector"), "componentize"]);
+    command.arg("--quiet");
+    for place in wit {
+        command.arg("-d").arg(place);
+    }
+    command.args(["-w", &format!("transload:{package}/{role}-connector")]);
+    command.arg("componentize");
     for folder in from {
         command.arg("-p").arg(folder);
     }

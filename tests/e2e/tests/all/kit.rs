@@ -225,8 +225,7 @@ fn a_new_source_is_built_and_conforms() {
 }
 
 /// The same way in Python, as far as the conformance test.
-#[test]
-fn a_source_in_python_is_begun_built_and_passes_the_conformance_test() {
+fn a_connector_in_python_conforms(name: &str, role: &str) {
     let tools = target_dir().join("python/venv/bin/componentize-py");
     if !tools.is_file() {
         println!(
@@ -237,14 +236,35 @@ fn a_source_in_python_is_begun_built_and_passes_the_conformance_test() {
     }
     let mut desk = Desk::new();
     for line in [
-        "transload plugin new acme-mail --role source --lang python --title \"Acme Mail\"",
-        "cd acme-mail",
-        "transload plugin build",
-        "transload plugin check acme-mail.wasm",
-        "transload plugin test acme-mail.wasm --quick",
+        format!("transload plugin new {name} --role {role} --lang python --title \"Acme Corp\""),
+        format!("cd {name}"),
+        "transload plugin build".to_owned(),
+        format!("transload plugin check {name}.wasm"),
+        format!("transload plugin test {name}.wasm --quick"),
     ] {
-        desk.gives(line);
+        desk.gives(&line);
     }
-    let tested = result(&desk.at, "acme-mail");
-    assert!(tested.passed, "{tested:?}");
+    let tested = result(&desk.at, name);
+    assert!(tested.passed, "{}", tested.text());
+    // Its own tests, as its README says.
+    let tests = Command::new(desk.at.join(".venv/bin/python"))
+        .args(["-m", "unittest", "discover", "tests"])
+        .current_dir(&desk.at)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&tests.stderr);
+    assert!(
+        tests.status.success() && !said.contains("Ran 0 tests"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_source_in_python_is_begun_built_and_passes_the_conformance_test() {
+    a_connector_in_python_conforms("acme-mail", "source");
+}
+
+#[test]
+fn a_destination_in_python_is_begun_built_and_passes_the_conformance_test() {
+    a_connector_in_python_conforms("acme-desk", "destination");
 }
