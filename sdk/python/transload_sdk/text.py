@@ -118,9 +118,14 @@ def _decoded(text: str) -> str:
 
 
 def _entity(name: str) -> str | None:
+    return _NAMED.get(name) or numbered(name)
+
+
+def numbered(name: str) -> str | None:
+    """The character of a numeric entity, by what stands between `&` and `;`."""
     number = _NUMBER.fullmatch(name)
     if number is None:
-        return _NAMED.get(name)
+        return None
     code = int(number.group(1), 16) if number.group(1) else int(number.group(2))
     return chr(code) if code < 0xD800 or 0xE000 <= code < 0x11_0000 else None
 
