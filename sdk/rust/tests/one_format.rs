@@ -176,7 +176,7 @@ fn a_text(of: &Value) -> Value {
         "units": text::utf16_units(&said),
         "cut": [json!(text::cut_utf16(&said, limit)), json!(text::cut_chars(&said, limit))],
         "markup": markup::html_of(&said),
-        "wrapped": markup::wrapped(&[said.clone()], &said),
+        "wrapped": markup::wrapped(std::slice::from_ref(&said), &said),
         "read": markup::text_of(&said),
         "fitting": markup::pieces(&said, limit),
     })

@@ -164,10 +164,22 @@ fn environment(venv: &Path, sdk: &Sdk, console: &mut Console<'_>) -> Result<(), 
             command.arg(&from);
             run(&mut command, "pip", "pip does not install the SDK")?;
         }
-        Sdk::Path(path) => python_tools::add_folder(venv, path)
-            .map_err(|e| Error::io("name the SDK in", venv, e))?,
+        Sdk::Path(path) => {
+            add_folder(venv, path).map_err(|e| Error::io("name the SDK in", venv, e))?
+        }
     }
     std::fs::write(&noted, wanted).map_err(|e| Error::io("write", &noted, e))
+}
+
+/// Has an environment find modules in a folder, too: an SDK that is a checkout is not installed.
+fn add_folder(venv: &Path, folder: &str) -> std::io::Result<()> {
+    for python in std::fs::read_dir(venv.join("lib"))? {
+        let packages = python?.path().join("site-packages");
+        if packages.is_dir() {
+            std::fs::write(packages.join("transload-sdk.pth"), format!("{folder}\n"))?;
+        }
+    }
+    Ok(())
 }
 
 fn run(command: &mut Command, code: &'static str, failed: &str) -> Result<(), Error> {

@@ -37,20 +37,6 @@ pub fn install_all(venv: &Path, requirements: &Path) -> Command {
     command
 }
 
-/// Has it find modules in a folder, too: an SDK that is a checkout is not installed.
-///
-/// # Errors
-/// Of the file system.
-pub fn add_folder(venv: &Path, folder: &str) -> std::io::Result<()> {
-    for python in std::fs::read_dir(venv.join("lib"))? {
-        let packages = python?.path().join("site-packages");
-        if packages.is_dir() {
-            std::fs::write(packages.join("transload-sdk.pth"), format!("{folder}\n"))?;
-        }
-    }
-    Ok(())
-}
-
 /// Makes the component at `out`: of a module that is found in one of the folders `from`, for a role. `wit` is where the contract is, and
 /// the world of destinations in Python.
 pub fn componentize(
