@@ -64,10 +64,11 @@ impl Connector {
         path: &Path,
     ) -> anyhow::Result<()> {
         let sdk = root.join("sdk/python");
-        let wit = root.join("wit/0.1");
+        let (wit, world) = (root.join("wit/0.1"), sdk.join("destination.wit"));
         let inputs = inputs(&[
             &sdk.join("transload_sdk"),
             &sdk.join("requirements.txt"),
+            &world,
             &wit,
             folder,
         ])?;
@@ -79,10 +80,16 @@ impl Connector {
         // Not there while it is made: a build that fails leaves nothing behind that looks like its result.
         let _ = std::fs::remove_file(&noted);
         let from = [folder, &sdk];
-        let status =
-            python_tools::componentize(&tools.venv, &wit, &self.role, &from, &self.module, path)
-                .status()
-                .context("componentize-py does not run")?;
+        let status = python_tools::componentize(
+            &tools.venv,
+            [&wit, &world],
+            &self.role,
+            &from,
+            &self.module,
+            path,
+        )
+        .status()
+        .context("componentize-py does not run")?;
         if !status.success() {
             bail!("{} does not build", folder.display());
         }

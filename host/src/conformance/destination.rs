@@ -33,7 +33,10 @@ impl Tested<'_> {
             let bench = Bench::open(&self.subject)?;
             bench.wire.trouble(trouble);
             let problems = match bench.run_until_settled().await {
-                Ok(report) => same_end(&undisturbed, &report, bench.held(&report.run)),
+                Ok(report) => {
+                    self.found.found(&rules::PRIVATE, private(&report));
+                    same_end(&undisturbed, &report, bench.held(&report.run))
+                }
                 Err(error) => vec![format!("the run ends: {error}")],
             };
             self.found.found(rule, problems);
@@ -210,6 +213,7 @@ impl Tested<'_> {
         bench.wire.trouble(Trouble::Refused(corpus::BAD.to_owned()));
         let problems = match bench.run().await {
             Ok((report, _)) => {
+                self.found.found(&rules::PRIVATE, private(&report));
                 let mut problems = ended_well(&report);
                 let was: BTreeMap<(&str, &str), &str> = undisturbed
                     .outcomes

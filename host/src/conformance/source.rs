@@ -80,6 +80,7 @@ impl Tested<'_> {
             bench.wire.trouble(trouble);
             let problems = match bench.run().await {
                 Ok((report, _)) => {
+                    self.found.found(&rules::PRIVATE, private(&report));
                     let mut problems = ended_well(&report);
                     problems.extend(otherwise(&staged, &bench.staged().await?));
                     problems

@@ -34,21 +34,27 @@ impl Cache {
         }
     }
 
-    /// The component, from the folder if it is there and fits, else compiled and kept. Blocks: seconds for a large one.
-    pub(super) fn load(
+    /// The component of a digest from the folder, if it is there and fits. Blocks: its bytes are hashed.
+    pub(super) fn kept(&self, engine: &Engine, digest: &str) -> Option<Component> {
+        // It becomes a file's name.
+        if digest.len() != 64 || !digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let path = self.path(digest);
+        self.read(engine, &path).unwrap_or_else(|reason| {
+            tracing::warn!(path = %path.display(), %reason, "compiling a component again");
+            None
+        })
+    }
+
+    /// The component, compiled and kept. Blocks: seconds for a large one.
+    pub(super) fn compile(
         &self,
         engine: &Engine,
         bytes: &[u8],
         digest: &str,
     ) -> wasmtime::Result<Component> {
         let path = self.path(digest);
-        match self.read(engine, &path) {
-            Ok(Some(component)) => return Ok(component),
-            Ok(None) => {}
-            Err(reason) => {
-                tracing::warn!(path = %path.display(), %reason, "compiling a component again");
-            }
-        }
         let component = Component::new(engine, bytes)?;
         if let Err(error) = self.write(&path, &component) {
             tracing::warn!(path = %path.display(), %error, "a compiled component was not kept");

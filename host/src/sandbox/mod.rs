@@ -312,7 +312,12 @@ pub fn digest(bytes: &[u8]) -> String {
 impl Shared {
     /// Everything about a component that can be done without running it.
     fn prepare(&self, bytes: &[u8], expected: &str) -> Result<(Pre, String, Role), SandboxError> {
-        let digest = digest(bytes);
+        // Two files are hashed, at the same time: the component, and what was compiled of the one that is expected.
+        let (digest, kept) = std::thread::scope(|scope| {
+            let hashing = scope.spawn(|| digest(bytes));
+            let kept = self.cache.kept(&self.engine, expected);
+            (hashing.join().unwrap_or_default(), kept)
+        });
         if digest != expected {
             return Err(SandboxError::Digest {
                 expected: expected.to_owned(),
@@ -333,10 +338,13 @@ impl Shared {
         if !foreign.is_empty() {
             return Err(SandboxError::ForeignImports(foreign));
         }
-        let component = self
-            .cache
-            .load(&self.engine, bytes, &digest)
-            .map_err(|e| SandboxError::Compile(format!("{e:#}")))?;
+        let component = match kept {
+            Some(component) => component,
+            None => self
+                .cache
+                .compile(&self.engine, bytes, &digest)
+                .map_err(|e| SandboxError::Compile(format!("{e:#}")))?,
+        };
         let pre = self
             .link(outline.role, &component)
             .map_err(|e| SandboxError::Link(format!("{e:#}")))?;

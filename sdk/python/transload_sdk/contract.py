@@ -1,18 +1,18 @@
 """The contract's own types, as componentize-py makes them of `wit/`.
 
 In a component they are there; natively they come from `bindings/`, which are the same types with functions that do nothing
-(`tools/bindings.sh` makes them anew). Nothing is declared a second time here.
+(`tools/bindings.py` makes them anew). Nothing is declared a second time here.
 """
 
 import importlib
+import os.path
 import sys
-from pathlib import Path
 from types import ModuleType
 
 try:
     import wit_world  # noqa: F401
 except ModuleNotFoundError:
-    sys.path.append(str(Path(__file__).parent / "bindings"))
+    sys.path.append(os.path.join(os.path.dirname(__file__), "bindings"))
 
 from componentize_py_types import Err, Ok  # noqa: E402
 from wit_world.imports import blobs, description_types, http, runtime, session, types  # noqa: E402
@@ -31,6 +31,7 @@ destination_types = _of_role("imports.destination_types")
 ledger = _of_role("imports.ledger")
 # What a component's entry points derive from; natively there are none.
 exports = _of_role("exports")
+rehearsal = _of_role("exports.rehearsal")
 
 __all__ = [
     "Err",
@@ -41,6 +42,7 @@ __all__ = [
     "exports",
     "http",
     "ledger",
+    "rehearsal",
     "runtime",
     "session",
     "source_types",

@@ -22,6 +22,11 @@ def effect(part: str, kind: str, id: str, action: Any, **known: Any) -> Any:
     return new(ledger.Effect, part=part, target_kind=kind, target_id=id, action=action, **known)
 
 
+def matched(cx: Any, item: Any, kind: str, id: str) -> None:
+    """Says that an item is there already, and was left as it is."""
+    report(cx, item, ledger.Status_Matched(), [effect("main", kind, id, Action.MATCHED)])
+
+
 def made(part: str, kind: str, id: str, proof: Any, key: Any, **known: Any) -> Any:
     """An effect of something that is there by our request. Without proof it may be somebody else's: then it is matched, and
     rollback leaves it (rule D-4)."""
@@ -34,8 +39,9 @@ def report(cx: Any, item: Any, status: Any, effects: Any = (), losses: Any = (),
     cx.report(ledger.Outcome(item.key, status, list(effects), list(losses), list(refused)))
 
 
-def conclude(cx: Any, item: Any, effects: list[Any], losses: Any = ()) -> None:
-    """Says what became of an item by its effects, the first of which is on its own: what was made, or what of it was changed."""
+def conclude(cx: Any, item: Any, effects: list[Any], losses: Any = (), refused: Any = ()) -> None:
+    """Says what became of an item by its effects, the first of which is on its own: what was made, or what of it was changed.
+    `refused` are entries that the destination did not take (`items.refused`)."""
     first = effects[0].action if effects else Action.MATCHED
     if first == Action.MATCHED and any(effect.action == Action.CREATED for effect in effects):
         first = Action.UPDATED
@@ -44,7 +50,7 @@ def conclude(cx: Any, item: Any, effects: list[Any], losses: Any = ()) -> None:
         Action.UPDATED: ledger.Status_Updated,
         Action.MATCHED: ledger.Status_Matched,
     }[first]
-    report(cx, item, status(), effects, losses)
+    report(cx, item, status(), effects, losses, refused)
 
 
 def reject(cx: Any, item: Any, error: ConnectorError) -> None:
@@ -59,7 +65,12 @@ def unsettled(cx: Any, item: Any, why: str) -> None:
 
 def export(cx: Any, item: Any) -> None:
     """Says that the destination has no place for an item: the host writes it to the export folder, to the kind's file there."""
-    report(cx, item, ledger.Status_Exported(f"{word(item.body.entries[0].head.kind)}.jsonl"))
+    report(cx, item, ledger.Status_Exported(exported_as(item)))
+
+
+def exported_as(item: Any) -> str:
+    """The file of the export folder that holds records of an item's kind."""
+    return f"{word(item.body.entries[0].head.kind)}.jsonl"
 
 
 def own(cx: Any, item: str, effects: list[Any]) -> None:
@@ -93,6 +104,13 @@ def changed(recorded: str, now: Facets) -> list[str]:
         if name in now and short_hash(now[name]) != digest:
             differing.append(name)
     return differing
+
+
+def print_now(recorded: str, now: Facets) -> str:
+    """The facets that were recorded, as they are now: equal to the recorded print when nothing differs. One that is not known now
+    counts as empty."""
+    names = [facet.rsplit("=", 1)[0] for facet in recorded.split(";") if "=" in facet]
+    return print_of({name: now.get(name, "") for name in names})
 
 
 def changed_since(effect: Any, now: Facets) -> str | None:

@@ -7,8 +7,8 @@ the host's: do not retry, do not sleep on 429.
 
 import copy
 import json
+import re
 from typing import Any, Awaitable, Callable, Iterable
-from urllib.parse import quote
 
 from . import errors
 from .contract import Err, http, types
@@ -18,6 +18,9 @@ OperationKey = http.OperationKey
 Response = http.Response
 
 JSON = "application/json"
+
+# What does not stand for itself in a URL. What urllib imports besides its `quote` is a megabyte of every component.
+_UNSAFE = re.compile(rb"[^A-Za-z0-9_.~-]")
 
 
 # ---- what sending can end with
@@ -442,7 +445,7 @@ def part_file(name: str, filename: str, blob: Any) -> Any:
 
 def segment(text: Any) -> str:
     """Percent-encodes one segment of a path: an id with a slash or a blank in it stays one segment."""
-    return quote(str(text), safe="")
+    return _UNSAFE.sub(lambda found: b"%%%02X" % found.group()[0], str(text).encode()).decode()
 
 
 __all__ = [

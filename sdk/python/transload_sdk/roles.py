@@ -6,9 +6,8 @@ from typing import Any, Awaitable, Callable
 
 from . import errors
 from .context import Context
-from .contract import Err, blobs, exports, http, ledger, runtime
-
-
+from .contract import Err, blobs, exports, http, ledger, rehearsal, runtime
+from .rehearsal import Rehearsal
 
 
 class Source:
@@ -108,6 +107,18 @@ class Destination:
         this run made and the effects may have as dependents: what is not among them is somebody else's (rule D-10)."""
         raise NotImplementedError
 
+    @staticmethod
+    def rehearse(asked: Rehearsal) -> Any:
+        """What the platform would answer to a request that it takes, in a dry run (`rehearsal.response`); `None` where that cannot be
+        said. Pure. By default what was sent comes back with a number for its id, as most platforms do it."""
+        return asked.echo()
+
+    @staticmethod
+    def rehearse_instead(asked: Rehearsal) -> Any:
+        """A read that is sent instead of one that names what would have been made, or before a request whose answer depends on it: an
+        `http.Request` of the contract. What it gives comes to `rehearse` as `asked.real`. By default nothing."""
+        return None
+
 
 class _Imports:
     """The host's imports behind `Context`."""
@@ -177,14 +188,27 @@ def _of(connector: type, name: str, reports: bool = False) -> Any:
     return export
 
 
+def _rehearsed(connector: type[Destination], *asked: Any) -> Any:
+    asking = Rehearsal(*asked)
+    instead = connector.rehearse_instead(asking)
+    if instead is not None:
+        return rehearsal.Reply_Instead(instead)
+    answer = connector.rehearse(asking)
+    return None if answer is None else rehearsal.Reply_Answer(answer)
+
+
 def _exports(connector: type, role: str, reads: list[str], writes: list[str]) -> None:
     scope = sys._getframe(2).f_globals
-    if connector.__name__ in ("Connector", role):
+    if connector.__name__ in ("Connector", "Rehearsal", role):
         raise TypeError(f"{connector.__name__} is what the component calls its own: name the class otherwise")
     functions = {name: _of(connector, name) for name in reads}
     functions |= {name: _of(connector, name, True) for name in writes}
-    describe = {"describe": lambda self: connector.describe()}
-    for name, functions in (("Connector", describe), (role, functions)):
+    described = {"describe": lambda self: connector.describe()}
+    rehearsed = {"answer": lambda self, *asked: _rehearsed(connector, *asked)}
+    parts = [("Connector", described), (role, functions)]
+    # A world without it has none, and needs none.
+    parts += [("Rehearsal", rehearsed)] if hasattr(exports, "Rehearsal") else []
+    for name, functions in parts:
         # What starts an asynchronous call is in the class that componentize-py makes of the world.
         base = getattr(exports, name, object)
         scope[name] = type(name, (base,), functions)

@@ -101,12 +101,51 @@ const PYTHON_SOURCE: &[File] = &[
     ),
 ];
 
+const PYTHON_DESTINATION: &[File] = &[
+    ("pyproject.toml", python_file!("pyproject.toml.in")),
+    (".gitignore", python_file!("gitignore.in")),
+    ("README.md", python_file!("destination/README.md")),
+    (
+        "connector/__init__.py",
+        python_file!("destination/connector/__init__.py"),
+    ),
+    (
+        "connector/api.py",
+        python_file!("destination/connector/api.py"),
+    ),
+    (
+        "connector/describe.py",
+        python_file!("destination/connector/describe.py"),
+    ),
+    (
+        "connector/people.py",
+        python_file!("destination/connector/people.py"),
+    ),
+    (
+        "connector/tickets.py",
+        python_file!("destination/connector/tickets.py"),
+    ),
+    (
+        "connector/undo.py",
+        python_file!("destination/connector/undo.py"),
+    ),
+    (
+        "tests/test_connector.py",
+        python_file!("destination/tests/test_connector.py"),
+    ),
+    // The same platform as that of the other language.
+    (
+        "conformance/mock.toml",
+        rust_file!("destination/conformance/mock.toml"),
+    ),
+];
+
 impl Language {
-    /// What a new connector consists of; nothing where there is no such template.
+    /// What a new connector consists of.
     pub fn files(self, role: Role) -> &'static [File] {
         match (self, role) {
             (Self::Python, Role::Source) => PYTHON_SOURCE,
-            (Self::Python, Role::Destination) => &[],
+            (Self::Python, Role::Destination) => PYTHON_DESTINATION,
             (Self::Rust, Role::Source) => RUST_SOURCE,
             (Self::Rust, Role::Destination) => RUST_DESTINATION,
         }

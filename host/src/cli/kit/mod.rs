@@ -209,13 +209,6 @@ fn new(
                 .with_hint("--title \"Acme Desk\""),
         );
     }
-    if lang.files(role).is_empty() {
-        return Err(Error::input(
-            "no-template",
-            "there is no template of a destination in Python yet",
-        )
-        .with_hint("sdk/python/README.md has what one is made of; --lang rust has a template"));
-    }
     let folder = into.join(name);
     if folder.exists() {
         return Err(Error::input(
@@ -506,24 +499,27 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connector_in_python_has_no_placeholder_left_and_there_is_no_destination_yet() {
+    fn a_new_connector_in_python_has_no_placeholder_left_and_says_how_it_is_built() {
         let dir = tempfile::tempdir().unwrap();
         let sdk = Sdk::Path("/sdk/python".into());
         let lang = Language::Python;
-        let made = new("acme", "Acme", Role::Source, lang, dir.path(), &sdk).unwrap();
-        for file in &made.files {
-            let text = std::fs::read_to_string(made.folder.join(file)).unwrap();
-            assert!(!text.contains("{{"), "{file}: {text}");
+        for (name, role, word) in [
+            ("acme-mail", Role::Source, "source"),
+            ("acme-desk", Role::Destination, "destination"),
+        ] {
+            let made = new(name, "Acme", role, lang, dir.path(), &sdk).unwrap();
+            for file in &made.files {
+                let text = std::fs::read_to_string(made.folder.join(file)).unwrap();
+                assert!(!text.contains("{{"), "{file}: {text}");
+            }
+            assert_eq!(Language::of(&made.folder), Some(lang));
+            let manifest = std::fs::read_to_string(made.folder.join("pyproject.toml")).unwrap();
+            let read = python::Project::read(&manifest).unwrap();
+            assert_eq!(
+                (read.name.as_str(), read.role.as_str(), &read.sdk),
+                (name, word, &sdk)
+            );
         }
-        assert_eq!(Language::of(&made.folder), Some(lang));
-        let manifest = std::fs::read_to_string(made.folder.join("pyproject.toml")).unwrap();
-        let read = python::Project::read(&manifest).unwrap();
-        assert_eq!(
-            (read.name.as_str(), read.role.as_str(), &read.sdk),
-            ("acme", "source", &sdk)
-        );
-        let refused = new("b", "B", Role::Destination, lang, dir.path(), &sdk).unwrap_err();
-        assert_eq!(refused.code(), "no-template");
     }
 
     #[test]

@@ -25,6 +25,8 @@ const WIT: [(&str, &str); 4] = [
     ("types.wit", from_root!("wit/0.1/types.wit")),
     ("world.wit", from_root!("wit/0.1/world.wit")),
 ];
+/// The world of a destination in Python.
+const DESTINATION: &str = from_root!("sdk/python/destination.wit");
 /// The environment, in the project's folder.
 const VENV: &str = ".venv";
 
@@ -103,13 +105,21 @@ pub(super) fn build(dir: &Path, console: &mut Console<'_>) -> Result<(String, Ve
         let path = wit.join(name);
         std::fs::write(&path, text).map_err(|e| Error::io("write", &path, e))?;
     }
+    let world = made.path().join("destination.wit");
+    std::fs::write(&world, DESTINATION).map_err(|e| Error::io("write", &world, e))?;
     let out = made.path().join("component.wasm");
     let mut from = vec![dir];
     if let Sdk::Path(path) = &project.sdk {
         from.push(Path::new(path));
     }
-    let mut command =
-        python_tools::componentize(&venv, &wit, &project.role, &from, &project.module, &out);
+    let mut command = python_tools::componentize(
+        &venv,
+        [&wit, &world],
+        &project.role,
+        &from,
+        &project.module,
+        &out,
+    );
     run(&mut command, "build", "the connector is no component")?;
     let component = std::fs::read(&out).map_err(|e| Error::io("read", &out, e))?;
     let component = project
@@ -148,12 +158,28 @@ fn environment(venv: &Path, sdk: &Sdk, console: &mut Console<'_>) -> Result<(), 
         .map_err(|e| Error::io("write", &requirements, e))?;
     let mut command = python_tools::install_all(venv, &requirements);
     run(&mut command, "pip", "pip does not install componentize-py")?;
-    if let Sdk::Git(_) = sdk {
-        let mut command = python_tools::install(venv);
-        command.arg(&from);
-        run(&mut command, "pip", "pip does not install the SDK")?;
+    match sdk {
+        Sdk::Git(_) => {
+            let mut command = python_tools::install(venv);
+            command.arg(&from);
+            run(&mut command, "pip", "pip does not install the SDK")?;
+        }
+        Sdk::Path(path) => {
+            add_folder(venv, path).map_err(|e| Error::io("name the SDK in", venv, e))?
+        }
     }
     std::fs::write(&noted, wanted).map_err(|e| Error::io("write", &noted, e))
+}
+
+/// Has an environment find modules in a folder, too: an SDK that is a checkout is not installed.
+fn add_folder(venv: &Path, folder: &str) -> std::io::Result<()> {
+    for python in std::fs::read_dir(venv.join("lib"))? {
+        let packages = python?.path().join("site-packages");
+        if packages.is_dir() {
+            std::fs::write(packages.join("transload-sdk.pth"), format!("{folder}\n"))?;
+        }
+    }
+    Ok(())
 }
 
 fn run(command: &mut Command, code: &'static str, failed: &str) -> Result<(), Error> {

@@ -37,18 +37,27 @@ pub fn install_all(venv: &Path, requirements: &Path) -> Command {
     command
 }
 
-/// Makes the component at `out`: of a module that is found in one of the folders `from`, for a role of the contract in `wit`.
+/// Makes the component at `out`: of a module that is found in one of the folders `from`, for a role. `wit` is where the contract is, and
+/// the world of destinations in Python.
 pub fn componentize(
     venv: &Path,
-    wit: &Path,
+    wit: [&Path; 2],
     role: &str,
     from: &[&Path],
     module: &str,
     out: &Path,
 ) -> Command {
+    let package = match role {
+        "destination" => "python",
+        _ => "connector",
+    };
     let mut command = Command::new(venv.join("bin/componentize-py"));
-    command.arg("--quiet").arg("-d").arg(wit);
-    command.args(["-w", &format!("{role}-connector"), "componentize"]);
+    command.arg("--quiet");
+    for place in wit {
+        command.arg("-d").arg(place);
+    }
+    command.args(["-w", &format!("transload:{package}/{role}-connector")]);
+    command.arg("componentize");
     for folder in from {
         command.arg("-p").arg(folder);
     }

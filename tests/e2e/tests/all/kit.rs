@@ -160,7 +160,11 @@ async fn the_page_leads_from_an_empty_folder_to_a_connector_that_runs() {
     assert!(tested.passed && tested.thorough, "{}", tested.text());
     assert_eq!(tested.count(Verdict::Skipped), 0);
 
-    // It runs: a simulated history goes to the mock, by the command, and comes back from there.
+    it_runs(desk, "acme-desk").await;
+}
+
+/// A simulated history goes to the mock, by the command and the connector that was installed, and comes back from there.
+async fn it_runs(mut desk: Desk, name: &str) {
     let config = LabConfig {
         size: 4,
         few: true,
@@ -177,7 +181,7 @@ async fn the_page_leads_from_an_empty_folder_to_a_connector_that_runs() {
     std::fs::write(lab.dir.join("new.token"), "a-token-for-tests").unwrap();
     let migration = format!(
         "[migration]\nfrom = \"old\"\nto = \"new\"\n\n[connections.old]\nplugin = \"kustomer\"\norg = \"acme\"\n\
-         base_url = \"{}\"\ntoken = \"file:source.token\"\n\n[connections.new]\nplugin = \"acme-desk\"\nsubdomain = \"acme\"\n\
+         base_url = \"{}\"\ntoken = \"file:source.token\"\n\n[connections.new]\nplugin = \"{name}\"\nsubdomain = \"acme\"\n\
          base_url = \"{base}\"\ntoken = \"file:new.token\"\n\n[budget]\nshare = 1.0\n",
         lab.base_urls.0
     );
@@ -225,26 +229,49 @@ fn a_new_source_is_built_and_conforms() {
 }
 
 /// The same way in Python, as far as the conformance test.
-#[test]
-fn a_source_in_python_is_begun_built_and_passes_the_conformance_test() {
+fn a_connector_in_python_conforms(name: &str, role: &str) -> Option<Desk> {
     let tools = target_dir().join("python/venv/bin/componentize-py");
     if !tools.is_file() {
         println!(
             "SKIPPED: {} is not there; `cargo xtask plugins` says what Python it wants",
             tools.display()
         );
-        return;
+        return None;
     }
     let mut desk = Desk::new();
     for line in [
-        "transload plugin new acme-mail --role source --lang python --title \"Acme Mail\"",
-        "cd acme-mail",
-        "transload plugin build",
-        "transload plugin check acme-mail.wasm",
-        "transload plugin test acme-mail.wasm --quick",
+        format!("transload plugin new {name} --role {role} --lang python --title \"Acme Corp\""),
+        format!("cd {name}"),
+        "transload plugin build".to_owned(),
+        format!("transload plugin check {name}.wasm"),
+        format!("transload plugin test {name}.wasm --quick"),
     ] {
-        desk.gives(line);
+        desk.gives(&line);
     }
-    let tested = result(&desk.at, "acme-mail");
-    assert!(tested.passed, "{tested:?}");
+    let tested = result(&desk.at, name);
+    assert!(tested.passed, "{}", tested.text());
+    // Its own tests, as its README says.
+    let tests = Command::new(desk.at.join(".venv/bin/python"))
+        .args(["-m", "unittest", "discover", "tests"])
+        .current_dir(&desk.at)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&tests.stderr);
+    let ran = tests.status.success() && !said.contains("Ran 0 tests");
+    assert!(ran, "{said}");
+    Some(desk)
+}
+
+#[test]
+fn a_source_in_python_is_begun_built_and_passes_the_conformance_test() {
+    a_connector_in_python_conforms("acme-mail", "source");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destination_in_python_is_begun_built_tested_installed_and_runs() {
+    let Some(mut desk) = a_connector_in_python_conforms("acme-desk", "destination") else {
+        return;
+    };
+    desk.gives("transload plugin add acme-desk.wasm --unsigned --yes");
+    it_runs(desk, "acme-desk").await;
 }
