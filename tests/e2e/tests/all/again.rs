@@ -31,11 +31,32 @@ async fn taken_back<D: Destination>(lab: &Lab<D>) {
     assert_eq!(undone.left, 0, "{:#?}", undone.problems);
 }
 
-/// The sums of a report's kinds that differ from another's, side by side.
-fn otherwise<'r>(one: &'r RunReport, other: &'r RunReport) -> Vec<(&'r KindSum, &'r KindSum)> {
-    assert_eq!(one.kinds.len(), other.kinds.len());
-    let pairs = one.kinds.iter().zip(&other.kinds);
-    pairs.filter(|(one, other)| one != other).collect()
+/// Kinds of which a rollback leaves what the platform deletes nowhere, out of sight: a later run brings it back, so that it counts as
+/// changed and not as made.
+fn archived(plugin: &str) -> &'static [&'static str] {
+    match plugin {
+        // Fields are archived only (Gorgias facts §9); brands are a field.
+        "gorgias" => &["field-definition", "brand"],
+        // Attributes are archived only (Intercom facts §9).
+        "intercom" => &["field-definition"],
+        _ => &[],
+    }
+}
+
+/// The sums of a report's kinds that differ from those of the first, side by side.
+fn otherwise<D: Destination>(first: &RunReport, other: &RunReport) -> Vec<[KindSum; 2]> {
+    assert_eq!(first.kinds.len(), other.kinds.len());
+    let as_made = |sum: &KindSum| match archived(D::PLUGIN).contains(&sum.kind.as_str()) {
+        true => KindSum {
+            created: sum.created + sum.updated,
+            updated: 0,
+            ..sum.clone()
+        },
+        false => sum.clone(),
+    };
+    let pairs = first.kinds.iter().zip(&other.kinds);
+    let pairs = pairs.map(|(one, other)| [as_made(one), as_made(other)]);
+    pairs.filter(|[one, other]| one != other).collect()
 }
 
 async fn what_was_taken_back_is_loaded_again_as_the_first_time<D: Destination>() {
@@ -43,23 +64,16 @@ async fn what_was_taken_back_is_loaded_again_as_the_first_time<D: Destination>()
     lab.destination.hurry();
     let first = loaded(&lab).await;
     assert!(first.total.created > 0);
-    taken_back(&lab).await;
-
-    let second = loaded(&lab).await;
-    assert_ne!(first.run, second.run);
-    let differs = otherwise(&first, &second);
-    assert!(
-        differs.is_empty(),
-        "{differs:#?}\nrejected: {:#?}",
-        second.rejects
-    );
-    // What was made a second time is known as made: it is all taken back, too.
-    taken_back(&lab).await;
-    let third = loaded(&lab).await;
-    let differs = otherwise(&first, &third);
-    assert!(
-        differs.is_empty(),
-        "{differs:#?}\nrejected: {:#?}",
-        third.rejects
-    );
+    // A third time, too: what the second made is known as made by it.
+    for _ in 0..2 {
+        taken_back(&lab).await;
+        let again = loaded(&lab).await;
+        assert_ne!(first.run, again.run);
+        let differs = otherwise::<D>(&first, &again);
+        assert!(
+            differs.is_empty(),
+            "{differs:#?}\nrejected: {:#?}",
+            again.rejects
+        );
+    }
 }
