@@ -434,7 +434,7 @@ impl Rollback<'_> {
                 concat!(
                     "SELECT m.target_kind, m.target_id, m.undo_status FROM effects m JOIN effects e ON e.id = $1 WHERE ",
                     added_to!(),
-                    " LIMIT 1"
+                    " ORDER BY m.id DESC LIMIT 1"
                 ),
                 vec![row.undoing.effect_id.into()],
             )
@@ -628,7 +628,8 @@ impl<'a> Pages<'a> {
         self.from == 0 && !self.bounds.is_empty()
     }
 
-    /// After all others: on to what was added to objects that had their turn. Whether there can be any.
+    /// After all others: on to what was added to objects that had their turn, and what could not be taken off one that is gone now.
+    /// Whether there can be any.
     fn then_what_was_added(&mut self) -> bool {
         let goes_on = !self.added && self.has_firsts();
         (self.added, self.below) = (goes_on, i64::MAX);
@@ -649,9 +650,9 @@ impl<'a> Pages<'a> {
             (true, true) => page!(concat!(
                 "AND EXISTS (SELECT 1 FROM effects m WHERE ",
                 added_to!(),
-                " AND ",
+                " AND ((",
                 grew!(),
-                ")"
+                ") OR (e.undo_status IS NOT NULL AND m.undo_status IN ('undone', 'gone'))))"
             )),
         };
         let rows = self
@@ -1003,6 +1004,68 @@ mod tests {
             );
             assert_eq!(super::left(&store, "r1").await.unwrap(), 6);
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_delta_added_to_comes_before_what_was_added_where_its_print_is_known() {
+        let (_dir, store) = fixtures::store().await;
+        let made = [
+            // Made by the run; a delta added to both, and knows what the first was then.
+            (1, "grown", "1", "created", 1),
+            (2, "other", "2", "created", 1),
+            // What the delta added, and made.
+            (11, "grown", "11", "created", 2),
+            (12, "other", "12", "created", 2),
+            (13, "new", "13", "created", 2),
+            (14, "grown", "1", "matched", -1),
+        ];
+        for (id, of, target, action, unit) in made {
+            let row = sql!(
+                "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, unit, \
+                 digest, at_ms) VALUES ($1, 'a2', 'r1', 'conversation', $2, $3, $4, $5, $6, 'm', $7, $8, 'd', 1)",
+                id,
+                of,
+                if id == 11 || id == 12 { "added" } else { "main" },
+                if id == 11 || id == 12 { "part" } else { "thing" },
+                target,
+                action,
+                serde_json::json!({
+                    "part": "main", "target_kind": "thing", "target_id": target, "action": "Created",
+                })
+                .to_string(),
+                unit
+            );
+            store.write(vec![row]).await.unwrap();
+        }
+        let delta = sql!(
+            "INSERT INTO deltas (run, number_n, pass, since_ms, until_ms, state, closing, swept, first_id, policies, remap, remap_from, \
+             started_at) VALUES ('r1', 1, 2, 0, 0, 'done', 0, 1, 10, '{}', '', '', 1)"
+        );
+        store.write(vec![delta]).await.unwrap();
+        for (from, expected) in [(0, vec![13, 12, 2, 1, 11]), (10, vec![13, 12, 11])] {
+            for size in [1, 2, 100] {
+                let mut pages = Pages::new(&store, ("r1", from), "conversation", size);
+                pages.bounds = deltas_begin(&store, "r1").await.unwrap();
+                let mut met = vec![];
+                loop {
+                    let page = pages.next_page().await.unwrap();
+                    if page.is_empty() && !pages.then_what_was_added() {
+                        break;
+                    }
+                    met.extend(page.iter().map(|row| row.undoing.effect_id));
+                }
+                assert_eq!(met, expected, "from {from} in pages of {size}");
+            }
+        }
+        // What could not be taken off is met again once that which it was added to is gone.
+        mark(&store, 12, "cannot").await;
+        mark(&store, 2, "undone").await;
+        let mut pages = Pages::new(&store, ("r1", 0), "conversation", 100);
+        pages.bounds = deltas_begin(&store, "r1").await.unwrap();
+        pages.added = true;
+        let page = pages.next_page().await.unwrap();
+        let met: Vec<u64> = page.iter().map(|row| row.undoing.effect_id).collect();
+        assert_eq!(met, [12, 11]);
     }
 
     #[tokio::test]
