@@ -1011,7 +1011,7 @@ mod tests {
         let (_dir, store) = fixtures::store().await;
         let made = [
             // Made by the run; a delta added to both, and knows what the first was then.
-            (1, "grown", "1", "created", 1),
+            (1_i64, "grown", "1", "created", 1_i64),
             (2, "other", "2", "created", 1),
             // What the delta added, and made.
             (11, "grown", "11", "created", 2),
