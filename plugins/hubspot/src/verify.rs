@@ -403,7 +403,7 @@ impl Reader<'_> {
             Some(stage) if Some(stage) == snoozed => ConversationStatus::Snoozed,
             _ => ConversationStatus::Open,
         };
-        let owner = some(record, "hubspot_owner_id").map(|id| Reference::to(Kind::Agent, &id));
+        let owner = some(record, "hubspot_owner_id").map(|id| Reference::to(Kind::Agent, id));
         let conversation = Conversation {
             customer,
             subject: some(record, "subject").filter(|subject| subject != NO_SUBJECT),
@@ -466,7 +466,7 @@ impl Reader<'_> {
         let owner = some(record, "hubspot_owner_id").filter(|_| incoming != Some(true));
         let author = match (named, owner, name_of_from) {
             (Some(name), ..) => Author::Name(name.to_owned()),
-            (None, Some(owner), _) => Author::Person(Reference::to(Kind::Agent, &owner)),
+            (None, Some(owner), _) => Author::Person(Reference::to(Kind::Agent, owner)),
             (None, None, Some(name)) => Author::Name(name),
             (None, None, None) => Author::System,
         };

@@ -441,7 +441,7 @@ impl Reader<'_> {
 
     fn comment(&self, case: &str, record: &Record, at: i64, plain: &str) -> Part {
         let published = record.get("IsPublished").and_then(Value::as_bool) == Some(true);
-        let author = Reference::to(Kind::Agent, &id18(text(record, "CreatedById")));
+        let author = Reference::to(Kind::Agent, id18(text(record, "CreatedById")));
         let message = Message {
             conversation: Some(Reference::to(Kind::Conversation, case)),
             visibility: if published {

@@ -83,7 +83,7 @@ async fn contact(desk: &Desk, one: &Written) -> Result<Observed, Error> {
     let account = text(&object, "accountId");
     let customer = Customer {
         name: Some(name),
-        company: account.map(|id| Reference::to(Kind::Company, &id)),
+        company: account.map(|id| Reference::to(Kind::Company, id)),
         addresses: addresses.into_iter().flatten().collect(),
         merged_from: merged.lines().map(str::to_owned).collect(),
         ..Customer::empty()
