@@ -13,8 +13,9 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
+use transload_sdk::items;
 use transload_sdk::policy::{Found as There, doubt};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::{people, teams};
 use crate::api::{Company, Contact, Ticket};
@@ -59,10 +60,7 @@ fn candidate(id: u64, there: &impl Serialize, by: MatchKey, doubtful: Option<&st
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let staff = teams::staff(cx).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         let same = |one: &&crate::api::Agent| email.is_some() && teams::address_of(one) == email;
         if let Some(agent) = staff.iter().find(same) {

@@ -12,11 +12,10 @@ use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::policy::{self, canonical};
-use transload_sdk::types::{
-    CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Value as Given,
-};
+use transload_sdk::types::{CustomObject, Error, Fidelity, Kind, Loss, Reference, Value as Given};
 
 use super::named;
 use super::schema::{self, sheet, values};
@@ -84,11 +83,7 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let schemas = schema::schemas(cx).await?.unwrap_or_default();
     let mut homeless = Vec::new();
-    for item in items {
-        let Entity::CustomObject(object) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no custom object".to_owned()));
-            continue;
-        };
+    for (item, object) in each::<CustomObject>(cx, items) {
         let schema = schema::schema_of(&config, &schemas, &object.object_type);
         match schema.filter(|schema| schema.primary().is_some()) {
             Some(schema) => one_record(cx, &config, item, object, schema).await?,

@@ -10,12 +10,13 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Loss, Team};
+use transload_sdk::types::{self, Error, Fidelity, Loss, Team};
 use transload_sdk::words::placeholder;
 
 use super::{
-    Changed, Creation, change, create, description_marker, effect, is_of_run, made, reject, report,
+    Changed, Creation, change, create, description_marker, effect, is_of_run, made, report,
     status_of,
 };
 use crate::api::{Agent, Group, Role};
@@ -50,11 +51,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let config: Config = cx.config()?;
     let mut known = groups(cx).await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<Team>(cx, items) {
         let name = match team.name.trim() {
             "" => item.entry().head.id.as_str(),
             name => name,
@@ -165,11 +162,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut role = None;
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     let mut wanted: BTreeMap<u64, Vec<(usize, u64)>> = BTreeMap::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<types::Agent>(cx, items) {
         let mut losses = losses_of(item, agent);
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.certain().map(|c| c.target_id.clone());

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
+use transload_sdk::items;
 use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{Entity, Error, Kind};
+use transload_sdk::types::{self, Entity, Error, Kind};
 
 use super::people;
 use crate::api::{Customer, User};
@@ -41,10 +42,7 @@ pub async fn match_items(
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let users = people::users(cx).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let user = agent
             .email
             .as_deref()

@@ -11,9 +11,10 @@ use transload_sdk::effects::{
     description_marker, effect, is_of_run as is_described, made, print, reject, report, status_of,
 };
 use transload_sdk::http::{Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::people::email;
-use transload_sdk::types::{Agent, Entity, Error, Fidelity};
+use transload_sdk::types::{self, Agent, Error, Fidelity};
 use transload_sdk::words::placeholder;
 
 use super::{Creation, create, is_of_run};
@@ -67,11 +68,7 @@ pub fn team_facets(team: &Team) -> Vec<(String, String)> {
 pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let users = users(cx).await?;
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<Agent>(cx, items) {
         let head = &item.entry().head;
         let mut losses = Vec::new();
         for (field, there) in [
@@ -170,11 +167,7 @@ async fn make(
 /// What ends the unit.
 pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut teams: Vec<Team> = client::list(cx, "/teams").await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
         let name = match team.name.trim() {
             "" => item.entry().head.id.as_str(),
             name => name,

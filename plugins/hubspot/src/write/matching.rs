@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::items;
 use transload_sdk::policy::{Found as There, doubt};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::teams;
 use crate::api::Record;
@@ -64,10 +65,7 @@ fn candidate(
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let owners = teams::by_email(teams::owners(cx, false).await?);
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         if let Some(owner) = email.and_then(|email| owners.get(&email)) {
             let before = json!({"name": owner.name()});

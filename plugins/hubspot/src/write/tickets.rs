@@ -19,9 +19,10 @@ use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
 use transload_sdk::effects::{changed, conclude, effect, made, reject, report};
 use transload_sdk::http::Refusal as _;
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{File, files_of, is_spam, stored_texts, thread_of, updated_at};
+use transload_sdk::thread::{File, files_of, stored_texts, updated_at};
 use transload_sdk::types::{
     Attachment, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference, Text,
 };
@@ -58,17 +59,9 @@ const DISPENSABLE: [&str; 6] = [
 /// What ends the unit.
 pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    let mut threads: Vec<(&Item, Thread)> = Vec::new();
-    for item in items {
-        match thread_of(item) {
-            Ok(thread) if is_spam(&thread) && !config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => threads.push((item, with_long_html(cx, thread)?)),
-            Err(error) => reject(cx, item, error),
-        }
-    }
+    let threads = threads(cx, items, config.spam)
+        .map(|(item, thread)| Ok((item, with_long_html(cx, thread)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
     let choices = super::choices(cx, TICKETS, items).await?;
     let loader = Loader {
         cx,

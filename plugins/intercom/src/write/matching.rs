@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::items;
 use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{Entity, Error, Kind};
+use transload_sdk::types::{self, Entity, Error, Kind};
 
 use super::{contacts, people};
 use crate::api::Contact;
@@ -43,10 +44,7 @@ pub async fn match_items(
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let admins = people::admins(cx).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref();
         if let Some(admin) = email.and_then(|email| people::by_email(&admins, email)) {
             let candidate = Candidate {

@@ -5,10 +5,11 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
-use transload_sdk::effects::{effect, exported_as, reject, report};
+use transload_sdk::effects::{effect, exported_as, report};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Status};
 use transload_sdk::people::email;
-use transload_sdk::types::{Entity, Error, Fidelity, Kind};
+use transload_sdk::types::{self, Error, Fidelity, Kind};
 use transload_sdk::words::placeholder;
 
 use crate::api::{Admin, Named};
@@ -50,11 +51,7 @@ pub fn as_json(admin: &Admin) -> String {
 pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let admins = admins(cx).await?;
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<types::Agent>(cx, items) {
         let head = &item.entry().head;
         let mut losses = Vec::new();
         for (field, there) in [
@@ -101,11 +98,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
 /// What ends the unit.
 pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let teams = all_teams(cx).await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
         let same = |other: &&Named| other.name.trim().eq_ignore_ascii_case(team.name.trim());
         let existing = item.certain().map(|candidate| candidate.target_id.clone());
         let found = existing.or_else(|| teams.iter().find(same).map(|team| team.id.clone()));

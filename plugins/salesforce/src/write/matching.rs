@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::items;
 use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::teams;
 use crate::api::{Record, id_of, id18, text};
@@ -54,10 +55,7 @@ fn candidate(record: &Record, by: MatchKey, doubtful: Option<&str>) -> Candidate
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let users = teams::users_of(cx, &teams::emails(items)).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         if let Some(user) = email.and_then(|email| users.get(&email)) {
             found.insert(

@@ -13,6 +13,7 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, made, reject, report, status_of};
 use transload_sdk::http::Refusal as _;
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::{Change, changes};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Loss, Reference};
@@ -48,14 +49,9 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let words = config.words(cx.time_zone());
     let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    for item in items {
-        match &item.entry().data {
-            Entity::CustomObject(data) => {
-                let object = map::object_name(&data.object_type);
-                by_object.entry(object).or_default().push(item.clone());
-            }
-            _ => reject(cx, item, Error::Bug("no custom object".to_owned())),
-        }
+    for (item, data) in each::<CustomObject>(cx, items) {
+        let object = map::object_name(&data.object_type);
+        by_object.entry(object).or_default().push(item.clone());
     }
     for (object, items) in by_object {
         let choices = super::choices(cx, &object, &items).await?;

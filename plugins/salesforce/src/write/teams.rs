@@ -13,12 +13,13 @@ use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::policy;
 use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 
 use super::schema::{Single, make_single};
-use super::{choices, custom_fields, effect, made, reject, report, sent_print, status_of};
+use super::{choices, custom_fields, effect, made, report, sent_print, status_of};
 use crate::api::{Record, id_of, text};
 use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, SavedOnce, literal};
 use crate::map::{self, loss};
@@ -62,11 +63,7 @@ pub async fn queues(cx: &Context) -> Result<Vec<Record>, Error> {
 pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let mut known = queues(cx).await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
         let mut losses = Vec::new();
         if team.description.is_some() {
             let note = "queues have no description";
@@ -228,11 +225,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let users = users_of(cx, &emails(items)).await?;
     let choices = choices(cx, "User", items).await?;
     let mut pending = Vec::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<types::Agent>(cx, items) {
         let mut losses = looks_lost(agent);
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.existing.as_ref().map(|c| c.target_id.clone());

@@ -15,8 +15,9 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
+use transload_sdk::items;
 use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::people;
 use crate::api::{Identity, Organization, User};
@@ -65,10 +66,7 @@ fn candidate(user: &User, by: MatchKey, doubtful: Option<String>) -> Candidate {
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let staff = people::staff(cx).await?;
     let mut found = BTreeMap::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let Some(email) = agent.email.as_deref().and_then(map::email) else {
             continue;
         };

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::items;
 use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::people::{Object, cf_of, is_there, marker_of, search};
 use super::teams;
@@ -59,10 +60,7 @@ fn candidate(object: &Object, by: MatchKey, doubtful: Option<&str>) -> Candidate
 async fn agents(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
     let staff = teams::staff(desk).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         let same = |one: &&crate::api::Agent| {
             email.is_some() && one.is_active() && teams::address_of(one) == email
@@ -296,10 +294,7 @@ async fn companies(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
     let all = listed(desk, Owner::Account, items.len()).await?;
     let prefix = desk.cx.marker_prefix();
     let mut found = Found::new();
-    for item in items {
-        let Entity::Company(company) = &item.entry().data else {
-            continue;
-        };
+    for (item, company) in items::of::<types::Company>(items) {
         let name = company.name.trim().to_lowercase();
         let rows = match &all {
             Some(all) => all.clone(),

@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Kind, Loss, Team as Source};
+use transload_sdk::types::{self, Error, Fidelity, Kind, Loss, Team as Source};
 use transload_sdk::words::placeholder;
 
 use super::{
@@ -63,11 +64,7 @@ pub async fn teams(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
     let mut known = all(desk).await?;
     known.sort_by_key(|team| team.department_id != desk.state.department);
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<Source>(cx, items) {
         let name = match team.name.trim() {
             "" => item.entry().head.id.as_str(),
             name => name,
@@ -177,11 +174,7 @@ pub async fn agents(desk: &Desk, items: &[Item]) -> Result<(), Error> {
         .collect();
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     let mut wanted: BTreeMap<&str, Vec<(usize, String)>> = BTreeMap::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<types::Agent>(cx, items) {
         let mut losses = losses_of(item, agent);
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.certain().map(|c| c.target_id.clone());
@@ -377,11 +370,7 @@ pub fn department_facets(department: &Department) -> Vec<(String, String)> {
 pub async fn brands(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
     let mut known = departments(desk).await?;
-    for item in items {
-        let Entity::Brand(brand) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no brand".to_owned()));
-            continue;
-        };
+    for (item, brand) in each::<types::Brand>(cx, items) {
         let called =
             |one: &Department| one.name.trim().to_lowercase() == brand.name.trim().to_lowercase();
         let lost = |one: &Department| {
