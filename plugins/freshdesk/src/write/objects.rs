@@ -14,6 +14,7 @@ use transload_sdk::destination::Item;
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::name_or_id;
 use transload_sdk::policy::{self, canonical};
 use transload_sdk::types::{CustomObject, Error, Fidelity, Kind, Loss, Reference, Value as Given};
 
@@ -176,10 +177,7 @@ fn draft<'a>(
     } = &mut draft;
     values(&now, &texts, data, card, losses);
     card.lists(&now, losses);
-    let name = match object.title.trim() {
-        "" => head.id.as_str(),
-        title => title,
-    };
+    let name = name_or_id(item.entry(), &object.title);
     if name.chars().count() > map::TEXT_CHARS || !draft.set(sheet::TITLE, json!(name)) {
         draft.card.add("title", name);
         let note = "no field takes the title: on the source card";

@@ -14,12 +14,13 @@ use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::without_each_other;
 use transload_sdk::policy::{self, canonical, is_empty};
 use transload_sdk::types::{self, AddressChannel, Customer, Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
 use super::matching::{company_by_name, marker_of};
-use super::schema::{self, values, without_each_other};
+use super::schema::{self, values};
 use super::{Changed, Creation, change, create, effect, holds, made, reject, report, status_of};
 use crate::api::{Company, Contact, Refusal};
 use crate::client;

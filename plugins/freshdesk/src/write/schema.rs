@@ -689,22 +689,3 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
     }
     Ok(())
 }
-
-/// Custom fields, with what they point to of their own kind as if it were not here yet. Records of a kind are made in an order
-/// that differs from run to run: who is there by then must not decide what stands in a text.
-pub fn without_each_other(kind: &Kind, fields: &[Field]) -> Vec<Field> {
-    let mut fields = fields.to_vec();
-    let forget = |reference: &mut types::Reference| {
-        if reference.kind == *kind {
-            reference.target = None;
-        }
-    };
-    for field in &mut fields {
-        match &mut field.value {
-            types::Value::Reference(one) => forget(one),
-            types::Value::References(list) => list.iter_mut().for_each(forget),
-            _ => {}
-        }
-    }
-    fields
-}

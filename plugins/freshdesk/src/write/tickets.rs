@@ -28,7 +28,7 @@ use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::changes;
 use transload_sdk::sha256;
-use transload_sdk::thread::{repoint, stored_texts};
+use transload_sdk::thread::{Unit, repoint, stored_texts};
 use transload_sdk::types::{Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
@@ -226,12 +226,9 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
+            unit: Unit::new(self.cx, &texts),
             words: &self.words,
             choices: &self.choices,
-            platform: self.cx.platform(),
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
             notes: NOTES_PER_TICKET,
         };
         thread::map_thread(item, thread, &around)

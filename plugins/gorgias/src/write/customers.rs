@@ -17,7 +17,7 @@ use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::people::{customer_name, without_each_other};
 use transload_sdk::policy::{self, Found as There, canonical, doubt, holds, is_empty};
-use transload_sdk::types::{self, Error, Fidelity, Loss};
+use transload_sdk::types::{self, Error, Fidelity, Kind, Loss};
 
 use super::matching::{has_channel, owner_of};
 use super::schema::{self, Told};
@@ -173,7 +173,7 @@ fn draft<'a>(
             }
         }
     }
-    let own = without_each_other(&head.fields);
+    let own = without_each_other(&Kind::Customer, &head.fields);
     for field in &own {
         match map::place(field, FieldOwner::Customer, choices, card.words()) {
             Ok((id, value)) => fields.push(FieldValue { id, value }),

@@ -16,7 +16,7 @@ use transload_sdk::effects::{changed, effect, made, print, reject};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key, segment};
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::thread::{skipped, stored_texts, updated_at};
+use transload_sdk::thread::{Unit, skipped, stored_texts, updated_at};
 use transload_sdk::types::{Entity, Error, Fidelity, Loss};
 
 use super::{Changed, Creation, SETTLE_MS, create, files, is_of_run, schema, unsettled};
@@ -183,13 +183,8 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
-            platform: self.cx.platform(),
-            prefix: &self.prefix,
-            zone: self.cx.time_zone(),
-            run: self.cx.run(),
-            now: self.cx.now(),
+            unit: Unit::new(self.cx, &texts),
             choices: self.choices,
-            texts: &texts,
             files: &files,
         };
         thread::map_thread(item, thread, &around)

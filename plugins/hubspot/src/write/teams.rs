@@ -10,6 +10,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Status};
+use transload_sdk::people::{fields_lost, looks_lost};
 use transload_sdk::types::{self, Agent, Error, Fidelity, Loss};
 
 use super::{effect, export, report};
@@ -112,19 +113,11 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
 
 /// What owners have no place for: all else is the account's own.
 fn lost(item: &Item, agent: &Agent) -> Vec<Loss> {
-    let all = [
-        ("agent.signature", agent.signature.is_some()),
-        ("agent.avatar-url", agent.avatar_url.is_some()),
-        ("agent.roles", !agent.roles.is_empty()),
-        ("agent.teams", !agent.teams.is_empty()),
-    ];
     let note = "rights, teams and looks of owners are the account's own";
-    let there = all.into_iter().filter(|(_, there)| *there);
-    let mut losses: Vec<Loss> = there
-        .map(|(field, _)| loss(field, Fidelity::Lost, note))
-        .collect();
-    let nobody = "owners have no properties";
-    let own = item.entry().head.fields.iter();
-    losses.extend(own.map(|f| loss(format!("fields.{}", f.name), Fidelity::Lost, nobody)));
+    let mut losses = looks_lost(agent, note);
+    if !agent.teams.is_empty() {
+        losses.push(loss("agent.teams", Fidelity::Lost, note));
+    }
+    losses.extend(fields_lost(item.entry(), "owners have no properties"));
     losses
 }

@@ -22,7 +22,7 @@ use transload_sdk::http::Refusal as _;
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{File, files_of, stored_texts, updated_at};
+use transload_sdk::thread::{File, Unit, files_of, stored_texts, updated_at};
 use transload_sdk::types::{
     Attachment, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference, Text,
 };
@@ -69,7 +69,6 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
         config: &config,
         words: state.words(cx.time_zone()),
         choices,
-        prefix: cx.marker_prefix(),
     };
     let loaded = loader.loaded_before(&threads).await?;
     let (mut loads, mut changed, mut notes) = (Vec::new(), Vec::new(), Vec::new());
@@ -182,7 +181,6 @@ struct Loader<'a> {
     config: &'a Config,
     words: Words,
     choices: Choices,
-    prefix: String,
 }
 
 impl Loader<'_> {
@@ -218,13 +216,9 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
+            unit: Unit::new(self.cx, &texts),
             words: &self.words,
             choices: &self.choices,
-            platform: self.cx.platform(),
-            prefix: &self.prefix,
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
             files,
             activities: ACTIVITIES_PER_TICKET,
         };

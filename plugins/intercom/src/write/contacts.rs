@@ -135,7 +135,7 @@ fn draft<'a>(
             }
         }
     }
-    let own = without_each_other(&head.fields);
+    let own = without_each_other(&Kind::Customer, &head.fields);
     let mut fields = Map::new();
     for field in &own {
         match map::place(field, Model::Contact, card.words()) {

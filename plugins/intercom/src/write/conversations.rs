@@ -16,7 +16,7 @@ use transload_sdk::effects::{changed, effect, made, print, reject};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, key};
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
-use transload_sdk::thread::{stored_texts, updated_at};
+use transload_sdk::thread::{Unit, stored_texts, updated_at};
 use transload_sdk::types::{Error, Fidelity, Loss};
 
 use super::schema::{self, ID, RUN, change};
@@ -173,11 +173,7 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
-            platform: self.cx.platform(),
-            zone: self.cx.time_zone(),
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
+            unit: Unit::new(self.cx, &texts),
             markup: &markup,
         };
         thread::map_thread(item, thread, &around)

@@ -8,7 +8,7 @@ use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, exported_as, report};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Status};
-use transload_sdk::people::email;
+use transload_sdk::people::{email, fields_lost, looks_lost, name_or_id};
 use transload_sdk::types::{self, Error, Fidelity, Kind};
 use transload_sdk::words::placeholder;
 
@@ -52,22 +52,12 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let admins = admins(cx).await?;
     for (item, agent) in each::<types::Agent>(cx, items) {
-        let head = &item.entry().head;
-        let mut losses = Vec::new();
-        for (field, there) in [
-            ("agent.signature", agent.signature.is_some()),
-            ("agent.avatar-url", agent.avatar_url.is_some()),
-            ("agent.roles", !agent.roles.is_empty()),
-        ] {
-            if there {
-                let note = "rights and looks of admins are the workspace's own";
-                losses.push(loss(field, Fidelity::Lost, note));
-            }
-        }
-        losses.extend(head.fields.iter().map(|field| {
-            let note = "admins of Intercom have no attributes";
-            loss(format!("fields.{}", field.name), Fidelity::Lost, note)
-        }));
+        let looks = "rights and looks of admins are the workspace's own";
+        let mut losses = looks_lost(agent, looks);
+        losses.extend(fields_lost(
+            item.entry(),
+            "admins of Intercom have no attributes",
+        ));
         let found = agent
             .email
             .as_deref()
@@ -79,10 +69,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 let note =
                     "no admin with this address: a stand-in writes for them and texts name them";
                 losses.push(loss("agent", Fidelity::Converted, note));
-                let name = match agent.name.trim() {
-                    "" => head.id.as_str(),
-                    _ => agent.name.as_str(),
-                };
+                let name = name_or_id(item.entry(), &agent.name);
                 let target = placeholder(&state.stand_in, name);
                 effect("main", "placeholder", target, Action::Matched)
             }

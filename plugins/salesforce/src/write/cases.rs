@@ -26,7 +26,7 @@ use transload_sdk::http::Refusal as _;
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{File, files_of, stored_texts, updated_at};
+use transload_sdk::thread::{File, Unit, files_of, stored_texts, updated_at};
 use transload_sdk::types::{Entry, Error, Fidelity, Loss};
 use transload_sdk::words::Words;
 
@@ -58,7 +58,6 @@ pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
         config: &config,
         words: config.words(cx.time_zone()),
         choices,
-        prefix: cx.marker_prefix(),
     };
     let loaded = loader.loaded_before(&threads).await?;
     let (mut loads, mut changed) = (Vec::new(), Vec::new());
@@ -127,7 +126,6 @@ struct Loader<'a> {
     config: &'a Config,
     words: Words,
     choices: Choices,
-    prefix: String,
 }
 
 impl Loader<'_> {
@@ -166,13 +164,9 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
+            unit: Unit::new(self.cx, &texts),
             words: &self.words,
             choices: &self.choices,
-            platform: self.cx.platform(),
-            prefix: &self.prefix,
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
             files,
             children: CHILDREN_PER_CASE,
         };

@@ -15,6 +15,7 @@ use transload_sdk::effects::{effect, made, reject, report, status_of};
 use transload_sdk::http::Refusal as _;
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
+use transload_sdk::people::name_or_id;
 use transload_sdk::policy::{Change, changes};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Loss, Reference};
 use transload_sdk::words::{self, Words};
@@ -92,10 +93,7 @@ impl Maker<'_> {
         let mut card = Facts::new(self.words.clone());
         card::head(head, &mut card);
         let mut values = Map::new();
-        let name = match data.title.trim() {
-            "" => head.id.as_str(),
-            title => title,
-        };
+        let name = name_or_id(item.entry(), &data.title);
         let (short, cut) = cut_chars(name, NAME_CHARS);
         values.insert("Name".to_owned(), json!(short));
         if cut {

@@ -15,6 +15,7 @@ use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::{fields_lost, looks_lost, name_or_id};
 use transload_sdk::policy;
 use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 
@@ -69,10 +70,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let note = "queues have no description";
             losses.push(loss("team.description", Fidelity::Lost, note));
         }
-        let whole = match team.name.trim() {
-            "" => item.entry().head.id.as_str(),
-            name => name,
-        };
+        let whole = name_or_id(item.entry(), &team.name);
         let name: String = whole.chars().take(NAME_CHARS).collect();
         if name != whole {
             let note = "names of queues have 40 characters";
@@ -226,7 +224,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let choices = choices(cx, "User", items).await?;
     let mut pending = Vec::new();
     for (item, agent) in each::<types::Agent>(cx, items) {
-        let mut losses = looks_lost(agent);
+        let mut losses = looks_lost(agent, "rights and looks of users are the org's own");
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.existing.as_ref().map(|c| c.target_id.clone());
         let found = existing.or_else(|| Some(id_of(users.get(&email?)?)));
@@ -265,27 +263,12 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     update(cx, pending).await
 }
 
-/// Rights and looks, which are the org's own.
-fn looks_lost(agent: &types::Agent) -> Vec<Loss> {
-    let all = [
-        ("agent.signature", agent.signature.is_some()),
-        ("agent.avatar-url", agent.avatar_url.is_some()),
-        ("agent.roles", !agent.roles.is_empty()),
-    ];
-    let note = "rights and looks of users are the org's own";
-    let there = all.into_iter().filter(|(_, there)| *there);
-    there
-        .map(|(field, _)| loss(field, Fidelity::Lost, note))
-        .collect()
-}
-
 /// Who has no user: the stand-in, and his name.
 fn placeholder(state: &State, item: &Item, agent: &types::Agent, losses: &mut Vec<Loss>) -> Effect {
     let note = "no active user with this address: a stand-in writes for him and texts name him";
     losses.push(loss("agent", Fidelity::Converted, note));
     let nobody = "the agent has no user that could hold it";
-    let own = item.entry().head.fields.iter();
-    losses.extend(own.map(|f| loss(format!("fields.{}", f.name), Fidelity::Lost, nobody)));
+    losses.extend(fields_lost(item.entry(), nobody));
     let name = match agent.name.as_str() {
         "" => item.entry().head.id.as_str(),
         name => name,

@@ -13,9 +13,9 @@ use transload_sdk::effects::status_of;
 use transload_sdk::http::{self, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::without_each_other;
+use transload_sdk::people::{looks_lost, without_each_other};
 use transload_sdk::policy::{self, canonical, is_empty};
-use transload_sdk::types::{self, AddressChannel, Company, Customer, Error, Fidelity, Loss};
+use transload_sdk::types::{self, AddressChannel, Company, Customer, Error, Fidelity, Kind, Loss};
 
 use super::matching;
 use super::schema::{self, keyed_fields};
@@ -252,20 +252,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
         BTreeMap::new()
     };
     for (item, agent) in each::<types::Agent>(cx, items) {
-        let mut losses = Vec::new();
-        for (field, there) in [
-            ("agent.signature", agent.signature.is_some()),
-            ("agent.avatar-url", agent.avatar_url.is_some()),
-            ("agent.roles", !agent.roles.is_empty()),
-        ] {
-            if there {
-                losses.push(loss(
-                    field,
-                    Fidelity::Lost,
-                    "rights and looks of agents are the account's own",
-                ));
-            }
-        }
+        let mut losses = looks_lost(agent, "rights and looks of agents are the account's own");
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item
             .existing
@@ -710,7 +697,7 @@ pub fn draft<'a>(
     card::customer(head, &name, customer, &mut card);
 
     let mut fields = Map::new();
-    let own = without_each_other(&head.fields);
+    let own = without_each_other(&Kind::Customer, &head.fields);
     keyed_fields(&own, options, &mut fields, &mut card, &mut losses);
     card.lists(&own, &mut losses);
     own_values(run, head, &mut fields);

@@ -14,7 +14,7 @@ use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::{self, OperationKey, Refusal as _, RequestBuilder, key, segment};
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::thread::{no_bytes, stored_texts};
+use transload_sdk::thread::{Unit, no_bytes, stored_texts};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error, Fidelity};
 use transload_sdk::{Context, Level};
 
@@ -228,13 +228,9 @@ impl Importer<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
-            platform: self.cx.platform(),
-            zone: self.cx.time_zone(),
-            run: self.cx.run(),
-            now: self.cx.now(),
+            unit: Unit::new(self.cx, &texts),
             options: self.options,
             members: self.members,
-            texts: &texts,
             files,
         };
         thread::map_thread(item, thread, &around)

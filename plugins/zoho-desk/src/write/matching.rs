@@ -13,8 +13,9 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
-use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
+use transload_sdk::people::own_addresses as own_addresses_of;
+use transload_sdk::policy::{Found as There, add_candidate, doubt, match_results};
+use transload_sdk::types::{self, AddressChannel, Error, Kind};
 
 use super::people::{Object, cf_of, is_there, marker_of, search};
 use super::teams;
@@ -127,18 +128,11 @@ async fn listed(desk: &Desk, owner: Owner, items: usize) -> Result<Option<Vec<Ob
 
 /// The person's own addresses of a channel, in the form in which they are compared; shared ones say nothing.
 fn own_addresses(item: &Item, channel: &AddressChannel) -> Vec<String> {
-    let Entity::Customer(customer) = &item.entry().data else {
-        return Vec::new();
-    };
     let plain = |value: &str| match channel {
         AddressChannel::Email => map::email(value),
         _ => map::e164(value),
     };
-    let own = customer
-        .addresses
-        .iter()
-        .filter(|a| !a.shared && a.channel == *channel);
-    own.filter_map(|a| plain(&a.value)).collect()
+    own_addresses_of(item, channel).filter_map(plain).collect()
 }
 
 fn text_of(object: &Object, name: &str) -> String {
@@ -270,8 +264,7 @@ fn staff_addresses(desk: &Desk, items: &[Item], found: &mut Found) {
 
 fn add(desk: &Desk, found: &mut Found, item: &Item, contact: &Object, by: MatchKey) {
     let id = text_of(contact, "id");
-    let list = found.entry(item.key.clone()).or_default();
-    if id == desk.state.stand_in_contact || list.iter().any(|one| one.target_id == id) {
+    if id == desk.state.stand_in_contact {
         return;
     }
     let cf = cf_of(contact);
@@ -281,11 +274,11 @@ fn add(desk: &Desk, found: &mut Found, item: &Item, contact: &Object, by: MatchK
         marker: marker_of(desk, Owner::Contact, &cf),
         name: name.trim(),
         staff: false,
-        several: !list.is_empty(),
+        several: false,
         by,
     };
-    let doubtful = doubt(&desk.cx, item, &there);
-    list.push(candidate(contact, by, doubtful));
+    let before = Value::Object(contact.clone()).to_string();
+    add_candidate(&desk.cx, found, item, there, id, before);
 }
 
 // ---- companies

@@ -15,13 +15,13 @@ use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{address_line, is_mobile};
+use transload_sdk::people::{address_line, is_mobile, without_each_other};
 use transload_sdk::policy::{self, is_empty};
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Error, Fidelity, Head, Kind, Loss,
 };
 
-use super::schema::{values, without_each_other};
+use super::schema::values;
 use super::{Changed, Creation, change, create, effect, made, reject, report, status_of};
 use crate::api::{Contact, Refusal, words_of};
 use crate::client::Desk;

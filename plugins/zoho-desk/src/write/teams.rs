@@ -10,6 +10,7 @@ use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::{fields_lost, looks_lost, name_or_id};
 use transload_sdk::types::{self, Error, Fidelity, Kind, Loss, Team as Source};
 use transload_sdk::words::placeholder;
 
@@ -65,10 +66,7 @@ pub async fn teams(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let mut known = all(desk).await?;
     known.sort_by_key(|team| team.department_id != desk.state.department);
     for (item, team) in each::<Source>(cx, items) {
-        let name = match team.name.trim() {
-            "" => item.entry().head.id.as_str(),
-            name => name,
-        };
+        let name = name_or_id(item.entry(), &team.name);
         // One of this run may be what an earlier attempt made: then it is looked up as such.
         let lost = |team: &Team| {
             item.in_doubt_since.is_some() && is_of_run(cx, team.description.as_deref())
@@ -195,10 +193,7 @@ pub async fn agents(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             None => {
                 let note = "no active agent with this address: a stand-in writes for him and texts name him";
                 losses.push(loss("agent", Fidelity::Converted, note));
-                let name = match agent.name.trim() {
-                    "" => item.entry().head.id.as_str(),
-                    name => name,
-                };
+                let name = name_or_id(item.entry(), &agent.name);
                 let stand_in = placeholder(&desk.state.stand_in, name);
                 effect("main", "placeholder", stand_in, Action::Matched)
             }
@@ -245,19 +240,9 @@ fn lose(drafts: &mut [Draft<'_>], at: usize, how: Fidelity, note: &'static str) 
 
 /// What of an agent has no place: rights and looks are the account's own.
 fn losses_of(item: &Item, agent: &types::Agent) -> Vec<Loss> {
-    let note = "rights and looks of agents are the account's own";
-    let parts = [
-        ("agent.signature", agent.signature.is_some()),
-        ("agent.avatar-url", agent.avatar_url.is_some()),
-        ("agent.roles", !agent.roles.is_empty()),
-    ];
-    let parts = parts.into_iter().filter(|(_, there)| *there);
-    let looks = parts.map(|(field, _)| loss(field, Fidelity::Lost, note));
-    let fields = item.entry().head.fields.iter().map(|field| {
-        let path = format!("fields.{}", field.name);
-        loss(path, Fidelity::Lost, "agents are not written to")
-    });
-    looks.chain(fields).collect()
+    let mut losses = looks_lost(agent, "rights and looks of agents are the account's own");
+    losses.extend(fields_lost(item.entry(), "agents are not written to"));
+    losses
 }
 
 /// Adds agents to a team, whose list of them is written whole. Only who belongs to the team's department can be in it.

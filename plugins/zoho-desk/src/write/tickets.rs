@@ -25,7 +25,7 @@ use transload_sdk::http::{self, Making, OperationKey, Refusal as _, Reply, key, 
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{changes, holds};
-use transload_sdk::thread::{File, file_name, files_of, is_email, no_bytes, stored_texts};
+use transload_sdk::thread::{File, Unit, file_name, files_of, is_email, no_bytes, stored_texts};
 use transload_sdk::types::{
     Author, BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Visibility,
 };
@@ -318,13 +318,10 @@ impl Loader<'_> {
         let around = Surroundings {
             state: &self.desk.state,
             config: &self.desk.config,
+            unit: Unit::new(self.cx(), &texts),
             addresses: &self.addresses,
             teams: &self.teams,
             words: &self.words,
-            platform: self.cx().platform(),
-            run: self.cx().run(),
-            now: self.cx().now(),
-            texts: &texts,
             files,
             imports,
         };
