@@ -8,6 +8,7 @@
 
 mod support;
 
+use support::Stand as _;
 use support::{Account, assert_same, assert_undone};
 use transload_plugin_freshdesk::Freshdesk;
 use transload_sdk::Destination;
@@ -190,7 +191,7 @@ async fn a_plan_without_contact_fields_takes_people_all_the_same() {
         ..Customer::empty()
     };
     account
-        .written(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+        .write(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
         .await;
     let snapshot = account.snapshot();
     let contact = snapshot

@@ -7,6 +7,7 @@
 
 mod support;
 
+use support::Stand as _;
 use support::{
     Portal, assert_same, assert_undone, company, customer, definition, entry, is_created, item,
     link, object_type, record, with_options,

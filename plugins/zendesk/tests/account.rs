@@ -9,6 +9,7 @@
 mod support;
 
 use support::Account;
+use support::Stand as _;
 use transload_plugin_zendesk::Zendesk;
 use transload_plugin_zendesk::state::State;
 use transload_sdk::Destination;

@@ -9,6 +9,7 @@
 mod support;
 
 use serde_json::json;
+use support::Stand as _;
 use support::{Account, agent, assert_undone, company, customer, definition, team};
 use transload_plugin_zendesk::map::FieldTarget;
 use transload_sdk::destination::UndoMode;

@@ -9,6 +9,7 @@
 mod support;
 
 use serde_json::json;
+use support::Stand as _;
 use support::{Account, customer, definition, field, is_created, with_options};
 use transload_plugin_zendesk::Zendesk;
 use transload_sdk::Destination;

@@ -8,6 +8,7 @@
 
 mod support;
 
+use support::Stand as _;
 use support::{Account, assert_same, assert_undone, customer, file, is_created, said, thread};
 use transload_plugin_zendesk::Zendesk;
 use transload_sdk::Destination;

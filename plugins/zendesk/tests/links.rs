@@ -9,6 +9,7 @@
 mod support;
 
 use serde_json::Value as Json;
+use support::Stand as _;
 use support::{
     Account, assert_same, assert_undone, customer, definition, field, link, object_type, record,
     said, thread,

@@ -8,6 +8,7 @@
 
 mod support;
 
+use support::Stand as _;
 use support::{
     Account, agent, assert_same, assert_undone, company, customer, definition, field, is_created,
     said, thread,

@@ -8,6 +8,7 @@
 
 mod support;
 
+use support::Stand as _;
 use support::{Account, definition, field, is_created, object_type, record};
 use transload_plugin_zendesk::{Zendesk, map};
 use transload_sdk::Destination as _;

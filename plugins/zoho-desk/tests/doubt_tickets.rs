@@ -7,6 +7,7 @@
 
 mod support;
 
+use support::doubt::assert_same_way;
 use support::*;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
@@ -126,14 +127,8 @@ fn a_unit_that_runs_again_takes_the_same_way() {
                 let portal = portal(imports).await;
                 let items = items(&portal);
                 let first = portal.harness().lose_answer(nth, Loss::AfterApplying);
-                ZohoDesk::write(&first.context(), Kind::Conversation, items.clone())
-                    .await
-                    .unwrap();
-                let (cx, second) = first.replay();
-                ZohoDesk::write(&cx, Kind::Conversation, items)
-                    .await
-                    .unwrap();
-                assert_eq!(first.same_way(&second), None, "imports: {imports}, {nth}");
+                let case = format!("imports: {imports}, {nth}");
+                assert_same_way::<ZohoDesk>(first, Kind::Conversation, items, &case).await;
             }
         }
     });

@@ -10,6 +10,7 @@
 mod support;
 
 use serde_json::json;
+use support::Stand as _;
 use support::{Portal, assert_same, assert_undone, company, customer, field, is_created, run};
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;

@@ -11,6 +11,7 @@ mod support;
 
 use std::collections::BTreeSet;
 
+use support::Stand as _;
 use support::{
     Portal, Talk, assert_same, bo, company, customer, definition, field, is_created, item, link,
     object_type, record, run, with_options,
