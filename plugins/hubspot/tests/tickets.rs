@@ -601,6 +601,7 @@ async fn tickets_that_incoming_mails_move_are_put_back_into_their_stage() {
     let moves = |config: &mut Config| config.switches.incoming_email_moves_ticket = true;
     let portal = with_people(Portal::with(moves).await).await;
     portal
+        .trial
         .write(
             Kind::Conversation,
             vec![of(&portal, "v1"), of(&portal, "v2")],
@@ -837,6 +838,7 @@ async fn threads_are_loaded_and_taken_back_whatever_the_account_does_where_nobod
         portal.prepare().await;
         let portal = with_people(portal).await;
         let outcomes = portal
+            .trial
             .write(
                 Kind::Conversation,
                 vec![of(&portal, "v1"), of(&portal, "v2")],
