@@ -470,10 +470,15 @@ impl Assembler {
                 attachments: own_files,
             });
         }
-        let (mut here, mut without) = (0_u64, 0_u64);
+        let (mut here, mut without, mut gone) = (0_u64, 0_u64, 0_u64);
         for (message, files) in hanging.messages {
+            if rule.is_none() && message.entry.head.deleted && !self.config.filter.deleted {
+                leave_out(&message, &files, DELETED, &mut record);
+                gone += 1;
+                continue;
+            }
             if rule.is_none() && self.is_by_excluded(&message.entry).await? {
-                leave_out(&message, &files, &mut record);
+                leave_out(&message, &files, EXCLUDED_OWNER, &mut record);
                 without += 1;
                 continue;
             }
@@ -504,7 +509,7 @@ impl Assembler {
                 "{without} messages of people whom the migration leaves out are not here."
             ));
         }
-        let has = here + without;
+        let has = here + without + gone;
         let expected = expected_messages(&entry);
         if has < expected {
             notes.push(format!(
@@ -972,10 +977,14 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
         return Some("its kind is not in [filter] kinds");
     }
     let zone = config.migration.time_zone;
+    let goes_when_deleted = matches!(
+        entry.data,
+        Entity::Conversation(_) | Entity::Message(_) | Entity::Company(_) | Entity::CustomObject(_)
+    );
+    if goes_when_deleted && entry.head.deleted && !filter.deleted {
+        return Some(DELETED);
+    }
     if let Entity::Conversation(conversation) = &entry.data {
-        if entry.head.deleted && !filter.deleted {
-            return Some("deleted in the source");
-        }
         if conversation.spam && !filter.spam {
             return Some("marked as spam in the source");
         }
@@ -1030,7 +1039,7 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
             return Some("merged into another customer, who carries its id");
         }
         if entry.head.deleted {
-            return Some("deleted in the source");
+            return Some(DELETED);
         }
         if is_named(config, entry) {
             return Some(EXCLUDED_PERSON);
@@ -1169,6 +1178,8 @@ pub fn with_its(kind: &str, cause: &str) -> String {
     format!("with its {kind}: {cause}")
 }
 
+/// Why what the source shows as deleted is not loaded.
+pub(super) const DELETED: &str = "deleted in the source";
 /// Why somebody is not loaded whom the user does not want.
 pub(super) const EXCLUDED_PERSON: &str = "named in [filter] exclude_people";
 /// Why what hangs on somebody is not loaded.
@@ -1192,13 +1203,13 @@ fn carry(files: Vec<Staged>, record: &mut Record, body: &mut Body) -> Vec<u32> {
 }
 
 /// Leaves a message out of its thread, with its files.
-fn leave_out(message: &Staged, files: &[Staged], record: &mut Record) {
+fn leave_out(message: &Staged, files: &[Staged], rule: &str, record: &mut Record) {
     let mut add = |kind: &str, one: &Staged| {
         record.left_out.push((
             kind.to_owned(),
             one.entry.head.id.clone(),
             one.hash.clone(),
-            EXCLUDED_OWNER.to_owned(),
+            rule.to_owned(),
         ));
     };
     add("message", message);

@@ -18,7 +18,7 @@ use crate::contract::ledger::{Action, Effect, Status};
 use crate::contract::types::{Entity, Entry, Kind};
 use crate::error::Error;
 use crate::kinds;
-use crate::pipeline::assemble::{Assembled, Assembler, is_closed};
+use crate::pipeline::assemble::{Assembled, Assembler, DELETED, is_closed};
 use crate::pipeline::load::{HELD, Loader, batches_of, is_open};
 use crate::pipeline::model::Remap;
 use crate::pipeline::rollback::Rollback;
@@ -133,6 +133,7 @@ impl Applier<'_> {
                         }
                         match was.get(&record.id) {
                             Some(was) if was.is_loaded() => {
+                                self.withdrawn(&record).await?;
                                 let is_same = was.hash == record.hash;
                                 // What this delta wrote already is by the mapping there is now.
                                 let is_anew =
@@ -268,6 +269,52 @@ impl Applier<'_> {
             store.write(batch).await?;
         }
         Ok(())
+    }
+
+    /// Notes messages that were loaded, and are deleted at the source now in a thread that stays.
+    async fn withdrawn(&self, record: &Record) -> Result<(), Error> {
+        let around = &self.loader.around;
+        let mut batch = vec![];
+        for (kind, id, _, rule) in &record.left_out {
+            if kind != "message" || rule != DELETED {
+                continue;
+            }
+            let loaded = around
+                .store
+                .number(
+                    "SELECT count(*) FROM outcomes WHERE run = $1 AND kind = $2 AND source_id = $3 \
+                     AND status IN ('created', 'updated', 'matched')",
+                    vec![(&self.which.run).into(), kind.into(), id.into()],
+                )
+                .await?;
+            if loaded > 0 {
+                batch.extend(noted(
+                    self.which,
+                    around.clock.now(),
+                    &Found {
+                        kind,
+                        id,
+                        change: "deleted",
+                        did: PLANNED,
+                        waits: false,
+                        facts: &Facts::default(),
+                    },
+                )?);
+            }
+        }
+        Ok(around.store.write(batch).await?)
+    }
+
+    /// The conversation in which a message stands that is gone.
+    async fn thread_of(&self, kind: &str, id: &str) -> Result<Option<String>, Error> {
+        if kind != kinds::name(&Kind::Message) {
+            return Ok(None);
+        }
+        let staged = self.loader.assembler.staged(kind, id).await?;
+        Ok(staged.and_then(|staged| match staged.entry.data {
+            Entity::Message(message) => message.conversation.map(|thread| thread.id),
+            _ => None,
+        }))
     }
 
     fn is_answered(&self, record: &Record) -> bool {
@@ -836,6 +883,32 @@ impl Applier<'_> {
         for ((kind, id), change, mut facts) in all {
             if self.loader.stop.is_cancelled() {
                 return Err(Error::Interrupted);
+            }
+            if let Some(thread) = self.thread_of(&kind, &id).await? {
+                // No destination says of a part of a thread that it can be taken out alone.
+                let key = (kind.clone(), id.clone());
+                let kept = self.keep_target.contains(&key);
+                (facts.target, facts.url) =
+                    before::target(around, kinds::name(&Kind::Conversation), &thread).await?;
+                facts.why = Some(match kept {
+                    true => "somebody said that it is right as it is at the destination".into(),
+                    false => format!(
+                        "deleted in the source, in conversation {thread}, which stays: take it out there by hand"
+                    ),
+                });
+                let found = Found {
+                    kind: &kind,
+                    id: &id,
+                    change: &change,
+                    did: if kept { "kept" } else { "listed" },
+                    waits: !kept,
+                    facts: &facts,
+                };
+                around
+                    .store
+                    .write(noted(self.which, around.clock.now(), &found)?)
+                    .await?;
+                continue;
             }
             let record = match self.loader.assembler.assemble(&kind, &id).await? {
                 Some(Assembled::Item(_, record) | Assembled::Decided(record, _)) => record,

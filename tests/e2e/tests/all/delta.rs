@@ -16,8 +16,8 @@ use transload_e2e::engine::{Work, fingerprint, killed_at, runtime, small, yes};
 use transload_e2e::{Destination, Lab, LabConfig, Silent, destinations};
 use transload_host::config::{Conflicts, Deleted, Frozen};
 use transload_host::pipeline::model::{
-    DeltaOptions, DeltaReport, PurgeOptions, Remap, RollbackOptions, RunReport, Stage,
-    VerifyOptions, VerifyScope,
+    DeltaOptions, DeltaReport, DifferenceKind, PurgeOptions, Remap, RollbackOptions, RunReport,
+    Stage, VerifyOptions, VerifyScope,
 };
 use transload_host::pipeline::{delta, purge, report, rollback, run, verify};
 use transload_host::report::is_clean;
@@ -245,6 +245,71 @@ async fn what_changes_after_a_run_arrives_once_and_is_taken_back_with_it<D: Dest
 }
 
 destinations!(what_changes_after_a_run_arrives_once_and_is_taken_back_with_it);
+
+/// A note that is deleted before the run is not loaded; one that is deleted after it is listed, as no part of a thread is taken out
+/// alone, and verifying names it until somebody does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_note_that_is_deleted_in_a_conversation_that_stays_is_listed_until_it_is_taken_out() {
+    let lab = Lab::<simulated::salesforce::Simulator>::of(config())
+        .await
+        .unwrap();
+    prepare(&lab);
+    let [early, late] = lab.source.change(|world| {
+        let mut notes = world.ids(Kind::Note);
+        notes.retain(|id| {
+            let about = world.json(id).unwrap_or_default();
+            let thread = about.pointer("/relationships/conversation/data/id");
+            let stays = |thread: &Value| {
+                let id = thread.as_str().unwrap_or_default();
+                let of = world.json(id).unwrap_or_default();
+                world.state(id) == Some(State::Live)
+                    && of.pointer("/attributes/spam") != Some(&Value::Bool(true))
+            };
+            world.state(id) == Some(State::Live) && thread.is_some_and(stays)
+        });
+        let [early, late, ..] = &notes[..] else {
+            panic!("two notes in conversations are needed: {notes:?}");
+        };
+        assert!(world.delete_note(early));
+        [early.clone(), late.clone()]
+    });
+    lab.time.stand_still(Duration::from_secs(3_600));
+    let before = fingerprint(&lab, "none");
+    let project = lab.project().await.unwrap();
+    let first = run(&project, yes(), &Silent).await.unwrap();
+    assert!(is_clean(&first), "{:?}", first.total);
+    let skipped = |report: &RunReport| {
+        let mut rules = report.skips.iter();
+        rules.any(|rule| rule.kind == "message" && rule.rule == "deleted in the source")
+    };
+    assert!(skipped(&first), "{early}: {:#?}", first.skips);
+    drop(project);
+    proven(&lab).await;
+
+    assert!(lab.source.change(|world| world.delete_note(&late)));
+    lab.time.stand_still(Duration::from_secs(3_600));
+    for _ in 0..2 {
+        let done = brought(&lab, DeltaOptions::default()).await;
+        assert_eq!(did(&done, "message", "deleted"), [("listed", 1)]);
+        let waiting = done.waiting.iter().find(|one| one.source_id == late);
+        let why = waiting.and_then(|one| one.why.clone()).unwrap_or_default();
+        assert!(why.contains("which stays"), "{why}");
+    }
+    let project = lab.project().await.unwrap();
+    let options = VerifyOptions {
+        scope: VerifyScope::All,
+        ..VerifyOptions::default()
+    };
+    let found = verify(&project, options, &Silent).await.unwrap();
+    let what: Vec<DifferenceKind> = found.differences.iter().map(|one| one.what).collect();
+    assert_eq!(what, [DifferenceKind::Extra], "{:#?}", found.differences);
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:#?}", undone.problems);
+    let left = differences(&before, &fingerprint(&lab, "none"));
+    assert!(left.is_empty(), "{left:#?}");
+}
 
 #[test]
 fn a_delta_that_is_killed_in_the_middle_goes_on_where_it_was() {

@@ -41,7 +41,8 @@ async fn plan_and_report_are_as_they_were<D: Destination>() {
         // Where the simulators listen, and what depends on how the connectors were compiled.
         filters => [
             (r"127\.0\.0\.1:\d+", "<place>"),
-            (r"\bsha256:[0-9a-f]{12,64}\b", "sha256:<digest>"),
+            (r"\b[0-9a-f]{64}\b", "<digest>"),
+            (r"\bsha256:[0-9a-f]{12}\b", "sha256:<digest>"),
             (r"\br[0-9a-f]{12}\b", "<run>"),
         ],
     }, {

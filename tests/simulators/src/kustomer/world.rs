@@ -795,6 +795,20 @@ impl World {
         true
     }
 
+    /// Deletes a note, which the search still shows, as deleted (Kustomer facts §10). False for an unknown id.
+    pub fn delete_note(&mut self, id: &str) -> bool {
+        let Some(number) = self.find(Kind::Note, id) else {
+            return false;
+        };
+        self.keep_stale(Context::Note, number);
+        let now = self.clock.now_ms();
+        if let Some(note) = self.notes.get_mut(number as usize) {
+            note.updated = now;
+            note.flags |= flag::DELETED;
+        }
+        true
+    }
+
     /// From now on the search indexes show changes when they are made.
     pub fn show_at_once(&mut self) {
         self.index_lag_ms = 0;
