@@ -14,14 +14,13 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, add_fact, began, continued_marker, conversation_of, file_name, image_names,
-    is_further_part, message_card, message_facts, message_part, no_bytes, part_of, skip, skipped,
-    tag_targets, text_in,
+    Holds, Requester, Unit, add_fact, began, continued_marker, conversation_of, file_name,
+    image_names, is_further_part, message_card, message_facts, message_part, no_bytes, part_of,
+    skip, skipped, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
-    Author, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Text,
-    Visibility,
+    Author, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Visibility,
 };
 use transload_sdk::words::{self, Words, placeholder_name};
 
@@ -53,26 +52,14 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
+    /// The unit.
+    pub unit: Unit<'a>,
     /// How references and values are said.
     pub words: &'a Words,
     /// Choices of ticket fields that have some, by the field's name.
     pub choices: &'a BTreeMap<String, Vec<String>>,
-    /// Name of the source platform.
-    pub platform: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The unit's time.
-    pub now: i64,
-    /// Long texts, by SHA-256.
-    pub texts: &'a BTreeMap<String, String>,
     /// How many notes a ticket has: [`NOTES_PER_TICKET`].
     pub notes: usize,
-}
-
-impl Surroundings<'_> {
-    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text_in(self.texts, text)
-    }
 }
 
 /// A file on its way.
@@ -207,7 +194,7 @@ pub fn map_thread(
         &mut losses,
     );
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = began(thread, around.now);
+    let created = began(thread, around.unit.now);
 
     let mut speech = Speech {
         around,
@@ -247,7 +234,7 @@ pub fn map_thread(
     fields.insert("tags".to_owned(), json!(tags));
     let status = slot(item, "status").unwrap_or_else(|| map::default_status(&conversation.status));
 
-    let card = card.render(around.platform, item, &thread.conversation, &losses)?;
+    let card = card.render(around.unit.platform, item, &thread.conversation, &losses)?;
     let in_field = around.state.field(Owner::Ticket, own_field::CARD);
     let (on_ticket, cut) = fitted(&card, PARAGRAPH_BYTES);
     if let Some(field) = in_field
@@ -292,7 +279,7 @@ fn slot(item: &Item, name: &str) -> Option<u32> {
 
 /// A time as Freshdesk takes it where it takes any: not in the future.
 fn acceptable(ms: i64, around: &Surroundings<'_>) -> i64 {
-    ms.min(around.now)
+    ms.min(around.unit.now)
 }
 
 // ---- the ticket
@@ -396,7 +383,7 @@ fn custom_fields(
     };
     let closed = conversation.closed_at.or(conversation.ended_at);
     own(own_field::MARKER, Some(item.marker.clone()));
-    own(own_field::RUN, Some(around.run.to_owned()));
+    own(own_field::RUN, Some(around.unit.run.to_owned()));
     // A longer one is on the card.
     let url = head.url.clone();
     own(
@@ -435,7 +422,7 @@ fn tags(
     losses: &mut Vec<Loss>,
 ) -> BTreeSet<String> {
     let mut tags = tag_targets(conversation, card, losses);
-    tags.insert(source_tag(around.platform));
+    tags.insert(source_tag(around.unit.platform));
     tags
 }
 
@@ -702,8 +689,12 @@ impl Speech<'_, '_> {
     /// The bodies of a message: its HTML, else its text in as many pieces as it takes.
     fn bodies(&mut self, message: &Message, facts: &mut Vec<String>, bare: bool) -> Vec<String> {
         let around = self.around;
-        let plain = around.text(&message.text).filter(|text| !text.is_empty());
+        let plain = around
+            .unit
+            .text(&message.text)
+            .filter(|text| !text.is_empty());
         let html = around
+            .unit
             .text(&message.html)
             .filter(|html| !html.trim().is_empty());
         if plain.is_none() && html.is_none() {

@@ -15,11 +15,11 @@ use transload_sdk::effects::short_hash;
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, conversation_of, file_name, first_time, html_with_lead, image_names, is_incoming, lead,
-    message_card, message_facts, repoint, skip, skipped, text_in, with_lead,
+    Holds, Unit, conversation_of, file_name, first_time, html_with_lead, image_names, is_incoming,
+    lead, message_card, message_facts, repoint, skip, skipped, with_lead,
 };
 use transload_sdk::types::{
-    self, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Text, Visibility,
+    self, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Visibility,
 };
 use transload_sdk::words;
 
@@ -58,28 +58,12 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
-    /// Name of the source platform.
-    pub platform: &'a str,
-    /// The beginning of every marker of the source organisation.
-    pub prefix: &'a str,
-    /// IANA name of the place whose days are meant.
-    pub zone: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The unit's time.
-    pub now: i64,
+    /// The unit.
+    pub unit: Unit<'a>,
     /// Choices of ticket fields.
     pub choices: &'a Choices,
-    /// Long texts, by SHA-256.
-    pub texts: &'a BTreeMap<String, String>,
     /// Files, by attachment id.
     pub files: &'a BTreeMap<String, File>,
-}
-
-impl Surroundings<'_> {
-    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text_in(self.texts, text)
-    }
 }
 
 /// What a ticket is to be in the end, where messages are added after it was made.
@@ -143,7 +127,7 @@ pub fn map_thread(
     let head = &entry.head;
     let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
-    let mut card = Facts::new(around.config.words(around.zone));
+    let mut card = Facts::new(around.config.words(around.unit.zone));
     let customer = customer(conversation, around, &mut card, &mut losses);
     card::conversation(entry, conversation, &mut card);
     let channel = channel(item, conversation);
@@ -169,8 +153,8 @@ pub fn map_thread(
     }
     let (mut messages, refused) = (parts.messages, parts.refused);
 
-    let times = Times::of(thread, conversation, last, around.now);
-    let end = end(item, conversation, &times, around.now, &mut losses);
+    let times = Times::of(thread, conversation, last, around.unit.now);
+    let end = end(item, conversation, &times, around.unit.now, &mut losses);
     let (custom_fields, tags) =
         fields_and_tags(entry, conversation, around, &mut card, &mut losses);
     let assignee = assignee(conversation, &mut losses);
@@ -190,7 +174,7 @@ pub fn map_thread(
     let received = received.map(|m| m.created_datetime.clone());
     let from_agent = messages.first().is_none_or(|first| first.from_agent);
 
-    let text = card.render(around.platform, item, entry, &losses)?;
+    let text = card.render(around.unit.platform, item, entry, &losses)?;
     messages.push(note(
         map::external_id(&format!("{}{CARD}", item.marker)),
         around.state.me,
@@ -223,7 +207,7 @@ pub fn map_thread(
         assignee_team: team.map(|id| Ref { id }),
         tags,
         custom_fields,
-        meta: meta(item, entry, around.run),
+        meta: meta(item, entry, around.unit.run),
         created_datetime: times.created,
         opened_datetime: times.opened,
         updated_datetime: times.updated,
@@ -431,7 +415,7 @@ fn survey(
         .map(|(_, answer)| answer.as_str())
         .collect();
     let said = Some(said.join("\n")).filter(|said| !said.is_empty());
-    let at = |ms: Option<i64>| ms.map(|ms| stamp(map::past(ms, around.now)));
+    let at = |ms: Option<i64>| ms.map(|ms| stamp(map::past(ms, around.unit.now)));
     let sent = at(judged.sent_at).unwrap_or_else(|| times.judged.clone());
     Some(SurveyDraft {
         score,
@@ -550,10 +534,12 @@ impl Parts<'_, '_> {
 
         let plain = self
             .around
+            .unit
             .text(&message.text)
             .filter(|text| !text.is_empty());
         let html = self
             .around
+            .unit
             .text(&message.html)
             .filter(|html| !html.trim().is_empty());
         if plain.is_none() && html.is_none() && facts.is_empty() && attachments.is_empty() {
@@ -574,10 +560,13 @@ impl Parts<'_, '_> {
             self.losses
                 .push(loss("message.subject", Fidelity::Lost, note));
         }
-        let stamp = stamp(map::past(at, self.around.now));
+        let stamp = stamp(map::past(at, self.around.unit.now));
         let receiver = (public && voice.from_agent).then_some(Ref { id: self.customer });
         self.messages.push(MessageDraft {
-            external_id: map::external_id(&format!("{}message:{}", self.around.prefix, head.id)),
+            external_id: map::external_id(&format!(
+                "{}message:{}",
+                self.around.unit.prefix, head.id
+            )),
             channel,
             via: "api",
             from_agent: voice.from_agent,

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, key};
+use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, batches, key};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::{Error, Invalid};
 
@@ -436,25 +436,14 @@ pub async fn search_in(
 
 /// Cuts values into lists that fit a search; one that fits none is not looked for.
 fn in_lists(values: &BTreeSet<String>, room: usize) -> Vec<Vec<String>> {
-    let mut all: Vec<Vec<String>> = Vec::new();
-    let mut bytes = 0;
-    for value in values {
-        let length = json!(value).to_string().len() + 1;
-        if length > room {
-            continue;
-        }
-        match all.last_mut() {
-            Some(last) if bytes + length <= room && last.len() < SEARCH_VALUES => {
-                last.push(value.clone());
-            }
-            _ => {
-                all.push(vec![value.clone()]);
-                bytes = 0;
-            }
-        }
-        bytes += length;
-    }
-    all
+    let length = |value: &String| json!(value).to_string().len() + 1;
+    let fit: Vec<String> = values
+        .iter()
+        .filter(|v| length(v) <= room)
+        .cloned()
+        .collect();
+    let lists = batches(&fit, SEARCH_VALUES, room, length).into_iter();
+    lists.map(<[String]>::to_vec).collect()
 }
 
 // ---- creating
@@ -585,19 +574,8 @@ fn trace(place: usize) -> String {
 
 /// As many rows as a request takes.
 fn chunks(rows: &[Row]) -> Vec<&[Row]> {
-    let mut all = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (at, row) in rows.iter().enumerate() {
-        let length = serde_json::to_string(&row.properties).map_or(0, |text| text.len());
-        if at > start && (at - start >= ROWS || bytes + length > BODY_BYTES) {
-            all.extend(rows.get(start..at));
-            start = at;
-            bytes = 0;
-        }
-        bytes += length;
-    }
-    all.extend(rows.get(start..).filter(|rest| !rest.is_empty()));
-    all
+    let size = |row: &Row| serde_json::to_string(&row.properties).map_or(0, |text| text.len());
+    batches(rows, ROWS, BODY_BYTES, size)
 }
 
 fn body_of(rows: &[Row]) -> Value {
@@ -855,15 +833,7 @@ pub struct ChangeRow {
 }
 
 /// What became of a change.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Changed {
-    /// It is done, by this request.
-    Done(OperationKey),
-    /// Refused.
-    Refused(Fault),
-    /// Not known, even after sending several times.
-    Unsettled,
-}
+pub type Changed = http::RowChanged<Fault>;
 
 /// Changes records of one object type, in their order; may be repeated. No record may be among them twice.
 ///
@@ -965,18 +935,8 @@ async fn change_chunk(
 
 // ---- deleting
 
-/// What became of something that was to be deleted.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Deleted {
-    /// It is gone by our request, or was before: HubSpot does not say which (HubSpot facts §3.3).
-    Done,
-    /// It was gone.
-    Gone,
-    /// Refused.
-    Refused(Fault),
-    /// Not known, even after sending several times.
-    Unsettled,
-}
+/// What became of something that was to be deleted: HubSpot does not say whether it was gone before (HubSpot facts §3.3).
+pub type Deleted = http::RowDeleted<Fault>;
 
 /// Archives records of one object type, in their order; may be repeated.
 ///

@@ -19,14 +19,14 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::text::pieces;
 use transload_sdk::thread::{
-    self, Clock, File, Holds, began, continued_marker, conversation_of, html_with_lead,
+    self, Clock, File, Holds, Unit, began, continued_marker, conversation_of, html_with_lead,
     image_names, is_email, is_incoming, lead, message_card, message_facts, message_part, part_of,
-    repoint, spoken, text_in, with_lead,
+    repoint, spoken, with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
     Author, Conversation, ConversationStatus, Direction, Entity, Entry, Error, Fidelity, Head,
-    Kind, Loss, Message, Reference, Text, Visibility,
+    Kind, Loss, Message, Reference, Visibility,
 };
 use transload_sdk::words::{self, Words};
 
@@ -123,30 +123,16 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
+    /// The unit.
+    pub unit: Unit<'a>,
     /// How references and values are said.
     pub words: &'a Words,
     /// Choices of properties.
     pub choices: &'a Choices,
-    /// Name of the source platform.
-    pub platform: &'a str,
-    /// The beginning of every marker of this source.
-    pub prefix: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The unit's time.
-    pub now: i64,
-    /// Long texts, by SHA-256.
-    pub texts: &'a BTreeMap<String, String>,
     /// Files, by attachment id.
     pub files: &'a BTreeMap<String, File>,
     /// How much stands under one ticket: [`ACTIVITIES_PER_TICKET`].
     pub activities: usize,
-}
-
-impl Surroundings<'_> {
-    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text_in(self.texts, text)
-    }
 }
 
 /// A ticket to be made.
@@ -205,7 +191,7 @@ pub fn map_thread(
     let (mut losses, mut refused) = (Vec::new(), Vec::new());
     let mut card = Facts::new(around.words.clone());
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = began(thread, around.now);
+    let created = began(thread, around.unit.now);
 
     let mut said = Said {
         around,
@@ -247,7 +233,7 @@ pub fn map_thread(
         &mut card,
         &mut losses,
     );
-    let card = card.render(around.platform, item, &thread.conversation, &losses)?;
+    let card = card.render(around.unit.platform, item, &thread.conversation, &losses)?;
     let name = around.state.name(TICKETS, own::CARD);
     let (on_ticket, rest) = in_property(&card, if name.is_some() { BODY_CHARS } else { 0 });
     if let Some(name) = name {
@@ -344,7 +330,7 @@ fn ticket_properties(
     own::values(
         state,
         TICKETS,
-        around.run,
+        around.unit.run,
         &item.marker,
         head,
         &mut properties,
@@ -567,7 +553,7 @@ fn own_note(
     let lead = lead(&[line.to_owned()]);
     let body = html_with_lead(lead.as_deref(), &text::html(body));
     let mut properties = Map::new();
-    let at = at.unwrap_or_else(|| timestamp(around.now));
+    let at = at.unwrap_or_else(|| timestamp(around.unit.now));
     properties.insert("hs_timestamp".to_owned(), json!(at));
     properties.insert(Activity::Note.body().to_owned(), json!(body));
     let marker = own::part_marker(&item.marker, part);
@@ -592,7 +578,7 @@ fn marks(
         properties.insert(name.to_owned(), json!(source_id(marker)));
     }
     if let Some(name) = of_key(own::RUN) {
-        properties.insert(name.to_owned(), json!(around.run));
+        properties.insert(name.to_owned(), json!(around.unit.run));
     }
 }
 
@@ -729,7 +715,7 @@ impl Said<'_, '_> {
         }
         message_facts(message, self.card.words(), &mut above);
         above.extend(facts);
-        let marker = format!("{}message:{}", self.around.prefix, head.id);
+        let marker = format!("{}message:{}", self.around.unit.prefix, head.id);
         marks(kind, &marker, self.around, &mut properties);
         self.own_fields(kind, head, message, holds, at != sent, &mut properties);
         self.bodies(part, message, kind, above, &files, properties);
@@ -815,8 +801,11 @@ impl Said<'_, '_> {
     ) {
         let around = self.around;
         let is_mail = kind == Activity::Email;
-        let plain = around.text(&message.text).filter(|text| !text.is_empty());
-        let html = around.text(&message.html);
+        let plain = around
+            .unit
+            .text(&message.text)
+            .filter(|text| !text.is_empty());
+        let html = around.unit.text(&message.html);
         let html = html.filter(|html| !html.trim().is_empty());
         if plain.is_none() && html.is_none() && facts.is_empty() && !files.any {
             facts.push("no text in the source".to_owned());
@@ -902,7 +891,10 @@ impl Said<'_, '_> {
         n: usize,
         properties: &mut Map<String, Json>,
     ) {
-        let marker = format!("{}message:{}", self.around.prefix, part.message.head.id);
+        let marker = format!(
+            "{}message:{}",
+            self.around.unit.prefix, part.message.head.id
+        );
         marks(kind, &continued_marker(&marker, n), self.around, properties);
         let at = timestamp(self.clock.follow());
         properties.insert("hs_timestamp".to_owned(), json!(at));

@@ -16,10 +16,10 @@ use transload_sdk::http::segment;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, nothing_recorded, put_back, unanswered};
 
 use crate::api::{Fault, Record};
-use crate::client::{self, ChangeRow, Changed, Deleted};
+use crate::client::{self, ChangeRow, Deleted};
 use crate::map;
 use crate::own;
 use crate::thread::{self, Activity, CONTACTS, TICKETS};
@@ -150,12 +150,7 @@ impl Undo<'_> {
         let batch = format!("undo:{}", first.effect_id);
         let done = client::change(self.session.cx, object, &batch, &rows).await?;
         for (one, done) in waiting.into_iter().zip(done) {
-            let verdict = match done {
-                Changed::Done(_) => (UndoStatus::Restored, None),
-                Changed::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-                Changed::Unsettled => unanswered("change back"),
-            };
-            self.session.say(one, verdict);
+            self.session.say(one, put_back(&done));
         }
         Ok(())
     }

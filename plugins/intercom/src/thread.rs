@@ -18,11 +18,11 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::text::html_to_search_text;
 use transload_sdk::thread::{
-    Clock, Holds, continued_marker, conversation_of, file_name, html_with_lead, is_incoming, lead,
-    message_card, message_facts, no_bytes, skip, skipped, text_in, with_lead, without_lead,
+    Clock, Holds, Unit, continued_marker, conversation_of, file_name, html_with_lead, is_incoming,
+    lead, message_card, message_facts, no_bytes, skip, skipped, text_in, with_lead, without_lead,
 };
 use transload_sdk::types::{
-    self, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Head, Kind, Loss, Message, Text,
+    self, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Head, Kind, Loss, Message,
     Visibility,
 };
 use transload_sdk::words;
@@ -51,24 +51,10 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
-    /// Name of the source platform.
-    pub platform: &'a str,
-    /// IANA name of the place whose days are meant.
-    pub zone: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The unit's time.
-    pub now: i64,
-    /// Long texts, by SHA-256.
-    pub texts: &'a BTreeMap<String, String>,
+    /// The unit.
+    pub unit: Unit<'a>,
     /// Markup of contacts' messages as files, by message id.
     pub markup: &'a BTreeMap<String, BlobRef>,
-}
-
-impl Surroundings<'_> {
-    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text_in(self.texts, text)
-    }
 }
 
 /// Whether a message is a contact's, to be told in plain text.
@@ -242,7 +228,7 @@ pub fn map_thread(
     let entry = &thread.conversation;
     let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
-    let mut card = Facts::new(around.state.words(around.zone));
+    let mut card = Facts::new(around.state.words(around.unit.zone));
     let contact = customer(conversation, around, &mut card, &mut losses);
     card::conversation(entry, conversation, &mut card);
     let (fields, tags) = fields_and_tags(entry, conversation, &mut card, &mut losses);
@@ -274,7 +260,7 @@ pub fn map_thread(
         losses.push(loss("message.sent-at", Fidelity::Converted, note));
     }
     let mut mapped = Mapped {
-        end: end(item, conversation, around.now, &mut losses),
+        end: end(item, conversation, around.unit.now, &mut losses),
         admin: assignee(conversation, &mut losses),
         team: team(conversation, &mut losses),
         title: conversation
@@ -288,14 +274,14 @@ pub fn map_thread(
         losses: Vec::new(),
         refused,
     };
-    let text = card.render(around.platform, item, entry, &losses)?;
+    let text = card.render(around.unit.platform, item, entry, &losses)?;
     mapped.losses = losses;
     if let Some(last) = mapped.chunks.last_mut() {
         last.parts.push(PartDraft {
             name: "card".to_owned(),
             voice: Voice::Admin(around.state.me.clone()),
             note: true,
-            at: seconds(map::past(end_at, around.now)),
+            at: seconds(map::past(end_at, around.unit.now)),
             facts: vec![CARD.to_owned()],
             said: Said::Plain(text),
             files: Vec::new(),
@@ -383,7 +369,7 @@ fn team(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<String> {
 /// What the API cannot set and an attribute of our own shows (Intercom facts §5).
 fn own_attributes(conversation: &Conversation, around: &Surroundings<'_>) -> Map<String, Value> {
     let mut own = Map::new();
-    own.insert(RUN.to_owned(), json!(around.run));
+    own.insert(RUN.to_owned(), json!(around.unit.run));
     if !conversation.channels.is_empty() {
         own.insert(CHANNEL.to_owned(), json!(conversation.channels.join(", ")));
     }
@@ -467,7 +453,7 @@ impl Parts<'_, '_> {
         let (said, files) = self.said_of(part, message, &voice, files, &mut facts);
 
         let at = message.sent_at.or(head.created_at).or(begun);
-        let at = map::past(at.unwrap_or_else(|| self.clock.end()), self.around.now);
+        let at = map::past(at.unwrap_or_else(|| self.clock.end()), self.around.unit.now);
         let opens = self.chunks.is_empty() && public && matches!(&voice, Voice::Contact(_));
         self.begin_if_needed(opens, at);
         let at = seconds(self.clock.at(at));
@@ -579,7 +565,7 @@ impl Parts<'_, '_> {
     /// A thread in which nothing was said.
     fn begin_if_empty(&mut self, begun: Option<i64>) {
         if self.chunks.is_empty() {
-            let at = map::past(begun.unwrap_or(self.around.now), self.around.now);
+            let at = map::past(begun.unwrap_or(self.around.unit.now), self.around.unit.now);
             self.begin("no message in the source".to_owned(), at);
         }
     }
@@ -630,9 +616,10 @@ impl Parts<'_, '_> {
     ) -> (Said, Vec<FileDraft>) {
         let plain = self
             .around
+            .unit
             .text(&message.text)
             .filter(|text| !text.is_empty());
-        let html = self.around.text(&message.html);
+        let html = self.around.unit.text(&message.html);
         let html = html.filter(|html| !html.trim().is_empty());
         match (voice, plain, html) {
             (Voice::Admin(_), _, Some(html)) => {

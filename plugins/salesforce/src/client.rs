@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, key};
+use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, batches, key};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::{Error, Invalid};
 
@@ -277,20 +277,10 @@ pub async fn query_in(
 
 /// Cuts values into lists that are not too long for an address (Salesforce facts §7).
 fn in_lists(values: &BTreeSet<String>) -> Vec<Vec<&String>> {
-    let mut all: Vec<Vec<&String>> = Vec::new();
-    let mut bytes = 0;
-    for value in values {
-        let length = transload_sdk::http::segment(literal(value)).len() + "%2C".len();
-        match all.last_mut() {
-            Some(last) if bytes + length <= QUERY_BYTES => last.push(value),
-            _ => {
-                all.push(vec![value]);
-                bytes = 0;
-            }
-        }
-        bytes += length;
-    }
-    all
+    let length = |value: &&String| http::segment(literal(value)).len() + "%2C".len();
+    let all: Vec<&String> = values.iter().collect();
+    let lists = batches(&all, usize::MAX, QUERY_BYTES, length).into_iter();
+    lists.map(<[&String]>::to_vec).collect()
 }
 
 /// Records by id, of one object; those that are gone are left out.
@@ -422,19 +412,8 @@ pub async fn insert(cx: &Context, batch: &str, rows: &[Row]) -> Result<Vec<Saved
 
 /// As many rows as a request takes.
 fn chunks(rows: &[Row]) -> Vec<&[Row]> {
-    let mut all = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (at, row) in rows.iter().enumerate() {
-        let length = serde_json::to_string(&row.values).map_or(0, |text| text.len());
-        if at > start && (at - start >= ROWS || bytes + length > BODY_BYTES) {
-            all.extend(rows.get(start..at));
-            start = at;
-            bytes = 0;
-        }
-        bytes += length;
-    }
-    all.extend(rows.get(start..).filter(|rest| !rest.is_empty()));
-    all
+    let size = |row: &Row| serde_json::to_string(&row.values).map_or(0, |text| text.len());
+    batches(rows, ROWS, BODY_BYTES, size)
 }
 
 async fn insert_chunk(cx: &Context, part: &str, rows: &[Row]) -> Result<Vec<Met>, Error> {
@@ -688,15 +667,7 @@ pub struct ChangeRow {
 }
 
 /// What became of a change.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Changed {
-    /// It is done, by this request.
-    Done(OperationKey),
-    /// Refused.
-    Refused(Fault),
-    /// Not known, even after sending several times.
-    Unsettled,
-}
+pub type Changed = http::RowChanged<Fault>;
 
 /// Changes records, in their order; may be repeated.
 ///
@@ -774,18 +745,8 @@ async fn change_alone(cx: &Context, row: &ChangeRow, waited: &mut bool) -> Resul
 
 // ---- deleting
 
-/// What became of a record that was to be deleted.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Deleted {
-    /// It is in the recycle bin.
-    Done,
-    /// It was gone.
-    Gone,
-    /// Refused.
-    Refused(Fault),
-    /// Not known, even after sending several times.
-    Unsettled,
-}
+/// What became of a record that was to be deleted: into the recycle bin.
+pub type Deleted = http::RowDeleted<Fault>;
 
 /// Deletes records by id, in their order, of one object or several; may be repeated. `batch` names the request.
 ///

@@ -16,14 +16,14 @@ use transload_sdk::effects::print;
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::thread::{
-    self, Clock, File, Holds, began, continued_marker, conversation_of, file_name, html_with_lead,
-    image_names, is_email, is_incoming, lead, message_card, message_facts, message_part, part_of,
-    repoint, spoken, text_in, with_lead,
+    self, Clock, File, Holds, Unit, began, continued_marker, conversation_of, file_name,
+    html_with_lead, image_names, is_email, is_incoming, lead, message_card, message_facts,
+    message_part, part_of, repoint, spoken, with_lead,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
     Author, Conversation, ConversationStatus, Entity, Entry, Error, Fidelity, Head, Kind, Loss,
-    Message, Reference, Text, Visibility,
+    Message, Reference, Visibility,
 };
 use transload_sdk::words::{self, Words};
 
@@ -60,20 +60,12 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
+    /// The unit.
+    pub unit: Unit<'a>,
     /// How references and values are said.
     pub words: &'a Words,
     /// Choices of fields that take no others.
     pub choices: &'a Choices,
-    /// Name of the source platform.
-    pub platform: &'a str,
-    /// The beginning of every marker of this source.
-    pub prefix: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The unit's time.
-    pub now: i64,
-    /// Long texts, by SHA-256.
-    pub texts: &'a BTreeMap<String, String>,
     /// Files, by attachment id.
     pub files: &'a BTreeMap<String, File>,
     /// How much stands under one Case: [`CHILDREN_PER_CASE`].
@@ -81,13 +73,9 @@ pub struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text_in(self.texts, text)
-    }
-
     /// A time that Salesforce takes: not in the future of its clock.
     fn acceptable(&self, ms: i64) -> i64 {
-        map::auditable(ms, self.now - CLOCK_SKEW_MS)
+        map::auditable(ms, self.unit.now - CLOCK_SKEW_MS)
     }
 
     /// Whether the org keeps original times of an object's records.
@@ -103,7 +91,7 @@ impl Surroundings<'_> {
     /// The marker of one of the source's messages.
     fn message_marker(&self, id: &str, part: usize) -> String {
         source_id(&continued_marker(
-            &format!("{}message:{id}", self.prefix),
+            &format!("{}message:{id}", self.unit.prefix),
             part,
         ))
     }
@@ -162,7 +150,7 @@ pub fn map_thread(
     let mut refused = Vec::new();
     let mut card = Facts::new(around.words.clone());
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = began(thread, around.now);
+    let created = began(thread, around.unit.now);
 
     let mut said = Said {
         around,
@@ -207,7 +195,7 @@ pub fn map_thread(
     );
     let topics = tags(conversation, around, &mut fields, &mut card, &mut losses);
 
-    let card = card.render(around.platform, item, &thread.conversation, &losses)?;
+    let card = card.render(around.unit.platform, item, &thread.conversation, &losses)?;
     let has_card = around.state.has(CASE, own::CARD);
     let (on_case, rest) = in_field(&card, if has_card { own::CARD_CHARS } else { 0 });
     if has_card {
@@ -301,7 +289,7 @@ fn case_fields(
         losses.push(loss("conversation.created-at", Fidelity::Converted, note));
     }
     let mut ours = Map::new();
-    own::own_values(around.run, &item.marker, head, &mut ours);
+    own::own_values(around.unit.run, &item.marker, head, &mut ours);
     let mut say = |name: &str, value: Option<String>| {
         ours.extend(value.map(|value| (name.to_owned(), json!(value))));
     };
@@ -745,7 +733,7 @@ impl Said<'_, '_> {
         }
         set(own::SOURCE_ID, json!(around.message_marker(&head.id, 1)));
         if around.state.has(MAIL, own::RUN) {
-            set(own::RUN, json!(around.run));
+            set(own::RUN, json!(around.unit.run));
         }
 
         if let Some(channel) = message.channel.as_deref().filter(|c| *c != "email") {
@@ -784,8 +772,12 @@ impl Said<'_, '_> {
         mut fields: Map<String, Json>,
     ) {
         let most = self.around.state.email_chars as usize;
-        let plain = self.around.text(&message.text).filter(|t| !t.is_empty());
-        let html = self.around.text(&message.html);
+        let plain = self
+            .around
+            .unit
+            .text(&message.text)
+            .filter(|t| !t.is_empty());
+        let html = self.around.unit.text(&message.html);
         let html = html.filter(|html| !html.trim().is_empty());
         if plain.is_none() && html.is_none() && facts.is_empty() && files.names.is_empty() {
             facts.push("no text in the source".to_owned());
@@ -908,8 +900,8 @@ impl Said<'_, '_> {
         facts.extend(said_of_files);
         self.on_card(&part.message.head, message, Holds::Text, moved);
 
-        let plain = around.text(&message.text).filter(|t| !t.is_empty());
-        let html = around.text(&message.html);
+        let plain = around.unit.text(&message.text).filter(|t| !t.is_empty());
+        let html = around.unit.text(&message.html);
         let html = html.filter(|html| !html.trim().is_empty());
         if html.is_some() {
             let note = "a comment is plain text";

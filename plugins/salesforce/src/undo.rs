@@ -14,10 +14,10 @@ use transload_sdk::effects::{Verdict, before, changed_since, facet_names, rounds
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, nothing_recorded, put_back, unanswered};
 
 use crate::api::{Describe, Record, id_of, id18, text};
-use crate::client::{self, ChangeRow, Changed, Deleted};
+use crate::client::{self, ChangeRow, Deleted};
 use crate::deploy::{self, Deployed};
 use crate::fields::SOURCE_ID;
 use crate::map::{self, FieldKind, FieldTarget};
@@ -158,12 +158,7 @@ impl Undo<'_> {
         let batch = format!("undo:{}", first.effect_id);
         let done = client::change(self.session.cx, &batch, &rows).await?;
         for (one, done) in waiting.into_iter().zip(done) {
-            let verdict = match done {
-                Changed::Done(_) => (UndoStatus::Restored, None),
-                Changed::Refused(fault) => verdict(UndoStatus::Failed, fault.said()),
-                Changed::Unsettled => unanswered("change back"),
-            };
-            self.session.say(one, verdict);
+            self.session.say(one, put_back(&done));
         }
         Ok(())
     }

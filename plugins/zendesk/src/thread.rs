@@ -12,11 +12,11 @@ use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, began, continued_marker, conversation_of, image_names, message_card,
-    message_facts, skip, skipped, text_in,
+    Holds, Requester, Unit, began, continued_marker, conversation_of, image_names, message_card,
+    message_facts, skip, skipped,
 };
 use transload_sdk::types::{
-    self, Conversation, Entity, Entry, Error, Fidelity, Loss, Message, Text, Visibility,
+    self, Conversation, Entity, Entry, Error, Fidelity, Loss, Message, Visibility,
 };
 
 use crate::api::{CustomField, ImportComment, ImportTicket, Via};
@@ -49,28 +49,14 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
-    /// Name of the source platform.
-    pub platform: &'a str,
-    /// IANA name of the place whose days are meant.
-    pub zone: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The unit's time.
-    pub now: i64,
+    /// The unit.
+    pub unit: Unit<'a>,
     /// Options (value and label) of ticket fields, by id.
     pub options: &'a BTreeMap<String, Vec<(String, String)>>,
     /// Who is in which group; `None` where nobody asked.
     pub members: Option<&'a BTreeSet<(u64, u64)>>,
-    /// Long texts, by SHA-256.
-    pub texts: &'a BTreeMap<String, String>,
     /// Files, by attachment id.
     pub files: &'a BTreeMap<String, File>,
-}
-
-impl Surroundings<'_> {
-    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text_in(self.texts, text)
-    }
 }
 
 /// A thread, mapped.
@@ -98,7 +84,10 @@ pub fn map_thread(
     let head = &thread.conversation.head;
     let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
-    let mut card = Card::new(words::of_account(&around.config.subdomain, around.zone));
+    let mut card = Card::new(words::of_account(
+        &around.config.subdomain,
+        around.unit.zone,
+    ));
     let requester = Requester::of(
         conversation,
         around.state.stand_in_requester,
@@ -120,7 +109,7 @@ pub fn map_thread(
             .or(part.message.head.created_at)
             .unwrap_or(last);
         last = sent;
-        let at = map::importable(sent, around.now);
+        let at = map::importable(sent, around.unit.now);
         let subject = conversation.subject.as_deref();
         let mut context = Part {
             around,
@@ -146,7 +135,7 @@ pub fn map_thread(
         &mut losses,
     );
 
-    let created = began(thread, around.now);
+    let created = began(thread, around.unit.now);
     let updated = [
         head.updated_at,
         conversation.last_activity_at,
@@ -158,9 +147,9 @@ pub fn map_thread(
         .closed_at
         .or(conversation.ended_at)
         .unwrap_or(updated);
-    let at = |ms| map::iso(map::importable(ms, around.now));
+    let at = |ms| map::iso(map::importable(ms, around.unit.now));
 
-    let card = card.render(around.platform, item, &thread.conversation, &losses)?;
+    let card = card.render(around.unit.platform, item, &thread.conversation, &losses)?;
     let closing = card_comments(&card, around.state.me, &at(updated));
     let limit = COMMENTS_PER_TICKET.saturating_sub(closing.len() + 2);
     let mut chunks: Vec<Vec<ImportComment>> = Vec::new();
@@ -421,8 +410,8 @@ fn fields_and_tags(
     }
     card.lists(&entry.head.fields, losses);
     let mut tags = BTreeSet::from([
-        State::source_tag(around.platform),
-        State::run_tag(around.run),
+        State::source_tag(around.unit.platform),
+        State::run_tag(around.unit.run),
     ]);
     tags.extend(
         conversation
@@ -510,9 +499,10 @@ impl Part<'_, '_> {
         for attachment in &part.attachments {
             self.file(attachment, &mut uploads, &mut images, &mut facts);
         }
-        let plain = self.around.text(&message.text);
+        let plain = self.around.unit.text(&message.text);
         let html = self
             .around
+            .unit
             .text(&message.html)
             .filter(|html| !html.trim().is_empty());
         if plain.is_none_or(str::is_empty) && html.is_none() && facts.is_empty() {

@@ -21,61 +21,17 @@ pub mod undo;
 pub mod verify;
 pub mod write;
 
-use transload_sdk::connector::Description;
-use transload_sdk::destination::{
-    Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written,
-};
-use transload_sdk::http::Response;
-use transload_sdk::rehearsal::Rehearsal;
-use transload_sdk::session::Account;
-use transload_sdk::types::Kind;
-use transload_sdk::{Context, Destination, Result};
+transload_sdk::destination! {
+    /// The connector.
+    pub struct ZohoDesk;
 
-/// The connector.
-#[derive(Debug, Clone, Copy)]
-pub struct ZohoDesk;
-
-impl Destination for ZohoDesk {
-    fn describe() -> Description {
-        describe::description()
-    }
-
-    async fn check(cx: &Context) -> Result<Account> {
-        survey::check(cx).await
-    }
-
-    async fn survey(cx: &Context) -> Result<SurveyReport> {
-        survey::survey(cx).await
-    }
-
-    async fn prepare(cx: &Context) -> Result<String> {
-        survey::prepare(cx).await
-    }
-
-    async fn match_items(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<Vec<MatchResult>> {
-        write::matching::match_items(cx, &kind, &items).await
-    }
-
-    async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<()> {
-        write::write(cx, kind, items).await
-    }
-
-    async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>> {
-        verify::read_back(cx, written).await
-    }
-
-    async fn undo(
-        cx: &Context,
-        mode: UndoMode,
-        effects: Vec<Undoing>,
-        ours: Vec<(String, String)>,
-    ) -> Result<()> {
-        undo::undo(cx, mode, effects, ours).await
-    }
-
-    fn rehearse(asked: &Rehearsal) -> Option<Response> {
-        rehearsal::answer(asked)
-    }
+    describe = describe::description;
+    check = survey::check;
+    survey = survey::survey;
+    prepare = survey::prepare;
+    match_items = write::matching::match_items;
+    write = write::write;
+    read_back = verify::read_back;
+    undo = undo::undo;
+    rehearse = rehearsal::answer;
 }
-
-transload_sdk::export_destination!(ZohoDesk);

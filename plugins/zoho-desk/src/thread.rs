@@ -16,14 +16,14 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Clock, File, Holds, Requester, add_fact, began, continued_marker, conversation_of, file_name,
-    image_names, is_email, is_further_part, is_incoming, message_card, message_facts, message_part,
-    part_of, repoint, skip, skipped, tag_targets, text_in,
+    Clock, File, Holds, Requester, Unit, add_fact, began, continued_marker, conversation_of,
+    file_name, image_names, is_email, is_further_part, is_incoming, message_card, message_facts,
+    message_part, part_of, repoint, skip, skipped, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
     Author, Conversation, Direction, Entity, Entry, Error, Fidelity, Kind, Loss, Message,
-    Reference, Text, Visibility,
+    Reference, Visibility,
 };
 use transload_sdk::words::{self, Words, placeholder_name};
 
@@ -62,30 +62,18 @@ pub struct Surroundings<'a> {
     pub state: &'a State,
     /// Settings.
     pub config: &'a Config,
+    /// The unit.
+    pub unit: Unit<'a>,
     /// Addresses of contacts whom the unit's threads name, in lower case, by the contact's id.
     pub addresses: &'a BTreeMap<String, BTreeSet<String>>,
     /// Departments of teams, by the team's id.
     pub teams: &'a BTreeMap<String, String>,
     /// How references and values are said.
     pub words: &'a Words,
-    /// Name of the source platform.
-    pub platform: &'a str,
-    /// Id of the run.
-    pub run: &'a str,
-    /// The unit's time.
-    pub now: i64,
-    /// Long texts, by SHA-256.
-    pub texts: &'a BTreeMap<String, String>,
     /// What became of its files, by the source's id.
     pub files: &'a BTreeMap<String, File>,
     /// Whether it goes by the imports API.
     pub imports: bool,
-}
-
-impl Surroundings<'_> {
-    fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
-        text_in(self.texts, text)
-    }
 }
 
 /// As what something is said.
@@ -251,7 +239,7 @@ pub fn map_thread(
     let requester: Requester<String> =
         Requester::of(conversation, stand_in, &mut card, &mut losses);
     card::conversation(&thread.conversation, conversation, &mut card);
-    let created = began(thread, around.now).min(around.now);
+    let created = began(thread, around.unit.now).min(around.unit.now);
 
     let mut speech = Speech {
         item,
@@ -296,7 +284,7 @@ pub fn map_thread(
     let closed = is_closed.then(|| {
         ended
             .unwrap_or(updated)
-            .clamp(created, around.now.max(created))
+            .clamp(created, around.unit.now.max(created))
     });
     let custom = custom_fields(
         item,
@@ -328,13 +316,13 @@ pub fn map_thread(
         }
     }
 
-    let card = card.render(around.platform, item, &thread.conversation, &losses)?;
+    let card = card.render(around.unit.platform, item, &thread.conversation, &losses)?;
     said.extend(card_comments(&card, around, &mut clock, last));
     Ok(Mapped {
         fields,
         tags,
         created,
-        updated: updated.min(around.now),
+        updated: updated.min(around.unit.now),
         closed,
         said,
         losses,
@@ -510,7 +498,7 @@ fn custom_fields(
     let short = |text: &String| text.chars().count() <= map::TEXT_CHARS;
     let closed = conversation.closed_at.or(conversation.ended_at);
     set(own::MARKER, Some(marker_of(&item.marker)));
-    set(own::RUN, Some(around.run.to_owned()));
+    set(own::RUN, Some(around.unit.run.to_owned()));
     // A longer one is on the card.
     set(own::URL, head.url.clone().filter(short));
     set(
@@ -564,7 +552,7 @@ fn card_comments(card: &str, around: &Surroundings<'_>, clock: &mut Clock, last:
                 public: false,
                 commenter: around.state.me.clone(),
             },
-            at: clock.at(last.min(around.now)),
+            at: clock.at(last.min(around.unit.now)),
             facts: vec![line],
             html: text::html_of(piece),
         }
@@ -602,7 +590,7 @@ impl Speech<'_, '_> {
         }
         let at = message.sent_at.or(head.created_at).unwrap_or(self.last);
         self.last = at.max(self.last);
-        let shown = at.min(around.now);
+        let shown = at.min(around.unit.now);
         let mut facts = Vec::new();
         if !around.imports || shown != at {
             facts.push(sent(at));
@@ -760,8 +748,12 @@ impl Speech<'_, '_> {
         limit: usize,
     ) -> Vec<String> {
         let around = self.around;
-        let plain = around.text(&message.text).filter(|text| !text.is_empty());
+        let plain = around
+            .unit
+            .text(&message.text)
+            .filter(|text| !text.is_empty());
         let html = around
+            .unit
             .text(&message.html)
             .filter(|html| !html.trim().is_empty());
         if plain.is_none() && html.is_none() {
@@ -1050,7 +1042,7 @@ mod tests {
     use super::*;
     use transload_sdk::destination::Part;
     use transload_sdk::testing::items::{said, thread as item_of};
-    use transload_sdk::types::ConversationStatus;
+    use transload_sdk::types::{ConversationStatus, Text};
 
     const DAY: i64 = 1_700_000_000_000;
 
@@ -1129,13 +1121,17 @@ mod tests {
         let around = Surroundings {
             state: &state(),
             config: &config,
+            unit: Unit {
+                platform: "old-desk",
+                prefix: "old-desk:org1:".to_owned(),
+                zone: "Europe/Zurich",
+                run: "r1",
+                now: DAY + 86_400_000,
+                texts: &BTreeMap::new(),
+            },
             addresses: &BTreeMap::from([("70".to_owned(), addresses)]),
             teams: &teams,
             words: &config.words("Europe/Zurich"),
-            platform: "old-desk",
-            run: "r1",
-            now: DAY + 86_400_000,
-            texts: &BTreeMap::new(),
             files: &BTreeMap::new(),
             imports,
         };

@@ -27,6 +27,7 @@ mod error;
 mod fidelity;
 pub mod fields;
 mod item;
+pub mod items;
 mod json;
 pub mod links;
 pub mod markup;

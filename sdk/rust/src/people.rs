@@ -1,6 +1,11 @@
 //! Names and addresses of people, in the forms by which platforms know one again.
 
-use crate::types::{Address, AddressChannel, Customer, Entry, Field, Kind, Value};
+use crate::card::loss;
+use crate::destination::Item;
+use crate::types::{
+    Address, AddressChannel, Agent, Customer, Entity, Entry, Fidelity, Field, Kind, Loss,
+    Reference, Value,
+};
 
 /// A name that is never empty, out of whatever the record has.
 pub fn customer_name(entry: &Entry, customer: &Customer) -> String {
@@ -26,15 +31,77 @@ pub fn customer_name(entry: &Entry, customer: &Customer) -> String {
         .unwrap_or_else(|| format!("Customer {}", entry.head.id))
 }
 
-/// Custom fields, with a customer that one of them names as if he were not here yet. Customers are made in an order that differs
-/// from run to run: who names whom before he is there must not decide what stands on a card. Links set the lookups afterwards.
-pub fn without_each_other(fields: &[Field]) -> Vec<Field> {
+/// A record's name without blanks around it; its id where it has none.
+pub fn name_or_id<'e>(entry: &'e Entry, name: &'e str) -> &'e str {
+    match name.trim() {
+        "" => &entry.head.id,
+        name => name,
+    }
+}
+
+/// The customer's own addresses of a channel, as they are written; shared ones say nothing. Of any other record none.
+pub fn own_addresses<'i>(
+    item: &'i Item,
+    channel: &AddressChannel,
+) -> impl Iterator<Item = &'i str> {
+    let all = match &item.entry().data {
+        Entity::Customer(customer) => customer.addresses.as_slice(),
+        _ => &[],
+    };
+    let own = all.iter().filter(|address| !address.shared);
+    own.filter(move |address| address.channel == *channel)
+        .map(|address| address.value.as_str())
+}
+
+/// The external ids by which the source itself knows a record.
+pub fn external_ids(item: &Item) -> impl Iterator<Item = &str> {
+    let own = item.entry().head.external_id.as_deref();
+    let more = match &item.entry().data {
+        Entity::Customer(customer) => customer.external_ids.as_slice(),
+        _ => &[],
+    };
+    let all = own.into_iter().chain(more.iter().map(String::as_str));
+    all.filter(|id| !id.trim().is_empty())
+}
+
+/// What of an agent a destination takes nowhere, since his rights and looks are its own: `note` says so in its words.
+pub fn looks_lost(agent: &Agent, note: &'static str) -> Vec<Loss> {
+    let looks = [
+        ("agent.signature", agent.signature.is_some()),
+        ("agent.avatar-url", agent.avatar_url.is_some()),
+        ("agent.roles", !agent.roles.is_empty()),
+    ];
+    let there = looks.into_iter().filter(|(_, there)| *there);
+    there
+        .map(|(field, _)| loss(field, Fidelity::Lost, note))
+        .collect()
+}
+
+/// The custom fields of a record whose kind has none at a destination.
+pub fn fields_lost(entry: &Entry, note: &'static str) -> impl Iterator<Item = Loss> {
+    let paths = entry
+        .head
+        .fields
+        .iter()
+        .map(|field| format!("fields.{}", field.name));
+    paths.map(move |path| loss(path, Fidelity::Lost, note))
+}
+
+/// Custom fields, with what they point to of a kind as if it were not here yet. Records of a kind are made in an order that differs
+/// from run to run: who is there by then must not decide what stands on a card or in a text. Links set the
+/// lookups afterwards.
+pub fn without_each_other(kind: &Kind, fields: &[Field]) -> Vec<Field> {
     let mut fields = fields.to_vec();
+    let forget = |reference: &mut Reference| {
+        if reference.kind == *kind {
+            reference.target = None;
+        }
+    };
     for field in &mut fields {
-        if let Value::Reference(one) = &mut field.value
-            && one.kind == Kind::Customer
-        {
-            one.target = None;
+        match &mut field.value {
+            Value::Reference(one) => forget(one),
+            Value::References(list) => list.iter_mut().for_each(forget),
+            _ => {}
         }
     }
     fields
@@ -126,6 +193,45 @@ mod tests {
             let (name, address) = mailbox(text);
             assert_eq!((name.as_deref(), address.as_deref()), wanted, "{text}");
         }
+    }
+
+    #[test]
+    fn a_customers_own_addresses_and_ids_tell_who_he_is() {
+        let of = |channel, value: &str, shared| Address {
+            shared,
+            ..Address::new(channel, value)
+        };
+        let data = Customer {
+            addresses: vec![
+                of(AddressChannel::Email, "ana@example.com", false),
+                of(AddressChannel::Email, "office@example.com", true),
+                of(AddressChannel::Phone, "+15550100", false),
+            ],
+            external_ids: vec![" ".to_owned(), "crm-7".to_owned()],
+            ..Customer::empty()
+        };
+        let item = crate::testing::items::customer("c1", vec![], data);
+        let own: Vec<&str> = own_addresses(&item, &AddressChannel::Email).collect();
+        assert_eq!(own, ["ana@example.com"]);
+        assert_eq!(external_ids(&item).collect::<Vec<_>>(), ["crm-7"]);
+        assert_eq!(name_or_id(item.entry(), " "), "c1");
+        assert_eq!(name_or_id(item.entry(), " Ana "), "Ana");
+    }
+
+    #[test]
+    fn what_an_agent_has_and_nobody_takes_is_said() {
+        let item = crate::testing::items::agent("a1", "Dana", "d@example.com", vec![], vec![]);
+        let Entity::Agent(agent) = &item.entry().data else {
+            panic!("no agent");
+        };
+        assert_eq!(looks_lost(agent, "theirs"), []);
+        let signed = Agent {
+            signature: Some("Best".to_owned()),
+            ..agent.clone()
+        };
+        let lost = looks_lost(&signed, "theirs");
+        assert_eq!(lost, [loss("agent.signature", Fidelity::Lost, "theirs")]);
+        assert_eq!(fields_lost(item.entry(), "none").count(), 0);
     }
 
     #[test]

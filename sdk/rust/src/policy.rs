@@ -46,8 +46,38 @@ pub fn doubt(cx: &Context, item: &Item, found: &Found<'_>) -> Option<&'static st
     }
 }
 
+/// Candidates by the key of their item.
+pub type Candidates = BTreeMap<String, Vec<Candidate>>;
+
+/// Adds a record that was found to an item's candidates, with what is doubtful of it; one that is among them is left as it was found
+/// first. `several` of `there` is seen here. `before` is the record as it was found.
+pub fn add_candidate(
+    cx: &Context,
+    found: &mut Candidates,
+    item: &Item,
+    there: Found<'_>,
+    id: impl Into<String>,
+    before: String,
+) {
+    let target_id = id.into();
+    let list = found.entry(item.key.clone()).or_default();
+    if list.iter().any(|known| known.target_id == target_id) {
+        return;
+    }
+    let there = Found {
+        several: !list.is_empty(),
+        ..there
+    };
+    list.push(Candidate {
+        target_id,
+        by: there.by,
+        before,
+        doubtful: doubt(cx, item, &there).map(str::to_owned),
+    });
+}
+
 /// What was found for each item, by its key: an item without candidates has none.
-pub fn match_results(items: &[Item], found: &BTreeMap<String, Vec<Candidate>>) -> Vec<MatchResult> {
+pub fn match_results(items: &[Item], found: &Candidates) -> Vec<MatchResult> {
     let result = |item: &Item| MatchResult {
         item: item.key.clone(),
         candidates: found.get(&item.key).cloned().unwrap_or_default(),
@@ -176,6 +206,33 @@ mod tests {
             Value::Object(all.before),
             json!({"name": "Ana", "phone": "", "tier": null})
         );
+    }
+
+    #[test]
+    fn a_second_candidate_is_doubtful_and_the_same_one_is_no_second() {
+        let harness = crate::testing::Harness::scripted([]);
+        let item = crate::testing::items::customer("c1", vec![], crate::types::Customer::empty());
+        let there = Found {
+            marker: "",
+            name: "Ana",
+            staff: false,
+            several: false,
+            by: MatchKey::Email,
+        };
+        let mut found = Candidates::new();
+        for id in ["7", "7", "8"] {
+            add_candidate(
+                &harness.context(),
+                &mut found,
+                &item,
+                there,
+                id,
+                String::new(),
+            );
+        }
+        let ids = |c: &Candidate| (c.target_id.clone(), c.doubtful.is_some());
+        let of_item: Vec<_> = found["customer:c1"].iter().map(ids).collect();
+        assert_eq!(of_item, [("7".to_owned(), false), ("8".to_owned(), true)]);
     }
 
     #[test]

@@ -87,3 +87,132 @@ pub trait Destination: 'static {
         None
     }
 }
+
+/// A destination whose functions stand in modules: the type, its [`Destination`], which passes every call on, and the component's
+/// entry points ([`export_destination!`](crate::export_destination)).
+///
+/// ```
+/// # mod account {
+/// #     use transload_sdk::connector::Description;
+/// #     use transload_sdk::destination::{Item, MatchResult, Observed, SurveyReport, UndoMode, Undoing, Written};
+/// #     use transload_sdk::{Context, Result, session::Account, types::{Error, Kind}};
+/// #     pub fn description() -> Description { unimplemented!() }
+/// #     pub async fn check(_: &Context) -> Result<Account> { Err(Error::Cancelled) }
+/// #     pub async fn survey(_: &Context) -> Result<SurveyReport> { Err(Error::Cancelled) }
+/// #     pub async fn prepare(_: &Context) -> Result<String> { Ok("prepared".to_owned()) }
+/// #     pub async fn match_items(_: &Context, _: &Kind, _: &[Item]) -> Result<Vec<MatchResult>> { Ok(Vec::new()) }
+/// #     pub async fn write(_: &Context, _: Kind, _: Vec<Item>) -> Result<()> { Ok(()) }
+/// #     pub async fn read_back(_: &Context, _: Vec<Written>) -> Result<Vec<Observed>> { Ok(Vec::new()) }
+/// #     pub async fn undo(_: &Context, _: UndoMode, _: Vec<Undoing>, _: Vec<(String, String)>) -> Result<()> { Ok(()) }
+/// # }
+/// transload_sdk::destination! {
+///     /// The connector.
+///     pub struct AcmeDesk;
+///
+///     describe = account::description;
+///     check = account::check;
+///     survey = account::survey;
+///     prepare = account::prepare;
+///     match_items = account::match_items;
+///     write = account::write;
+///     read_back = account::read_back;
+///     undo = account::undo;
+/// }
+/// # use transload_sdk::Destination as _;
+/// # let cx = transload_sdk::testing::Harness::scripted([]).context();
+/// # assert_eq!(futures::executor::block_on(AcmeDesk::prepare(&cx)).unwrap(), "prepared");
+/// ```
+///
+/// The functions have the trait's arguments; `match_items` gets kind and items by reference. After `write` what it reported last is
+/// handed over, so that whoever calls it natively sees it, too. `rehearse = …;` and
+/// `rehearse_instead = …;` may follow where the trait's own do not do.
+#[macro_export]
+macro_rules! destination {
+    (
+        $(#[$about:meta])*
+        $vis:vis struct $name:ident;
+
+        describe = $describe:path;
+        check = $check:path;
+        survey = $survey:path;
+        prepare = $prepare:path;
+        match_items = $match_items:path;
+        write = $write:path;
+        read_back = $read_back:path;
+        undo = $undo:path;
+        $(rehearse = $rehearse:path;)?
+        $(rehearse_instead = $instead:path;)?
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy)]
+        $vis struct $name;
+
+        impl $crate::Destination for $name {
+            fn describe() -> $crate::connector::Description {
+                $describe()
+            }
+
+            async fn check(cx: &$crate::Context) -> $crate::Result<$crate::session::Account> {
+                $check(cx).await
+            }
+
+            async fn survey(
+                cx: &$crate::Context,
+            ) -> $crate::Result<$crate::destination::SurveyReport> {
+                $survey(cx).await
+            }
+
+            async fn prepare(cx: &$crate::Context) -> $crate::Result<String> {
+                $prepare(cx).await
+            }
+
+            async fn match_items(
+                cx: &$crate::Context,
+                kind: $crate::types::Kind,
+                items: Vec<$crate::destination::Item>,
+            ) -> $crate::Result<Vec<$crate::destination::MatchResult>> {
+                $match_items(cx, &kind, &items).await
+            }
+
+            async fn write(
+                cx: &$crate::Context,
+                kind: $crate::types::Kind,
+                items: Vec<$crate::destination::Item>,
+            ) -> $crate::Result<()> {
+                let written = $write(cx, kind, items).await;
+                cx.reported().await?;
+                written
+            }
+
+            async fn read_back(
+                cx: &$crate::Context,
+                written: Vec<$crate::destination::Written>,
+            ) -> $crate::Result<Vec<$crate::destination::Observed>> {
+                $read_back(cx, written).await
+            }
+
+            async fn undo(
+                cx: &$crate::Context,
+                mode: $crate::destination::UndoMode,
+                effects: Vec<$crate::destination::Undoing>,
+                ours: Vec<(String, String)>,
+            ) -> $crate::Result<()> {
+                $undo(cx, mode, effects, ours).await
+            }
+
+            $(fn rehearse(
+                asked: &$crate::rehearsal::Rehearsal,
+            ) -> Option<$crate::http::Response> {
+                $rehearse(asked)
+            })?
+
+            $(fn rehearse_instead(
+                asked: &$crate::rehearsal::Rehearsal,
+            ) -> Option<$crate::http::Request> {
+                $instead(asked)
+            })?
+        }
+
+        $crate::export_destination!($name);
+    };
+}

@@ -629,6 +629,42 @@ pub fn text_in<'t>(texts: &'t BTreeMap<String, String>, text: &'t Option<Text>) 
     }
 }
 
+/// What the mapping of a thread needs of the unit in which it happens.
+#[derive(Debug, Clone)]
+pub struct Unit<'a> {
+    /// Name of the source platform.
+    pub platform: &'a str,
+    /// The beginning of every marker of the source organisation.
+    pub prefix: String,
+    /// IANA name of the place whose days are meant.
+    pub zone: &'a str,
+    /// Id of the run.
+    pub run: &'a str,
+    /// The unit's time.
+    pub now: i64,
+    /// Long texts, by SHA-256 ([`stored_texts`]).
+    pub texts: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Unit<'a> {
+    /// Of a context, with the long texts of the thread.
+    pub fn new(cx: &'a Context, texts: &'a BTreeMap<String, String>) -> Self {
+        Self {
+            platform: cx.platform(),
+            prefix: cx.marker_prefix(),
+            zone: cx.time_zone(),
+            run: cx.run(),
+            now: cx.now(),
+            texts,
+        }
+    }
+
+    /// A text, wherever it is.
+    pub fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
+        text_in(self.texts, text)
+    }
+}
+
 /// A thread's conversation.
 ///
 /// # Errors

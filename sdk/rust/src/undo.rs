@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::Context;
 use crate::destination::{UndoMode, Undoing};
 use crate::effects::{Verdict, report_undo, verdict};
-use crate::http::{self, OperationKey, Refusal, RequestBuilder, Sent, key};
+use crate::http::{self, OperationKey, Refusal, RequestBuilder, RowChanged, Sent, key};
 use crate::ledger::{Action, UndoStatus};
 use crate::types::Error;
 
@@ -103,6 +103,15 @@ impl<'a> Session<'a> {
             }
             Sent::Doubt(_) => unanswered("request"),
         })
+    }
+}
+
+/// What becomes of an update by a row that was to put it back.
+pub fn put_back<R: Refusal>(row: &RowChanged<R>) -> Verdict {
+    match row {
+        RowChanged::Done(_) => (UndoStatus::Restored, None),
+        RowChanged::Refused(refusal) => verdict(UndoStatus::Failed, refusal.said()),
+        RowChanged::Unsettled => unanswered("change back"),
     }
 }
 

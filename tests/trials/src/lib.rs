@@ -2,6 +2,8 @@
 //! platform's. What all connectors' own tests share is here; what a test says of a vendor is beside the connector.
 #![allow(clippy::panic, reason = "what is not as a test says is a failed test")]
 
+pub mod doubt;
+mod stand;
 mod talk;
 
 use axum::Router;
@@ -11,6 +13,7 @@ use transload_sdk::testing::{Files, Harness, answer};
 use transload_sdk::types::BlobRef;
 use transload_simulators::common::{Clock, ask};
 
+pub use stand::Stand;
 pub use talk::{DAY, Talk, bo};
 pub use transload_sdk::testing::items::*;
 pub use transload_sdk::testing::trial::{Trial, assert_same, assert_undone};

@@ -13,8 +13,10 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
-use transload_sdk::policy::{Found as There, doubt};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::items;
+use transload_sdk::people::{external_ids, own_addresses as own_addresses_of};
+use transload_sdk::policy::{Found as There, add_candidate, doubt};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::{people, teams};
 use crate::api::{Company, Contact, Ticket};
@@ -59,10 +61,7 @@ fn candidate(id: u64, there: &impl Serialize, by: MatchKey, doubtful: Option<&st
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let staff = teams::staff(cx).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         let same = |one: &&crate::api::Agent| email.is_some() && teams::address_of(one) == email;
         if let Some(agent) = staff.iter().find(same) {
@@ -126,29 +125,11 @@ async fn tickets(cx: &Context, items: &[Item]) -> Result<Found, Error> {
 
 /// The person's own addresses of a channel, in the form in which they are compared; shared ones say nothing.
 pub fn own_addresses(item: &Item, channel: &AddressChannel) -> Vec<String> {
-    let Entity::Customer(customer) = &item.entry().data else {
-        return Vec::new();
-    };
     let plain = |value: &str| match channel {
         AddressChannel::Email => map::email(value),
         _ => map::e164(value),
     };
-    let own = customer
-        .addresses
-        .iter()
-        .filter(|a| !a.shared && a.channel == *channel);
-    own.filter_map(|a| plain(&a.value)).collect()
-}
-
-/// The external ids by which the source itself knows a record.
-fn external_ids(item: &Item) -> Vec<&str> {
-    let own = item.entry().head.external_id.as_deref();
-    let more = match &item.entry().data {
-        Entity::Customer(customer) => customer.external_ids.as_slice(),
-        _ => &[],
-    };
-    let all = own.into_iter().chain(more.iter().map(String::as_str));
-    all.filter(|id| !id.trim().is_empty()).collect()
+    own_addresses_of(item, channel).filter_map(plain).collect()
 }
 
 /// Contacts, asked for one value at a time or known from the list of all.
@@ -254,23 +235,15 @@ fn add(cx: &Context, found: &mut Found, item: &Item, contact: &Contact, by: Matc
     if contact.deleted {
         return;
     }
-    let id = contact.id.to_string();
-    let list = found.entry(item.key.clone()).or_default();
-    if list.iter().any(|candidate| candidate.target_id == id) {
-        return;
-    }
-    let doubtful = doubt(
-        cx,
-        item,
-        &There {
-            marker: contact.unique_external_id.as_deref().unwrap_or(""),
-            name: &contact.name,
-            staff: false,
-            several: !list.is_empty(),
-            by,
-        },
-    );
-    list.push(candidate(contact.id, contact, by, doubtful));
+    let there = There {
+        marker: contact.unique_external_id.as_deref().unwrap_or(""),
+        name: &contact.name,
+        staff: false,
+        several: false,
+        by,
+    };
+    let before = serde_json::to_string(contact).unwrap_or_default();
+    add_candidate(cx, found, item, there, contact.id.to_string(), before);
 }
 
 // ---- companies

@@ -12,11 +12,11 @@ use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::name_or_id;
 use transload_sdk::policy::{self, canonical};
-use transload_sdk::types::{
-    CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Value as Given,
-};
+use transload_sdk::types::{CustomObject, Error, Fidelity, Kind, Loss, Reference, Value as Given};
 
 use super::named;
 use super::schema::{self, sheet, values};
@@ -84,11 +84,7 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let schemas = schema::schemas(cx).await?.unwrap_or_default();
     let mut homeless = Vec::new();
-    for item in items {
-        let Entity::CustomObject(object) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no custom object".to_owned()));
-            continue;
-        };
+    for (item, object) in each::<CustomObject>(cx, items) {
         let schema = schema::schema_of(&config, &schemas, &object.object_type);
         match schema.filter(|schema| schema.primary().is_some()) {
             Some(schema) => one_record(cx, &config, item, object, schema).await?,
@@ -181,10 +177,7 @@ fn draft<'a>(
     } = &mut draft;
     values(&now, &texts, data, card, losses);
     card.lists(&now, losses);
-    let name = match object.title.trim() {
-        "" => head.id.as_str(),
-        title => title,
-    };
+    let name = name_or_id(item.entry(), &object.title);
     if name.chars().count() > map::TEXT_CHARS || !draft.set(sheet::TITLE, json!(name)) {
         draft.card.add("title", name);
         let note = "no field takes the title: on the source card";

@@ -12,13 +12,15 @@ use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::without_each_other;
 use transload_sdk::policy::{self, canonical, is_empty};
-use transload_sdk::types::{AddressChannel, Customer, Entity, Error, Fidelity, Head, Kind, Loss};
+use transload_sdk::types::{self, AddressChannel, Customer, Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
 use super::matching::{company_by_name, marker_of};
-use super::schema::{self, values, without_each_other};
+use super::schema::{self, values};
 use super::{Changed, Creation, change, create, effect, holds, made, reject, report, status_of};
 use crate::api::{Company, Contact, Refusal};
 use crate::client;
@@ -420,11 +422,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let config: Config = cx.config()?;
     let texts = schema::texts_for(cx, Owner::Contact, items).await?;
-    for item in items {
-        let Entity::Customer(customer) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no customer".to_owned()));
-            continue;
-        };
+    for (item, customer) in each::<Customer>(cx, items) {
         let words = config.words(cx.time_zone());
         let draft = draft(cx, &state, words, item, customer, &texts)?;
         match item.certain() {
@@ -810,11 +808,7 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let config: Config = cx.config()?;
     let texts = schema::texts_for(cx, Owner::Company, items).await?;
-    for item in items {
-        let Entity::Company(company) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no company".to_owned()));
-            continue;
-        };
+    for (item, company) in each::<types::Company>(cx, items) {
         let mut losses = Vec::new();
         let body = company_body(cx, &state, &config, item, company, &texts, &mut losses)?;
         let name = match company.name.trim() {

@@ -13,14 +13,15 @@ use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{self, Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    self, Entity, Error, Fidelity, Field, FieldDefinition as Definition, FieldType, Kind, Loss,
+    self, Error, Fidelity, Field, FieldDefinition as Definition, FieldType, Kind, Loss,
 };
 
 use super::{
-    Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, reject,
-    report, status_of,
+    Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, report,
+    status_of,
 };
 use crate::api::{FieldDefinition, Refusal, Schema, SchemaField};
 use crate::client;
@@ -290,11 +291,7 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut objects: Option<Vec<Schema>> = None;
     // Labels that items of this unit have got: company fields have no marker.
     let mut taken: BTreeSet<(Owner, String)> = BTreeSet::new();
-    for item in items {
-        let Entity::FieldDefinition(definition) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no field definition".to_owned()));
-            continue;
-        };
+    for (item, definition) in each::<Definition>(cx, items) {
         if let (Kind::CustomObject, Some(object)) =
             (&definition.owner.kind, &definition.owner.object_type)
         {
@@ -523,11 +520,7 @@ impl Schema {
 pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let schemas = schemas(cx).await?.unwrap_or_default();
-    for item in items {
-        let Entity::ObjectType(_) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no object type".to_owned()));
-            continue;
-        };
+    for (item, _) in each::<types::ObjectType>(cx, items) {
         let found = schema_of(&config, &schemas, &item.entry().head.id);
         let missing = |note| {
             let status = Status::Exported(exported_as(&Kind::ObjectType));
@@ -648,11 +641,7 @@ fn object_field(cx: &Context, item: &Item, definition: &Definition, schema: Opti
 /// None of its own.
 pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut first: BTreeMap<String, String> = BTreeMap::new();
-    for item in items {
-        let Entity::Tag(tag) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no tag".to_owned()));
-            continue;
-        };
+    for (item, tag) in each::<types::Tag>(cx, items) {
         let mut losses = Vec::new();
         if tag.color.is_some() {
             let note = "Freshdesk has no colours of tags";
@@ -684,11 +673,7 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
 /// What ends the unit.
 pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
-    for item in items {
-        let Entity::Brand(brand) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no brand".to_owned()));
-            continue;
-        };
+    for (item, brand) in each::<types::Brand>(cx, items) {
         match state.products.get(&brand.name.trim().to_lowercase()) {
             Some(id) => {
                 let main = effect("main", "product", id.to_string(), Action::Matched);
@@ -703,23 +688,4 @@ pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Custom fields, with what they point to of their own kind as if it were not here yet. Records of a kind are made in an order
-/// that differs from run to run: who is there by then must not decide what stands in a text.
-pub fn without_each_other(kind: &Kind, fields: &[Field]) -> Vec<Field> {
-    let mut fields = fields.to_vec();
-    let forget = |reference: &mut types::Reference| {
-        if reference.kind == *kind {
-            reference.target = None;
-        }
-    };
-    for field in &mut fields {
-        match &mut field.value {
-            types::Value::Reference(one) => forget(one),
-            types::Value::References(list) => list.iter_mut().for_each(forget),
-            _ => {}
-        }
-    }
-    fields
 }

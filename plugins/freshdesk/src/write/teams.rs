@@ -10,12 +10,14 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Loss, Team};
+use transload_sdk::people::{fields_lost, looks_lost, name_or_id};
+use transload_sdk::types::{self, Error, Fidelity, Loss, Team};
 use transload_sdk::words::placeholder;
 
 use super::{
-    Changed, Creation, change, create, description_marker, effect, is_of_run, made, reject, report,
+    Changed, Creation, change, create, description_marker, effect, is_of_run, made, report,
     status_of,
 };
 use crate::api::{Agent, Group, Role};
@@ -50,15 +52,8 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let config: Config = cx.config()?;
     let mut known = groups(cx).await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
-        let name = match team.name.trim() {
-            "" => item.entry().head.id.as_str(),
-            name => name,
-        };
+    for (item, team) in each::<Team>(cx, items) {
+        let name = name_or_id(item.entry(), &team.name);
         // One of this run may be what an earlier attempt made: then it is looked up as such.
         let lost = |group: &Group| {
             item.in_doubt_since.is_some() && is_of_run(cx, group.description.as_deref())
@@ -165,11 +160,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut role = None;
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     let mut wanted: BTreeMap<u64, Vec<(usize, u64)>> = BTreeMap::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<types::Agent>(cx, items) {
         let mut losses = losses_of(item, agent);
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.certain().map(|c| c.target_id.clone());
@@ -196,10 +187,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 let note =
                     "no agent with this address: a stand-in writes for him and texts name him";
                 losses.push(loss("agent", Fidelity::Converted, note));
-                let name = match agent.name.trim() {
-                    "" => item.entry().head.id.as_str(),
-                    name => name,
-                };
+                let name = name_or_id(item.entry(), &agent.name);
                 let stand_in = placeholder(state.stand_in, name);
                 effect("main", "placeholder", stand_in, Action::Matched)
             }
@@ -231,23 +219,12 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
 
 /// What of an agent has no place: rights and looks are the account's own, and agents have no custom fields.
 fn losses_of(item: &Item, agent: &types::Agent) -> Vec<Loss> {
-    let note = "rights and looks of agents are the account's own";
-    let parts = [
-        ("agent.signature", agent.signature.is_some()),
-        ("agent.avatar-url", agent.avatar_url.is_some()),
-        ("agent.roles", !agent.roles.is_empty()),
-    ];
-    let parts = parts.into_iter().filter(|(_, there)| *there);
-    let looks = parts.map(|(field, _)| loss(field, Fidelity::Lost, note));
-    let fields = item.entry().head.fields.iter().map(|field| {
-        let path = format!("fields.{}", field.name);
-        loss(
-            path,
-            Fidelity::Lost,
-            "agents of Freshdesk have no custom fields",
-        )
-    });
-    looks.chain(fields).collect()
+    let mut losses = looks_lost(agent, "rights and looks of agents are the account's own");
+    losses.extend(fields_lost(
+        item.entry(),
+        "agents of Freshdesk have no custom fields",
+    ));
+    losses
 }
 
 /// The role of an ordinary agent; an agent has at least one (Freshdesk facts §7).

@@ -24,14 +24,15 @@ use transload_sdk::effects::{changed, print};
 use transload_sdk::http::{
     self, OperationKey, Part, Refusal as _, RequestBuilder, key, part_file, part_text,
 };
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::changes;
 use transload_sdk::sha256;
-use transload_sdk::thread::{is_spam, repoint, stored_texts, thread_of};
+use transload_sdk::thread::{Unit, repoint, stored_texts};
 use transload_sdk::types::{Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
-use super::{Changed, Creation, effect, made, reject, report, schema, status_of};
+use super::{Changed, Creation, effect, made, report, schema, status_of};
 use crate::api::{Attachment, Conversation, Refusal, Ticket};
 use crate::client::{self, Sent};
 use crate::map::{self, Owner};
@@ -67,17 +68,7 @@ const CLOCK_SKEW_MS: i64 = 3_600_000;
 /// What ends the unit.
 pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    let mut threads: Vec<(&Item, Thread)> = Vec::new();
-    for item in items {
-        match thread_of(item) {
-            Ok(thread) if is_spam(&thread) && !config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => threads.push((item, thread)),
-            Err(error) => reject(cx, item, error),
-        }
-    }
+    let threads: Vec<(&Item, Thread)> = threads(cx, items, config.spam).collect();
     let choices = if schema::has_choices(items) {
         schema::texts(cx, Owner::Ticket).await?
     } else {
@@ -235,12 +226,9 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
+            unit: Unit::new(self.cx, &texts),
             words: &self.words,
             choices: &self.choices,
-            platform: self.cx.platform(),
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
             notes: NOTES_PER_TICKET,
         };
         thread::map_thread(item, thread, &around)

@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{Account, assert_same, assert_undone};
 use transload_plugin_freshdesk::Freshdesk;
 use transload_sdk::Destination;
@@ -188,7 +189,7 @@ async fn a_plan_without_contact_fields_takes_people_all_the_same() {
         ..Customer::empty()
     };
     account
-        .written(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+        .write(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
         .await;
     let snapshot = account.snapshot();
     let contact = snapshot

@@ -15,9 +15,7 @@ async fn loaded(timed: bool, status: ConversationStatus) -> (Account, Reference,
     let (account, ana, _) = Account::with_ana(timed).await;
     let mut item = talk(&account, "v1", &ana);
     conversation(&mut item, |c| c.status = status);
-    let outcomes = account
-        .written(Kind::Conversation, vec![item.clone()])
-        .await;
+    let outcomes = account.write(Kind::Conversation, vec![item.clone()]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     (account, ana, item)
 }
@@ -65,7 +63,7 @@ async fn a_thread_that_did_not_change_stays_as_it_is() {
     let again = later(&account, &item);
     let harness = account.harness();
     let outcomes = account
-        .written_on(harness, Kind::Conversation, vec![again])
+        .write_on(harness, Kind::Conversation, vec![again])
         .await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
@@ -98,7 +96,7 @@ async fn what_was_said_since_is_added_to_open_and_to_closed_tickets() {
             let before = account.sim.state_fingerprint();
             let first = account.ticket("v1").0;
             let item = grown(&account, &ana, is.clone());
-            let outcomes = account.written(Kind::Conversation, vec![item]).await;
+            let outcomes = account.write(Kind::Conversation, vec![item]).await;
             assert!(
                 matches!(outcomes[0].status, Status::Updated),
                 "{case}: {outcomes:?}"
@@ -176,7 +174,7 @@ async fn what_somebody_changed_here_is_not_changed_again() {
         json!({"source": 3}),
     );
     let item = grown(&account, &ana, ConversationStatus::Open);
-    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    let outcomes = account.write(Kind::Conversation, vec![item]).await;
     assert!(
         matches!(outcomes[0].status, Status::Updated),
         "{outcomes:?}"
@@ -197,7 +195,7 @@ async fn another_projects_ticket_and_an_archived_one_are_left() {
             doubtful: None,
         },
     );
-    let outcomes = account.written(Kind::Conversation, vec![found]).await;
+    let outcomes = account.write(Kind::Conversation, vec![found]).await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
         "{outcomes:?}"
@@ -211,7 +209,7 @@ async fn another_projects_ticket_and_an_archived_one_are_left() {
 
     account.sim.harness().clock.advance(121 * 24 * 3_600_000);
     let item = grown(&account, &ana, ConversationStatus::Closed);
-    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    let outcomes = account.write(Kind::Conversation, vec![item]).await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
         "{outcomes:?}"
@@ -229,7 +227,7 @@ async fn a_rollback_takes_the_tickets_and_nothing_else() {
     for timed in [false, true] {
         let (account, ana, before) = Account::with_ana(timed).await;
         let items = vec![talk(&account, "v1", &ana), talk(&account, "v2", &ana)];
-        account.written(Kind::Conversation, items).await;
+        account.write(Kind::Conversation, items).await;
         let loaded = account.sim.state_fingerprint();
         let seen = account.rollback(UndoMode::Preview).await;
         assert_undone(&seen, "preview");
@@ -255,7 +253,7 @@ async fn a_ticket_that_somebody_changed_or_wrote_in_is_a_conflict_until_it_is_fo
         let account = Account::new().await;
         let ana = customer(account.contact("Ana", "ana@example.com"));
         let items = vec![talk(&account, "v1", &ana), talk(&account, "v2", &ana)];
-        account.written(Kind::Conversation, items).await;
+        account.write(Kind::Conversation, items).await;
         let id = account.ticket("v1").0.id;
         let ticket = format!("tickets/{id}");
         let marker = account.prepared().ticket_fields["marker"].clone();
@@ -387,7 +385,7 @@ async fn a_thread_is_loaded_and_taken_back_whatever_is_open_about_freshdesk() {
                 item.key = format!("{}-{nth}", item.key);
                 item.marker = format!("{}-{nth}", item.marker);
                 let outcomes = account
-                    .written_on(harness, Kind::Conversation, vec![item])
+                    .write_on(harness, Kind::Conversation, vec![item])
                     .await;
                 assert!(is_created(&outcomes[0]), "{case}: {outcomes:?}");
                 let (ticket, notes) = account.ticket(&format!("v1-{nth}"));

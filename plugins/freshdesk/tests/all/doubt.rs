@@ -8,16 +8,18 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
+use crate::support::doubt::{
+    all_in_doubt, assert_same_way, every_loss, every_loss_of_prepare, prepared,
+};
 use crate::support::{
-    Account, agent, assert_same, assert_undone, company, definition, field, link, record, team,
-    with_options,
+    Account, agent, company, definition, field, link, record, team, with_options,
 };
 use serde_json::Value as Json;
 use transload_plugin_freshdesk::Freshdesk;
 use transload_plugin_freshdesk::write::schema::sheet;
-use transload_sdk::Destination;
-use transload_sdk::destination::{Item, UndoMode};
-use transload_sdk::ledger::{Action, Outcome, Status};
+use transload_sdk::destination::Item;
+use transload_sdk::ledger::Action;
 use transload_sdk::testing::Loss;
 use transload_sdk::testing::items::customer;
 use transload_sdk::types::{
@@ -169,16 +171,6 @@ fn unprepared(settings: &[(&str, Json)]) -> Account {
     account
 }
 
-async fn account(settings: &[(&str, Json)]) -> Account {
-    let mut account = unprepared(settings);
-    account.prepare().await;
-    account
-}
-
-fn is_settled(outcome: &Outcome) -> bool {
-    !matches!(outcome.status, Status::Rejected(_) | Status::Unsettled(_))
-}
-
 /// The items with what is there already, as a host hands them over.
 async fn matched(account: &Account, kind: &Kind) -> Vec<Item> {
     let items = items(account, kind);
@@ -188,136 +180,47 @@ async fn matched(account: &Account, kind: &Kind) -> Vec<Item> {
     }
 }
 
-/// Writes everything, one kind with an answer lost.
-async fn with_a_loss(
-    settings: &[(&str, Json)],
-    lossy: &Kind,
-    nth: usize,
-    how: Loss,
-) -> (Account, Vec<Outcome>) {
-    let account = account(settings).await;
-    let mut outcomes = Vec::new();
-    for kind in KINDS {
-        let items = matched(&account, &kind).await;
-        let harness = if kind == *lossy {
-            account.harness().lose_answer(nth, how)
-        } else {
-            account.harness()
-        };
-        outcomes.extend(account.write_on(harness, kind, items).await);
-    }
-    (account, outcomes)
-}
-
 /// Loses every answer of these kinds, one after the other, in both ways.
-async fn every_loss(settings: &[(&str, Json)], lossy: &[Kind]) {
-    let before = unprepared(&[]).sim.state_fingerprint();
-    let undisturbed = account(settings).await;
-    let mut requests = Vec::new();
-    for kind in KINDS {
-        let items = matched(&undisturbed, &kind).await;
-        let counted = undisturbed.write_counted(kind.clone(), items).await;
-        requests.push((kind, counted));
-    }
-    let whole = undisturbed.sim.state_fingerprint();
-    assert_ne!(before, whole);
-    assert_undone(
-        &undisturbed.rollback(UndoMode::Careful).await,
-        "undisturbed",
-    );
-    assert_same(&before, &undisturbed.sim.state_fingerprint(), "undisturbed");
-    for (kind, count) in requests
-        .into_iter()
-        .filter(|(kind, _)| lossy.contains(kind))
-    {
-        assert!(count > 0, "{kind:?} writes nothing");
-        for nth in 1..=count {
-            for how in [Loss::AfterApplying, Loss::BeforeArriving] {
-                let case = format!("{kind:?}, request {nth}, {how:?}");
-                let (account, outcomes) = with_a_loss(settings, &kind, nth, how).await;
-                let open: Vec<&Outcome> = outcomes.iter().filter(|o| !is_settled(o)).collect();
-                assert!(open.is_empty(), "{case}: {open:?}");
-                assert_same(&whole, &account.sim.state_fingerprint(), &case);
-                let undone = account.rollback(UndoMode::Careful).await;
-                assert_undone(&undone, &case);
-                assert_same(&before, &account.sim.state_fingerprint(), &case);
-            }
-        }
-    }
+async fn losses(settings: &[(&str, Json)], lossy: &[Kind]) {
+    every_loss(|| prepared(unprepared(settings)), matched, &KINDS, lossy).await;
 }
 
 #[tokio::test]
 async fn nothing_is_made_twice_or_lost_whichever_answer_is_lost() {
-    every_loss(&[], &KINDS).await;
+    losses(&[], &KINDS).await;
 }
 
 #[tokio::test]
 async fn nor_where_agents_are_made() {
-    every_loss(&[("create_agents", Json::Bool(true))], &[Kind::Agent]).await;
+    losses(&[("create_agents", Json::Bool(true))], &[Kind::Agent]).await;
 }
 
 #[tokio::test]
 async fn what_prepare_makes_is_made_once_whichever_answer_is_lost() {
-    let whole = account(&[]).await.sim.state_fingerprint();
-    let count = {
-        let mut account = unprepared(&[]);
-        let harness = account.harness();
-        account.prepare_on(harness).await
-    };
-    assert!(count > 15, "{count}");
     // The first is the probe, which makes nothing: it is asked again by the next unit.
-    for nth in 2..=count {
-        for how in [Loss::AfterApplying, Loss::BeforeArriving] {
-            let mut account = unprepared(&[]);
-            let before = account.sim.state_fingerprint();
-            let harness = account.harness().lose_answer(nth, how);
-            account.prepare_on(harness).await;
-            let case = format!("request {nth}, {how:?}");
-            assert_same(&whole, &account.sim.state_fingerprint(), &case);
-            let undone = account.rollback(UndoMode::Careful).await;
-            assert_undone(&undone, &case);
-            assert_same(&before, &account.sim.state_fingerprint(), &case);
-        }
-    }
+    let count = every_loss_of_prepare(|| unprepared(&[]), 2).await;
+    assert!(count > 15, "{count}");
 }
 
 #[tokio::test]
 async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() {
-    let account = account(&[]).await;
-    for kind in KINDS {
-        let items = matched(&account, &kind).await;
-        account.write(kind, items).await;
-    }
-    let whole = account.sim.state_fingerprint();
-    let since = account.now() - 3_600_000;
-    for kind in KINDS {
-        for item in items(&account, &kind) {
-            let again = Item {
-                in_doubt_since: Some(since),
-                ..item
-            };
-            let outcomes = account.write(kind.clone(), vec![again]).await;
-            assert!(is_settled(&outcomes[0]), "{outcomes:?}");
-            // What this run made is known as made by it; the second of each kind was there before.
-            let made = ["team:t1", "company:k1", "customer:c1"];
-            let ours = made.contains(&outcomes[0].item.as_str())
-                || kind == Kind::CustomObject
-                || (kind == Kind::FieldDefinition && !outcomes[0].effects.is_empty());
-            if ours && !matches!(outcomes[0].effects[0].target_kind.as_str(), "object_field") {
-                assert_eq!(
-                    outcomes[0].effects[0].action,
-                    Action::Created,
-                    "{outcomes:?}"
-                );
-            }
+    let (account, _) = prepared(unprepared(&[])).await;
+    all_in_doubt(&account, matched, &KINDS, &KINDS, |kind, outcome| {
+        // What this run made is known as made by it; the second of each kind was there before.
+        let made = ["team:t1", "company:k1", "customer:c1"];
+        let ours = made.contains(&outcome.item.as_str())
+            || *kind == Kind::CustomObject
+            || (*kind == Kind::FieldDefinition && !outcome.effects.is_empty());
+        if ours && outcome.effects[0].target_kind != "object_field" {
+            assert_eq!(outcome.effects[0].action, Action::Created, "{outcome:?}");
         }
-    }
-    assert_same(&whole, &account.sim.state_fingerprint(), "");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_call_that_runs_again_takes_the_same_way() {
-    let account = account(&[]).await;
+    let (account, _) = prepared(unprepared(&[])).await;
     let ana = Customer {
         name: Some("Ana".to_owned()),
         ..Customer::empty()
@@ -344,15 +247,8 @@ async fn a_call_that_runs_again_takes_the_same_way() {
                 Some(how) => account.harness().lose_answer(1, how),
                 None => account.harness(),
             };
-            let write = async |cx: &transload_sdk::Context| {
-                Freshdesk::write(cx, kind.clone(), items.clone())
-                    .await
-                    .unwrap();
-            };
-            write(&harness.context()).await;
-            let (cx, again) = harness.replay();
-            write(&cx).await;
-            assert_eq!(harness.same_way(&again), None, "{kind:?}");
+            let case = format!("{kind:?}");
+            assert_same_way::<Freshdesk>(harness, kind.clone(), items.clone(), &case).await;
         }
     }
 }

@@ -5,6 +5,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::doubt::assert_same_way;
 use crate::support::*;
 use transload_plugin_freshdesk::Freshdesk;
 use transload_sdk::Destination;
@@ -65,7 +66,7 @@ async fn each_request_of_a_thread_may_lose_its_answer_and_nothing_is_there_twice
                 let (account, ana, before) = Account::with_ana(timed).await;
                 let harness = account.harness().lose_answer(nth, how);
                 let items = items(&account, &ana);
-                let outcomes = account.written_on(harness, Kind::Conversation, items).await;
+                let outcomes = account.write_on(harness, Kind::Conversation, items).await;
                 assert_whole(&account, &case);
                 assert_proven(&outcomes, &case);
                 assert_undone(&account.rollback(UndoMode::Careful).await, &case);
@@ -83,14 +84,8 @@ async fn a_unit_that_runs_again_takes_the_same_way() {
             let (account, ana) = account(timed).await;
             let items = items(&account, &ana);
             let first = account.harness().lose_answer(nth, Loss::AfterApplying);
-            Freshdesk::write(&first.context(), Kind::Conversation, items.clone())
-                .await
-                .unwrap();
-            let (cx, second) = first.replay();
-            Freshdesk::write(&cx, Kind::Conversation, items)
-                .await
-                .unwrap();
-            assert_eq!(first.same_way(&second), None, "timed: {timed}, {nth}");
+            let case = format!("timed: {timed}, {nth}");
+            assert_same_way::<Freshdesk>(first, Kind::Conversation, items, &case).await;
         }
     }
 }
@@ -152,7 +147,7 @@ async fn an_item_in_doubt_that_never_arrived_is_made_after_the_wait() {
         ..talk(&account, "v1", &ana)
     };
     let before = account.now();
-    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    let outcomes = account.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert!(
         account.now() - before >= 180_000,
@@ -166,9 +161,7 @@ async fn a_ticket_of_another_run_is_not_claimed() {
     let (mut account, ana) = account(false).await;
     let item = talk(&account, "v1", &ana);
     let since = account.now();
-    account
-        .written(Kind::Conversation, vec![item.clone()])
-        .await;
+    account.write(Kind::Conversation, vec![item.clone()]).await;
     account.run = "r2".to_owned();
     let again = Item {
         in_doubt_since: Some(since),
@@ -224,7 +217,7 @@ async fn files_and_the_images_of_a_text_are_there_once_whichever_answer_is_lost(
                 let (account, ana, before) = Account::with_ana(timed).await;
                 let harness = account.harness().lose_answer(nth, how);
                 let outcomes = account
-                    .written_on(harness, Kind::Conversation, vec![talk(&ana)])
+                    .write_on(harness, Kind::Conversation, vec![talk(&ana)])
                     .await;
                 assert!(is_created(&outcomes[0]), "{case}: {outcomes:?}");
                 assert_eq!(outcomes[0].refused.len(), 2, "{case}");
@@ -247,7 +240,7 @@ async fn a_deletion_whose_answer_is_lost_is_looked_at() {
     for how in [Loss::AfterApplying, Loss::BeforeArriving] {
         let (account, ana) = account(false).await;
         let items = items(&account, &ana);
-        account.written(Kind::Conversation, items).await;
+        account.write(Kind::Conversation, items).await;
         let main = account.effects_of("conversation:v1").pop().unwrap();
         let undoing = Undoing {
             effect_id: 1,

@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Account, agent, assert_same, assert_undone, company, definition, field, is_created, team,
     with_options,
@@ -80,7 +81,7 @@ async fn a_customer_is_a_contact_with_one_address_of_each_kind_and_the_rest_on_t
         Reference::new(Kind::Tag, "t2").at("VIP"),
     ];
     let outcomes = account
-        .written(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+        .write(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
@@ -127,7 +128,7 @@ async fn a_matched_contact_keeps_its_description_and_has_the_source_card_in_a_fi
         .push(Address::new(AddressChannel::Phone, "+15555550123"));
     let items = vec![customer("c1", fields, data)];
     let items = account.matched(Kind::Customer, items).await;
-    let outcomes = account.written(Kind::Customer, items).await;
+    let outcomes = account.write(Kind::Customer, items).await;
     assert!(
         matches!(outcomes[0].status, Status::Updated),
         "{outcomes:?}"
@@ -185,12 +186,12 @@ async fn each_policy_changes_what_it_says_and_is_put_back() {
         let before = account.sim.state_fingerprint();
         account.prepare().await;
         let acme = company_item("k1", "Acme Ltd");
-        account.written(Kind::Company, vec![acme]).await;
+        account.write(Kind::Company, vec![acme]).await;
         let mut data = person("O. Customer", &[OLD]);
         data.company = Some(account.known(Reference::new(Kind::Company, "k1")));
         let items = vec![with_policy(customer("c1", Vec::new(), data), policy)];
         let items = account.matched(Kind::Customer, items).await;
-        let outcomes = account.written(Kind::Customer, items).await;
+        let outcomes = account.write(Kind::Customer, items).await;
         let snapshot = account.snapshot();
         let contact = snapshot.person_by_email(OLD).unwrap();
         assert_eq!(
@@ -224,7 +225,7 @@ async fn a_customer_with_an_agents_address_is_a_contact_of_his_own_without_it() 
     let items = vec![customer("c1", Vec::new(), person("Dana at home", &emails))];
     let items = account.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_some());
-    let outcomes = account.written(Kind::Customer, items).await;
+    let outcomes = account.write(Kind::Customer, items).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
     let contact = snapshot.contact_by_external_id(&marker("c1")).unwrap();
@@ -254,7 +255,7 @@ async fn a_further_address_or_a_number_of_somebody_else_is_given_up_whether_or_n
         data.addresses
             .push(Address::new(AddressChannel::Phone, "+15555550001"));
         let outcomes = account
-            .written(Kind::Customer, vec![customer("c1", Vec::new(), data)])
+            .write(Kind::Customer, vec![customer("c1", Vec::new(), data)])
             .await;
         assert!(is_created(&outcomes[0]), "{outcomes:?}");
         let snapshot = account.snapshot();
@@ -275,11 +276,11 @@ async fn two_customers_of_one_address_are_two_contacts_although_the_first_was_ma
     let account = Account::new().await;
     let first = vec![customer("c1", Vec::new(), person("Old Customer", &[OLD]))];
     let first = account.matched(Kind::Customer, first).await;
-    account.written(Kind::Customer, first).await;
+    account.write(Kind::Customer, first).await;
     let second = vec![customer("c2", Vec::new(), person("Her son", &[OLD]))];
     let second = account.matched(Kind::Customer, second).await;
     assert!(second[0].existing.as_ref().unwrap().doubtful.is_some());
-    let outcomes = account.written(Kind::Customer, second).await;
+    let outcomes = account.write(Kind::Customer, second).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
     let son = snapshot.contact_by_external_id(&marker("c2")).unwrap();
@@ -351,18 +352,18 @@ async fn a_contact_that_an_earlier_run_made_is_found_by_its_marker_and_left_by_t
             person("Ana", &["ana@example.com"]),
         )]
     };
-    account.written(Kind::Customer, items()).await;
+    account.write(Kind::Customer, items()).await;
     account.run = "r2".to_owned();
     account.prepare().await;
     let again = account.matched(Kind::Customer, items()).await;
     assert_eq!(again[0].existing.as_ref().unwrap().by, MatchKey::Marker);
-    let outcomes = account.written(Kind::Customer, again).await;
+    let outcomes = account.write(Kind::Customer, again).await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
         "{outcomes:?}"
     );
     // Unmatched, the account itself refuses a second one.
-    let outcomes = account.written(Kind::Customer, items()).await;
+    let outcomes = account.write(Kind::Customer, items()).await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
         "{outcomes:?}"
@@ -405,7 +406,7 @@ async fn the_stand_in_is_made_once_and_stays_while_somebody_elses_ticket_hangs_o
 async fn a_contact_with_a_foreign_ticket_in_the_trash_is_deleted_softly_only() {
     let account = Account::new().await;
     let ana = customer("c1", Vec::new(), person("Ana", &["ana@example.com"]));
-    account.written(Kind::Customer, vec![ana]).await;
+    account.write(Kind::Customer, vec![ana]).await;
     let id: u64 = account.effects_of("customer:c1")[0]
         .target_id
         .parse()
@@ -428,7 +429,7 @@ async fn a_contact_with_a_foreign_ticket_in_the_trash_is_deleted_softly_only() {
 async fn what_somebody_changed_since_is_a_conflict_until_it_is_forced() {
     let account = Account::new().await;
     let ana = customer("c1", Vec::new(), person("Ana", &["ana@example.com"]));
-    account.written(Kind::Customer, vec![ana]).await;
+    account.write(Kind::Customer, vec![ana]).await;
     let id: u64 = account.effects_of("customer:c1")[0]
         .target_id
         .parse()
@@ -471,7 +472,7 @@ async fn two_companies_of_one_name_do_not_become_one() {
     assert_eq!(items[0].existing.as_ref().unwrap().by, MatchKey::Name);
     // As a host marks a candidate that another record of the source already is.
     items[1].existing.as_mut().unwrap().doubtful = Some("k1 already is this one".to_owned());
-    let outcomes = account.written(Kind::Company, items).await;
+    let outcomes = account.write(Kind::Company, items).await;
     assert!(
         matches!(outcomes[0].status, Status::Updated),
         "{outcomes:?}"
@@ -493,7 +494,7 @@ async fn two_companies_of_one_name_do_not_become_one() {
 async fn a_company_stays_while_somebody_elses_contact_belongs_to_it() {
     let account = Account::new().await;
     account
-        .written(Kind::Company, vec![company_item("k1", "Acme Ltd")])
+        .write(Kind::Company, vec![company_item("k1", "Acme Ltd")])
         .await;
     let id = account.effects_of("company:k1")[0].target_id.clone();
     let id: u64 = id.parse().unwrap();
@@ -518,7 +519,7 @@ async fn domains_are_set_only_where_the_settings_say_so_and_never_twice() {
         company(id, Vec::new(), data)
     };
     let items = vec![with("k1", "Acme Ltd"), with("k2", "Acme Two")];
-    let outcomes = account.written(Kind::Company, items).await;
+    let outcomes = account.write(Kind::Company, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let snapshot = account.snapshot();
     let domains = |name: &str| snapshot.company_by_name(name).unwrap().domains.clone();
@@ -537,7 +538,7 @@ async fn agents_are_matched_join_their_groups_and_leave_them_again() {
     let before = account.sim.state_fingerprint();
     account.prepare().await;
     let teams = vec![team("t1", "Returns desk"), team("t2", "billing")];
-    let outcomes = account.written(Kind::Team, teams).await;
+    let outcomes = account.write(Kind::Team, teams).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert!(
         matches!(outcomes[1].status, Status::Matched),
@@ -567,7 +568,7 @@ async fn agents_are_matched_join_their_groups_and_leave_them_again() {
             vec![of("t1")],
         ),
     ];
-    let outcomes = account.written(Kind::Agent, items).await;
+    let outcomes = account.write(Kind::Agent, items).await;
     let parts: Vec<usize> = outcomes.iter().map(|o| o.effects.len()).collect();
     assert_eq!(parts, [3, 2, 1], "{outcomes:?}");
     let stand_in = account.prepared().stand_in;
@@ -648,7 +649,7 @@ async fn values_go_into_fields_by_type_and_what_does_not_fit_stands_on_the_card(
         of("nickStr", "Remark", FieldType::Text),
         of("optBool", "Opted in", FieldType::Boolean),
     ];
-    let outcomes = account.written(Kind::FieldDefinition, definitions).await;
+    let outcomes = account.write(Kind::FieldDefinition, definitions).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let at = |name: &str| account.field_at("customer", name);
     let value = |name: &str, value: Value| field(name, value, at(name));
@@ -666,7 +667,7 @@ async fn values_go_into_fields_by_type_and_what_does_not_fit_stands_on_the_card(
         value("optBool", Value::Boolean(true)),
     ];
     let ana = customer("c1", fields, person("Ana", &["ana@example.com"]));
-    let outcomes = account.written(Kind::Customer, vec![ana]).await;
+    let outcomes = account.write(Kind::Customer, vec![ana]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = account.snapshot();
     let contact = snapshot.contact_by_external_id(&marker("c1")).unwrap();

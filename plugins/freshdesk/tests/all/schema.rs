@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Account, assert_same, assert_undone, definition, entry, field, is_created, item, link,
     object_type, record, with_options,
@@ -122,14 +123,14 @@ fn ana() -> Item {
 async fn records_go_into_the_custom_object_that_an_administrator_made_and_a_cycle_is_linked() {
     let (account, before) = with_orders().await;
     let outcomes = account
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
         "{outcomes:?}"
     );
     assert_eq!(outcomes[0].losses, []);
-    let outcomes = account.written(Kind::FieldDefinition, definitions()).await;
+    let outcomes = account.write(Kind::FieldDefinition, definitions()).await;
     let matched = outcomes
         .iter()
         .filter(|o| matches!(o.status, Status::Matched))
@@ -140,10 +141,10 @@ async fn records_go_into_the_custom_object_that_an_administrator_made_and_a_cycl
         "no such field: {outcomes:?}"
     );
     assert_eq!(outcomes[1].losses.len(), 1, "the option that is missing");
-    account.written(Kind::Customer, vec![ana()]).await;
+    account.write(Kind::Customer, vec![ana()]).await;
     for id in ["o1", "o2"] {
         let outcomes = account
-            .written(Kind::CustomObject, vec![order(&account, id)])
+            .write(Kind::CustomObject, vec![order(&account, id)])
             .await;
         assert!(is_created(&outcomes[0]), "{outcomes:?}");
         let lost: Vec<&str> = outcomes[0]
@@ -165,7 +166,7 @@ async fn records_go_into_the_custom_object_that_an_administrator_made_and_a_cycl
         link("ordersId", c1.clone(), o1.clone(), Some(0)),
         link("friendsId", o1, c1, Some(0)),
     ];
-    let outcomes = account.written(Kind::Relationship, links).await;
+    let outcomes = account.write(Kind::Relationship, links).await;
     let statuses: Vec<bool> = outcomes
         .iter()
         .map(|o| matches!(o.status, Status::Updated))
@@ -229,12 +230,12 @@ async fn a_record_of_an_earlier_run_is_not_made_again_whatever_the_account_calls
             .sim
             .set_switches(|switches| switches.duplicate_primary_status = status);
         account
-            .written(Kind::CustomObject, vec![order(&account, "o1")])
+            .write(Kind::CustomObject, vec![order(&account, "o1")])
             .await;
         account.run = "r2".to_owned();
         account.prepare().await;
         let outcomes = account
-            .written(Kind::CustomObject, vec![order(&account, "o1")])
+            .write(Kind::CustomObject, vec![order(&account, "o1")])
             .await;
         assert!(
             matches!(outcomes[0].status, Status::Matched),
@@ -248,7 +249,7 @@ async fn a_record_of_an_earlier_run_is_not_made_again_whatever_the_account_calls
 async fn without_the_custom_object_records_are_exported_and_the_sheet_is_named() {
     let account = Account::new().await;
     let outcomes = account
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert!(
         matches!(outcomes[0].status, Status::Exported(_)),
@@ -258,7 +259,7 @@ async fn without_the_custom_object_records_are_exported_and_the_sheet_is_named()
     for (label, _) in sheet::ALL {
         assert!(note.contains(label), "{label}: {note}");
     }
-    let outcomes = account.written(Kind::FieldDefinition, definitions()).await;
+    let outcomes = account.write(Kind::FieldDefinition, definitions()).await;
     assert!(
         outcomes
             .iter()
@@ -266,7 +267,7 @@ async fn without_the_custom_object_records_are_exported_and_the_sheet_is_named()
         "{outcomes:?}"
     );
     let outcomes = account
-        .written(Kind::CustomObject, vec![order(&account, "o1")])
+        .write(Kind::CustomObject, vec![order(&account, "o1")])
         .await;
     assert!(
         matches!(outcomes[0].status, Status::Exported(_)),
@@ -280,10 +281,10 @@ async fn without_the_custom_object_a_record_is_named_on_its_customer_and_taken_o
     let mut account = Account::unprepared(|_| {});
     let before = account.sim.state_fingerprint();
     account.prepare().await;
-    account.written(Kind::Customer, vec![ana()]).await;
+    account.write(Kind::Customer, vec![ana()]).await;
     let orders = || vec![order(&account, "o1"), order(&account, "o2")];
     let lost = account.harness().lose_answer(1, Loss::AfterApplying);
-    let outcomes = account.written_on(lost, Kind::CustomObject, orders()).await;
+    let outcomes = account.write_on(lost, Kind::CustomObject, orders()).await;
     assert!(
         outcomes
             .iter()
@@ -303,7 +304,7 @@ async fn without_the_custom_object_a_record_is_named_on_its_customer_and_taken_o
     let first = "order custom-object o1 (Order o1); totalNum: 64.67; stateStr: new";
     assert!(said().starts_with(first), "{}", said());
     assert_eq!(said().lines().count(), 2);
-    account.written(Kind::CustomObject, orders()).await;
+    account.write(Kind::CustomObject, orders()).await;
     assert_eq!(said().lines().count(), 2, "each is said once");
     assert_undone(&account.rollback(UndoMode::Careful).await, "");
     assert_same(&before, &account.sim.state_fingerprint(), "");
@@ -321,7 +322,7 @@ async fn the_settings_name_a_custom_object_of_another_name() {
     account.set("objects", json!({"order": "Shop orders"}));
     account.prepare().await;
     let outcomes = account
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
@@ -329,7 +330,7 @@ async fn the_settings_name_a_custom_object_of_another_name() {
     );
     assert_eq!(outcomes[0].losses.len(), sheet::ALL.len() - 1);
     let outcomes = account
-        .written(Kind::CustomObject, vec![order(&account, "o1")])
+        .write(Kind::CustomObject, vec![order(&account, "o1")])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let said: Vec<&str> = outcomes[0]
@@ -344,7 +345,7 @@ async fn the_settings_name_a_custom_object_of_another_name() {
 async fn a_record_that_somebody_changed_is_a_conflict() {
     let (account, _) = with_orders().await;
     account
-        .written(Kind::CustomObject, vec![order(&account, "o1")])
+        .write(Kind::CustomObject, vec![order(&account, "o1")])
         .await;
     let target = account.effects_of("custom-object:o1")[0].target_id.clone();
     let (schema, id) = target.split_once('/').unwrap();
@@ -393,7 +394,7 @@ async fn a_field_that_is_there_is_used_with_its_own_choices_and_stays() {
         FieldType::Integer,
     );
     let outcomes = account
-        .written(Kind::FieldDefinition, vec![tier(), other])
+        .write(Kind::FieldDefinition, vec![tier(), other])
         .await;
     assert!(
         matches!(outcomes[0].status, Status::Matched),
@@ -404,7 +405,7 @@ async fn a_field_that_is_there_is_used_with_its_own_choices_and_stays() {
     let snapshot = account.snapshot();
     let of = transload_simulators::freshdesk::model::Owner::Ticket;
     assert!(snapshot.field_by_label(of, "Tier (tierNum)").is_some());
-    let again = account.written(Kind::FieldDefinition, vec![tier()]).await;
+    let again = account.write(Kind::FieldDefinition, vec![tier()]).await;
     assert!(matches!(again[0].status, Status::Matched));
     assert_undone(&account.rollback(UndoMode::Careful).await, "");
     assert_same(&before, &account.sim.state_fingerprint(), "");
@@ -417,7 +418,7 @@ async fn a_field_of_many_choices_is_waited_for_and_shows_the_stored_values() {
     let options: Vec<(&str, &str)> = values.iter().map(|v| (v.as_str(), "Many")).collect();
     let many = definition(owner(Kind::Customer), "manyStr", "Many", FieldType::Choice);
     let outcomes = account
-        .written(Kind::FieldDefinition, vec![with_options(many, &options)])
+        .write(Kind::FieldDefinition, vec![with_options(many, &options)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(outcomes[0].losses, []);
@@ -437,7 +438,7 @@ async fn a_field_stays_while_somebody_else_has_a_value_in_it() {
         "Office",
         FieldType::Text,
     );
-    account.written(Kind::FieldDefinition, vec![office]).await;
+    account.write(Kind::FieldDefinition, vec![office]).await;
     let snapshot = account.snapshot();
     let of = transload_simulators::freshdesk::model::Owner::Contact;
     let name = snapshot.field_by_label(of, "Office").unwrap().name.clone();
@@ -480,7 +481,7 @@ async fn tags_are_cut_with_a_digest_and_those_that_become_one_are_said_so() {
         tag("t5", "a,b"),
         tag("t6", "  "),
     ];
-    let outcomes = account.written(Kind::Tag, items).await;
+    let outcomes = account.write(Kind::Tag, items).await;
     let word = |at: usize| outcomes[at].effects[0].target_id.as_str();
     assert_eq!((word(0), word(1), word(4)), ("VIP", "vip", "a b"));
     assert_eq!(outcomes[1].losses[0].how, Fidelity::Lost);
@@ -504,7 +505,7 @@ async fn a_brand_is_the_product_of_its_name_or_is_named() {
         item(entry(Kind::Brand, id, Vec::new(), Entity::Brand(data)))
     };
     let items = vec![brand("b1", &name.to_uppercase()), brand("b2", "Nobody's")];
-    let outcomes = account.written(Kind::Brand, items).await;
+    let outcomes = account.write(Kind::Brand, items).await;
     assert_eq!(outcomes[0].effects[0].target_id, id.to_string());
     assert_eq!(outcomes[0].effects[0].action, Action::Matched);
     assert!(

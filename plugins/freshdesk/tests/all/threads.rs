@@ -112,7 +112,7 @@ async fn odd_texts_come_back_byte_for_byte_with_their_times() {
         };
         let ana = ana(&account).await;
         let outcomes = account
-            .written(Kind::Conversation, vec![texts(&ana, "v1", &ODD)])
+            .write(Kind::Conversation, vec![texts(&ana, "v1", &ODD)])
             .await;
         assert!(is_created(&outcomes[0]), "{outcomes:?}");
         let read = read(&account, "v1").await;
@@ -157,7 +157,7 @@ async fn a_message_without_a_text_says_so_and_what_the_source_has_no_subject_for
             vec![said("m2", Author::Person(ana.clone()), "x", AT)],
         ),
     ];
-    let outcomes = account.written(Kind::Conversation, items).await;
+    let outcomes = account.write(Kind::Conversation, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let (first, _) = account.ticket("v1");
     assert_eq!(first.subject, "(no subject)");
@@ -181,7 +181,7 @@ async fn a_long_text_stands_in_several_notes_and_is_one_again() {
     let ana = ana(&account).await;
     let long = "Ein langer Text, Zeile für Zeile & mehr.\n".repeat(4_000);
     let outcomes = account
-        .written(
+        .write(
             Kind::Conversation,
             vec![texts(&ana, "v1", &["short", &long, "end"])],
         )
@@ -204,7 +204,7 @@ async fn a_thread_of_more_notes_than_a_ticket_has_goes_on_in_a_linked_one() {
         .collect();
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let outcomes = account
-        .written(Kind::Conversation, vec![texts(&ana, "v1", &all)])
+        .write(Kind::Conversation, vec![texts(&ana, "v1", &all)])
         .await;
     assert!(is_created(&outcomes[0]), "{:?}", outcomes[0].status);
     let tickets = account.tickets("v1");
@@ -251,7 +251,7 @@ async fn files_beyond_the_total_of_a_note_stand_in_further_ones() {
         file("f4", "d.txt", 20 * MB),
     ];
     let outcomes = account
-        .written(Kind::Conversation, vec![with_files(&ana, "v1", files)])
+        .write(Kind::Conversation, vec![with_files(&ana, "v1", files)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let (ticket, notes) = account.ticket("v1");
@@ -282,7 +282,7 @@ async fn a_file_that_is_refused_is_named_and_exported_and_the_others_arrive() {
         ],
     );
     let outcomes = account
-        .written(Kind::Conversation, vec![single, several])
+        .write(Kind::Conversation, vec![single, several])
         .await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let (first, _) = account.ticket("v1");
@@ -310,7 +310,7 @@ async fn an_account_that_takes_less_at_once_gets_the_files_one_by_one() {
     let ana = ana(&account).await;
     let files = vec![file("f1", "a.txt", 10 * MB), file("f2", "b.txt", 10 * MB)];
     let outcomes = account
-        .written(Kind::Conversation, vec![with_files(&ana, "v1", files)])
+        .write(Kind::Conversation, vec![with_files(&ana, "v1", files)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(outcomes[0].refused, []);
@@ -330,7 +330,7 @@ async fn what_is_too_large_or_has_no_bytes_is_named_in_the_thread() {
     }
     let files = vec![file("f1", "film.mov", 20 * MB + 1), gone];
     let outcomes = account
-        .written(Kind::Conversation, vec![with_files(&ana, "v1", files)])
+        .write(Kind::Conversation, vec![with_files(&ana, "v1", files)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let (ticket, _) = account.ticket("v1");
@@ -388,7 +388,7 @@ async fn inline_images_point_to_where_their_files_are_now() {
             parts.push(part);
         }
         let item = thread("v1", Vec::new(), of(&ana), parts);
-        let outcomes = account.written(Kind::Conversation, vec![item]).await;
+        let outcomes = account.write(Kind::Conversation, vec![item]).await;
         assert!(is_created(&outcomes[0]), "{outcomes:?}");
         let (ticket, notes) = account.ticket("v1");
         for (html, file) in [
@@ -422,7 +422,7 @@ async fn a_ticket_in_the_trash_is_absent() {
     let account = Account::new().await;
     let ana = ana(&account).await;
     account
-        .written(Kind::Conversation, vec![texts(&ana, "v1", &["a"])])
+        .write(Kind::Conversation, vec![texts(&ana, "v1", &["a"])])
         .await;
     let id = account.ticket("v1").0.id;
     account

@@ -16,7 +16,7 @@ async fn a_thread_is_a_description_and_notes_by_whoever_wrote_them() {
     let account = Account::new().await;
     let ana = customer(account.contact("Ana", "ana@example.com"));
     let outcomes = account
-        .written(Kind::Conversation, vec![talk(&account, "v1", &ana)])
+        .write(Kind::Conversation, vec![talk(&account, "v1", &ana)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let (ticket, notes) = account.ticket("v1");
@@ -60,7 +60,7 @@ async fn where_the_account_takes_times_they_are_the_originals() {
     let account = Account::timed().await;
     let ana = customer(account.contact("Ana", "ana@example.com"));
     let outcomes = account
-        .written(Kind::Conversation, vec![talk(&account, "v1", &ana)])
+        .write(Kind::Conversation, vec![talk(&account, "v1", &ana)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let (ticket, notes) = account.ticket("v1");
@@ -95,7 +95,7 @@ async fn what_an_agent_said_first_is_a_note_under_a_description_of_nobody() {
     let ana = customer(account.contact("Ana", "ana@example.com"));
     let parts = vec![said("m1", Author::Person(account.dana()), "Hi Ana", AT)];
     let item = thread("v1", Vec::new(), of(&ana), parts);
-    account.written(Kind::Conversation, vec![item]).await;
+    account.write(Kind::Conversation, vec![item]).await;
     let (ticket, notes) = account.ticket("v1");
     assert!(
         ticket
@@ -124,7 +124,7 @@ async fn who_was_not_migrated_is_named_and_stood_in_for() {
         internal(said("m4", Author::Person(ana.clone()), "four", AT + 3_000)),
     ];
     let outcomes = account
-        .written(
+        .write(
             Kind::Conversation,
             vec![thread("v1", Vec::new(), of(&ana), parts)],
         )
@@ -185,7 +185,7 @@ async fn slots_people_tags_and_fields_stand_where_the_ticket_has_them() {
         slot: "status".to_owned(),
         value: "4".to_owned(),
     });
-    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    let outcomes = account.write(Kind::Conversation, vec![item]).await;
     let (ticket, notes) = account.ticket("v1");
     assert_eq!((ticket.status, ticket.priority, ticket.source), (4, 4, 7));
     assert_eq!(
@@ -234,7 +234,7 @@ async fn an_agent_who_must_be_in_the_group_and_is_not_is_kept_and_the_group_is_o
         conversation,
         vec![said("m1", Author::Person(ana.clone()), "a", AT)],
     );
-    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    let outcomes = account.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let (ticket, _) = account.ticket("v1");
     assert_eq!(
@@ -252,7 +252,7 @@ async fn a_lone_note_is_a_finished_private_ticket_and_spam_is_skipped() {
     let mut part = internal(said("n1", Author::Person(account.dana()), "Likes tea", AT));
     message(&mut part, |message| message.customer = Some(ana.clone()));
     let note = item(part.message);
-    let outcomes = account.written(Kind::Message, vec![note]).await;
+    let outcomes = account.write(Kind::Message, vec![note]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let ticket = account
         .snapshot()
@@ -277,7 +277,7 @@ async fn a_lone_note_is_a_finished_private_ticket_and_spam_is_skipped() {
         spam,
         vec![said("m9", Author::Person(ana.clone()), "a", AT)],
     );
-    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    let outcomes = account.write(Kind::Conversation, vec![item]).await;
     assert!(matches!(outcomes[0].status, Status::Skipped(_)));
 }
 
@@ -291,7 +291,7 @@ async fn a_ticket_that_may_not_be_closed_yet_is_left_open_and_says_so() {
         .unwrap();
     let ana = customer(account.contact("Ana", "ana@example.com"));
     let outcomes = account
-        .written(Kind::Conversation, vec![talk(&account, "v1", &ana)])
+        .write(Kind::Conversation, vec![talk(&account, "v1", &ana)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert!(loses(&outcomes[0], "conversation.status"));
@@ -306,6 +306,7 @@ async fn without_the_administrators_switches_the_account_mails_but_not_about_clo
         .sim
         .set_up(|config| config.notifications = Notifications::default());
     account
+        .trial
         .write(Kind::Conversation, vec![talk(&account, "v1", &ana)])
         .await;
     let mails: Vec<String> = account
@@ -341,7 +342,7 @@ async fn the_migration_api_is_silent_whatever_is_switched_on() {
         .sim
         .set_up(|config| config.notifications = Notifications::default());
     account
-        .written(Kind::Conversation, vec![talk(&account, "v1", &ana)])
+        .write(Kind::Conversation, vec![talk(&account, "v1", &ana)])
         .await;
 }
 
@@ -393,7 +394,7 @@ async fn an_author_whom_the_account_does_not_take_is_named() {
         said("m2", Author::Person(bo), "two", AT + 1_000),
     ];
     let item = thread("v1", Vec::new(), of(&ana), parts);
-    let outcomes = account.written(Kind::Conversation, vec![item]).await;
+    let outcomes = account.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let (_, notes) = account.ticket("v1");
     assert_eq!(notes[0].user_id, account.prepared().me);
@@ -415,7 +416,7 @@ async fn a_ticket_that_is_somebody_elses_for_all_that_is_known_is_left_alone() {
             doubtful: Some("the same subject".to_owned()),
         },
     );
-    let outcomes = account.written(Kind::Conversation, vec![doubtful]).await;
+    let outcomes = account.write(Kind::Conversation, vec![doubtful]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert_ne!(account.ticket("v1").0.id, other.id);
     assert!(account.snapshot().tickets.contains(&other));

@@ -13,10 +13,11 @@ use transload_sdk::card::{self, Facts, addresses, fitted, loss};
 use transload_sdk::destination::{Item, MatchKey, MatchPolicy};
 use transload_sdk::effects::{effect, made, print, reject, report, short_hash, status_of};
 use transload_sdk::http::{self, Refusal as _, Reply, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::people::{customer_name, without_each_other};
 use transload_sdk::policy::{self, Found as There, canonical, doubt, holds, is_empty};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
+use transload_sdk::types::{self, Error, Fidelity, Kind, Loss};
 
 use super::matching::{has_channel, owner_of};
 use super::schema::{self, Told};
@@ -43,11 +44,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
         cx,
         later: RefCell::default(),
     };
-    for item in items {
-        let Entity::Customer(customer) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no customer".to_owned()));
-            continue;
-        };
+    for (item, customer) in each::<types::Customer>(cx, items) {
         let draft = draft(cx, &config, item, customer, &choices)?;
         match item.certain() {
             Some(candidate) => writer.update(item, draft, &candidate.target_id).await?,
@@ -176,7 +173,7 @@ fn draft<'a>(
             }
         }
     }
-    let own = without_each_other(&head.fields);
+    let own = without_each_other(&Kind::Customer, &head.fields);
     for field in &own {
         match map::place(field, FieldOwner::Customer, choices, card.words()) {
             Ok((id, value)) => fields.push(FieldValue { id, value }),

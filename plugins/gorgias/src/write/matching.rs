@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
-use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{Entity, Error, Kind};
+use transload_sdk::items;
+use transload_sdk::people::external_ids;
+use transload_sdk::policy::{Found as There, add_candidate, match_results};
+use transload_sdk::types::{self, Entity, Error, Kind};
 
 use super::people;
 use crate::api::{Customer, User};
@@ -41,10 +43,7 @@ pub async fn match_items(
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let users = people::users(cx).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let user = agent
             .email
             .as_deref()
@@ -114,15 +113,8 @@ fn keys(item: &Item) -> Vec<(MatchKey, Key)> {
         MatchKey::Marker,
         Key::External(map::external_id(&item.marker)),
     )];
-    let own = item
-        .entry()
-        .head
-        .external_id
-        .iter()
-        .chain(&customer.external_ids);
-    for id in own.filter(|id| !id.trim().is_empty() && id.chars().count() <= map::EXTERNAL_ID_CHARS)
-    {
-        let key = (MatchKey::ExternalId, Key::External(id.clone()));
+    for id in external_ids(item).filter(|id| id.chars().count() <= map::EXTERNAL_ID_CHARS) {
+        let key = (MatchKey::ExternalId, Key::External(id.to_owned()));
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -225,23 +217,13 @@ async fn old_customers(cx: &Context, state: &State, pages: usize) -> Result<Vec<
 }
 
 fn add(cx: &Context, found: &mut Found, item: &Item, customer: &Customer, by: MatchKey) {
-    let id = customer.id.to_string();
-    let list = found.entry(item.key.clone()).or_default();
-    if list.iter().any(|candidate| candidate.target_id == id) {
-        return;
-    }
     let there = There {
         marker: customer.external_id.as_deref().unwrap_or(""),
         name: &customer.name,
         staff: false,
-        several: !list.is_empty(),
+        several: false,
         by,
     };
-    let doubtful = doubt(cx, item, &there).map(str::to_owned);
-    list.push(Candidate {
-        target_id: id,
-        by,
-        before: serde_json::to_string(customer).unwrap_or_default(),
-        doubtful,
-    });
+    let before = serde_json::to_string(customer).unwrap_or_default();
+    add_candidate(cx, found, item, there, customer.id.to_string(), before);
 }

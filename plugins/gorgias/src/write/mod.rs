@@ -33,12 +33,6 @@ pub const SETTLE_MS: u64 = 180_000;
 /// # Errors
 /// What ends the unit; items without an outcome stay open.
 pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
-    let written = of_kind(cx, kind, items).await;
-    cx.reported().await?;
-    written
-}
-
-async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
     match kind {
         Kind::Company => schema::companies(cx, &items).await,
         Kind::Brand => schema::brands(cx, &items).await,

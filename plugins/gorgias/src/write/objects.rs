@@ -11,11 +11,12 @@ use transload_sdk::card::{self, Facts, loss};
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, exported_as, made, print, reject, report, status_of};
 use transload_sdk::http::{Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::links::Written;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{lead, with_lead};
-use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Kind, Loss};
+use transload_sdk::types::{CustomObject, Error, Fidelity, Kind, Loss};
 
 use super::tickets::{message_facets, messages_of};
 use super::{Creation, create, data, unsettled};
@@ -42,11 +43,7 @@ struct Draft<'a> {
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let mut by_customer: BTreeMap<String, Vec<Draft<'_>>> = BTreeMap::new();
-    for item in items {
-        let Entity::CustomObject(object) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no custom object".to_owned()));
-            continue;
-        };
+    for (item, object) in each::<CustomObject>(cx, items) {
         let draft = draft(cx, &config, item, object)?;
         let ticket = object.conversation.as_ref().and_then(map::numeric_target);
         let draft = match ticket {

@@ -11,9 +11,10 @@ use transload_sdk::effects::{
     description_marker, effect, is_of_run as is_described, made, print, reject, report, status_of,
 };
 use transload_sdk::http::{Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
-use transload_sdk::people::email;
-use transload_sdk::types::{Agent, Entity, Error, Fidelity};
+use transload_sdk::people::{email, fields_lost, looks_lost, name_or_id};
+use transload_sdk::types::{self, Agent, Error, Fidelity};
 use transload_sdk::words::placeholder;
 
 use super::{Creation, create, is_of_run};
@@ -67,28 +68,9 @@ pub fn team_facets(team: &Team) -> Vec<(String, String)> {
 pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let users = users(cx).await?;
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
-        let head = &item.entry().head;
-        let mut losses = Vec::new();
-        for (field, there) in [
-            ("agent.signature", agent.signature.is_some()),
-            ("agent.avatar-url", agent.avatar_url.is_some()),
-            ("agent.roles", !agent.roles.is_empty()),
-        ] {
-            if there {
-                let note = "rights and looks of agents are the account's own";
-                losses.push(loss(field, Fidelity::Lost, note));
-            }
-        }
-        let lost = head.fields.iter().map(|field| {
-            let note = "users of Gorgias have no fields";
-            loss(format!("fields.{}", field.name), Fidelity::Lost, note)
-        });
-        losses.extend(lost);
+    for (item, agent) in each::<Agent>(cx, items) {
+        let mut losses = looks_lost(agent, "rights and looks of agents are the account's own");
+        losses.extend(fields_lost(item.entry(), "users of Gorgias have no fields"));
         let address = agent.email.as_deref();
         let found = address.and_then(|address| by_email(&users, address));
         // One of this run may be what an earlier attempt made: then it is looked up as such.
@@ -111,10 +93,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 let note =
                     "no user with this address: a stand-in writes for them and texts name them";
                 losses.push(loss("agent", Fidelity::Converted, note));
-                let name = match agent.name.trim() {
-                    "" => head.id.as_str(),
-                    _ => agent.name.as_str(),
-                };
+                let name = name_or_id(item.entry(), &agent.name);
                 let target = placeholder(state.stand_in, name);
                 effect("main", "placeholder", target, Action::Matched)
             }
@@ -170,15 +149,8 @@ async fn make(
 /// What ends the unit.
 pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut teams: Vec<Team> = client::list(cx, "/teams").await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
-        let name = match team.name.trim() {
-            "" => item.entry().head.id.as_str(),
-            name => name,
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
+        let name = name_or_id(item.entry(), &team.name);
         let lost = |team: &Team| {
             item.in_doubt_since.is_some() && is_described(cx, team.description.as_deref())
         };

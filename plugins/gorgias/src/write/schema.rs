@@ -11,13 +11,14 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{
-    description_marker, effect, exported_as, is_of_run, made, print, reject, report, status_of,
+    description_marker, effect, exported_as, is_of_run, made, print, report, status_of,
 };
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::canonical;
 use transload_sdk::types::{
-    Company, Entity, Error, Fidelity, Field as OwnField, FieldDefinition, FieldType, Kind, Loss,
+    self, Company, Error, Fidelity, Field as OwnField, FieldDefinition, FieldType, Kind, Loss,
 };
 
 use super::{Changed, Creation, SETTLE_MS, create, unsettled};
@@ -303,11 +304,7 @@ fn exported(item: &Item) -> Status {
 pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let mut wanted: Vec<(&Item, &FieldDefinition, FieldOwner)> = Vec::new();
-    for item in items {
-        let Entity::FieldDefinition(definition) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no field definition".to_owned()));
-            continue;
-        };
+    for (item, definition) in each::<FieldDefinition>(cx, items) {
         match FieldOwner::of(&definition.owner.kind) {
             Some(owner) => wanted.push((item, definition, owner)),
             None => {
@@ -446,11 +443,7 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
         true => Some(Shelf::new(cx, &config, FieldOwner::Customer).await?),
         false => None,
     };
-    for item in items {
-        let Entity::Company(company) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no company".to_owned()));
-            continue;
-        };
+    for (item, company) in each::<Company>(cx, items) {
         let mut losses = vec![loss(
             "company",
             Fidelity::Converted,
@@ -605,11 +598,7 @@ impl Told {
 pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let mut shelf = Shelf::new(cx, &config, FieldOwner::Ticket).await?;
-    for item in items {
-        let Entity::Brand(brand) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no brand".to_owned()));
-            continue;
-        };
+    for (item, brand) in each::<types::Brand>(cx, items) {
         let name = match brand.name.trim() {
             "" => item.entry().head.id.clone(),
             name => name.to_owned(),
@@ -712,12 +701,7 @@ pub async fn tag(
 /// What ends the unit.
 pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut known = all_tags(cx).await?;
-    for item in items {
-        let entry = item.entry();
-        let Entity::Tag(tag) = &entry.data else {
-            reject(cx, item, Error::Bug("no tag".to_owned()));
-            continue;
-        };
+    for (item, tag) in each::<types::Tag>(cx, items) {
         let mut losses = Vec::new();
         let (mut name, is_cut) = map::cut(&tag.name, map::TAG_CHARS);
         if is_cut {

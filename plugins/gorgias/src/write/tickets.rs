@@ -12,10 +12,11 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, Part, Thread};
-use transload_sdk::effects::{changed, effect, made, print, reject, report};
+use transload_sdk::effects::{changed, effect, made, print, reject};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key, segment};
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::thread::{is_spam, skipped, stored_texts, thread_of, updated_at};
+use transload_sdk::thread::{Unit, skipped, stored_texts, updated_at};
 use transload_sdk::types::{Entity, Error, Fidelity, Loss};
 
 use super::{Changed, Creation, SETTLE_MS, create, files, is_of_run, schema, unsettled};
@@ -31,17 +32,7 @@ use crate::thread::{self, Mapped, Surroundings, SurveyDraft};
 /// What ends the unit.
 pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    let mut threads: Vec<(&Item, Thread)> = Vec::new();
-    for item in items {
-        match thread_of(item) {
-            Ok(thread) if is_spam(&thread) && !config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => threads.push((item, thread)),
-            Err(error) => reject(cx, item, error),
-        }
-    }
+    let threads: Vec<(&Item, Thread)> = threads(cx, items, config.spam).collect();
     let fields = threads
         .iter()
         .flat_map(|(_, thread)| &thread.conversation.head.fields);
@@ -192,13 +183,8 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
-            platform: self.cx.platform(),
-            prefix: &self.prefix,
-            zone: self.cx.time_zone(),
-            run: self.cx.run(),
-            now: self.cx.now(),
+            unit: Unit::new(self.cx, &texts),
             choices: self.choices,
-            texts: &texts,
             files: &files,
         };
         thread::map_thread(item, thread, &around)

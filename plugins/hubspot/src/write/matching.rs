@@ -10,8 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
-use transload_sdk::policy::{Found as There, doubt};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::items;
+use transload_sdk::people::own_addresses;
+use transload_sdk::policy::{Found as There, add_candidate};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::teams;
 use crate::api::Record;
@@ -64,10 +66,7 @@ fn candidate(
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let owners = teams::by_email(teams::owners(cx, false).await?);
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         if let Some(owner) = email.and_then(|email| owners.get(&email)) {
             let before = json!({"name": owner.name()});
@@ -155,18 +154,6 @@ impl Search<'_> {
         name: &str,
         by: MatchKey,
     ) -> Result<(), Error> {
-        let of_item = self
-            .found
-            .get(&item.key)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        if of_item
-            .iter()
-            .any(|candidate| candidate.target_id == record.id)
-        {
-            return Ok(());
-        }
-        let several = !of_item.is_empty();
         let own = addresses(record);
         let mut staff = false;
         if !own.is_empty() {
@@ -188,13 +175,12 @@ impl Search<'_> {
             },
             name,
             staff,
-            several,
+            several: false,
             by,
         };
-        let doubtful = doubt(self.cx, item, &found);
-        let before = Value::Object(record.properties.clone());
-        let one = candidate(record.id.clone(), &before, by, doubtful);
-        self.found.entry(item.key.clone()).or_default().push(one);
+        let before = Value::Object(record.properties.clone()).to_string();
+        let id = record.id.as_str();
+        add_candidate(self.cx, &mut self.found, item, found, id, before);
         Ok(())
     }
 
@@ -203,30 +189,17 @@ impl Search<'_> {
     }
 }
 
-/// Own addresses of a customer; shared ones say nothing.
-fn own_addresses(item: &Item, channel: &AddressChannel) -> Vec<String> {
-    let Entity::Customer(customer) = &item.entry().data else {
-        return Vec::new();
-    };
-    let own = customer.addresses.iter().filter(|a| !a.shared);
-    own.filter(|a| a.channel == *channel)
-        .map(|a| a.value.clone())
-        .collect()
-}
-
 fn emails(item: &Item) -> BTreeSet<String> {
     let own = own_addresses(item, &AddressChannel::Email);
-    own.iter().filter_map(|value| map::email(value)).collect()
+    own.filter_map(map::email).collect()
 }
 
 /// A number in the ways in which it may stand in the account: as it was written, and without what is between its digits. What is
 /// no full number could be anybody's.
 fn phones(item: &Item) -> BTreeSet<String> {
     let own = own_addresses(item, &AddressChannel::Phone);
-    let full = own
-        .into_iter()
-        .filter_map(|value| Some((map::e164(&value)?, value)));
-    full.flat_map(|(plain, value)| [plain, value]).collect()
+    let full = own.filter_map(|value| Some([map::e164(value)?, value.to_owned()]));
+    full.flatten().collect()
 }
 
 async fn customers(cx: &Context, state: &State, items: &[Item]) -> Result<Found, Error> {

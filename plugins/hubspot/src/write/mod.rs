@@ -36,12 +36,6 @@ use crate::map::{self, Choices, FieldTarget};
 /// # Errors
 /// What ends the unit; items without an outcome stay open.
 pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
-    let written = of_kind(cx, kind, items).await;
-    cx.reported().await?;
-    written
-}
-
-async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
     match kind {
         Kind::Team => teams::teams(cx, &items).await,
         Kind::Agent => teams::agents(cx, &items).await,

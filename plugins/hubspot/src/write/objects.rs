@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use transload_sdk::Context;
 use transload_sdk::card;
 use transload_sdk::destination::Item;
+use transload_sdk::items::each;
 use transload_sdk::types::{CustomObject, Entity, Error, Reference};
 
+use super::choices;
 use super::people::{Around, Draft, write};
-use super::{choices, reject};
 use crate::api::{Label, LinkType};
 use crate::client::{self, LinkTo};
 use crate::map;
@@ -25,14 +26,9 @@ use crate::state::{Config, State};
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (config, state): (Config, State) = (cx.config()?, cx.state()?);
     let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    for item in items {
-        match &item.entry().data {
-            Entity::CustomObject(data) => {
-                let object = state.object_of(&data.object_type);
-                by_object.entry(object).or_default().push(item.clone());
-            }
-            _ => reject(cx, item, Error::Bug("no custom object".to_owned())),
-        }
+    for (item, data) in each::<CustomObject>(cx, items) {
+        let object = state.object_of(&data.object_type);
+        by_object.entry(object).or_default().push(item.clone());
     }
     for (object, items) in by_object {
         let choices = choices(cx, &object, &items).await?;

@@ -11,6 +11,7 @@ use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::Refusal as _;
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::people::{address_line, is_mobile, labelled};
 use transload_sdk::policy::{self, Change, changes};
@@ -307,11 +308,8 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
         choices: &choices,
     };
     let mut drafts = Vec::with_capacity(items.len());
-    for item in items {
-        match &item.entry().data {
-            Entity::Company(data) => drafts.push(company(&around, item, data)?),
-            _ => reject(cx, item, Error::Bug("no company".to_owned())),
-        }
+    for (item, data) in each::<Company>(cx, items) {
+        drafts.push(company(&around, item, data)?);
     }
     write(&around, "companies", drafts).await
 }
@@ -498,11 +496,8 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
         choices: &choices,
     };
     let mut drafts = Vec::with_capacity(items.len());
-    for item in items {
-        match &item.entry().data {
-            Entity::Customer(customer) => drafts.push(contact(&around, item, customer)?),
-            _ => reject(cx, item, Error::Bug("no customer".to_owned())),
-        }
+    for (item, customer) in each::<Customer>(cx, items) {
+        drafts.push(contact(&around, item, customer)?);
     }
     write(&around, "contacts", drafts).await
 }

@@ -10,12 +10,13 @@ use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::fields::option_label;
 use transload_sdk::http::{self, Creation, Making, Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss, ObjectType,
+    Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss, ObjectType,
 };
 
-use super::{description_marker, effect, export, is_of_run, made, reject, report, status_of};
+use super::{description_marker, effect, export, is_of_run, made, report, status_of};
 use crate::api::{Choice, Fault, Property, Schema};
 use crate::client::{self, SETTLE_MS};
 use crate::map::{self, FieldKind, FieldTarget, loss};
@@ -243,11 +244,7 @@ pub fn numbered(name: &str, number: u32) -> String {
 pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let mut known: BTreeMap<String, Vec<Property>> = BTreeMap::new();
-    for item in items {
-        let Entity::FieldDefinition(definition) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no field definition".to_owned()));
-            continue;
-        };
+    for (item, definition) in each::<Definition>(cx, items) {
         let Some(object) = object_of(&state, definition) else {
             export(cx, item);
             continue;
@@ -454,11 +451,7 @@ pub async fn schema(cx: &Context, object: &str) -> Result<Option<Schema>, Error>
 /// What ends the unit.
 pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    for item in items {
-        let Entity::ObjectType(object) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no object type".to_owned()));
-            continue;
-        };
+    for (item, object) in each::<ObjectType>(cx, items) {
         let name = map::object_name(&item.entry().head.id);
         let full = state.object_of(&item.entry().head.id);
         let mut losses = Vec::new();

@@ -11,12 +11,13 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{self, Changed, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::types::{Entity, Error, Fidelity, Loss, Reference};
+use transload_sdk::types::{self, Entity, Error, Fidelity, Loss, Reference};
 use transload_sdk::words;
 
 use super::schema::{self, OPTIONS};
-use super::{effect, is_of_run, made, reject, report};
+use super::{effect, is_of_run, made, report};
 use crate::api::{Fault, Property, Schema};
 use crate::client::{self, SETTLE_MS};
 use crate::map::{self, loss};
@@ -93,13 +94,8 @@ fn losses_of(item: &Item, name: &str, value: &str) -> Vec<Loss> {
 /// What ends the unit.
 pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    let mut named: Vec<(&Item, String)> = Vec::new();
-    for item in items {
-        match &item.entry().data {
-            Entity::Tag(tag) => named.push((item, tag.name.clone())),
-            _ => reject(cx, item, Error::Bug("no tag".to_owned())),
-        }
-    }
+    let tags = each::<types::Tag>(cx, items);
+    let named: Vec<(&Item, String)> = tags.map(|(item, tag)| (item, tag.name.clone())).collect();
     if config.tags == Tags::Text {
         for (item, name) in named {
             let target = format!("{AS_TEXT}{name}");
@@ -309,11 +305,7 @@ impl Carrier<'_> {
 /// # Errors
 /// What ends the unit.
 pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    for item in items {
-        let Entity::Brand(brand) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no brand".to_owned()));
-            continue;
-        };
+    for (item, brand) in each::<types::Brand>(cx, items) {
         let note = "named in a property of its tickets";
         let losses = vec![loss("brand.name", Fidelity::Converted, note)];
         let main = effect("main", "brand", brand.name.clone(), Action::Matched);

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Status};
-use transload_sdk::types::{Agent, Entity, Error, Fidelity, Loss};
+use transload_sdk::people::{fields_lost, looks_lost};
+use transload_sdk::types::{self, Agent, Error, Fidelity, Loss};
 
-use super::{effect, export, reject, report};
+use super::{effect, export, report};
 use crate::api::{Owner, Team};
 use crate::client;
 use crate::map::{self, loss};
@@ -60,11 +62,7 @@ pub fn by_email(owners: Vec<Owner>) -> BTreeMap<String, Owner> {
 pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let known = teams_of(cx).await?;
     let plain = |name: &str| name.trim().to_lowercase();
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
         let existing = item.existing.as_ref().map(|found| found.target_id.clone());
         let found = existing.or_else(|| {
             let same = known
@@ -90,11 +88,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
 pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let owners = by_email(owners(cx, false).await?);
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<Agent>(cx, items) {
         let mut losses = lost(item, agent);
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.existing.as_ref().map(|found| found.target_id.clone());
@@ -119,19 +113,11 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
 
 /// What owners have no place for: all else is the account's own.
 fn lost(item: &Item, agent: &Agent) -> Vec<Loss> {
-    let all = [
-        ("agent.signature", agent.signature.is_some()),
-        ("agent.avatar-url", agent.avatar_url.is_some()),
-        ("agent.roles", !agent.roles.is_empty()),
-        ("agent.teams", !agent.teams.is_empty()),
-    ];
     let note = "rights, teams and looks of owners are the account's own";
-    let there = all.into_iter().filter(|(_, there)| *there);
-    let mut losses: Vec<Loss> = there
-        .map(|(field, _)| loss(field, Fidelity::Lost, note))
-        .collect();
-    let nobody = "owners have no properties";
-    let own = item.entry().head.fields.iter();
-    losses.extend(own.map(|f| loss(format!("fields.{}", f.name), Fidelity::Lost, nobody)));
+    let mut losses = looks_lost(agent, note);
+    if !agent.teams.is_empty() {
+        losses.push(loss("agent.teams", Fidelity::Lost, note));
+    }
+    losses.extend(fields_lost(item.entry(), "owners have no properties"));
     losses
 }

@@ -19,9 +19,10 @@ use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
 use transload_sdk::effects::{changed, conclude, effect, made, reject, report};
 use transload_sdk::http::Refusal as _;
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{File, files_of, is_spam, stored_texts, thread_of, updated_at};
+use transload_sdk::thread::{File, Unit, files_of, stored_texts, updated_at};
 use transload_sdk::types::{
     Attachment, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference, Text,
 };
@@ -58,17 +59,9 @@ const DISPENSABLE: [&str; 6] = [
 /// What ends the unit.
 pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    let mut threads: Vec<(&Item, Thread)> = Vec::new();
-    for item in items {
-        match thread_of(item) {
-            Ok(thread) if is_spam(&thread) && !config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => threads.push((item, with_long_html(cx, thread)?)),
-            Err(error) => reject(cx, item, error),
-        }
-    }
+    let threads = threads(cx, items, config.spam)
+        .map(|(item, thread)| Ok((item, with_long_html(cx, thread)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
     let choices = super::choices(cx, TICKETS, items).await?;
     let loader = Loader {
         cx,
@@ -76,7 +69,6 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
         config: &config,
         words: state.words(cx.time_zone()),
         choices,
-        prefix: cx.marker_prefix(),
     };
     let loaded = loader.loaded_before(&threads).await?;
     let (mut loads, mut changed, mut notes) = (Vec::new(), Vec::new(), Vec::new());
@@ -189,7 +181,6 @@ struct Loader<'a> {
     config: &'a Config,
     words: Words,
     choices: Choices,
-    prefix: String,
 }
 
 impl Loader<'_> {
@@ -225,13 +216,9 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
+            unit: Unit::new(self.cx, &texts),
             words: &self.words,
             choices: &self.choices,
-            platform: self.cx.platform(),
-            prefix: &self.prefix,
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
             files,
             activities: ACTIVITIES_PER_TICKET,
         };

@@ -8,13 +8,14 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
+use crate::support::doubt::{all_in_doubt, assert_all_ours, assert_same_way, every_loss, prepared};
 use crate::support::{
     Portal, agent, assert_same, assert_undone, customer, file, item, said, thread,
 };
 use transload_plugin_hubspot::HubSpot;
 use transload_sdk::Destination;
 use transload_sdk::destination::{Item, Part, UndoMode};
-use transload_sdk::ledger::{Action, Outcome, Status};
 use transload_sdk::testing::Loss;
 use transload_sdk::types::{
     Author, Conversation, Customer, Direction, Entity, Kind, Reference, Visibility,
@@ -99,82 +100,35 @@ const KINDS: [Kind; 4] = [
     Kind::Message,
 ];
 
-fn is_settled(outcome: &Outcome) -> bool {
-    !matches!(outcome.status, Status::Rejected(_) | Status::Unsettled(_))
+const OURS: [Kind; 2] = [Kind::Conversation, Kind::Message];
+
+async fn each(portal: &Portal, kind: &Kind) -> Vec<Item> {
+    items(portal, kind)
 }
 
-async fn every_loss(change: fn(&mut Config)) {
-    let mut undisturbed = Portal::unprepared(change);
-    let before = undisturbed.sim.state_fingerprint();
-    undisturbed.prepare().await;
-    let mut requests = Vec::new();
-    for kind in &KINDS {
-        let items = items(&undisturbed, kind);
-        requests.push((kind, undisturbed.write_counted(kind.clone(), items).await));
-    }
-    let whole = undisturbed.sim.state_fingerprint();
-    let ours = [Kind::Conversation, Kind::Message];
-    for (lossy, count) in requests.into_iter().filter(|(kind, _)| ours.contains(kind)) {
-        assert!(count > 0, "{lossy:?} writes nothing");
-        for nth in 1..=count {
-            for how in [Loss::AfterApplying, Loss::BeforeArriving] {
-                let case = format!("{lossy:?}, request {nth}, {how:?}");
-                let mut portal = Portal::unprepared(change);
-                portal.prepare().await;
-                for kind in &KINDS {
-                    let items = items(&portal, kind);
-                    let harness = match kind == lossy {
-                        true => portal.harness().lose_answer(nth, how),
-                        false => portal.harness(),
-                    };
-                    let outcomes = portal.write_on(harness, kind.clone(), items).await;
-                    let open: Vec<&Outcome> = outcomes.iter().filter(|o| !is_settled(o)).collect();
-                    assert!(open.is_empty(), "{case}: {open:?}");
-                }
-                assert_same(&whole, &portal.sim.state_fingerprint(), &case);
-                portal.assert_silent();
-                assert_undone(&portal.rollback(UndoMode::Careful).await, &case);
-                assert_same(&before, &portal.sim.state_fingerprint(), &case);
-            }
-        }
-    }
+async fn losses(change: fn(&mut Config)) {
+    let begin = || prepared(Portal::unprepared(change));
+    every_loss(begin, each, &KINDS, &OURS).await;
 }
 
 #[tokio::test]
 async fn no_part_of_a_thread_is_made_twice_or_lost_whichever_answer_is_lost() {
-    every_loss(|_| {}).await;
+    losses(|_| {}).await;
 }
 
 #[tokio::test]
 async fn nor_where_activities_have_unique_properties() {
-    every_loss(|config| config.switches.unique_on_activities = true).await;
+    losses(|config| config.switches.unique_on_activities = true).await;
 }
 
 #[tokio::test]
 async fn a_unit_of_threads_that_is_taken_apart_after_all_was_applied_makes_nothing_again() {
-    let mut portal = Portal::unprepared(|_| {});
-    portal.prepare().await;
-    for kind in &KINDS {
-        let items = items(&portal, kind);
-        portal.write(kind.clone(), items).await;
-    }
-    let whole = portal.sim.state_fingerprint();
-    let since = portal.now() - 3_600_000;
-    for kind in [Kind::Conversation, Kind::Message] {
-        for item in items(&portal, &kind) {
-            let again = Item {
-                in_doubt_since: Some(since),
-                ..item
-            };
-            let outcomes = portal.write(kind.clone(), vec![again]).await;
-            assert!(is_settled(&outcomes[0]), "{outcomes:?}");
-            // What this run made is known as made by it.
-            let strange = outcomes[0].effects.iter();
-            let strange: Vec<_> = strange.filter(|e| e.action != Action::Created).collect();
-            assert!(strange.is_empty(), "{strange:?}");
-        }
-    }
-    assert_same(&whole, &portal.sim.state_fingerprint(), "again");
+    let portal = Portal::new().await;
+    // What this run made is known as made by it.
+    all_in_doubt(&portal, each, &KINDS, &OURS, |_, outcome| {
+        assert_all_ours(outcome);
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -188,15 +142,8 @@ async fn a_unit_that_runs_again_takes_the_same_way() {
         }
         let items = items(&portal, &Kind::Conversation);
         let harness = portal.harness().lose_answer(nth, Loss::AfterApplying);
-        let cx = harness.context();
-        HubSpot::write(&cx, Kind::Conversation, items.clone())
-            .await
-            .unwrap();
-        let (cx, again) = harness.replay();
-        HubSpot::write(&cx, Kind::Conversation, items)
-            .await
-            .unwrap();
-        assert_eq!(harness.same_way(&again), None, "request {nth}");
+        let case = format!("request {nth}");
+        assert_same_way::<HubSpot>(harness, Kind::Conversation, items, &case).await;
     }
 }
 

@@ -7,6 +7,8 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
+use crate::support::doubt::{assert_same_way, every_loss, prepared};
 use crate::support::{Portal, assert_same, assert_undone, company, customer, is_created};
 use serde_json::json;
 use transload_sdk::destination::{Item, MatchPolicy, UndoMode};
@@ -47,7 +49,7 @@ async fn a_customer_arrives_with_names_addresses_company_and_original_time() {
         ..Company::called("Acme Group")
     };
     portal
-        .written(Kind::Company, vec![company("k0", Vec::new(), group)])
+        .write(Kind::Company, vec![company("k0", Vec::new(), group)])
         .await;
     let acme = Company {
         domains: vec!["Acme.example".to_owned(), "acme.test".to_owned()],
@@ -57,7 +59,7 @@ async fn a_customer_arrives_with_names_addresses_company_and_original_time() {
         ..Company::called("Acme Ltd")
     };
     portal
-        .written(Kind::Company, vec![company("k1", Vec::new(), acme)])
+        .write(Kind::Company, vec![company("k1", Vec::new(), acme)])
         .await;
     let ana = Customer {
         first_name: Some("Ana".to_owned()),
@@ -85,7 +87,7 @@ async fn a_customer_arrives_with_names_addresses_company_and_original_time() {
         ..person("Ana Ruiz", &[])
     };
     let outcomes = portal
-        .written(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+        .write(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = portal.snapshot();
@@ -137,7 +139,7 @@ async fn what_is_there_is_filled_and_put_back_by_a_rollback() {
     let items = vec![customer("c1", Vec::new(), old)];
     let items = portal.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_none());
-    let outcomes = portal.written(Kind::Customer, items).await;
+    let outcomes = portal.write(Kind::Customer, items).await;
     assert!(
         matches!(outcomes[0].status, Status::Updated),
         "{outcomes:?}"
@@ -174,7 +176,7 @@ async fn a_policy_to_leave_leaves_and_one_that_the_source_wins_overwrites() {
             .into_iter()
             .map(|item| Item { policy, ..item })
             .collect();
-        let outcomes = portal.written(Kind::Customer, items).await;
+        let outcomes = portal.write(Kind::Customer, items).await;
         let snapshot = portal.snapshot();
         let rows = snapshot.with(TypeId::CONTACT, "email", "old.customer@example.com");
         assert_eq!(rows.len(), 1);
@@ -201,7 +203,7 @@ async fn two_people_of_the_source_never_become_one_though_no_two_contacts_have_o
     let before = portal.sim.state_fingerprint();
     portal.prepare().await;
     portal
-        .written(Kind::Customer, people(&[("c1", "Ana", "ana@example.com")]))
+        .write(Kind::Customer, people(&[("c1", "Ana", "ana@example.com")]))
         .await;
     let items = vec![customer(
         "c2",
@@ -210,14 +212,14 @@ async fn two_people_of_the_source_never_become_one_though_no_two_contacts_have_o
     )];
     let items = portal.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_some());
-    let outcomes = portal.written(Kind::Customer, items).await;
+    let outcomes = portal.write(Kind::Customer, items).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let son = portal.of(TypeId::CONTACT, &Kind::Customer, "c2");
     assert_eq!(son.text("email"), "son@example.com");
     assert_eq!(son.text("transload_addresses"), "e-mail: ana@example.com");
     // Nobody looked before this one: HubSpot refuses the address, and says whose it is.
     let items = people(&[("c3", "Her daughter", "ana@example.com")]);
-    let outcomes = portal.written(Kind::Customer, items).await;
+    let outcomes = portal.write(Kind::Customer, items).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let daughter = portal.of(TypeId::CONTACT, &Kind::Customer, "c3");
     assert_eq!(daughter.text("email"), "");
@@ -239,14 +241,14 @@ async fn two_people_of_the_source_never_become_one_though_no_two_contacts_have_o
 async fn an_additional_address_of_somebody_else_is_taken_out_and_the_rest_arrives() {
     let portal = Portal::new().await;
     portal
-        .written(Kind::Customer, people(&[("c1", "Ana", "ana@example.com")]))
+        .write(Kind::Customer, people(&[("c1", "Ana", "ana@example.com")]))
         .await;
     let two = person(
         "Bo",
         &["bo@example.com", "ana@example.com", "bo@home.example"],
     );
     let outcomes = portal
-        .written(Kind::Customer, vec![customer("c2", Vec::new(), two)])
+        .write(Kind::Customer, vec![customer("c2", Vec::new(), two)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let bo = portal.of(TypeId::CONTACT, &Kind::Customer, "c2");
@@ -258,7 +260,7 @@ async fn an_additional_address_of_somebody_else_is_taken_out_and_the_rest_arrive
 async fn who_came_since_the_match_and_is_nobody_else_of_the_source_is_him() {
     let portal = Portal::new().await;
     let items = people(&[("c1", "Old Customer", "old.customer@example.com")]);
-    let outcomes = portal.written(Kind::Customer, items).await;
+    let outcomes = portal.write(Kind::Customer, items).await;
     assert!(
         matches!(outcomes[0].status, Status::Updated),
         "{outcomes:?}"
@@ -280,7 +282,7 @@ async fn a_customer_with_an_owners_address_is_doubted_and_made_without_it() {
     let items = people(&[("c1", "Dana Dunn", "dana@acme.example")]);
     let items = portal.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_some());
-    let outcomes = portal.written(Kind::Customer, items).await;
+    let outcomes = portal.write(Kind::Customer, items).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let dana = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");
     assert_eq!(dana.text("email"), "");
@@ -324,7 +326,7 @@ async fn companies_are_matched_by_domain_and_by_name() {
     let items = portal.matched(Kind::Company, items).await;
     let found: Vec<bool> = items.iter().map(|item| item.existing.is_some()).collect();
     assert_eq!(found, [true, true, false]);
-    let outcomes = portal.written(Kind::Company, items).await;
+    let outcomes = portal.write(Kind::Company, items).await;
     for (key, action) in [
         ("company:k1", Action::Updated),
         ("company:k2", Action::Updated),
@@ -339,14 +341,14 @@ async fn companies_are_matched_by_domain_and_by_name() {
 async fn a_second_run_finds_what_the_first_one_made() {
     let mut portal = Portal::new().await;
     let ana = || people(&[("c1", "Ana", "ana@example.com")]);
-    portal.written(Kind::Customer, ana()).await;
+    portal.write(Kind::Customer, ana()).await;
     portal.run = "r2".to_owned();
     let items = portal.matched(Kind::Customer, ana()).await;
     assert_eq!(items[0].existing.as_ref().unwrap().doubtful, None);
-    let outcomes = portal.written(Kind::Customer, items).await;
+    let outcomes = portal.write(Kind::Customer, items).await;
     assert!(!is_created(&outcomes[0]), "{outcomes:?}");
     // And so does one that did not look.
-    let outcomes = portal.written(Kind::Customer, ana()).await;
+    let outcomes = portal.write(Kind::Customer, ana()).await;
     assert!(!is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(
         portal
@@ -369,7 +371,7 @@ async fn one_bad_value_refuses_one_record() {
         ..person("Cy", &["cy@example.com"])
     };
     items.push(customer("c3", Vec::new(), lost));
-    let outcomes = portal.written(Kind::Customer, items).await;
+    let outcomes = portal.write(Kind::Customer, items).await;
     let status = |id: &str| {
         let key = format!("customer:{id}");
         &outcomes.iter().find(|o| o.item == key).unwrap().status
@@ -410,54 +412,20 @@ async fn a_hundred_customers_take_one_write() {
 
 #[tokio::test]
 async fn every_request_for_people_may_lose_its_answer() {
-    let build = async |portal: &Portal, at: usize, loss: Option<(usize, Loss)>| {
-        let units: [(Kind, Vec<Item>); 2] = [
-            (
-                Kind::Company,
-                vec![company("k1", Vec::new(), Company::called("Acme Ltd"))],
-            ),
-            (
-                Kind::Customer,
-                people(&[
-                    ("c1", "Ana", "ana@example.com"),
-                    ("c2", "Bo", "bo@example.com"),
-                    ("c3", "Old Customer", "old.customer@example.com"),
-                ]),
-            ),
-        ];
-        let mut count = 0;
-        for (place, (kind, items)) in units.into_iter().enumerate() {
-            let items = portal.matched(kind.clone(), items).await;
-            match loss {
-                Some((number, loss)) if place == at => {
-                    let harness = portal.harness().lose_answer(number, loss);
-                    portal.write_on(harness, kind, items).await;
-                }
-                _ if place == at => count = portal.write_counted(kind, items).await,
-                _ => {
-                    portal.write(kind, items).await;
-                }
-            }
-        }
-        count
+    let items = async |portal: &Portal, kind: &Kind| {
+        let items = match kind {
+            Kind::Company => vec![company("k1", Vec::new(), Company::called("Acme Ltd"))],
+            _ => people(&[
+                ("c1", "Ana", "ana@example.com"),
+                ("c2", "Bo", "bo@example.com"),
+                ("c3", "Old Customer", "old.customer@example.com"),
+            ]),
+        };
+        portal.matched(kind.clone(), items).await
     };
-    for at in 0..2 {
-        let whole = Portal::new().await;
-        let count = build(&whole, at, None).await;
-        let wanted = whole.sim.state_fingerprint();
-        for loss in [Loss::BeforeArriving, Loss::AfterApplying] {
-            for number in 1..=count {
-                let mut portal = Portal::unprepared(|_| {});
-                let before = portal.sim.state_fingerprint();
-                portal.prepare().await;
-                build(&portal, at, Some((number, loss))).await;
-                let case = format!("{at} {loss:?} {number}");
-                assert_same(&wanted, &portal.sim.state_fingerprint(), &case);
-                assert_undone(&portal.rollback(UndoMode::Careful).await, &case);
-                assert_same(&before, &portal.sim.state_fingerprint(), &case);
-            }
-        }
-    }
+    let begin = || prepared(Portal::unprepared(|_| {}));
+    let kinds = [Kind::Company, Kind::Customer];
+    every_loss(begin, items, &kinds, &kinds).await;
 }
 
 #[tokio::test]
@@ -474,20 +442,14 @@ async fn the_same_unit_takes_the_same_way_again() {
         ("c4", "Second", "second.customer@example.com"),
     ]);
     let harness = portal.harness().lose_answer(1, Loss::AfterApplying);
-    use transload_sdk::Destination as _;
-    let first =
-        transload_plugin_hubspot::HubSpot::write(&harness.context(), Kind::Customer, items.clone())
-            .await;
-    let (cx, again) = harness.replay();
-    let second = transload_plugin_hubspot::HubSpot::write(&cx, Kind::Customer, items).await;
-    assert_eq!((first, harness.same_way(&again)), (second, None));
+    assert_same_way::<transload_plugin_hubspot::HubSpot>(harness, Kind::Customer, items, "").await;
 }
 
 #[tokio::test]
 async fn what_somebody_changed_or_hung_on_it_is_in_the_way_of_a_rollback() {
     let portal = Portal::new().await;
     portal
-        .written(
+        .write(
             Kind::Customer,
             people(&[
                 ("c1", "Ana", "ana@example.com"),
@@ -559,7 +521,7 @@ async fn odd_names_arrive_as_they_are() {
             customer(id, Vec::new(), data)
         })
         .collect();
-    portal.written(Kind::Customer, items).await;
+    portal.write(Kind::Customer, items).await;
     for (id, name) in odd {
         let contact = portal.of(TypeId::CONTACT, &Kind::Customer, id);
         assert_eq!(contact.text("firstname"), name.trim(), "{id}");

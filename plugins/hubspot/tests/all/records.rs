@@ -6,6 +6,8 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
+use crate::support::doubt::{every_loss, prepared};
 use crate::support::{
     Portal, assert_same, assert_undone, company, customer, definition, field, is_created, link,
     object_type, record,
@@ -13,7 +15,6 @@ use crate::support::{
 use serde_json::json;
 use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
-use transload_sdk::testing::Loss;
 use transload_sdk::types::{
     Author, Comment, Company, CustomObject, Customer, FieldType, Kind, Owner, Reference, Text,
     Value,
@@ -125,7 +126,7 @@ async fn a_record_of_an_earlier_run_is_matched_and_changed_by_policy() {
     portal.run = "r2".to_owned();
     let items = portal.matched(Kind::CustomObject, orders(&portal)).await;
     assert!(items.iter().all(|item| item.existing.is_some()));
-    let outcomes = portal.written(Kind::CustomObject, items).await;
+    let outcomes = portal.write(Kind::CustomObject, items).await;
     assert!(
         outcomes
             .iter()
@@ -141,7 +142,7 @@ async fn links_are_labelled_seen_from_both_ends_and_go_with_a_rollback() {
     let before = portal.sim.state_fingerprint();
     portal.prepare().await;
     with_orders(&portal).await;
-    let outcomes = portal.written(Kind::Relationship, links(&portal)).await;
+    let outcomes = portal.write(Kind::Relationship, links(&portal)).await;
     let created = outcomes.iter().filter(|o| is_created(o)).count();
     assert_eq!(created, 6, "{outcomes:?}");
     let exported = outcomes
@@ -158,7 +159,7 @@ async fn links_are_labelled_seen_from_both_ends_and_go_with_a_rollback() {
     // Two relationships of one pair.
     assert_eq!(snapshot.labels(&ana, &bo), ["friend", "partner"]);
     // Again, nothing is made.
-    let again = portal.written(Kind::Relationship, links(&portal)).await;
+    let again = portal.write(Kind::Relationship, links(&portal)).await;
     assert!(again.iter().all(|o| !is_created(o)), "{again:?}");
     assert_undone(&portal.rollback(UndoMode::Careful).await, "");
     assert_same(&before, &portal.sim.state_fingerprint(), "as before");
@@ -168,7 +169,7 @@ async fn links_are_labelled_seen_from_both_ends_and_go_with_a_rollback() {
 async fn labels_of_others_on_a_link_stay() {
     let portal = Portal::new().await;
     with_orders(&portal).await;
-    portal.written(Kind::Relationship, links(&portal)).await;
+    portal.write(Kind::Relationship, links(&portal)).await;
     let ana = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");
     // Ana and her orders were linked by our records before the label came.
     let undone = portal.rollback(UndoMode::Preview).await;
@@ -203,50 +204,20 @@ async fn an_object_whose_records_others_made_stays() {
 
 #[tokio::test]
 async fn every_request_for_records_and_links_may_lose_its_answer() {
-    let build = async |portal: &Portal, at: usize, loss: Option<(usize, Loss)>| {
+    let begin = async || {
+        let (portal, before) = prepared(Portal::unprepared(|_| {})).await;
         portal
             .write(Kind::ObjectType, vec![object_type("order", "Order")])
             .await;
-        with_people(portal).await;
-        let mut count = 0;
-        for (place, kind) in [Kind::CustomObject, Kind::Relationship]
-            .into_iter()
-            .enumerate()
-        {
-            let items = match kind {
-                Kind::CustomObject => orders(portal),
-                _ => links(portal),
-            };
-            match loss {
-                Some((number, loss)) if place == at => {
-                    let harness = portal.harness().lose_answer(number, loss);
-                    portal.write_on(harness, kind, items).await;
-                }
-                _ if place == at => count = portal.write_counted(kind, items).await,
-                _ => {
-                    portal.write(kind, items).await;
-                }
-            }
-        }
-        count
+        with_people(&portal).await;
+        (portal, before)
     };
-    for at in 0..2 {
-        let whole = Portal::new().await;
-        let count = build(&whole, at, None).await;
-        let wanted = whole.sim.state_fingerprint();
-        for loss in [Loss::BeforeArriving, Loss::AfterApplying] {
-            for number in 1..=count {
-                let mut portal = Portal::unprepared(|_| {});
-                let before = portal.sim.state_fingerprint();
-                portal.prepare().await;
-                build(&portal, at, Some((number, loss))).await;
-                let case = format!("{at} {loss:?} {number}");
-                assert_same(&wanted, &portal.sim.state_fingerprint(), &case);
-                assert_undone(&portal.rollback(UndoMode::Careful).await, &case);
-                assert_same(&before, &portal.sim.state_fingerprint(), &case);
-            }
-        }
-    }
+    let items = async |portal: &Portal, kind: &Kind| match kind {
+        Kind::CustomObject => orders(portal),
+        _ => links(portal),
+    };
+    let kinds = [Kind::CustomObject, Kind::Relationship];
+    every_loss(begin, items, &kinds, &kinds).await;
 }
 
 #[tokio::test]

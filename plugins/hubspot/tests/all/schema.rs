@@ -7,6 +7,8 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
+use crate::support::doubt::{every_loss, prepared};
 use crate::support::{
     Portal, assert_same, assert_undone, customer, definition, entry, field, is_created, item,
     object_type, with_options,
@@ -15,7 +17,6 @@ use serde_json::json;
 use transload_plugin_hubspot::map::FieldTarget;
 use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
-use transload_sdk::testing::Loss;
 use transload_sdk::types::{Customer, Entity, FieldType, Kind, Owner, Reference, Tag, Value};
 use transload_simulators::hubspot::Plan;
 use transload_simulators::hubspot::model::TypeId;
@@ -53,7 +54,7 @@ async fn properties_are_made_by_type_and_a_rollback_takes_them_back() {
         of("bad name!", FieldType::Integer),
         of("hs_mine", FieldType::Text),
     ];
-    let outcomes = portal.written(Kind::FieldDefinition, items).await;
+    let outcomes = portal.write(Kind::FieldDefinition, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let tier = target(&outcomes[2]);
     assert_eq!(
@@ -77,15 +78,15 @@ async fn a_property_that_is_there_is_used_and_one_of_another_type_is_left_alone(
     let mut portal = Portal::new().await;
     let tier = |kind| definition(owner(Kind::Customer), "tier", "Tier", kind);
     portal
-        .written(Kind::FieldDefinition, vec![tier(FieldType::Text)])
+        .write(Kind::FieldDefinition, vec![tier(FieldType::Text)])
         .await;
     portal.run = "r2".to_owned();
     let outcomes = portal
-        .written(Kind::FieldDefinition, vec![tier(FieldType::Text)])
+        .write(Kind::FieldDefinition, vec![tier(FieldType::Text)])
         .await;
     assert_eq!(outcomes[0].effects[0].action, Action::Matched);
     let outcomes = portal
-        .written(Kind::FieldDefinition, vec![tier(FieldType::Integer)])
+        .write(Kind::FieldDefinition, vec![tier(FieldType::Integer)])
         .await;
     assert!(is_created(&outcomes[0]) && target(&outcomes[0]).name != "tier");
 }
@@ -94,14 +95,14 @@ async fn a_property_that_is_there_is_used_and_one_of_another_type_is_left_alone(
 async fn a_name_in_the_recycle_bin_gets_a_number() {
     let portal = Portal::new().await;
     let tier = || definition(owner(Kind::Customer), "tier", "Tier", FieldType::Text);
-    portal.written(Kind::FieldDefinition, vec![tier()]).await;
+    portal.write(Kind::FieldDefinition, vec![tier()]).await;
     portal.rollback(UndoMode::Careful).await;
     let mut portal = Portal {
         trial: portal.renewed(),
         sim: portal.sim.clone(),
     };
     portal.prepare().await;
-    let outcomes = portal.written(Kind::FieldDefinition, vec![tier()]).await;
+    let outcomes = portal.write(Kind::FieldDefinition, vec![tier()]).await;
     assert_eq!(target(&outcomes[0]).name, "tier_2");
 }
 
@@ -109,7 +110,7 @@ async fn a_name_in_the_recycle_bin_gets_a_number() {
 async fn a_property_with_values_of_others_stays() {
     let portal = Portal::new().await;
     let tier = definition(owner(Kind::Customer), "tier", "Tier", FieldType::Text);
-    portal.written(Kind::FieldDefinition, vec![tier]).await;
+    portal.write(Kind::FieldDefinition, vec![tier]).await;
     let theirs = portal.snapshot();
     let theirs = theirs.live(TypeId::CONTACT).next().unwrap().id;
     portal
@@ -137,7 +138,7 @@ async fn a_custom_object_is_made_with_its_own_properties_and_goes_for_good() {
     let before = portal.sim.state_fingerprint();
     portal.prepare().await;
     let outcomes = portal
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(outcomes[0].effects[0].target_id, "p44218907_order");
@@ -147,13 +148,13 @@ async fn a_custom_object_is_made_with_its_own_properties_and_goes_for_good() {
         "Total",
         FieldType::Decimal,
     );
-    let outcomes = portal.written(Kind::FieldDefinition, vec![total]).await;
+    let outcomes = portal.write(Kind::FieldDefinition, vec![total]).await;
     assert_eq!(
         outcomes[0].effects[0].target_id,
         "p44218907_order.total:number"
     );
     let again = portal
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert_eq!(again[0].effects[0].action, Action::Matched);
     assert_undone(&portal.rollback(UndoMode::Careful).await, "");
@@ -166,7 +167,7 @@ async fn a_custom_object_is_made_with_its_own_properties_and_goes_for_good() {
     let mut portal = portal;
     portal.prepare().await;
     let outcomes = portal
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
 }
@@ -177,7 +178,7 @@ async fn tags_are_options_of_every_object_type_and_go_with_a_rollback() {
     let before = portal.sim.state_fingerprint();
     portal.prepare().await;
     portal
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     let names = ["VIP", "a;b", " trimmed ", "日本", "vip"];
     let items: Vec<Item> = names
@@ -185,7 +186,7 @@ async fn tags_are_options_of_every_object_type_and_go_with_a_rollback() {
         .enumerate()
         .map(|(n, name)| tag(&format!("t{n}"), name))
         .collect();
-    let outcomes = portal.written(Kind::Tag, items).await;
+    let outcomes = portal.write(Kind::Tag, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     assert_eq!(outcomes[0].effects[0].target_id, "VIP");
     assert!(!outcomes[1].effects[0].target_id.contains(';'));
@@ -196,7 +197,7 @@ async fn tags_are_options_of_every_object_type_and_go_with_a_rollback() {
     assert_eq!(options.len(), 5);
     assert!(options.iter().any(|option| option.label == "a;b"));
     // More come without losing those that are there.
-    portal.written(Kind::Tag, vec![tag("t9", "late")]).await;
+    portal.write(Kind::Tag, vec![tag("t9", "late")]).await;
     let snapshot = portal.snapshot();
     assert_eq!(
         snapshot.types[&TypeId::TICKET].properties["transload_tags"]
@@ -215,7 +216,7 @@ async fn tags_are_options_of_every_object_type_and_go_with_a_rollback() {
             ..Customer::empty()
         },
     );
-    portal.written(Kind::Customer, vec![vip]).await;
+    portal.write(Kind::Customer, vec![vip]).await;
     let contact = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");
     assert_eq!(contact.text("transload_tags").split(';').count(), 3);
     assert_undone(&portal.rollback(UndoMode::Careful).await, "");
@@ -227,7 +228,7 @@ async fn a_tag_that_somebody_uses_stays_when_its_property_does() {
     let mut portal = Portal::new().await;
     portal.run = "r2".to_owned();
     portal
-        .written(Kind::Tag, vec![tag("t1", "vip"), tag("t2", "late")])
+        .write(Kind::Tag, vec![tag("t1", "vip"), tag("t2", "late")])
         .await;
     let theirs = portal.snapshot();
     let theirs = theirs.live(TypeId::CONTACT).next().unwrap().id;
@@ -250,7 +251,7 @@ async fn tags_as_text_have_no_options() {
     portal.set("tags", "text");
     portal.prepare().await;
     let outcomes = portal
-        .written(Kind::Tag, vec![tag("t1", "a;b"), tag("t2", "vip")])
+        .write(Kind::Tag, vec![tag("t1", "a;b"), tag("t2", "vip")])
         .await;
     assert!(outcomes.iter().all(|o| matches!(o.status, Status::Matched)));
     let ana = Customer {
@@ -261,7 +262,7 @@ async fn tags_as_text_have_no_options() {
         ..Customer::empty()
     };
     portal
-        .written(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+        .write(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
         .await;
     let contact = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");
     assert_eq!(contact.text("transload_tags"), ";a,b;vip;");
@@ -269,59 +270,18 @@ async fn tags_as_text_have_no_options() {
 
 #[tokio::test]
 async fn every_request_for_a_schema_may_lose_its_answer() {
-    let build = async |portal: &Portal, kind: usize, loss: Option<(usize, Loss)>| {
-        let units: [(Kind, Vec<Item>); 3] = [
-            (Kind::ObjectType, vec![object_type("order", "Order")]),
-            (
-                Kind::FieldDefinition,
-                vec![
-                    definition(owner(Kind::Customer), "tier", "Tier", FieldType::Text),
-                    definition(
-                        owner(Kind::CustomObject),
-                        "total",
-                        "Total",
-                        FieldType::Decimal,
-                    ),
-                ],
-            ),
-            (Kind::Tag, vec![tag("t1", "vip"), tag("t2", "late")]),
-        ];
-        let mut count = 0;
-        for (at, (of, items)) in units.into_iter().enumerate() {
-            match loss {
-                Some((number, loss)) if at == kind => {
-                    let harness = portal.harness().lose_answer(number, loss);
-                    let outcomes = portal.write_on(harness, of, items).await;
-                    assert!(
-                        outcomes.iter().all(is_created),
-                        "{loss:?} {number}: {outcomes:?}"
-                    );
-                }
-                _ if at == kind => count = portal.write_counted(of, items).await,
-                _ => {
-                    portal.write(of, items).await;
-                }
-            }
-        }
-        count
+    let of = |kind, name: &str, label: &str, of| definition(owner(kind), name, label, of);
+    let items = async |_: &Portal, kind: &Kind| match kind {
+        Kind::ObjectType => vec![object_type("order", "Order")],
+        Kind::FieldDefinition => vec![
+            of(Kind::Customer, "tier", "Tier", FieldType::Text),
+            of(Kind::CustomObject, "total", "Total", FieldType::Decimal),
+        ],
+        _ => vec![tag("t1", "vip"), tag("t2", "late")],
     };
-    for kind in 0..3 {
-        let whole = Portal::new().await;
-        let count = build(&whole, kind, None).await;
-        let wanted = whole.sim.state_fingerprint();
-        for loss in [Loss::BeforeArriving, Loss::AfterApplying] {
-            for number in 1..=count {
-                let mut portal = Portal::unprepared(|_| {});
-                let before = portal.sim.state_fingerprint();
-                portal.prepare().await;
-                build(&portal, kind, Some((number, loss))).await;
-                let case = format!("{kind} {loss:?} {number}");
-                assert_same(&wanted, &portal.sim.state_fingerprint(), &case);
-                assert_undone(&portal.rollback(UndoMode::Careful).await, &case);
-                assert_same(&before, &portal.sim.state_fingerprint(), &case);
-            }
-        }
-    }
+    let begin = || prepared(Portal::unprepared(|_| {}));
+    let kinds = [Kind::ObjectType, Kind::FieldDefinition, Kind::Tag];
+    every_loss(begin, items, &kinds, &kinds).await;
 }
 
 #[tokio::test]
@@ -340,7 +300,7 @@ async fn values_go_into_their_properties_and_what_does_not_fit_stands_on_the_car
             &[("de", "German"), ("en", "English")],
         ),
     ];
-    portal.written(Kind::FieldDefinition, items).await;
+    portal.write(Kind::FieldDefinition, items).await;
     let at = |name: &str| portal.field_at("customer", name);
     let fields = vec![
         field("total", Value::Decimal("64.67".to_owned()), at("total")),
@@ -358,7 +318,7 @@ async fn values_go_into_their_properties_and_what_does_not_fit_stands_on_the_car
         ..Customer::empty()
     };
     let outcomes = portal
-        .written(Kind::Customer, vec![customer("c1", fields, ana)])
+        .write(Kind::Customer, vec![customer("c1", fields, ana)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let contact = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");

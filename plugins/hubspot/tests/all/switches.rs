@@ -5,6 +5,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Portal, assert_same, assert_undone, company, customer, definition, entry, is_created, item,
     link, object_type, record, with_options,

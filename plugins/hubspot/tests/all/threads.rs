@@ -17,7 +17,7 @@ use transload_plugin_hubspot::thread::{
     self, ACTIVITIES_PER_TICKET, Activity, Child, Mapped, Surroundings,
 };
 use transload_sdk::destination::{Item, Part, SlotValue, Thread};
-use transload_sdk::thread::{File, without_lead};
+use transload_sdk::thread::{File, Unit, without_lead};
 use transload_sdk::types::{
     Attachment, Author, Call, Conversation, ConversationStatus, Delivery, DeliveryStatus,
     Direction, Entity, Entry, Head, Kind, Message, Priority, Reference, Text, Visibility,
@@ -193,13 +193,16 @@ impl Bench {
         let around = Surroundings {
             state: &self.state,
             config: &self.config,
+            unit: Unit {
+                platform: "old-desk",
+                prefix: "old-desk:org1:".to_owned(),
+                zone: "UTC",
+                run: "r1",
+                now: START + 86_400_000,
+                texts: &texts,
+            },
             words: &words,
             choices: &choices,
-            platform: "old-desk",
-            prefix: "old-desk:org1:",
-            run: "r1",
-            now: START + 86_400_000,
-            texts: &texts,
             files: &self.files,
             activities: self.activities,
         };

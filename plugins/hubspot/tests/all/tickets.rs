@@ -7,6 +7,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Portal, agent, assert_same, assert_undone, customer, entry, file, is_created, item, said,
     thread,
@@ -136,7 +137,7 @@ async fn a_thread_is_a_ticket_with_its_activities_and_files_and_is_undone_to_not
     portal.prepare().await;
     let portal = with_people(portal).await;
     let outcomes = portal
-        .written(Kind::Conversation, vec![of(&portal, "v1")])
+        .write(Kind::Conversation, vec![of(&portal, "v1")])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let row = ticket(&portal, "v1");
@@ -215,7 +216,7 @@ async fn times_that_tickets_take_are_theirs_and_others_stand_in_properties() {
         .await;
         let portal = with_people(portal).await;
         portal
-            .written(Kind::Conversation, vec![of(&portal, "v1")])
+            .write(Kind::Conversation, vec![of(&portal, "v1")])
             .await;
         let row = ticket(&portal, "v1");
         let kept = row.text("createdate") == "2023-11-14T22:13:20.250Z";
@@ -282,7 +283,7 @@ async fn what_was_said_is_read_back_byte_for_byte() {
         .chain([long.clone(), long])
         .collect();
     let item = thread("v1", Vec::new(), conversation(&portal, "Odd"), parts);
-    let outcomes = portal.written(Kind::Conversation, vec![item]).await;
+    let outcomes = portal.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let harness = portal.harness();
     let written = Written {
@@ -355,7 +356,7 @@ async fn a_thread_reads_back_as_it_was() {
     };
     let first = mail(&portal, "m1", "Where?", NOW);
     let outcomes = portal
-        .written(
+        .write(
             Kind::Conversation,
             vec![thread("v1", Vec::new(), data, vec![first])],
         )
@@ -399,9 +400,7 @@ async fn a_note_on_a_customer_hangs_on_the_contact_and_reads_back() {
     if let Entity::Message(message) = &mut note.message.data {
         message.customer = Some(ana(&portal));
     }
-    let outcomes = portal
-        .written(Kind::Message, vec![item(note.message)])
-        .await;
+    let outcomes = portal.write(Kind::Message, vec![item(note.message)]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(outcomes[0].effects.len(), 2);
     let contact = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");
@@ -416,7 +415,7 @@ async fn a_note_on_a_customer_hangs_on_the_contact_and_reads_back() {
         prior: portal.effects_of("message:n1"),
         ..again
     };
-    let outcomes = portal.written(Kind::Message, vec![again]).await;
+    let outcomes = portal.write(Kind::Message, vec![again]).await;
     assert_eq!(outcomes[0].status, Status::Matched);
     let observed = read_back(&portal, Kind::Message, "message:n1").await;
     assert_eq!(observed.presence, Presence::Present);
@@ -456,7 +455,7 @@ async fn files_that_are_refused_too_large_or_not_to_be_had_are_named_in_the_thre
         conversation(&portal, "Files"),
         vec![first],
     );
-    let outcomes = portal.written(Kind::Conversation, vec![item]).await;
+    let outcomes = portal.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(outcomes[0].refused.len(), 1, "{:?}", outcomes[0].refused);
     let row = ticket(&portal, "v1");
@@ -499,7 +498,7 @@ async fn inline_images_are_shown_from_where_they_are_now() {
         conversation(&portal, "Images"),
         vec![first],
     );
-    portal.written(Kind::Conversation, vec![item]).await;
+    portal.write(Kind::Conversation, vec![item]).await;
     let mails = under(&portal, &ticket(&portal, "v1"), TypeId::EMAIL);
     let html = mails[0].text("hs_email_html").to_owned();
     assert!(html.contains("/hubfs/") && !html.contains("cid:"), "{html}");
@@ -513,7 +512,7 @@ async fn html_that_is_too_long_is_a_file_of_its_message() {
         message.html = Some(Text::Inline(html.clone()));
     });
     let item = thread("v1", Vec::new(), conversation(&portal, "Long"), vec![first]);
-    let outcomes = portal.written(Kind::Conversation, vec![item]).await;
+    let outcomes = portal.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let mails = under(&portal, &ticket(&portal, "v1"), TypeId::EMAIL);
     assert_eq!(mails[0].text("hs_email_text"), "the text");
@@ -535,7 +534,7 @@ async fn a_thread_of_three_thousand_messages_stands_under_one_ticket() {
     };
     let parts = (0..3_000).map(part).collect();
     let item = thread("v1", Vec::new(), conversation(&portal, "Long"), parts);
-    let outcomes = portal.written(Kind::Conversation, vec![item]).await;
+    let outcomes = portal.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]));
     let row = ticket(&portal, "v1");
     assert_eq!(under(&portal, &row, TypeId::EMAIL).len(), 1_000);
@@ -600,6 +599,7 @@ async fn tickets_that_incoming_mails_move_are_put_back_into_their_stage() {
     let moves = |config: &mut Config| config.switches.incoming_email_moves_ticket = true;
     let portal = with_people(Portal::with(moves).await).await;
     portal
+        .trial
         .write(
             Kind::Conversation,
             vec![of(&portal, "v1"), of(&portal, "v2")],
@@ -836,6 +836,7 @@ async fn threads_are_loaded_and_taken_back_whatever_the_account_does_where_nobod
         portal.prepare().await;
         let portal = with_people(portal).await;
         let outcomes = portal
+            .trial
             .write(
                 Kind::Conversation,
                 vec![of(&portal, "v1"), of(&portal, "v2")],

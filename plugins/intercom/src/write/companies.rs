@@ -9,9 +9,10 @@ use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::effects::{effect, made, print, reject, report, status_of};
 use transload_sdk::http::{Refusal as _, Reply, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::{self, canonical};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
+use transload_sdk::types::{self, Error, Fidelity, Loss};
 use transload_sdk::words::Words;
 
 use super::schema::{COMPANY_RUN, change};
@@ -143,11 +144,7 @@ fn draft(cx: &Context, item: &Item, company: &types::Company) -> Draft {
 /// # Errors
 /// What ends the unit.
 pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    for item in items {
-        let Entity::Company(company) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no company".to_owned()));
-            continue;
-        };
+    for (item, company) in each::<types::Company>(cx, items) {
         let draft = draft(cx, item, company);
         let there = match item.certain() {
             Some(candidate) => {

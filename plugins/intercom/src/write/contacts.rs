@@ -11,10 +11,11 @@ use transload_sdk::card::{self, Facts, addresses, loss};
 use transload_sdk::destination::{Item, MatchKey, MatchPolicy};
 use transload_sdk::effects::{effect, made, print, reject, report, status_of};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::people::{customer_name, without_each_other};
 use transload_sdk::policy::{Found as There, canonical, doubt, holds, is_empty};
-use transload_sdk::types::{self, AddressChannel, Entity, Error, Fidelity, Kind, Loss};
+use transload_sdk::types::{self, AddressChannel, Error, Fidelity, Kind, Loss};
 
 use super::companies::{changes, said};
 use super::schema::{CONTACT_RUN, change};
@@ -38,11 +39,7 @@ pub async fn contacts(cx: &Context, items: &[Item]) -> Result<(), Error> {
         state: &state,
         config: &config,
     };
-    for item in items {
-        let Entity::Customer(customer) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no customer".to_owned()));
-            continue;
-        };
+    for (item, customer) in each::<types::Customer>(cx, items) {
         let draft = draft(cx, &state, item, customer);
         match item.certain() {
             Some(candidate) => {
@@ -138,7 +135,7 @@ fn draft<'a>(
             }
         }
     }
-    let own = without_each_other(&head.fields);
+    let own = without_each_other(&Kind::Customer, &head.fields);
     let mut fields = Map::new();
     for field in &own {
         match map::place(field, Model::Contact, card.words()) {

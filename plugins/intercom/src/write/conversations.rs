@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, Thread};
-use transload_sdk::effects::{changed, effect, made, print, reject, report};
+use transload_sdk::effects::{changed, effect, made, print, reject};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, key};
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
-use transload_sdk::thread::{is_spam, stored_texts, thread_of, updated_at};
+use transload_sdk::thread::{Unit, stored_texts, updated_at};
 use transload_sdk::types::{Error, Fidelity, Loss};
 
 use super::schema::{self, ID, RUN, change};
@@ -44,15 +45,8 @@ pub async fn conversations(cx: &Context, items: &[Item]) -> Result<(), Error> {
         config: &config,
         lists: RefCell::default(),
     };
-    for item in items {
-        match thread_of(item) {
-            Ok(thread) if is_spam(&thread) && !config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => loader.one(item, &thread).await?,
-            Err(error) => reject(cx, item, error),
-        }
+    for (item, thread) in threads(cx, items, config.spam) {
+        loader.one(item, &thread).await?;
     }
     Ok(())
 }
@@ -179,11 +173,7 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
-            platform: self.cx.platform(),
-            zone: self.cx.time_zone(),
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
+            unit: Unit::new(self.cx, &texts),
             markup: &markup,
         };
         thread::map_thread(item, thread, &around)

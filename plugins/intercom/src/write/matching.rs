@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
-use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{Entity, Error, Kind};
+use transload_sdk::items;
+use transload_sdk::people::external_ids;
+use transload_sdk::policy::{Found as There, add_candidate, match_results};
+use transload_sdk::types::{self, Entity, Error, Kind};
 
 use super::{contacts, people};
 use crate::api::Contact;
@@ -43,10 +45,7 @@ pub async fn match_items(
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let admins = people::admins(cx).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref();
         if let Some(admin) = email.and_then(|email| people::by_email(&admins, email)) {
             let candidate = Candidate {
@@ -68,15 +67,9 @@ fn keys(item: &Item) -> Vec<(MatchKey, &'static str, String)> {
     };
     let marker = map::external_id(&item.marker);
     let mut keys = vec![(MatchKey::Marker, "external_id", marker)];
-    let own = item
-        .entry()
-        .head
-        .external_id
-        .iter()
-        .chain(&customer.external_ids);
-    for id in own.filter(|id| !id.trim().is_empty() && id.chars().count() <= map::TEXT_CHARS) {
+    for id in external_ids(item).filter(|id| id.chars().count() <= map::TEXT_CHARS) {
         if !keys.iter().any(|(_, _, other)| other == id) {
-            keys.push((MatchKey::ExternalId, "external_id", id.clone()));
+            keys.push((MatchKey::ExternalId, "external_id", id.to_owned()));
         }
     }
     let mut known = contacts::known_by(customer);
@@ -153,25 +146,13 @@ async fn search(cx: &Context, wanted: &[(&'static str, String)]) -> Result<Vec<C
 }
 
 fn add(cx: &Context, found: &mut Found, item: &Item, contact: &Contact, by: MatchKey) {
-    let list = found.entry(item.key.clone()).or_default();
-    if list
-        .iter()
-        .any(|candidate| candidate.target_id == contact.id)
-    {
-        return;
-    }
     let there = There {
         marker: contact.external_id.as_deref().unwrap_or(""),
         name: contact.name.as_deref().unwrap_or(""),
         staff: false,
-        several: !list.is_empty(),
+        several: false,
         by,
     };
-    let doubtful = doubt(cx, item, &there).map(str::to_owned);
-    list.push(Candidate {
-        target_id: contact.id.clone(),
-        by,
-        before: serde_json::to_string(contact).unwrap_or_default(),
-        doubtful,
-    });
+    let before = serde_json::to_string(contact).unwrap_or_default();
+    add_candidate(cx, found, item, there, contact.id.as_str(), before);
 }

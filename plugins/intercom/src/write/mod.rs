@@ -35,12 +35,6 @@ pub const SEARCH_SETTLE_MS: u64 = 300_000;
 /// # Errors
 /// What ends the unit; items without an outcome stay open.
 pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
-    let written = of_kind(cx, kind, items).await;
-    cx.reported().await?;
-    written
-}
-
-async fn of_kind(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
     match kind {
         Kind::FieldDefinition => schema::fields(cx, &items).await,
         Kind::ObjectType => objects::types(cx, &items).await,

@@ -5,10 +5,11 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
-use transload_sdk::effects::{effect, exported_as, reject, report};
+use transload_sdk::effects::{effect, exported_as, report};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Status};
-use transload_sdk::people::email;
-use transload_sdk::types::{Entity, Error, Fidelity, Kind};
+use transload_sdk::people::{email, fields_lost, looks_lost, name_or_id};
+use transload_sdk::types::{self, Error, Fidelity, Kind};
 use transload_sdk::words::placeholder;
 
 use crate::api::{Admin, Named};
@@ -50,27 +51,13 @@ pub fn as_json(admin: &Admin) -> String {
 pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
     let admins = admins(cx).await?;
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
-        let head = &item.entry().head;
-        let mut losses = Vec::new();
-        for (field, there) in [
-            ("agent.signature", agent.signature.is_some()),
-            ("agent.avatar-url", agent.avatar_url.is_some()),
-            ("agent.roles", !agent.roles.is_empty()),
-        ] {
-            if there {
-                let note = "rights and looks of admins are the workspace's own";
-                losses.push(loss(field, Fidelity::Lost, note));
-            }
-        }
-        losses.extend(head.fields.iter().map(|field| {
-            let note = "admins of Intercom have no attributes";
-            loss(format!("fields.{}", field.name), Fidelity::Lost, note)
-        }));
+    for (item, agent) in each::<types::Agent>(cx, items) {
+        let looks = "rights and looks of admins are the workspace's own";
+        let mut losses = looks_lost(agent, looks);
+        losses.extend(fields_lost(
+            item.entry(),
+            "admins of Intercom have no attributes",
+        ));
         let found = agent
             .email
             .as_deref()
@@ -82,10 +69,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 let note =
                     "no admin with this address: a stand-in writes for them and texts name them";
                 losses.push(loss("agent", Fidelity::Converted, note));
-                let name = match agent.name.trim() {
-                    "" => head.id.as_str(),
-                    _ => agent.name.as_str(),
-                };
+                let name = name_or_id(item.entry(), &agent.name);
                 let target = placeholder(&state.stand_in, name);
                 effect("main", "placeholder", target, Action::Matched)
             }
@@ -101,11 +85,7 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
 /// What ends the unit.
 pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let teams = all_teams(cx).await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
         let same = |other: &&Named| other.name.trim().eq_ignore_ascii_case(team.name.trim());
         let existing = item.certain().map(|candidate| candidate.target_id.clone());
         let found = existing.or_else(|| teams.iter().find(same).map(|team| team.id.clone()));

@@ -35,7 +35,7 @@ fn a_contact_who_was_there_is_left_filled_or_replaced_and_put_back() {
     ] {
         run(async {
             let mut account = Account::unprepared(|_| {});
-            let before = live(&account.print());
+            let before = account.live();
             account.prepare().await;
             account.sim.harness().clock.advance(600_000);
             let items = vec![customer("c1", vec![], olga())];
@@ -57,7 +57,7 @@ fn a_contact_who_was_there_is_left_filled_or_replaced_and_put_back() {
                 "nothing that cannot be taken back"
             );
             assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
-            assert_same(&before, &live(&account.print()), "as it was");
+            assert_same(&before, &account.live(), "as it was");
         });
     }
 }
@@ -145,7 +145,7 @@ fn an_archived_contact_is_brought_back_and_archived_again() {
 fn companies_are_made_once_and_people_belong_to_them() {
     run(async {
         let mut account = Account::unprepared(|_| {});
-        let before = live(&account.print());
+        let before = account.live();
         account.prepare().await;
         let data = Company {
             domains: vec!["acme.example".to_owned(), "acme.test".to_owned()],
@@ -174,7 +174,7 @@ fn companies_are_made_once_and_people_belong_to_them() {
         assert_eq!(account.customer("c1").companies.first(), Some(&acme.id));
         assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
         account.sim.harness().clock.advance(60_000);
-        assert_same(&before, &live(&account.print()), "as it was");
+        assert_same(&before, &account.live(), "as it was");
     });
 }
 

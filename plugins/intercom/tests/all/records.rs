@@ -37,7 +37,7 @@ fn order(account: &Account, id: &str, on: Option<&str>) -> transload_sdk::destin
 fn attributes_are_made_by_type_found_again_and_archived() {
     run(async {
         let mut account = Account::unprepared(|_| {});
-        let before = live(&account.print());
+        let before = account.live();
         account.prepare().await;
         let tier = with_options(
             definition(
@@ -98,7 +98,7 @@ fn attributes_are_made_by_type_found_again_and_archived() {
         );
 
         assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
-        assert_same(&before, &live(&account.print()), "as it was");
+        assert_same(&before, &account.live(), "as it was");
 
         // What could only be archived is brought back by a later run.
         account.run = "r2".to_owned();
@@ -202,7 +202,7 @@ fn records_of_a_type_that_was_made_are_records_and_others_are_notes() {
                 .collect::<BTreeMap<_, _>>(),
             ..ObjectType::default()
         });
-        let before = live(&account.print());
+        let before = account.live();
         account.prepare().await;
         account.people().await;
         let types = account
@@ -253,7 +253,7 @@ fn records_of_a_type_that_was_made_are_records_and_others_are_notes() {
             .count();
         assert_eq!(notes, 2, "the card and the record");
         assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
-        assert_same(&before, &live(&account.print()), "as it was");
+        assert_same(&before, &account.live(), "as it was");
     });
 }
 

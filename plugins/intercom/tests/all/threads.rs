@@ -150,7 +150,7 @@ fn a_conversation_that_no_customer_began_begins_with_a_line_of_ours() {
 fn a_thread_of_three_thousand_messages_goes_on_in_further_conversations() {
     run(async {
         let mut account = Account::unprepared(|_| {});
-        let before = live(&account.print());
+        let before = account.live();
         account.prepare().await;
         account.people().await;
         let parts: Vec<Part> = (0..3_000)
@@ -186,7 +186,7 @@ fn a_thread_of_three_thousand_messages_goes_on_in_further_conversations() {
         let wanted: Vec<String> = (0..3_000).map(|n| format!("text {n}")).collect();
         assert_eq!(texts(&observed), wanted);
         assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
-        assert_same(&before, &live(&account.print()), "as it was");
+        assert_same(&before, &account.live(), "as it was");
     });
 }
 

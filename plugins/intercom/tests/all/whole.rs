@@ -12,7 +12,7 @@ use transload_simulators::intercom::model::Author;
 fn a_customer_and_a_thread_arrive_and_are_taken_back() {
     run(async {
         let mut account = Account::unprepared(|_| {});
-        let before = live(&account.print());
+        let before = account.live();
         account.prepare().await;
         account.people().await;
         let outcomes = account
@@ -54,7 +54,7 @@ fn a_customer_and_a_thread_arrive_and_are_taken_back() {
         assert_undone(&preview, "preview");
         account.conversation("v1");
         assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
-        assert_same(&before, &live(&account.print()), "as it was");
+        assert_same(&before, &account.live(), "as it was");
     });
 }
 

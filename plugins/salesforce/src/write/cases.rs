@@ -23,9 +23,10 @@ use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
 use transload_sdk::effects::{changed, conclude, effect, made, reject, report};
 use transload_sdk::http::Refusal as _;
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{File, files_of, is_spam, stored_texts, thread_of, updated_at};
+use transload_sdk::thread::{File, Unit, files_of, stored_texts, updated_at};
 use transload_sdk::types::{Entry, Error, Fidelity, Loss};
 use transload_sdk::words::Words;
 
@@ -49,17 +50,7 @@ pub const TOPIC: &str = "TopicAssignment";
 /// What ends the unit.
 pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    let mut threads: Vec<(&Item, Thread)> = Vec::new();
-    for item in items {
-        match thread_of(item) {
-            Ok(thread) if is_spam(&thread) && !config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => threads.push((item, thread)),
-            Err(error) => reject(cx, item, error),
-        }
-    }
+    let threads: Vec<(&Item, Thread)> = threads(cx, items, config.spam).collect();
     let choices = super::choices(cx, CASE, items).await?;
     let loader = Loader {
         cx,
@@ -67,7 +58,6 @@ pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
         config: &config,
         words: config.words(cx.time_zone()),
         choices,
-        prefix: cx.marker_prefix(),
     };
     let loaded = loader.loaded_before(&threads).await?;
     let (mut loads, mut changed) = (Vec::new(), Vec::new());
@@ -136,7 +126,6 @@ struct Loader<'a> {
     config: &'a Config,
     words: Words,
     choices: Choices,
-    prefix: String,
 }
 
 impl Loader<'_> {
@@ -175,13 +164,9 @@ impl Loader<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
+            unit: Unit::new(self.cx, &texts),
             words: &self.words,
             choices: &self.choices,
-            platform: self.cx.platform(),
-            prefix: &self.prefix,
-            run: self.cx.run(),
-            now: self.cx.now(),
-            texts: &texts,
             files,
             children: CHILDREN_PER_CASE,
         };

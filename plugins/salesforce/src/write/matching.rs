@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
-use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::items;
+use transload_sdk::people::own_addresses;
+use transload_sdk::policy::{Found as There, add_candidate, match_results};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::teams;
 use crate::api::{Record, id_of, id18, text};
@@ -54,10 +56,7 @@ fn candidate(record: &Record, by: MatchKey, doubtful: Option<&str>) -> Candidate
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let users = teams::users_of(cx, &teams::emails(items)).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         if let Some(user) = email.and_then(|email| users.get(&email)) {
             found.insert(
@@ -121,28 +120,20 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn add(&mut self, item: &Item, record: &Record, by: MatchKey) {
-        let candidates = self.found.entry(item.key.clone()).or_default();
-        let id = id_of(record);
-        if candidates.iter().any(|candidate| candidate.target_id == id) {
-            return;
-        }
         let email = text(record, "Email").to_lowercase();
-        let doubtful = doubt(
-            self.cx,
-            item,
-            &There {
-                // Of a marker that is too long the record has a digest.
-                marker: match by {
-                    MatchKey::Marker => &item.marker,
-                    _ => text(record, fields::SOURCE_ID),
-                },
-                name: text(record, "Name"),
-                staff: self.staff.contains(&email),
-                several: !candidates.is_empty(),
-                by,
+        let there = There {
+            // Of a marker that is too long the record has a digest.
+            marker: match by {
+                MatchKey::Marker => &item.marker,
+                _ => text(record, fields::SOURCE_ID),
             },
-        );
-        candidates.push(candidate(record, by, doubtful));
+            name: text(record, "Name"),
+            staff: self.staff.contains(&email),
+            several: false,
+            by,
+        };
+        let before = Value::Object(record.clone()).to_string();
+        add_candidate(self.cx, &mut self.found, item, there, id_of(record), before);
     }
 
     fn is_open(&self, item: &Item) -> bool {
@@ -150,31 +141,18 @@ impl Search<'_> {
     }
 }
 
-/// Own addresses of a customer; shared ones say nothing.
-fn own(item: &Item, channel: &AddressChannel) -> Vec<String> {
-    let Entity::Customer(customer) = &item.entry().data else {
-        return Vec::new();
-    };
-    let own = customer.addresses.iter().filter(|a| !a.shared);
-    own.filter(|a| a.channel == *channel)
-        .map(|a| a.value.clone())
-        .collect()
-}
-
 fn emails(item: &Item) -> Vec<String> {
-    let own = own(item, &AddressChannel::Email);
-    own.iter().filter_map(|value| map::email(value)).collect()
+    let own = own_addresses(item, &AddressChannel::Email);
+    own.filter_map(map::email).collect()
 }
 
 /// A number in the ways in which it may stand in the org: as it was written, and without what is between its digits. A query
 /// compares letters.
 fn phones(item: &Item) -> BTreeSet<String> {
-    let own = own(item, &AddressChannel::Phone);
-    let plain = own.iter().filter_map(|value| map::e164(value));
-    let mut all: BTreeSet<String> = plain.collect();
+    let own = own_addresses(item, &AddressChannel::Phone);
     // What is no full number could be anybody's.
-    all.extend(own.into_iter().filter(|value| map::e164(value).is_some()));
-    all
+    let full = own.filter_map(|value| Some([map::e164(value)?, value.to_owned()]));
+    full.flatten().collect()
 }
 
 async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {

@@ -13,7 +13,9 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, made, reject, report, status_of};
 use transload_sdk::http::Refusal as _;
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
+use transload_sdk::people::name_or_id;
 use transload_sdk::policy::{Change, changes};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Loss, Reference};
 use transload_sdk::words::{self, Words};
@@ -48,14 +50,9 @@ pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let words = config.words(cx.time_zone());
     let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    for item in items {
-        match &item.entry().data {
-            Entity::CustomObject(data) => {
-                let object = map::object_name(&data.object_type);
-                by_object.entry(object).or_default().push(item.clone());
-            }
-            _ => reject(cx, item, Error::Bug("no custom object".to_owned())),
-        }
+    for (item, data) in each::<CustomObject>(cx, items) {
+        let object = map::object_name(&data.object_type);
+        by_object.entry(object).or_default().push(item.clone());
     }
     for (object, items) in by_object {
         let choices = super::choices(cx, &object, &items).await?;
@@ -96,10 +93,7 @@ impl Maker<'_> {
         let mut card = Facts::new(self.words.clone());
         card::head(head, &mut card);
         let mut values = Map::new();
-        let name = match data.title.trim() {
-            "" => head.id.as_str(),
-            title => title,
-        };
+        let name = name_or_id(item.entry(), &data.title);
         let (short, cut) = cut_chars(name, NAME_CHARS);
         values.insert("Name".to_owned(), json!(short));
         if cut {

@@ -10,14 +10,15 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
+use transload_sdk::items::each;
 use transload_sdk::ledger::Status;
 use transload_sdk::people::{address_line, is_mobile, labelled};
 use transload_sdk::types::{
-    Address, AddressChannel, Company, Customer, Entity, Error, Fidelity, Location, Loss, Reference,
+    Address, AddressChannel, Company, Customer, Error, Fidelity, Location, Loss, Reference,
 };
 
 use super::teams::{Pending, update};
-use super::{audit, choices, custom_fields, inserted, only_known, reject, report, status_of};
+use super::{audit, choices, custom_fields, inserted, only_known, report, status_of};
 use crate::api::{Fault, Record, text};
 use crate::client::{self, Row, Saved};
 use crate::fields::{self, ADDRESSES, CARD, LIST_CHARS, MERGED_IDS, TAGS};
@@ -277,11 +278,8 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
         choices: &choices,
     };
     let mut drafts = Vec::with_capacity(items.len());
-    for item in items {
-        match &item.entry().data {
-            Entity::Company(company) => drafts.push(account(&around, item, company)?),
-            _ => reject(cx, item, Error::Bug("no company".to_owned())),
-        }
+    for (item, company) in each::<Company>(cx, items) {
+        drafts.push(account(&around, item, company)?);
     }
     // A parent that is not here yet is linked by nobody: parents of one batch are on the card. Rows are sorted by parent, so that
     // one lock is met by one request (Salesforce facts §15).
@@ -446,11 +444,8 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
         choices: &choices,
     };
     let mut drafts = Vec::with_capacity(items.len());
-    for item in items {
-        match &item.entry().data {
-            Entity::Customer(customer) => drafts.push(person(&around, item, customer)?),
-            _ => reject(cx, item, Error::Bug("no customer".to_owned())),
-        }
+    for (item, customer) in each::<Customer>(cx, items) {
+        drafts.push(person(&around, item, customer)?);
     }
     // One account's people in one request, for its lock (Salesforce facts §15).
     drafts.sort_by_cached_key(|draft| text(&draft.values, "AccountId").to_owned());

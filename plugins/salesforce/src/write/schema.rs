@@ -12,9 +12,10 @@ use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::fields as fields_of_source;
 use transload_sdk::http::{self, Made, Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
-    ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, Invalid, Loss,
+    self, ChoiceOption, Error, Fidelity, FieldDefinition as Definition, Invalid, Loss,
 };
 
 use super::{
@@ -500,12 +501,8 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut described: BTreeMap<String, Option<Describe>> = BTreeMap::new();
     // What is made is shown in one request for each object, and reported when it is.
     let mut made: BTreeMap<String, Vec<MadeField<'_>>> = BTreeMap::new();
-    for item in items {
+    for (item, definition) in each::<Definition>(cx, items) {
         let entry = item.entry();
-        let Entity::FieldDefinition(definition) = &entry.data else {
-            reject(cx, item, Error::Bug("no field definition".to_owned()));
-            continue;
-        };
         let object_type = definition.owner.object_type.as_deref();
         let Some(object) = map::object_of(&definition.owner.kind, object_type) else {
             let note = "Salesforce has no fields there; values stand on the source card";
@@ -677,11 +674,7 @@ fn option_label(definition: &Definition, option: &ChoiceOption) -> String {
 /// What ends the unit.
 pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let state: State = cx.state()?;
-    for item in items {
-        let Entity::ObjectType(object) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no object type".to_owned()));
-            continue;
-        };
+    for (item, object) in each::<types::ObjectType>(cx, items) {
         let name = map::object_name(&item.entry().head.id);
         let mut losses = Vec::new();
         if object.icon.is_some() {
@@ -864,11 +857,7 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
     if config.tags == Tags::Topics {
         return topics::topics(cx, items).await;
     }
-    for item in items {
-        let Entity::Tag(tag) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no tag".to_owned()));
-            continue;
-        };
+    for (item, tag) in each::<types::Tag>(cx, items) {
         let mut losses = Vec::new();
         if tag.color.is_some() {
             let note = "Salesforce has no colours of tags";
@@ -890,11 +879,7 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
 /// # Errors
 /// What ends the unit.
 pub async fn brands(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    for item in items {
-        let Entity::Brand(brand) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no brand".to_owned()));
-            continue;
-        };
+    for (item, brand) in each::<types::Brand>(cx, items) {
         let note = "named on the source card of its conversations";
         let losses = vec![loss("brand.name", Fidelity::Converted, note)];
         let main = effect("main", "brand", brand.name.clone(), Action::Matched);

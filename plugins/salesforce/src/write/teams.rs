@@ -13,12 +13,14 @@ use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::{fields_lost, looks_lost, name_or_id};
 use transload_sdk::policy;
 use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 
 use super::schema::{Single, make_single};
-use super::{choices, custom_fields, effect, made, reject, report, sent_print, status_of};
+use super::{choices, custom_fields, effect, made, report, sent_print, status_of};
 use crate::api::{Record, id_of, text};
 use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, SavedOnce, literal};
 use crate::map::{self, loss};
@@ -62,20 +64,13 @@ pub async fn queues(cx: &Context) -> Result<Vec<Record>, Error> {
 pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let mut known = queues(cx).await?;
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
         let mut losses = Vec::new();
         if team.description.is_some() {
             let note = "queues have no description";
             losses.push(loss("team.description", Fidelity::Lost, note));
         }
-        let whole = match team.name.trim() {
-            "" => item.entry().head.id.as_str(),
-            name => name,
-        };
+        let whole = name_or_id(item.entry(), &team.name);
         let name: String = whole.chars().take(NAME_CHARS).collect();
         if name != whole {
             let note = "names of queues have 40 characters";
@@ -228,12 +223,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let users = users_of(cx, &emails(items)).await?;
     let choices = choices(cx, "User", items).await?;
     let mut pending = Vec::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
-        let mut losses = looks_lost(agent);
+    for (item, agent) in each::<types::Agent>(cx, items) {
+        let mut losses = looks_lost(agent, "rights and looks of users are the org's own");
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.existing.as_ref().map(|c| c.target_id.clone());
         let found = existing.or_else(|| Some(id_of(users.get(&email?)?)));
@@ -272,27 +263,12 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     update(cx, pending).await
 }
 
-/// Rights and looks, which are the org's own.
-fn looks_lost(agent: &types::Agent) -> Vec<Loss> {
-    let all = [
-        ("agent.signature", agent.signature.is_some()),
-        ("agent.avatar-url", agent.avatar_url.is_some()),
-        ("agent.roles", !agent.roles.is_empty()),
-    ];
-    let note = "rights and looks of users are the org's own";
-    let there = all.into_iter().filter(|(_, there)| *there);
-    there
-        .map(|(field, _)| loss(field, Fidelity::Lost, note))
-        .collect()
-}
-
 /// Who has no user: the stand-in, and his name.
 fn placeholder(state: &State, item: &Item, agent: &types::Agent, losses: &mut Vec<Loss>) -> Effect {
     let note = "no active user with this address: a stand-in writes for him and texts name him";
     losses.push(loss("agent", Fidelity::Converted, note));
     let nobody = "the agent has no user that could hold it";
-    let own = item.entry().head.fields.iter();
-    losses.extend(own.map(|f| loss(format!("fields.{}", f.name), Fidelity::Lost, nobody)));
+    losses.extend(fields_lost(item.entry(), nobody));
     let name = match agent.name.as_str() {
         "" => item.entry().head.id.as_str(),
         name => name,

@@ -9,8 +9,9 @@ use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, reject, report, status_of};
 use transload_sdk::http::Refusal as _;
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
-use transload_sdk::types::{Entity, Error, Fidelity};
+use transload_sdk::types::{self, Entity, Error, Fidelity};
 
 use super::looked::{Fate, Looked, Want};
 use crate::api::{id_of, text};
@@ -30,11 +31,7 @@ const NAME_CHARS: usize = 150;
 pub async fn topics(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut named: BTreeMap<String, Vec<&Item>> = BTreeMap::new();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for item in items {
-        let Entity::Tag(tag) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no tag".to_owned()));
-            continue;
-        };
+    for (item, tag) in each::<types::Tag>(cx, items) {
         let name = map::tag(tag.name.trim());
         if name.is_empty() || chars(&name) > NAME_CHARS {
             let note = "longer than a topic's name may be: text in its field";

@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Org, agent, assert_same, assert_undone, customer, entry, file, is_created, item, said, team,
     thread,
@@ -131,7 +132,7 @@ async fn a_thread_is_a_case_with_its_emails_comments_and_files_and_is_undone_to_
     let mut org = org;
     org.prepare().await;
     let org = with_people(org).await;
-    let outcomes = org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    let outcomes = org.write(Kind::Conversation, vec![of(&org, "v1")]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let row = case(&org, "v1");
     assert_eq!(text(&row, "Subject"), "Subject v1");
@@ -220,7 +221,7 @@ async fn what_cannot_be_a_file_is_named_in_the_thread_and_the_rest_is_there() {
         file("f3", "huge.txt", 3_000),
     ];
     let item = thread("v1", Vec::new(), conversation(&org, "Files"), vec![part]);
-    let outcomes = org.written(Kind::Conversation, vec![item]).await;
+    let outcomes = org.write(Kind::Conversation, vec![item]).await;
     let mails = under(&org, "EmailMessage", &case_id(&org, "v1"));
     let body = text(&mails[0], "TextBody");
     assert!(
@@ -251,7 +252,7 @@ async fn an_org_that_takes_no_original_times_has_them_in_fields_and_texts() {
     })
     .await;
     let org = with_people(org).await;
-    let outcomes = org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    let outcomes = org.write(Kind::Conversation, vec![of(&org, "v1")]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let row = case(&org, "v1");
     assert!(text(&row, "Transload_Created_At__c").starts_with("2023-11-14T22:13:20"));
@@ -273,7 +274,7 @@ async fn people_that_an_email_names_are_given_by_id_where_the_org_asks_for_it() 
         message.to = vec!["ana@example.com".to_owned(), "other@example.com".to_owned()];
     });
     let item = thread("v1", Vec::new(), conversation(&org, "To"), vec![part]);
-    let outcomes = org.written(Kind::Conversation, vec![item]).await;
+    let outcomes = org.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let mails = under(&org, "EmailMessage", &case_id(&org, "v1"));
     assert_eq!(mails.len(), 1);
@@ -326,7 +327,7 @@ async fn a_thread_that_changed_since_is_changed_and_what_was_said_since_is_added
         };
         let mut item = thread("v1", Vec::new(), data, parts(true));
         item.prior = org.effects_of("conversation:v1");
-        let outcomes = org.written(Kind::Conversation, vec![item.clone()]).await;
+        let outcomes = org.write(Kind::Conversation, vec![item.clone()]).await;
         assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
         let added: Vec<&str> = outcomes[0]
             .effects
@@ -342,7 +343,7 @@ async fn a_thread_that_changed_since_is_changed_and_what_was_said_since_is_added
         assert_eq!(under(&org, "CaseComment", &id).len(), 2);
         // Once more, and nothing is to be done.
         item.prior = outcomes[0].effects.clone();
-        let outcomes = org.written(Kind::Conversation, vec![item]).await;
+        let outcomes = org.write(Kind::Conversation, vec![item]).await;
         assert_eq!(outcomes[0].status, Status::Matched, "{outcomes:?}");
         let undone = org.rollback(UndoMode::Careful).await;
         assert_undone(&undone, "rollback");
@@ -401,7 +402,7 @@ async fn a_locked_row_goes_again_alone_and_holds_nobody_up() {
         message: "unable to obtain exclusive access to this record".to_owned(),
     });
     let items: Vec<Item> = (0..3).map(|n| of(&org, &format!("v{n}"))).collect();
-    let outcomes = org.written(Kind::Conversation, items).await;
+    let outcomes = org.write(Kind::Conversation, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     assert_eq!(org.snapshot().of_object("EmailMessage").count(), 3);
 }
@@ -432,7 +433,7 @@ async fn tags_are_topics_where_the_settings_ask_for_it_and_all_of_them_are_in_th
             ))
         })
         .collect();
-    let outcomes = org.written(Kind::Tag, tags).await;
+    let outcomes = org.write(Kind::Tag, tags).await;
     let created = outcomes.iter().filter(|outcome| is_created(outcome));
     assert_eq!(created.count(), 29);
     let tags = (0..30).map(|n| {
@@ -448,7 +449,7 @@ async fn tags_are_topics_where_the_settings_ask_for_it_and_all_of_them_are_in_th
         ..conversation(&org, "Tags")
     };
     let parts = vec![mail(&org, "m1", "Hi", NOW)];
-    org.written(
+    org.write(
         Kind::Conversation,
         vec![thread("v1", Vec::new(), data, parts)],
     )
@@ -486,7 +487,7 @@ async fn an_email_that_is_refused_is_a_comment_that_says_whose_it_was() {
         mail(&org, "m2", "And now?", NOW + 60_000),
     ];
     let item = thread("v1", Vec::new(), conversation(&org, "x"), parts);
-    let outcomes = org.written(Kind::Conversation, vec![item]).await;
+    let outcomes = org.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let id = case_id(&org, "v1");
     assert_eq!(under(&org, "EmailMessage", &id).len(), 1);
@@ -510,7 +511,7 @@ async fn a_note_on_a_customer_without_a_conversation_is_a_closed_case_of_its_own
     if let Entity::Message(message) = &mut lone.data {
         message.customer = Some(ana(&org));
     }
-    let outcomes = org.written(Kind::Message, vec![item(lone)]).await;
+    let outcomes = org.write(Kind::Message, vec![item(lone)]).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let row = org.of("Case", &Kind::Message, "n1");
     assert_eq!(row["IsClosed"], json!(true));
@@ -526,7 +527,7 @@ async fn a_note_on_a_customer_without_a_conversation_is_a_closed_case_of_its_own
 #[tokio::test]
 async fn a_thread_that_another_project_loaded_is_found_and_not_doubled() {
     let org = org().await;
-    org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    org.write(Kind::Conversation, vec![of(&org, "v1")]).await;
     let harness = org.harness().run("r2", "old-desk", "org1");
     let cx = harness.context();
     let found = Salesforce::match_items(&cx, Kind::Conversation, vec![of(&org, "v1")])
@@ -569,7 +570,7 @@ async fn whatever_the_open_questions_are_a_thread_arrives_and_goes() {
         let parts = vec![mail(&org, "m8", &"A long mail.\n".repeat(3_000), NOW), long];
         let second = thread("v2", Vec::new(), conversation(&org, "Second"), parts);
         let items = vec![of(&org, "v1"), second];
-        let outcomes = org.written(Kind::Conversation, items).await;
+        let outcomes = org.write(Kind::Conversation, items).await;
         assert!(outcomes.iter().all(is_created), "{at}: {outcomes:?}");
         let undone = org.rollback(UndoMode::Careful).await;
         assert_undone(&undone, &at.to_string());
@@ -580,10 +581,10 @@ async fn whatever_the_open_questions_are_a_thread_arrives_and_goes() {
 #[tokio::test]
 async fn what_is_deleted_and_keeps_its_id_is_said_and_not_taken_for_there() {
     let org = org().await;
-    org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    org.write(Kind::Conversation, vec![of(&org, "v1")]).await;
     org.sim.set_switches(|s| s.deleted_blocks_unique = true);
     org.sim.remove(&case_id(&org, "v1")).unwrap();
-    let outcomes = org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    let outcomes = org.write(Kind::Conversation, vec![of(&org, "v1")]).await;
     assert!(
         matches!(&outcomes[0].status, Status::Rejected(Error::Conflict(why)) if why.contains("recycle bin")),
         "{outcomes:?}"
@@ -593,7 +594,7 @@ async fn what_is_deleted_and_keeps_its_id_is_said_and_not_taken_for_there() {
 #[tokio::test]
 async fn a_preview_changes_nothing_and_says_what_a_rollback_would_do() {
     let org = org().await;
-    org.written(Kind::Conversation, vec![of(&org, "v1")]).await;
+    org.write(Kind::Conversation, vec![of(&org, "v1")]).await;
     let whole = org.sim.state_fingerprint();
     let would = org.rollback(UndoMode::Preview).await;
     assert_undone(&would, "preview");
@@ -606,7 +607,7 @@ async fn a_file_of_20_megabytes_arrives_whole() {
     let mut part = mail(&org, "m1", "See", NOW);
     part.attachments = vec![file("f1", "film.bin", 20_000_000)];
     let item = thread("v1", Vec::new(), conversation(&org, "Film"), vec![part]);
-    let outcomes = org.written(Kind::Conversation, vec![item]).await;
+    let outcomes = org.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]));
     assert_eq!(
         outcomes[0]
@@ -636,7 +637,7 @@ async fn a_thread_of_3_000_messages_is_read_back_whole_and_in_order() {
         })
         .collect();
     let item = thread("v1", Vec::new(), conversation(&org, "Long"), parts);
-    let outcomes = org.written(Kind::Conversation, vec![item]).await;
+    let outcomes = org.write(Kind::Conversation, vec![item]).await;
     assert!(is_created(&outcomes[0]));
     let written = Written {
         item: "conversation:v1".to_owned(),

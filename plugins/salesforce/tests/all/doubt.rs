@@ -8,11 +8,12 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
+use crate::support::doubt::{all_in_doubt, every_loss, every_loss_of_prepare, prepared};
 use crate::support::{
-    Org, agent, assert_same, assert_undone, company, customer, definition, field, object_type,
-    team, with_options,
+    Org, agent, company, customer, definition, field, object_type, team, with_options,
 };
-use transload_sdk::destination::{Item, UndoMode};
+use transload_sdk::destination::Item;
 use transload_sdk::ledger::{Action, Outcome, Status};
 use transload_sdk::testing::Loss;
 use transload_sdk::types::{
@@ -90,101 +91,32 @@ const KINDS: [Kind; 6] = [
     Kind::Customer,
 ];
 
-fn is_settled(outcome: &Outcome) -> bool {
-    !matches!(outcome.status, Status::Rejected(_) | Status::Unsettled(_))
+async fn each(org: &Org, kind: &Kind) -> Vec<Item> {
+    items(org, kind)
 }
 
 #[tokio::test]
 async fn nothing_is_made_twice_or_lost_whichever_answer_is_lost() {
-    let undisturbed = Org::unprepared(|_| {});
-    let before = undisturbed.sim.state_fingerprint();
-    let mut undisturbed = undisturbed;
-    undisturbed.prepare().await;
-    let mut requests = Vec::new();
-    for kind in KINDS {
-        let items = items(&undisturbed, &kind);
-        requests.push((kind.clone(), undisturbed.write_counted(kind, items).await));
-    }
-    let whole = undisturbed.sim.state_fingerprint();
-    for (lossy, count) in requests {
-        assert!(count > 0, "{lossy:?} writes nothing");
-        for nth in 1..=count {
-            for how in [Loss::AfterApplying, Loss::BeforeArriving] {
-                let case = format!("{lossy:?}, request {nth}, {how:?}");
-                let org = Org::new().await;
-                for kind in KINDS {
-                    let items = items(&org, &kind);
-                    let harness = match kind == lossy {
-                        true => org.harness().lose_answer(nth, how),
-                        false => org.harness(),
-                    };
-                    let outcomes = org.write_on(harness, kind, items).await;
-                    let open: Vec<&Outcome> = outcomes.iter().filter(|o| !is_settled(o)).collect();
-                    assert!(open.is_empty(), "{case}: {open:?}");
-                }
-                assert_same(&whole, &org.sim.state_fingerprint(), &case);
-                let undone = org.rollback(UndoMode::Careful).await;
-                assert_undone(&undone, &case);
-                assert_same(&before, &org.sim.state_fingerprint(), &case);
-            }
-        }
-    }
+    let begin = || prepared(Org::unprepared(|_| {}));
+    every_loss(begin, each, &KINDS, &KINDS).await;
 }
 
 #[tokio::test]
 async fn what_prepare_makes_is_made_once_whichever_answer_is_lost() {
-    let mut undisturbed = Org::unprepared(|_| {});
-    let before = undisturbed.sim.state_fingerprint();
-    let harness = undisturbed.harness();
-    let count = undisturbed.prepare_on(harness).await;
-    let whole = undisturbed.sim.state_fingerprint();
+    let count = every_loss_of_prepare(|| Org::unprepared(|_| {}), 1).await;
     assert!(count > 10, "{count}");
-    for nth in 1..=count {
-        for how in [Loss::AfterApplying, Loss::BeforeArriving] {
-            let case = format!("request {nth}, {how:?}");
-            let mut org = Org::unprepared(|_| {});
-            let harness = org.harness().lose_answer(nth, how);
-            org.prepare_on(harness).await;
-            assert_same(&whole, &org.sim.state_fingerprint(), &case);
-            if how == Loss::BeforeArriving {
-                // What never arrived was made by the next sending, as what was answered is.
-                continue;
-            }
-            let undone = org.rollback(UndoMode::Careful).await;
-            assert_undone(&undone, &case);
-            assert_same(&before, &org.sim.state_fingerprint(), &case);
-        }
-    }
 }
 
 #[tokio::test]
 async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() {
     let org = Org::new().await;
-    for kind in KINDS {
-        let items = items(&org, &kind);
-        org.write(kind, items).await;
-    }
-    let whole = org.sim.state_fingerprint();
-    let since = org.now() - 3_600_000;
-    for kind in KINDS {
-        for item in items(&org, &kind) {
-            let again = Item {
-                in_doubt_since: Some(since),
-                ..item
-            };
-            let outcomes = org.write(kind.clone(), vec![again]).await;
-            assert!(is_settled(&outcomes[0]), "{outcomes:?}");
-            // What this run made is known as made by it.
-            if matches!(kind, Kind::Company | Kind::Customer) {
-                assert_eq!(
-                    outcomes[0].effects[0].action,
-                    Action::Created,
-                    "{outcomes:?}"
-                );
-            }
+    all_in_doubt(&org, each, &KINDS, &KINDS, |kind, outcome| {
+        // What this run made is known as made by it.
+        if matches!(kind, Kind::Company | Kind::Customer) {
+            assert_eq!(outcome.effects[0].action, Action::Created, "{outcome:?}");
         }
-    }
-    assert_same(&whole, &org.sim.state_fingerprint(), "the same org");
+    })
+    .await;
 }
 
 #[tokio::test]

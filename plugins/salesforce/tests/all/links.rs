@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Org, assert_same, assert_undone, company, customer, definition, field, link, object_type,
     record, said, thread,
@@ -167,7 +168,7 @@ async fn a_cycle_stands_in_lookups_and_other_links_in_words_on_both_ends() {
         row["Transload_Case__c"],
         id_of(&org, Kind::Conversation, "v1")
     );
-    let outcomes = org.written(Kind::Relationship, links(&org)).await;
+    let outcomes = org.write(Kind::Relationship, links(&org)).await;
     let exported = Status::Exported("relationship.jsonl".to_owned());
     assert_eq!(
         statuses(&outcomes),
@@ -197,7 +198,7 @@ async fn a_cycle_stands_in_lookups_and_other_links_in_words_on_both_ends() {
     assert_eq!(case[LINKED], "casesId of custom-object o1 (o1's name)");
     // Once more, and nothing is changed.
     let whole = org.sim.state_fingerprint();
-    let again = org.written(Kind::Relationship, links(&org)).await;
+    let again = org.write(Kind::Relationship, links(&org)).await;
     let changed = again.iter().flat_map(|o| &o.effects);
     assert!(
         changed
@@ -270,7 +271,7 @@ async fn a_record_that_is_there_is_changed_by_policy_and_gets_back_what_it_had()
     let data = CustomObject::of("order", "Order o1, again");
     let mut item = record("o1", vec![field("totalNum", total, at)], data);
     item.prior = org.effects_of("custom-object:o1");
-    let outcomes = org.written(Kind::CustomObject, vec![item]).await;
+    let outcomes = org.write(Kind::CustomObject, vec![item]).await;
     assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
     let row = order(&org, "o1");
     assert_eq!(row["Name"], "Order o1, again");

@@ -7,6 +7,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Org, agent, assert_same, assert_undone, company, customer, definition, field, is_created, team,
 };
@@ -49,7 +50,7 @@ async fn a_customer_arrives_with_names_addresses_company_tags_and_original_time(
         employee_count: Some(12),
         ..Company::called("Acme Ltd")
     };
-    org.written(Kind::Company, vec![company("k1", Vec::new(), acme)])
+    org.write(Kind::Company, vec![company("k1", Vec::new(), acme)])
         .await;
     let ana = Customer {
         first_name: Some("Ana".to_owned()),
@@ -70,7 +71,7 @@ async fn a_customer_arrives_with_names_addresses_company_tags_and_original_time(
         ..person("Ana Ruiz", &[])
     };
     let outcomes = org
-        .written(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
+        .write(Kind::Customer, vec![customer("c1", Vec::new(), ana)])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let account = org.of("Account", &Kind::Company, "k1");
@@ -103,7 +104,7 @@ async fn a_customer_arrives_with_names_addresses_company_tags_and_original_time(
 #[tokio::test]
 async fn an_org_that_takes_no_original_times_keeps_them_in_a_field() {
     let org = Org::with(|config| config.audit_fields_setting = false).await;
-    org.written(
+    org.write(
         Kind::Customer,
         vec![customer("c1", Vec::new(), person("Ana", &[]))],
     )
@@ -131,7 +132,7 @@ async fn what_is_there_is_filled_and_put_back_by_a_rollback() {
     let items = vec![customer("c1", Vec::new(), old)];
     let items = org.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_none());
-    let outcomes = org.written(Kind::Customer, items).await;
+    let outcomes = org.write(Kind::Customer, items).await;
     assert!(
         matches!(outcomes[0].status, Status::Updated),
         "{outcomes:?}"
@@ -165,7 +166,7 @@ async fn a_policy_to_leave_leaves_and_one_that_the_source_wins_overwrites() {
             .into_iter()
             .map(|item| Item { policy, ..item })
             .collect();
-        let outcomes = org.written(Kind::Customer, items).await;
+        let outcomes = org.write(Kind::Customer, items).await;
         let snapshot = org.snapshot();
         let rows = snapshot.with("Contact", "Email", "old.customer@example.com");
         assert_eq!(rows.len(), 1);
@@ -184,7 +185,7 @@ async fn a_policy_to_leave_leaves_and_one_that_the_source_wins_overwrites() {
 async fn two_people_of_the_source_never_become_one() {
     let org = Org::new().await;
     let both = ["ana@example.com"];
-    org.written(
+    org.write(
         Kind::Customer,
         vec![customer("c1", Vec::new(), person("Ana", &both))],
     )
@@ -192,7 +193,7 @@ async fn two_people_of_the_source_never_become_one() {
     let items = vec![customer("c2", Vec::new(), person("Her son", &both))];
     let items = org.matched(Kind::Customer, items).await;
     assert!(items[0].existing.as_ref().unwrap().doubtful.is_some());
-    let outcomes = org.written(Kind::Customer, items).await;
+    let outcomes = org.write(Kind::Customer, items).await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     let snapshot = org.snapshot();
     assert_eq!(
@@ -217,7 +218,7 @@ async fn a_blocking_rule_is_obeyed_unless_it_found_the_same_address_and_nobody_e
             person("Nobody Else", &["nobody@example.com"]),
         ),
     ];
-    let outcomes = org.written(Kind::Customer, items).await;
+    let outcomes = org.write(Kind::Customer, items).await;
     let of = |key: &str| outcomes.iter().find(|o| o.item == key).unwrap();
     assert!(
         matches!(of("customer:c1").status, Status::Updated),
@@ -230,7 +231,7 @@ async fn a_blocking_rule_is_obeyed_unless_it_found_the_same_address_and_nobody_e
         Vec::new(),
         person("Nobody Else", &["nobody@example.com"]),
     )];
-    let outcomes = org.written(Kind::Customer, again).await;
+    let outcomes = org.write(Kind::Customer, again).await;
     assert!(
         matches!(outcomes[0].status, Status::Rejected(_)),
         "{outcomes:?}"
@@ -255,7 +256,7 @@ async fn leads_are_made_by_rule() {
         customer("c1", Vec::new(), silent),
         customer("c2", Vec::new(), wrote),
     ];
-    let outcomes = org.written(Kind::Customer, items).await;
+    let outcomes = org.write(Kind::Customer, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let lead = org.of("Lead", &Kind::Customer, "c1");
     assert_eq!(lead["Company"], "Her own");
@@ -280,7 +281,7 @@ async fn values_go_where_their_field_is_and_onto_the_card_where_they_do_not_fit(
         of("scoreNum", "Score", FieldType::Decimal),
         of("seenAt", "Seen", FieldType::Moment),
     ];
-    org.written(Kind::FieldDefinition, items).await;
+    org.write(Kind::FieldDefinition, items).await;
     let at = |name: &str| org.field_at("customer", name);
     let moment = Moment {
         at: 1_700_000_000_123,
@@ -312,7 +313,7 @@ async fn values_go_where_their_field_is_and_onto_the_card_where_they_do_not_fit(
         ..person("Ana", &["ana@example.com"])
     };
     let outcomes = org
-        .written(Kind::Customer, vec![customer("c1", own, ana)])
+        .write(Kind::Customer, vec![customer("c1", own, ana)])
         .await;
     let contact = org.of("Contact", &Kind::Customer, "c1");
     assert_eq!(contact["tierStr__c"], "gold");
@@ -340,7 +341,7 @@ async fn values_go_where_their_field_is_and_onto_the_card_where_they_do_not_fit(
 async fn agents_are_matched_by_address_and_join_the_queues_that_this_run_made() {
     let org = Org::new().await;
     let teams = org
-        .written(
+        .write(
             Kind::Team,
             vec![team("t1", "Returns"), team("t2", "Night desk")],
         )
@@ -358,7 +359,7 @@ async fn agents_are_matched_by_address_and_join_the_queues_that_this_run_made() 
         ),
         agent("a2", "Eve", "eve@acme.example", Vec::new(), vec![of("t2")]),
     ];
-    let outcomes = org.written(Kind::Agent, items).await;
+    let outcomes = org.write(Kind::Agent, items).await;
     let snapshot = org.snapshot();
     let dana = snapshot.with("User", "Email", "dana@acme.example")[0]
         .id
@@ -387,11 +388,11 @@ async fn a_second_run_finds_what_the_first_one_made() {
             person("Ana", &["ana@example.com"]),
         )]
     };
-    org.written(Kind::Customer, items()).await;
+    org.write(Kind::Customer, items()).await;
     org.run = "r2".to_owned();
     org.prepare().await;
     // Without a match before: the unique external id tells.
-    let outcomes = org.written(Kind::Customer, items()).await;
+    let outcomes = org.write(Kind::Customer, items()).await;
     assert!(!is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(
         org.of("Contact", &Kind::Customer, "c1")["Transload_Run__c"],
@@ -411,7 +412,7 @@ async fn rows_that_meet_a_lock_are_sent_again_alone() {
         message: "unable to obtain exclusive access to this record".to_owned(),
     });
     let items = ["c1", "c2"].map(|id| customer(id, Vec::new(), person(id, &[])));
-    let outcomes = org.written(Kind::Customer, items.to_vec()).await;
+    let outcomes = org.write(Kind::Customer, items.to_vec()).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     assert_eq!(
         org.snapshot()
@@ -465,7 +466,7 @@ async fn many_customers_go_by_a_bulk_job_and_what_it_refuses_goes_alone() {
         .collect();
     // One that an earlier run made.
     let first = all.remove(0);
-    org.written(Kind::Customer, vec![first.clone()]).await;
+    org.write(Kind::Customer, vec![first.clone()]).await;
     all.push(first);
     let harness = org.harness();
     Salesforce::write(&harness.context(), Kind::Customer, all)

@@ -7,6 +7,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Org, assert_same, assert_undone, definition, is_created, object_type, with_options,
 };
@@ -92,7 +93,7 @@ async fn fields_are_made_by_type_and_seen_at_once() {
             FieldType::Integer,
         ),
     ];
-    let outcomes = org.written(Kind::FieldDefinition, items).await;
+    let outcomes = org.write(Kind::FieldDefinition, items).await;
     assert!(outcomes.iter().all(is_created), "{outcomes:?}");
     let targets: Vec<FieldTarget> = outcomes
         .iter()
@@ -115,13 +116,13 @@ async fn fields_are_made_by_type_and_seen_at_once() {
 async fn a_field_that_is_there_is_used_and_one_of_another_type_is_left_alone() {
     let mut org = Org::new().await;
     let tier = || definition(owner(Kind::Customer), "tierStr", "Tier", FieldType::Text);
-    org.written(Kind::FieldDefinition, vec![tier()]).await;
+    org.write(Kind::FieldDefinition, vec![tier()]).await;
     org.run = "r2".to_owned();
     org.prepare().await;
-    let outcomes = org.written(Kind::FieldDefinition, vec![tier()]).await;
+    let outcomes = org.write(Kind::FieldDefinition, vec![tier()]).await;
     assert_eq!(outcomes[0].effects[0].action, Action::Matched);
     let number = definition(owner(Kind::Customer), "tierStr", "Tier", FieldType::Integer);
-    let outcomes = org.written(Kind::FieldDefinition, vec![number]).await;
+    let outcomes = org.write(Kind::FieldDefinition, vec![number]).await;
     let target = FieldTarget::parse(&outcomes[0].effects[0].target_id).unwrap();
     assert!(
         is_created(&outcomes[0]) && target.name != "tierStr__c",
@@ -135,7 +136,7 @@ async fn an_object_is_deployed_with_its_own_fields_and_lookups_follow() {
     let before = org.sim.state_fingerprint();
     org.prepare().await;
     let outcomes = org
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert!(is_created(&outcomes[0]), "{outcomes:?}");
     assert_eq!(outcomes[0].effects[0].target_id, "Order__c");
@@ -149,7 +150,7 @@ async fn an_object_is_deployed_with_its_own_fields_and_lookups_follow() {
             multi: false,
         }),
     );
-    let outcomes = org.written(Kind::FieldDefinition, vec![former]).await;
+    let outcomes = org.write(Kind::FieldDefinition, vec![former]).await;
     assert_eq!(
         outcomes[0].effects[0].target_id,
         "Order__c.formerId__c:Lookup(Order__c)"
@@ -167,12 +168,12 @@ async fn an_object_is_deployed_with_its_own_fields_and_lookups_follow() {
 #[tokio::test]
 async fn an_object_that_is_there_gets_what_it_lacks() {
     let mut org = Org::new().await;
-    org.written(Kind::ObjectType, vec![object_type("order", "Order")])
+    org.write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     org.run = "r2".to_owned();
     org.prepare().await;
     let outcomes = org
-        .written(Kind::ObjectType, vec![object_type("order", "Order")])
+        .write(Kind::ObjectType, vec![object_type("order", "Order")])
         .await;
     assert_eq!(outcomes[0].effects[0].action, Action::Matched);
     assert!(
@@ -272,14 +273,14 @@ async fn a_record_type_that_is_not_there_stops_before_anything_is_made() {
 async fn an_object_that_nobody_shows_is_somebodys_all_the_same() {
     let mut org = Org::new().await;
     let order = || vec![object_type("order", "Order")];
-    org.written(Kind::ObjectType, order()).await;
+    org.write(Kind::ObjectType, order()).await;
     let snapshot = org.snapshot();
     for row in snapshot.with("ObjectPermissions", "SobjectType", "Order__c") {
         org.sim.remove(&row.id).unwrap();
     }
     org.run = "r2".to_owned();
     org.prepare().await;
-    let outcomes = org.written(Kind::ObjectType, order()).await;
+    let outcomes = org.write(Kind::ObjectType, order()).await;
     let main = outcomes[0]
         .effects
         .iter()

@@ -15,7 +15,7 @@ use transload_plugin_salesforce::map::Choices;
 use transload_plugin_salesforce::state::{Config, OtherMessages, State};
 use transload_plugin_salesforce::thread::{self, CHILDREN_PER_CASE, Child, Mapped, Surroundings};
 use transload_sdk::destination::{Item, Part, SlotValue, Thread};
-use transload_sdk::thread::{File, without_lead};
+use transload_sdk::thread::{File, Unit, without_lead};
 use transload_sdk::types::{
     Attachment, Author, Call, Conversation, ConversationStatus, Delivery, DeliveryStatus,
     Direction, Entity, Entry, Error, Head, Kind, Message, Priority, Reference, Text, Visibility,
@@ -182,13 +182,16 @@ impl Bench {
         let around = Surroundings {
             state: &self.state,
             config: &self.config,
+            unit: Unit {
+                platform: "kustomer",
+                prefix: "old-desk:org1:".to_owned(),
+                zone: "UTC",
+                run: "r1",
+                now: START + 86_400_000,
+                texts: &texts,
+            },
             words: &words,
             choices: &choices,
-            platform: "kustomer",
-            prefix: "old-desk:org1:",
-            run: "r1",
-            now: START + 86_400_000,
-            texts: &texts,
             files: &self.files,
             children: self.children,
         };

@@ -8,6 +8,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{Org, company, customer, object_type, team};
 use transload_plugin_salesforce::Salesforce;
 use transload_plugin_salesforce::state::State;
@@ -93,7 +94,7 @@ async fn a_row_that_is_refused_is_rejected_with_the_orgs_words_and_the_others_pa
         customer("c1", Vec::new(), long),
         customer("c2", Vec::new(), fine),
     ];
-    let outcomes = org.written(Kind::Customer, items).await;
+    let outcomes = org.write(Kind::Customer, items).await;
     let of = |key: &str| outcomes.iter().find(|o| o.item == key).unwrap();
     match &of("customer:c1").status {
         Status::Rejected(Error::Invalid(why)) => {

@@ -15,8 +15,10 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
-use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::items;
+use transload_sdk::people::{external_ids, own_addresses};
+use transload_sdk::policy::{Found as There, add_candidate, match_results};
+use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::people;
 use crate::api::{Identity, Organization, User};
@@ -65,10 +67,7 @@ fn candidate(user: &User, by: MatchKey, doubtful: Option<String>) -> Candidate {
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let staff = people::staff(cx).await?;
     let mut found = BTreeMap::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let Some(email) = agent.email.as_deref().and_then(map::email) else {
             continue;
         };
@@ -97,17 +96,12 @@ enum Medium {
 impl Medium {
     /// The person's own addresses in Zendesk's form; shared ones say nothing.
     fn of(self, item: &Item) -> Vec<String> {
-        let Entity::Customer(customer) = &item.entry().data else {
-            return Vec::new();
-        };
         let channel = match self {
             Self::Email => AddressChannel::Email,
             Self::Phone => AddressChannel::Phone,
         };
-        let own = customer.addresses.iter().filter(|a| !a.shared);
-        own.filter(|a| a.channel == channel)
-            .filter_map(|a| self.plain(&a.value))
-            .collect()
+        let own = own_addresses(item, &channel);
+        own.filter_map(|value| self.plain(value)).collect()
     }
 
     /// In Zendesk's form; `None` for what is none.
@@ -320,17 +314,6 @@ pub async fn search_any(cx: &Context, known: &User) -> Result<bool, Error> {
     Ok(found.unwrap_or_default().iter().any(|u| u.id == known.id))
 }
 
-/// The external ids by which the source itself knows a record.
-fn external_ids(item: &Item) -> impl Iterator<Item = &str> {
-    let own = item.entry().head.external_id.as_deref();
-    let more = match &item.entry().data {
-        Entity::Customer(customer) => customer.external_ids.as_slice(),
-        _ => &[],
-    };
-    let all = own.into_iter().chain(more.iter().map(String::as_str));
-    all.filter(|id| !id.trim().is_empty())
-}
-
 /// By our marker, else by an id that the source itself knows.
 async fn by_external_id(cx: &Context, items: &[Item], found: &mut Found) -> Result<(), Error> {
     let ids: BTreeSet<&str> = items
@@ -393,23 +376,16 @@ pub async fn by_email(cx: &Context, email: &str) -> Result<Option<User>, Error> 
 }
 
 fn add(cx: &Context, found: &mut Found, item: &Item, user: &User, by: MatchKey) {
+    let there = There {
+        marker: user.external_id.as_deref().unwrap_or(""),
+        name: &user.name,
+        staff: user.role != "end-user",
+        several: false,
+        by,
+    };
     let id = user.id.unwrap_or_default().to_string();
-    let list = found.entry(item.key.clone()).or_default();
-    if list.iter().any(|candidate| candidate.target_id == id) {
-        return;
-    }
-    let doubtful = doubt(
-        cx,
-        item,
-        &There {
-            marker: user.external_id.as_deref().unwrap_or(""),
-            name: &user.name,
-            staff: user.role != "end-user",
-            several: !list.is_empty(),
-            by,
-        },
-    );
-    list.push(candidate(user, by, doubtful.map(str::to_owned)));
+    let before = serde_json::to_string(user).unwrap_or_default();
+    add_candidate(cx, found, item, there, id, before);
 }
 
 /// A count of the account's; `None` where it says none.

@@ -11,6 +11,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{self, OperationKey, Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
+use transload_sdk::people::name_or_id;
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Field, Loss};
 
 use super::keys::Keys;
@@ -165,10 +166,7 @@ fn draft<'a>(
         let note = "the source card is cut: a record holds 32 KB";
         losses.push(loss("custom-object.data", Fidelity::Lost, note));
     }
-    let name = match data.title.trim() {
-        "" => head.id.as_str(),
-        title => title,
-    };
+    let name = name_or_id(item.entry(), &data.title);
     let body = json!({"name": name, "external_id": item.marker, "custom_object_fields": fields});
     Ok(Draft { item, body, losses })
 }

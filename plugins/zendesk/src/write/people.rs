@@ -11,10 +11,11 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
 use transload_sdk::effects::status_of;
 use transload_sdk::http::{self, Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::without_each_other;
+use transload_sdk::people::{looks_lost, without_each_other};
 use transload_sdk::policy::{self, canonical, is_empty};
-use transload_sdk::types::{AddressChannel, Company, Customer, Entity, Error, Fidelity, Loss};
+use transload_sdk::types::{self, AddressChannel, Company, Customer, Error, Fidelity, Kind, Loss};
 
 use super::matching;
 use super::schema::{self, keyed_fields};
@@ -51,11 +52,7 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let mut groups: Vec<Group> = client::list(cx, "/api/v2/groups", "groups").await?;
     groups.retain(|group| !group.deleted);
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
+    for (item, team) in each::<types::Team>(cx, items) {
         let name = if team.name.trim().is_empty() {
             item.entry().head.id.as_str()
         } else {
@@ -254,25 +251,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
     } else {
         BTreeMap::new()
     };
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
-        let mut losses = Vec::new();
-        for (field, there) in [
-            ("agent.signature", agent.signature.is_some()),
-            ("agent.avatar-url", agent.avatar_url.is_some()),
-            ("agent.roles", !agent.roles.is_empty()),
-        ] {
-            if there {
-                losses.push(loss(
-                    field,
-                    Fidelity::Lost,
-                    "rights and looks of agents are the account's own",
-                ));
-            }
-        }
+    for (item, agent) in each::<types::Agent>(cx, items) {
+        let mut losses = looks_lost(agent, "rights and looks of agents are the account's own");
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item
             .existing
@@ -717,7 +697,7 @@ pub fn draft<'a>(
     card::customer(head, &name, customer, &mut card);
 
     let mut fields = Map::new();
-    let own = without_each_other(&head.fields);
+    let own = without_each_other(&Kind::Customer, &head.fields);
     keyed_fields(&own, options, &mut fields, &mut card, &mut losses);
     card.lists(&own, &mut losses);
     own_values(run, head, &mut fields);
@@ -841,11 +821,7 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
         BTreeMap::new()
     };
     let mut bulk = Vec::new();
-    for item in items {
-        let Entity::Customer(customer) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no customer".to_owned()));
-            continue;
-        };
+    for (item, customer) in each::<Customer>(cx, items) {
         let words = words::of_account(&config.subdomain, cx.time_zone());
         let draft = draft(cx.run(), cx.platform(), words, item, customer, &options)?;
         if item.existing.as_ref().is_some_and(|c| c.doubtful.is_none()) {
@@ -1311,11 +1287,7 @@ pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
     } else {
         BTreeMap::new()
     };
-    for item in items {
-        let Entity::Company(company) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no company".to_owned()));
-            continue;
-        };
+    for (item, company) in each::<Company>(cx, items) {
         let mut losses = Vec::new();
         let mut body = organization_body(cx, &config, item, company, &options, &mut losses)?;
         let name = match company.name.trim() {

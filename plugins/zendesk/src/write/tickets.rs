@@ -12,8 +12,9 @@ use std::io;
 use serde::Serialize;
 use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::{self, OperationKey, Refusal as _, RequestBuilder, key, segment};
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::thread::{lone_note, no_bytes, stored_texts};
+use transload_sdk::thread::{Unit, no_bytes, stored_texts};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error, Fidelity};
 use transload_sdk::{Context, Level};
 
@@ -43,17 +44,7 @@ const JOB_LIFE_MS: u64 = 50 * 60_000;
 /// What ends the unit.
 pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
-    let mut threads: Vec<(&Item, Thread)> = Vec::new();
-    for item in items {
-        match as_thread(item) {
-            Ok(thread) if thread_is_spam(&thread) && !config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => threads.push((item, thread)),
-            Err(error) => reject(cx, item, error),
-        }
-    }
+    let threads: Vec<(&Item, Thread)> = threads(cx, items, config.spam).collect();
     let options = if schema::has_choices(items) {
         schema::options(cx, &FieldOwner::Ticket).await?
     } else {
@@ -95,19 +86,6 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
         batch.add(Ready { item, mapped }, weight);
     }
     importer.load(batch).await
-}
-
-fn as_thread(item: &Item) -> Result<Thread, Error> {
-    let thread = item.thread()?;
-    match &item.entry().data {
-        Entity::Message(_) => lone_note(item.entry(), thread),
-        Entity::Conversation(_) => Ok(thread),
-        _ => Err(Error::Bug("neither a thread nor a note".to_owned())),
-    }
-}
-
-fn thread_is_spam(thread: &Thread) -> bool {
-    matches!(&thread.conversation.data, Entity::Conversation(c) if c.spam)
 }
 
 /// The group in charge of a thread.
@@ -250,13 +228,9 @@ impl Importer<'_> {
         let around = Surroundings {
             state: self.state,
             config: self.config,
-            platform: self.cx.platform(),
-            zone: self.cx.time_zone(),
-            run: self.cx.run(),
-            now: self.cx.now(),
+            unit: Unit::new(self.cx, &texts),
             options: self.options,
             members: self.members,
-            texts: &texts,
             files,
         };
         thread::map_thread(item, thread, &around)

@@ -7,6 +7,7 @@
 )]
 
 use crate::support::Account;
+use crate::support::Stand as _;
 use transload_plugin_zendesk::Zendesk;
 use transload_plugin_zendesk::state::State;
 use transload_sdk::Destination;

@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{Account, agent, assert_undone, company, customer, definition, team};
 use serde_json::json;
 use transload_plugin_zendesk::map::FieldTarget;

@@ -8,14 +8,15 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
+use crate::support::doubt::{all_in_doubt, every_loss, every_loss_of_prepare, prepared};
 use crate::support::{
-    Account, agent, assert_same, assert_undone, company, customer, definition, field, file, link,
-    object_type, record, said, team, thread, with_options,
+    Account, agent, company, customer, definition, field, file, link, object_type, record, said,
+    team, thread, with_options,
 };
 use serde_json::Value as Json;
-use transload_sdk::destination::{Item, UndoMode};
-use transload_sdk::ledger::{Action, Outcome, Status};
-use transload_sdk::testing::Loss;
+use transload_sdk::destination::Item;
+use transload_sdk::ledger::Action;
 use transload_sdk::types::{
     Address, AddressChannel, Author, Company, Conversation, CustomObject, Customer, FieldType,
     Kind, Owner, Reference, ReferenceType, Value,
@@ -151,78 +152,30 @@ const KINDS: [Kind; 9] = [
     Kind::Relationship,
 ];
 
-async fn account(settings: &[(&str, Json)], bulk_users: bool) -> Account {
+fn unprepared(settings: &[(&str, Json)], bulk_users: bool) -> Account {
     let mut account = Account::unprepared(|config| {
         config.switches.bulk_user_import = bulk_users;
     });
     for (name, value) in settings {
         account.set(name, value.clone());
     }
-    account.prepare().await;
     account
 }
 
-fn is_settled(outcome: &Outcome) -> bool {
-    !matches!(outcome.status, Status::Rejected(_) | Status::Unsettled(_))
-}
-
-/// Writes everything up to a kind, that kind with an answer lost, and the rest.
-async fn with_a_loss(
-    settings: &[(&str, Json)],
-    bulk_users: bool,
-    lossy: &Kind,
-    nth: usize,
-    how: Loss,
-) -> (Account, Vec<Outcome>) {
-    let account = account(settings, bulk_users).await;
-    let mut outcomes = Vec::new();
-    for kind in KINDS {
-        let harness = if kind == *lossy {
-            account.harness().lose_answer(nth, how)
-        } else {
-            account.harness()
-        };
-        let items = items(&account, &kind);
-        outcomes.extend(account.write_on(harness, kind, items).await);
-    }
-    (account, outcomes)
-}
-
 /// Loses every answer of these kinds, one after the other, in both ways.
-async fn every_loss(settings: &[(&str, Json)], bulk_users: bool, lossy: &[Kind]) {
-    let before = Account::unprepared(|_| {}).sim.state_fingerprint();
-    let undisturbed = account(settings, bulk_users).await;
-    let mut requests = Vec::new();
-    for kind in KINDS {
-        let items = items(&undisturbed, &kind);
-        let counted = undisturbed.write_counted(kind.clone(), items).await;
-        requests.push((kind, counted));
-    }
-    let whole = undisturbed.sim.state_fingerprint();
-    assert_ne!(before, whole);
-    for (kind, count) in requests
-        .into_iter()
-        .filter(|(kind, _)| lossy.contains(kind))
-    {
-        assert!(count > 0, "{kind:?} writes nothing");
-        for nth in 1..=count {
-            for how in [Loss::AfterApplying, Loss::BeforeArriving] {
-                let case = format!("{kind:?}, request {nth}, {how:?}");
-                let (account, outcomes) = with_a_loss(settings, bulk_users, &kind, nth, how).await;
-                let open: Vec<&Outcome> = outcomes.iter().filter(|o| !is_settled(o)).collect();
-                assert!(open.is_empty(), "{case}: {open:?}");
-                assert_same(&whole, &account.sim.state_fingerprint(), &case);
-                let undone = account.rollback(UndoMode::Careful).await;
-                assert_undone(&undone, &case);
-                assert_same(&before, &account.sim.state_fingerprint(), &case);
-            }
-        }
-    }
+async fn losses(settings: &[(&str, Json)], bulk_users: bool, lossy: &[Kind]) {
+    every_loss(
+        || prepared(unprepared(settings, bulk_users)),
+        async |account, kind| items(account, kind),
+        &KINDS,
+        lossy,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn nothing_is_made_twice_or_lost_whichever_answer_is_lost() {
-    every_loss(&[], false, &KINDS).await;
+    losses(&[], false, &KINDS).await;
 }
 
 #[tokio::test]
@@ -231,35 +184,17 @@ async fn nor_where_agents_are_made_and_everything_is_sent_singly() {
         ("create_agents", Json::Bool(true)),
         ("import_mode", Json::String("single".to_owned())),
     ];
-    every_loss(&settings, false, &[Kind::Agent, Kind::Conversation]).await;
+    losses(&settings, false, &[Kind::Agent, Kind::Conversation]).await;
 }
 
 #[tokio::test]
 async fn nor_where_users_are_made_by_jobs() {
-    every_loss(&[], true, &[Kind::Customer]).await;
+    losses(&[], true, &[Kind::Customer]).await;
 }
 
 #[tokio::test]
 async fn what_prepare_makes_is_made_once_whichever_answer_is_lost() {
-    let whole = account(&[], false).await.sim.state_fingerprint();
-    let count = {
-        let mut account = Account::unprepared(|_| {});
-        let harness = account.harness();
-        account.prepare_on(harness).await
-    };
-    for nth in 1..=count {
-        for how in [Loss::AfterApplying, Loss::BeforeArriving] {
-            let mut account = Account::unprepared(|_| {});
-            let before = account.sim.state_fingerprint();
-            let harness = account.harness().lose_answer(nth, how);
-            account.prepare_on(harness).await;
-            let case = format!("request {nth}, {how:?}");
-            assert_same(&whole, &account.sim.state_fingerprint(), &case);
-            let undone = account.rollback(UndoMode::Careful).await;
-            assert_undone(&undone, &case);
-            assert_same(&before, &account.sim.state_fingerprint(), &case);
-        }
-    }
+    let count = every_loss_of_prepare(|| unprepared(&[], false), 1).await;
     assert!(count > 10, "{count}");
 }
 
@@ -267,35 +202,16 @@ async fn what_prepare_makes_is_made_once_whichever_answer_is_lost() {
 async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() {
     for mode in ["bulk", "single"] {
         let settings = [("import_mode", Json::String(mode.to_owned()))];
-        let account = account(&settings, false).await;
-        for kind in KINDS {
-            let items = items(&account, &kind);
-            account.write(kind, items).await;
-        }
-        let whole = account.sim.state_fingerprint();
-        let since = account.now() - 3_600_000;
-        for kind in KINDS {
-            for item in items(&account, &kind) {
-                let again = Item {
-                    in_doubt_since: Some(since),
-                    ..item
-                };
-                let outcomes = account.write(kind.clone(), vec![again]).await;
-                assert!(is_settled(&outcomes[0]), "{outcomes:?}");
-                // What this run made is known as made by it.
-                if matches!(
-                    kind,
-                    Kind::Conversation | Kind::Customer | Kind::CustomObject
-                ) {
-                    assert_eq!(
-                        outcomes[0].effects[0].action,
-                        Action::Created,
-                        "{outcomes:?}"
-                    );
-                }
+        let (account, _) = prepared(unprepared(&settings, false)).await;
+        let items = async |account: &Account, kind: &Kind| items(account, kind);
+        all_in_doubt(&account, items, &KINDS, &KINDS, |kind, outcome| {
+            // What this run made is known as made by it.
+            let ours = [Kind::Conversation, Kind::Customer, Kind::CustomObject];
+            if ours.contains(kind) {
+                assert_eq!(outcome.effects[0].action, Action::Created, "{outcome:?}");
             }
-        }
-        assert_same(&whole, &account.sim.state_fingerprint(), mode);
+        })
+        .await;
     }
 }
 

@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Account, assert_same, assert_undone, customer, file, is_created, said, thread,
 };

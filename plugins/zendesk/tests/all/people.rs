@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Account, agent, assert_same, assert_undone, company, customer, definition, field, is_created,
     said, thread,

@@ -6,6 +6,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{Account, definition, field, is_created, object_type, record};
 use transload_plugin_zendesk::{Zendesk, map};
 use transload_sdk::Destination as _;

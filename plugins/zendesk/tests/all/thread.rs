@@ -6,6 +6,7 @@ use transload_plugin_zendesk::map;
 use transload_plugin_zendesk::state::{Config, State};
 use transload_plugin_zendesk::thread::{self, File, Surroundings};
 use transload_sdk::destination::{Item, Part, SlotValue, Thread};
+use transload_sdk::thread::Unit;
 use transload_sdk::types::{
     Attachment, Author, Conversation, ConversationStatus, Delivery, DeliveryStatus, Direction,
     Entity, Entry, Error, Field, Head, Kind, Message, Priority, Reference, Text, Value, Visibility,
@@ -155,13 +156,16 @@ impl Bench {
         let around = Surroundings {
             state: &self.state,
             config: &self.config,
-            platform: "kustomer",
-            zone: "UTC",
-            run: "r1",
-            now: START + 86_400_000,
+            unit: Unit {
+                platform: "kustomer",
+                prefix: "old-desk:org1:".to_owned(),
+                zone: "UTC",
+                run: "r1",
+                now: START + 86_400_000,
+                texts: &texts,
+            },
             options: &options,
             members: Some(&self.members),
-            texts: &texts,
             files: &self.files,
         };
         thread::map_thread(&item, &thread, &around)

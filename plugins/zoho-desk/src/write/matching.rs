@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
-use transload_sdk::policy::{Found as There, doubt, match_results};
-use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
+use transload_sdk::items;
+use transload_sdk::people::own_addresses as own_addresses_of;
+use transload_sdk::policy::{Found as There, add_candidate, doubt, match_results};
+use transload_sdk::types::{self, AddressChannel, Error, Kind};
 
 use super::people::{Object, cf_of, is_there, marker_of, search};
 use super::teams;
@@ -59,10 +61,7 @@ fn candidate(object: &Object, by: MatchKey, doubtful: Option<&str>) -> Candidate
 async fn agents(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
     let staff = teams::staff(desk).await?;
     let mut found = Found::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            continue;
-        };
+    for (item, agent) in items::of::<types::Agent>(items) {
         let email = agent.email.as_deref().and_then(map::email);
         let same = |one: &&crate::api::Agent| {
             email.is_some() && one.is_active() && teams::address_of(one) == email
@@ -129,18 +128,11 @@ async fn listed(desk: &Desk, owner: Owner, items: usize) -> Result<Option<Vec<Ob
 
 /// The person's own addresses of a channel, in the form in which they are compared; shared ones say nothing.
 fn own_addresses(item: &Item, channel: &AddressChannel) -> Vec<String> {
-    let Entity::Customer(customer) = &item.entry().data else {
-        return Vec::new();
-    };
     let plain = |value: &str| match channel {
         AddressChannel::Email => map::email(value),
         _ => map::e164(value),
     };
-    let own = customer
-        .addresses
-        .iter()
-        .filter(|a| !a.shared && a.channel == *channel);
-    own.filter_map(|a| plain(&a.value)).collect()
+    own_addresses_of(item, channel).filter_map(plain).collect()
 }
 
 fn text_of(object: &Object, name: &str) -> String {
@@ -272,8 +264,7 @@ fn staff_addresses(desk: &Desk, items: &[Item], found: &mut Found) {
 
 fn add(desk: &Desk, found: &mut Found, item: &Item, contact: &Object, by: MatchKey) {
     let id = text_of(contact, "id");
-    let list = found.entry(item.key.clone()).or_default();
-    if id == desk.state.stand_in_contact || list.iter().any(|one| one.target_id == id) {
+    if id == desk.state.stand_in_contact {
         return;
     }
     let cf = cf_of(contact);
@@ -283,11 +274,11 @@ fn add(desk: &Desk, found: &mut Found, item: &Item, contact: &Object, by: MatchK
         marker: marker_of(desk, Owner::Contact, &cf),
         name: name.trim(),
         staff: false,
-        several: !list.is_empty(),
+        several: false,
         by,
     };
-    let doubtful = doubt(&desk.cx, item, &there);
-    list.push(candidate(contact, by, doubtful));
+    let before = Value::Object(contact.clone()).to_string();
+    add_candidate(&desk.cx, found, item, there, id, before);
 }
 
 // ---- companies
@@ -296,10 +287,7 @@ async fn companies(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
     let all = listed(desk, Owner::Account, items.len()).await?;
     let prefix = desk.cx.marker_prefix();
     let mut found = Found::new();
-    for item in items {
-        let Entity::Company(company) = &item.entry().data else {
-            continue;
-        };
+    for (item, company) in items::of::<types::Company>(items) {
         let name = company.name.trim().to_lowercase();
         let rows = match &all {
             Some(all) => all.clone(),

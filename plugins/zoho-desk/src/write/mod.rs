@@ -36,13 +36,7 @@ pub const SETTLE_BY_INDEX_MS: u64 = 900_000;
 /// # Errors
 /// What ends the unit; items without an outcome stay open.
 pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Error> {
-    let desk = Desk::of(cx)?;
-    let written = of_kind(&desk, kind, &items).await;
-    cx.reported().await?;
-    written
-}
-
-async fn of_kind(desk: &Desk, kind: Kind, items: &[Item]) -> Result<(), Error> {
+    let (desk, items) = (&Desk::of(cx)?, items.as_slice());
     match kind {
         Kind::Team => teams::teams(desk, items).await,
         Kind::Agent => teams::agents(desk, items).await,
@@ -56,7 +50,7 @@ async fn of_kind(desk: &Desk, kind: Kind, items: &[Item]) -> Result<(), Error> {
         Kind::CustomObject => objects::records(desk, items).await,
         Kind::Relationship => links::relationships(desk, items).await,
         Kind::Attachment | Kind::Category | Kind::Article | Kind::Other(_) => {
-            items.iter().for_each(|item| export(&desk.cx, item));
+            items.iter().for_each(|item| export(cx, item));
             Ok(())
         }
     }

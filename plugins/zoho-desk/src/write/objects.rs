@@ -11,6 +11,7 @@ use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Status};
+use transload_sdk::people::name_or_id;
 use transload_sdk::policy;
 use transload_sdk::types::{
     CustomObject, Entity, Error, Fidelity, Kind, Loss, Reference, Value as Given,
@@ -227,10 +228,7 @@ fn draft(desk: &Desk, item: &Item, object: &CustomObject, place: &Place) -> Resu
             }
         }
     }
-    let title = match object.title.trim() {
-        "" => head.id.as_str(),
-        title => title,
-    };
+    let title = name_or_id(item.entry(), &object.title);
     let name: String = title.chars().take(NAME_CHARS).collect();
     if name != title {
         card.add("title", title);

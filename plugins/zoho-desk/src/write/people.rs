@@ -13,14 +13,15 @@ use serde_json::{Map, Value, json};
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Item, MatchPolicy};
 use transload_sdk::http::{Refusal as _, key, segment};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{address_line, is_mobile};
+use transload_sdk::people::{address_line, is_mobile, without_each_other};
 use transload_sdk::policy::{self, is_empty};
 use transload_sdk::types::{
-    Address, AddressChannel, Company, Customer, Entity, Error, Fidelity, Head, Kind, Loss,
+    Address, AddressChannel, Company, Customer, Error, Fidelity, Head, Kind, Loss,
 };
 
-use super::schema::{values, without_each_other};
+use super::schema::values;
 use super::{Changed, Creation, change, create, effect, made, reject, report, status_of};
 use crate::api::{Contact, Refusal, words_of};
 use crate::client::Desk;
@@ -601,11 +602,8 @@ fn company<'a>(desk: &Desk, item: &'a Item, company: &Company) -> Result<Draft<'
 /// What ends the unit.
 pub async fn companies(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let mut drafts = Vec::new();
-    for item in items {
-        match &item.entry().data {
-            Entity::Company(data) => drafts.push(company(desk, item, data)?),
-            _ => reject(&desk.cx, item, Error::Bug("no company".to_owned())),
-        }
+    for (item, data) in each::<Company>(&desk.cx, items) {
+        drafts.push(company(desk, item, data)?);
     }
     write(desk, Owner::Account, drafts).await
 }
@@ -616,11 +614,8 @@ pub async fn companies(desk: &Desk, items: &[Item]) -> Result<(), Error> {
 /// What ends the unit.
 pub async fn customers(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let mut drafts = Vec::new();
-    for item in items {
-        match &item.entry().data {
-            Entity::Customer(data) => drafts.push(customer(desk, item, data)?),
-            _ => reject(&desk.cx, item, Error::Bug("no customer".to_owned())),
-        }
+    for (item, data) in each::<Customer>(&desk.cx, items) {
+        drafts.push(customer(desk, item, data)?);
     }
     write(desk, Owner::Contact, drafts).await
 }

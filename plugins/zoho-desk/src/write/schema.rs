@@ -91,25 +91,6 @@ pub fn values(
     }
 }
 
-/// Custom fields, with what they point to of their own kind as if it were not here yet. Records of a kind are made in an order
-/// that differs from run to run: who is there by then must not decide what stands in a text.
-pub fn without_each_other(kind: &Kind, fields: &[SourceField]) -> Vec<SourceField> {
-    let mut fields = fields.to_vec();
-    let forget = |reference: &mut types::Reference| {
-        if reference.kind == *kind {
-            reference.target = None;
-        }
-    };
-    for field in &mut fields {
-        match &mut field.value {
-            types::Value::Reference(one) => forget(one),
-            types::Value::References(list) => list.iter_mut().for_each(forget),
-            _ => {}
-        }
-    }
-    fields
-}
-
 /// A field to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {

@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::types::{self, Entity, Error, Fidelity, Kind, Loss, Team as Source};
+use transload_sdk::people::{fields_lost, looks_lost, name_or_id};
+use transload_sdk::types::{self, Error, Fidelity, Kind, Loss, Team as Source};
 use transload_sdk::words::placeholder;
 
 use super::{
@@ -63,15 +65,8 @@ pub async fn teams(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
     let mut known = all(desk).await?;
     known.sort_by_key(|team| team.department_id != desk.state.department);
-    for item in items {
-        let Entity::Team(team) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no team".to_owned()));
-            continue;
-        };
-        let name = match team.name.trim() {
-            "" => item.entry().head.id.as_str(),
-            name => name,
-        };
+    for (item, team) in each::<Source>(cx, items) {
+        let name = name_or_id(item.entry(), &team.name);
         // One of this run may be what an earlier attempt made: then it is looked up as such.
         let lost = |team: &Team| {
             item.in_doubt_since.is_some() && is_of_run(cx, team.description.as_deref())
@@ -177,11 +172,7 @@ pub async fn agents(desk: &Desk, items: &[Item]) -> Result<(), Error> {
         .collect();
     let mut drafts: Vec<Draft<'_>> = Vec::new();
     let mut wanted: BTreeMap<&str, Vec<(usize, String)>> = BTreeMap::new();
-    for item in items {
-        let Entity::Agent(agent) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no agent".to_owned()));
-            continue;
-        };
+    for (item, agent) in each::<types::Agent>(cx, items) {
         let mut losses = losses_of(item, agent);
         let email = agent.email.as_deref().and_then(map::email);
         let existing = item.certain().map(|c| c.target_id.clone());
@@ -202,10 +193,7 @@ pub async fn agents(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             None => {
                 let note = "no active agent with this address: a stand-in writes for him and texts name him";
                 losses.push(loss("agent", Fidelity::Converted, note));
-                let name = match agent.name.trim() {
-                    "" => item.entry().head.id.as_str(),
-                    name => name,
-                };
+                let name = name_or_id(item.entry(), &agent.name);
                 let stand_in = placeholder(&desk.state.stand_in, name);
                 effect("main", "placeholder", stand_in, Action::Matched)
             }
@@ -252,19 +240,9 @@ fn lose(drafts: &mut [Draft<'_>], at: usize, how: Fidelity, note: &'static str) 
 
 /// What of an agent has no place: rights and looks are the account's own.
 fn losses_of(item: &Item, agent: &types::Agent) -> Vec<Loss> {
-    let note = "rights and looks of agents are the account's own";
-    let parts = [
-        ("agent.signature", agent.signature.is_some()),
-        ("agent.avatar-url", agent.avatar_url.is_some()),
-        ("agent.roles", !agent.roles.is_empty()),
-    ];
-    let parts = parts.into_iter().filter(|(_, there)| *there);
-    let looks = parts.map(|(field, _)| loss(field, Fidelity::Lost, note));
-    let fields = item.entry().head.fields.iter().map(|field| {
-        let path = format!("fields.{}", field.name);
-        loss(path, Fidelity::Lost, "agents are not written to")
-    });
-    looks.chain(fields).collect()
+    let mut losses = looks_lost(agent, "rights and looks of agents are the account's own");
+    losses.extend(fields_lost(item.entry(), "agents are not written to"));
+    losses
 }
 
 /// Adds agents to a team, whose list of them is written whole. Only who belongs to the team's department can be in it.
@@ -377,11 +355,7 @@ pub fn department_facets(department: &Department) -> Vec<(String, String)> {
 pub async fn brands(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
     let mut known = departments(desk).await?;
-    for item in items {
-        let Entity::Brand(brand) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no brand".to_owned()));
-            continue;
-        };
+    for (item, brand) in each::<types::Brand>(cx, items) {
         let called =
             |one: &Department| one.name.trim().to_lowercase() == brand.name.trim().to_lowercase();
         let lost = |one: &Department| {

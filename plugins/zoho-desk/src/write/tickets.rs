@@ -20,13 +20,12 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
-use transload_sdk::effects::{changed, effect, made, print, reject, report, short_hash};
+use transload_sdk::effects::{changed, effect, made, print, report, short_hash};
 use transload_sdk::http::{self, Making, OperationKey, Refusal as _, Reply, key, part_file};
+use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{changes, holds};
-use transload_sdk::thread::{
-    File, file_name, files_of, is_email, is_spam, no_bytes, stored_texts, thread_of,
-};
+use transload_sdk::thread::{File, Unit, file_name, files_of, is_email, no_bytes, stored_texts};
 use transload_sdk::types::{
     Author, BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Visibility,
 };
@@ -76,17 +75,7 @@ const APART: [&str; 2] = ["teamId", "secondaryContacts"];
 /// What ends the unit.
 pub async fn tickets(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
-    let mut threads: Vec<(&Item, Thread)> = Vec::new();
-    for item in items {
-        match thread_of(item) {
-            Ok(thread) if is_spam(&thread) && !desk.config.spam => {
-                let why = Status::Skipped("spam; carried with `spam = true`".to_owned());
-                report(cx, item, why, Vec::new(), Vec::new());
-            }
-            Ok(thread) => threads.push((item, thread)),
-            Err(error) => reject(cx, item, error),
-        }
-    }
+    let threads: Vec<(&Item, Thread)> = threads(cx, items, desk.config.spam).collect();
     let loader = Loader {
         desk,
         words: desk.config.words(cx.time_zone()),
@@ -329,13 +318,10 @@ impl Loader<'_> {
         let around = Surroundings {
             state: &self.desk.state,
             config: &self.desk.config,
+            unit: Unit::new(self.cx(), &texts),
             addresses: &self.addresses,
             teams: &self.teams,
             words: &self.words,
-            platform: self.cx().platform(),
-            run: self.cx().run(),
-            now: self.cx().now(),
-            texts: &texts,
             files,
             imports,
         };

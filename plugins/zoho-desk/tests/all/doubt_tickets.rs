@@ -5,6 +5,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::doubt::assert_same_way;
 use crate::support::*;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
@@ -124,14 +125,8 @@ fn a_unit_that_runs_again_takes_the_same_way() {
                 let portal = portal(imports).await;
                 let items = items(&portal);
                 let first = portal.harness().lose_answer(nth, Loss::AfterApplying);
-                ZohoDesk::write(&first.context(), Kind::Conversation, items.clone())
-                    .await
-                    .unwrap();
-                let (cx, second) = first.replay();
-                ZohoDesk::write(&cx, Kind::Conversation, items)
-                    .await
-                    .unwrap();
-                assert_eq!(first.same_way(&second), None, "imports: {imports}, {nth}");
+                let case = format!("imports: {imports}, {nth}");
+                assert_same_way::<ZohoDesk>(first, Kind::Conversation, items, &case).await;
             }
         }
     });

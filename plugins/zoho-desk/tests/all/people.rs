@@ -7,6 +7,7 @@
     reason = "what a test cannot read is a failed test"
 )]
 
+use crate::support::Stand as _;
 use crate::support::{
     Portal, assert_same, assert_undone, company, customer, field, is_created, run,
 };

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::support::Stand as _;
 use crate::support::{
     Portal, Talk, assert_same, bo, company, customer, definition, field, is_created, item, link,
     object_type, record, run, with_options,

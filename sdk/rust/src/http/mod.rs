@@ -7,6 +7,7 @@
 //!
 //! What is not here: any vendor's error envelope or way of paging; the helpers take closures for both.
 
+mod batch;
 mod create;
 mod one;
 mod pages;
@@ -24,6 +25,7 @@ pub use crate::bindings::common::transload::connector::http::{
 };
 use crate::types::BlobRef;
 use crate::{Context, Result};
+pub use batch::{RowChanged, RowDeleted, batches};
 pub use create::{Create, Made, create};
 pub use one::{Changed, Creation, Making, change, make, wait_out};
 pub use pages::{Next, Pages, pages};

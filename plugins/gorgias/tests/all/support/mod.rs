@@ -30,21 +30,11 @@ pub struct Account {
 
 transload_trials::stands_for_its_trial!(Account, Gorgias);
 
-impl Account {
-    /// A prepared account, made quiet as an operator does it.
-    pub async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
+impl Stand for Account {
+    type Connector = Gorgias;
+    type Config = Config;
 
-    /// One that is otherwise as said.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut account = Self::unprepared(change);
-        account.prepare().await;
-        account
-    }
-
-    /// One at which nothing was done yet.
-    pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
+    fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             rate_limits: false,
             preexisting: Preexisting {
@@ -69,32 +59,29 @@ impl Account {
         Self { sim, trial }
     }
 
-    /// One unit; whatever is written, nobody is mailed and nothing runs (rule M-8).
-    pub async fn write(&self, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        self.write_on(self.harness(), kind, items).await
+    fn print(&self) -> Value {
+        self.sim.state_fingerprint()
     }
 
-    /// The same on a harness of the test's.
-    pub async fn write_on(&self, harness: Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        let outcomes = self.trial.write_on(harness, kind, items).await;
-        self.assert_silent();
-        outcomes
+    /// Archived fields are not deleted.
+    fn live(&self) -> Value {
+        let mut print = self.print();
+        print["deleted"]["custom_fields"] = Value::Null;
+        print
     }
 
-    pub fn assert_silent(&self) {
+    fn assert_silent(&self) {
         // What is to be sent leaves later.
         self.sim.harness().clock.advance(60_000);
         assert_eq!(self.snapshot().unsent(), Vec::<&Message>::new());
         assert_eq!(self.sim.outbox().all(), []);
         assert_eq!(self.sim.automation_log().all(), []);
     }
+}
 
+impl Account {
     pub fn snapshot(&self) -> Snapshot {
         self.sim.snapshot()
-    }
-
-    pub fn print(&self) -> Value {
-        self.sim.state_fingerprint()
     }
 
     /// The one ticket of a conversation, and its messages.
@@ -112,14 +99,5 @@ impl Account {
         let all = snapshot.customers_by_external_id(&format!("old-desk:org1:customer:{id}"));
         assert_eq!(all.len(), 1, "customers of {id}");
         all[0].clone()
-    }
-
-    /// A migrated customer and agent.
-    pub async fn people(&self) {
-        for (kind, item) in Talk::people(&self.trial) {
-            let made = self.write(kind, vec![item]).await;
-            let there = |o: &Outcome| is_created(o) || o.status == Status::Matched;
-            assert!(made.iter().all(there), "{made:?}");
-        }
     }
 }

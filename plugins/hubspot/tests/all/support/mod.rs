@@ -29,21 +29,12 @@ pub struct Portal {
 
 transload_trials::stands_for_its_trial!(Portal, HubSpot);
 
-impl Portal {
-    /// A prepared account.
-    pub async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
+impl Stand for Portal {
+    type Connector = HubSpot;
+    type Config = Config;
 
-    /// One that is otherwise as said.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut portal = Self::unprepared(change);
-        portal.prepare().await;
-        portal
-    }
-
-    /// One at which nothing was done yet. Its own automation is off: nothing of ours could keep it from mailing owners.
-    pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
+    /// Its own automation is off: nothing of ours could keep it from mailing owners.
+    fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             rate_limits: false,
             auto_companies: false,
@@ -58,21 +49,20 @@ impl Portal {
         Self { sim, trial }
     }
 
+    fn print(&self) -> Value {
+        self.sim.state_fingerprint()
+    }
+
+    fn assert_silent(&self) {
+        assert_eq!(self.sim.outbox().all(), []);
+        assert_eq!(self.sim.automation_log().all(), []);
+    }
+}
+
+impl Portal {
     /// Another connection to the same account, which knows nothing of this one.
     pub fn renewed(&self) -> Trial<HubSpot> {
         line(&self.sim).trial()
-    }
-
-    /// One unit, after which nobody was mailed (rule M-8).
-    pub async fn written(&self, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        let outcomes = self.trial.write(kind, items).await;
-        self.assert_silent();
-        outcomes
-    }
-
-    pub fn assert_silent(&self) {
-        assert_eq!(self.sim.outbox().all(), []);
-        assert_eq!(self.sim.automation_log().all(), []);
     }
 
     pub fn snapshot(&self) -> Snapshot {

@@ -30,21 +30,11 @@ pub struct Account {
 
 transload_trials::stands_for_its_trial!(Account, Intercom);
 
-impl Account {
-    /// A prepared account, made quiet as an operator does it.
-    pub async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
+impl Stand for Account {
+    type Connector = Intercom;
+    type Config = Config;
 
-    /// One that is otherwise as said.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut account = Self::unprepared(change);
-        account.prepare().await;
-        account
-    }
-
-    /// One at which nothing was done yet.
-    pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
+    fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             rate_limits: false,
             preexisting: Preexisting {
@@ -68,32 +58,31 @@ impl Account {
         Self { sim, trial }
     }
 
-    /// One unit; whatever is written, nobody is mailed and nothing runs (rule M-8).
-    pub async fn write(&self, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        self.write_on(self.harness(), kind, items).await
+    fn print(&self) -> Value {
+        self.sim.state_fingerprint()
     }
 
-    /// The same on a harness of the test's.
-    pub async fn write_on(&self, harness: Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        let outcomes = self.trial.write_on(harness, kind, items).await;
-        self.assert_silent();
-        outcomes
+    /// Attributes and companies cannot be deleted: they are archived.
+    fn live(&self) -> Value {
+        let mut print = self.print();
+        if let Some(print) = print.as_object_mut() {
+            print.remove("archived");
+        }
+        print
     }
 
-    pub fn assert_silent(&self) {
+    fn assert_silent(&self) {
         // What is to be sent leaves later.
         self.sim.harness().clock.advance(60_000);
         assert_eq!(self.snapshot().notified().len(), 0);
         assert_eq!(self.sim.outbox().all(), []);
         assert_eq!(self.sim.automation_log().all(), []);
     }
+}
 
+impl Account {
     pub fn snapshot(&self) -> Snapshot {
         self.sim.snapshot()
-    }
-
-    pub fn print(&self) -> Value {
-        self.sim.state_fingerprint()
     }
 
     /// The conversation with a marker.
@@ -123,22 +112,4 @@ impl Account {
         assert_eq!(all.len(), 1, "contacts of {id}");
         all[0].clone()
     }
-
-    /// A migrated customer and agent.
-    pub async fn people(&self) {
-        for (kind, item) in Talk::people(&self.trial) {
-            let made = self.write(kind, vec![item]).await;
-            let there = |o: &Outcome| is_created(o) || o.status == Status::Matched;
-            assert!(made.iter().all(there), "{made:?}");
-        }
-    }
-}
-
-/// A fingerprint without what is archived: attributes and companies cannot be deleted.
-pub fn live(print: &Value) -> Value {
-    let mut print = print.clone();
-    if let Some(print) = print.as_object_mut() {
-        print.remove("archived");
-    }
-    print
 }

@@ -28,21 +28,11 @@ pub struct Org {
 
 transload_trials::stands_for_its_trial!(Org, Salesforce);
 
-impl Org {
-    /// A prepared org.
-    pub async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
+impl Stand for Org {
+    type Connector = Salesforce;
+    type Config = Config;
 
-    /// One that is otherwise as said.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut org = Self::unprepared(change);
-        org.prepare().await;
-        org
-    }
-
-    /// One at which nothing was done yet.
-    pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
+    fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             rate_limits: false,
             ..Config::virtual_time()
@@ -68,18 +58,17 @@ impl Org {
         Self { sim, trial }
     }
 
-    /// One unit, after which nobody was mailed (rule M-8).
-    pub async fn written(&self, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        let outcomes = self.trial.write(kind, items).await;
-        self.assert_silent();
-        outcomes
+    fn print(&self) -> Value {
+        self.sim.state_fingerprint()
     }
 
-    pub fn assert_silent(&self) {
+    fn assert_silent(&self) {
         assert_eq!(self.sim.outbox().all(), []);
         assert_eq!(self.sim.automation_log().all(), []);
     }
+}
 
+impl Org {
     pub fn snapshot(&self) -> Snapshot {
         self.sim.snapshot()
     }

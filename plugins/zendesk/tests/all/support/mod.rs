@@ -8,6 +8,7 @@
     reason = "each test file uses its part; what a test cannot read is a failed test"
 )]
 
+use serde_json::Value;
 use transload_plugin_zendesk::Zendesk;
 use transload_sdk::destination::Item;
 use transload_sdk::ledger::Outcome;
@@ -23,26 +24,16 @@ const STEP_MS: i64 = 2_000;
 /// A simulated account with its connector, prepared.
 pub struct Account {
     pub sim: Simulator,
-    trial: Trial<Zendesk>,
+    pub trial: Trial<Zendesk>,
 }
 
 transload_trials::stands_for_its_trial!(Account, Zendesk);
 
-impl Account {
-    /// An account without limits of requests.
-    pub async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
+impl Stand for Account {
+    type Connector = Zendesk;
+    type Config = Config;
 
-    /// One that is otherwise as said.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut account = Self::unprepared(change);
-        account.prepare().await;
-        account
-    }
-
-    /// One at which nothing was done yet.
-    pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
+    fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             rate_limits: false,
             preexisting: Preexisting {
@@ -66,19 +57,17 @@ impl Account {
         Self { sim, trial }
     }
 
-    /// One unit; its outcomes, which a host would have taken. Whatever is written, nobody is mailed (rule M-8).
-    pub async fn write(&self, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        self.write_on(self.harness(), kind, items).await
+    fn print(&self) -> Value {
+        self.sim.state_fingerprint()
     }
 
-    /// The same on a harness of the test's.
-    pub async fn write_on(&self, harness: Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        let outcomes = self.trial.write_on(harness, kind, items).await;
+    fn assert_silent(&self) {
         assert_eq!(self.sim.outbox().all(), []);
         assert_eq!(self.sim.automation_log().all(), []);
-        outcomes
     }
+}
 
+impl Account {
     pub fn snapshot(&self) -> Snapshot {
         self.sim.snapshot()
     }

@@ -38,31 +38,11 @@ pub struct Portal {
 
 transload_trials::stands_for_its_trial!(Portal, ZohoDesk);
 
-impl Portal {
-    /// A prepared portal, made quiet as an operator does it.
-    pub async fn new() -> Self {
-        Self::with(|_| {}).await
-    }
+impl Stand for Portal {
+    type Connector = ZohoDesk;
+    type Config = Config;
 
-    /// One that is otherwise as said.
-    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let mut portal = Self::unprepared(change);
-        portal.prepare().await;
-        portal
-    }
-
-    /// One with other positions of the switches.
-    pub async fn switched(change: impl FnOnce(&mut Switches)) -> Self {
-        Self::with(|config| change(&mut config.switches)).await
-    }
-
-    /// One without the imports API.
-    pub async fn without_imports() -> Self {
-        Self::switched(|switches| switches.imports_refused = Some(403)).await
-    }
-
-    /// One at which nothing was done yet.
-    pub fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
+    fn unprepared(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             rate_limits: false,
             preexisting: Preexisting {
@@ -87,31 +67,31 @@ impl Portal {
         Self { sim, trial }
     }
 
-    /// One unit; whatever is written, nobody is mailed and nothing runs (rule M-8).
-    pub async fn write(&self, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        self.write_on(self.harness(), kind, items).await
+    fn print(&self) -> Value {
+        self.sim.state_fingerprint()
     }
 
-    /// The same on a harness of the test's.
-    pub async fn write_on(&self, harness: Harness, kind: Kind, items: Vec<Item>) -> Vec<Outcome> {
-        let outcomes = self.trial.write_on(harness, kind, items).await;
-        self.assert_silent();
-        outcomes
-    }
-
-    pub fn assert_silent(&self) {
+    fn assert_silent(&self) {
         // What is to be sent leaves later.
         self.sim.harness().clock.advance(60_000);
         assert_eq!(self.sim.outbox().all(), []);
         assert_eq!(self.sim.automation_log().all(), []);
     }
+}
+
+impl Portal {
+    /// One with other positions of the switches.
+    pub async fn switched(change: impl FnOnce(&mut Switches)) -> Self {
+        Self::with(|config| change(&mut config.switches)).await
+    }
+
+    /// One without the imports API.
+    pub async fn without_imports() -> Self {
+        Self::switched(|switches| switches.imports_refused = Some(403)).await
+    }
 
     pub fn snapshot(&self) -> Snapshot {
         self.sim.snapshot()
-    }
-
-    pub fn print(&self) -> Value {
-        self.sim.state_fingerprint()
     }
 
     /// Live records of a module whose own field holds a marker.
@@ -173,16 +153,6 @@ impl Portal {
         let snapshot = self.snapshot();
         let names = snapshot.tags_of(ticket).into_iter();
         names.map(str::to_owned).collect()
-    }
-
-    /// A migrated customer and agent.
-    pub async fn people(&self) {
-        for (kind, item) in Talk::people(&self.trial) {
-            let items = self.matched(kind.clone(), vec![item]).await;
-            let made = self.write(kind, items).await;
-            let there = |o: &Outcome| is_created(o) || o.status == Status::Matched;
-            assert!(made.iter().all(there), "{made:?}");
-        }
     }
 
     /// An e-mail.
