@@ -3,6 +3,10 @@
 //! Only what this run made is deleted and only what it changed is put back; what was matched is left. An effect below another
 //! run's on the same object is a conflict: the stack is undone from its top.
 //!
+//! Where a delta added to an object that the run made, and what the object was after that is known, the object goes first, as it was
+//! left then: what was added goes with it, and need not be taken off one by one, which not every platform can. Where it stays, so
+//! does what was added.
+//!
 //! Memory: the effects of one unit; up to [`OURS`] objects that stay; and the problems, which are what a person reads in the end.
 
 use std::collections::{BTreeMap, HashSet};
@@ -13,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::load::{End, drive, freeze, in_doubt, open_units};
 use super::model::{Events, Notice, RollbackReport, Severity, UndoProblem};
 use super::side::Side;
+use super::verify::print_of;
 use crate::contract::description::KindSupport;
 use crate::contract::destination::{UndoMode, Undoing};
 use crate::contract::ledger::{Action, Effect, UndoStatus};
@@ -26,6 +31,41 @@ use crate::{kinds, sql};
 const OURS: usize = 50_000;
 /// Effects that go into one unit, where the destination names no batch size for the kind.
 const BATCH: usize = 50;
+
+/// An effect `m` that made a record's object to which a delta added later, so that its print of then is known, and no second object
+/// of that kind was made of the record: of such a one it is not known.
+macro_rules! grew {
+    () => {
+        "m.part = 'main' AND m.action = 'created' \
+         AND EXISTS (SELECT 1 FROM effects l WHERE l.account = m.account AND l.kind = m.kind AND l.source_id = m.source_id \
+         AND l.part = 'main' AND l.run = m.run AND l.unit < 0 AND l.id > m.id AND l.target_kind = m.target_kind \
+         AND l.target_id = m.target_id AND l.undo_status IS NULL) \
+         AND NOT EXISTS (SELECT 1 FROM effects o WHERE o.account = m.account AND o.kind = m.kind AND o.source_id = m.source_id \
+         AND o.run = m.run AND o.action = 'created' AND o.target_kind = m.target_kind AND o.target_id <> m.target_id \
+         AND (o.undo_status IS NULL OR o.undo_status NOT IN ('undone', 'gone')))"
+    };
+}
+
+/// An effect `e` of a delta on a record whose object `m` made before that delta.
+macro_rules! added_to {
+    () => {
+        "m.account = e.account AND m.kind = e.kind AND m.source_id = e.source_id AND m.part = 'main' AND m.run = e.run \
+         AND m.action = 'created' AND m.id < e.id \
+         AND EXISTS (SELECT 1 FROM deltas d WHERE d.run = e.run AND d.first_id > m.id AND d.first_id <= e.id)"
+    };
+}
+
+/// A page of effects, of those of which something more is said.
+macro_rules! page {
+    ($more:expr) => {
+        concat!(
+            "SELECT id, source_id, marker, effect FROM effects e WHERE run = $1 AND kind = $2 AND id < $3 AND id >= $5 \
+             AND action <> 'matched' AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) ",
+            $more,
+            " ORDER BY id DESC LIMIT $4"
+        )
+    };
+}
 
 /// What to undo and how.
 pub struct Rollback<'a> {
@@ -115,10 +155,20 @@ impl Rollback<'_> {
                 }
                 let chunk = pages.next_page().await?;
                 if chunk.is_empty() {
-                    break;
+                    match pages.then_what_was_added() {
+                        true => continue,
+                        false => break,
+                    }
                 }
                 let mut effects = vec![];
                 for row in &chunk {
+                    if pages.added && self.stays(row, &in_the_way).await? {
+                        let reason = "what it was added to stays".to_owned();
+                        self.mark(row, UndoStatus::Conflict, &reason).await?;
+                        count(&mut counts, &row.kind, UndoStatus::Conflict);
+                        problems.push(problem(row, UndoStatus::Conflict, reason));
+                        continue;
+                    }
                     match self.above(row).await? {
                         Some(run) => {
                             let reason =
@@ -141,7 +191,7 @@ impl Rollback<'_> {
                         }
                         None => effects.push(match preview {
                             true => self.as_it_will_be(row, &in_the_way).await?,
-                            false => row.undoing.clone(),
+                            false => self.as_it_was_left(row).await?,
                         }),
                     }
                 }
@@ -267,14 +317,19 @@ impl Rollback<'_> {
                 args(),
             )
             .await?;
-        let mut effects = vec![];
+        let (mut firsts, mut rest) = (vec![], vec![]);
         for row in &rows {
             let row = row_of(row, kind)?;
             if let Some(run) = self.above(&row).await? {
                 return Ok(vec![format!("run {run} changed it later")]);
             }
-            effects.push(row.undoing);
+            match self.left_print(&row).await? {
+                Some(_) => firsts.push(self.as_it_was_left(&row).await?),
+                None => rest.push(row.undoing),
+            }
         }
+        firsts.append(&mut rest);
+        let effects = firsts;
         let ours = Ours::open(store, &self.around.run).await?;
         for some in effects.chunks(BATCH) {
             Box::pin(self.undo(&context, kind, some.to_vec(), ours.beside(&[]))).await?;
@@ -313,6 +368,88 @@ impl Rollback<'_> {
         Ok(found.map(|row| row.try_get("run")).transpose()?)
     }
 
+    /// The print of an object that the run made, as it was after a delta added to it; none where nothing was, or where that is not
+    /// known.
+    async fn left_print(&self, row: &Row) -> Result<Option<String>, Error> {
+        let effect = &row.undoing.effect;
+        if self.from > 0 || effect.action != Action::Created || effect.part != "main" {
+            return Ok(None);
+        }
+        let is_grown = self
+            .around
+            .store
+            .number(
+                concat!(
+                    "SELECT count(*) FROM effects m WHERE m.id = $1 AND ",
+                    grew!()
+                ),
+                vec![row.undoing.effect_id.into()],
+            )
+            .await?;
+        if is_grown == 0 {
+            return Ok(None);
+        }
+        let rows = self
+            .around
+            .store
+            .rows(
+                "SELECT effect FROM effects WHERE run = $1 AND kind = $2 AND source_id = $3 AND part = 'main' AND id >= $4 \
+                 AND (undo_status IS NULL OR undo_status NOT IN ('undone', 'gone', 'restored')) ORDER BY id DESC",
+                vec![
+                    (&self.around.run).into(),
+                    (&row.kind).into(),
+                    (&row.source_id).into(),
+                    row.undoing.effect_id.into(),
+                ],
+            )
+            .await?;
+        let all: Vec<Effect> = rows
+            .iter()
+            .map(|row| Ok(serde_json::from_str(&row.try_get::<String, _>("effect")?)?))
+            .collect::<Result<_, Error>>()?;
+        Ok(print_of(&all, effect))
+    }
+
+    /// An effect with what its object was after the last of our writes, where a delta added to it.
+    async fn as_it_was_left(&self, row: &Row) -> Result<Undoing, Error> {
+        let mut undoing = row.undoing.clone();
+        if let Some(print) = self.left_print(row).await? {
+            let effect = &mut undoing.effect;
+            (effect.version, effect.updated_at) = (None, None);
+            effect.fingerprint = Some(print);
+        }
+        Ok(undoing)
+    }
+
+    /// Whether that which a delta's effect was added to is still there, though its turn was before.
+    async fn stays(
+        &self,
+        row: &Row,
+        in_the_way: &HashSet<(String, String)>,
+    ) -> Result<bool, Error> {
+        let found = self
+            .around
+            .store
+            .row(
+                concat!(
+                    "SELECT m.target_kind, m.target_id, m.undo_status FROM effects m JOIN effects e ON e.id = $1 WHERE ",
+                    added_to!(),
+                    " ORDER BY m.id DESC LIMIT 1"
+                ),
+                vec![row.undoing.effect_id.into()],
+            )
+            .await?;
+        let Some(found) = found else {
+            return Ok(false);
+        };
+        if self.mode == UndoMode::Preview {
+            let target = (found.try_get("target_kind")?, found.try_get("target_id")?);
+            return Ok(in_the_way.contains(&target));
+        }
+        let status: Option<String> = found.try_get("undo_status")?;
+        Ok(status.is_none_or(|status| ["conflict", "cannot", "failed"].contains(&status.as_str())))
+    }
+
     /// An effect as a preview has to look at it. Where this run changed the object again later, that goes first, so that what is
     /// there now says nothing of a change by others; unless that later change stays.
     async fn as_it_will_be(
@@ -320,7 +457,11 @@ impl Rollback<'_> {
         row: &Row,
         in_the_way: &HashSet<(String, String)>,
     ) -> Result<Undoing, Error> {
-        let mut undoing = row.undoing.clone();
+        let mut undoing = self.as_it_was_left(row).await?;
+        if undoing.effect.fingerprint != row.undoing.effect.fingerprint {
+            // It goes before what was added to it.
+            return Ok(undoing);
+        }
         let effect = &mut undoing.effect;
         let later = self
             .around
@@ -464,6 +605,8 @@ struct Pages<'a> {
     below: i64,
     /// Where deltas begin: what one of them added to an object is undone before the object is looked at, in a unit of its own.
     bounds: Vec<i64>,
+    /// It is the turn of what was added to objects that were to go first.
+    added: bool,
 }
 
 impl<'a> Pages<'a> {
@@ -476,16 +619,46 @@ impl<'a> Pages<'a> {
             from,
             below: i64::MAX,
             bounds: vec![],
+            added: false,
         }
+    }
+
+    /// Whether some objects go before what deltas added to them.
+    fn has_firsts(&self) -> bool {
+        self.from == 0 && !self.bounds.is_empty()
+    }
+
+    /// After all others: on to what was added to objects that had their turn, and what could not be taken off one that is gone now.
+    /// Whether there can be any.
+    fn then_what_was_added(&mut self) -> bool {
+        let goes_on = !self.added && self.has_firsts();
+        (self.added, self.below) = (goes_on, i64::MAX);
+        goes_on
     }
 
     /// None when all were met.
     async fn next_page(&mut self) -> Result<Vec<Row>, Error> {
+        let page = match (self.has_firsts(), self.added) {
+            (false, _) => page!(""),
+            (true, false) => page!(concat!(
+                "AND NOT EXISTS (SELECT 1 FROM effects m WHERE ",
+                added_to!(),
+                " AND ",
+                grew!(),
+                ")"
+            )),
+            (true, true) => page!(concat!(
+                "AND EXISTS (SELECT 1 FROM effects m WHERE ",
+                added_to!(),
+                " AND ((",
+                grew!(),
+                ") OR (e.undo_status IS NOT NULL AND m.undo_status IN ('undone', 'gone'))))"
+            )),
+        };
         let rows = self
             .store
             .rows(
-                "SELECT id, source_id, marker, effect FROM effects WHERE run = $1 AND kind = $2 AND id < $3 AND id >= $5 AND action <> 'matched' \
-                 AND (undo_status IS NULL OR undo_status IN ('conflict', 'cannot', 'failed')) ORDER BY id DESC LIMIT $4",
+                page,
                 vec![
                     self.run.into(),
                     self.kind.into(),
@@ -831,6 +1004,68 @@ mod tests {
             );
             assert_eq!(super::left(&store, "r1").await.unwrap(), 6);
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_delta_added_to_comes_before_what_was_added_where_its_print_is_known() {
+        let (_dir, store) = fixtures::store().await;
+        let made = [
+            // Made by the run; a delta added to both, and knows what the first was then.
+            (1_i64, "grown", "1", "created", 1_i64),
+            (2, "other", "2", "created", 1),
+            // What the delta added, and made.
+            (11, "grown", "11", "created", 2),
+            (12, "other", "12", "created", 2),
+            (13, "new", "13", "created", 2),
+            (14, "grown", "1", "matched", -1),
+        ];
+        for (id, of, target, action, unit) in made {
+            let row = sql!(
+                "INSERT INTO effects (id, account, run, kind, source_id, part, target_kind, target_id, action, marker, effect, unit, \
+                 digest, at_ms) VALUES ($1, 'a2', 'r1', 'conversation', $2, $3, $4, $5, $6, 'm', $7, $8, 'd', 1)",
+                id,
+                of,
+                if id == 11 || id == 12 { "added" } else { "main" },
+                if id == 11 || id == 12 { "part" } else { "thing" },
+                target,
+                action,
+                serde_json::json!({
+                    "part": "main", "target_kind": "thing", "target_id": target, "action": "Created",
+                })
+                .to_string(),
+                unit
+            );
+            store.write(vec![row]).await.unwrap();
+        }
+        let delta = sql!(
+            "INSERT INTO deltas (run, number_n, pass, since_ms, until_ms, state, closing, swept, first_id, policies, remap, remap_from, \
+             started_at) VALUES ('r1', 1, 2, 0, 0, 'done', 0, 1, 10, '{}', '', '', 1)"
+        );
+        store.write(vec![delta]).await.unwrap();
+        for (from, expected) in [(0, vec![13, 12, 2, 1, 11]), (10, vec![13, 12, 11])] {
+            for size in [1, 2, 100] {
+                let mut pages = Pages::new(&store, ("r1", from), "conversation", size);
+                pages.bounds = deltas_begin(&store, "r1").await.unwrap();
+                let mut met = vec![];
+                loop {
+                    let page = pages.next_page().await.unwrap();
+                    if page.is_empty() && !pages.then_what_was_added() {
+                        break;
+                    }
+                    met.extend(page.iter().map(|row| row.undoing.effect_id));
+                }
+                assert_eq!(met, expected, "from {from} in pages of {size}");
+            }
+        }
+        // What could not be taken off is met again once that which it was added to is gone.
+        mark(&store, 12, "cannot").await;
+        mark(&store, 2, "undone").await;
+        let mut pages = Pages::new(&store, ("r1", 0), "conversation", 100);
+        pages.bounds = deltas_begin(&store, "r1").await.unwrap();
+        pages.added = true;
+        let page = pages.next_page().await.unwrap();
+        let met: Vec<u64> = page.iter().map(|row| row.undoing.effect_id).collect();
+        assert_eq!(met, [12, 11]);
     }
 
     #[tokio::test]

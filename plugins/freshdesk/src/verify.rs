@@ -8,10 +8,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use transload_sdk::Context;
-use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::effects::print;
+use transload_sdk::destination::{Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::ledger::Effect;
-use transload_sdk::read_back::{Place, with_bytes};
+use transload_sdk::read_back::{Place, field, with_bytes};
 use transload_sdk::types::{
     self, Address, AddressChannel, Author, Conversation, ConversationStatus, CustomObject,
     Customer, Entity, Entry, Error, Field, Head, Kind, Message, Reference, Team, Text, Visibility,
@@ -32,7 +31,7 @@ use crate::write::{objects, people, teams};
 /// # Errors
 /// What ends the call.
 pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
-    let of_objects = |one: &Written| main(one).is_some_and(|main| main.target_kind == "record");
+    let of_objects = |one: &Written| one.main().is_some_and(|main| main.target_kind == "record");
     let reader = Reader {
         cx,
         state: cx.state()?,
@@ -43,13 +42,13 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
     };
     let mut observed = Vec::with_capacity(written.len());
     for one in &written {
-        observed.push(match main(one).map(|effect| effect.target_kind.as_str()) {
+        observed.push(match one.main().map(|effect| effect.target_kind.as_str()) {
             Some(TICKET) => reader.ticket(one).await?,
             Some("contact") if one.kind == Kind::Customer => reader.contact(one).await?,
             Some("company") => reader.company(one).await?,
             Some("group") => reader.group(one).await?,
             Some("record") => reader.record(one).await?,
-            _ => thing(one, Presence::Present, None),
+            _ => one.found(Presence::Present, None),
         });
     }
     with_bytes(cx, &mut observed, bytes_of).await?;
@@ -65,50 +64,6 @@ fn bytes_of(entry: &Entry) -> Option<Place> {
         url: attachment.locator.clone()?,
         anonymous: true,
     })
-}
-
-fn main(one: &Written) -> Option<&Effect> {
-    one.effects.iter().find(|effect| effect.part == "main")
-}
-
-fn target(one: &Written) -> &str {
-    main(one).map_or("", |effect| effect.target_id.as_str())
-}
-
-fn thing(one: &Written, presence: Presence, body: Option<Body>) -> Observed {
-    Observed {
-        item: one.item.clone(),
-        presence,
-        body,
-        values: Vec::new(),
-        fingerprint: None,
-    }
-}
-
-/// A record that is there, with the facets that it has now.
-fn present(one: &Written, entry: Entry, facets: &[(String, String)]) -> Observed {
-    Observed {
-        fingerprint: print_now(one, facets),
-        ..thing(one, Presence::Present, Some(entry.into()))
-    }
-}
-
-/// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
-fn print_now(one: &Written, now: &[(String, String)]) -> Option<String> {
-    let recorded = main(one)?.fingerprint.as_deref()?;
-    let known = |name: &str| now.iter().find(|(known, _)| known == name).cloned();
-    let facets: Vec<(String, String)> = recorded
-        .split(';')
-        .filter_map(|facet| facet.rsplit_once('='))
-        .map(|(name, _)| known(name).unwrap_or_else(|| (name.to_owned(), String::new())))
-        .collect();
-    Some(print(&facets))
-}
-
-/// A reference of which only the target is known.
-fn reference(kind: Kind, id: u64) -> Reference {
-    let id = id.to_string();
-    Reference::new(kind, id.clone()).at(id)
 }
 
 fn tag(name: &str) -> Reference {
@@ -168,7 +123,7 @@ impl Reader<'_> {
         for effect in tickets {
             let Some((ticket, archived)) = look(self.cx, number(effect)).await? else {
                 if first.is_none() {
-                    return Ok(thing(one, Presence::Absent, None));
+                    return Ok(one.found(Presence::Absent, None));
                 }
                 continue;
             };
@@ -180,10 +135,10 @@ impl Reader<'_> {
             first.get_or_insert((ticket, said));
         }
         let Some((ticket, said)) = first else {
-            return Ok(thing(one, Presence::Absent, None));
+            return Ok(one.found(Presence::Absent, None));
         };
         let said: Vec<String> = said.iter().map(note_facet).collect();
-        let fingerprint = print_now(one, &thread::facets(&ticket, Some(&said)));
+        let fingerprint = one.print_now(&thread::facets(&ticket, Some(&said)));
         let slot = |slot: &str, value: u32| SlotValue {
             slot: slot.to_owned(),
             value: value.to_string(),
@@ -200,7 +155,7 @@ impl Reader<'_> {
         Ok(Observed {
             values,
             fingerprint,
-            ..thing(one, Presence::Present, Some(thread.into()))
+            ..one.found(Presence::Present, Some(thread.into()))
         })
     }
 
@@ -221,16 +176,16 @@ impl Reader<'_> {
         };
         let of_us = source_tag(self.cx.platform());
         let tags = ticket.tags.iter().filter(|name| **name != of_us);
-        let agent = ticket.responder_id.map(|id| reference(Kind::Agent, id));
-        let group = ticket.group_id.map(|id| reference(Kind::Team, id));
+        let agent = ticket.responder_id.map(|id| Reference::to(Kind::Agent, id));
+        let group = ticket.group_id.map(|id| Reference::to(Kind::Team, id));
         let subject = ticket.subject.clone();
         let conversation = Conversation {
-            customer: Some(reference(Kind::Customer, ticket.requester_id)),
+            customer: Some(Reference::to(Kind::Customer, ticket.requester_id)),
             subject: subject.filter(|subject| subject != NO_SUBJECT),
             status,
             assignees: agent.into_iter().collect(),
             teams: group.into_iter().collect(),
-            brand: ticket.product_id.map(|id| reference(Kind::Brand, id)),
+            brand: ticket.product_id.map(|id| Reference::to(Kind::Brand, id)),
             tags: tags.map(|name| tag(name)).collect(),
             ..Conversation::empty()
         };
@@ -243,10 +198,10 @@ impl Reader<'_> {
     // ---- people and the rest
 
     async fn contact(&self, one: &Written) -> Result<Observed, Error> {
-        let path = format!("/api/v2/contacts/{}", target(one));
+        let path = format!("/api/v2/contacts/{}", one.target());
         let found: Option<Contact> = self.find(path).await?;
         let Some(contact) = found.filter(|contact| !contact.deleted) else {
-            return Ok(thing(one, Presence::Absent, None));
+            return Ok(one.found(Presence::Absent, None));
         };
         let email = |value: &String, primary| Address {
             primary,
@@ -263,7 +218,9 @@ impl Reader<'_> {
         let merged = own(own_field::MERGED).unwrap_or_default();
         let customer = Customer {
             name: Some(contact.name.clone()),
-            company: contact.company_id.map(|id| reference(Kind::Company, id)),
+            company: contact
+                .company_id
+                .map(|id| Reference::to(Kind::Company, id)),
             addresses,
             language: contact.language.clone(),
             tags: contact.tags.iter().map(|name| tag(name)).collect(),
@@ -278,13 +235,13 @@ impl Reader<'_> {
             head,
             data: Entity::Customer(customer),
         };
-        Ok(present(one, entry, &people::facets(&contact)))
+        Ok(one.there(entry, &people::facets(&contact)))
     }
 
     async fn company(&self, one: &Written) -> Result<Observed, Error> {
-        let path = format!("/api/v2/companies/{}", target(one));
+        let path = format!("/api/v2/companies/{}", one.target());
         let Some(company) = self.find::<Company>(path).await? else {
-            return Ok(thing(one, Presence::Absent, None));
+            return Ok(one.found(Presence::Absent, None));
         };
         let custom = &company.custom_fields;
         let own = |key| self.own(Owner::Company, key, custom);
@@ -300,33 +257,33 @@ impl Reader<'_> {
             head,
             data: Entity::Company(data),
         };
-        Ok(present(one, entry, &people::facets(&company)))
+        Ok(one.there(entry, &people::facets(&company)))
     }
 
     async fn group(&self, one: &Written) -> Result<Observed, Error> {
-        let path = format!("/api/v2/groups/{}", target(one));
+        let path = format!("/api/v2/groups/{}", one.target());
         let Some(group) = self.find::<Group>(path).await? else {
-            return Ok(thing(one, Presence::Absent, None));
+            return Ok(one.found(Presence::Absent, None));
         };
         let members = group.agent_ids.iter();
         let team = Team {
             name: group.name.clone(),
             description: None,
-            members: members.map(|id| reference(Kind::Agent, *id)).collect(),
+            members: members.map(|id| Reference::to(Kind::Agent, *id)).collect(),
         };
         let entry = Entry::new(Kind::Team, group.id.to_string(), Entity::Team(team));
-        Ok(present(one, entry, &teams::group_facets(&group)))
+        Ok(one.there(entry, &teams::group_facets(&group)))
     }
 
     async fn record(&self, one: &Written) -> Result<Observed, Error> {
-        let Some((schema, id)) = record_parts(target(one)) else {
-            return Ok(thing(one, Presence::Absent, None));
+        let Some((schema, id)) = record_parts(one.target()) else {
+            return Ok(one.found(Presence::Absent, None));
         };
         let path = format!("/api/v2/custom_objects/schemas/{schema}/records/{id}");
         let Some(record) = self.find::<Record>(path).await? else {
-            return Ok(thing(one, Presence::Absent, None));
+            return Ok(one.found(Presence::Absent, None));
         };
-        let mut head = Head::new(Kind::CustomObject, target(one).to_owned());
+        let mut head = Head::new(Kind::CustomObject, one.target().to_owned());
         let values = record.data.iter().filter(|(_, value)| !value.is_null());
         head.fields = values.map(|(name, value)| field(name, value)).collect();
         let found = self.schemas.iter().find(|found| found.id == schema);
@@ -353,37 +310,12 @@ impl Reader<'_> {
             head,
             data: Entity::CustomObject(data),
         };
-        Ok(present(one, entry, &objects::record_facets(&record)))
+        Ok(one.there(entry, &objects::record_facets(&record)))
     }
 }
 
 fn number(effect: &Effect) -> u64 {
     effect.target_id.parse().unwrap_or_default()
-}
-
-fn field(name: &str, value: &Value) -> Field {
-    let value = match value {
-        Value::String(text) => types::Value::Text(text.clone()),
-        Value::Bool(flag) => types::Value::Boolean(*flag),
-        Value::Number(number) => number.as_i64().map_or_else(
-            || types::Value::Decimal(number.to_string()),
-            types::Value::Integer,
-        ),
-        Value::Array(list) => {
-            let text = |value: &Value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            };
-            types::Value::Choices(list.iter().map(text).collect())
-        }
-        other => types::Value::Json(other.to_string()),
-    };
-    Field {
-        name: name.to_owned(),
-        value,
-        target: Some(name.to_owned()),
-    }
 }
 
 /// The parts of a thread in the making.
@@ -399,7 +331,7 @@ impl Parts<'_> {
             ticket: ticket.id,
             id: format!("description:{}", ticket.id),
             html: ticket.description.as_deref().unwrap_or_default(),
-            author: reference(Kind::Customer, ticket.requester_id),
+            author: Reference::to(Kind::Customer, ticket.requester_id),
             public: true,
             at: time(&ticket.created_at),
             files: &ticket.attachments,
@@ -417,7 +349,7 @@ impl Parts<'_> {
             ticket,
             id: note.id.to_string(),
             html: &note.body,
-            author: reference(kind, note.user_id),
+            author: Reference::to(kind, note.user_id),
             public: !note.private,
             at: time(&note.created_at),
             files: &note.attachments,
@@ -447,7 +379,7 @@ impl Parts<'_> {
         head.created_at = sent_at;
         let text = |text: &str| -> Option<Text> { Some(self.cx.blobs().text(text.to_owned())) };
         let message = Message {
-            conversation: Some(reference(Kind::Conversation, said.ticket)),
+            conversation: Some(Reference::to(Kind::Conversation, said.ticket)),
             visibility: if said.public {
                 Visibility::Public
             } else {
@@ -484,7 +416,7 @@ struct Said<'a> {
 fn attachment(said: &Said<'_>, file: &Attachment) -> Entry {
     let url = &file.attachment_url;
     let attachment = types::Attachment {
-        conversation: Some(reference(Kind::Conversation, said.ticket)),
+        conversation: Some(Reference::to(Kind::Conversation, said.ticket)),
         media_type: file.content_type.clone(),
         size: Some(file.size),
         locator: Some(url.clone()),

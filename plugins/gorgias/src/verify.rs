@@ -6,7 +6,7 @@
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::read_back::{Place, with_bytes};
+use transload_sdk::read_back::{self, Place, with_bytes};
 use transload_sdk::thread::without_lead;
 use transload_sdk::types::{
     self, Address, AddressChannel, Attachment, Author, Conversation, ConversationStatus,
@@ -57,40 +57,8 @@ fn bytes_of(entry: &Entry) -> Option<Place> {
     })
 }
 
-fn target(one: &Written) -> &str {
-    one.main()
-        .map(|effect| effect.target_id.as_str())
-        .unwrap_or_default()
-}
-
-/// What is there of a record: its body, and the facets that were recorded as they are now.
-fn there(one: &Written, body: Body, now: &[(String, String)]) -> Observed {
-    Observed {
-        fingerprint: one.print_now(now),
-        ..one.found(Presence::Present, Some(body))
-    }
-}
-
-/// A reference of which only the target is known.
-fn reference(kind: Kind, id: impl ToString) -> Reference {
-    let id = id.to_string();
-    Reference::new(kind, id.clone()).at(id)
-}
-
 fn fields(values: impl IntoIterator<Item = (u64, Value)>) -> Vec<Field> {
-    let field = |(id, value): (u64, Value)| Field {
-        name: id.to_string(),
-        value: match value {
-            Value::String(text) => types::Value::Text(text),
-            Value::Bool(flag) => types::Value::Boolean(flag),
-            Value::Number(number) => number.as_i64().map_or_else(
-                || types::Value::Decimal(number.to_string()),
-                types::Value::Integer,
-            ),
-            other => types::Value::Json(other.to_string()),
-        },
-        target: Some(id.to_string()),
-    };
+    let field = |(id, value): (u64, Value)| read_back::field(&id.to_string(), &value);
     let there = values.into_iter().filter(|(_, value)| !value.is_null());
     there.map(field).collect()
 }
@@ -102,7 +70,7 @@ fn time(text: &Option<String>) -> Option<i64> {
 // ---- threads
 
 async fn ticket(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let found = tickets::whole(cx, target(one).parse().unwrap_or(0)).await?;
+    let found = tickets::whole(cx, one.target().parse().unwrap_or(0)).await?;
     let Some((ticket, messages)) = found else {
         return Ok(one.found(Presence::Absent, None));
     };
@@ -129,7 +97,7 @@ async fn ticket(cx: &Context, one: &Written) -> Result<Observed, Error> {
     ];
     Ok(Observed {
         values,
-        ..there(one, thread.into(), &facets)
+        ..one.there(thread, &facets)
     })
 }
 
@@ -152,7 +120,7 @@ fn as_thread(
         (other, _) => ConversationStatus::Other(other.to_owned()),
     };
     let who = |kind: &Kind, who: &Option<api::Who>| {
-        let found = who.iter().map(|who| reference(kind.clone(), who.id));
+        let found = who.iter().map(|who| Reference::to(kind.clone(), who.id));
         found.collect::<Vec<_>>()
     };
     let tags = ticket.tags.iter().map(|tag| {
@@ -211,14 +179,14 @@ fn part(cx: &Context, ticket: u64, message: &api::Message) -> Part {
     let mut head = Head::new(Kind::Message, message.id.to_string());
     head.external_id = message.external_id.clone();
     head.created_at = time(&message.created_datetime);
-    let conversation = reference(Kind::Conversation, ticket);
+    let conversation = Reference::to(Kind::Conversation, ticket);
     let kind = if message.from_agent {
         Kind::Agent
     } else {
         Kind::Customer
     };
     let author = match &message.sender {
-        Some(who) => Author::Person(reference(kind, who.id)),
+        Some(who) => Author::Person(Reference::to(kind, who.id)),
         None => Author::System,
     };
     let text = |text: &Option<String>| {
@@ -270,7 +238,7 @@ fn part(cx: &Context, ticket: u64, message: &api::Message) -> Part {
             size: file.bytes(),
             body_url: Some(file.url.clone()),
             locator: Some(file.url.clone()),
-            ..Attachment::of(reference(Kind::Message, message.id), file.name.as_str())
+            ..Attachment::of(Reference::to(Kind::Message, message.id), file.name.as_str())
         };
         Entry::new(
             Kind::Attachment,
@@ -290,12 +258,12 @@ fn part(cx: &Context, ticket: u64, message: &api::Message) -> Part {
 // ---- people
 
 async fn customer(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let found = match client::customer(cx, target(one)).await? {
+    let found = match client::customer(cx, one.target()).await? {
         Looked::There(customer) => *customer,
         Looked::Gone => return Ok(one.found(Presence::Absent, None)),
         Looked::Merged => return Ok(one.found(Presence::Merged, None)),
     };
-    let values = customers::values_of(cx, target(one)).await?;
+    let values = customers::values_of(cx, one.target()).await?;
     let mut facets = customers::facets(&found);
     let value_facet = |(id, value): (&u64, &Value)| {
         (
@@ -334,11 +302,11 @@ async fn customer(cx: &Context, one: &Written) -> Result<Observed, Error> {
         head,
         data: Entity::Customer(data),
     };
-    Ok(there(one, entry.into(), &facets))
+    Ok(one.there(entry, &facets))
 }
 
 async fn team(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let path = format!("/teams/{}", target(one));
+    let path = format!("/teams/{}", one.target());
     let Some(found) = client::find::<api::Team>(cx, &path).await? else {
         return Ok(one.found(Presence::Absent, None));
     };
@@ -348,15 +316,15 @@ async fn team(cx: &Context, one: &Written) -> Result<Observed, Error> {
         members: found
             .members
             .iter()
-            .map(|who| reference(Kind::Agent, who.id))
+            .map(|who| Reference::to(Kind::Agent, who.id))
             .collect(),
     };
     let entry = Entry::new(Kind::Team, found.id.to_string(), Entity::Team(data));
-    Ok(there(one, entry.into(), &people::team_facets(&found)))
+    Ok(one.there(entry, &people::team_facets(&found)))
 }
 
 async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let id = NamedTarget::parse(target(one))
+    let id = NamedTarget::parse(one.target())
         .map(|target| target.id)
         .unwrap_or_default();
     let Some(found) = client::find::<api::Tag>(cx, &format!("/tags/{id}")).await? else {
@@ -367,11 +335,11 @@ async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
         color: None,
     };
     let entry = Entry::new(Kind::Tag, found.id.to_string(), Entity::Tag(data));
-    Ok(there(one, entry.into(), &schema::tag_facets(&found)))
+    Ok(one.there(entry, &schema::tag_facets(&found)))
 }
 
 async fn field(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let id = map::FieldTarget::parse(target(one))
+    let id = map::FieldTarget::parse(one.target())
         .map(|target| target.id)
         .unwrap_or_default();
     let found = client::find::<api::Field>(cx, &format!("/custom-fields/{id}")).await?;
@@ -398,11 +366,11 @@ fn object(
         conversation,
         ..CustomObject::of("", title)
     };
-    Entry::new(Kind::CustomObject, target(one), Entity::CustomObject(data)).into()
+    Entry::new(Kind::CustomObject, one.target(), Entity::CustomObject(data)).into()
 }
 
 async fn note(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let Some((ticket, id)) = target(one).split_once('/') else {
+    let Some((ticket, id)) = one.target().split_once('/') else {
         return Ok(one.found(Presence::Absent, None));
     };
     let path = format!("/tickets/{ticket}/messages/{id}");
@@ -411,13 +379,13 @@ async fn note(cx: &Context, one: &Written) -> Result<Observed, Error> {
     };
     let text = found.body_text.as_deref().unwrap_or_default();
     let title = text.lines().find_map(|line| line.strip_prefix("title: "));
-    let conversation = Some(reference(Kind::Conversation, ticket));
+    let conversation = Some(Reference::to(Kind::Conversation, ticket));
     let body = object(one, None, conversation, title.unwrap_or_default());
-    Ok(there(one, body, &tickets::message_facets(&found)))
+    Ok(one.there(body, &tickets::message_facets(&found)))
 }
 
 async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let mut parts = target(one).split('/');
+    let mut parts = one.target().split('/');
     let customer = parts.next().unwrap_or_default();
     let path: Vec<&str> = std::iter::once(objects::OBJECTS).chain(parts).collect();
     let document = data::read(cx, customer).await?.unwrap_or_default();
@@ -428,6 +396,11 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
         .get("title")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    let body = object(one, Some(reference(Kind::Customer, customer)), None, title);
-    Ok(there(one, body, &objects::member_facets(member)))
+    let body = object(
+        one,
+        Some(Reference::to(Kind::Customer, customer)),
+        None,
+        title,
+    );
+    Ok(one.there(body, &objects::member_facets(member)))
 }

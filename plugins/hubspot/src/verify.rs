@@ -61,11 +61,6 @@ fn print_of(one: &Written, object: &str, record: &Record) -> Option<String> {
     Some(print_now(recorded, &facets_now(object, record)))
 }
 
-/// A reference of which only the target is known.
-fn reference(kind: Kind, id: &str) -> Reference {
-    Reference::new(kind, id).at(id)
-}
-
 fn some(record: &Record, name: &str) -> Option<String> {
     Some(record.text(name))
         .filter(|text| !text.is_empty())
@@ -93,7 +88,7 @@ fn first(links: &Linked, id: &str, kind: Kind) -> Option<Reference> {
     };
     let link = links.iter().filter(plain).min_by_key(|link| labels(link));
     let link = link.or(links.first())?;
-    Some(reference(kind, &link.to_object_id))
+    Some(Reference::to(kind, &link.to_object_id))
 }
 
 struct Reader<'a> {
@@ -250,7 +245,7 @@ impl Reader<'_> {
     fn tags(&self, object: &str, record: &Record) -> Vec<Reference> {
         let list = self.own(object, record, own::TAGS).unwrap_or_default();
         let names = list.split(';').filter(|name| !name.is_empty());
-        names.map(|name| reference(Kind::Tag, name)).collect()
+        names.map(|name| Reference::to(Kind::Tag, name)).collect()
     }
 
     fn body(
@@ -408,7 +403,7 @@ impl Reader<'_> {
             Some(stage) if Some(stage) == snoozed => ConversationStatus::Snoozed,
             _ => ConversationStatus::Open,
         };
-        let owner = some(record, "hubspot_owner_id").map(|id| reference(Kind::Agent, &id));
+        let owner = some(record, "hubspot_owner_id").map(|id| Reference::to(Kind::Agent, id));
         let conversation = Conversation {
             customer,
             subject: some(record, "subject").filter(|subject| subject != NO_SUBJECT),
@@ -471,7 +466,7 @@ impl Reader<'_> {
         let owner = some(record, "hubspot_owner_id").filter(|_| incoming != Some(true));
         let author = match (named, owner, name_of_from) {
             (Some(name), ..) => Author::Name(name.to_owned()),
-            (None, Some(owner), _) => Author::Person(reference(Kind::Agent, &owner)),
+            (None, Some(owner), _) => Author::Person(Reference::to(Kind::Agent, owner)),
             (None, None, Some(name)) => Author::Name(name),
             (None, None, None) => Author::System,
         };
@@ -496,7 +491,7 @@ impl Reader<'_> {
             .collect();
         let at = time(record, "hs_timestamp");
         let message = Message {
-            conversation: ticket.map(|ticket| reference(Kind::Conversation, ticket)),
+            conversation: ticket.map(|ticket| Reference::to(Kind::Conversation, ticket)),
             visibility: if is_public {
                 Visibility::Public
             } else {
@@ -709,7 +704,7 @@ fn attachment(activity: &str, id: &str, stored: &Stored) -> Entry {
     let data = Attachment {
         size: stored.size,
         locator: Some(stored.id.clone()),
-        ..Attachment::of(reference(Kind::Message, activity), name)
+        ..Attachment::of(Reference::to(Kind::Message, activity), name)
     };
     Entry::new(
         Kind::Attachment,

@@ -5,12 +5,12 @@
 
 use serde_json::{Map, Value};
 use transload_sdk::Context;
-use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
+use transload_sdk::destination::{Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::http::segment;
-use transload_sdk::read_back::{Place, with_bytes};
+use transload_sdk::read_back::{Place, field, with_bytes};
 use transload_sdk::thread::without_lead;
 use transload_sdk::types::{
-    self, Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
+    Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
     CustomObject, Customer, Direction, Entity, Entry, Error, Field, Head, Kind, Message, Reference,
     Tag, Visibility,
 };
@@ -57,40 +57,12 @@ fn bytes_of(entry: &Entry) -> Option<Place> {
     })
 }
 
-fn target(one: &Written) -> &str {
-    one.main()
-        .map(|effect| effect.target_id.as_str())
-        .unwrap_or_default()
-}
-
-/// What is there of a record: its body, and the facets that were recorded as they are now.
-fn there(one: &Written, body: Body, now: &[(String, String)]) -> Observed {
-    Observed {
-        fingerprint: one.print_now(now),
-        ..one.found(Presence::Present, Some(body))
-    }
-}
-
-/// A reference of which only the target is known.
-fn reference(kind: Kind, id: &str) -> Reference {
-    Reference::new(kind, id).at(id)
-}
-
 /// Values of the source's attributes; ours are left out.
 fn fields(values: &Map<String, Value>) -> Vec<Field> {
     let is_own = |name: &str| OWN.iter().any(|(_, own)| *own == name);
     let field = |(name, value): (&String, &Value)| Field {
-        name: name.clone(),
-        value: match value {
-            Value::String(text) => types::Value::Text(text.clone()),
-            Value::Bool(flag) => types::Value::Boolean(*flag),
-            Value::Number(number) => number.as_i64().map_or_else(
-                || types::Value::Decimal(number.to_string()),
-                types::Value::Integer,
-            ),
-            other => types::Value::Json(other.to_string()),
-        },
         target: Some(segment(name)),
+        ..field(name, value)
     };
     let kept = values
         .iter()
@@ -115,7 +87,7 @@ async fn conversation(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let Some(all) = all.filter(|all| !all.is_empty()) else {
         return Ok(one.found(Presence::Absent, None));
     };
-    let first = all.iter().find(|c| c.id == target(one));
+    let first = all.iter().find(|c| c.id == one.target());
     let (Some(first), Some(last)) = (first, all.last()) else {
         return Ok(one.found(Presence::Absent, None));
     };
@@ -127,7 +99,7 @@ async fn conversation(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let thread = as_thread(cx, first, last, &all);
     Ok(Observed {
         values,
-        ..there(one, thread.into(), &facets)
+        ..one.there(thread, &facets)
     })
 }
 
@@ -142,12 +114,12 @@ fn as_thread(
     head.created_at = Some(ms(first.created_at));
     head.fields = fields(&first.custom_attributes);
     let who = |kind: Kind, id: &str| -> Vec<Reference> {
-        let found = (!id.is_empty()).then(|| reference(kind, id));
+        let found = (!id.is_empty()).then(|| Reference::to(kind, id));
         found.into_iter().collect()
     };
     let tags = first.tags.tags.iter();
     let data = Conversation {
-        customer: Some(reference(Kind::Customer, &first.source.author.id)),
+        customer: Some(Reference::to(Kind::Customer, &first.source.author.id)),
         subject: first.title.clone(),
         status: match last.state.as_str() {
             "open" => ConversationStatus::Open,
@@ -159,7 +131,7 @@ fn as_thread(
         assignees: who(Kind::Agent, &first.admin_assignee_id),
         teams: who(Kind::Team, &first.team_assignee_id),
         tags: tags
-            .map(|tag| reference(Kind::Tag, &tag.id).called(tag.name.as_str()))
+            .map(|tag| Reference::to(Kind::Tag, &tag.id).called(tag.name.as_str()))
             .collect(),
         ..Conversation::empty()
     };
@@ -226,11 +198,11 @@ fn add(cx: &Context, conversation: &str, part: &api::Part, parts: &mut Vec<Part>
         .filter(|file| file.name != MARKUP)
         .map(|file| {
             let attachment = Attachment {
-                conversation: Some(reference(Kind::Conversation, conversation)),
+                conversation: Some(Reference::to(Kind::Conversation, conversation)),
                 media_type: Some(file.content_type.clone()).filter(|kind| !kind.is_empty()),
                 size: file.filesize,
                 locator: Some(file.url.clone()),
-                ..Attachment::of(reference(Kind::Message, &part.id), file.name.as_str())
+                ..Attachment::of(Reference::to(Kind::Message, &part.id), file.name.as_str())
             };
             Entry::new(
                 Kind::Attachment,
@@ -254,7 +226,7 @@ fn add(cx: &Context, conversation: &str, part: &api::Part, parts: &mut Vec<Part>
         Kind::Customer
     };
     let data = Message {
-        conversation: Some(reference(Kind::Conversation, conversation)),
+        conversation: Some(Reference::to(Kind::Conversation, conversation)),
         visibility: if is_note {
             Visibility::Internal
         } else {
@@ -265,7 +237,7 @@ fn add(cx: &Context, conversation: &str, part: &api::Part, parts: &mut Vec<Part>
             (false, true) => Direction::Outbound,
             (false, false) => Direction::Inbound,
         },
-        author: Author::Person(reference(kind, &part.author.id)),
+        author: Author::Person(Reference::to(kind, &part.author.id)),
         text: Some(cx.blobs().text(text)),
         html: is_admin.then(|| cx.blobs().text(html)),
         sent_at: head.created_at,
@@ -284,7 +256,7 @@ fn add(cx: &Context, conversation: &str, part: &api::Part, parts: &mut Vec<Part>
 // ---- people
 
 async fn contact(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let found = match client::contact(cx, target(one)).await? {
+    let found = match client::contact(cx, one.target()).await? {
         Looked::There(contact) => *contact,
         Looked::Gone => return Ok(one.found(Presence::Absent, None)),
         Looked::Merged => return Ok(one.found(Presence::Merged, None)),
@@ -305,9 +277,9 @@ async fn contact(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let tags = tags.iter();
     let data = Customer {
         name: found.name.clone(),
-        company: company.map(|company| reference(Kind::Company, &company.id)),
+        company: company.map(|company| Reference::to(Kind::Company, &company.id)),
         addresses: email.chain(phone).collect(),
-        tags: tags.map(|tag| reference(Kind::Tag, &tag.id)).collect(),
+        tags: tags.map(|tag| Reference::to(Kind::Tag, &tag.id)).collect(),
         avatar_url: found
             .avatar
             .get("image_url")
@@ -322,11 +294,11 @@ async fn contact(cx: &Context, one: &Written) -> Result<Observed, Error> {
     head.fields = fields(&found.custom_attributes);
     let facets = contacts::facets(&found);
     let data = Entity::Customer(data);
-    Ok(there(one, Entry { head, data }.into(), &facets))
+    Ok(one.there(Entry { head, data }, &facets))
 }
 
 async fn company(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let path = format!("/companies/{}", target(one));
+    let path = format!("/companies/{}", one.target());
     let Some(found) = client::find::<api::Company>(cx, &path).await? else {
         return Ok(one.found(Presence::Absent, None));
     };
@@ -341,11 +313,11 @@ async fn company(cx: &Context, one: &Written) -> Result<Observed, Error> {
     head.fields = fields(&found.custom_attributes);
     let facets = companies::facets(&found);
     let data = Entity::Company(data);
-    Ok(there(one, Entry { head, data }.into(), &facets))
+    Ok(one.there(Entry { head, data }, &facets))
 }
 
 async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let path = format!("/tags/{}", target(one));
+    let path = format!("/tags/{}", one.target());
     let Some(found) = client::find::<api::Named>(cx, &path).await? else {
         return Ok(one.found(Presence::Absent, None));
     };
@@ -354,13 +326,13 @@ async fn tag(cx: &Context, one: &Written) -> Result<Observed, Error> {
         color: None,
     };
     let entry = Entry::new(Kind::Tag, found.id.as_str(), Entity::Tag(data));
-    Ok(there(one, entry.into(), &schema::tag_facets(&found)))
+    Ok(one.there(entry, &schema::tag_facets(&found)))
 }
 
 async fn attribute(cx: &Context, one: &Written) -> Result<Observed, Error> {
     let effect_kind = one.main().map(|effect| effect.target_kind.as_str());
     let all = schema::attributes(cx, effect_kind == Some("conversation_attribute")).await?;
-    let id = FieldTarget::parse(target(one)).map_or_else(|| target(one).to_owned(), |t| t.id);
+    let id = FieldTarget::parse(one.target()).map_or_else(|| one.target().to_owned(), |t| t.id);
     Ok(match all.iter().find(|attribute| attribute.id == id) {
         None => one.found(Presence::Absent, None),
         Some(attribute) if attribute.archived => one.found(Presence::Hidden, None),
@@ -374,7 +346,7 @@ async fn attribute(cx: &Context, one: &Written) -> Result<Observed, Error> {
 // ---- notes and records
 
 async fn note(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let (contact, id) = target(one).split_once('/').unwrap_or_default();
+    let (contact, id) = one.target().split_once('/').unwrap_or_default();
     let all = notes::notes_of(cx, contact).await?;
     let Some(found) = all.iter().find(|note| note.id == id) else {
         return Ok(one.found(Presence::Absent, None));
@@ -386,7 +358,7 @@ async fn note(cx: &Context, one: &Written) -> Result<Observed, Error> {
 }
 
 async fn record_note(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let (conversation, id) = target(one).split_once('/').unwrap_or_default();
+    let (conversation, id) = one.target().split_once('/').unwrap_or_default();
     let found = conversations::whole(cx, conversation)
         .await?
         .unwrap_or_default();
@@ -400,7 +372,7 @@ async fn record_note(cx: &Context, one: &Written) -> Result<Observed, Error> {
 }
 
 async fn instance(cx: &Context, one: &Written) -> Result<Observed, Error> {
-    let Some((kind, id)) = map::instance_of(target(one)) else {
+    let Some((kind, id)) = map::instance_of(one.target()) else {
         return Ok(one.found(Presence::Absent, None));
     };
     let path = objects::path(&kind, id);
@@ -417,5 +389,5 @@ async fn instance(cx: &Context, one: &Written) -> Result<Observed, Error> {
     head.created_at = found.external_created_at.map(ms);
     let facets = objects::facets(&found);
     let data = Entity::CustomObject(data);
-    Ok(there(one, Entry { head, data }.into(), &facets))
+    Ok(one.there(Entry { head, data }, &facets))
 }

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::read_back::{Place, with_bytes};
+use transload_sdk::read_back::{Place, field, with_bytes};
 use transload_sdk::thread::{is_further_part, without_lead};
-use transload_sdk::types;
 use transload_sdk::types::{
     Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
     CustomObject, Customer, Direction, Entity, Entry, Error, Field, Head, Kind, Message, Reference,
@@ -66,15 +65,10 @@ fn id_in(one: &Written) -> String {
     id18(map::record_id(target.unwrap_or_default()))
 }
 
-/// A reference of which only the target is known.
-fn reference(kind: Kind, id: &str) -> Reference {
-    Reference::new(kind, id).at(id)
-}
-
 /// What a record points to, where it does.
 fn points_to(record: &Record, name: &str, kind: Kind) -> Option<Reference> {
     let id = id18(text(record, name));
-    (!id.is_empty()).then(|| reference(kind, &id))
+    (!id.is_empty()).then(|| Reference::to(kind, &id))
 }
 
 fn some(record: &Record, name: &str) -> Option<String> {
@@ -95,19 +89,7 @@ fn created_at(record: &Record) -> Option<i64> {
 fn custom_fields(record: &Record) -> Vec<Field> {
     let theirs = |(name, value): (&String, &Value)| {
         let is_theirs = name.ends_with("__c") && !name.starts_with("Transload_");
-        (is_theirs && !value.is_null()).then(|| Field {
-            name: name.clone(),
-            value: match value {
-                Value::String(text) => types::Value::Text(text.clone()),
-                Value::Bool(flag) => types::Value::Boolean(*flag),
-                Value::Number(number) => number.as_i64().map_or_else(
-                    || types::Value::Decimal(number.to_string()),
-                    types::Value::Integer,
-                ),
-                other => types::Value::Json(other.to_string()),
-            },
-            target: Some(name.clone()),
-        })
+        (is_theirs && !value.is_null()).then(|| field(name, value))
     };
     record.iter().filter_map(theirs).collect()
 }
@@ -116,7 +98,7 @@ fn custom_fields(record: &Record) -> Vec<Field> {
 fn tags(record: &Record) -> Vec<Reference> {
     let names = text(record, own::TAGS).split(';');
     let names = names.filter(|name| !name.is_empty());
-    names.map(|name| reference(Kind::Tag, name)).collect()
+    names.map(|name| Reference::to(Kind::Tag, name)).collect()
 }
 
 fn head_of(kind: Kind, id: &str, record: &Record) -> Head {
@@ -372,7 +354,7 @@ impl Reader<'_> {
         let owner = |kind: Kind, prefix: &str| {
             let id = id18(text(record, "OwnerId"));
             let owns = id.starts_with(prefix);
-            owns.then(|| reference(kind, &id)).into_iter().collect()
+            owns.then(|| Reference::to(kind, &id)).into_iter().collect()
         };
         let conversation = Conversation {
             customer: points_to(record, "ContactId", Kind::Customer),
@@ -422,7 +404,7 @@ impl Reader<'_> {
             .map(Vec::as_slice)
             .unwrap_or_default();
         let message = Message {
-            conversation: Some(reference(Kind::Conversation, case)),
+            conversation: Some(Reference::to(Kind::Conversation, case)),
             visibility: Visibility::Public,
             direction: if incoming {
                 Direction::Inbound
@@ -444,7 +426,7 @@ impl Reader<'_> {
         };
         let attachments = documents
             .iter()
-            .filter_map(|document| hanging.file(document, case, reference(Kind::Message, &id)));
+            .filter_map(|document| hanging.file(document, case, Reference::to(Kind::Message, &id)));
         let mut head = Head::new(Kind::Message, id.clone());
         head.external_id = some(record, own::SOURCE_ID);
         head.created_at = Some(at);
@@ -459,9 +441,9 @@ impl Reader<'_> {
 
     fn comment(&self, case: &str, record: &Record, at: i64, plain: &str) -> Part {
         let published = record.get("IsPublished").and_then(Value::as_bool) == Some(true);
-        let author = reference(Kind::Agent, &id18(text(record, "CreatedById")));
+        let author = Reference::to(Kind::Agent, id18(text(record, "CreatedById")));
         let message = Message {
-            conversation: Some(reference(Kind::Conversation, case)),
+            conversation: Some(Reference::to(Kind::Conversation, case)),
             visibility: if published {
                 Visibility::Public
             } else {
@@ -499,7 +481,7 @@ impl Hanging {
     fn file(&self, document: &str, case: &str, parent: Reference) -> Option<Entry> {
         let version = self.versions.get(document)?;
         let attachment = Attachment {
-            conversation: Some(reference(Kind::Conversation, case)),
+            conversation: Some(Reference::to(Kind::Conversation, case)),
             size: version.get("ContentSize").and_then(Value::as_u64),
             locator: Some(id_of(version)),
             ..Attachment::of(parent, text(version, "Title"))
@@ -531,7 +513,7 @@ impl Hanging {
             .into_iter()
             .filter(|document| !known.contains(*document))
             .filter_map(|document| {
-                self.file(document, &case, reference(Kind::Conversation, &case))
+                self.file(document, &case, Reference::to(Kind::Conversation, &case))
             });
         body.hang(files.collect());
     }

@@ -159,13 +159,18 @@ pub enum FieldOwner {
 }
 
 impl FieldOwner {
-    /// The owner that a record kind's fields have in Zendesk; `None` where Zendesk has no fields.
-    pub fn of(kind: &Kind, object_type: Option<&str>) -> Option<Self> {
+    /// The owner that a record kind's fields have in Zendesk; `None` where Zendesk has no fields. `key_of` says which key an object type
+    /// has.
+    pub fn of(
+        kind: &Kind,
+        object_type: Option<&str>,
+        key_of: impl Fn(&str) -> String,
+    ) -> Option<Self> {
         Some(match kind {
             Kind::Conversation => Self::Ticket,
             Kind::Customer | Kind::Agent => Self::User,
             Kind::Company => Self::Organization,
-            Kind::CustomObject => Self::Object(key(object_type?)),
+            Kind::CustomObject => Self::Object(key_of(object_type?)),
             _ => return None,
         })
     }
@@ -288,14 +293,19 @@ pub fn field_type(field_type: &FieldType, owner: &FieldOwner, has_options: bool)
         FieldType::Choice | FieldType::Tree => ("text", false),
         FieldType::Choices => ("textarea", false),
         FieldType::Reference(reference) if reference.multi => ("textarea", false),
-        FieldType::Reference(reference) if lookup_target(reference).is_some() => ("lookup", false),
+        FieldType::Reference(reference) if lookup_target(reference, key).is_some() => {
+            ("lookup", false)
+        }
         FieldType::Reference(_) => ("text", false),
     };
     (word.to_owned(), companion)
 }
 
-/// `relationship_target_type` of a lookup field.
-pub fn lookup_target(reference: &types::ReferenceType) -> Option<String> {
+/// `relationship_target_type` of a lookup field; `key_of` says which key an object type has.
+pub fn lookup_target(
+    reference: &types::ReferenceType,
+    key_of: impl Fn(&str) -> String,
+) -> Option<String> {
     Some(match reference.kind.as_ref()? {
         Kind::Customer | Kind::Agent => "zen:user".to_owned(),
         Kind::Company => "zen:organization".to_owned(),
@@ -303,7 +313,7 @@ pub fn lookup_target(reference: &types::ReferenceType) -> Option<String> {
         Kind::CustomObject => {
             format!(
                 "zen:custom_object:{}",
-                key(reference.object_type.as_deref()?)
+                key_of(reference.object_type.as_deref()?)
             )
         }
         _ => return None,

@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::http::segment;
-use transload_sdk::read_back::{Place, with_bytes};
-use transload_sdk::types;
+use transload_sdk::read_back::{Place, field, with_bytes};
 use transload_sdk::types::{
     Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
     CustomObject, Customer, Entity, Entry, Error, Field, Head, Kind, Message, Reference, Team,
@@ -141,12 +140,6 @@ async fn many<T: serde::de::DeserializeOwned>(
     Ok(found)
 }
 
-/// A reference of which only the target is known.
-fn reference(kind: Kind, id: u64) -> Reference {
-    let id = id.to_string();
-    Reference::new(kind, id.clone()).at(id)
-}
-
 fn tag(name: &str) -> Reference {
     Reference::new(Kind::Tag, name).at(name)
 }
@@ -154,24 +147,7 @@ fn tag(name: &str) -> Reference {
 fn fields(values: impl Iterator<Item = (String, Value)>) -> Vec<Field> {
     values
         .filter(|(_, value)| !value.is_null())
-        .map(|(address, value)| Field {
-            name: address.clone(),
-            value: match value {
-                Value::String(text) => types::Value::Text(text),
-                Value::Bool(flag) => types::Value::Boolean(flag),
-                Value::Number(number) => number.as_i64().map_or_else(
-                    || types::Value::Decimal(number.to_string()),
-                    types::Value::Integer,
-                ),
-                Value::Array(list) => types::Value::Choices(
-                    list.iter()
-                        .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
-                        .collect(),
-                ),
-                other => types::Value::Json(other.to_string()),
-            },
-            target: Some(address),
-        })
+        .map(|(address, value)| field(&address, &value))
         .collect()
 }
 
@@ -287,20 +263,22 @@ fn as_thread(cx: &Context, ticket: &Ticket, comments: &[Comment]) -> Thread {
         parts.push(part(cx, ticket.id, comment, plain.1, html.1));
     }
     let conversation = Conversation {
-        customer: ticket.requester_id.map(|id| reference(Kind::Customer, id)),
+        customer: ticket
+            .requester_id
+            .map(|id| Reference::to(Kind::Customer, id)),
         subject: ticket.subject.clone(),
         status,
         assignees: ticket
             .assignee_id
-            .map(|id| reference(Kind::Agent, id))
+            .map(|id| Reference::to(Kind::Agent, id))
             .into_iter()
             .collect(),
         teams: ticket
             .group_id
-            .map(|id| reference(Kind::Team, id))
+            .map(|id| Reference::to(Kind::Team, id))
             .into_iter()
             .collect(),
-        brand: ticket.brand_id.map(|id| reference(Kind::Brand, id)),
+        brand: ticket.brand_id.map(|id| Reference::to(Kind::Brand, id)),
         tags: ticket.tags.iter().map(|name| tag(name)).collect(),
         ..Conversation::empty()
     };
@@ -334,7 +312,7 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
     let mut message_head = Head::new(Kind::Message, comment.id.to_string());
     message_head.created_at = comment.created_at.as_deref().and_then(map::parse_iso);
     let sent_at = message_head.created_at;
-    let conversation = reference(Kind::Conversation, ticket);
+    let conversation = Reference::to(Kind::Conversation, ticket);
     let text = |text: &str| -> Option<Text> { Some(cx.blobs().text(text.to_owned())) };
     let message = Message {
         conversation: Some(conversation.clone()),
@@ -343,7 +321,7 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
         } else {
             Visibility::Internal
         },
-        author: Author::Person(reference(Kind::Agent, comment.author_id)),
+        author: Author::Person(Reference::to(Kind::Agent, comment.author_id)),
         text: text(plain),
         html: text(html),
         sent_at,
@@ -359,7 +337,7 @@ fn part(cx: &Context, ticket: u64, comment: &Comment, plain: &str, html: &str) -
             body_url: Some(file.content_url.clone()),
             locator: Some(file.content_url.clone()),
             ..Attachment::of(
-                reference(Kind::Message, comment.id),
+                Reference::to(Kind::Message, comment.id),
                 file.file_name.as_str(),
             )
         };
@@ -418,7 +396,9 @@ async fn user(cx: &Context, one: &Written, users: &BTreeMap<u64, User>) -> Resul
     let merged_from = merged.lines().map(str::to_owned).collect();
     let customer = Customer {
         name: Some(user.name.clone()),
-        company: user.organization_id.map(|id| reference(Kind::Company, id)),
+        company: user
+            .organization_id
+            .map(|id| Reference::to(Kind::Company, id)),
         addresses,
         tags: user.tags.iter().map(|name| tag(name)).collect(),
         merged_from,
@@ -505,7 +485,7 @@ async fn record(cx: &Context, one: &Written) -> Result<Observed, Error> {
             .as_str()
             .and_then(|v| v.parse().ok())
             .or_else(|| value.as_u64())?;
-        Some(reference(kind, id))
+        Some(Reference::to(kind, id))
     };
     let data = CustomObject {
         customer: link("transload_customer", Kind::Customer),

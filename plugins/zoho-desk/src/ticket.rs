@@ -190,6 +190,16 @@ pub enum Spoken {
     Comment(Comment),
 }
 
+impl Spoken {
+    /// Its id in the ticket.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Thread(thread) => &thread.id,
+            Self::Comment(comment) => &comment.id,
+        }
+    }
+}
+
 /// A ticket as it is; `None` where it is gone for good or in the recycle bin.
 ///
 /// # Errors

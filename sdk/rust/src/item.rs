@@ -126,6 +126,19 @@ impl Written {
         self.effects.iter().find(|effect| effect.part == "main")
     }
 
+    /// The id of the record's own object; nothing where there is none.
+    pub fn target(&self) -> &str {
+        self.main().map_or("", |effect| effect.target_id.as_str())
+    }
+
+    /// What is there of it: its body, and the facets that were recorded as they are now.
+    pub fn there(&self, body: impl Into<Body>, now: &[(String, String)]) -> Observed {
+        Observed {
+            fingerprint: self.print_now(now),
+            ..self.found(Presence::Present, Some(body.into()))
+        }
+    }
+
     /// What was found of it, without values; `body` where it is to be compared.
     pub fn found(&self, presence: Presence, body: Option<Body>) -> Observed {
         Observed {

@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt as _};
 use crate::Context;
 use crate::destination::Observed;
 use crate::http::HttpError;
-use crate::types::{Entity, Entry, Error, Kind};
+use crate::types::{Entity, Entry, Error, Field, Kind, Value};
 
 /// Files that are read at once.
 const AT_ONCE: usize = 6;
@@ -17,6 +17,30 @@ pub struct Place {
     pub url: String,
     /// Without the connection's credential: signed links, other people's hosts.
     pub anonymous: bool,
+}
+
+/// A value of a field as a platform's JSON has it: a list is one of choices.
+pub fn value(json: &serde_json::Value) -> Value {
+    let word =
+        |one: &serde_json::Value| one.as_str().map_or_else(|| one.to_string(), str::to_owned);
+    match json {
+        serde_json::Value::String(text) => Value::Text(text.clone()),
+        serde_json::Value::Bool(flag) => Value::Boolean(*flag),
+        serde_json::Value::Number(number) => number
+            .as_i64()
+            .map_or_else(|| Value::Decimal(number.to_string()), Value::Integer),
+        serde_json::Value::Array(list) => Value::Choices(list.iter().map(word).collect()),
+        other => Value::Json(other.to_string()),
+    }
+}
+
+/// A field by the address that it has at the platform, which is all that is known of its name.
+pub fn field(address: &str, json: &serde_json::Value) -> Field {
+    Field {
+        name: address.to_owned(),
+        value: value(json),
+        target: Some(address.to_owned()),
+    }
 }
 
 /// Reads the bytes of the files that were read back, so that the host can compare them by their hash. `place` says where an attachment's
@@ -58,4 +82,32 @@ pub async fn with_bytes(
     });
     let all: Vec<Result<(), Error>> = read.buffer_unordered(AT_ONCE).collect().await;
     all.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_what_the_json_says() {
+        let cases = [
+            (json!("x"), Value::Text("x".to_owned())),
+            (json!(true), Value::Boolean(true)),
+            (json!(7), Value::Integer(7)),
+            (json!(7.5), Value::Decimal("7.5".to_owned())),
+            (
+                json!(["a", 2]),
+                Value::Choices(vec!["a".to_owned(), "2".to_owned()]),
+            ),
+            (json!({"a": 1}), Value::Json("{\"a\":1}".to_owned())),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(value(&json), expected);
+        }
+        let field = field("tier", &json!("gold"));
+        assert_eq!(field.target.as_deref(), Some("tier"));
+        assert_eq!(field.name, "tier");
+    }
 }

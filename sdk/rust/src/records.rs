@@ -77,6 +77,12 @@ impl Reference {
         }
     }
 
+    /// As a destination reads it back: by the object it points to, of which alone it knows.
+    pub fn to(kind: Kind, target: impl ToString) -> Self {
+        let id = target.to_string();
+        Self::new(kind, id.clone()).at(id)
+    }
+
     /// With the destination's id, as the host gives it once it knows it.
     #[must_use]
     pub fn at(self, target: impl Into<String>) -> Self {

@@ -331,6 +331,7 @@ impl Loader<'_> {
                 format!("{part}/")
             },
             is_new: proof.is_some(),
+            was: managed_of(&now),
             doings,
         };
         let was_end = old.as_ref().and_then(|old| old.fingerprint.clone());
@@ -370,6 +371,9 @@ impl Loader<'_> {
             work.is_new || (old.as_ref().is_some_and(|old| old.fingerprint.is_some()) && !touched);
         if may && work.doings.open.is_none() {
             work.end(&mut now, end).await?;
+        }
+        if !work.is_new {
+            work.opened(&now);
         }
         let id = now.id.clone();
         if let Some(old) = old {
@@ -417,6 +421,8 @@ struct Work<'a, 'l, 'd> {
     of: String,
     /// Whether this run began it.
     is_new: bool,
+    /// Its state and who was in charge, before anything was written.
+    was: Value,
     doings: &'d mut Doings,
 }
 
@@ -720,6 +726,21 @@ impl Work<'_, '_, '_> {
             .await
     }
 
+    /// Notes the state that replies alone left it in, where it was another before.
+    fn opened(&mut self, now: &Conversation) {
+        let kind = "conversation_state";
+        let mut effects = self.doings.effects.iter();
+        let is_said = effects.any(|one| one.target_kind == kind && one.target_id == now.id);
+        if is_said || self.was.get("state").and_then(Value::as_str) == Some(now.state.as_str()) {
+            return;
+        }
+        self.doings.effects.push(Effect {
+            before: Some(self.was.to_string()),
+            fingerprint: Some(print(&[("state".to_owned(), now.state.clone())])),
+            ..effect(&format!("{}state", self.of), kind, &now.id, Action::Updated)
+        });
+    }
+
     /// Changes who is in charge, or the state. Sent twice it would be two parts: so it is looked at before and after.
     async fn manage(
         &mut self,
@@ -733,10 +754,8 @@ impl Work<'_, '_, '_> {
         if self.doings.open.is_some() || is_done(now) {
             return Ok(());
         }
-        let before = json!({
-            "state": now.state, "snoozed_until": now.snoozed_until,
-            "admin": now.admin_assignee_id, "team": now.team_assignee_id,
-        });
+        // A reply opens what was closed: that is not how it was before (Intercom facts §8.2).
+        let before = self.was.clone();
         let path = format!("/conversations/{}/parts", now.id);
         let request = |step: &str| {
             let request = client::write(cx, "POST", path.clone(), self.key(part, step));
@@ -768,6 +787,14 @@ impl Work<'_, '_, '_> {
         }
         Ok(())
     }
+}
+
+/// What of a conversation a write may change and an undo puts back.
+fn managed_of(now: &Conversation) -> Value {
+    json!({
+        "state": now.state, "snoozed_until": now.snoozed_until,
+        "admin": now.admin_assignee_id, "team": now.team_assignee_id,
+    })
 }
 
 /// What of a conversation's management is compared before an undo: its state, the admin or the team in charge.

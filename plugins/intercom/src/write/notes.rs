@@ -16,7 +16,7 @@ use transload_sdk::{time, words};
 
 use super::{Creation, create};
 use crate::api::{Note, Refusal};
-use crate::client;
+use crate::client::{self, Looked};
 use crate::map;
 use crate::state::State;
 use crate::text::{html_of, plain_of};
@@ -58,6 +58,30 @@ pub fn target(contact: &str, note: &str) -> String {
 /// What of a note is compared before an undo.
 pub fn facets(note: &Note) -> Vec<(String, String)> {
     vec![("text".to_owned(), short_hash(&plain_of(&note.body)))]
+}
+
+/// The note that an earlier load made, where it is still there: it goes with its contact, and that is how it is taken back.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn prior<'i>(cx: &Context, item: &'i Item) -> Result<Option<&'i Effect>, Error> {
+    let mut priors = item.prior.iter();
+    let prior = priors.find(|effect| effect.target_kind == "contact_note");
+    let Some((prior, (contact, id))) =
+        prior.and_then(|prior| Some((prior, prior.target_id.split_once('/')?)))
+    else {
+        return Ok(None);
+    };
+    let is_there = match client::contact(cx, contact).await? {
+        Looked::There(_) => notes_of(cx, contact)
+            .await?
+            .iter()
+            .any(|note| note.id == id),
+        // Its notes went to the contact that it was merged into.
+        Looked::Merged => true,
+        Looked::Gone => false,
+    };
+    Ok(is_there.then_some(prior))
 }
 
 /// What became of a note.
@@ -167,7 +191,7 @@ pub async fn lone_notes(cx: &Context, items: &[Item]) -> Result<(), Error> {
             text: format!("{said}\n\n{}", text.unwrap_or_default()),
             mark: format!("note {}", item.marker),
         };
-        if let Some(prior) = item.prior.iter().find(|e| e.target_kind == "contact_note") {
+        if let Some(prior) = prior(cx, item).await? {
             let main = effect("main", "contact_note", &prior.target_id, Action::Matched);
             report(cx, item, Status::Matched, vec![main], losses);
             continue;

@@ -282,11 +282,7 @@ async fn on_conversation(
     let mark = format!("record {}; run {}", item.marker, cx.run());
     let said = format!("{} {}", draft.object.object_type, draft.object.title);
     let text = with_lead(lead(&[said, mark.clone()]).as_deref(), &draft.card);
-    if let Some(prior) = item
-        .prior
-        .iter()
-        .find(|e| e.target_kind == "conversation_part")
-    {
+    if let Some(prior) = prior_part(cx, item).await? {
         let main = effect(
             "main",
             "conversation_part",
@@ -337,6 +333,20 @@ async fn on_conversation(
     Ok(())
 }
 
+/// The note that an earlier load made, where it is still there: it goes with its conversation, and that is how it is taken back.
+async fn prior_part<'i>(cx: &Context, item: &'i Item) -> Result<Option<&'i Effect>, Error> {
+    let mut priors = item.prior.iter();
+    let prior = priors.find(|effect| effect.target_kind == "conversation_part");
+    let Some((prior, (conversation, id))) =
+        prior.and_then(|prior| Some((prior, prior.target_id.split_once('/')?)))
+    else {
+        return Ok(None);
+    };
+    let there = whole(cx, conversation).await?;
+    let is_there = there.is_some_and(|one| one.parts().iter().any(|part| part.id == id));
+    Ok(is_there.then_some(prior))
+}
+
 async fn on_contact(
     cx: &Context,
     state: &State,
@@ -344,7 +354,7 @@ async fn on_contact(
     draft: Draft<'_>,
 ) -> Result<(), Error> {
     let item = draft.item;
-    if let Some(prior) = item.prior.iter().find(|e| e.target_kind == "contact_note") {
+    if let Some(prior) = notes::prior(cx, item).await? {
         let main = effect("main", "contact_note", &prior.target_id, Action::Matched);
         report(cx, item, Status::Matched, vec![main], draft.losses);
         return Ok(());

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use crate::support::*;
 use transload_plugin_intercom::Intercom;
 use transload_sdk::Destination as _;
-use transload_sdk::destination::UndoMode;
-use transload_sdk::ledger::{Status, UndoStatus};
+use transload_sdk::destination::{Item, UndoMode};
+use transload_sdk::ledger::{Effect, Outcome, Status, UndoStatus};
 use transload_sdk::session::Severity;
 use transload_sdk::types::{CustomObject, Entity, FieldType, Kind, Owner, Reference, Tag, Value};
 use transload_simulators::intercom::model::{Model, ObjectType};
@@ -254,6 +254,53 @@ fn records_of_a_type_that_was_made_are_records_and_others_are_notes() {
         assert_eq!(notes, 2, "the card and the record");
         assert_undone(&account.rollback(UndoMode::Careful).await, "rolled back");
         assert_same(&before, &account.live(), "as it was");
+    });
+}
+
+#[test]
+fn notes_that_went_with_their_conversation_or_contact_are_made_again() {
+    run(async {
+        let visit = |account: &Account, id: &str, on: bool| {
+            let data = CustomObject {
+                customer: Some(account.bo()),
+                conversation: on.then(|| account.known(Reference::new(Kind::Conversation, "v1"))),
+                ..CustomObject::of("visit", "Visit")
+            };
+            record(id, vec![], data)
+        };
+        let mut account = Account::unprepared(|_| {});
+        let mut prior: BTreeMap<String, Vec<Effect>> = BTreeMap::new();
+        for run in ["r1", "r2"] {
+            account.run = run.to_owned();
+            account.prepare().await;
+            account.people().await;
+            account
+                .write(Kind::Conversation, vec![account.talk("v1")])
+                .await;
+            let items = [visit(&account, "o1", true), visit(&account, "o2", false)];
+            // As after a rollback: the notes themselves were left, since they go with what they stand on.
+            let known = |mut item: Item| {
+                item.prior = prior.get(&item.key).cloned().unwrap_or_default();
+                item
+            };
+            let made = account
+                .write(Kind::CustomObject, items.map(known).into())
+                .await;
+            assert!(made.iter().all(is_created), "{run}: {made:?}");
+            let effects = |outcome: &Outcome| (outcome.item.clone(), outcome.effects.clone());
+            prior = made.iter().map(effects).collect();
+            let there = [visit(&account, "o1", true), visit(&account, "o2", false)];
+            let known = |mut item: Item| {
+                item.prior = prior.get(&item.key).cloned().unwrap_or_default();
+                item
+            };
+            let again = account
+                .write(Kind::CustomObject, there.map(known).into())
+                .await;
+            let matched = |one: &Outcome| matches!(one.status, Status::Matched);
+            assert!(again.iter().all(matched), "{run}: {again:?}");
+            assert_undone(&account.rollback(UndoMode::Careful).await, run);
+        }
     });
 }
 

@@ -427,6 +427,8 @@ fn a_later_run_adds_what_came_since_and_an_undo_blanks_it() {
                 .count(),
             1
         );
+        // The reply had opened it: what it was before that counts.
+        assert_eq!(talk.state.as_str(), "closed");
     });
 }
 

@@ -3,6 +3,7 @@
 //! An item's outcome is reported as soon as it is known (rule D-8). `created` is claimed only with proof (rule D-4): the
 //! answer of a call that only ever makes, or our run read back from the object.
 
+pub mod keys;
 pub mod links;
 pub mod matching;
 pub mod objects;

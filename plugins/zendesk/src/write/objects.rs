@@ -14,6 +14,7 @@ use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::people::name_or_id;
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Field, Loss};
 
+use super::keys::Keys;
 use super::{effect, made, own_values, reject, report, schema};
 use crate::api::{JobStatus, Record};
 use crate::card::{self, Card, fitted};
@@ -48,12 +49,13 @@ struct Draft<'a> {
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let config: Config = cx.config()?;
     let words = words::of_account(&config.subdomain, cx.time_zone());
+    let keys = Keys::read(cx).await?;
     let mut by_object: BTreeMap<String, Vec<&Item>> = BTreeMap::new();
     for item in items {
         match &item.entry().data {
             Entity::CustomObject(object) => {
                 by_object
-                    .entry(map::key(&object.object_type))
+                    .entry(keys.of(&object.object_type))
                     .or_default()
                     .push(item);
             }

@@ -11,15 +11,16 @@ use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{
     ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss,
-    Value as Ours,
+    ObjectType, Value as Ours,
 };
 use transload_sdk::{Context, Level};
 
+use super::keys::{Keys, is_taken};
 use super::{
     Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, reject,
     report,
 };
-use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption};
+use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption, Refusal};
 use crate::card::Card;
 use crate::client;
 use crate::map::{self, FieldOwner, FieldTarget, loss};
@@ -197,7 +198,7 @@ pub async fn field(
 
 /// Whether a description is that of a field made for another record: two fields of the source may have one title and type,
 /// and their values must not meet in one field.
-fn is_of_another(description: Option<&str>, marker: &str) -> bool {
+pub(super) fn is_of_another(description: Option<&str>, marker: &str) -> bool {
     let migrated = description.and_then(|text| text.rsplit_once(DESCRIBED));
     migrated.is_some_and(|(_, of)| of.split(" (run ").next() != Some(marker))
 }
@@ -229,6 +230,7 @@ fn set(body: &mut Value, name: &str, value: Value) {
 /// What ends the unit.
 pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut known: Vec<(FieldOwner, Vec<FieldDefinition>)> = Vec::new();
+    let keys = Keys::read(cx).await?;
     for item in items {
         let entry = item.entry();
         let Entity::FieldDefinition(definition) = &entry.data else {
@@ -241,7 +243,8 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let status = Status::Exported(exported_as(&item.entry().head.kind));
             report(cx, item, status, Vec::new(), losses);
         };
-        let Some(owner) = FieldOwner::of(&definition.owner.kind, object_type) else {
+        let Some(owner) = FieldOwner::of(&definition.owner.kind, object_type, |of| keys.of(of))
+        else {
             // Comments, groups and tags have no fields; their values stand on the source card.
             let note = "Zendesk has no fields there; values stand on the source card";
             export(Fidelity::Converted, note);
@@ -259,7 +262,7 @@ pub async fn fields(cx: &Context, items: &[Item]) -> Result<(), Error> {
             }
         };
         if let Some((_, list)) = known.get_mut(at) {
-            one_field(cx, item, definition, owner, list).await?;
+            one_field(cx, item, definition, owner, list, &keys).await?;
         }
     }
     Ok(())
@@ -271,6 +274,7 @@ async fn one_field(
     definition: &Definition,
     owner: FieldOwner,
     known: &mut Vec<FieldDefinition>,
+    keys: &Keys,
 ) -> Result<(), Error> {
     let mut losses = Vec::new();
     let (kind, companion) = map::field_type(
@@ -280,7 +284,9 @@ async fn one_field(
     );
     let options = option_list(definition, &kind, &mut losses);
     let lookup = match &definition.field_type {
-        FieldType::Reference(reference) if kind == "lookup" => map::lookup_target(reference),
+        FieldType::Reference(reference) if kind == "lookup" => {
+            map::lookup_target(reference, |of| keys.of(of))
+        }
         _ => None,
     };
     let wanted = Wanted {
@@ -457,17 +463,13 @@ async fn add_option(
 /// # Errors
 /// What ends the unit.
 pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let known: Vec<CustomObject> =
-        client::find_member(cx, "/api/v2/custom_objects", "custom_objects")
-            .await?
-            .unwrap_or_default();
+    let keys = Keys::read(cx).await?;
     for item in items {
         let Entity::ObjectType(object) = &item.entry().data else {
             reject(cx, item, Error::Bug("no object type".to_owned()));
             continue;
         };
-        let object_key = map::key(&item.entry().head.id);
-        let path = format!("/api/v2/custom_objects/{object_key}");
+        let id = &item.entry().head.id;
         let mut losses = Vec::new();
         if object.icon.is_some() {
             losses.push(loss(
@@ -476,34 +478,12 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 "Zendesk has no icons of objects",
             ));
         }
-        let found = known.iter().any(|o| o.key == object_key) && item.in_doubt_since.is_none();
-        let main = if found {
-            effect("main", "custom_object", object_key.clone(), Action::Matched)
-        } else {
-            let title = map::title(&object.label, &object.name);
-            let plural = object.label_plural.clone().unwrap_or_else(|| title.clone());
-            let marker = description_marker(cx, &item.marker);
-            let description = match &object.description {
-                Some(words) => format!("{words}\n{marker}"),
-                None => marker,
-            };
-            let body = json!({"custom_object": {
-                "key": object_key, "title": title, "title_pluralized": plural,
-                "description": description, "include_in_list_view": true,
-            }});
-            let request = client::once(
-                cx,
-                "POST",
-                "/api/v2/custom_objects",
-                key(&item.key, "main", "create"),
-            )
-            .json(&body);
-            let find =
-                async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
-            let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());
-            match create("custom_object", item.in_doubt_since, request, find, ours).await? {
-                Creation::There(_, proof, key) => {
-                    made("main", "custom_object", object_key.clone(), proof, key)
+        let known = keys.known(id).filter(|_| item.in_doubt_since.is_none());
+        let main = match known {
+            Some(key) => effect("main", "custom_object", key, Action::Matched),
+            None => match make_object(cx, item, object).await? {
+                Creation::There(key, proof, request) => {
+                    made("main", "custom_object", key, proof, request)
                 }
                 Creation::Refused(refusal) => {
                     reject(cx, item, refusal.rejection());
@@ -514,8 +494,9 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     report(cx, item, Status::Unsettled(why), Vec::new(), losses);
                     continue;
                 }
-            }
+            },
         };
+        let object_key = main.target_id.clone();
         let status = if main.action == Action::Created {
             Status::Created
         } else {
@@ -526,6 +507,51 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
         report(cx, item, status, effects, losses);
     }
     Ok(())
+}
+
+/// Makes a custom object under the first key that is free.
+async fn make_object(
+    cx: &Context,
+    item: &Item,
+    object: &ObjectType,
+) -> Result<Creation<String>, Error> {
+    let title = map::title(&object.label, &object.name);
+    let plural = object.label_plural.clone().unwrap_or_else(|| title.clone());
+    let marker = description_marker(cx, &item.marker);
+    let description = match &object.description {
+        Some(words) => format!("{words}\n{marker}"),
+        None => marker,
+    };
+    let mut refused = Refusal::default();
+    for (at, object_key) in Keys::candidates(&item.entry().head.id).enumerate() {
+        let body = json!({"custom_object": {
+            "key": object_key, "title": title, "title_pluralized": plural,
+            "description": description, "include_in_list_view": true,
+        }});
+        let step = match at {
+            0 => "create".to_owned(),
+            n => format!("create:{n}"),
+        };
+        let request = client::once(
+            cx,
+            "POST",
+            "/api/v2/custom_objects",
+            key(&item.key, "main", step),
+        )
+        .json(&body);
+        let path = format!("/api/v2/custom_objects/{object_key}");
+        let find = async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
+        let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());
+        match create("custom_object", item.in_doubt_since, request, find, ours).await? {
+            Creation::There(_, proof, request) => {
+                return Ok(Creation::There(object_key, proof, request));
+            }
+            Creation::Refused(refusal) if is_taken(&refusal) => refused = refusal,
+            Creation::Refused(refusal) => return Ok(Creation::Refused(refusal)),
+            Creation::Unsettled => return Ok(Creation::Unsettled),
+        }
+    }
+    Ok(Creation::Refused(refused))
 }
 
 async fn own_object_fields(

@@ -9,14 +9,17 @@
 )]
 
 use crate::support::Stand as _;
-use crate::support::doubt::{all_in_doubt, every_loss, every_loss_of_prepare, prepared};
+use crate::support::doubt::{
+    all_in_doubt, every_loss, every_loss_of_prepare, is_settled, prepared,
+};
 use crate::support::{
-    Account, agent, company, customer, definition, field, file, link, object_type, record, said,
-    team, thread, with_options,
+    Account, agent, assert_undone, company, customer, definition, field, file, link, object_type,
+    record, said, team, thread, with_options,
 };
 use serde_json::Value as Json;
-use transload_sdk::destination::Item;
+use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::Action;
+use transload_sdk::testing::Loss;
 use transload_sdk::types::{
     Address, AddressChannel, Author, Company, Conversation, CustomObject, Customer, FieldType,
     Kind, Owner, Reference, ReferenceType, Value,
@@ -212,5 +215,54 @@ async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() 
             }
         })
         .await;
+    }
+}
+
+/// An account in which the type was made and deleted, so that its key is reserved.
+async fn with_a_reserved_key() -> Account {
+    let account = Account::new().await;
+    account
+        .write(Kind::ObjectType, items(&account, &Kind::ObjectType))
+        .await;
+    assert_undone(&account.rollback(UndoMode::Careful).await, "made before");
+    account
+}
+
+#[tokio::test]
+async fn a_type_whose_key_a_deleted_one_keeps_is_made_once_under_the_next_whichever_answer_is_lost()
+{
+    let count = {
+        let account = with_a_reserved_key().await;
+        let items = items(&account, &Kind::ObjectType);
+        account.write_counted(Kind::ObjectType, items).await
+    };
+    for nth in 1..=count {
+        for how in [Loss::AfterApplying, Loss::BeforeArriving] {
+            let case = format!("request {nth}, {how:?}");
+            let account = with_a_reserved_key().await;
+            for kind in KINDS {
+                let items = items(&account, &kind);
+                let harness = match kind {
+                    Kind::ObjectType => account.harness().lose_answer(nth, how),
+                    _ => account.harness(),
+                };
+                let outcomes = account.write_on(harness, kind.clone(), items).await;
+                assert!(outcomes.iter().all(is_settled), "{case}: {outcomes:?}");
+                if kind == Kind::ObjectType {
+                    let main = &outcomes[0].effects[0];
+                    let made = (main.target_id.as_str(), main.action);
+                    assert_eq!(made, ("order_2", Action::Created), "{case}");
+                }
+            }
+            // Its fields, lookups and records are those of that type, which is the only one.
+            let snapshot = account.snapshot();
+            for id in ["o1", "o2"] {
+                let marker = format!("old-desk:org1:custom-object:{id}");
+                let there = snapshot.record_by_external_id("order_2", &marker);
+                assert!(there.is_some(), "{case}: {id}");
+                assert!(snapshot.record_by_external_id("order", &marker).is_none());
+            }
+            assert_undone(&account.rollback(UndoMode::Careful).await, &case);
+        }
     }
 }

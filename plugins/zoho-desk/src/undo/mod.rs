@@ -9,7 +9,7 @@ mod tickets;
 mod trash;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
 use transload_sdk::Context;
@@ -22,6 +22,7 @@ use transload_sdk::undo::Session;
 
 use crate::api::Refusal;
 use crate::client::Desk;
+use crate::write::tickets::{COMMENT, THREAD};
 
 pub use trash::Trash;
 
@@ -32,6 +33,8 @@ pub struct Undo<'a> {
     session: Session<'a>,
     /// Tickets that were looked at in this call, and whether they are there.
     seen: RefCell<BTreeMap<String, bool>>,
+    /// What this run said in tickets and could not take off them, as effects name it.
+    stays: BTreeSet<String>,
 }
 
 impl std::fmt::Debug for Undo<'_> {
@@ -60,10 +63,13 @@ pub async fn undo(
     effects: Vec<Undoing>,
     ours: Vec<(String, String)>,
 ) -> Result<(), Error> {
+    let said = |(kind, _): &&(String, String)| [THREAD, COMMENT].contains(&kind.as_str());
+    let stays = ours.iter().filter(said).map(|(_, id)| id.clone()).collect();
     let undo = Undo {
         desk: Desk::of(cx)?,
         session: Session::new(cx, mode, ours).with_created(&effects),
         seen: RefCell::default(),
+        stays,
     };
     let mut rest: Vec<&Undoing> = effects.iter().collect();
     while let Some(first) = rest.first() {

@@ -17,7 +17,7 @@ use transload_sdk::undo::{as_before, nothing_recorded};
 use super::{Trash, Undo};
 use crate::own;
 use crate::thread::{facets, joined, known_by, marker_of};
-use crate::ticket::{self, Comment, Ticket};
+use crate::ticket::{self, Comment, Spoken, Ticket};
 use crate::verify::talk;
 use crate::write::tickets::{ATTACHMENT, COMMENT, THREAD, TICKET, TICKET_CHANGE, TICKET_TAGS};
 
@@ -112,11 +112,19 @@ async fn conflict(undo: &Undo<'_>, one: &Undoing, now: &Ticket) -> Result<Option
     }
     let mut facets = facets(&now.values, &desk.state);
     let id = &one.effect.target_id;
-    facets.extend(talk(&ticket::spoken(desk, id).await?));
     let files = ticket::attachments(desk, id).await?;
     let ids: Vec<String> = files.into_iter().map(|file| file.id).collect();
     facets.push(("files".to_owned(), joined(&ids)));
-    Ok(undo.changed(one, &facets))
+    let changed = |said: &[Spoken]| undo.changed(one, &[facets.clone(), talk(said)].concat());
+    let said = ticket::spoken(desk, id).await?;
+    let conflict = changed(&said);
+    // What this run said later and could not take off is nobody else's.
+    let is_left = |spoken: &Spoken| undo.stays.contains(&format!("{id}/{}", spoken.id()));
+    let (left, rest): (Vec<_>, Vec<_>) = said.into_iter().partition(is_left);
+    Ok(match conflict {
+        Some(_) if !left.is_empty() => changed(&rest),
+        conflict => conflict,
+    })
 }
 
 /// Puts back what an update changed, where it still is what we wrote.

@@ -10,10 +10,10 @@ pub use threads::talk;
 
 use serde_json::{Map, Value};
 use transload_sdk::Context;
-use transload_sdk::destination::{Body, Observed, Presence, Written};
+use transload_sdk::destination::{Observed, Written};
 use transload_sdk::http::segment;
 use transload_sdk::read_back::{Place, with_bytes};
-use transload_sdk::types::{self, Entity, Entry, Error, Field, Kind, Reference};
+use transload_sdk::types::{self, Entity, Entry, Error, Field};
 
 use crate::api::words_of;
 use crate::client::Desk;
@@ -46,25 +46,6 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
     };
     with_bytes(cx, &mut observed, bytes_of).await?;
     Ok(observed)
-}
-
-fn target(one: &Written) -> &str {
-    one.main()
-        .map(|effect| effect.target_id.as_str())
-        .unwrap_or_default()
-}
-
-/// What is there of a record: its body, and the facets that were recorded as they are now.
-fn there(one: &Written, body: impl Into<Body>, now: &[(String, String)]) -> Observed {
-    Observed {
-        fingerprint: one.print_now(now),
-        ..one.found(Presence::Present, Some(body.into()))
-    }
-}
-
-/// A reference of which only the target is known.
-fn reference(kind: Kind, id: &str) -> Reference {
-    Reference::new(kind, id).at(id)
 }
 
 /// Values of custom fields but for the connector's own.

@@ -3,11 +3,12 @@
 use serde_json::Value;
 use transload_sdk::destination::{Observed, Presence, Written};
 use transload_sdk::types::{
-    self, Address, AddressChannel, CustomObject, Customer, Entity, Entry, Error, Head, Kind, Team,
+    self, Address, AddressChannel, CustomObject, Customer, Entity, Entry, Error, Head, Kind,
+    Reference, Team,
 };
 use transload_sdk::words::record_parts;
 
-use super::{fields, reference, target, there};
+use super::fields;
 use crate::api::words_of;
 use crate::client::Desk;
 use crate::map::{self, Owner, plain};
@@ -53,7 +54,7 @@ fn head(desk: &Desk, owner: Owner, kind: Kind, object: &Object) -> Head {
 }
 
 async fn contact(desk: &Desk, one: &Written) -> Result<Observed, Error> {
-    let Some(object) = people::read_one(desk, Owner::Contact, target(one)).await? else {
+    let Some(object) = people::read_one(desk, Owner::Contact, one.target()).await? else {
         return Ok(one.found(Presence::Absent, None));
     };
     let names = [text(&object, "firstName"), text(&object, "lastName")];
@@ -82,7 +83,7 @@ async fn contact(desk: &Desk, one: &Written) -> Result<Observed, Error> {
     let account = text(&object, "accountId");
     let customer = Customer {
         name: Some(name),
-        company: account.map(|id| reference(Kind::Company, &id)),
+        company: account.map(|id| Reference::to(Kind::Company, id)),
         addresses: addresses.into_iter().flatten().collect(),
         merged_from: merged.lines().map(str::to_owned).collect(),
         ..Customer::empty()
@@ -91,11 +92,11 @@ async fn contact(desk: &Desk, one: &Written) -> Result<Observed, Error> {
         head: head(desk, Owner::Contact, Kind::Customer, &object),
         data: Entity::Customer(customer),
     };
-    Ok(there(one, entry, &people::facets(Owner::Contact, &object)))
+    Ok(one.there(entry, &people::facets(Owner::Contact, &object)))
 }
 
 async fn account(desk: &Desk, one: &Written) -> Result<Observed, Error> {
-    let Some(object) = people::read_one(desk, Owner::Account, target(one)).await? else {
+    let Some(object) = people::read_one(desk, Owner::Account, one.target()).await? else {
         return Ok(one.found(Presence::Absent, None));
     };
     let name = text(&object, "accountName").unwrap_or_default();
@@ -103,12 +104,12 @@ async fn account(desk: &Desk, one: &Written) -> Result<Observed, Error> {
         head: head(desk, Owner::Account, Kind::Company, &object),
         data: Entity::Company(types::Company::called(name)),
     };
-    Ok(there(one, entry, &people::facets(Owner::Account, &object)))
+    Ok(one.there(entry, &people::facets(Owner::Account, &object)))
 }
 
 async fn team(desk: &Desk, one: &Written) -> Result<Observed, Error> {
     let all = teams::all(desk).await?;
-    let Some(team) = all.into_iter().find(|team| team.id == target(one)) else {
+    let Some(team) = all.into_iter().find(|team| team.id == one.target()) else {
         return Ok(one.found(Presence::Absent, None));
     };
     let facets = teams::team_facets(&team);
@@ -116,22 +117,22 @@ async fn team(desk: &Desk, one: &Written) -> Result<Observed, Error> {
     let data = Team {
         name: team.name.clone(),
         description: None,
-        members: members.map(|id| reference(Kind::Agent, id)).collect(),
+        members: members.map(|id| Reference::to(Kind::Agent, id)).collect(),
     };
     let entry = Entry::new(Kind::Team, team.id.as_str(), Entity::Team(data));
-    Ok(there(one, entry, &facets))
+    Ok(one.there(entry, &facets))
 }
 
 async fn record(desk: &Desk, one: &Written) -> Result<Observed, Error> {
-    let Some(object) = objects::read(desk, target(one)).await? else {
+    let Some(object) = objects::read(desk, one.target()).await? else {
         return Ok(one.found(Presence::Absent, None));
     };
-    let module = record_parts(target(one)).map(|(module, _)| module);
+    let module = record_parts(one.target()).map(|(module, _)| module);
     let module = module.unwrap_or_default();
     let known = schema::all_fields(desk, module).await?;
     let own = schema::own_of(&known);
     let cf = cf_of(&object);
-    let mut head = Head::new(Kind::CustomObject, target(one).to_owned());
+    let mut head = Head::new(Kind::CustomObject, one.target().to_owned());
     let own_text = |key: &str| text(&cf, &own.get(key)?.api_name);
     head.external_id = own_text(own::MARKER);
     head.url = own_text(own::URL);
@@ -149,7 +150,7 @@ async fn record(desk: &Desk, one: &Written) -> Result<Observed, Error> {
     let look = |key: &str, kind: Kind| {
         let held = cf.get(&own.get(key)?.api_name)?;
         let id = plain(held);
-        (!id.is_empty()).then(|| reference(kind, &id))
+        (!id.is_empty()).then(|| Reference::to(kind, &id))
     };
     let name = text(&object, "name").unwrap_or_default();
     let data = CustomObject {
@@ -162,5 +163,5 @@ async fn record(desk: &Desk, one: &Written) -> Result<Observed, Error> {
         head,
         data: Entity::CustomObject(data),
     };
-    Ok(there(one, entry, &objects::facets(&object)))
+    Ok(one.there(entry, &objects::facets(&object)))
 }

@@ -8,7 +8,7 @@ use transload_sdk::types::{
     Kind, Message, Reference, Text, Visibility,
 };
 
-use super::{fields, reference, target, there};
+use super::fields;
 use crate::client::Desk;
 use crate::map::{Owner, parse_iso};
 use crate::own;
@@ -21,7 +21,7 @@ use crate::ticket::{self, Spoken, Ticket};
 /// # Errors
 /// What ends the unit.
 pub async fn ticket(desk: &Desk, one: &Written) -> Result<Observed, Error> {
-    let id = target(one);
+    let id = one.target();
     let Some(ticket) = ticket::ticket(desk, id).await? else {
         return Ok(one.found(Presence::Absent, None));
     };
@@ -65,7 +65,7 @@ pub async fn ticket(desk: &Desk, one: &Written) -> Result<Observed, Error> {
     };
     Ok(Observed {
         values: slots,
-        ..there(one, thread, &now)
+        ..one.there(thread, &now)
     })
 }
 
@@ -122,7 +122,7 @@ fn conversation(desk: &Desk, ticket: &Ticket, tags: Vec<String>) -> Entry {
         .unwrap_or_default();
     let some = |kind: Kind, name: &str| -> Vec<Reference> {
         let id = ticket.text(name);
-        let found = (!id.is_empty()).then(|| reference(kind, &id));
+        let found = (!id.is_empty()).then(|| Reference::to(kind, &id));
         found.into_iter().collect()
     };
     let status = ticket.text("status");
@@ -142,7 +142,7 @@ fn conversation(desk: &Desk, ticket: &Ticket, tags: Vec<String>) -> Entry {
         closed_at: own_time(own::CLOSED).or_else(|| time("closedTime")),
         tags: tags
             .iter()
-            .map(|tag| reference(Kind::Tag, tag).called(tag.as_str()))
+            .map(|tag| Reference::to(Kind::Tag, tag).called(tag.as_str()))
             .collect(),
         ..Conversation::empty()
     };
@@ -264,7 +264,7 @@ fn author(author: &ticket::Author) -> Author {
         let name = author.email.clone().unwrap_or_else(|| author.name.clone());
         return Author::Name(name);
     }
-    Author::Person(reference(kind, &author.id).called(author.name.as_str()))
+    Author::Person(Reference::to(kind, &author.id).called(author.name.as_str()))
 }
 
 fn list(addresses: Option<&str>) -> Vec<String> {

@@ -17,7 +17,7 @@ use transload_e2e::{Destination, Lab, LabConfig, Silent, destinations};
 use transload_host::config::{Conflicts, Deleted, Frozen};
 use transload_host::pipeline::model::{
     DeltaOptions, DeltaReport, DifferenceKind, PurgeOptions, Remap, RollbackOptions, RunReport,
-    Stage, VerifyOptions, VerifyScope,
+    Stage, UndoProblem, VerifyOptions, VerifyScope,
 };
 use transload_host::pipeline::{delta, purge, report, rollback, run, verify};
 use transload_host::report::is_clean;
@@ -232,19 +232,102 @@ async fn what_changes_after_a_run_arrives_once_and_is_taken_back_with_it<D: Dest
     let undone = rollback(&project, RollbackOptions::default(), &Silent)
         .await
         .unwrap();
-    // Where a part that a delta appended cannot be taken out alone, its conversation stays, and what hangs on it, named.
-    if ["intercom", "zoho-desk"].contains(&D::PLUGIN) {
-        let grown = [&changes.grown_closed, &changes.grown_open];
-        let named = |id: &str| undone.problems.iter().any(|one| one.source_id == *id);
-        assert!(grown.iter().any(|id| named(id)), "{:#?}", undone.problems);
-        return;
-    }
     assert_eq!(undone.left, 0, "{:#?}", undone.problems);
     let left = differences(&before, &fingerprint(&lab, "none"));
     assert!(left.is_empty(), "{left:#?}");
 }
 
-destinations!(what_changes_after_a_run_arrives_once_and_is_taken_back_with_it);
+destinations!(
+    what_changes_after_a_run_arrives_once_and_is_taken_back_with_it,
+    a_run_is_taken_back_after_its_delta_was_taken_back_alone,
+);
+
+/// What a delta appended may stay when it is taken back alone, since no platform has to delete a single message: it goes with its
+/// conversation then.
+async fn a_run_is_taken_back_after_its_delta_was_taken_back_alone<D: Destination>() {
+    let lab = Lab::<D>::of(config()).await.unwrap();
+    prepare(&lab);
+    lab.destination.hurry();
+    let before = fingerprint(&lab, "none");
+    let project = lab.project().await.unwrap();
+    let first = run(&project, yes(), &Silent).await.unwrap();
+    assert!(is_clean(&first), "{:?}", first.total);
+    drop(project);
+    change(&lab);
+    let done = brought(&lab, DeltaOptions::default()).await;
+
+    let project = lab.project().await.unwrap();
+    let alone = RollbackOptions {
+        delta: Some(done.number),
+        ..RollbackOptions::default()
+    };
+    let alone = rollback(&project, alone, &Silent).await.unwrap();
+    let cannot = |one: &UndoProblem| one.status == "cannot";
+    assert!(alone.problems.iter().all(cannot), "{:#?}", alone.problems);
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:#?}", undone.problems);
+    let left = differences(&before, &fingerprint(&lab, "none"));
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+/// Where somebody changed what a delta added to, all of it stays, as the preview said; until somebody says that it may go.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_delta_added_stays_with_a_conversation_that_somebody_changed() {
+    let lab = Lab::<simulated::intercom::Simulator>::of(config())
+        .await
+        .unwrap();
+    prepare(&lab);
+    lab.destination.hurry();
+    let before = fingerprint(&lab, "none");
+    let project = lab.project().await.unwrap();
+    run(&project, yes(), &Silent).await.unwrap();
+    drop(project);
+    let changes = change(&lab);
+    brought(&lab, DeltaOptions::default()).await;
+    let marker = format!("conversation:{}", changes.grown_open);
+    let snapshot = lab.destination.snapshot();
+    let conversation = snapshot.conversations.iter().find(|one| {
+        let mut values = one.custom_attributes.values();
+        values.any(|value| value.as_str().is_some_and(|text| text.ends_with(&marker)))
+    });
+    let theirs = Some("Theirs".to_owned());
+    lab.destination
+        .edit_conversation(conversation.unwrap().id, |one| one.title = theirs)
+        .unwrap();
+
+    let project = lab.project().await.unwrap();
+    let back = async |preview, force| {
+        let options = RollbackOptions {
+            preview,
+            force,
+            ..RollbackOptions::default()
+        };
+        rollback(&project, options, &Silent).await.unwrap()
+    };
+    let stays = |one: &&UndoProblem| one.source_id == changes.grown_open;
+    let seen = back(true, false).await;
+    let done = back(false, false).await;
+    for said in [&seen, &done] {
+        let whys: Vec<&str> = said
+            .problems
+            .iter()
+            .filter(stays)
+            .map(|one| one.reason.as_str())
+            .collect();
+        assert!(whys.iter().any(|why| why.contains("title")), "{whys:?}");
+        let added = "what it was added to stays";
+        assert!(whys.contains(&added), "{whys:?}");
+    }
+    let held = all_of(&lab);
+    assert!(held.contains(GREW_OPEN) && !held.contains(GREW_CLOSED));
+    assert!(done.left > 0);
+
+    assert_eq!(back(false, true).await.left, 0);
+    let left = differences(&before, &fingerprint(&lab, "none"));
+    assert!(left.is_empty(), "{left:#?}");
+}
 
 /// A note that is deleted before the run is not loaded; one that is deleted after it is listed, as no part of a thread is taken out
 /// alone, and verifying names it until somebody does.

@@ -2,6 +2,7 @@
 //!
 //! `cargo test --workspace --test all verify::` runs one of them, after `cargo xtask plugins` and `cargo build --workspace --bins`.
 
+mod again;
 mod campaign;
 mod conformance;
 mod contracts;
