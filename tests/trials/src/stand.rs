@@ -1,6 +1,6 @@
 //! A simulated platform with its connector on trial, as each connector's tests have one.
 
-use std::ops::{Deref as _, DerefMut};
+use std::ops::DerefMut;
 
 use serde_json::Value;
 use transload_sdk::Destination;

@@ -11,9 +11,6 @@ use crate::support::doubt::{
     Case, each_in_doubt, each_takes_the_same_way, every_loss_of_each, every_loss_of_prepare,
 };
 use crate::support::*;
-use transload_plugin_intercom::Intercom;
-use transload_sdk::Destination as _;
-use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::types::{
     Author, Company, CustomObject, Customer, Entity, FieldType, Kind, Owner, Reference, Tag, Value,
 };

@@ -14,7 +14,6 @@ use crate::support::{
     Org, agent, customer, definition, field, file, link, object_type, record, said, thread,
 };
 use transload_plugin_salesforce::Salesforce;
-use transload_sdk::Destination;
 use transload_sdk::destination::{Item, Part};
 use transload_sdk::testing::Loss;
 use transload_sdk::types::{

@@ -9,14 +9,17 @@
 )]
 
 use crate::support::Stand as _;
-use crate::support::doubt::{all_in_doubt, every_loss, every_loss_of_prepare, prepared};
+use crate::support::doubt::{
+    all_in_doubt, every_loss, every_loss_of_prepare, is_settled, prepared,
+};
 use crate::support::{
-    Account, agent, company, customer, definition, field, file, link, object_type, record, said,
-    team, thread, with_options,
+    Account, agent, assert_undone, company, customer, definition, field, file, link, object_type,
+    record, said, team, thread, with_options,
 };
 use serde_json::Value as Json;
-use transload_sdk::destination::Item;
+use transload_sdk::destination::{Item, UndoMode};
 use transload_sdk::ledger::Action;
+use transload_sdk::testing::Loss;
 use transload_sdk::types::{
     Address, AddressChannel, Author, Company, Conversation, CustomObject, Customer, FieldType,
     Kind, Owner, Reference, ReferenceType, Value,
@@ -217,7 +220,7 @@ async fn a_unit_that_is_taken_apart_after_all_was_applied_makes_nothing_again() 
 
 /// An account in which the type was made and deleted, so that its key is reserved.
 async fn with_a_reserved_key() -> Account {
-    let account = account(&[], false).await;
+    let account = Account::new().await;
     account
         .write(Kind::ObjectType, items(&account, &Kind::ObjectType))
         .await;
