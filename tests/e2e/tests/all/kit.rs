@@ -194,9 +194,14 @@ async fn it_runs(mut desk: Desk, name: &str) {
             "transload plugin add {} --unsigned --yes",
             source.display()
         ));
+        desk.gives("transload run --dry-run");
+        assert_eq!(mock.held(), before, "a dry run changed something");
         let ran = desk.gives("transload run --yes");
         let said = String::from_utf8_lossy(&ran.stdout).into_owned();
         assert!(said.contains("complete"), "{said}");
+        // Each kind came as the dry run had said; one of the two marks is in the heading.
+        let otherwise = said.matches('≠').count();
+        assert!(otherwise == 1 && said.contains("by the dry run"), "{said}");
         let held = mock.held().unwrap();
         let tickets = held.get("tickets").and_then(|t| t.as_array()).unwrap();
         assert!(!tickets.is_empty(), "{held}");

@@ -49,5 +49,10 @@ class Desk(Destination):
     async def undo(cx, mode, all, ours):
         await undo.undo(cx, mode, all, ours)
 
+    @staticmethod
+    def rehearse(asked):
+        # In a dry run nothing is sent: this is what the platform would answer. Its ids are texts.
+        return asked.echo(texts=True)
+
 
 export_destination(Desk)

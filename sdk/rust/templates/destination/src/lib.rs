@@ -12,6 +12,8 @@ use transload_sdk::connector::Description;
 use transload_sdk::destination::{
     Item, MatchResult, Observed, Presence, Slot, SurveyReport, UndoMode, Undoing, Written,
 };
+use transload_sdk::http::Response;
+use transload_sdk::rehearsal::{Ids, Rehearsal};
 use transload_sdk::session::Account;
 use transload_sdk::types::Kind;
 use transload_sdk::{Context, Destination, Result, declare, effects};
@@ -141,5 +143,10 @@ impl Destination for Connector {
         ours: Vec<(String, String)>,
     ) -> Result<()> {
         undo::undo(&Api::new(cx), mode, &effects, ours).await
+    }
+
+    /// In a dry run nothing is sent: this is what the platform would answer. Its ids are texts.
+    fn rehearse(asked: &Rehearsal) -> Option<Response> {
+        asked.echo(Ids::Texts)
     }
 }
