@@ -1,5 +1,10 @@
 //! The connector on the SDK's harness, the harness on the simulator's router: no socket, no time but the simulator's.
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test cannot read is a failed test"
+)]
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
