@@ -26,6 +26,12 @@ pub fn report(cx: &Context, item: &Item, status: Status, effects: Vec<Effect>, l
     });
 }
 
+/// Says that the fate of an item is not known.
+pub fn unsettled(cx: &Context, item: &Item, why: &str, losses: Vec<Loss>) {
+    let status = Status::Unsettled(why.to_owned());
+    report(cx, item, status, Vec::new(), losses);
+}
+
 /// Says that an item was refused.
 pub fn reject(cx: &Context, item: &Item, error: Error) {
     report(cx, item, Status::Rejected(error), Vec::new(), Vec::new());

@@ -33,7 +33,6 @@ const VALUE_PAGES: usize = 50;
 /// Since ever: without it a list of tickets shows the last 30 days only (Freshdesk facts §3).
 const EVER: &str = "1970-01-01T00:00:00Z";
 
-/// What became of an effect, and why.
 /// One call of undo.
 struct Undo<'a> {
     session: Session<'a>,

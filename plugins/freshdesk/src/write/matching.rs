@@ -15,7 +15,7 @@ use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
 use transload_sdk::items;
 use transload_sdk::people::{external_ids, own_addresses as own_addresses_of};
-use transload_sdk::policy::{Found as There, add_candidate, doubt};
+use transload_sdk::policy::{Found as There, add_candidate, doubt, match_results};
 use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::{people, teams};
@@ -42,11 +42,7 @@ pub async fn match_items(
         Kind::Conversation | Kind::Message => tickets(cx, items).await?,
         _ => Found::new(),
     };
-    let result = |item: &Item| MatchResult {
-        item: item.key.clone(),
-        candidates: candidates.get(&item.key).cloned().unwrap_or_default(),
-    };
-    Ok(items.iter().map(result).collect())
+    Ok(match_results(items, &candidates))
 }
 
 fn candidate(id: u64, there: &impl Serialize, by: MatchKey, doubtful: Option<&str>) -> Candidate {

@@ -17,10 +17,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
-use transload_sdk::effects::{export, report};
+use transload_sdk::effects::export;
+pub use transload_sdk::effects::unsettled;
 use transload_sdk::http::{self, Making, Reply, RequestBuilder};
-use transload_sdk::ledger::Status;
-use transload_sdk::types::{Error, Kind, Loss};
+use transload_sdk::types::{Error, Kind};
 
 use crate::api::Refusal;
 
@@ -79,15 +79,4 @@ pub async fn create<T: DeserializeOwned>(
 /// Whether an object's `meta` carries this run.
 pub fn is_of_run(cx: &Context, meta: &Value) -> bool {
     meta.get("transload_run").and_then(Value::as_str) == Some(cx.run())
-}
-
-/// Says that the fate of an item is not known.
-pub fn unsettled(cx: &Context, item: &Item, why: &str, losses: Vec<Loss>) {
-    report(
-        cx,
-        item,
-        Status::Unsettled(why.to_owned()),
-        Vec::new(),
-        losses,
-    );
 }

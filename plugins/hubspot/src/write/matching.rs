@@ -12,7 +12,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
 use transload_sdk::people::own_addresses;
-use transload_sdk::policy::{Found as There, add_candidate};
+use transload_sdk::policy::{Found as There, add_candidate, match_results};
 use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
 
 use super::teams;
@@ -42,11 +42,7 @@ pub async fn match_items(
         Kind::CustomObject => records(cx, &state, items).await?,
         _ => Found::new(),
     };
-    let result = |item: &Item| MatchResult {
-        item: item.key.clone(),
-        candidates: candidates.get(&item.key).cloned().unwrap_or_default(),
-    };
-    Ok(items.iter().map(result).collect())
+    Ok(match_results(items, &candidates))
 }
 
 fn candidate(
