@@ -11,6 +11,7 @@ use transload_e2e::{Destination, Lab, LabConfig, Silent, compare, for_destinatio
 use transload_host::pipeline::model::{RollbackOptions, RunOptions, RunState, SampleReport};
 use transload_host::pipeline::project::Project;
 use transload_host::pipeline::{SampleOptions, rollback, run, sample};
+use transload_simulators::kustomer::Kind;
 
 fn yes() -> RunOptions {
     RunOptions {
@@ -155,8 +156,6 @@ async fn a_canary_has_no_address_but_the_operators_and_cannot_become_the_run() {
         run: yes(),
         ..SampleOptions::default()
     };
-    let trial = sample(&project, canary, &Silent).await.unwrap();
-    assert_eq!(lab.destination.conversations(), were + 1);
     let emails = |lab: &Lab| {
         let users = lab.destination.snapshot().users.into_iter();
         let identities = users.flat_map(|user| user.identities);
@@ -165,13 +164,19 @@ async fn a_canary_has_no_address_but_the_operators_and_cannot_become_the_run() {
             .filter(|value| value.contains('@'));
         emails.collect::<Vec<_>>()
     };
+    let known = emails(&lab);
+    let trial = sample(&project, canary, &Silent).await.unwrap();
+    assert_eq!(lab.destination.conversations(), were + 1);
     let customers = trial
         .kinds
         .iter()
         .find(|kind| kind.kind == "customer")
         .unwrap();
     assert!(customers.along > 0);
-    assert!(emails(&lab).contains(&"me@operator.example".to_owned()));
+    let mut new = emails(&lab);
+    new.retain(|address| !known.contains(address));
+    new.dedup();
+    assert_eq!(new, ["me@operator.example"]);
     let refused = run(&project, yes(), &Silent).await.unwrap_err();
     assert_eq!(refused.code(), "trial-run");
     let other = sample(&project, sized(50), &Silent).await.unwrap_err();
@@ -182,6 +187,64 @@ async fn a_canary_has_no_address_but_the_operators_and_cannot_become_the_run() {
     assert_eq!(undone.left, 0, "{:?}", undone.problems);
     let differences = compare::differences(&before, &lab.destination.state_fingerprint());
     assert!(differences.is_empty(), "{differences:?}");
+}
+
+/// With safe addresses, for a sandbox: nothing there could reach a customer, in no field and in no text of ours.
+async fn has_no_address_of_a_customer<D: Destination>() {
+    let (lab, project) = lab::<D>().await;
+    let before = lab.destination.state_fingerprint();
+    let addresses: Vec<String> = lab.source.change(|world| {
+        let customers = world.ids(Kind::Customer).into_iter();
+        let facts = customers.filter_map(|id| world.json(&id));
+        let lists = facts.flat_map(|facts| {
+            ["emails", "sharedEmails"].map(|name| facts["attributes"][name].clone())
+        });
+        let all = lists.filter_map(|list| list.as_array().cloned()).flatten();
+        all.filter_map(|one| one["email"].as_str().map(ToOwned::to_owned))
+            .filter(|address| address.contains('@'))
+            .collect()
+    });
+    assert!(addresses.len() > 20);
+    let safe = SampleOptions {
+        safe_addresses: true,
+        ..sized(50)
+    };
+    let trial = sample(&project, safe, &Silent).await.unwrap();
+    assert!(ends(&trial, "created") > 50);
+    let (was, is) = (
+        before.to_string().to_lowercase(),
+        lab.destination
+            .state_fingerprint()
+            .to_string()
+            .to_lowercase(),
+    );
+    assert!(is.contains("@transload.invalid"));
+    let there: Vec<&String> = addresses
+        .iter()
+        .filter(|address| {
+            let address = address.to_lowercase();
+            is.contains(&address) && !was.contains(&address)
+        })
+        .collect();
+    assert!(there.is_empty(), "{there:?}");
+    let refused = run(&project, yes(), &Silent).await.unwrap_err();
+    assert_eq!(refused.code(), "trial-run");
+    let undone = rollback(&project, RollbackOptions::default(), &Silent)
+        .await
+        .unwrap();
+    assert_eq!(undone.left, 0, "{:?}", undone.problems);
+    let differences = compare::differences(&before, &lab.destination.state_fingerprint());
+    assert!(differences.is_empty(), "{differences:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sample_with_safe_addresses_has_no_address_of_a_customer_zendesk() {
+    for_destination!("zendesk", has_no_address_of_a_customer()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sample_with_safe_addresses_has_no_address_of_a_customer_salesforce() {
+    for_destination!("salesforce", has_no_address_of_a_customer()).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
