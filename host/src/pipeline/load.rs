@@ -117,12 +117,19 @@ impl Loader<'_> {
         self.events.phase("load");
         Box::pin(self.settle()).await?;
         let context = Box::pin(self.prepare()).await?;
-        for support in &self.kinds {
+        let is_schema = |support: &&KindSupport| {
+            matches!(support.kind, Kind::ObjectType | Kind::FieldDefinition)
+        };
+        for (at, support) in self.kinds.iter().enumerate() {
             let word = kinds::name(&support.kind).to_owned();
             ready
                 .wait_for(|done| done.contains(&word))
                 .await
                 .map_err(|_| stopped())?;
+            // Records may hold values of fields that nobody defined, whose definitions are read with them, and whose turn was before.
+            for earlier in self.kinds.iter().take(at).filter(is_schema) {
+                Box::pin(self.load_kind(earlier, &context)).await?;
+            }
             Box::pin(self.load_kind(support, &context)).await?;
         }
         // Records that the catch-up pass brought for kinds that had been loaded before it.
