@@ -43,6 +43,11 @@ pub fn test(rest: &Rest) -> anyhow::Result<()> {
     cargo(&with(&["test", "--workspace"]), &rest.rest)
 }
 
+/// How many tests run at once.
+const THREADS: &str = "RUST_TEST_THREADS";
+/// For each processor: an end-to-end test hands over between host, store, guest and platform, and waits most of its time.
+const AT_ONCE: usize = 2;
+
 /// What most of the tests' time is spent in is optimised a little, which costs minutes of compiling and saves more when all tests
 /// are run. Whoever works on one thing goes without.
 const OPTIMISED: [&str; 6] = [
@@ -89,7 +94,12 @@ fn oci_registry() {
 
 /// Runs cargo in the workspace.
 pub fn cargo(arguments: &[&str], rest: &[String]) -> anyhow::Result<()> {
-    let status = Command::new(env!("CARGO"))
+    let mut command = Command::new(env!("CARGO"));
+    if std::env::var_os(THREADS).is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, |n| n.get());
+        command.env(THREADS, (processors * AT_ONCE).to_string());
+    }
+    let status = command
         .current_dir(root()?)
         .args(arguments)
         .args(rest)
