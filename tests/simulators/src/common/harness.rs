@@ -4,7 +4,7 @@
 //! socket, and an in-process caller asks [`was_cut`]. So one router serves both ways of calling.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::Router;
@@ -107,7 +107,8 @@ pub struct Harness {
     late: Arc<Mutex<Vec<Late>>>,
     hooks: Arc<Mutex<Vec<(u64, Hook)>>>,
     shuffled: Arc<Mutex<Option<u64>>>,
-    inner: Arc<Mutex<Option<Router>>>,
+    /// The routes, as long as somebody serves them: what they work on has this harness.
+    inner: Arc<Mutex<Weak<Router>>>,
 }
 
 impl Harness {
@@ -130,10 +131,11 @@ impl Harness {
 
     /// Puts recorder and faults around the routes.
     pub fn wrap(&self, routes: Router) -> Router {
-        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Some(routes.clone());
+        let kept = Arc::new(routes.clone());
+        *self.inner.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&kept);
         Router::new()
             .fallback_service(routes)
-            .layer(from_fn_with_state(self.clone(), play_faults))
+            .layer(from_fn_with_state((self.clone(), kept), play_faults))
             .layer(from_fn_with_state(self.clone(), record))
     }
 
@@ -192,11 +194,11 @@ impl Harness {
             .inner
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+            .upgrade();
         if let Some(routes) = routes {
             for Late { request, .. } in due {
                 // The late answer reaches nobody.
-                let _ = routes.clone().oneshot(request).await;
+                let _ = Router::clone(&routes).oneshot(request).await;
             }
         }
     }
@@ -332,7 +334,7 @@ async fn copy(headers: &axum::http::HeaderMap, body: Body) -> (RecordedBody, Bod
 }
 
 async fn play_faults(
-    State(harness): State<Harness>,
+    State((harness, _)): State<(Harness, Arc<Router>)>,
     request: Request,
     next: Next,
 ) -> Response<Body> {
@@ -460,6 +462,16 @@ mod tests {
         );
         let router = harness.wrap(routes);
         (harness, applied, router)
+    }
+
+    #[tokio::test]
+    async fn what_nobody_serves_any_more_is_gone() {
+        let (harness, applied, router) = harness();
+        call(&router).await;
+        assert_eq!(Arc::strong_count(&applied), 2);
+        drop(router);
+        assert_eq!(Arc::strong_count(&applied), 1);
+        drop(harness);
     }
 
     async fn call(router: &Router) -> Response<Body> {
