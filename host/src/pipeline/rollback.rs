@@ -189,10 +189,19 @@ impl Rollback<'_> {
                             count(&mut counts, &row.kind, UndoStatus::Cannot);
                             problems.push(problem(row, UndoStatus::Cannot, reason));
                         }
-                        None => effects.push(match preview {
-                            true => self.as_it_will_be(row, &in_the_way).await?,
-                            false => self.as_it_was_left(row).await?,
-                        }),
+                        None => {
+                            // Only a delta can have added to it.
+                            let left = match pages.has_firsts() {
+                                true => self.left_print(row).await?,
+                                false => None,
+                            };
+                            effects.push(match (left, preview) {
+                                // It goes before what was added to it.
+                                (Some(print), _) => as_left(row.undoing.clone(), print),
+                                (None, true) => self.as_it_will_be(row, &in_the_way).await?,
+                                (None, false) => row.undoing.clone(),
+                            });
+                        }
                     }
                 }
                 let others = ours.beside(&chunk);
@@ -324,12 +333,11 @@ impl Rollback<'_> {
                 return Ok(vec![format!("run {run} changed it later")]);
             }
             match self.left_print(&row).await? {
-                Some(_) => firsts.push(self.as_it_was_left(&row).await?),
+                Some(print) => firsts.push(as_left(row.undoing, print)),
                 None => rest.push(row.undoing),
             }
         }
-        firsts.append(&mut rest);
-        let effects = firsts;
+        let effects = [firsts, rest].concat();
         let ours = Ours::open(store, &self.around.run).await?;
         for some in effects.chunks(BATCH) {
             Box::pin(self.undo(&context, kind, some.to_vec(), ours.beside(&[]))).await?;
@@ -410,17 +418,6 @@ impl Rollback<'_> {
         Ok(print_of(&all, effect))
     }
 
-    /// An effect with what its object was after the last of our writes, where a delta added to it.
-    async fn as_it_was_left(&self, row: &Row) -> Result<Undoing, Error> {
-        let mut undoing = row.undoing.clone();
-        if let Some(print) = self.left_print(row).await? {
-            let effect = &mut undoing.effect;
-            (effect.version, effect.updated_at) = (None, None);
-            effect.fingerprint = Some(print);
-        }
-        Ok(undoing)
-    }
-
     /// Whether that which a delta's effect was added to is still there, though its turn was before.
     async fn stays(
         &self,
@@ -457,11 +454,7 @@ impl Rollback<'_> {
         row: &Row,
         in_the_way: &HashSet<(String, String)>,
     ) -> Result<Undoing, Error> {
-        let mut undoing = self.as_it_was_left(row).await?;
-        if undoing.effect.fingerprint != row.undoing.effect.fingerprint {
-            // It goes before what was added to it.
-            return Ok(undoing);
-        }
+        let mut undoing = row.undoing.clone();
         let effect = &mut undoing.effect;
         let later = self
             .around
@@ -588,6 +581,14 @@ async fn open_by_kind(store: &Store, run: &str, from: i64) -> Result<BTreeMap<St
             Ok((row.try_get("kind")?, n))
         })
         .collect()
+}
+
+/// An effect with what its object was after the last of our writes.
+fn as_left(mut undoing: Undoing, print: String) -> Undoing {
+    let effect = &mut undoing.effect;
+    (effect.version, effect.updated_at) = (None, None);
+    effect.fingerprint = Some(print);
+    undoing
 }
 
 /// The effects of a run on one kind that are not undone, last first, as many at a time as go into a unit: a run has millions.
