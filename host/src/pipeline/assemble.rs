@@ -472,7 +472,7 @@ impl Assembler {
         }
         let (mut here, mut without, mut gone) = (0_u64, 0_u64, 0_u64);
         for (message, files) in hanging.messages {
-            if rule.is_none() && message.entry.head.deleted && !self.config.filter.deleted {
+            if rule.is_none() && is_deleted(&self.config, &message.entry) {
                 leave_out(&message, &files, DELETED, &mut record);
                 gone += 1;
                 continue;
@@ -969,6 +969,15 @@ fn json<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     Ok(serde_json::from_str(text)?)
 }
 
+/// Whether a record is left out as one that is deleted in the source. A customer's rule is his own: he may be merged.
+fn is_deleted(config: &Config, entry: &Entry) -> bool {
+    let is_of_kind = matches!(
+        entry.data,
+        Entity::Conversation(_) | Entity::Message(_) | Entity::Company(_) | Entity::CustomObject(_)
+    );
+    is_of_kind && entry.head.deleted && !config.filter.deleted
+}
+
 /// Rules by which a record is not loaded (rules M-3, M-13).
 #[must_use]
 pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
@@ -977,11 +986,7 @@ pub fn left_out(config: &Config, entry: &Entry) -> Option<&'static str> {
         return Some("its kind is not in [filter] kinds");
     }
     let zone = config.migration.time_zone;
-    let goes_when_deleted = matches!(
-        entry.data,
-        Entity::Conversation(_) | Entity::Message(_) | Entity::Company(_) | Entity::CustomObject(_)
-    );
-    if goes_when_deleted && entry.head.deleted && !filter.deleted {
+    if is_deleted(config, entry) {
         return Some(DELETED);
     }
     if let Entity::Conversation(conversation) = &entry.data {

@@ -26,6 +26,8 @@ use crate::pipeline::verify::{changed, lasting, print_but, print_of};
 use crate::store::{AMONG, Statement, among};
 use crate::unit::{Record, decided};
 
+/// Why a record that differs stays.
+const KEPT: &str = "somebody said that it is right as it is at the destination";
 /// Records looked at together.
 const CHUNK: usize = 100;
 /// Facts of a record that move by themselves: no reason to call a person.
@@ -273,36 +275,19 @@ impl Applier<'_> {
 
     /// Notes messages that were loaded, and are deleted at the source now in a thread that stays.
     async fn withdrawn(&self, record: &Record) -> Result<(), Error> {
-        let around = &self.loader.around;
+        let deleted = record
+            .left_out
+            .iter()
+            .filter(|(kind, _, _, rule)| kind == kinds::name(&Kind::Message) && rule == DELETED);
+        let ids: Vec<String> = deleted.map(|(_, id, ..)| id.clone()).collect();
         let mut batch = vec![];
-        for (kind, id, _, rule) in &record.left_out {
-            if kind != "message" || rule != DELETED {
-                continue;
-            }
-            let loaded = around
-                .store
-                .number(
-                    "SELECT count(*) FROM outcomes WHERE run = $1 AND kind = $2 AND source_id = $3 \
-                     AND status IN ('created', 'updated', 'matched')",
-                    vec![(&self.which.run).into(), kind.into(), id.into()],
-                )
-                .await?;
-            if loaded > 0 {
-                batch.extend(noted(
-                    self.which,
-                    around.clock.now(),
-                    &Found {
-                        kind,
-                        id,
-                        change: "deleted",
-                        did: PLANNED,
-                        waits: false,
-                        facts: &Facts::default(),
-                    },
-                )?);
+        for (id, was) in self.outcomes(kinds::name(&Kind::Message), &ids).await? {
+            if was.is_loaded() {
+                let key = (kinds::name(&Kind::Message), id.as_str());
+                batch.extend(self.note_of(key, "deleted", PLANNED, false, &Facts::default())?);
             }
         }
-        Ok(around.store.write(batch).await?)
+        Ok(self.loader.around.store.write(batch).await?)
     }
 
     /// The conversation in which a message stands that is gone.
@@ -410,12 +395,24 @@ impl Applier<'_> {
         waits: bool,
         facts: &Facts,
     ) -> Result<Vec<Statement>, Error> {
+        self.note_of((&record.kind, &record.id), change, did, waits, facts)
+    }
+
+    /// Notes what became of a record, by kind and id.
+    fn note_of(
+        &self,
+        (kind, id): (&str, &str),
+        change: &str,
+        did: &str,
+        waits: bool,
+        facts: &Facts,
+    ) -> Result<Vec<Statement>, Error> {
         noted(
             self.which,
             self.loader.around.clock.now(),
             &Found {
-                kind: &record.kind,
-                id: &record.id,
+                kind,
+                id,
                 change,
                 did,
                 waits,
@@ -545,7 +542,7 @@ impl Applier<'_> {
         let key = (record.kind.clone(), record.id.clone());
         let mut facts = self.facts(record).await?;
         if self.keep_target.contains(&key) {
-            facts.why = Some("somebody said that it is right as it is at the destination".into());
+            facts.why = Some(KEPT.into());
             return Ok(Verdict::Stays("kept", facts));
         }
         // One that changed at the source, too, follows it.
@@ -891,23 +888,14 @@ impl Applier<'_> {
                 (facts.target, facts.url) =
                     before::target(around, kinds::name(&Kind::Conversation), &thread).await?;
                 facts.why = Some(match kept {
-                    true => "somebody said that it is right as it is at the destination".into(),
+                    true => KEPT.into(),
                     false => format!(
                         "deleted in the source, in conversation {thread}, which stays: take it out there by hand"
                     ),
                 });
-                let found = Found {
-                    kind: &kind,
-                    id: &id,
-                    change: &change,
-                    did: if kept { "kept" } else { "listed" },
-                    waits: !kept,
-                    facts: &facts,
-                };
-                around
-                    .store
-                    .write(noted(self.which, around.clock.now(), &found)?)
-                    .await?;
+                let did = if kept { "kept" } else { "listed" };
+                let note = self.note_of((&kind, &id), &change, did, !kept, &facts)?;
+                around.store.write(note).await?;
                 continue;
             }
             let record = match self.loader.assembler.assemble(&kind, &id).await? {
@@ -920,8 +908,7 @@ impl Applier<'_> {
                 && (self.policies.deleted == Deleted::Remove || self.take_source.contains(&key));
             let mut batch = remember(self.which, &record);
             let (did, waits) = if self.keep_target.contains(&key) {
-                facts.why =
-                    Some("somebody said that it is right as it is at the destination".into());
+                facts.why = Some(KEPT.into());
                 ("kept", false)
             } else if removes {
                 around.store.write(batch).await?;
