@@ -242,7 +242,9 @@ pub async fn field(
 pub async fn fields(desk: &Desk, items: &[Item]) -> Result<(), Error> {
     let cx = &desk.cx;
     let mut known: BTreeMap<String, Vec<Field>> = BTreeMap::new();
+    // As soon as they are needed.
     let mut modules: Option<Modules> = None;
+    let no_modules = Modules::default();
     // Whether choices are taken, as soon as it is known.
     let mut chooses = true;
     // Labels that items of this unit have got.
@@ -255,7 +257,7 @@ pub async fn fields(desk: &Desk, items: &[Item]) -> Result<(), Error> {
         if modules.is_none() && needs_modules(definition) {
             modules = Some(Modules::read(desk).await?.unwrap_or_default());
         }
-        let modules = modules.get_or_insert_default();
+        let modules = modules.as_ref().unwrap_or(&no_modules);
         let module = match (&definition.owner.kind, &definition.owner.object_type) {
             (Kind::CustomObject, Some(object)) => {
                 let module = modules.of(desk, object);

@@ -9,6 +9,7 @@
     reason = "a test's helpers fail as a test does"
 )]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -29,9 +30,11 @@ use transload_host::error::Error;
 use transload_host::gateway::{
     InResponse, OutRequest, ReqwestTransport, Transport, TransportError,
 };
-use transload_host::pipeline::model::{RollbackOptions, RunState};
+use transload_host::pipeline::model::{
+    Events, LossGroup, Notice, RollbackOptions, RunReport, RunState,
+};
 use transload_host::pipeline::{rollback, run};
-use transload_simulators::common::{Action, Fault, Occurrence, PathPattern};
+use transload_simulators::common::{Action, Fault, Harness, Hold, Occurrence, PathPattern};
 use transload_simulators::kustomer::Kind;
 
 mod blocking {
@@ -40,7 +43,8 @@ mod blocking {
 }
 
 transload_e2e::destinations!(
-    a_record_that_is_touched_between_two_pages_is_neither_lost_nor_there_twice
+    a_record_that_is_touched_between_two_pages_is_neither_lost_nor_there_twice,
+    a_field_that_is_found_with_records_after_the_fields_are_loaded_is_there_before_its_values
 );
 
 const HOUR_MS: i64 = 3_600_000;
@@ -131,6 +135,63 @@ async fn a_record_that_is_touched_between_two_pages_is_neither_lost_nor_there_tw
     assert_eq!(report.total.shortfall, 0);
     let found = compare(&lab.source, &lab.destination).await.unwrap();
     assert!(found.is_equal(), "{:#?}", found.differences);
+}
+
+/// In a search for customers.
+const CUSTOMERS: &str = r#""queryContext":"customer""#;
+
+/// From when reading begins, customers, and what is read after them, are found late.
+struct SlowSearches {
+    harness: Harness,
+    held: Mutex<Option<Hold>>,
+}
+
+impl Events for SlowSearches {
+    fn phase(&self, name: &str) {
+        if name == "extract" {
+            *self.held.lock().unwrap() = Some(self.harness.hold("/v1/customers/search", CUSTOMERS));
+        }
+    }
+
+    fn progress(&self, _: &str, _: u64, _: Option<u64>) {}
+    fn paused(&self, _: &str, _: Option<&str>) {}
+    fn notice(&self, _: &Notice) {}
+}
+
+async fn a_field_that_is_found_with_records_after_the_fields_are_loaded_is_there_before_its_values<
+    D: Destination,
+>() {
+    let lab = Lab::<D>::of(small(25)).await.unwrap();
+    let quick = to_the_end(&lab, &Arc::default()).await;
+    let lab = Lab::<D>::of(small(25)).await.unwrap();
+    let project = lab.project().await.unwrap();
+    let count = async |sql: &'static str| project.store.number(sql, vec![]).await.unwrap();
+    let fields = "SELECT count(*) FROM staged WHERE kind = 'field-definition'";
+    // Customers are not found before tags are loaded, which come after fields everywhere.
+    let slow = SlowSearches {
+        harness: lab.source.harness().clone(),
+        held: Mutex::default(),
+    };
+    let let_go = async {
+        while count("SELECT count(*) FROM outcomes WHERE kind = 'tag'").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let before = count(fields).await;
+        assert!(slow.held.lock().unwrap().take().is_some());
+        before
+    };
+    let (report, before) = tokio::join!(run(&project, yes(), &slow), let_go);
+    let after = count(fields).await;
+    assert!(after > before, "every field was defined: {before}, {after}");
+    let found = compare(&lab.source, &lab.destination).await.unwrap();
+    assert!(found.is_equal(), "{:#?}", found.differences);
+    // A value without a field would be one loss more.
+    let losses = |report: &RunReport| {
+        let counted = report.losses.iter();
+        let line = |loss: &LossGroup| (loss.field.clone(), loss.note.clone(), loss.count);
+        counted.map(line).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(losses(&report.unwrap()), losses(&quick));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

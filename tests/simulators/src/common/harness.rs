@@ -15,6 +15,7 @@ use axum::http::{HeaderValue, Response, StatusCode, request};
 use axum::middleware::{Next, from_fn_with_state};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::recorder::{BODY_CAP, keeps, length, redacted};
@@ -83,6 +84,15 @@ type Hook = Box<dyn FnOnce() + Send>;
 /// What a shuffled request waits, at most, before it is handled and before it is answered.
 const LONGEST_MS: u64 = 8;
 
+/// Requests wait for it: let go when it is dropped.
+#[derive(Debug)]
+pub struct Hold(
+    #[expect(dead_code, reason = "what waits is told when it is gone")] watch::Sender<()>,
+);
+
+/// Parts of path and body, and what their requests wait for.
+type Held = (&'static str, &'static str, watch::Receiver<()>);
+
 struct Late {
     due_ms: i64,
     request: Request,
@@ -107,6 +117,7 @@ pub struct Harness {
     late: Arc<Mutex<Vec<Late>>>,
     hooks: Arc<Mutex<Vec<(u64, Hook)>>>,
     shuffled: Arc<Mutex<Option<u64>>>,
+    held: Arc<Mutex<Vec<Held>>>,
     /// The routes, as long as somebody serves them: what they work on has this harness.
     inner: Arc<Mutex<Weak<Router>>>,
 }
@@ -125,6 +136,7 @@ impl Harness {
             late: Arc::default(),
             hooks: Arc::default(),
             shuffled: Arc::default(),
+            held: Arc::default(),
             inner: Arc::default(),
         }
     }
@@ -169,6 +181,36 @@ impl Harness {
             (seed, number, answered).hash(&mut hasher);
             tokio::time::sleep(Duration::from_millis(hasher.finish() % LONGEST_MS)).await;
         }
+    }
+
+    /// From now on requests whose path and body have these in them wait until the hold is dropped: what is slow, however fast the
+    /// machine is.
+    #[must_use]
+    pub fn hold(&self, path: &'static str, body: &'static str) -> Hold {
+        let (holds, held) = watch::channel(());
+        let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push((path, body, held));
+        Hold(holds)
+    }
+
+    async fn wait_for_holds(&self, request: Request) -> Request {
+        let held: Vec<Held> = {
+            let all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_path = |(path, ..): &&Held| request.uri().path().contains(path);
+            all.iter().filter(of_path).cloned().collect()
+        };
+        if held.is_empty() {
+            return request;
+        }
+        let (parts, body) = request.into_parts();
+        // A body that breaks off is one without an end for the routes too.
+        let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        for (_, part, mut held) in held {
+            // An error: the hold is gone.
+            while text.contains(part) && held.changed().await.is_ok() {}
+        }
+        Request::from_parts(parts, Body::from(bytes))
     }
 
     /// How many requests were received and are still to be applied late.
@@ -241,6 +283,7 @@ fn cut() -> Response<Body> {
 async fn record(State(harness): State<Harness>, request: Request, next: Next) -> Response<Body> {
     let number = harness.recorder.next_number();
     harness.linger(number, false).await;
+    let request = harness.wait_for_holds(request).await;
     harness.run_hooks(number);
     harness.apply_due().await;
     if !harness.recorder.is_on() {

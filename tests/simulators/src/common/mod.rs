@@ -23,7 +23,7 @@ pub(crate) use answer::{Answer, Payload};
 pub use clock::Clock;
 pub use error::SimError;
 pub use faults::{Action, Fault, Faults, Occurrence, PathPattern};
-pub use harness::{Asked, ConnectionCut, Harness, ask, was_cut};
+pub use harness::{Asked, ConnectionCut, Harness, Hold, ask, was_cut};
 pub use limits::{RateLimits, Taken};
 pub use outbox::{AutomationLog, AutomationRun, Outbox, OutboxItem};
 pub use recorder::{Record, RecordedAnswer, RecordedBody, Recorder};
