@@ -123,6 +123,23 @@ pub fn made(
     }
 }
 
+/// The effect of an object that was there and that a request has changed: with what was there before, and the print of what was
+/// sent.
+pub fn updated(
+    main: Effect,
+    key: OperationKey,
+    before: Map<String, Value>,
+    print: String,
+) -> Effect {
+    Effect {
+        action: Action::Updated,
+        key: Some(key),
+        before: Some(Value::Object(before).to_string()),
+        fingerprint: Some(print),
+        ..main
+    }
+}
+
 /// Something of the connector's own that is there: of an earlier run, or of an attempt of this one whose outcome was lost.
 pub fn found(cx: &Context, kind: &str, id: impl Into<String>, of_this_run: bool) -> Effect {
     let matched = effect("main", kind, id, Action::Matched);

@@ -106,8 +106,9 @@ pub async fn change<T, R: Refusal>(
 /// Waits until a look-up that finds nothing is believed, of what is in doubt since then.
 pub async fn wait_out(cx: &Context, since: i64, settle_ms: u64) {
     let until = since.saturating_add(i64::try_from(settle_ms).unwrap_or(i64::MAX));
-    cx.sleep(u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0))
-        .await;
+    let rest = u64::try_from(until.saturating_sub(cx.now())).unwrap_or(0);
+    // The unit's time stands still: what was sent in it is no older than its waits.
+    cx.sleep(rest.min(settle_ms)).await;
 }
 
 fn key_of(request: &RequestBuilder) -> OperationKey {

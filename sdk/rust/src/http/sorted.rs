@@ -75,6 +75,14 @@ pub fn key(
     }
 }
 
+/// The step of the n-th request, from 1, that does the same again: the first has the plain name.
+pub fn step(name: &str, attempt: u32) -> String {
+    match attempt {
+        1 => name.to_owned(),
+        n => format!("{name}~{n}"),
+    }
+}
+
 /// Sends a write.
 ///
 /// # Errors
