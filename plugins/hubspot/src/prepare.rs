@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::effects::{found, own as report_own};
-use transload_sdk::http::{self, Creation, Making, OperationKey, Refusal as _, key};
+use transload_sdk::http::{self, Creation, Making, OperationKey, Refusal as _, key, step};
 use transload_sdk::ledger::{Action, Effect, Proof};
 use transload_sdk::types::{Error, Invalid};
 
@@ -242,12 +242,7 @@ impl OwnProperties<'_> {
                     wanted.body(cx)
                 })
                 .collect();
-            let step = if round == 1 {
-                "create".to_owned()
-            } else {
-                format!("create~{round}")
-            };
-            let key = key("*", format!("own:{object}"), step);
+            let key = key("*", format!("own:{object}"), step("create", round));
             let path = client::properties(object, "/batch/create");
             let request = client::idempotent(cx, "POST", path, key.clone());
             match http::write::<Fault>(request.json(&json!({"inputs": inputs}))).await? {

@@ -13,6 +13,7 @@ use transload_sdk::http::{
     self, Creation, Making, OperationKey, Refusal as _, key, part_file, part_text,
 };
 use transload_sdk::ledger::{Effect, Proof};
+use transload_sdk::loading::Uploaded;
 use transload_sdk::thread::{File, file_name, no_bytes};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error};
 
@@ -66,17 +67,6 @@ impl Stored {
     }
 }
 
-/// What became of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// It is there.
-    There(File, Box<Effect>),
-    /// Refused, and named in the thread.
-    Refused(File),
-    /// Not known.
-    Unsettled,
-}
-
 /// What is done with a file; `None` where it is to be sent.
 pub fn not_sent(entry: &Entry, config: &Config) -> Option<File> {
     let Entity::Attachment(attachment) = &entry.data else {
@@ -105,15 +95,15 @@ pub async fn send(
     item: &str,
     in_doubt_since: Option<i64>,
     entry: &Entry,
-) -> Result<Fate, Error> {
+) -> Result<Uploaded, Error> {
     let Entity::Attachment(attachment) = &entry.data else {
-        return Ok(Fate::Refused(File::Refused(
+        return Ok(Uploaded::Refused(File::Refused(
             "no file",
             "no file".to_owned(),
         )));
     };
     let Some(content) = &attachment.content else {
-        return Ok(Fate::Refused(File::Refused(
+        return Ok(Uploaded::Refused(File::Refused(
             "no bytes",
             "no bytes".to_owned(),
         )));
@@ -160,9 +150,9 @@ pub async fn send(
             let fault: Fault = fault;
             let words = format!("HubSpot refuses it: {}", fault.said());
             fault.about_record()?;
-            Fate::Refused(File::NotTaken(words))
+            Uploaded::Refused(File::NotTaken(words))
         }
-        Creation::Unsettled => Fate::Unsettled,
+        Creation::Unsettled => Uploaded::Unsettled,
     })
 }
 
@@ -172,7 +162,7 @@ fn there(
     stored: &Stored,
     proof: Option<Proof>,
     key: OperationKey,
-) -> Fate {
+) -> Uploaded {
     let mut effect = made(part, FILES, stored.id.as_str(), proof, key);
     effect.fingerprint = Some(print(&stored.facets()));
     let file = if stored.size.is_none_or(|size| size == sent.size) {
@@ -183,7 +173,7 @@ fn there(
     } else {
         File::NotTaken("other bytes have arrived than were sent".to_owned())
     };
-    Fate::There(file, Box::new(effect))
+    Uploaded::There(file, Box::new(effect))
 }
 
 async fn at_path(cx: &Context, path: &str) -> Result<Option<Stored>, Error> {

@@ -427,7 +427,7 @@ impl Unmake<'_> {
                 let first = ids.first().copied().unwrap_or_default();
                 let path = client::associations(from, to, rest);
                 let body = json!({"inputs": inputs});
-                let ended = client::sent_until_seen(self.session.cx, |attempt| {
+                let ended = client::sent_until_seen(|attempt| {
                     let key = key("*", format!("undo:{first}"), format!("unlink~{attempt}"));
                     client::idempotent(self.session.cx, "POST", path.clone(), key).json(&body)
                 })

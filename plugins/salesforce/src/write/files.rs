@@ -11,8 +11,11 @@ use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::effects::{made, print};
-use transload_sdk::http::{self, OperationKey, Part, PartBody, Refusal as _, key, part_file};
-use transload_sdk::ledger::{Effect, Proof};
+use transload_sdk::http::{
+    self, OperationKey, Part, PartBody, Refusal as _, batches, key, part_file, step,
+};
+use transload_sdk::ledger::Proof;
+use transload_sdk::loading::Uploaded;
 use transload_sdk::thread::no_bytes;
 use transload_sdk::types::{BlobRef, Entity, Entry, Error};
 
@@ -29,7 +32,7 @@ pub const VERSION: &str = "ContentVersion";
 /// What is deleted when a file is (Salesforce facts §0.9), and so what the ledger holds.
 pub const DOCUMENT: &str = "ContentDocument";
 /// Bytes of the files of one request: 500 MB at the most (Salesforce facts §9.6), of which some are for what is around them.
-const TOGETHER: u64 = 450_000_000;
+const TOGETHER: usize = 450_000_000;
 /// Characters of a title, and of a name with its ending.
 const NAME_CHARS: usize = 255;
 /// Sends of one request whose answer is not seen.
@@ -58,17 +61,6 @@ impl Wanted<'_> {
     fn part(&self) -> String {
         format!("file:{}", self.entry.head.id)
     }
-}
-
-/// What became of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// It is there.
-    There(File, Box<Effect>),
-    /// Refused, and named in the thread.
-    Refused(File),
-    /// Not known, even after sending several times.
-    Unsettled,
 }
 
 /// Name and bytes of a file that can be sent; else what stands for it.
@@ -114,10 +106,12 @@ pub async fn send(
     state: &State,
     batch: &str,
     wanted: &[Wanted<'_>],
-) -> Result<Vec<Fate>, Error> {
+) -> Result<Vec<Uploaded>, Error> {
     let sender = Sender { cx, state };
     let mut met = Vec::with_capacity(wanted.len());
-    for (number, group) in groups(wanted).into_iter().enumerate() {
+    let size = |one: &Wanted<'_>| usize::try_from(one.content.size).unwrap_or(usize::MAX);
+    let groups = batches(wanted, ROWS, TOGETHER, size);
+    for (number, group) in groups.into_iter().enumerate() {
         let part = format!("{batch}:{number}");
         met.extend(sender.group(&part, group).await?);
     }
@@ -160,21 +154,6 @@ fn marker(cx: &Context, id: &str) -> String {
 /// Where HTML finds a version, below the org's own address (Salesforce facts §9.6).
 fn url(version: &str) -> String {
     format!("/sfc/servlet.shepherd/version/download/{version}")
-}
-
-/// As many files as one request takes, by number and by bytes.
-fn groups<'w, 'a>(wanted: &'w [Wanted<'a>]) -> Vec<&'w [Wanted<'a>]> {
-    let mut all = Vec::new();
-    let (mut start, mut bytes) = (0, 0u64);
-    for (at, one) in wanted.iter().enumerate() {
-        if at > start && (at - start >= ROWS || bytes + one.content.size > TOGETHER) {
-            all.extend(wanted.get(start..at));
-            (start, bytes) = (at, 0);
-        }
-        bytes += one.content.size;
-    }
-    all.extend(wanted.get(start..).filter(|rest| !rest.is_empty()));
-    all
 }
 
 /// What an answer says of a file.
@@ -300,7 +279,7 @@ impl Sender<'_> {
     }
 
     /// Finds the documents of what is there, and whether it is what was sent.
-    async fn look(&self, wanted: &[Wanted<'_>], met: Vec<Met>) -> Result<Vec<Fate>, Error> {
+    async fn look(&self, wanted: &[Wanted<'_>], met: Vec<Met>) -> Result<Vec<Uploaded>, Error> {
         let ids: BTreeSet<String> = met
             .iter()
             .filter_map(|met| match met {
@@ -324,20 +303,26 @@ impl Sender<'_> {
             client::retrieve(self.cx, VERSION, &ids, &fields).await?
         };
         let fate = |(one, met): (&Wanted<'_>, Met)| match met {
-            Met::Refused(fault) => Fate::Refused(File::NotTaken(format!(
+            Met::Refused(fault) => Uploaded::Refused(File::NotTaken(format!(
                 "Salesforce refuses it: {}",
                 fault.said()
             ))),
-            Met::Unsettled => Fate::Unsettled,
+            Met::Unsettled => Uploaded::Unsettled,
             Met::Version(id, fresh, key) => match versions.get(&id) {
                 Some(version) => self.there(one, version, fresh, key),
-                None => Fate::Unsettled,
+                None => Uploaded::Unsettled,
             },
         };
         Ok(wanted.iter().zip(met).map(fate).collect())
     }
 
-    fn there(&self, one: &Wanted<'_>, version: &Record, fresh: bool, key: OperationKey) -> Fate {
+    fn there(
+        &self,
+        one: &Wanted<'_>,
+        version: &Record,
+        fresh: bool,
+        key: OperationKey,
+    ) -> Uploaded {
         let document = id18(text(version, "ContentDocumentId"));
         let ours = text(version, RUN) == self.cx.run();
         let proof = match (fresh, ours) {
@@ -358,7 +343,7 @@ impl Sender<'_> {
         } else {
             File::NotTaken("other bytes have arrived than were sent".to_owned())
         };
-        Fate::There(file, Box::new(effect))
+        Uploaded::There(file, Box::new(effect))
     }
 }
 
@@ -378,14 +363,6 @@ fn row_met(row: &RowResult, fresh: bool, key: &OperationKey) -> Result<Met, Erro
         Some(id) => Met::Version(id, false, key.clone()),
         None => Met::Refused(fault),
     })
-}
-
-fn step(step: &str, attempt: u32) -> String {
-    if attempt == 1 {
-        step.to_owned()
-    } else {
-        format!("{step}~{attempt}")
-    }
 }
 
 fn json_part(name: &str, value: &Value) -> Part {

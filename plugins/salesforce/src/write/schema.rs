@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::fields as fields_of_source;
-use transload_sdk::http::{self, Made, Refusal as _, key};
+use transload_sdk::http::{self, Made, Refusal as _, RowMade, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
@@ -22,7 +22,7 @@ use super::{
     description_marker, effect, exported_as, is_of_run, made, reject, report, status_of, topics,
 };
 use crate::api::{Describe, Fault, FieldDescribe, RowResult, id_of, id18, text};
-use crate::client::{self, Row, SETTLE_MS, SavedOnce, literal, path};
+use crate::client::{self, Row, SETTLE_MS, literal, path};
 use crate::deploy::{self, Deployed};
 use crate::fields::{self, Own, OwnType};
 use crate::map::{self, FieldKind, FieldTarget, loss};
@@ -342,15 +342,15 @@ pub async fn show_fields(
                 let name = text(&row.values, "Field");
                 let name = name.rsplit('.').next().unwrap_or(name).to_owned();
                 match saved {
-                    SavedOnce::Made { id, key, .. } => {
+                    RowMade::Done { id, key, .. } => {
                         let proof = Some(Proof::AbsentBefore);
                         let made = made(&row.part, "FieldPermissions", id, proof, key);
                         shown.insert(name, Ok(made));
                     }
-                    SavedOnce::Refused(fault) => {
+                    RowMade::Refused(fault) => {
                         shown.insert(name, Err(fault));
                     }
-                    SavedOnce::Doubt(..) => doubt = true,
+                    RowMade::Doubt(..) => doubt = true,
                 }
             }
         }

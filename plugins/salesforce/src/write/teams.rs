@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::{Item, MatchPolicy};
-use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::http::{Refusal as _, RowMade, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::people::{fields_lost, looks_lost, name_or_id};
@@ -22,7 +22,7 @@ use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 use super::schema::{Single, make_single};
 use super::{choices, custom_fields, effect, made, report, sent_print, status_of};
 use crate::api::{Record, id_of, text};
-use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, SavedOnce, literal};
+use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, literal};
 use crate::map::{self, loss};
 use crate::state::{Config, State};
 
@@ -366,16 +366,16 @@ async fn join(cx: &Context, items: &[Item], pending: &mut [Pending<'_>]) -> Resu
                     continue;
                 };
                 match saved {
-                    SavedOnce::Made { id, key, .. } => {
+                    RowMade::Done { id, key, .. } => {
                         let part = format!("member:{queue}");
                         let proof = Some(Proof::AbsentBefore);
                         one.effects.push(made(&part, "GroupMember", id, proof, key));
                     }
-                    SavedOnce::Refused(_) => {
+                    RowMade::Refused(_) => {
                         let note = "the user could not be put into the queue of his team";
                         one.losses.push(loss("agent.teams", Fidelity::Lost, note));
                     }
-                    SavedOnce::Doubt(..) => doubt = true,
+                    RowMade::Doubt(..) => doubt = true,
                 }
             }
         }
