@@ -16,6 +16,9 @@ use crate::api::{Customer, Refusal};
 /// Rows of a page (Gorgias facts §4).
 pub const PAGE: usize = 100;
 
+/// Why a customer who was merged is neither changed nor deleted.
+pub const MERGED: &str = "the customer was merged into another one";
+
 /// What became of a write.
 pub type Sent = http::Sent<Refusal>;
 
@@ -157,6 +160,14 @@ impl http::Refusal for Refusal {
                 reason: text,
             }),
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.status == 404
+    }
+
+    fn conflict(&self) -> Option<&'static str> {
+        (self.status == 301).then_some(MERGED)
     }
 
     fn said(&self) -> String {

@@ -19,6 +19,9 @@ const ROWS: usize = 150;
 /// Pages of one search or list that are read at most.
 const PAGES: usize = 200;
 
+/// Why a contact who was merged is neither changed nor deleted.
+pub const MERGED: &str = "the contact was merged into another one";
+
 /// What became of a write.
 pub type Sent = http::Sent<Refusal>;
 
@@ -228,6 +231,14 @@ impl http::Refusal for Refusal {
                 reason: text,
             }),
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.status == 404
+    }
+
+    fn conflict(&self) -> Option<&'static str> {
+        (self.status == 410).then_some(MERGED)
     }
 
     fn said(&self) -> String {

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use transload_sdk::Context;
-use transload_sdk::http::{self, OperationKey, Reply, RequestBuilder};
+use transload_sdk::http::{self, Reply};
 use transload_sdk::types::{Error, Invalid};
 
 use crate::api::{JobStatus, Refusal};
@@ -21,26 +21,6 @@ const JOB_PATIENCE_MS: u64 = 1_800_000;
 
 /// What became of a write.
 pub type Sent = http::Sent<Refusal>;
-
-/// A write that must not be repeated unless it was looked up.
-pub fn once(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key)
-}
-
-/// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
-pub fn idempotent(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key).idempotent(None)
-}
 
 /// Reads; `None` for 404.
 ///
@@ -198,6 +178,10 @@ impl http::Refusal for Refusal {
                 })
             }
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.status == 404
     }
 
     fn said(&self) -> String {

@@ -190,6 +190,10 @@ impl http::Refusal for Refusal {
         }
     }
 
+    fn is_gone(&self) -> bool {
+        self.status == 404
+    }
+
     fn said(&self) -> String {
         self.words()
     }

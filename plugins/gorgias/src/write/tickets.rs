@@ -19,7 +19,7 @@ use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
 use transload_sdk::thread::{Unit, skipped, stored_texts, updated_at};
 use transload_sdk::types::{Entity, Error, Fidelity, Loss};
 
-use super::{Changed, Creation, SETTLE_MS, create, files, is_of_run, schema, unsettled};
+use super::{Changed, Creation, SETTLE_MS, WRITES, files, is_of_run, schema, unsettled};
 use crate::api::{Message, MessageDraft, Survey, Ticket};
 use crate::client;
 use crate::map::{self, Choices};
@@ -409,7 +409,10 @@ impl Loader<'_> {
                     |m: &Message| m.external_id.as_deref() == Some(draft.external_id.as_str());
                 Ok(all.into_iter().find(same))
             };
-            match create(None, request, find, |_: &Message| false).await? {
+            match WRITES
+                .make(None, request, find, |_: &Message| false)
+                .await?
+            {
                 Creation::There(message, proof, key) => {
                     // It was missing right before, in this unit (rule D-4).
                     let proof = proof.or(Some(Proof::AbsentBefore));
@@ -454,8 +457,7 @@ impl Loader<'_> {
             let key = key(&item.key, "status", step);
             self.cx
                 .http()
-                .write("PUT", path.clone(), key)
-                .idempotent(None)
+                .repeatable("PUT", path.clone(), key)
                 .json(&body)
         };
         let find = async || client::find::<Ticket>(self.cx, &path).await;
@@ -522,7 +524,10 @@ impl Loader<'_> {
             Ok(found.and_then(|ticket| ticket.satisfaction_survey))
         };
         let ours = |survey: &Survey| is_of_run(self.cx, &survey.meta);
-        match create(item.in_doubt_since, request, find, ours).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(survey, proof, key) => {
                 let effect = made(
                     "survey",

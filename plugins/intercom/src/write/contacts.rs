@@ -19,7 +19,7 @@ use transload_sdk::types::{self, AddressChannel, Error, Fidelity, Kind, Loss};
 
 use super::companies::{changes, said};
 use super::schema::{CONTACT_RUN, change};
-use super::{Changed, Creation, create, is_of_run, notes, unsettled};
+use super::{Changed, Creation, WRITES, is_of_run, notes, unsettled};
 use crate::api::{Contact, Named};
 use crate::client::{self, Looked};
 use crate::map::{self, Model, seconds};
@@ -261,7 +261,7 @@ impl Writer<'_> {
             let ours =
                 |contact: &Contact| is_of_run(self.cx, &contact.custom_attributes, CONTACT_RUN);
             let since = item.in_doubt_since.filter(|_| attempt == 0);
-            match create(since, request, find, ours).await? {
+            match WRITES.make(since, request, find, ours).await? {
                 Creation::There(contact, Some(proof), key) => {
                     return self.made(item, draft, contact, proof, key, &body).await;
                 }

@@ -14,7 +14,7 @@ use transload_sdk::http::{self, Refusal as _, Reply, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{Entity, Error, Fidelity, FieldDefinition, FieldType, Kind, Loss};
 
-use super::{Changed, Creation, SETTLE_MS, create};
+use super::{Changed, Creation, SETTLE_MS, WRITES};
 use crate::api::{Attribute, Named};
 use crate::client;
 use crate::map::{self, FieldTarget, Holds, Model};
@@ -247,7 +247,7 @@ impl Shelf {
             Ok(all.into_iter().find(|one| !one.archived && is_ours(one)))
         };
         let of_run = |one: &Attribute| is_of_run(cx, one.description.as_deref());
-        Ok(match create(in_doubt, request, find, of_run).await? {
+        Ok(match WRITES.make(in_doubt, request, find, of_run).await? {
             Creation::There(attribute, proof, key) => {
                 let mut effect = made(part, model.effect_kind(), &attribute.id, proof, key);
                 effect.fingerprint = Some(print(&attribute_facets(&attribute)));
@@ -529,7 +529,7 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let all = all_tags(cx).await?;
             Ok(all.into_iter().find(|tag| is(tag, &name)))
         };
-        match create(None, request, find, |_: &Named| false).await? {
+        match WRITES.make(None, request, find, |_: &Named| false).await? {
             Creation::There(tag, _, key) => {
                 // It was missing right before, in this unit (rule D-4).
                 let mut main = made("main", "tag", &tag.id, Some(Proof::AbsentBefore), key);

@@ -27,7 +27,7 @@ use crate::types::BlobRef;
 use crate::{Context, Result};
 pub use batch::{RowChanged, RowDeleted, batches};
 pub use create::{Create, Made, create};
-pub use one::{Changed, Creation, Making, change, make, wait_out};
+pub use one::{Changed, Creation, Making, Writes, change, make, wait_out};
 pub use pages::{Next, Pages, pages};
 pub use reply::Reply;
 pub use sorted::{Refusal, Sent, found, get, key, refused, unread, write};

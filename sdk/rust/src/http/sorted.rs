@@ -30,6 +30,16 @@ pub trait Refusal: Sized {
     /// The platform's words.
     fn said(&self) -> String;
 
+    /// Whether it says of a deletion that there is nothing to delete: with most, 404.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
+    /// What it says to be in the way of undoing something, other than a failure: that the object was merged into another one.
+    fn conflict(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a read that was refused so may be answered later, though its status (408, 5xx) does not say so.
     fn passes(&self) -> bool {
         false
@@ -48,7 +58,18 @@ pub enum Sent<R> {
 }
 
 impl Http {
-    /// A write under its name, that asks for JSON. Counts as `once` until said otherwise.
+    /// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
+    pub fn repeatable(
+        &self,
+        method: impl Into<String>,
+        url: impl Into<String>,
+        key: OperationKey,
+    ) -> RequestBuilder {
+        self.write(method, url, key).idempotent(None)
+    }
+
+    /// A write under its name, that asks for JSON. Counts as `once`, which is not repeated unless it was looked up, until said
+    /// otherwise.
     pub fn write(
         &self,
         method: impl Into<String>,
