@@ -7,7 +7,7 @@
 use serde::de::DeserializeOwned;
 use transload_sdk::Context;
 use transload_sdk::http::{self, Reply};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::types::Error;
 
 use crate::api::Refusal;
 
@@ -103,15 +103,10 @@ impl http::Refusal for Refusal {
             403 if matches!(self.code.as_str(), "require_feature" | "max_agents_reached") => {
                 Error::Unsupported(text)
             }
-            403 => Error::Permission(text),
-            404 => Error::NotFound(text),
-            405 | 409 => Error::Conflict(text),
-            _ => {
+            405 => Error::Conflict(text),
+            status => {
                 let field = self.errors.first().map(|error| error.field.clone());
-                Error::Invalid(Invalid {
-                    field,
-                    reason: text,
-                })
+                http::rejection(status, text, field)
             }
         }
     }

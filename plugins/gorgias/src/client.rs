@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::http::{self, Reply};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::types::Error;
 
 use crate::api::{Customer, Refusal};
 
@@ -150,16 +150,8 @@ impl http::Refusal for Refusal {
     }
 
     fn rejection(&self) -> Error {
-        let text = self.words();
-        match self.status {
-            403 => Error::Permission(text),
-            404 => Error::NotFound(text),
-            409 => Error::Conflict(text),
-            _ => Error::Invalid(Invalid {
-                field: self.data.first().map(|(field, _)| field.clone()),
-                reason: text,
-            }),
-        }
+        let field = self.data.first().map(|(field, _)| field.clone());
+        http::rejection(self.status, self.words(), field)
     }
 
     fn is_gone(&self) -> bool {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::http::{self, OperationKey, Reply, RequestBuilder};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::types::Error;
 
 use crate::api::{Contact, Refusal};
 use crate::state::Config;
@@ -221,15 +221,9 @@ impl http::Refusal for Refusal {
     }
 
     fn rejection(&self) -> Error {
-        let text = self.words();
         match self.status {
-            403 => Error::Permission(text),
-            404 | 410 => Error::NotFound(text),
-            409 => Error::Conflict(text),
-            _ => Error::Invalid(Invalid {
-                field: self.field.clone(),
-                reason: text,
-            }),
+            410 => Error::NotFound(self.words()),
+            status => http::rejection(status, self.words(), self.field.clone()),
         }
     }
 

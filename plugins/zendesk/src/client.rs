@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use transload_sdk::Context;
 use transload_sdk::http::{self, Reply};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::types::Error;
 
 use crate::api::{JobStatus, Refusal};
 
@@ -166,18 +166,8 @@ impl http::Refusal for Refusal {
         } else {
             self.message.clone()
         };
-        match self.status {
-            403 => Error::Permission(text),
-            404 => Error::NotFound(text),
-            409 => Error::Conflict(text),
-            _ => {
-                let field = self.details.first().map(|(field, _, _)| field.clone());
-                Error::Invalid(Invalid {
-                    field,
-                    reason: text,
-                })
-            }
-        }
+        let field = self.details.first().map(|(field, _, _)| field.clone());
+        http::rejection(self.status, text, field)
     }
 
     fn is_gone(&self) -> bool {

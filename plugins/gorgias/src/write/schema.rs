@@ -11,7 +11,7 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{
-    description_marker, effect, exported_as, is_of_run, made, print, report, status_of,
+    description_marker, effect, exported_as, is_of_run, made, name_within, print, report, status_of,
 };
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::items::each;
@@ -364,7 +364,7 @@ async fn one_field(
     };
     let wanted = Wanted {
         owner: shelf.owner,
-        label: map::cut(label, map::LABEL_CHARS).0,
+        label: map::cut(label, map::LABEL_CHARS).0.to_owned(),
         kind,
         description: definition.description.as_deref(),
         choices: names.iter().map(|(_, name)| name.clone()).collect(),
@@ -703,10 +703,8 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut known = all_tags(cx).await?;
     for (item, tag) in each::<types::Tag>(cx, items) {
         let mut losses = Vec::new();
-        let (mut name, is_cut) = map::cut(&tag.name, map::TAG_CHARS);
+        let (name, is_cut) = name_within(&tag.name, map::TAG_CHARS, '~');
         if is_cut {
-            let digest = transload_sdk::effects::short_hash(&tag.name);
-            name = format!("{}~{digest}", map::cut(&name, map::TAG_CHARS - 9).0);
             let note = "longer than 256 characters: cut, with a digest";
             losses.push(loss("tag.name", Fidelity::Converted, note));
         }

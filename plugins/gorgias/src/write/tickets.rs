@@ -12,10 +12,10 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, Part, Thread};
-use transload_sdk::effects::{changed, effect, made, print, reject};
+use transload_sdk::effects::{changed, effect, made, print, reject, status_of};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key, segment};
 use transload_sdk::items::threads;
-use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::thread::{Unit, skipped, stored_texts, updated_at};
 use transload_sdk::types::{Entity, Error, Fidelity, Loss};
 
@@ -271,21 +271,35 @@ impl Loader<'_> {
         )));
         main.updated_at = updated;
         main.url = Some(format!("/app/ticket/{}", ticket.id));
-        let status = match (doings.open, main.action) {
-            (Some(why), _) => Status::Unsettled(why.to_owned()),
-            (None, Action::Created) => Status::Created,
-            (None, _) => Status::Matched,
+        let done = status_of(main.action);
+        self.say(item, main, done, doings, losses, mapped.refused);
+        Ok(())
+    }
+
+    /// What became of a ticket; `done` where all of that is known.
+    fn say(
+        &self,
+        item: &Item,
+        main: Effect,
+        done: Status,
+        doings: Doings,
+        losses: Vec<Loss>,
+        refused: Vec<RefusedEntry>,
+    ) {
+        let status = match doings.open {
+            Some(why) => Status::Unsettled(why.to_owned()),
+            None => done,
         };
         // The ticket goes first when this is undone, and takes the rest with it.
-        doings.effects.push(main);
+        let mut effects = doings.effects;
+        effects.push(main);
         self.cx.report(Outcome {
             item: item.key.clone(),
             status,
-            effects: doings.effects,
+            effects,
             losses,
-            refused: mapped.refused,
+            refused,
         });
-        Ok(())
     }
 
     /// What the account made of a new ticket besides: rules act on it at once (Gorgias facts §12).
@@ -624,21 +638,13 @@ impl Loader<'_> {
             let note = "changed since an earlier run loaded it: messages and status are brought up to date, the rest stays";
             losses.push(loss("conversation", Fidelity::Lost, note));
         }
-        let status = match doings.open {
-            Some(why) => Status::Unsettled(why.to_owned()),
-            None if doings.effects.is_empty() => Status::Matched,
-            None => Status::Updated,
+        let done = match doings.effects.is_empty() {
+            true => Status::Matched,
+            false => Status::Updated,
         };
         let mut main = effect("main", "ticket", ticket.id.to_string(), Action::Matched);
         main.updated_at = updated_at(&thread);
-        doings.effects.push(main);
-        self.cx.report(Outcome {
-            item: item.key.clone(),
-            status,
-            effects: doings.effects,
-            losses,
-            refused,
-        });
+        self.say(item, main, done, doings, losses, refused);
         Ok(())
     }
 }

@@ -8,7 +8,8 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{
-    description_marker, effect, exported_as, is_of_run, made, print, reject, report, status_of,
+    description_marker, effect, exported_as, is_of_run, made, name_within, print, reject, report,
+    status_of,
 };
 use transload_sdk::http::{self, Refusal as _, Reply, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
@@ -490,10 +491,8 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 "tags of Intercom have no color",
             ));
         }
-        let (mut name, is_cut) = map::cut(tag.name.trim(), map::TEXT_CHARS);
+        let (name, is_cut) = name_within(tag.name.trim(), map::TEXT_CHARS, '~');
         if is_cut {
-            let digest = transload_sdk::effects::short_hash(&tag.name);
-            name = format!("{}~{digest}", map::cut(&name, map::TEXT_CHARS - 9).0);
             let note = "longer than 255 characters: cut, with a digest";
             losses.push(loss("tag.name", Fidelity::Converted, note));
         }

@@ -30,7 +30,9 @@ pub use create::{Create, Made, create};
 pub use one::{Changed, Creation, Making, Writes, change, make, wait_out};
 pub use pages::{Next, Pages, pages};
 pub use reply::Reply;
-pub use sorted::{Refusal, Sent, found, get, key, refused, unread, write};
+pub use sorted::{
+    Refusal, Sent, excerpt, found, get, in_words, key, refused, rejection, unread, write,
+};
 
 /// What `json` sends.
 const JSON: &str = "application/json";
