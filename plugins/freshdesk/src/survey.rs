@@ -435,7 +435,9 @@ async fn probe_channel(cx: &Context, config: &Config) -> Result<bool, Error> {
         return Ok(false);
     }
     let key = key("own:probe:channel", "main", "probe");
-    let request = client::idempotent(cx, "POST", CHANNEL, key)
+    let request = cx
+        .http()
+        .repeatable("POST", CHANNEL, key)
         .json(&json!({}))
         .passing();
     match request.send().await {
@@ -540,7 +542,7 @@ async fn own_fields(
 /// The contact in whose name tickets stand whose customer was not migrated: without an address, so that nothing can be mailed.
 async fn stand_in_requester(cx: &Context, state: &State) -> Result<u64, Error> {
     let item = "own:contact:stand-in";
-    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let marker = cx.stand_in_marker();
     let (contact, effect) = match people::by_marker(cx, &marker).await? {
         Some(contact) => {
             let ours = people::is_of_run(cx, state, Owner::Contact, &contact.custom_fields);

@@ -16,7 +16,7 @@ use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
     Holds, Requester, Unit, add_fact, began, continued_marker, conversation_of, file_name,
     image_names, is_further_part, message_card, message_facts, message_part, no_bytes, part_of,
-    skip, skipped, tag_targets,
+    skip, skipped, subject, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -293,20 +293,9 @@ fn ticket_fields(
 ) -> Map<String, Json> {
     let mut fields = Map::new();
     let mut set = |name: &str, value: Json| fields.insert(name.to_owned(), value);
+    let called = subject(conversation, SUBJECT_CHARS, NO_SUBJECT, card, losses);
+    set("subject", json!(called));
     let mut converted = |field: &str, note| losses.push(loss(field, Fidelity::Converted, note));
-    let subject = conversation.subject.as_deref().unwrap_or_default();
-    let (short, cut) = text::cut(subject, SUBJECT_CHARS);
-    if cut {
-        card.add("subject", subject);
-        let note = "longer than a subject may be: whole on the source card";
-        converted("conversation.subject", note);
-    }
-    let short = if short.trim().is_empty() {
-        NO_SUBJECT
-    } else {
-        short
-    };
-    set("subject", json!(short));
     set("requester_id", json!(requester.id));
     let priority = slot(item, "priority");
     let priority = priority.or_else(|| conversation.priority.as_ref().map(map::default_priority));
@@ -689,14 +678,7 @@ impl Speech<'_, '_> {
     /// The bodies of a message: its HTML, else its text in as many pieces as it takes.
     fn bodies(&mut self, message: &Message, facts: &mut Vec<String>, bare: bool) -> Vec<String> {
         let around = self.around;
-        let plain = around
-            .unit
-            .text(&message.text)
-            .filter(|text| !text.is_empty());
-        let html = around
-            .unit
-            .text(&message.html)
-            .filter(|html| !html.trim().is_empty());
+        let (plain, html) = (around.unit.plain(message), around.unit.html(message));
         if plain.is_none() && html.is_none() {
             if bare && facts.iter().all(|fact| fact.starts_with(SENT)) {
                 facts.push("no text in the source".to_owned());

@@ -17,7 +17,7 @@ use crate::client;
 use crate::map::{self, FieldOwner, FieldTarget};
 use crate::state::{Config, State};
 use crate::write::customers::{self, facets, with_external_id};
-use crate::write::{Creation, create, is_of_run, people, schema};
+use crate::write::{Creation, WRITES, is_of_run, people, schema};
 
 /// Pages of customers that are counted before the run: where there are more, they are not listed to be matched.
 const OLD_PAGES: usize = 20;
@@ -374,7 +374,7 @@ async fn own_tag(cx: &Context) -> Result<String, Error> {
 /// The customer in whose name tickets stand whose customer was not migrated: without an address, so that nothing can be mailed.
 async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
     let item = "own:customer:stand-in";
-    let marker = map::external_id(&State::stand_in_marker(cx.platform(), cx.organisation()));
+    let marker = map::external_id(&cx.stand_in_marker());
     if let Some(customer) = with_external_id(cx, &marker).await? {
         let ours = is_of_run(cx, &customer.meta);
         let effect = Effect {
@@ -395,7 +395,7 @@ async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
             .json(&body);
         let find = async || with_external_id(cx, &marker).await;
         let ours = |customer: &Customer| is_of_run(cx, &customer.meta);
-        let made: Creation<Customer> = create(None, request, find, ours).await?;
+        let made: Creation<Customer> = WRITES.make(None, request, find, ours).await?;
         match made {
             Creation::There(customer, proof, key) => {
                 // It was missing right before, in this unit (rule D-4).

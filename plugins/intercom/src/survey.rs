@@ -17,7 +17,7 @@ use crate::map::{self, FieldTarget, Holds, Model};
 use crate::state::{Config, State};
 use crate::write::contacts::facets;
 use crate::write::schema::{self, CONTACT_RUN, OWN, Placed, Shelf, Wanted};
-use crate::write::{Creation, create, is_of_run, people};
+use crate::write::{Creation, WRITES, is_of_run, people};
 
 /// Custom data attributes of a workspace (Intercom facts §9).
 const DATA_ATTRIBUTES: u64 = 250;
@@ -289,7 +289,7 @@ async fn own_attribute(
 /// The contact in whose name conversations stand whose customer was not migrated: without an address, so that nothing can be mailed.
 async fn stand_in_contact(cx: &Context) -> Result<String, Error> {
     let item = "own:contact:stand-in";
-    let marker = map::external_id(&State::stand_in_marker(cx.platform(), cx.organisation()));
+    let marker = map::external_id(&cx.stand_in_marker());
     let find = async || client::by_external_id(cx, &marker).await;
     let ours = |contact: &Contact| is_of_run(cx, &contact.custom_attributes, CONTACT_RUN);
     if let Some(contact) = find().await? {
@@ -305,7 +305,7 @@ async fn stand_in_contact(cx: &Context) -> Result<String, Error> {
         "custom_attributes": {CONTACT_RUN: cx.run()},
     });
     let request = client::write(cx, "POST", "/contacts", key(item, "main", "create"))?.json(&body);
-    match create(None, request, find, ours).await? {
+    match WRITES.make(None, request, find, ours).await? {
         Creation::There(contact, proof, key) => {
             // It was missing right before, in this unit (rule D-4).
             let proof = proof.or(Some(Proof::AbsentBefore));

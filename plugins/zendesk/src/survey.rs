@@ -496,7 +496,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
 /// mailed; not suspended, since a suspended user cannot be a requester (Zendesk facts §6.2).
 async fn stand_in_requester(cx: &Context) -> Result<u64, Error> {
     let item = "own:user:stand-in";
-    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let marker = cx.stand_in_marker();
     let (user, effect) = match people::by_marker(cx, &marker).await? {
         Some(user) => {
             let id = user.id.unwrap_or_default().to_string();
@@ -557,14 +557,15 @@ async fn make_own(
 /// import on (Zendesk facts §6.1).
 async fn bulk_users(cx: &Context) -> Result<bool, Error> {
     let item = "own:probe:bulk-users";
-    let write = client::idempotent(
-        cx,
-        "POST",
-        "/api/v2/users/create_many",
-        key(item, "main", "probe"),
-    )
-    .json(&json!({"users": []}))
-    .passing();
+    let write = cx
+        .http()
+        .repeatable(
+            "POST",
+            "/api/v2/users/create_many",
+            key(item, "main", "probe"),
+        )
+        .json(&json!({"users": []}))
+        .passing();
     let sent = http::write(write).await?;
     Ok(match sent {
         Sent::Done(_) => true,

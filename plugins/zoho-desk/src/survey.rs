@@ -23,7 +23,7 @@ use crate::imports::{self, Fate, Row};
 use crate::map::{self, FieldTarget, Owner};
 use crate::own;
 use crate::state::{self, FieldStyle, Imports, OwnField, State};
-use crate::write::{Changed, people, schema, teams};
+use crate::write::{Changed, WRITES, people, schema, teams};
 
 /// The agent whom the token belongs to.
 async fn me(desk: &Desk) -> Result<Agent, Error> {
@@ -602,7 +602,7 @@ const STAND_IN: &str = "own:contact:stand-in";
 /// looks at it later sees its fields complete, and could not tell any more which of them an import has set.
 async fn stand_in_contact(desk: &mut Desk) -> Result<String, Error> {
     let cx = desk.cx.clone();
-    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let marker = cx.stand_in_marker();
     let there = match desk.state.own(Owner::Contact, own::MARKER) {
         Some(name) if desk.state.earlier => people::by_field(desk, name, &marker).await?,
         _ => None,
@@ -757,7 +757,7 @@ async fn complete(
     };
     let read = async || desk.find::<Contact>(&path).await;
     Ok(
-        match crate::write::change(desk, request, read, is_done).await? {
+        match WRITES.change(&desk.cx, request, read, is_done).await? {
             Changed::Done(now, _) => Some(now),
             Changed::Refused(_) | Changed::Unknown => None,
         },
@@ -818,7 +818,7 @@ async fn posted(desk: &Desk, marker: &str) -> Result<(String, Effect), Error> {
     };
     let ours = |contact: &Contact| people::is_of_run(desk, Owner::Contact, &contact.cf);
     let request = request.json(&body);
-    match crate::write::create(None, 200, request, find, ours).await? {
+    match WRITES.make(None, request, find, ours).await? {
         crate::write::Creation::There(contact, proof, key) => {
             // It was looked for right before (rule D-4).
             let proof = proof.or(Some(Proof::AbsentBefore));

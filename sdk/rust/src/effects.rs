@@ -201,6 +201,23 @@ pub fn marker_within(marker: &str, chars: usize) -> String {
     format!("{kept}#{digest}")
 }
 
+/// A name as a field of so many characters takes it, more than nine; of one that is too long its beginning, `mark` and its short
+/// digest, so that two stay two. Whether it was cut.
+pub fn name_within(name: &str, chars: usize, mark: char) -> (String, bool) {
+    if name.chars().count() <= chars {
+        return (name.to_owned(), false);
+    }
+    (with_digest(name, name, chars, mark), true)
+}
+
+/// The beginning of what is shown of a text, `mark` and the text's short digest, in so many characters.
+pub fn with_digest(shown: &str, text: &str, chars: usize, mark: char) -> String {
+    let digest = short_hash(text);
+    let room = chars.saturating_sub(digest.len() + 1);
+    let (kept, _) = crate::text::cut_chars(shown, room);
+    format!("{}{mark}{digest}", kept.trim_end())
+}
+
 /// The marker of a part of an item: of a message, a file, a second ticket.
 pub fn part_marker(marker: &str, part: &str) -> String {
     format!("{marker}/{part}")
@@ -333,6 +350,19 @@ mod tests {
         assert_eq!(facet_names(&recorded), ["name", "a=b"]);
         assert_eq!(print_now(&recorded, &facets("Ana")), recorded);
         assert_ne!(print_now(&recorded, &[]), recorded);
+    }
+
+    #[test]
+    fn long_names_that_begin_alike_stay_two() {
+        assert_eq!(name_within("short", 12, '~'), ("short".to_owned(), false));
+        let (one, cut) = name_within("beginning: one", 13, '~');
+        let (two, _) = name_within("beginning: two", 13, '~');
+        assert!(cut && one != two, "{one} {two}");
+        assert!(
+            one.starts_with("begi~") && one.chars().count() == 13,
+            "{one}"
+        );
+        assert_eq!(with_digest("ab cd", "x", 12, '-').chars().count(), 11);
     }
 
     #[test]

@@ -19,6 +19,24 @@ pub struct Place {
     pub anonymous: bool,
 }
 
+impl Place {
+    /// Where a file's locator says, which is a signed address: the platform's own credential does not go there.
+    pub fn signed(entry: &Entry) -> Option<Self> {
+        Some(Self {
+            url: locator(entry)?.to_owned(),
+            anonymous: true,
+        })
+    }
+}
+
+/// What tells where an attachment is.
+pub fn locator(entry: &Entry) -> Option<&str> {
+    match &entry.data {
+        Entity::Attachment(attachment) => attachment.locator.as_deref(),
+        _ => None,
+    }
+}
+
 /// A value of a field as a platform's JSON has it: a list is one of choices.
 pub fn value(json: &serde_json::Value) -> Value {
     let word =

@@ -663,6 +663,17 @@ impl<'a> Unit<'a> {
     pub fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
         text_in(self.texts, text)
     }
+
+    /// A message's plain text, where there is something in it.
+    pub fn plain<'t>(&'t self, message: &'t Message) -> Option<&'t str> {
+        self.text(&message.text).filter(|text| !text.is_empty())
+    }
+
+    /// A message's HTML, where there is something in it.
+    pub fn html<'t>(&'t self, message: &'t Message) -> Option<&'t str> {
+        let html = self.text(&message.html);
+        html.filter(|html| !html.trim().is_empty())
+    }
 }
 
 /// A thread's conversation.
@@ -674,6 +685,52 @@ pub fn conversation_of(thread: &Thread) -> Result<&Conversation> {
         Entity::Conversation(conversation) => Ok(conversation),
         _ => Err(Error::Bug("a thread without a conversation".to_owned())),
     }
+}
+
+/// What a ticket is called: as many characters of the conversation's subject as one takes, a longer one whole on the card; where it
+/// has none, `without`.
+pub fn subject<'c>(
+    conversation: &'c Conversation,
+    chars: usize,
+    without: &'c str,
+    card: &mut Facts,
+    losses: &mut Vec<Loss>,
+) -> &'c str {
+    let subject = conversation.subject.as_deref().unwrap_or_default();
+    let (short, cut) = crate::text::cut_chars(subject, chars);
+    if cut {
+        card.add("subject", subject);
+        let note = "longer than a subject may be: whole on the source card";
+        losses.push(loss("conversation.subject", Fidelity::Converted, note));
+    }
+    if short.trim().is_empty() {
+        without
+    } else {
+        short
+    }
+}
+
+/// Tags by what `target` makes of a reference: each once; one that is not here is on the card. `field` says whose they are, for the loss.
+pub fn tags_here<T: PartialEq>(
+    tags: &[Reference],
+    target: impl Fn(&Reference) -> Option<T>,
+    field: &str,
+    card: &mut Facts,
+    losses: &mut Vec<Loss>,
+) -> Vec<T> {
+    let mut here = Vec::new();
+    for tag in tags {
+        match target(tag) {
+            Some(target) if !here.contains(&target) => here.push(target),
+            Some(_) => {}
+            None => {
+                card.reference("tag", Some(tag));
+                let note = "a tag that is not here is on the source card";
+                losses.push(loss(field, Fidelity::Converted, note));
+            }
+        }
+    }
+    here
 }
 
 /// When a thread began, ms: as its head says, else with its first part, else now.

@@ -81,8 +81,16 @@ impl<'a> Session<'a> {
         key(&one.item, format!("undo:{}", one.effect_id), step)
     }
 
-    /// Sends what undoes an effect, unless it is [`decided`](Session::decided) without. `refused` says which refusals mean something
-    /// else than a failure in the platform's words: mostly that what was there right before is gone now.
+    /// The marker of the object that an item made: of the connector's own ones, which have no record, the stand-in's.
+    pub fn marker_of(&self, one: &Undoing) -> String {
+        if one.item.starts_with("own:") {
+            self.cx.stand_in_marker()
+        } else {
+            one.marker.clone()
+        }
+    }
+
+    /// Sends what undoes an effect, unless it is [`decided`](Session::decided) without.
     ///
     /// # Errors
     /// What ends the unit.
@@ -91,19 +99,30 @@ impl<'a> Session<'a> {
         conflict: Option<String>,
         request: RequestBuilder,
         done: UndoStatus,
-        refused: impl FnOnce(&R) -> Option<Verdict>,
     ) -> Result<Verdict, Error> {
-        if let Some(decided) = self.decided(&conflict, done) {
-            return Ok(decided);
+        match self.decided(&conflict, done) {
+            Some(decided) => Ok(decided),
+            None => send::<R>(request, done).await,
         }
-        Ok(match http::write::<R>(request).await? {
-            Sent::Done(_) => (done, None),
-            Sent::Refused(refusal) => {
-                refused(&refusal).unwrap_or_else(|| verdict(UndoStatus::Failed, refusal.said()))
-            }
-            Sent::Doubt(_) => unanswered("request"),
-        })
     }
+}
+
+/// Sends what undoes an effect. What is gone at its deletion is deleted, since it was read as there right before.
+///
+/// # Errors
+/// What ends the unit.
+pub async fn send<R: Refusal>(request: RequestBuilder, done: UndoStatus) -> Result<Verdict, Error> {
+    let deletes = done == UndoStatus::Undone;
+    Ok(match http::write::<R>(request).await? {
+        Sent::Done(_) => (done, None),
+        Sent::Refused(refusal) if deletes && refusal.is_gone() => (done, None),
+        Sent::Refused(refusal) => match refusal.conflict() {
+            Some(why) => verdict(UndoStatus::Conflict, why),
+            None => verdict(UndoStatus::Failed, refusal.said()),
+        },
+        Sent::Doubt(_) if deletes => unanswered("deletion"),
+        Sent::Doubt(_) => unanswered("change back"),
+    })
 }
 
 /// What becomes of an update by a row that was to put it back.
@@ -134,4 +153,100 @@ pub fn no_way(kind: &str) -> Verdict {
 /// rollback that is made again, and a host that asks after it, is told that all is as it was.
 pub fn as_before() -> Verdict {
     verdict(UndoStatus::Left, "it is as it was before")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::effects::effect;
+    use crate::http::Reply;
+    use crate::testing::{Harness, answer};
+    use crate::types::Kind;
+
+    /// Words of a platform that says no with a status alone.
+    struct No(u16);
+
+    impl Refusal for No {
+        fn read(reply: &Reply) -> Self {
+            Self(reply.status)
+        }
+
+        fn of_account(&self) -> Option<Error> {
+            None
+        }
+
+        fn rejection(&self) -> Error {
+            Error::Conflict(self.said())
+        }
+
+        fn is_gone(&self) -> bool {
+            self.0 == 404
+        }
+
+        fn conflict(&self) -> Option<&'static str> {
+            (self.0 == 301).then_some("merged")
+        }
+
+        fn said(&self) -> String {
+            self.0.to_string()
+        }
+    }
+
+    fn said(mode: UndoMode, conflict: Option<&str>, status: u16, done: UndoStatus) -> Verdict {
+        let harness = Harness::scripted([answer(status, "")]);
+        let cx = harness.context();
+        let session = Session::new(&cx, mode, Vec::new());
+        let request = cx
+            .http()
+            .repeatable("PUT", "/things/1", key("i", "undo:1", ""));
+        let request = request.json("x");
+        let conflict = conflict.map(str::to_owned);
+        let verdict = block_on(session.finish::<No>(conflict, request, done)).unwrap();
+        let sent = harness.exchanges().len();
+        let is_decided = mode == UndoMode::Preview || verdict.1.as_deref() == Some("in the way");
+        assert_eq!(sent, usize::from(!is_decided), "{verdict:?}");
+        verdict
+    }
+
+    #[test]
+    fn nothing_is_sent_where_something_is_in_the_way_or_it_is_only_asked() {
+        let way = Some("in the way");
+        let asked = said(UndoMode::Preview, None, 204, UndoStatus::Undone);
+        assert_eq!(asked, (UndoStatus::Undone, None));
+        let blocked = said(UndoMode::Careful, way, 204, UndoStatus::Undone);
+        assert_eq!(blocked, verdict(UndoStatus::Conflict, "in the way"));
+        let forced = said(UndoMode::Force, way, 204, UndoStatus::Undone);
+        assert_eq!(forced, (UndoStatus::Undone, None));
+    }
+
+    #[test]
+    fn what_is_gone_is_deleted_and_not_put_back() {
+        let careful = UndoMode::Careful;
+        let gone = said(careful, None, 404, UndoStatus::Undone);
+        assert_eq!(gone, (UndoStatus::Undone, None));
+        let gone = said(careful, None, 404, UndoStatus::Restored);
+        assert_eq!(gone, verdict(UndoStatus::Failed, "404"));
+        let merged = said(careful, None, 301, UndoStatus::Restored);
+        assert_eq!(merged, verdict(UndoStatus::Conflict, "merged"));
+    }
+
+    #[test]
+    fn what_has_no_record_has_the_marker_of_the_stand_in() {
+        let harness = Harness::scripted([]).run("r", "kustomer", "o");
+        let cx = harness.context();
+        let session = Session::new(&cx, UndoMode::Careful, Vec::new());
+        let one = |item: &str| Undoing {
+            effect_id: 1,
+            kind: Kind::Customer,
+            item: item.to_owned(),
+            marker: "kustomer:o:customer:1".to_owned(),
+            effect: effect("main", "user", "1", Action::Created),
+        };
+        let record = session.marker_of(&one("customer:1"));
+        assert_eq!(record, "kustomer:o:customer:1");
+        let stand_in = session.marker_of(&one("own:stand-in"));
+        assert_eq!(stand_in, "transload:kustomer:o:stand-in");
+    }
 }

@@ -21,7 +21,7 @@ use transload_sdk::words::Words;
 
 use super::matching::{company_by_name, marker_of};
 use super::schema::{self, values};
-use super::{Changed, Creation, change, create, effect, holds, made, reject, report, status_of};
+use super::{Changed, Creation, WRITES, effect, holds, made, reject, report, status_of};
 use crate::api::{Company, Contact, Refusal};
 use crate::client;
 use crate::map::{self, Owner, PARAGRAPH_BYTES, loss};
@@ -446,10 +446,10 @@ async fn make_contact(
     body: &Map<String, Value>,
 ) -> Result<Creation<Contact>, Error> {
     let key = key(item, "main", step);
-    let request = client::once(cx, "POST", "/api/v2/contacts", key).json(body);
+    let request = cx.http().write("POST", "/api/v2/contacts", key).json(body);
     let find = async || by_marker(cx, marker).await;
     let ours = |c: &Contact| is_of_run(cx, state, Owner::Contact, &c.custom_fields);
-    create(since, 201, request, find, ours).await
+    WRITES.make(since, request, find, ours).await
 }
 
 fn contact_effect(
@@ -687,11 +687,13 @@ async fn update_contact(
                 0 => step.to_owned(),
                 n => format!("{step}:{n}"),
             };
-            client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&now)
+            cx.http()
+                .repeatable("PUT", path.clone(), key(&item.key, "main", step))
+                .json(&now)
         };
         let read = async || client::find::<Contact>(cx, &path).await;
         let is_done = |c: &Contact| holds(&serde_json::to_value(c).unwrap_or_default(), &now);
-        match change(cx, request, read, is_done).await? {
+        match WRITES.change(cx, request, read, is_done).await? {
             Changed::Done(contact, key) => {
                 let at = contact.updated_at.as_deref();
                 let main = updated(main, &contact, &now, old, at, key);
@@ -842,14 +844,20 @@ async fn one_company(
             n => format!("create:{n}"),
         };
         let key = key(&item.key, "main", &step);
-        let request = client::once(cx, "POST", "/api/v2/companies", key.clone()).json(&body);
+        let request = cx
+            .http()
+            .write("POST", "/api/v2/companies", key.clone())
+            .json(&body);
         // In doubt it may have been made under a later name: each is looked for before it is sent.
         let find = async || {
             let found = company_by_name(cx, &wanted).await?;
             Ok(found.filter(|company| marker_of(state, company) == item.marker))
         };
         let ours = |c: &Company| is_of_run(cx, state, Owner::Company, &c.custom_fields);
-        match create(item.in_doubt_since, 201, request, find, ours).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(company, proof, key) => {
                 let main = company_effect(&company, proof, key, &body);
                 report(cx, item, status_of(main.action), vec![main], losses);
@@ -956,11 +964,13 @@ async fn update_company(
         return Ok(());
     }
     let request = |step: &str| {
-        client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&now)
+        cx.http()
+            .repeatable("PUT", path.clone(), key(&item.key, "main", step))
+            .json(&now)
     };
     let read = async || client::find::<Company>(cx, &path).await;
     let is_done = |c: &Company| holds(&serde_json::to_value(c).unwrap_or_default(), &now);
-    match change(cx, request, read, is_done).await? {
+    match WRITES.change(cx, request, read, is_done).await? {
         Changed::Done(company, key) => {
             let at = company.updated_at.as_deref();
             let main = updated(main, &company, &now, old, at, key);

@@ -20,7 +20,7 @@ use transload_sdk::types::{
 };
 
 use super::{
-    Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, report,
+    Creation, DESCRIBED, WRITES, description_marker, effect, exported_as, is_of_run, made, report,
     status_of,
 };
 use crate::api::{FieldDefinition, Refusal, Schema, SchemaField};
@@ -221,8 +221,11 @@ pub async fn field(
     let mut refused = Refusal::default();
     for step in ["create", "create:1", "create:2"] {
         let body = wanted.body(cx, marked);
-        let request = client::once(cx, "POST", path, key(item, part, step)).json(&body);
-        match create(in_doubt_since, 201, request, find, ours).await? {
+        let request = cx
+            .http()
+            .write("POST", path, key(item, part, step))
+            .json(&body);
+        match WRITES.make(in_doubt_since, request, find, ours).await? {
             Creation::There(found, proof, key) => {
                 // It was read as missing in this unit, before the first send (rule D-4).
                 let absent = in_doubt_since.is_none().then_some(Proof::AbsentBefore);

@@ -21,7 +21,7 @@ use transload_sdk::types::{self, Error, Fidelity, Kind, Loss};
 
 use super::matching::{has_channel, owner_of};
 use super::schema::{self, Told};
-use super::{Changed, Creation, SETTLE_MS, create, is_of_run, unsettled};
+use super::{Changed, Creation, SETTLE_MS, WRITES, is_of_run, unsettled};
 use crate::api::{Channel, Customer, FieldValue, Refusal};
 use crate::client::{self, Looked};
 use crate::map::{self, Choices, FieldOwner};
@@ -338,7 +338,7 @@ impl Writer<'_> {
             let ours = |customer: &Customer| is_of_run(self.cx, &customer.meta);
             let since = item.in_doubt_since.filter(|_| attempt == 0);
             attempt += 1;
-            match create(since, request, find, ours).await? {
+            match WRITES.make(since, request, find, ours).await? {
                 Creation::There(customer, proof, key) => {
                     let proof = proof.or(absent.then_some(Proof::AbsentBefore));
                     return self
@@ -507,8 +507,7 @@ impl Writer<'_> {
             let key = key(&item.key, part, step);
             self.cx
                 .http()
-                .write("PUT", path.clone(), key)
-                .idempotent(None)
+                .repeatable("PUT", path.clone(), key)
                 .json(body)
         };
         let find = async || match client::customer(self.cx, id).await? {
@@ -703,8 +702,7 @@ impl Writer<'_> {
                 let key = key(&item.key, &part, step);
                 self.cx
                     .http()
-                    .write("PUT", path.clone(), key)
-                    .idempotent(None)
+                    .repeatable("PUT", path.clone(), key)
                     .json(&body)
             };
             let find = async || Ok(values_of(self.cx, id).await?.remove(&field.id));

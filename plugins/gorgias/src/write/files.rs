@@ -129,9 +129,8 @@ async fn send(
     let key = key(&item.key, part, "create");
     let request = cx
         .http()
-        .write("POST", "/upload?type=attachment", key)
+        .repeatable("POST", "/upload?type=attachment", key)
         .multipart(parts)
-        .idempotent(None)
         .passing();
     Ok(match http::write(request).await? {
         Sent::Done(reply) => {

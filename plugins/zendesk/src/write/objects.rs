@@ -239,7 +239,9 @@ async fn begin<'a>(cx: &Context, object: &str, drafts: Vec<Draft<'a>>) -> Result
     let key = key("*", format!("records:{object}:{first}"), "create");
     let items: Vec<&Value> = drafts.iter().map(|draft| &draft.body).collect();
     let path = format!("/api/v2/custom_objects/{object}/jobs");
-    let write = client::idempotent(cx, "POST", path, key.clone())
+    let write = cx
+        .http()
+        .repeatable("POST", path, key.clone())
         .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
         .lifetime(JOB_LIFE_MS);
     Ok(match http::write(write).await? {

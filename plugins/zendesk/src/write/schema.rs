@@ -17,7 +17,7 @@ use transload_sdk::{Context, Level};
 
 use super::keys::{Keys, is_taken};
 use super::{
-    Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, reject,
+    Creation, DESCRIBED, WRITES, description_marker, effect, exported_as, is_of_run, made, reject,
     report,
 };
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption, Refusal};
@@ -170,8 +170,10 @@ pub async fn field(
     }
     let mut envelope = json!({});
     set(&mut envelope, word, body);
-    let request =
-        client::once(cx, "POST", wanted.owner.path(), key(item, part, "create")).json(&envelope);
+    let request = cx
+        .http()
+        .write("POST", wanted.owner.path(), key(item, part, "create"))
+        .json(&envelope);
     let find = async || {
         Ok(all_fields(cx, &wanted.owner)
             .await?
@@ -182,7 +184,11 @@ pub async fn field(
         is_of_run(cx, field.description.as_deref())
             || is_of_run(cx, field.agent_description.as_deref())
     };
-    match create(word, in_doubt_since, request, find, ours).await? {
+    match WRITES
+        .of(word)
+        .make(in_doubt_since, request, find, ours)
+        .await?
+    {
         Creation::There(found, proof, key) => {
             let mut effect = made(part, word, target(&found).to_string(), proof, key);
             effect.fingerprint = Some(map::print(&field_facets(&found)));
@@ -429,13 +435,10 @@ async fn add_option(
     };
     let path = format!("{}/{}/options", owner.path(), field.id);
     let part = format!("option:{}", option.value);
-    let request = client::once(
-        cx,
-        "POST",
-        path.clone(),
-        key(&item.key, part.clone(), "create"),
-    )
-    .json(&json!({"custom_field_option": option}));
+    let request = cx
+        .http()
+        .write("POST", path.clone(), key(&item.key, part.clone(), "create"))
+        .json(&json!({"custom_field_option": option}));
     let find = async || {
         let fields = all_fields(cx, owner).await?;
         let mut options = fields
@@ -445,7 +448,11 @@ async fn add_option(
         Ok(options.find(|o| o.value == option.value))
     };
     Ok(
-        match create("custom_field_option", None, request, find, |_| false).await? {
+        match WRITES
+            .of("custom_field_option")
+            .make(None, request, find, |_| false)
+            .await?
+        {
             Creation::There(found, proof, key) => {
                 let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
                 Ok(made(&part, "ticket_field_option", id, proof, key))
@@ -532,17 +539,22 @@ async fn make_object(
             0 => "create".to_owned(),
             n => format!("create:{n}"),
         };
-        let request = client::once(
-            cx,
-            "POST",
-            "/api/v2/custom_objects",
-            key(&item.key, "main", step),
-        )
-        .json(&body);
+        let request = cx
+            .http()
+            .write(
+                "POST",
+                "/api/v2/custom_objects",
+                key(&item.key, "main", step),
+            )
+            .json(&body);
         let path = format!("/api/v2/custom_objects/{object_key}");
         let find = async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
         let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());
-        match create("custom_object", item.in_doubt_since, request, find, ours).await? {
+        match WRITES
+            .of("custom_object")
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(_, proof, request) => {
                 return Ok(Creation::There(object_key, proof, request));
             }

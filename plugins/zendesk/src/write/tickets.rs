@@ -304,7 +304,10 @@ impl Importer<'_> {
         let path = format!("/api/v2/uploads?filename={}", segment(name));
         let part = format!("upload:{}", entry.head.id);
         // Sent again it makes another file that expires unused, so it may be repeated.
-        let write = client::idempotent(self.cx, "POST", path, key(&item.key, part, "create"))
+        let write = self
+            .cx
+            .http()
+            .repeatable("POST", path, key(&item.key, part, "create"))
             .body_blob(content)
             .lifetime(UPLOAD_LIFE_MS)
             .passing();
@@ -465,14 +468,12 @@ impl Importer<'_> {
             .map(|one| one.item.key.as_str())
             .unwrap_or_default();
         let key = key("*", format!("import:{first}"), "create");
-        let write = client::once(
-            self.cx,
-            "POST",
-            self.import_path("/create_many"),
-            key.clone(),
-        )
-        .json(&body)
-        .lifetime(JOB_LIFE_MS);
+        let write = self
+            .cx
+            .http()
+            .write("POST", self.import_path("/create_many"), key.clone())
+            .json(&body)
+            .lifetime(JOB_LIFE_MS);
         let tokens = batch.iter().flat_map(|one| &one.mapped.perishable);
         let write = tokens.fold(write, RequestBuilder::perishable);
         let (rows, attempted_before) = match http::write(write).await? {
@@ -669,7 +670,10 @@ impl Importer<'_> {
                 .filter(char::is_ascii_graphic)
                 .take(255)
                 .collect();
-            let write = client::once(self.cx, "POST", self.import_path(""), key.clone())
+            let write = self
+                .cx
+                .http()
+                .write("POST", self.import_path(""), key.clone())
                 .header("idempotency-key", &idempotency)
                 .json(&body);
             let write = perishable.iter().fold(write, RequestBuilder::perishable);

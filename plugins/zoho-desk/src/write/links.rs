@@ -12,7 +12,7 @@ use transload_sdk::types::{Error, Kind, Reference, Relationship};
 
 use super::objects::{self, RECORD};
 use super::people::{self, cf_of, kind_of};
-use super::{Changed, change, schema};
+use super::{Changed, WRITES, schema};
 use crate::api::Field;
 use crate::client::Desk;
 use crate::map::{self, Owner, own_target, plain};
@@ -234,10 +234,12 @@ impl Account<'_> {
         };
         let read = async || self.desk.find::<people::Object>(&path).await;
         let is_done = |now: &people::Object| map::has(&cf_of(now), &named);
-        Ok(match change(self.desk, request, read, is_done).await? {
-            Changed::Done(_, key) => Written::Done(key),
-            Changed::Refused(refusal) => Written::Refused(refusal.rejection()),
-            Changed::Unknown => Written::Unknown,
-        })
+        Ok(
+            match WRITES.change(&self.desk.cx, request, read, is_done).await? {
+                Changed::Done(_, key) => Written::Done(key),
+                Changed::Refused(refusal) => Written::Refused(refusal.rejection()),
+                Changed::Unknown => Written::Unknown,
+            },
+        )
     }
 }

@@ -20,9 +20,7 @@ use transload_sdk::words::{record_parts, record_target};
 
 use super::people::{Object, cf_of, is_there};
 use super::schema::{self, values};
-use super::{
-    Changed, Creation, change, create, effect, exported_as, made, reject, report, status_of,
-};
+use super::{Changed, Creation, WRITES, effect, exported_as, made, reject, report, status_of};
 use crate::api::{Field, Module, Refusal, words_of};
 use crate::client::Desk;
 use crate::map::{self, AREA_CHARS, loss, own_target, plain, print_of};
@@ -317,7 +315,7 @@ async fn one(
         };
         let made_it = {
             let find = async || by_marker(desk, place, &item.marker).await;
-            create(since, 200, request, find, ours).await?
+            WRITES.make(since, request, find, ours).await?
         };
         match made_it {
             Creation::There(record, proof, key) => {
@@ -424,7 +422,7 @@ async fn update(
         };
         let find = async || desk.find::<Object>(&path).await;
         let is_done = |record: &Object| map::has(&cf_of(record), &cf_of(&now.wanted));
-        match change(desk, request, find, is_done).await? {
+        match WRITES.change(&desk.cx, request, find, is_done).await? {
             Changed::Done(record, key) => {
                 main.action = Action::Updated;
                 main.key = Some(key);

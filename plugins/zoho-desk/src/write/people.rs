@@ -22,7 +22,7 @@ use transload_sdk::types::{
 };
 
 use super::schema::values;
-use super::{Changed, Creation, change, create, effect, made, reject, report, status_of};
+use super::{Changed, Creation, WRITES, effect, made, reject, report, status_of};
 use crate::api::{Contact, Refusal, words_of};
 use crate::client::Desk;
 use crate::imports::{self, Fate, Row};
@@ -841,7 +841,7 @@ async fn patch(
     };
     let read = async || desk.find::<Object>(&path).await;
     let is_done = |object: &Object| lacking(body, object).is_empty();
-    change(desk, request, read, is_done).await
+    WRITES.change(&desk.cx, request, read, is_done).await
 }
 
 /// Makes one record by plain REST, giving up what is refused.
@@ -865,7 +865,7 @@ async fn post(desk: &Desk, mut draft: Draft<'_>) -> Result<(), Error> {
         };
         let ours = |object: &Object| is_of_run(desk, owner, &cf_of(object));
         let since = item.in_doubt_since.filter(|_| attempt == 0);
-        match create(since, 200, request, find, ours).await? {
+        match WRITES.make(since, request, find, ours).await? {
             Creation::There(object, proof, key) => {
                 let id = words_of(object.get("id").unwrap_or(&Value::Null));
                 // An answer may be that of somebody who was there with the address (Zoho Desk facts §7.1).

@@ -20,7 +20,7 @@ use transload_sdk::types::{
     ObjectType, ReferenceType,
 };
 
-use super::{Creation, create, effect, exported_as, is_of_run, made, reject, report, status_of};
+use super::{Creation, WRITES, effect, exported_as, is_of_run, made, reject, report, status_of};
 use crate::api::{Field, Module, Refusal, layout_fields, words_of};
 use crate::client::{Desk, Sent};
 use crate::map::{self, FieldTarget, Owner, PATH_SEPARATOR, loss};
@@ -216,7 +216,11 @@ pub async fn field(
     let request = desk.once("POST", path, key(item, part, step));
     let request = request.json(&wanted.body());
     Ok(
-        match create(in_doubt_since, 201, request, find, |field| lost(field)).await? {
+        match WRITES
+            .created(201)
+            .make(in_doubt_since, request, find, |field| lost(field))
+            .await?
+        {
             Creation::There(found, proof, key) => {
                 // It was read as missing in this unit, before the first send (rule D-4).
                 let absent = in_doubt_since.is_none().then_some(Proof::AbsentBefore);
@@ -745,7 +749,7 @@ async fn make_module(desk: &Desk, item: &Item, object: &ObjectType) -> Result<Ma
     let ours = |module: &Module| is_of_run(cx, module.description.as_deref());
     let since = item.in_doubt_since;
     Ok(
-        match create(since, 200, request.json(&body), find, ours).await? {
+        match WRITES.make(since, request.json(&body), find, ours).await? {
             Creation::There(module, proof, key) => {
                 let absent = since.is_none().then_some(Proof::AbsentBefore);
                 let name = &module.api_name;

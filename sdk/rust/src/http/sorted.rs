@@ -6,7 +6,7 @@
 
 use super::{Http, HttpError, OperationKey, Reply, RequestBuilder};
 use crate::Result;
-use crate::types::Error;
+use crate::types::{Error, Invalid};
 
 /// How a platform says no.
 pub trait Refusal: Sized {
@@ -30,6 +30,16 @@ pub trait Refusal: Sized {
     /// The platform's words.
     fn said(&self) -> String;
 
+    /// Whether it says of a deletion that there is nothing to delete: with most, 404.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
+    /// What it says to be in the way of undoing something, other than a failure: that the object was merged into another one.
+    fn conflict(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a read that was refused so may be answered later, though its status (408, 5xx) does not say so.
     fn passes(&self) -> bool {
         false
@@ -48,7 +58,18 @@ pub enum Sent<R> {
 }
 
 impl Http {
-    /// A write under its name, that asks for JSON. Counts as `once` until said otherwise.
+    /// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
+    pub fn repeatable(
+        &self,
+        method: impl Into<String>,
+        url: impl Into<String>,
+        key: OperationKey,
+    ) -> RequestBuilder {
+        self.write(method, url, key).idempotent(None)
+    }
+
+    /// A write under its name, that asks for JSON. Counts as `once`, which is not repeated unless it was looked up, until said
+    /// otherwise.
     pub fn write(
         &self,
         method: impl Into<String>,
@@ -107,6 +128,33 @@ pub fn refused<R: Refusal>(reply: &Reply) -> Result<R> {
     let refusal = R::read(reply);
     refusal.about_record()?;
     Ok(refusal)
+}
+
+/// The beginning of an answer that nobody understands, to be said in its place: 300 characters.
+pub fn excerpt(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(300).collect()
+}
+
+/// What a platform said in parts, in one line: those that are not empty; of none the status.
+pub fn in_words<'p>(status: u16, parts: impl IntoIterator<Item = &'p str>) -> String {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    match parts.collect::<Vec<_>>().join(": ") {
+        none if none.is_empty() => format!("status {status}"),
+        words => words,
+    }
+}
+
+/// What a refused record is rejected with, by a status as nearly all use it; `field` is what the refusal is about, where it says so.
+pub fn rejection(status: u16, words: String, field: Option<String>) -> Error {
+    match status {
+        403 => Error::Permission(words),
+        404 => Error::NotFound(words),
+        409 => Error::Conflict(words),
+        _ => Error::Invalid(Invalid {
+            field,
+            reason: words,
+        }),
+    }
 }
 
 /// What a read gave; `None` for 404.
