@@ -262,6 +262,11 @@ pub fn facet_names(recorded: &str) -> Vec<String> {
     facets.map(|(name, _)| name.to_owned()).collect()
 }
 
+/// The names of the facets that an effect recorded.
+pub fn recorded_names(effect: &Effect) -> Vec<String> {
+    facet_names(effect.fingerprint.as_deref().unwrap_or_default())
+}
+
 /// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
 pub fn print_now(recorded: &str, now: &[(String, String)]) -> String {
     let known = |name: &String| now.iter().find(|(n, _)| n == name).cloned();

@@ -1,12 +1,13 @@
 //! Where a custom field of the source is, as effects name it and as items bring it back.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde_json::Value as Json;
 
 use crate::http::{segment, unsegment};
-use crate::types::{ChoiceOption, FieldDefinition, FieldType};
+use crate::types::{ChoiceOption, Field, FieldDefinition, FieldType};
 
 /// A field of an object: `Case.loyaltyTier:Picklist`; behind another colon choices of the source whose stored value here is another,
 /// `:au=gold,ag=silver`.
@@ -32,7 +33,39 @@ pub struct Target<K> {
     pub choices: Vec<(String, String)>,
 }
 
+/// Stored values of options with what people read, by `object.field`.
+pub type Choices = BTreeMap<String, Vec<(String, String)>>;
+
+/// The stored value of one of some options that is stored as `wanted`; else of one that is read so.
+pub fn stored<'c>(options: &'c [(String, String)], wanted: &str) -> Option<&'c str> {
+    let by_value = options.iter().find(|(value, _)| value == wanted);
+    let found = by_value.or_else(|| options.iter().find(|(_, label)| label == wanted));
+    found.map(|(value, _)| value.as_str())
+}
+
 impl<K: FromStr> Target<K> {
+    /// Where a field of a record is, if it is anywhere.
+    pub fn of(field: &Field) -> Option<Self> {
+        Self::parse(field.target.as_deref()?)
+    }
+
+    /// The same where it is a field of `object`.
+    pub fn on(object: &str, field: &Field) -> Option<Self> {
+        Self::of(field).filter(|target| target.object == object)
+    }
+
+    /// The options of the field.
+    pub fn options<'c>(&self, choices: &'c Choices) -> Option<&'c [(String, String)]> {
+        let of_field = choices.get(&format!("{}.{}", self.object, self.name));
+        of_field.map(Vec::as_slice)
+    }
+
+    /// What a choice of the source is stored as here, where it is another.
+    pub fn paired(&self, choice: &str) -> Option<&str> {
+        let pair = self.choices.iter().find(|(from, _)| from == choice);
+        pair.map(|(_, to)| to.as_str())
+    }
+
     /// Reads what [`fmt::Display`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, ':');
@@ -123,6 +156,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::types::Value;
+
+    #[test]
+    fn an_option_is_known_by_its_value_before_its_label() {
+        let all = [("au", "gold"), ("gold", "silver")];
+        let all = all.map(|(value, label)| (value.to_owned(), label.to_owned()));
+        assert_eq!(stored(&all, "gold"), Some("gold"));
+        assert_eq!(stored(&all, "silver"), Some("gold"));
+        assert_eq!(stored(&all, "Gold"), None);
+        let field = Field {
+            name: "tier".to_owned(),
+            value: Value::Choice("x".to_owned()),
+            target: Some("Case.tier:Picklist:x=au".to_owned()),
+        };
+        let target: Target<String> = Target::on("Case", &field).unwrap();
+        assert_eq!(target.paired("x"), Some("au"));
+        let choices = Choices::from([("Case.tier".to_owned(), all.to_vec())]);
+        assert_eq!(target.options(&choices), Some(all.as_slice()));
+        assert_eq!(Target::<String>::on("Lead", &field), None);
+    }
 
     #[test]
     fn choices_come_back_as_they_were_written() {

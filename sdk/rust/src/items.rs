@@ -2,6 +2,8 @@
 //!
 //! `write` is called with items of one kind; what a function of a connector wants of them is what that kind is: teams, threads.
 
+use std::collections::BTreeMap;
+
 use crate::Context;
 use crate::destination::{Item, Thread};
 use crate::effects::{reject, report};
@@ -67,6 +69,21 @@ pub fn each<'i, T: Data>(
         }
         Some((item, data?))
     })
+}
+
+/// Records of custom objects by the object that `name` says, each object's in their order.
+pub fn by_object<'i>(
+    records: impl Iterator<Item = (&'i Item, &'i CustomObject)>,
+    name: impl Fn(&CustomObject) -> String,
+) -> BTreeMap<String, Vec<Item>> {
+    let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
+    for (item, record) in records {
+        by_object
+            .entry(name(record))
+            .or_default()
+            .push(item.clone());
+    }
+    by_object
 }
 
 /// The items' threads ([`thread_of`]), in their order. Spam is said to be skipped where the setting `spam` does not carry it, and

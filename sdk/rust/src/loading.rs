@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use crate::Context;
 use crate::card::loss;
 use crate::destination::{Item, MatchPolicy, Thread};
-use crate::effects::{changed, conclude, report, unsettled, updated};
+use crate::effects::{conclude, report, unsettled, updated};
 use crate::http::RowChanged;
 use crate::ledger::{Action, Effect, RefusedEntry, Status};
-use crate::policy::{Change, changes};
+use crate::policy::{Change, changes, leave_theirs};
 use crate::thread::{File, files_of, updated_at};
 use crate::types::{Entry, Fidelity, Loss};
 
@@ -166,12 +166,9 @@ impl<'a, D, C> Load<'a, D, C> {
     ) -> Change {
         let main = self.item.prior_main();
         let recorded = main.and_then(|main| main.fingerprint.as_deref());
-        let theirs = changed(recorded.unwrap_or_default(), now);
         let value_of = |name: &str| there.get(name).unwrap_or(&Value::Null);
         wanted.retain(|name, value| facet(value_of(name)) != facet(value));
-        let all = wanted.len();
-        wanted.retain(|name, _| !theirs.contains(name));
-        if wanted.len() < all {
+        if leave_theirs(&mut wanted, recorded, now) {
             let note = "changed here since it was loaded: left as it is";
             self.losses.push(loss("conversation", Fidelity::Lost, note));
         }

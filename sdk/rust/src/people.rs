@@ -1,5 +1,7 @@
 //! Names and addresses of people, in the forms by which platforms know one again.
 
+use std::collections::BTreeSet;
+
 use crate::card::loss;
 use crate::destination::Item;
 use crate::types::{
@@ -51,6 +53,20 @@ pub fn own_addresses<'i>(
     let own = all.iter().filter(|address| !address.shared);
     own.filter(move |address| address.channel == *channel)
         .map(|address| address.value.as_str())
+}
+
+/// A customer's own e-mail addresses, as [`email`] has them.
+pub fn emails_of(item: &Item) -> BTreeSet<String> {
+    let own = own_addresses(item, &AddressChannel::Email);
+    own.filter_map(email).collect()
+}
+
+/// A customer's own telephone numbers in the ways in which they may stand in an account: as they were written, and as [`e164`] has
+/// them. What is no full number could be anybody's.
+pub fn numbers_of(item: &Item) -> BTreeSet<String> {
+    let own = own_addresses(item, &AddressChannel::Phone);
+    let full = own.filter_map(|value| Some([e164(value)?, value.to_owned()]));
+    full.flatten().collect()
 }
 
 /// The external ids by which the source itself knows a record.

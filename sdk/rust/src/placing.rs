@@ -451,7 +451,8 @@ mod tests {
     fn placed(wall: &Wall, wants: Wants<&'static str>) -> (Vec<String>, Vec<String>, u64) {
         let slept = std::rc::Rc::new(RefCell::new(0));
         let sleeps = slept.clone();
-        let harness = Harness::scripted([]).sleeping(move |ms| *sleeps.borrow_mut() += ms);
+        let harness = Harness::scripted([]).now(0);
+        let harness = harness.sleeping(move |ms| *sleeps.borrow_mut() += ms);
         let cx = harness.context();
         let mut fates = block_on(place(&cx, wall, "b", wants)).unwrap();
         fates.sort_by_key(|(owner, _)| *owner);

@@ -1,13 +1,13 @@
 //! What may be changed in a record that was there before (rule M-7), and how values are compared across a platform's ways of
 //! writing them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use crate::destination::{Candidate, Item, MatchKey, MatchPolicy, MatchResult};
 use crate::types::Entity;
-use crate::{Context, people, time};
+use crate::{Context, effects, people, time};
 
 /// A record that an item may be, as far as it tells whose it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,6 +111,34 @@ pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, there: &Value) 
         }
     }
     change
+}
+
+/// Takes out of what is wanted of an object that we wrote what somebody changed there since, by its recorded print and its facets
+/// now (rule D-11); whether there was any.
+pub fn leave_theirs(
+    wanted: &mut Map<String, Value>,
+    recorded: Option<&str>,
+    now: &[(String, String)],
+) -> bool {
+    let theirs = effects::changed(recorded.unwrap_or_default(), now);
+    let all = wanted.len();
+    wanted.retain(|name, _| !theirs.contains(name));
+    wanted.len() < all
+}
+
+/// What is sought: items that nothing was found of yet, each with the values that it is sought by; and all those values. `of` gives
+/// an item's.
+pub fn sought<'i>(
+    items: &'i [Item],
+    found: &Candidates,
+    of: impl Fn(&Item) -> BTreeSet<String>,
+) -> (Vec<(&'i Item, BTreeSet<String>)>, BTreeSet<String>) {
+    let open = items.iter().filter(|item| !found.contains_key(&item.key));
+    let open = open.map(|item| (item, of(item)));
+    let open: Vec<_> = open.filter(|(_, values)| !values.is_empty()).collect();
+    let values = open.iter().flat_map(|(_, values)| values.iter().cloned());
+    let values = values.collect();
+    (open, values)
 }
 
 /// Whether a value says nothing.

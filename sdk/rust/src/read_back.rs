@@ -1,9 +1,11 @@
 //! What destinations have in common when they read back what they wrote.
 
+use std::collections::BTreeMap;
+
 use futures::stream::{self, StreamExt as _};
 
 use crate::Context;
-use crate::destination::Observed;
+use crate::destination::{Observed, Written};
 use crate::http::HttpError;
 use crate::types::{Entity, Entry, Error, Field, Kind, Value};
 
@@ -61,6 +63,29 @@ pub fn field(address: &str, json: &serde_json::Value) -> Field {
     }
 }
 
+/// Reads back what was written, all of one kind of object together: `read` gives what became of some whose main effect is on that
+/// kind, in their order. Gives all in theirs.
+///
+/// # Errors
+/// What `read` fails with.
+pub async fn by_kind(
+    written: &[Written],
+    read: impl AsyncFn(&str, &[&Written]) -> Result<Vec<Observed>, Error>,
+) -> Result<Vec<Observed>, Error> {
+    let mut kinds: BTreeMap<&str, (Vec<usize>, Vec<&Written>)> = BTreeMap::new();
+    for (place, one) in written.iter().enumerate() {
+        let kind = one.main().map_or("", |effect| effect.target_kind.as_str());
+        let (places, some) = kinds.entry(kind).or_default();
+        places.push(place);
+        some.push(one);
+    }
+    let mut observed = BTreeMap::new();
+    for (kind, (places, some)) in kinds {
+        observed.extend(places.into_iter().zip(read(kind, &some).await?));
+    }
+    Ok(observed.into_values().collect())
+}
+
 /// Reads the bytes of the files that were read back, so that the host can compare them by their hash. `place` says where an attachment's
 /// are. A file that cannot be had, since its host is not granted or it is gone, keeps no content, and is compared by name and size.
 ///
@@ -104,9 +129,45 @@ pub async fn with_bytes(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use futures::executor::block_on;
     use serde_json::json;
 
     use super::*;
+    use crate::destination::Presence;
+    use crate::effects::effect;
+    use crate::ledger::Action;
+
+    #[test]
+    fn what_is_read_by_kind_comes_in_the_order_in_which_it_was_written() {
+        let one = |item: &str, kind: Option<&str>| Written {
+            item: item.to_owned(),
+            kind: Kind::Customer,
+            effects: kind
+                .map(|kind| effect("main", kind, item, Action::Created))
+                .into_iter()
+                .collect(),
+        };
+        let written = [
+            one("a", Some("user")),
+            one("b", None),
+            one("c", Some("lead")),
+            one("d", Some("user")),
+        ];
+        let asked = RefCell::new(Vec::new());
+        let read = async |kind: &str, some: &[&Written]| {
+            asked.borrow_mut().push((kind.to_owned(), some.len()));
+            let found = |one: &&Written| one.found(Presence::Present, None);
+            Ok(some.iter().map(found).collect())
+        };
+        let observed = block_on(by_kind(&written, read)).unwrap();
+        let items: Vec<&str> = observed.iter().map(|one| one.item.as_str()).collect();
+        assert_eq!(items, ["a", "b", "c", "d"]);
+        let asked = asked.take();
+        let asked: Vec<(&str, usize)> = asked.iter().map(|(k, n)| (k.as_str(), *n)).collect();
+        assert_eq!(asked, [("", 1), ("lead", 1), ("user", 2)]);
+    }
 
     #[test]
     fn a_value_is_what_the_json_says() {

@@ -3,13 +3,16 @@
 //! A connector reads an object, compares it with [`changed_since`](crate::effects::changed_since), asks for what hangs on it, and ends
 //! with [`Session::finish`], which sends nothing where something is in the way or where it is only asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
 
 use crate::Context;
 use crate::destination::{UndoMode, Undoing};
-use crate::effects::{Verdict, report_undo, verdict};
+use crate::effects::{self, Verdict, report_undo, verdict};
 use crate::http::{self, OperationKey, Refusal, RequestBuilder, RowChanged, Sent, key};
 use crate::ledger::{Action, UndoStatus};
+use crate::policy::holds;
 use crate::types::Error;
 
 /// One call of `undo`.
@@ -76,6 +79,39 @@ impl<'a> Session<'a> {
         self.previews().then_some((done, None))
     }
 
+    /// What updates have recorded of what was there before; of those that have nothing it is said so.
+    pub fn before<'u>(&self, some: &[&'u Undoing]) -> Vec<(&'u Undoing, Map<String, Value>)> {
+        let recorded = some.iter().filter_map(|one| {
+            let before = effects::before(&one.effect);
+            if before.is_none() {
+                self.say(one, nothing_recorded());
+            }
+            Some((*one, before?))
+        });
+        recorded.collect()
+    }
+
+    /// Whether what was `before` an update is to be put back into its object, which is there as `now`. Else what becomes of it is
+    /// said: it is as it was, somebody changed it since, it is only asked.
+    pub fn restores(
+        &self,
+        one: &Undoing,
+        before: &Map<String, Value>,
+        now: &Value,
+        conflict: Option<String>,
+    ) -> bool {
+        let verdict = if holds(now, before) {
+            Some(as_before())
+        } else {
+            self.decided(&conflict, UndoStatus::Restored)
+        };
+        let is_open = verdict.is_none();
+        if let Some(verdict) = verdict {
+            self.say(one, verdict);
+        }
+        is_open
+    }
+
     /// The key of a request that undoes an effect.
     pub fn key(&self, one: &Undoing, step: &str) -> OperationKey {
         key(&one.item, format!("undo:{}", one.effect_id), step)
@@ -123,6 +159,16 @@ pub async fn send<R: Refusal>(request: RequestBuilder, done: UndoStatus) -> Resu
         Sent::Doubt(_) if deletes => unanswered("deletion"),
         Sent::Doubt(_) => unanswered("change back"),
     })
+}
+
+/// Effects by the kind of their object, each kind's in their order.
+pub fn by_kind<'u>(all: &[&'u Undoing]) -> BTreeMap<&'u str, Vec<&'u Undoing>> {
+    let mut by_kind: BTreeMap<&str, Vec<&Undoing>> = BTreeMap::new();
+    for one in all {
+        let kind = one.effect.target_kind.as_str();
+        by_kind.entry(kind).or_default().push(one);
+    }
+    by_kind
 }
 
 /// What becomes of an update by a row that was to put it back.
@@ -248,5 +294,49 @@ mod tests {
         assert_eq!(record, "kustomer:o:customer:1");
         let stand_in = session.marker_of(&one("own:stand-in"));
         assert_eq!(stand_in, "transload:kustomer:o:stand-in");
+    }
+
+    #[test]
+    fn an_update_is_put_back_only_where_that_changes_something_and_nothing_is_in_the_way() {
+        let update = |id: u64, before: Option<&str>| {
+            let main = effect("main", "user", "7", Action::Updated);
+            Undoing {
+                effect_id: id,
+                kind: Kind::Customer,
+                item: "i".to_owned(),
+                marker: String::new(),
+                effect: crate::ledger::Effect {
+                    before: before.map(str::to_owned),
+                    ..main
+                },
+            }
+        };
+        let restores = |mode, now: &str, conflict: Option<&str>| {
+            let harness = Harness::scripted([]);
+            let cx = harness.context();
+            let session = Session::new(&cx, mode, Vec::new());
+            let (one, bare) = (update(1, Some(r#"{"name":"Ana"}"#)), update(2, None));
+            let known = session.before(&[&one, &bare]);
+            assert_eq!(known.len(), 1);
+            let (one, before) = &known[0];
+            let now = serde_json::json!({"name": now, "more": 1});
+            let restores = session.restores(one, before, &now, conflict.map(str::to_owned));
+            block_on(cx.reported()).unwrap();
+            let said: Vec<UndoStatus> = harness.undo_outcomes().iter().map(|o| o.status).collect();
+            (restores, said)
+        };
+        let cannot = UndoStatus::Cannot;
+        let careful = UndoMode::Careful;
+        assert_eq!(restores(careful, "Bo", None), (true, vec![cannot]));
+        let left = (false, vec![cannot, UndoStatus::Left]);
+        assert_eq!(restores(careful, "Ana", Some("changed")), left);
+        let conflict = (false, vec![cannot, UndoStatus::Conflict]);
+        assert_eq!(restores(careful, "Bo", Some("changed")), conflict);
+        assert_eq!(
+            restores(UndoMode::Force, "Bo", Some("changed")),
+            (true, vec![cannot])
+        );
+        let asked = (false, vec![cannot, UndoStatus::Restored]);
+        assert_eq!(restores(UndoMode::Preview, "Bo", None), asked);
     }
 }
