@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Item, MatchPolicy};
+use transload_sdk::effects::updated;
 use transload_sdk::http::Refusal as _;
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::people::{address_line, is_mobile, labelled};
-use transload_sdk::policy::{self, Change, changes};
+use transload_sdk::policy::{self, Change, changes, leave_theirs};
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Entity, Error, Fidelity, Location, Loss, Reference,
 };
@@ -25,6 +26,7 @@ use crate::client::{self, ChangeRow, Changed, LinkTo, Row, Saved};
 use crate::map::{self, Choices, loss};
 use crate::own::{self, TEXT_CHARS};
 use crate::state::{Config, State};
+use crate::undo::facets_now;
 
 /// What happened to a card that is longer than its property.
 pub const CARD_CUT: &str = "the source card is cut: its property holds 65,536 characters";
@@ -512,7 +514,7 @@ pub async fn write(around: &Around<'_>, object: &str, drafts: Vec<Draft<'_>>) ->
     let mut pending = Vec::new();
     let mut fresh = Vec::new();
     for draft in drafts {
-        match before(draft.item) {
+        match draft.item.known() {
             Some(id) => pending.push((map::record_id(id).to_owned(), draft)),
             None => fresh.push(draft),
         }
@@ -533,13 +535,6 @@ pub async fn write(around: &Around<'_>, object: &str, drafts: Vec<Draft<'_>>) ->
         reject(around.cx, draft.item, Error::Conflict(text));
     }
     update(around, object, pending).await
-}
-
-/// The record that an earlier run made, or that a look-up found for sure.
-fn before(item: &Item) -> Option<&str> {
-    let prior = item.prior.iter().find(|effect| effect.part == "main");
-    let prior = prior.map(|effect| effect.target_id.as_str());
-    prior.or_else(|| item.certain().map(|found| found.target_id.as_str()))
 }
 
 /// How a record is named as a target.
@@ -715,14 +710,14 @@ async fn update(
     let mut waiting = Vec::new();
     // One record is changed once a request: a second item of it waits for nothing and changes nothing.
     let mut met: BTreeMap<String, ()> = BTreeMap::new();
-    for (id, draft) in pending {
+    for (id, mut draft) in pending {
         let Some(record) = there.get(&id) else {
             let gone = "the record that it was is gone, or merged".to_owned();
             reject(cx, draft.item, Error::Conflict(gone));
             continue;
         };
         let change = match met.insert(id.clone(), ()) {
-            None => change_of(around.state, &draft, record),
+            None => change_of(around.state, &mut draft, record),
             Some(()) => Change::default(),
         };
         if change.wanted.is_empty() {
@@ -744,13 +739,9 @@ async fn update(
     for ((id, draft, change), done) in waiting.into_iter().zip(done) {
         match done {
             Changed::Done(key) => {
-                let main = Effect {
-                    key: Some(key),
-                    before: Some(Value::Object(change.before).to_string()),
-                    fingerprint: Some(sent_print(&change.wanted)),
-                    ..effect("main", object, target(object, &id), Action::Updated)
-                };
-                say(cx, draft, main);
+                let main = effect("main", object, target(object, &id), Action::Matched);
+                let print = sent_print(&change.wanted);
+                say(cx, draft, updated(main, key, change.before, print));
             }
             Changed::Refused(fault) => reject(cx, draft.item, fault.rejection()),
             Changed::Unsettled => {
@@ -785,8 +776,8 @@ fn say(cx: &Context, mut draft: Draft<'_>, main: Effect) {
 
 /// What becomes of a record that is there: which run made it is never said of one that was there, a marker of somebody else's is
 /// never replaced, nor is an address taken from it: those of the source that it lacks are added. One that we made is ours to
-/// change.
-fn change_of(state: &State, draft: &Draft<'_>, record: &Record) -> Change {
+/// change, but for what somebody changed there since we wrote it (rule D-11).
+fn change_of(state: &State, draft: &mut Draft<'_>, record: &Record) -> Change {
     let mut wanted = draft.values.clone();
     let mut policy = draft.item.policy;
     if let Some(marks) = state.marks(&draft.object) {
@@ -796,7 +787,13 @@ fn change_of(state: &State, draft: &Draft<'_>, record: &Record) -> Change {
             wanted.remove(marks.marker);
         }
         let ours = marker == own::source_id(&draft.item.marker);
-        if ours && !draft.item.prior.is_empty() {
+        if let Some(main) = draft.item.prior_main().filter(|_| ours) {
+            let now = facets_now(&draft.object, record);
+            if leave_theirs(&mut wanted, main.fingerprint.as_deref(), &now) {
+                let kind = draft.item.entry().head.kind.word().to_owned();
+                let note = "changed here since it was loaded: left as it is";
+                draft.losses.push(loss(kind, Fidelity::Lost, note));
+            }
             policy = MatchPolicy::SourceWins;
         }
     }

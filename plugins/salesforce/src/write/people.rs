@@ -457,17 +457,11 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
 /// Changes those that are there, inserts the others.
 async fn write(around: &Around<'_>, drafts: Vec<Draft<'_>>) -> Result<(), Error> {
     let cx = around.cx;
-    let is_there = |draft: &Draft<'_>| {
-        let existing = draft.item.existing.as_ref();
-        existing
-            .filter(|c| c.doubtful.is_none())
-            .map(|c| c.target_id.clone())
-    };
     let mut pending = Vec::new();
     let mut fresh = Vec::new();
     for draft in drafts {
-        match is_there(&draft) {
-            Some(id) => pending.push(matched(draft, id)),
+        match draft.item.certain() {
+            Some(found) => pending.push(matched(draft, found.target_id.clone())),
             None => fresh.push(draft),
         }
     }

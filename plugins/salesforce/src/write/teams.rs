@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::{Item, MatchPolicy};
+use transload_sdk::effects::updated;
 use transload_sdk::http::{Refusal as _, RowMade, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
@@ -490,13 +491,10 @@ pub async fn update(cx: &Context, pending: Vec<Pending<'_>>) -> Result<(), Error
             ))),
             Some(change) if change.wanted.is_empty() => Ok(main),
             Some(change) => match done.next() {
-                Some(Changed::Done(key)) => Ok(Effect {
-                    action: Action::Updated,
-                    key: Some(key),
-                    before: Some(Value::Object(change.before).to_string()),
-                    fingerprint: Some(sent_print(&change.wanted)),
-                    ..main
-                }),
+                Some(Changed::Done(key)) => {
+                    let print = sent_print(&change.wanted);
+                    Ok(updated(main, key, change.before, print))
+                }
                 Some(Changed::Refused(fault)) => Err(Status::Rejected(fault.rejection())),
                 Some(Changed::Unsettled) | None => Err(Status::Unsettled(
                     "a change whose answer was not seen".to_owned(),
