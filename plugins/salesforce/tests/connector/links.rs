@@ -13,6 +13,7 @@ use crate::support::{
 };
 use serde_json::{Value as Json, json};
 use transload_sdk::destination::{Item, MatchPolicy, UndoMode};
+use transload_sdk::effects::print;
 use transload_sdk::ledger::{Action, Outcome, Status, UndoOutcome, UndoStatus};
 use transload_sdk::types::{
     Author, Company, Conversation, CustomObject, Customer, FieldType, Kind, Loss, Owner, Reference,
@@ -288,21 +289,20 @@ async fn a_record_that_changed_at_both_ends_keeps_what_somebody_changed_here() {
     let (org, _) = prepared().await;
     with_people(&org).await;
     with_orders(&org).await;
-    let made = org.effects_of("custom-object:o1").remove(0);
-    let id = transload_sdk::words::record_id(&made.target_id);
-    let theirs = json!({"totalNum__c": 12.5});
-    org.sim.change(id, &theirs).unwrap();
     let at = org.field_at("custom-object:order", "totalNum");
     let total = Value::Decimal("70".to_owned());
     let data = CustomObject::of("order", "Order o1, again");
     let mut item = record("o1", vec![field("totalNum", total, at)], data);
     item.prior = org.effects_of("custom-object:o1");
     item.policy = MatchPolicy::FillEmpty;
+    // As if another sum had been written: then the one that is there is somebody's.
+    let written = print(&[("totalNum__c".to_owned(), "12.5".to_owned())]);
+    item.prior[0].fingerprint = Some(written);
     let outcomes = org.write(Kind::CustomObject, vec![item]).await;
     assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
     let row = order(&org, "o1");
     assert_eq!(row["Name"], "Order o1, again");
-    assert_eq!(row["totalNum__c"].as_f64(), Some(12.5));
+    assert_eq!(row["totalNum__c"].as_f64(), Some(64.67));
     let left = |loss: &Loss| loss.note == "changed here since it was loaded: left as it is";
     assert!(outcomes[0].losses.iter().any(left), "{outcomes:?}");
 }
