@@ -14,9 +14,9 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, Unit, add_fact, began, continued_marker, conversation_of, file_name,
-    image_names, is_further_part, message_card, message_facts, message_part, no_bytes, part_of,
-    skip, skipped, subject, tag_targets,
+    Holds, Requester, Unit, add_fact, began, called_part_of, continued_marker, conversation_of,
+    file_name, image_names, is_further_part, message_card, message_facts, message_part, part_of,
+    sendable, skip, skipped, subject, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -466,11 +466,7 @@ fn card_notes(card: &str, around: &Surroundings<'_>, at: i64) -> Vec<Said> {
     let pieces = text::pieces(card, BODY_BYTES - LEAD_BYTES);
     let count = pieces.len();
     let note = |(index, piece): (usize, &&str)| {
-        let line = if count > 1 {
-            format!("{CARD}, {}", part_of(index + 1, count))
-        } else {
-            CARD.to_owned()
-        };
+        let line = called_part_of(CARD, index + 1, count);
         Said {
             html: text::html_of(piece),
             ..own(
@@ -745,32 +741,21 @@ impl Speech<'_, '_> {
             return;
         };
         let most = self.around.config.max_attachment_bytes.min(FILE_BYTES);
-        let name = file_name(attachment);
-        let mut missing = |cause, words: String| {
-            facts.push(format!("file {name} is missing here: {words}"));
-            self.losses.push(loss("attachment", Fidelity::Lost, cause));
-        };
-        match &attachment.content {
-            None => {
-                let (cause, words) = no_bytes(attachment).unwrap_or_default();
-                missing(cause, words);
-            }
-            Some(content) if content.size > most => missing(
-                "larger than Freshdesk takes: named in the thread",
-                format!("{} bytes are more than Freshdesk takes", content.size),
-            ),
-            Some(content) => {
-                let media_type = attachment.media_type.as_ref();
+        let too_large = "larger than Freshdesk takes: named in the thread";
+        match sendable(entry, most, "Freshdesk", too_large) {
+            Ok((name, content)) => {
                 let called = image_names(attachment, "").into_iter();
                 files.push(File {
                     id: entry.head.id.clone(),
-                    name: name.clone(),
-                    content: BlobRef {
-                        media_type: media_type.unwrap_or(&content.media_type).clone(),
-                        ..content.clone()
-                    },
+                    name,
+                    content,
                     called: called.map(|(name, _)| name).collect(),
                 });
+            }
+            Err((cause, words)) => {
+                let name = file_name(attachment);
+                facts.push(format!("file {name} is missing here: {words}"));
+                self.losses.push(loss("attachment", Fidelity::Lost, cause));
             }
         }
     }

@@ -15,8 +15,9 @@ use transload_sdk::effects::short_hash;
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, Unit, conversation_of, file_name, first_time, html_with_lead, image_names,
-    is_incoming, lead, message_card, message_facts, repoint, skip, skipped, tags_here, with_lead,
+    Holds, Requester, Unit, conversation_of, file_name, first_here, first_time, html_with_lead,
+    image_names, is_incoming, lead, message_card, message_facts, repoint, skip, skipped, tags_here,
+    with_lead,
 };
 use transload_sdk::types::{
     self, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference, Visibility,
@@ -354,29 +355,21 @@ fn end(
 }
 
 fn assignee(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<u64> {
-    let mut say = |note| losses.push(loss("conversation.assignees", Fidelity::Converted, note));
-    let first = conversation.assignees.first()?;
-    let user = map::user(first);
-    if user.is_none() {
-        say("named on the source card: no user here");
-    }
-    if conversation.assignees.len() > 1 {
-        say("further assignees are on the source card");
-    }
-    user
+    let notes = [
+        "named on the source card: no user here",
+        "further assignees are on the source card",
+    ];
+    let (all, field) = (&conversation.assignees, "conversation.assignees");
+    first_here(all, map::user, field, notes, losses)
 }
 
 fn team(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<u64> {
-    let mut say = |note| losses.push(loss("conversation.teams", Fidelity::Converted, note));
-    let first = conversation.teams.first()?;
-    let team = map::numeric_target(first);
-    if team.is_none() {
-        say("on the source card: the team was not migrated");
-    }
-    if conversation.teams.len() > 1 {
-        say("further teams are on the source card");
-    }
-    team
+    let notes = [
+        "on the source card: the team was not migrated",
+        "further teams are on the source card",
+    ];
+    let (all, field) = (&conversation.teams, "conversation.teams");
+    first_here(all, map::numeric_target, field, notes, losses)
 }
 
 fn survey(

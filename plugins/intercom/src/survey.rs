@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::declare::{notice, option};
+use transload_sdk::declare::{Naming, notice, option};
 use transload_sdk::destination::{Allowance, Slot, SurveyReport, TargetAgent, TargetField};
 use transload_sdk::effects::{found, made, own, print};
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Effect, Proof, Status};
 use transload_sdk::session::{Account, Severity};
-use transload_sdk::types::{ChoiceOption, Error, FieldType, Invalid, Kind};
+use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind};
 
 use crate::api::{Admin, Attribute, Contact, Me};
 use crate::client;
@@ -53,13 +53,7 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
     if let Some(wanted) = &config.fallback_admin {
         let admins = people::admins(cx).await?;
         if fallback(&admins, wanted).is_none() {
-            let remedy = "name an admin by e-mail address or id, or leave it out: then the token's owner stands in";
-            notices.push(notice(
-                "fallback-admin",
-                Severity::Danger,
-                nobody(wanted),
-                Some(remedy),
-            ));
+            notices.push(FALLBACK.notice(wanted));
         }
     }
     Ok(Account {
@@ -84,9 +78,12 @@ fn fallback<'a>(admins: &'a [Admin], wanted: &str) -> Option<&'a Admin> {
     people::by_email(admins, wanted).or_else(by_id)
 }
 
-fn nobody(wanted: &str) -> String {
-    format!("`fallback_admin` names {wanted}, who is no admin of the workspace")
-}
+/// Who stands in for agents who are not here.
+const FALLBACK: Naming = Naming {
+    setting: "fallback_admin",
+    must_be: "admin of the workspace",
+    remedy: "name an admin by e-mail address or id, or leave it out: then the token's owner stands in",
+};
 
 // ---- what there could be
 
@@ -226,12 +223,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         Some(wanted) => {
             let admins = people::admins(cx).await?;
             let admin = fallback(&admins, wanted).map(|admin| admin.id.clone());
-            admin.ok_or_else(|| {
-                Error::Invalid(Invalid {
-                    field: Some("fallback_admin".to_owned()),
-                    reason: nobody(wanted),
-                })
-            })?
+            admin.ok_or_else(|| FALLBACK.error(wanted))?
         }
     };
     // What was there when the run began, however often it is prepared.

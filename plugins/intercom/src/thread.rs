@@ -18,13 +18,13 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::text::html_to_search_text;
 use transload_sdk::thread::{
-    Clock, Holds, Requester, Unit, continued_marker, conversation_of, file_name, html_with_lead,
-    is_incoming, lead, message_card, message_facts, no_bytes, skip, skipped, tags_here, text_in,
-    with_lead, without_lead,
+    Clock, Holds, Requester, Unit, continued_marker, conversation_of, file_name, first_here,
+    html_with_lead, is_incoming, lead, message_card, message_facts, sendable, skip, skipped,
+    tags_here, text_in, with_lead, without_lead,
 };
 use transload_sdk::types::{
     self, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Head, Kind, Loss, Message,
-    Visibility,
+    Reference, Visibility,
 };
 use transload_sdk::words;
 
@@ -321,29 +321,23 @@ fn end(item: &Item, conversation: &Conversation, now: i64, losses: &mut Vec<Loss
 }
 
 fn assignee(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<String> {
-    let mut say = |note| losses.push(loss("conversation.assignees", Fidelity::Converted, note));
-    let first = conversation.assignees.first()?;
-    let admin = map::admin(first);
-    if admin.is_none() {
-        say("named on the source card: no admin here");
-    }
-    if conversation.assignees.len() > 1 {
-        say("further assignees are on the source card");
-    }
-    admin.map(str::to_owned)
+    let notes = [
+        "named on the source card: no admin here",
+        "further assignees are on the source card",
+    ];
+    let (all, field) = (&conversation.assignees, "conversation.assignees");
+    let admin = |first: &Reference| map::admin(first).map(str::to_owned);
+    first_here(all, admin, field, notes, losses)
 }
 
 fn team(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<String> {
-    let mut say = |note| losses.push(loss("conversation.teams", Fidelity::Converted, note));
-    let first = conversation.teams.first()?;
-    let team = map::target(first, &Kind::Team);
-    if team.is_none() {
-        say("on the source card: no team of this name is here");
-    }
-    if conversation.teams.len() > 1 {
-        say("further teams are on the source card");
-    }
-    team.map(str::to_owned)
+    let notes = [
+        "on the source card: no team of this name is here",
+        "further teams are on the source card",
+    ];
+    let (all, field) = (&conversation.teams, "conversation.teams");
+    let team = |first: &Reference| map::target(first, &Kind::Team).map(str::to_owned);
+    first_here(all, team, field, notes, losses)
 }
 
 /// What the API cannot set and an attribute of our own shows (Intercom facts §5).
@@ -628,30 +622,18 @@ impl Parts<'_, '_> {
             let Entity::Attachment(attachment) = &entry.data else {
                 continue;
             };
-            let name = file_name(attachment);
-            let mut missing = |cause, why: &str| {
-                facts.push(missing(&name, why));
-                self.losses.push(loss("attachment", Fidelity::Lost, cause));
-            };
-            let Some(content) = &attachment.content else {
-                let (cause, why) = no_bytes(attachment).unwrap_or_default();
-                missing(cause, &why);
-                continue;
-            };
-            if content.size > most {
-                let why = format!("{} bytes are more than Intercom takes", content.size);
-                missing("larger than Intercom takes: named in the thread", &why);
-                continue;
+            let too_large = "larger than Intercom takes: named in the thread";
+            match sendable(entry, most, "Intercom", too_large) {
+                Ok((name, content)) => files.push(FileDraft {
+                    head: Some(entry.head.clone()),
+                    name,
+                    content,
+                }),
+                Err((cause, why)) => {
+                    facts.push(missing(&file_name(attachment), &why));
+                    self.losses.push(loss("attachment", Fidelity::Lost, cause));
+                }
             }
-            let media_type = attachment.media_type.as_ref();
-            files.push(FileDraft {
-                head: Some(entry.head.clone()),
-                name,
-                content: BlobRef {
-                    media_type: media_type.unwrap_or(&content.media_type).clone(),
-                    ..content.clone()
-                },
-            });
         }
         files
     }

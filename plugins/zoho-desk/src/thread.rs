@@ -16,9 +16,9 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Clock, File, Holds, Requester, Unit, add_fact, began, continued_marker, conversation_of,
-    file_name, image_names, is_email, is_further_part, is_incoming, message_card, message_facts,
-    message_part, part_of, repoint, skip, skipped, subject, tag_targets,
+    Clock, File, Holds, Requester, Unit, add_fact, began, called_part_of, continued_marker,
+    conversation_of, file_name, image_names, is_email, is_further_part, is_incoming, message_card,
+    message_facts, message_part, part_of, repoint, skip, skipped, subject, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -529,11 +529,7 @@ fn card_comments(card: &str, around: &Surroundings<'_>, clock: &mut Clock, last:
     let pieces = text::pieces(card, COMMENT_BYTES - LEAD_BYTES);
     let count = pieces.len();
     let comment = |(index, piece): (usize, &&str)| {
-        let line = if count > 1 {
-            format!("{CARD}, {}", part_of(index + 1, count))
-        } else {
-            CARD.to_owned()
-        };
+        let line = called_part_of(CARD, index + 1, count);
         Said {
             part: format!("card:{}", index + 1),
             who: String::new(),

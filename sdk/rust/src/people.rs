@@ -166,6 +166,13 @@ pub fn e164(text: &str) -> Option<String> {
     proper.then_some(kept)
 }
 
+/// Addresses in the order in which they are given fields: the main ones first.
+pub fn main_first(addresses: &[Address]) -> Vec<&Address> {
+    let mut ordered: Vec<&Address> = addresses.iter().collect();
+    ordered.sort_by_key(|address| !address.primary);
+    ordered
+}
+
 /// An address with its label.
 pub fn labelled(address: &Address) -> String {
     match &address.label {
@@ -259,5 +266,16 @@ mod tests {
             Some("ana@example.com")
         );
         assert_eq!(email("ana@localhost"), None);
+    }
+
+    #[test]
+    fn the_main_addresses_come_first_and_the_rest_keeps_its_order() {
+        let address = |value: &str, primary| Address {
+            primary,
+            ..Address::new(AddressChannel::Email, value)
+        };
+        let all = [address("a", false), address("b", true), address("c", false)];
+        let ordered: Vec<&str> = main_first(&all).iter().map(|a| a.value.as_str()).collect();
+        assert_eq!(ordered, ["b", "a", "c"]);
     }
 }

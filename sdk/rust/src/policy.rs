@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::destination::{Candidate, Item, MatchKey, MatchPolicy, MatchResult};
-use crate::types::Entity;
-use crate::{Context, effects, people, time};
+use crate::types::{Agent, Entity};
+use crate::{Context, effects, items, people, time};
 
 /// A record that an item may be, as far as it tells whose it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,6 +74,24 @@ pub fn add_candidate(
         before,
         doubtful: doubt(cx, item, &there).map(str::to_owned),
     });
+}
+
+/// Agents by their e-mail address: `find` gives the id of the one of the account who has it, and that one as it is.
+pub fn agents_by_email(
+    items: &[Item],
+    find: impl Fn(&str) -> Option<(String, String)>,
+) -> Candidates {
+    let candidate = |(item, agent): (&Item, &Agent)| {
+        let (target_id, before) = find(&people::email(agent.email.as_deref()?)?)?;
+        let one = Candidate {
+            target_id,
+            by: MatchKey::Email,
+            before,
+            doubtful: None,
+        };
+        Some((item.key.clone(), vec![one]))
+    };
+    items::of::<Agent>(items).filter_map(candidate).collect()
 }
 
 /// What was found for each item, by its key: an item without candidates has none.
@@ -283,5 +301,22 @@ mod tests {
             assert_eq!(canonical(&one), canonical(&other));
         }
         assert_ne!(canonical(&json!("07")), canonical(&json!("7")));
+    }
+
+    #[test]
+    fn agents_are_known_by_their_address_in_any_case() {
+        let agent = |id: &str, email: &str| {
+            crate::testing::items::agent(id, "Dana", email, Vec::new(), Vec::new())
+        };
+        let items = [
+            agent("1", " Dana@Acme.example"),
+            agent("2", "bo@acme.example"),
+        ];
+        let found = agents_by_email(&items, |email| {
+            (email == "dana@acme.example").then(|| ("7".to_owned(), "{}".to_owned()))
+        });
+        assert_eq!(found.len(), 1);
+        let one = &found["agent:1"][0];
+        assert_eq!((one.target_id.as_str(), one.by), ("7", MatchKey::Email));
     }
 }

@@ -189,4 +189,18 @@ mod tests {
         assert_eq!(field.target.as_deref(), Some("tier"));
         assert_eq!(field.name, "tier");
     }
+
+    #[test]
+    fn a_signed_address_is_read_without_the_platforms_credential() {
+        let mut file = crate::testing::items::file("f1", "a.txt", 1);
+        assert_eq!(Place::signed(&file), None);
+        if let Entity::Attachment(attachment) = &mut file.data {
+            attachment.locator = Some("https://files.example/1".to_owned());
+        }
+        let place = Place::signed(&file).unwrap();
+        assert_eq!(
+            (place.url.as_str(), place.anonymous),
+            ("https://files.example/1", true)
+        );
+    }
 }

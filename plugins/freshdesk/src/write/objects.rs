@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
@@ -261,8 +262,8 @@ async fn one_record(
             report(cx, item, status_of(main.action), vec![main], draft.losses);
         }
         Creation::Unsettled => {
-            let why = "a record whose creation was not answered".to_owned();
-            report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+            let why = "a record whose creation was not answered";
+            unsettled(cx, item, why, draft.losses);
         }
         Creation::Refused(refusal) => {
             let primary = schema.primary().map(|field| field.name.as_str());
@@ -355,8 +356,8 @@ async fn update(
         }
         Changed::Refused(refusal) => reject(cx, item, refusal.rejection()),
         Changed::Unknown => {
-            let why = "a change of a record that was not answered".to_owned();
-            report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+            let why = "a change of a record that was not answered";
+            unsettled(cx, item, why, losses);
         }
     }
     Ok(())

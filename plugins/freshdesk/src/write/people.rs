@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::without_each_other;
+use transload_sdk::people::{main_first, without_each_other};
 use transload_sdk::policy::{self, canonical, is_empty};
 use transload_sdk::types::{self, AddressChannel, Customer, Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
@@ -272,10 +273,8 @@ impl ContactDraft<'_> {
 
     /// Sorts addresses into those that are the person's own and those that only stand on the card.
     fn addresses(&mut self, customer: &Customer) {
-        let mut ordered: Vec<_> = customer.addresses.iter().collect();
-        ordered.sort_by_key(|address| !address.primary);
         let mut left = Vec::new();
-        for address in ordered {
+        for address in main_first(&customer.addresses) {
             let email = map::email(&address.value).filter(|_| !address.shared);
             let phone = map::e164(&address.value).filter(|_| !address.shared);
             let label = address.label.as_deref().unwrap_or("");
@@ -512,8 +511,8 @@ async fn one_contact(
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a contact whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a contact whose creation was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -707,8 +706,8 @@ async fn update_contact(
                 }
             }
             Changed::Unknown => {
-                let why = "a change of a contact that was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a change of a contact that was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
         }
@@ -864,8 +863,8 @@ async fn one_company(
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a company whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                let why = "a company whose creation was not answered";
+                unsettled(cx, item, why, losses);
                 return Ok(());
             }
             Creation::Refused(refusal) if refusal.duplicate_of("domains") => {
@@ -978,8 +977,8 @@ async fn update_company(
         }
         Changed::Refused(refusal) => reject(cx, item, refusal.rejection()),
         Changed::Unknown => {
-            let why = "a change of a company that was not answered".to_owned();
-            report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+            let why = "a change of a company that was not answered";
+            unsettled(cx, item, why, losses);
         }
     }
     Ok(())

@@ -15,7 +15,7 @@ use transload_sdk::effects::{effect, made, print, reject, report, short_hash, st
 use transload_sdk::http::{self, Refusal as _, Reply, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{customer_name, without_each_other};
+use transload_sdk::people::{customer_name, main_first, without_each_other};
 use transload_sdk::policy::{self, Found as There, canonical, doubt, holds, is_empty};
 use transload_sdk::types::{self, Error, Fidelity, Kind, Loss};
 
@@ -53,6 +53,9 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Why a customer whose change was sent is not settled.
+const NOT_ANSWERED: &str = "a change of a customer that was not answered";
 
 // ---- mapping
 
@@ -219,10 +222,8 @@ fn channels(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) -> Vec<(&'static str, String)> {
-    let mut ordered: Vec<&types::Address> = customer.addresses.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
     let (mut channels, mut left) = (Vec::new(), Vec::new());
-    for address in ordered {
+    for address in main_first(&customer.addresses) {
         match map::channel_of(&address.channel, &address.value).filter(|_| !address.shared) {
             Some(channel) if !channels.contains(&channel) => channels.push(channel),
             Some(_) => {}
@@ -474,12 +475,7 @@ impl Writer<'_> {
                     draft.losses.push(loss("customer", Fidelity::Lost, note));
                 }
                 Changed::Unknown => {
-                    unsettled(
-                        self.cx,
-                        item,
-                        "a change of a customer that was not answered",
-                        draft.losses,
-                    );
+                    unsettled(self.cx, item, NOT_ANSWERED, draft.losses);
                     return Ok(());
                 }
             }
@@ -589,12 +585,7 @@ impl Writer<'_> {
                     return Ok(());
                 }
                 Changed::Unknown => {
-                    unsettled(
-                        self.cx,
-                        item,
-                        "a change of a customer that was not answered",
-                        draft.losses,
-                    );
+                    unsettled(self.cx, item, NOT_ANSWERED, draft.losses);
                     return Ok(());
                 }
             }

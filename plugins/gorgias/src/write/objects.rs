@@ -82,11 +82,7 @@ fn draft<'a>(
     let mut card = Facts::new(config.words(cx.time_zone()));
     card::whole_object(&cx.blobs(), head, object, &mut card)?;
     card.add("run", cx.run());
-    let mut losses = Vec::new();
-    if !object.images.is_empty() {
-        let note = "pictures are links: on the source card";
-        losses.push(loss("custom-object.images", Fidelity::Converted, note));
-    }
+    let losses = card::only_on_card(object);
     let text = card.render(cx.platform(), item, item.entry(), &losses)?;
     Ok(Draft {
         item,

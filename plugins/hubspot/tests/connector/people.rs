@@ -1,12 +1,5 @@
 //! Companies and customers at the simulated account: what they become, who is who, and how many calls it takes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::doubt::{assert_same_way, every_loss, prepared};
 use crate::support::{Portal, assert_same, assert_undone, company, customer, is_created};

@@ -13,7 +13,7 @@ use transload_sdk::effects::{effect, made, print, reject, report, status_of};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{customer_name, without_each_other};
+use transload_sdk::people::{customer_name, main_first, without_each_other};
 use transload_sdk::policy::{Found as There, canonical, doubt, holds, is_empty};
 use transload_sdk::thread::tags_here;
 use transload_sdk::types::{self, AddressChannel, Error, Fidelity, Kind, Loss};
@@ -185,11 +185,9 @@ fn one_of_each(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) -> Vec<(&'static str, String)> {
-    let mut ordered: Vec<&types::Address> = customer.addresses.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
     let (mut kept, mut left): (Vec<(&'static str, String)>, Vec<&types::Address>) =
         (Vec::new(), Vec::new());
-    for address in ordered {
+    for address in main_first(&customer.addresses) {
         let found = map::contact_address(&address.channel, &address.value);
         match found.filter(|_| !address.shared) {
             Some(found) if !kept.iter().any(|(name, _)| *name == found.0) => kept.push(found),

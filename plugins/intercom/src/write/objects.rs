@@ -139,11 +139,7 @@ fn draft<'a>(
     let head = &item.entry().head;
     let mut card = Facts::new(state.words(cx.time_zone()));
     card::whole_object(&cx.blobs(), head, object, &mut card)?;
-    let mut losses = Vec::new();
-    if !object.images.is_empty() {
-        let note = "pictures are links: on the source card";
-        losses.push(loss("custom-object.images", Fidelity::Converted, note));
-    }
+    let losses = card::only_on_card(object);
     let text = card.render(cx.platform(), item, item.entry(), &losses)?;
     Ok(Draft {
         item,

@@ -1,11 +1,5 @@
 //! Links between records, and what hangs on what a run made, in the simulated org.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Org, assert_same, assert_undone, company, customer, definition, field, link, object_type,

@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
-use transload_sdk::effects::status_of;
+use transload_sdk::effects::{status_of, unsettled};
 use transload_sdk::http::{self, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{looks_lost, without_each_other};
+use transload_sdk::people::{looks_lost, main_first, without_each_other};
 use transload_sdk::policy::{self, canonical, is_empty};
 use transload_sdk::types::{self, AddressChannel, Company, Customer, Error, Fidelity, Kind, Loss};
 
@@ -108,8 +108,8 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                         continue;
                     }
                     Creation::Unsettled => {
-                        let why = "a group whose creation was not answered".to_owned();
-                        report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new());
+                        let why = "a group whose creation was not answered";
+                        unsettled(cx, item, why, Vec::new());
                         continue;
                     }
                 }
@@ -285,8 +285,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                         continue;
                     }
                     Changed::Unknown => {
-                        let why = "a change of an agent that was not answered".to_owned();
-                        report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                        let why = "a change of an agent that was not answered";
+                        unsettled(cx, item, why, losses);
                         continue;
                     }
                 }
@@ -766,9 +766,7 @@ pub fn draft<'a>(
 
 /// Sorts addresses into those that are the person's own and those that only stand on the card.
 fn addresses(customer: &Customer, draft: &mut UserDraft<'_>) {
-    let mut ordered: Vec<_> = customer.addresses.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
-    for address in ordered {
+    for address in main_first(&customer.addresses) {
         let text = match &address.label {
             Some(label) => format!("{} ({label})", address.value),
             None => address.value.clone(),
@@ -867,8 +865,8 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a user whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a user whose creation was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -1370,8 +1368,8 @@ async fn one_organization(
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "an organization whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                let why = "an organization whose creation was not answered";
+                unsettled(cx, item, why, losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -1459,8 +1457,8 @@ async fn update_organization(
                 return Ok(());
             }
             Changed::Unknown => {
-                let why = "a change of an organization that was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                let why = "a change of an organization that was not answered";
+                unsettled(cx, item, why, losses);
                 return Ok(());
             }
         }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::{TagNotes, tags_as_words};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{
     ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss,
@@ -497,8 +499,8 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     continue;
                 }
                 Creation::Unsettled => {
-                    let why = "an object whose creation was not answered".to_owned();
-                    report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                    let why = "an object whose creation was not answered";
+                    unsettled(cx, item, why, losses);
                     continue;
                 }
             },
@@ -607,44 +609,15 @@ async fn own_object_fields(
 /// # Errors
 /// What ends the unit.
 pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let mut first: BTreeMap<String, String> = BTreeMap::new();
-    for item in items {
-        let Entity::Tag(tag) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no tag".to_owned()));
-            continue;
-        };
-        let mut losses = Vec::new();
-        if tag.color.is_some() {
-            losses.push(loss(
-                "tag.color",
-                Fidelity::Lost,
-                "Zendesk has no colours of tags",
-            ));
-        }
-        let target = match map::tag(&tag.name) {
-            Some(target) => target,
-            // Letters and digits are what a tag needs; the original is named by its digest and in the report.
-            None => format!("tag_{}", map::short_hash(&tag.name)),
-        };
-        if target != tag.name {
-            losses.push(loss(
-                "tag.name",
-                Fidelity::Converted,
-                "written as a tag is: lower case, `_` for what is neither letter nor digit",
-            ));
-        }
-        match first.get(&target) {
-            Some(other) if *other != tag.name => {
-                let note = "another tag of the source is the same tag in Zendesk";
-                losses.push(loss("tag.name", Fidelity::Lost, note));
-            }
-            _ => {
-                first.insert(target.clone(), tag.name.clone());
-            }
-        }
-        let main = effect("main", "tag", target, Action::Matched);
-        report(cx, item, Status::Matched, vec![main], losses);
-    }
+    // Letters and digits are what a tag needs; the original is named by its digest and in the report.
+    let word =
+        |name: &str| map::tag(name).unwrap_or_else(|| format!("tag_{}", map::short_hash(name)));
+    let notes = TagNotes {
+        color: "Zendesk has no colours of tags",
+        rewritten: "written as a tag is: lower case, `_` for what is neither letter nor digit",
+        same: "another tag of the source is the same tag in Zendesk",
+    };
+    tags_as_words(cx, items, word, notes);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::people::name_or_id;
@@ -327,8 +328,8 @@ async fn one(
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a record whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a record whose creation was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -437,8 +438,8 @@ async fn update(
                 return Ok(());
             }
             Changed::Unknown => {
-                let why = "a change of a record that was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a change of a record that was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
         }

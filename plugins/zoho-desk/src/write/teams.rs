@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
@@ -393,8 +394,8 @@ pub async fn brands(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             }
             Creation::Refused(refusal) => reject(cx, item, refusal.rejection()),
             Creation::Unsettled => {
-                let why = "a department whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new());
+                let why = "a department whose creation was not answered";
+                unsettled(cx, item, why, Vec::new());
             }
         }
     }

@@ -25,7 +25,7 @@ use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key, part_fil
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{changes, holds};
-use transload_sdk::thread::{File, Unit, file_name, files_of, is_email, no_bytes, stored_texts};
+use transload_sdk::thread::{File, Unit, file_name, files_of, is_email, sendable, stored_texts};
 use transload_sdk::types::{
     Author, BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Visibility,
 };
@@ -1212,19 +1212,10 @@ impl Loader<'_> {
 
 /// What is to be done with a file before anything is sent.
 fn expected(entry: &Entry, most: u64) -> File {
-    let Entity::Attachment(attachment) = &entry.data else {
-        return File::Refused("no file: named in the thread", "no file".to_owned());
-    };
-    match &attachment.content {
-        None => {
-            let (cause, words) = no_bytes(attachment).unwrap_or_default();
-            File::Refused(cause, words)
-        }
-        Some(content) if content.size > most => File::Refused(
-            "larger than Zoho Desk takes: named in the thread",
-            format!("{} bytes are more than Zoho Desk takes", content.size),
-        ),
-        Some(_) => File::Expected,
+    let too_large = "larger than Zoho Desk takes: named in the thread";
+    match sendable(entry, most, "Zoho Desk", too_large) {
+        Ok(_) => File::Expected,
+        Err((cause, words)) => File::Refused(cause, words),
     }
 }
 

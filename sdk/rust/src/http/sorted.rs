@@ -192,3 +192,36 @@ pub fn unread<R: Refusal>(reply: &Reply) -> Error {
         _ => Error::Bug(text),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_understands_is_said_by_its_beginning() {
+        assert_eq!(excerpt("ü".repeat(400).as_bytes()), "ü".repeat(300));
+    }
+
+    #[test]
+    fn words_leave_out_what_is_empty_and_are_never_none() {
+        assert_eq!(
+            in_words(422, ["code", "", "field: wrong"]),
+            "code: field: wrong"
+        );
+        assert_eq!(in_words(404, ["", ""]), "status 404");
+    }
+
+    #[test]
+    fn a_status_says_what_a_record_is_rejected_with() {
+        let field = Some("name".to_owned());
+        let of = |status| rejection(status, "no".to_owned(), field.clone());
+        assert_eq!(of(403), Error::Permission("no".to_owned()));
+        assert_eq!(of(404), Error::NotFound("no".to_owned()));
+        assert_eq!(of(409), Error::Conflict("no".to_owned()));
+        let invalid = Invalid {
+            field: field.clone(),
+            reason: "no".to_owned(),
+        };
+        assert_eq!(of(422), Error::Invalid(invalid));
+    }
+}
