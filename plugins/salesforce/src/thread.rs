@@ -775,13 +775,8 @@ impl Said<'_, '_> {
         mut fields: Map<String, Json>,
     ) {
         let most = self.around.state.email_chars as usize;
-        let plain = self
-            .around
-            .unit
-            .text(&message.text)
-            .filter(|t| !t.is_empty());
-        let html = self.around.unit.text(&message.html);
-        let html = html.filter(|html| !html.trim().is_empty());
+        let unit = &self.around.unit;
+        let (plain, html) = (unit.plain(message), unit.html(message));
         if plain.is_none() && html.is_none() && facts.is_empty() && files.names.is_empty() {
             facts.push("no text in the source".to_owned());
         }
@@ -903,9 +898,8 @@ impl Said<'_, '_> {
         facts.extend(said_of_files);
         self.on_card(&part.message.head, message, Holds::Text, moved);
 
-        let plain = around.unit.text(&message.text).filter(|t| !t.is_empty());
-        let html = around.unit.text(&message.html);
-        let html = html.filter(|html| !html.trim().is_empty());
+        let unit = &self.around.unit;
+        let (plain, html) = (unit.plain(message), unit.html(message));
         if html.is_some() {
             let note = "a comment is plain text";
             self.losses.push(loss("message.html", Fidelity::Lost, note));

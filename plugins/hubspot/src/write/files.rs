@@ -14,7 +14,7 @@ use transload_sdk::http::{
 };
 use transload_sdk::ledger::{Effect, Proof};
 use transload_sdk::loading::Uploaded;
-use transload_sdk::thread::{File, file_name, no_bytes};
+use transload_sdk::thread::{File, file_name, sendable};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error};
 
 use crate::api::Fault;
@@ -69,20 +69,9 @@ impl Stored {
 
 /// What is done with a file; `None` where it is to be sent.
 pub fn not_sent(entry: &Entry, config: &Config) -> Option<File> {
-    let Entity::Attachment(attachment) = &entry.data else {
-        let words = "no file".to_owned();
-        return Some(File::Refused("no file: named in the thread", words));
-    };
-    let Some(content) = &attachment.content else {
-        let (cause, words) = no_bytes(attachment).unwrap_or_default();
-        return Some(File::Refused(cause, words));
-    };
-    if content.size > config.max_attachment_bytes {
-        let words = format!("{} bytes are more than HubSpot takes", content.size);
-        let cause = "larger than HubSpot takes: named in the thread";
-        return Some(File::Refused(cause, words));
-    }
-    None
+    let too_large = "larger than HubSpot takes: named in the thread";
+    let file = sendable(entry, config.max_attachment_bytes, "HubSpot", too_large);
+    file.err().map(|(cause, words)| File::Refused(cause, words))
 }
 
 /// Uploads one file.

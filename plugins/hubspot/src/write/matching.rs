@@ -13,7 +13,7 @@ use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
 use transload_sdk::people::{emails_of, numbers_of};
 use transload_sdk::policy::{
-    Candidates as Found, Found as There, add_candidate, match_results, sought,
+    Candidates as Found, Found as There, add_candidate, agents_by_email, match_results, sought,
 };
 use transload_sdk::types::{self, Entity, Error, Kind};
 
@@ -45,32 +45,12 @@ pub async fn match_items(
     Ok(match_results(items, &candidates))
 }
 
-fn candidate(
-    target_id: String,
-    properties: &Value,
-    by: MatchKey,
-    doubtful: Option<&str>,
-) -> Candidate {
-    Candidate {
-        target_id,
-        by,
-        before: properties.to_string(),
-        doubtful: doubtful.map(str::to_owned),
-    }
-}
-
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let owners = teams::by_email(teams::owners(cx, false).await?);
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let email = agent.email.as_deref().and_then(map::email);
-        if let Some(owner) = email.and_then(|email| owners.get(&email)) {
-            let before = json!({"name": owner.name()});
-            let one = candidate(owner.id.clone(), &before, MatchKey::Email, None);
-            found.insert(item.key.clone(), vec![one]);
-        }
-    }
-    Ok(found)
+    Ok(agents_by_email(items, |email| {
+        let owner = owners.get(email)?;
+        Some((owner.id.clone(), json!({"name": owner.name()}).to_string()))
+    }))
 }
 
 /// The markers of items, as records have them.
@@ -101,8 +81,12 @@ async fn by_marker(
             true => map::record_target(object, &record.id),
             false => record.id.clone(),
         };
-        let before = Value::Object(record.properties.clone());
-        let one = candidate(id, &before, MatchKey::Marker, None);
+        let one = Candidate {
+            target_id: id,
+            by: MatchKey::Marker,
+            before: Value::Object(record.properties).to_string(),
+            doubtful: None,
+        };
         found.entry(item.key.clone()).or_default().push(one);
     }
     Ok(found)

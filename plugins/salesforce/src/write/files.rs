@@ -16,8 +16,7 @@ use transload_sdk::http::{
 };
 use transload_sdk::ledger::Proof;
 use transload_sdk::loading::Uploaded;
-use transload_sdk::thread::no_bytes;
-use transload_sdk::types::{BlobRef, Entity, Entry, Error};
+use transload_sdk::types::{BlobRef, Entry, Error};
 
 use crate::api::{Fault, Record, RowResult, id18, text};
 use crate::client::{self, ROWS, Sent};
@@ -25,7 +24,7 @@ use crate::fields::{RUN, SOURCE_ID, source_id};
 use crate::map;
 use crate::state::{Config, State};
 use crate::text::cut_chars;
-use transload_sdk::thread::File;
+use transload_sdk::thread::{File, sendable};
 
 /// What a file is, as a record.
 pub const VERSION: &str = "ContentVersion";
@@ -50,7 +49,7 @@ pub struct Wanted<'a> {
     /// The attachment.
     pub entry: &'a Entry,
     /// What people read.
-    pub name: &'a str,
+    pub name: String,
     /// Its bytes.
     pub content: BlobRef,
     /// The Case that it hangs on.
@@ -67,34 +66,16 @@ impl Wanted<'_> {
 ///
 /// # Errors
 /// What the thread says instead.
-pub fn to_be_sent<'e>(entry: &'e Entry, config: &Config) -> Result<(&'e str, BlobRef), File> {
-    let refused = |cause, words: String| Err(File::Refused(cause, words));
-    let Entity::Attachment(attachment) = &entry.data else {
-        return refused("no file: named in the thread", "no file".to_owned());
-    };
-    let Some(content) = &attachment.content else {
-        let (cause, words) = no_bytes(attachment).unwrap_or_default();
-        return refused(cause, words);
-    };
-    if content.size > config.max_attachment_bytes {
-        let words = format!("{} bytes are more than Salesforce takes", content.size);
-        return refused("larger than Salesforce takes: named in the thread", words);
-    }
+pub fn to_be_sent(entry: &Entry, config: &Config) -> Result<(String, BlobRef), File> {
+    let too_large = "larger than Salesforce takes: named in the thread";
+    let file = sendable(entry, config.max_attachment_bytes, "Salesforce", too_large);
+    let (name, content) = file.map_err(|(cause, words)| File::Refused(cause, words))?;
     // Salesforce facts §9.6 [MEM].
     if content.size == 0 {
         let words = "it is empty, which Salesforce does not take".to_owned();
         return Err(File::NotTaken(words));
     }
-    let name = match attachment.name.trim() {
-        "" => "file",
-        name => name,
-    };
-    let media_type = attachment.media_type.as_ref();
-    let content = BlobRef {
-        media_type: media_type.unwrap_or(&content.media_type).clone(),
-        ..content.clone()
-    };
-    Ok((name, content))
+    Ok((name.trim().to_owned(), content))
 }
 
 /// Sends files. What each is known by is `prefix`, `attachment:` and its id. `batch` names the requests.
@@ -173,7 +154,7 @@ impl Sender<'_> {
     fn record(&self, one: &Wanted<'_>) -> Map<String, Value> {
         let mut record = Map::new();
         let mut set = |name: &str, value: Value| record.insert(name.to_owned(), value);
-        let (name, _) = cut_chars(one.name, NAME_CHARS);
+        let (name, _) = cut_chars(&one.name, NAME_CHARS);
         set("Title", json!(name));
         set("PathOnClient", json!(name));
         set("FirstPublishLocationId", json!(one.case));
@@ -213,7 +194,7 @@ impl Sender<'_> {
         let body = json!({"allOrNone": false, "records": records});
         let mut parts = vec![json_part("collection", &body)];
         let bytes = |(at, one): (usize, &Wanted<'_>)| {
-            part_file(name_of(at), file_name(one.name), one.content.clone())
+            part_file(name_of(at), file_name(&one.name), one.content.clone())
         };
         parts.extend(group.iter().enumerate().map(bytes));
         for attempt in 1..=SENDS {
@@ -252,7 +233,7 @@ impl Sender<'_> {
     async fn alone(&self, one: &Wanted<'_>, first: &str) -> Result<Met, Error> {
         let parts = vec![
             json_part("entity_content", &Value::Object(self.record(one))),
-            part_file("VersionData", file_name(one.name), one.content.clone()),
+            part_file("VersionData", file_name(&one.name), one.content.clone()),
         ];
         let mut last = None;
         for attempt in 1..=SENDS {

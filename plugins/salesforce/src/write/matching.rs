@@ -12,7 +12,7 @@ use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
 use transload_sdk::people::{emails_of, numbers_of};
 use transload_sdk::policy::{
-    Candidates as Found, Found as There, add_candidate, match_results, sought,
+    Candidates as Found, Found as There, add_candidate, agents_by_email, match_results, sought,
 };
 use transload_sdk::types::{self, Entity, Error, Kind};
 
@@ -44,28 +44,12 @@ pub async fn match_items(
     Ok(match_results(items, &candidates))
 }
 
-fn candidate(record: &Record, by: MatchKey, doubtful: Option<&str>) -> Candidate {
-    Candidate {
-        target_id: id_of(record),
-        by,
-        before: Value::Object(record.clone()).to_string(),
-        doubtful: doubtful.map(str::to_owned),
-    }
-}
-
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let users = teams::users_of(cx, &teams::emails(items)).await?;
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let email = agent.email.as_deref().and_then(map::email);
-        if let Some(user) = email.and_then(|email| users.get(&email)) {
-            found.insert(
-                item.key.clone(),
-                vec![candidate(user, MatchKey::Email, None)],
-            );
-        }
-    }
-    Ok(found)
+    Ok(agents_by_email(items, |email| {
+        let user = users.get(email)?;
+        Some((id_of(user), Value::Object(user.clone()).to_string()))
+    }))
 }
 
 /// Records of one object by our marker: Cases, records of custom objects.
@@ -86,11 +70,17 @@ async fn by_marker(cx: &Context, object: &str, items: &[Item]) -> Result<Found, 
         let Some(item) = keys.get(text(&row, fields::SOURCE_ID)) else {
             continue;
         };
-        let mut candidate = candidate(&row, MatchKey::Marker, None);
-        if object.ends_with("__c") {
-            candidate.target_id = map::record_target(object, &candidate.target_id);
-        }
-        found.entry(item.key.clone()).or_default().push(candidate);
+        let id = match object.ends_with("__c") {
+            true => map::record_target(object, &id_of(&row)),
+            false => id_of(&row),
+        };
+        let one = Candidate {
+            target_id: id,
+            by: MatchKey::Marker,
+            before: Value::Object(row).to_string(),
+            doubtful: None,
+        };
+        found.entry(item.key.clone()).or_default().push(one);
     }
     Ok(found)
 }
