@@ -184,6 +184,18 @@ pub fn description_marker(cx: &Context, marker: &str) -> String {
     format!("{DESCRIBED}{marker} (run {})", cx.run())
 }
 
+/// A description of so many characters: what the source says of an object, cut where it must be, and below it
+/// [`description_marker`]'s line, which is whole.
+pub fn described(cx: &Context, words: Option<&str>, marker: &str, chars: usize) -> String {
+    let marker = description_marker(cx, marker);
+    let Some(words) = words else {
+        return marker;
+    };
+    let room = chars.saturating_sub(marker.chars().count() + 1);
+    let (words, _) = crate::text::cut_chars(words, room);
+    format!("{words}\n{marker}")
+}
+
 /// Whether a description is ours of this run.
 pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
     description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
@@ -355,6 +367,18 @@ mod tests {
         assert_eq!(facet_names(&recorded), ["name", "a=b"]);
         assert_eq!(print_now(&recorded, &facets("Ana")), recorded);
         assert_ne!(print_now(&recorded, &[]), recorded);
+    }
+
+    #[test]
+    fn what_an_object_stands_for_is_below_what_is_said_of_it_however_long() {
+        let harness = crate::testing::Harness::scripted([]);
+        let cx = harness.context();
+        let marker = description_marker(&cx, "m");
+        assert_eq!(described(&cx, None, "m", 10), marker);
+        let chars = marker.chars().count() + 4;
+        let text = described(&cx, Some("long words"), "m", chars);
+        assert_eq!(text, format!("lon\n{marker}"));
+        assert!(is_of_run(&cx, Some(&text)));
     }
 
     #[test]

@@ -171,6 +171,24 @@ pub fn by_kind<'u>(all: &[&'u Undoing]) -> BTreeMap<&'u str, Vec<&'u Undoing>> {
     by_kind
 }
 
+/// Updates as they are put back: in [`rounds`](effects::rounds), each round's by the kind of their object.
+pub fn rounds_by_kind<'u>(
+    all: &[&'u Undoing],
+    id: impl Fn(&Undoing) -> String,
+) -> Vec<(&'u str, Vec<&'u Undoing>)> {
+    let rounds = effects::rounds(all, id).into_iter();
+    rounds.flat_map(by_kind).collect()
+}
+
+/// What is to be read of objects before their updates are judged: what was there before, and the facets that were recorded.
+pub fn to_read(updates: &[(&Undoing, Map<String, Value>)]) -> BTreeSet<String> {
+    let names = updates.iter().flat_map(|(one, before)| {
+        let recorded = effects::recorded_names(&one.effect);
+        before.keys().cloned().chain(recorded)
+    });
+    names.collect()
+}
+
 /// What becomes of an update by a row that was to put it back.
 pub fn put_back<R: Refusal>(row: &RowChanged<R>) -> Verdict {
     match row {
