@@ -99,26 +99,6 @@ pub fn files(rest: &str) -> String {
 
 // ---- writes
 
-/// A write that must not be repeated unless it was looked up.
-pub fn once(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key).once()
-}
-
-/// A write that sent twice equals sent once.
-pub fn idempotent(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key).idempotent(None)
-}
-
 impl http::Refusal for Fault {
     fn read(reply: &Reply) -> Self {
         Self::of_body(reply.status, reply.bytes())
@@ -634,7 +614,7 @@ async fn send_rows(
     for attempt in 1..=SENDS {
         let key = key("*", part, step("create", attempt));
         let path = objects(object, "/batch/create");
-        let request = idempotent(cx, "POST", path, key.clone()).json(&body);
+        let request = cx.http().repeatable("POST", path, key.clone()).json(&body);
         match http::write(request).await? {
             Sent::Done(reply) => return rows_met(&reply, rows.len(), &key),
             Sent::Refused(fault) => {
@@ -774,7 +754,10 @@ pub async fn create_once(
 ) -> Result<Vec<RowMade<Fault>>, Error> {
     let key = key("*", batch, step);
     let path = objects(object, "/batch/create");
-    let request = once(cx, "POST", path, key.clone()).json(&body_of(rows));
+    let request = cx
+        .http()
+        .write("POST", path, key.clone())
+        .json(&body_of(rows));
     let reply = match http::write(request).await? {
         Sent::Done(reply) => reply,
         Sent::Refused(fault) => return Ok(vec![RowMade::Refused(fault); rows.len()]),
@@ -868,17 +851,17 @@ async fn change_chunk(
     for attempt in 1..=SENDS {
         let key = key("*", part, step("update", attempt));
         let path = objects(object, "/batch/update");
-        let reply = match http::write(idempotent(cx, "POST", path, key.clone()).json(&body)).await?
-        {
-            Sent::Done(reply) => reply,
-            Sent::Refused(fault) => {
-                return Ok(rows
-                    .iter()
-                    .map(|_| Changed::Refused(fault.clone()))
-                    .collect());
-            }
-            Sent::Doubt(_) => continue,
-        };
+        let reply =
+            match http::write(cx.http().repeatable("POST", path, key.clone()).json(&body)).await? {
+                Sent::Done(reply) => reply,
+                Sent::Refused(fault) => {
+                    return Ok(rows
+                        .iter()
+                        .map(|_| Changed::Refused(fault.clone()))
+                        .collect());
+                }
+                Sent::Doubt(_) => continue,
+            };
         let batch: Batch<Record> = reply.json()?;
         let done: BTreeSet<String> = batch.results.into_iter().map(|record| record.id).collect();
         let mut refused: BTreeMap<String, Fault> = BTreeMap::new();
@@ -925,7 +908,9 @@ pub async fn archive(
         let body = json!({"inputs": inputs});
         let deleted = sent_until_seen(|attempt| {
             let key = key("*", part.as_str(), step("archive", attempt));
-            idempotent(cx, "POST", objects(object, "/batch/archive"), key).json(&body)
+            cx.http()
+                .repeatable("POST", objects(object, "/batch/archive"), key)
+                .json(&body)
         })
         .await?;
         all.extend(chunk.iter().map(|_| deleted.clone()));
@@ -943,7 +928,7 @@ pub async fn delete_at(cx: &Context, path: &str, key: OperationKey) -> Result<De
             step: step(&key.step, attempt),
             ..key.clone()
         };
-        idempotent(cx, "DELETE", path, key)
+        cx.http().repeatable("DELETE", path, key)
     })
     .await
 }
@@ -1031,7 +1016,7 @@ async fn link_chunk(
     for attempt in 1..=SENDS {
         let key = key("*", part, step("link", attempt));
         let path = associations(from, to, "/batch/create");
-        match http::write(idempotent(cx, "POST", path, key.clone()).json(&body)).await? {
+        match http::write(cx.http().repeatable("POST", path, key.clone()).json(&body)).await? {
             Sent::Done(reply) => {
                 let batch: Batch<Value> = reply.json()?;
                 return Ok(match batch.errors.first() {

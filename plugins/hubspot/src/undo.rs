@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, changed_since, recorded_names, rounds, verdict};
+use transload_sdk::effects::{Verdict, changed_since, recorded_names, verdict};
 use transload_sdk::http::segment;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, by_kind, put_back, unanswered};
+use transload_sdk::undo::{Session, by_kind, put_back, rounds_by_kind, to_read, unanswered};
 
 use crate::api::{Fault, Record};
 use crate::client::{self, ChangeRow, Deleted};
@@ -96,10 +96,8 @@ impl Undo<'_> {
     /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
     /// later change first.
     async fn restore(&self, all: &[&Undoing]) -> Result<(), Error> {
-        for now in rounds(all, id_in) {
-            for (object, some) in by_kind(now) {
-                self.restore_object(object, &some).await?;
-            }
+        for (object, some) in rounds_by_kind(all, id_in) {
+            self.restore_object(object, &some).await?;
         }
         Ok(())
     }
@@ -108,12 +106,7 @@ impl Undo<'_> {
     async fn restore_object(&self, object: &str, some: &[&Undoing]) -> Result<(), Error> {
         let known = self.session.before(some);
         let ids = known.iter().map(|(one, _)| id_in(one)).collect();
-        let names = known.iter().flat_map(|(one, before)| {
-            let recorded = recorded_names(&one.effect);
-            before.keys().cloned().chain(recorded)
-        });
-        let names = names.collect();
-        let now = self.read(object, &ids, &names).await?;
+        let now = self.read(object, &ids, &to_read(&known)).await?;
         let (mut rows, mut waiting) = (Vec::new(), Vec::new());
         for (one, before) in known {
             let id = id_in(one);

@@ -117,7 +117,10 @@ pub async fn send(
     ];
     let part = format!("file:{}", entry.head.id);
     let key = key(item, part.as_str(), "upload");
-    let request = client::once(cx, "POST", client::files("/files"), key).multipart(parts);
+    let request = cx
+        .http()
+        .write("POST", client::files("/files"), key)
+        .multipart(parts);
     let making = Making {
         in_doubt_since,
         settle_ms: SETTLE_MS,
@@ -202,7 +205,10 @@ pub async fn folders(cx: &Context) -> Result<(), Error> {
                     members.insert("parentFolderPath".to_owned(), json!(parent));
                 }
                 let key = key(item.as_str(), "main", "create");
-                let request = client::once(cx, "POST", client::files("/folders"), key).json(&body);
+                let request = cx
+                    .http()
+                    .write("POST", client::files("/folders"), key)
+                    .json(&body);
                 let making = Making {
                     in_doubt_since: None,
                     settle_ms: SETTLE_MS,

@@ -11,29 +11,22 @@ use transload_sdk::destination::Item;
 use transload_sdk::items::{by_object, each};
 use transload_sdk::types::{CustomObject, Entity, Error, Reference};
 
-use super::choices;
 use super::people::{Around, Draft, write};
 use crate::api::{Label, LinkType};
 use crate::client::{self, LinkTo};
 use crate::map;
 use crate::own;
-use crate::state::{Config, State};
+use crate::state::State;
 
 /// Records of custom objects.
 ///
 /// # Errors
 /// What ends the unit.
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
+    let state: State = cx.state()?;
     let name = |record: &CustomObject| state.object_of(&record.object_type);
     for (object, items) in by_object(each::<CustomObject>(cx, items), name) {
-        let choices = choices(cx, &object, &items).await?;
-        let around = Around {
-            cx,
-            config: &config,
-            state: &state,
-            choices: &choices,
-        };
+        let around = Around::of(cx, &object, &items).await?;
         let links = plain_links(cx, &object, &items).await?;
         let mut drafts = Vec::with_capacity(items.len());
         for item in &items {

@@ -64,11 +64,26 @@ pub struct Around<'a> {
     /// The call.
     pub cx: &'a Context,
     /// Settings.
-    pub config: &'a Config,
+    pub config: Config,
     /// The prepared session.
-    pub state: &'a State,
+    pub state: State,
     /// Options of properties that take no others.
-    pub choices: &'a Choices,
+    pub choices: Choices,
+}
+
+impl<'a> Around<'a> {
+    /// For items that become records of one object.
+    ///
+    /// # Errors
+    /// What ends the unit.
+    pub async fn of(cx: &'a Context, object: &str, items: &[Item]) -> Result<Self, Error> {
+        Ok(Self {
+            cx,
+            config: cx.config()?,
+            state: cx.state()?,
+            choices: choices(cx, object, items).await?,
+        })
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -124,8 +139,8 @@ impl<'a> Draft<'a> {
 
     /// Tags, as far as they have options; the others are named on the card.
     pub fn tags(&mut self, around: &Around<'_>, list: &[Reference]) {
-        let (value, left) = tags::values(around.config, list);
-        let has = value.is_none_or(|value| self.set_own(around.state, own::TAGS, &value));
+        let (value, left) = tags::values(&around.config, list);
+        let has = value.is_none_or(|value| self.set_own(&around.state, own::TAGS, &value));
         if !has || !left.is_empty() {
             let names = if has {
                 left.join(", ")
@@ -148,7 +163,7 @@ impl<'a> Draft<'a> {
         custom_fields(
             &self.object,
             &head.fields,
-            around.choices,
+            &around.choices,
             &mut values,
             &mut self.card,
             &mut self.losses,
@@ -156,7 +171,7 @@ impl<'a> Draft<'a> {
         values.retain(|_, value| !policy::is_empty(value));
         let run = around.cx.run();
         own::values(
-            around.state,
+            &around.state,
             &self.object,
             run,
             &self.item.marker,
@@ -169,7 +184,7 @@ impl<'a> Draft<'a> {
         // Characters are at most bytes.
         let (fits, cut) = fitted(&card, TEXT_CHARS);
         let fits = fits.to_owned();
-        if !self.set_own(around.state, own::CARD, &fits) || cut {
+        if !self.set_own(&around.state, own::CARD, &fits) || cut {
             let kind = head.kind.word().to_owned();
             self.losses.push(loss(kind, Fidelity::Lost, CARD_CUT));
         }
@@ -265,13 +280,9 @@ pub fn company<'a>(
     }
     draft.set("phone", phone.unwrap_or_default());
     draft.set("website", web.unwrap_or_default());
-    let mut places = company.locations.iter();
-    if let Some(first) = places.next()
-        && !place(&mut draft, first)
-    {
-        card::location(first, &mut draft.card);
-    }
-    for place in places {
+    let first = company.locations.first();
+    let fits = first.is_some_and(|first| place(&mut draft, first));
+    for place in company.locations.iter().skip(usize::from(fits)) {
         card::location(place, &mut draft.card);
     }
     if let Some(parent) = &company.parent {
@@ -301,14 +312,7 @@ pub fn company<'a>(
 /// # Errors
 /// What ends the unit.
 pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
-    let choices = choices(cx, "companies", items).await?;
-    let around = Around {
-        cx,
-        config: &config,
-        state: &state,
-        choices: &choices,
-    };
+    let around = Around::of(cx, "companies", items).await?;
     let mut drafts = Vec::with_capacity(items.len());
     for (item, data) in each::<Company>(cx, items) {
         drafts.push(company(&around, item, data)?);
@@ -368,7 +372,7 @@ pub fn contact<'a>(
     }
     if !customer.merged_from.is_empty() {
         let ids = customer.merged_from.join("\n");
-        if !draft.set_own(around.state, own::MERGED_IDS, &ids) {
+        if !draft.set_own(&around.state, own::MERGED_IDS, &ids) {
             draft.card.add("merged from", ids);
         }
     }
@@ -443,7 +447,7 @@ fn addresses(around: &Around<'_>, customer: &Customer, draft: &mut Draft<'_>) {
         "has no property of its own: in the property of other addresses",
     );
     let list = others.join("\n");
-    if !draft.set_own(around.state, own::ADDRESSES, &list) {
+    if !draft.set_own(&around.state, own::ADDRESSES, &list) {
         draft.card.add("other addresses", list);
     }
 }
@@ -489,14 +493,7 @@ fn addresses_of(before: &str) -> BTreeSet<String> {
 /// # Errors
 /// What ends the unit.
 pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
-    let choices = choices(cx, "contacts", items).await?;
-    let around = Around {
-        cx,
-        config: &config,
-        state: &state,
-        choices: &choices,
-    };
+    let around = Around::of(cx, "contacts", items).await?;
     let mut drafts = Vec::with_capacity(items.len());
     for (item, customer) in each::<Customer>(cx, items) {
         drafts.push(contact(&around, item, customer)?);
@@ -666,7 +663,7 @@ fn without(around: &Around<'_>, draft: &mut Draft<'_>, holder: &Record) -> Resul
         }
         list.push_str(&format!("e-mail: {email}"));
     }
-    if !draft.set_own(around.state, own::ADDRESSES, &list) {
+    if !draft.set_own(&around.state, own::ADDRESSES, &list) {
         draft.card.add("other addresses", list);
     }
     draft.note("customer.addresses.email", TAKEN);
@@ -717,7 +714,7 @@ async fn update(
             continue;
         };
         let change = match met.insert(id.clone(), ()) {
-            None => change_of(around.state, &mut draft, record),
+            None => change_of(&around.state, &mut draft, record),
             Some(()) => Change::default(),
         };
         if change.wanted.is_empty() {

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::described;
 use transload_sdk::fields as fields_of_source;
 use transload_sdk::http::{self, Made, Refusal as _, RowMade, key};
 use transload_sdk::items::each;
@@ -101,15 +102,7 @@ fn chars_of(chars: usize) -> u32 {
 
 /// A field's definition, as the Metadata API has it (Salesforce facts §10.1).
 fn metadata(cx: &Context, wanted: &Wanted<'_>) -> Map<String, Value> {
-    let marker = description_marker(cx, wanted.marker);
-    let words = wanted.description.map(|words| {
-        let room = DESCRIPTION_CHARS.saturating_sub(marker.chars().count() + 1);
-        words.chars().take(room).collect::<String>()
-    });
-    let description = match words {
-        Some(words) => format!("{words}\n{marker}"),
-        None => marker,
-    };
+    let description = described(cx, wanted.description, wanted.marker, DESCRIPTION_CHARS);
     let mut all = Map::new();
     let mut set = |name: &str, value: Value| all.insert(name.to_owned(), value);
     set("label", json!(wanted.label));
