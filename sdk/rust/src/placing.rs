@@ -78,7 +78,7 @@ pub enum Meant<W> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fate<W, R> {
     /// It is there.
-    There(W, Effect),
+    There(W, Box<Effect>),
     /// Refused.
     Refused(W, R),
     /// Not known, even after sending and looking several times.
@@ -270,7 +270,7 @@ impl<P: Placing> Placer<'_, P> {
             fingerprint: print,
             ..made(&part, &kind, id, Some(proof), key)
         };
-        let there = Fate::There(want.record, effect);
+        let there = Fate::There(want.record, Box::new(effect));
         self.fates.push((want.owner, there));
     }
 
@@ -314,7 +314,7 @@ impl<P: Placing> Placer<'_, P> {
                 fingerprint: print,
                 ..effect(&part, &kind, id, action)
             };
-            let there = Fate::There(want.record, effect);
+            let there = Fate::There(want.record, Box::new(effect));
             self.fates.push((want.owner, there));
         }
         Ok(missing)

@@ -705,7 +705,7 @@ fn take(load: &mut Load<'_>, fate: Fate) {
                 load.losses
                     .push(loss("message.author", Fidelity::Converted, note));
             }
-            load.add(effect);
+            load.add(*effect);
         }
         Fate::Refused(wanted, fault) => refuse(load, &wanted.child.part, &fault),
         Fate::Unsettled => load.open = Some("an activity"),

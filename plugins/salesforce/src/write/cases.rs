@@ -606,7 +606,7 @@ fn take(loads: &mut [Load<'_>], made: Vec<(usize, Fate)>, what: &'static str) {
             continue;
         };
         match fate {
-            Fate::There(_, effect) => load.add(effect),
+            Fate::There(_, effect) => load.add(*effect),
             Fate::Refused(wanted, _) if wanted.row.object == TOPIC => {
                 let note = "a topic was refused: the tag is in its field, or on the source card";
                 load.losses

@@ -93,7 +93,7 @@ pub async fn topics(cx: &Context, items: &[Item]) -> Result<(), Error> {
         };
         match fate {
             Fate::There(_, effect) => {
-                effects.insert((*key).clone(), effect);
+                effects.insert((*key).clone(), *effect);
             }
             Fate::Refused(_, fault) => {
                 refused.insert((*key).clone(), fault);
