@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use transload_sdk::http::{excerpt, in_words};
 
 /// What is null counts as missing.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -451,10 +452,9 @@ impl Refusal {
             errors: Option<Vec<FieldError>>,
         }
         let Ok(said) = serde_json::from_slice::<Envelope>(body) else {
-            let text: String = String::from_utf8_lossy(body).chars().take(300).collect();
             return Self {
                 status,
-                message: text,
+                message: excerpt(body),
                 ..Self::default()
             };
         };
@@ -473,12 +473,11 @@ impl Refusal {
             .iter()
             .map(|error| format!("{}: {} ({})", error.field, error.message, error.code))
             .collect();
-        let parts = [self.code.clone(), self.message.clone(), errors.join("; ")];
-        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        if parts.is_empty() {
-            return format!("status {}", self.status);
-        }
-        parts.join(": ")
+        let errors = errors.join("; ");
+        in_words(
+            self.status,
+            [&self.code, &self.message, &errors].map(String::as_str),
+        )
     }
 
     /// The error about an attribute, if it is of that class.

@@ -6,8 +6,8 @@
 
 use serde::de::DeserializeOwned;
 use transload_sdk::Context;
-use transload_sdk::http::{self, OperationKey, Reply, RequestBuilder};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::http::{self, Reply};
+use transload_sdk::types::Error;
 
 use crate::api::Refusal;
 
@@ -16,26 +16,6 @@ pub const PAGE: usize = 100;
 
 /// What became of a write.
 pub type Sent = http::Sent<Refusal>;
-
-/// A write that must not be repeated unless it was looked up.
-pub fn once(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key)
-}
-
-/// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
-pub fn idempotent(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    once(cx, method, path, key).idempotent(None)
-}
 
 /// Reads; `None` for 404.
 ///
@@ -123,17 +103,17 @@ impl http::Refusal for Refusal {
             403 if matches!(self.code.as_str(), "require_feature" | "max_agents_reached") => {
                 Error::Unsupported(text)
             }
-            403 => Error::Permission(text),
-            404 => Error::NotFound(text),
-            405 | 409 => Error::Conflict(text),
-            _ => {
+            405 => Error::Conflict(text),
+            status => {
                 let field = self.errors.first().map(|error| error.field.clone());
-                Error::Invalid(Invalid {
-                    field,
-                    reason: text,
-                })
+                http::rejection(status, text, field)
             }
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        // 405 is what a second deletion is told (Freshdesk facts §14).
+        matches!(self.status, 404 | 405)
     }
 
     fn said(&self) -> String {

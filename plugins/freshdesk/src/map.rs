@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
+use transload_sdk::effects::with_digest;
 use transload_sdk::time;
 use transload_sdk::types::{
     ConversationStatus, Field, FieldType, Kind, Priority, Reference, Value,
@@ -62,10 +63,7 @@ pub fn tag(name: &str) -> String {
     if clean.chars().count() <= TAG_CHARS {
         return clean;
     }
-    let digest = short_hash(name);
-    let kept = TAG_CHARS.saturating_sub(digest.len() + 1);
-    let start: String = clean.chars().take(kept).collect();
-    format!("{}-{digest}", start.trim_end())
+    with_digest(&clean, name, TAG_CHARS, '-')
 }
 
 // ---- where a field is

@@ -177,9 +177,4 @@ impl State {
         };
         names.get(key).map(String::as_str)
     }
-
-    /// External id of the contact who stands in for requesters. It is no marker of a record, so that none is taken for it.
-    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
-        format!("transload:{platform}:{organisation}:stand-in")
-    }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::connector::fidelity_table;
+use transload_sdk::declare::Naming;
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -13,7 +14,7 @@ use transload_sdk::effects::{found, own};
 use transload_sdk::http::{HttpError, key};
 use transload_sdk::ledger::{Action, Status};
 use transload_sdk::session::{Account, Notice, Severity};
-use transload_sdk::types::{ChoiceOption, Error, FieldType, Invalid, Kind, ReferenceType};
+use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind, ReferenceType};
 
 use crate::api::{Agent, FieldDefinition, Product, Role, Schema, choice_texts};
 use crate::client;
@@ -89,9 +90,12 @@ fn fallback_agent<'a>(staff: &'a [Agent], wanted: &str) -> Option<&'a Agent> {
     staff.iter().find(named).filter(|agent| !agent.deactivated)
 }
 
-fn nobody(wanted: &str) -> String {
-    format!("`fallback_agent` names {wanted}, who is no active agent of the account")
-}
+/// Who stands in for agents who are not here.
+const FALLBACK: Naming = Naming {
+    setting: "fallback_agent",
+    must_be: "active agent of the account",
+    remedy: "name an agent by e-mail address or id, or leave it out: then the key's owner stands in",
+};
 
 /// A setting that names nobody would stop the first unit; it is said before anything is planned.
 async fn fallback_notice(cx: &Context, config: &Config) -> Result<Option<Notice>, Error> {
@@ -99,17 +103,8 @@ async fn fallback_notice(cx: &Context, config: &Config) -> Result<Option<Notice>
         return Ok(None);
     };
     let staff = teams::staff(cx).await?;
-    let remedy =
-        "name an agent by e-mail address or id, or leave it out: then the key's owner stands in";
-    let wrong = || {
-        notice(
-            "fallback-agent",
-            Severity::Danger,
-            nobody(wanted),
-            Some(remedy),
-        )
-    };
-    Ok(fallback_agent(&staff, wanted).is_none().then(wrong))
+    let missing = fallback_agent(&staff, wanted).is_none();
+    Ok(missing.then(|| FALLBACK.notice(wanted)))
 }
 
 // ---- what could be mapped to what
@@ -435,7 +430,9 @@ async fn probe_channel(cx: &Context, config: &Config) -> Result<bool, Error> {
         return Ok(false);
     }
     let key = key("own:probe:channel", "main", "probe");
-    let request = client::idempotent(cx, "POST", CHANNEL, key)
+    let request = cx
+        .http()
+        .repeatable("POST", CHANNEL, key)
         .json(&json!({}))
         .passing();
     match request.send().await {
@@ -461,12 +458,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         Some(wanted) => {
             let staff = teams::staff(cx).await?;
             let agent = fallback_agent(&staff, wanted).map(|agent| agent.id);
-            agent.ok_or_else(|| {
-                Error::Invalid(Invalid {
-                    field: Some("fallback_agent".to_owned()),
-                    reason: nobody(wanted),
-                })
-            })?
+            agent.ok_or_else(|| FALLBACK.error(wanted))?
         }
     };
     let channel = probe_channel(cx, &config).await?;
@@ -540,7 +532,7 @@ async fn own_fields(
 /// The contact in whose name tickets stand whose customer was not migrated: without an address, so that nothing can be mailed.
 async fn stand_in_requester(cx: &Context, state: &State) -> Result<u64, Error> {
     let item = "own:contact:stand-in";
-    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let marker = cx.stand_in_marker();
     let (contact, effect) = match people::by_marker(cx, &marker).await? {
         Some(contact) => {
             let ours = people::is_of_run(cx, state, Owner::Contact, &contact.custom_fields);

@@ -14,9 +14,9 @@ use transload_sdk::card::{self, Facts, fitted, loss};
 use transload_sdk::destination::{self, Item, Thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Requester, Unit, add_fact, began, continued_marker, conversation_of, file_name,
-    image_names, is_further_part, message_card, message_facts, message_part, no_bytes, part_of,
-    skip, skipped, tag_targets,
+    Holds, Requester, Unit, add_fact, began, called_part_of, continued_marker, conversation_of,
+    file_name, image_names, is_further_part, message_card, message_facts, message_part, part_of,
+    sendable, skip, skipped, subject, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -293,20 +293,9 @@ fn ticket_fields(
 ) -> Map<String, Json> {
     let mut fields = Map::new();
     let mut set = |name: &str, value: Json| fields.insert(name.to_owned(), value);
+    let called = subject(conversation, SUBJECT_CHARS, NO_SUBJECT, card, losses);
+    set("subject", json!(called));
     let mut converted = |field: &str, note| losses.push(loss(field, Fidelity::Converted, note));
-    let subject = conversation.subject.as_deref().unwrap_or_default();
-    let (short, cut) = text::cut(subject, SUBJECT_CHARS);
-    if cut {
-        card.add("subject", subject);
-        let note = "longer than a subject may be: whole on the source card";
-        converted("conversation.subject", note);
-    }
-    let short = if short.trim().is_empty() {
-        NO_SUBJECT
-    } else {
-        short
-    };
-    set("subject", json!(short));
     set("requester_id", json!(requester.id));
     let priority = slot(item, "priority");
     let priority = priority.or_else(|| conversation.priority.as_ref().map(map::default_priority));
@@ -477,11 +466,7 @@ fn card_notes(card: &str, around: &Surroundings<'_>, at: i64) -> Vec<Said> {
     let pieces = text::pieces(card, BODY_BYTES - LEAD_BYTES);
     let count = pieces.len();
     let note = |(index, piece): (usize, &&str)| {
-        let line = if count > 1 {
-            format!("{CARD}, {}", part_of(index + 1, count))
-        } else {
-            CARD.to_owned()
-        };
+        let line = called_part_of(CARD, index + 1, count);
         Said {
             html: text::html_of(piece),
             ..own(
@@ -689,14 +674,7 @@ impl Speech<'_, '_> {
     /// The bodies of a message: its HTML, else its text in as many pieces as it takes.
     fn bodies(&mut self, message: &Message, facts: &mut Vec<String>, bare: bool) -> Vec<String> {
         let around = self.around;
-        let plain = around
-            .unit
-            .text(&message.text)
-            .filter(|text| !text.is_empty());
-        let html = around
-            .unit
-            .text(&message.html)
-            .filter(|html| !html.trim().is_empty());
+        let (plain, html) = (around.unit.plain(message), around.unit.html(message));
         if plain.is_none() && html.is_none() {
             if bare && facts.iter().all(|fact| fact.starts_with(SENT)) {
                 facts.push("no text in the source".to_owned());
@@ -763,32 +741,21 @@ impl Speech<'_, '_> {
             return;
         };
         let most = self.around.config.max_attachment_bytes.min(FILE_BYTES);
-        let name = file_name(attachment);
-        let mut missing = |cause, words: String| {
-            facts.push(format!("file {name} is missing here: {words}"));
-            self.losses.push(loss("attachment", Fidelity::Lost, cause));
-        };
-        match &attachment.content {
-            None => {
-                let (cause, words) = no_bytes(attachment).unwrap_or_default();
-                missing(cause, words);
-            }
-            Some(content) if content.size > most => missing(
-                "larger than Freshdesk takes: named in the thread",
-                format!("{} bytes are more than Freshdesk takes", content.size),
-            ),
-            Some(content) => {
-                let media_type = attachment.media_type.as_ref();
+        let too_large = "larger than Freshdesk takes: named in the thread";
+        match sendable(entry, most, "Freshdesk", too_large) {
+            Ok((name, content)) => {
                 let called = image_names(attachment, "").into_iter();
                 files.push(File {
                     id: entry.head.id.clone(),
-                    name: name.clone(),
-                    content: BlobRef {
-                        media_type: media_type.unwrap_or(&content.media_type).clone(),
-                        ..content.clone()
-                    },
+                    name,
+                    content,
                     called: called.map(|(name, _)| name).collect(),
                 });
+            }
+            Err((cause, words)) => {
+                let name = file_name(attachment);
+                facts.push(format!("file {name} is missing here: {words}"));
+                self.losses.push(loss("attachment", Fidelity::Lost, cause));
             }
         }
     }

@@ -57,13 +57,7 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
 
 /// The bytes of a file are behind its signed address, which lives for a short time (Freshdesk facts §8).
 fn bytes_of(entry: &Entry) -> Option<Place> {
-    let Entity::Attachment(attachment) = &entry.data else {
-        return None;
-    };
-    Some(Place {
-        url: attachment.locator.clone()?,
-        anonymous: true,
-    })
+    Place::signed(entry)
 }
 
 fn tag(name: &str) -> Reference {

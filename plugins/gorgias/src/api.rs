@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use transload_sdk::http::excerpt;
 
 /// Null is as good as missing.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -511,10 +512,9 @@ impl Refusal {
         let read = serde_json::from_slice::<Value>(body).ok();
         let error = read.as_ref().and_then(|body| body.get("error"));
         let Some(error) = error else {
-            let text = String::from_utf8_lossy(body);
             return Self {
                 status,
-                message: text.chars().take(300).collect(),
+                message: excerpt(body),
                 data: Vec::new(),
             };
         };

@@ -9,12 +9,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::http::{self, Reply};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::types::Error;
 
 use crate::api::{Customer, Refusal};
 
 /// Rows of a page (Gorgias facts §4).
 pub const PAGE: usize = 100;
+
+/// Why a customer who was merged is neither changed nor deleted.
+pub const MERGED: &str = "the customer was merged into another one";
 
 /// What became of a write.
 pub type Sent = http::Sent<Refusal>;
@@ -147,16 +150,16 @@ impl http::Refusal for Refusal {
     }
 
     fn rejection(&self) -> Error {
-        let text = self.words();
-        match self.status {
-            403 => Error::Permission(text),
-            404 => Error::NotFound(text),
-            409 => Error::Conflict(text),
-            _ => Error::Invalid(Invalid {
-                field: self.data.first().map(|(field, _)| field.clone()),
-                reason: text,
-            }),
-        }
+        let field = self.data.first().map(|(field, _)| field.clone());
+        http::rejection(self.status, self.words(), field)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.status == 404
+    }
+
+    fn conflict(&self) -> Option<&'static str> {
+        (self.status == 301).then_some(MERGED)
     }
 
     fn said(&self) -> String {

@@ -8,7 +8,8 @@ use std::fmt;
 
 use serde_json::{Value as Json, json};
 use transload_sdk::card::Misfit;
-use transload_sdk::http::{segment, unsegment};
+use transload_sdk::fields::{choices_of, choices_text, exact_decimal, exact_integer};
+pub use transload_sdk::text::cut_chars as cut;
 use transload_sdk::time;
 use transload_sdk::types::{
     AddressChannel, ChoiceOption, ConversationStatus, Field, FieldDefinition, FieldType, Kind,
@@ -146,11 +147,7 @@ impl FieldTarget {
         };
         let id = parts.next()?.parse().ok()?;
         let kind = parts.next().filter(|kind| !kind.is_empty())?.to_owned();
-        let pairs = parts.next().unwrap_or_default().split(',');
-        let choices = pairs
-            .filter_map(|pair| pair.split_once('='))
-            .filter_map(|(from, to)| Some((unsegment(from)?, unsegment(to)?)))
-            .collect();
+        let choices = choices_of(parts.next().unwrap_or_default());
         Some(Self {
             owner,
             id,
@@ -163,15 +160,10 @@ impl FieldTarget {
 impl fmt::Display for FieldTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.owner.word(), self.id, self.kind)?;
-        let pairs: Vec<String> = self
-            .choices
-            .iter()
-            .map(|(from, to)| format!("{}={}", segment(from), segment(to)))
-            .collect();
-        if pairs.is_empty() {
+        if self.choices.is_empty() {
             return Ok(());
         }
-        write!(f, ":{}", pairs.join(","))
+        write!(f, ":{}", choices_text(&self.choices))
     }
 }
 
@@ -262,8 +254,8 @@ pub fn place(
         .ok_or(Misfit("has no field in Gorgias: on the source card"))?;
     let value = match (target.kind.as_str(), &field.value) {
         ("text", value) => json!(words.value(value)),
-        ("number", Value::Integer(number)) => whole(*number)?,
-        ("number", Value::Decimal(digits)) => decimal(digits)?,
+        ("number", Value::Integer(number)) => exact_integer(*number).ok_or(NOT_EXACT)?,
+        ("number", Value::Decimal(digits)) => exact_decimal(digits).ok_or(NOT_EXACT)?,
         ("boolean", Value::Boolean(flag)) => json!(flag),
         ("dropdown", Value::Choice(text) | Value::Text(text)) => choice(&target, text, choices)?,
         ("dropdown", Value::Path(path)) => choice(&target, &path.join(PATH_SEPARATOR), choices)?,
@@ -279,31 +271,6 @@ fn choice(target: &FieldTarget, stored: &str, choices: &Choices) -> Result<Json,
         .get(&target.id)
         .is_some_and(|choices| choices.iter().any(|choice| choice == name));
     there.then(|| json!(name)).ok_or(NO_CHOICE)
-}
-
-/// A number that JSON readers everywhere take as it is.
-fn whole(number: i64) -> Result<Json, Misfit> {
-    const EXACT: u64 = 1 << 53;
-    if number.unsigned_abs() > EXACT {
-        return Err(NOT_EXACT);
-    }
-    Ok(json!(number))
-}
-
-/// A decimal, if it means the same as a binary number of 64 bits.
-fn decimal(digits: &str) -> Result<Json, Misfit> {
-    if let Ok(number) = digits.parse::<i64>() {
-        return whole(number);
-    }
-    let number: f64 = digits.parse().map_err(|_| OTHER_TYPE)?;
-    let plain = match digits.split_once('.') {
-        Some((_, rest)) if !rest.is_empty() => digits.trim_end_matches('0').trim_end_matches('.'),
-        _ => digits,
-    };
-    if !number.is_finite() || number.to_string() != plain {
-        return Err(NOT_EXACT);
-    }
-    Ok(json!(number))
 }
 
 /// Whether a unit's values need the choices of dropdowns.
@@ -451,19 +418,11 @@ pub fn score(judged: &Satisfaction) -> Option<u8> {
 
 // ---- text
 
-/// As many characters as a member holds; whether anything was cut.
-pub fn cut(text: &str, chars: usize) -> (String, bool) {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => (text.get(..at).unwrap_or(text).to_owned(), true),
-        None => (text.to_owned(), false),
-    }
-}
-
 /// A marker as an external id: whole, or its beginning and a digest.
 pub fn external_id(marker: &str) -> String {
-    let (head, is_cut) = cut(marker, EXTERNAL_ID_CHARS);
+    let (whole, is_cut) = cut(marker, EXTERNAL_ID_CHARS);
     if !is_cut {
-        return head;
+        return whole.to_owned();
     }
     let digest = transload_sdk::effects::short_hash(marker);
     let room = EXTERNAL_ID_CHARS.saturating_sub(digest.len() + 1);

@@ -88,11 +88,6 @@ pub struct State {
 }
 
 impl State {
-    /// External id of the customer who stands in. It is no marker of a record, so that none is taken for it.
-    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
-        format!("transload:{platform}:{organisation}:stand-in")
-    }
-
     /// The tag of every ticket.
     pub fn tag_of(platform: &str) -> String {
         format!("imported-{platform}")

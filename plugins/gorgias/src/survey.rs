@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
+use transload_sdk::declare::Naming;
 use transload_sdk::destination::{
     Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -10,14 +11,14 @@ use transload_sdk::effects::{self, found, own, print};
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Effect, Proof, Status};
 use transload_sdk::session::{Account, Notice, Severity};
-use transload_sdk::types::{ChoiceOption, Error, FieldType, Invalid, Kind};
+use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind};
 
 use crate::api::{Customer, Field, Tag, Team, User};
 use crate::client;
 use crate::map::{self, FieldOwner, FieldTarget};
 use crate::state::{Config, State};
 use crate::write::customers::{self, facets, with_external_id};
-use crate::write::{Creation, create, is_of_run, people, schema};
+use crate::write::{Creation, WRITES, is_of_run, people, schema};
 
 /// Pages of customers that are counted before the run: where there are more, they are not listed to be matched.
 const OLD_PAGES: usize = 20;
@@ -56,13 +57,7 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
     if let Some(wanted) = &config.fallback_agent {
         let users = people::users(cx).await?;
         if fallback_agent(&users, wanted).is_none() {
-            let remedy = "name an agent by e-mail address or id, or leave it out: then the credential's owner stands in";
-            notices.push(notice(
-                "fallback-agent",
-                Severity::Danger,
-                nobody(wanted),
-                remedy,
-            ));
+            notices.push(FALLBACK.notice(wanted));
         }
     }
     Ok(Account {
@@ -89,9 +84,12 @@ fn fallback_agent<'u>(users: &'u [User], wanted: &str) -> Option<&'u User> {
     found.filter(|user| people::is_staff(user))
 }
 
-fn nobody(wanted: &str) -> String {
-    format!("`fallback_agent` names {wanted}, who is no active user of the account")
-}
+/// Who stands in for agents who are not here.
+const FALLBACK: Naming = Naming {
+    setting: "fallback_agent",
+    must_be: "active user of the account",
+    remedy: "name an agent by e-mail address or id, or leave it out: then the credential's owner stands in",
+};
 
 // ---- what there could be
 
@@ -316,12 +314,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         Some(wanted) => {
             let users = people::users(cx).await?;
             let agent = fallback_agent(&users, wanted).map(|user| user.id);
-            agent.ok_or_else(|| {
-                Error::Invalid(Invalid {
-                    field: Some("fallback_agent".to_owned()),
-                    reason: nobody(wanted),
-                })
-            })?
+            agent.ok_or_else(|| FALLBACK.error(wanted))?
         }
     };
     let (old, complete): (Vec<Customer>, bool) = client::list_while(
@@ -374,7 +367,7 @@ async fn own_tag(cx: &Context) -> Result<String, Error> {
 /// The customer in whose name tickets stand whose customer was not migrated: without an address, so that nothing can be mailed.
 async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
     let item = "own:customer:stand-in";
-    let marker = map::external_id(&State::stand_in_marker(cx.platform(), cx.organisation()));
+    let marker = map::external_id(&cx.stand_in_marker());
     if let Some(customer) = with_external_id(cx, &marker).await? {
         let ours = is_of_run(cx, &customer.meta);
         let effect = Effect {
@@ -395,7 +388,7 @@ async fn stand_in_customer(cx: &Context) -> Result<u64, Error> {
             .json(&body);
         let find = async || with_external_id(cx, &marker).await;
         let ours = |customer: &Customer| is_of_run(cx, &customer.meta);
-        let made: Creation<Customer> = create(None, request, find, ours).await?;
+        let made: Creation<Customer> = WRITES.make(None, request, find, ours).await?;
         match made {
             Creation::There(customer, proof, key) => {
                 // It was missing right before, in this unit (rule D-4).

@@ -15,11 +15,12 @@ use transload_sdk::effects::short_hash;
 use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Holds, Unit, conversation_of, file_name, first_time, html_with_lead, image_names, is_incoming,
-    lead, message_card, message_facts, repoint, skip, skipped, with_lead,
+    Holds, Requester, Unit, conversation_of, file_name, first_here, first_time, html_with_lead,
+    image_names, is_incoming, lead, message_card, message_facts, repoint, skip, skipped, tags_here,
+    with_lead,
 };
 use transload_sdk::types::{
-    self, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Visibility,
+    self, Conversation, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference, Visibility,
 };
 use transload_sdk::words;
 
@@ -128,7 +129,8 @@ pub fn map_thread(
     let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut card = Facts::new(around.config.words(around.unit.zone));
-    let customer = customer(conversation, around, &mut card, &mut losses);
+    let stand_in = around.state.stand_in_customer;
+    let requester = Requester::of(conversation, stand_in, &mut card, &mut losses);
     card::conversation(entry, conversation, &mut card);
     let channel = channel(item, conversation);
 
@@ -136,7 +138,7 @@ pub fn map_thread(
         around,
         item,
         conversation,
-        customer,
+        requester: &requester,
         channel: &channel,
         card: &mut card,
         losses: &mut losses,
@@ -199,10 +201,10 @@ pub fn map_thread(
         from_agent,
         status: now_end.status,
         priority: priority(item, conversation),
-        subject,
+        subject: subject.map(str::to_owned),
         language: conversation.language.as_deref().and_then(map::language),
         spam: conversation.spam,
-        customer: Ref { id: customer },
+        customer: Ref { id: requester.id },
         assignee_user: assignee.map(|id| Ref { id }),
         assignee_team: team.map(|id| Ref { id }),
         tags,
@@ -262,28 +264,6 @@ pub fn note(external_id: String, author: u64, body: String, at: String) -> Messa
         sent_datetime: at,
         attachments: Vec::new(),
     }
-}
-
-/// Whose ticket it is. A customer who was not migrated is named on the card and where they wrote, and a stand-in has the ticket.
-fn customer(
-    conversation: &Conversation,
-    around: &Surroundings<'_>,
-    card: &mut Facts,
-    losses: &mut Vec<Loss>,
-) -> u64 {
-    let customer = conversation.customer.as_ref();
-    if let Some(id) = customer.and_then(map::numeric_target) {
-        return id;
-    }
-    card.reference("customer", customer);
-    let note = match customer {
-        Some(_) => {
-            "not migrated: a stand-in has the ticket, the customer is named in the first line and on the card"
-        }
-        None => "none in the source: a stand-in has the ticket",
-    };
-    losses.push(loss("conversation.customer", Fidelity::Converted, note));
-    around.state.stand_in_customer
 }
 
 fn slot(item: &Item, name: &str) -> Option<String> {
@@ -375,29 +355,21 @@ fn end(
 }
 
 fn assignee(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<u64> {
-    let mut say = |note| losses.push(loss("conversation.assignees", Fidelity::Converted, note));
-    let first = conversation.assignees.first()?;
-    let user = map::user(first);
-    if user.is_none() {
-        say("named on the source card: no user here");
-    }
-    if conversation.assignees.len() > 1 {
-        say("further assignees are on the source card");
-    }
-    user
+    let notes = [
+        "named on the source card: no user here",
+        "further assignees are on the source card",
+    ];
+    let (all, field) = (&conversation.assignees, "conversation.assignees");
+    first_here(all, map::user, field, notes, losses)
 }
 
 fn team(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<u64> {
-    let mut say = |note| losses.push(loss("conversation.teams", Fidelity::Converted, note));
-    let first = conversation.teams.first()?;
-    let team = map::numeric_target(first);
-    if team.is_none() {
-        say("on the source card: the team was not migrated");
-    }
-    if conversation.teams.len() > 1 {
-        say("further teams are on the source card");
-    }
-    team
+    let notes = [
+        "on the source card: the team was not migrated",
+        "further teams are on the source card",
+    ];
+    let (all, field) = (&conversation.teams, "conversation.teams");
+    first_here(all, map::numeric_target, field, notes, losses)
 }
 
 fn survey(
@@ -419,7 +391,7 @@ fn survey(
     let sent = at(judged.sent_at).unwrap_or_else(|| times.judged.clone());
     Some(SurveyDraft {
         score,
-        body_text: said.map(|said| map::cut(&said, WORDS).0),
+        body_text: said.map(|said| map::cut(&said, WORDS).0.to_owned()),
         scored: at(judged.answered_at).unwrap_or_else(|| sent.clone()),
         sent,
     })
@@ -453,18 +425,10 @@ fn fields_and_tags(
             }
         }
     }
-    let mut tags = vec![around.state.tag.clone()];
-    for tag in &conversation.tags {
-        match tag.target.as_deref().and_then(NamedTarget::parse) {
-            Some(target) if !tags.contains(&target.name) => tags.push(target.name),
-            Some(_) => {}
-            None => {
-                card.reference("tag", Some(tag));
-                let note = "a tag that is not here is on the source card";
-                losses.push(loss("conversation.tags", Fidelity::Converted, note));
-            }
-        }
-    }
+    let name = |tag: &Reference| Some(NamedTarget::parse(tag.target.as_deref()?)?.name);
+    let mut tags = tags_here(&conversation.tags, name, "conversation.tags", card, losses);
+    tags.retain(|name| *name != around.state.tag);
+    tags.insert(0, around.state.tag.clone());
     let named = tags.into_iter().filter(|name| !name.is_empty());
     (fields, named.map(|name| Named { name }).collect())
 }
@@ -483,7 +447,7 @@ struct Parts<'a, 's> {
     around: &'a Surroundings<'s>,
     item: &'a Item,
     conversation: &'a Conversation,
-    customer: u64,
+    requester: &'a Requester,
     channel: &'a str,
     card: &'a mut Facts,
     losses: &'a mut Vec<Loss>,
@@ -502,7 +466,7 @@ impl Parts<'_, '_> {
         }
         let mut facts = Vec::new();
         if self.messages.is_empty() {
-            facts.extend(self.whose(message));
+            facts.extend(self.requester.line(message));
         }
         let public = message.visibility == Visibility::Public && !message.forwarded;
         let voice = self.voice(message, public);
@@ -532,16 +496,8 @@ impl Parts<'_, '_> {
         let (attachments, images) = self.files(part, &mut facts);
         self.on_card(part, message, whole);
 
-        let plain = self
-            .around
-            .unit
-            .text(&message.text)
-            .filter(|text| !text.is_empty());
-        let html = self
-            .around
-            .unit
-            .text(&message.html)
-            .filter(|html| !html.trim().is_empty());
+        let unit = &self.around.unit;
+        let (plain, html) = (unit.plain(message), unit.html(message));
         if plain.is_none() && html.is_none() && facts.is_empty() && attachments.is_empty() {
             facts.push("no text in the source".to_owned());
         }
@@ -561,7 +517,9 @@ impl Parts<'_, '_> {
                 .push(loss("message.subject", Fidelity::Lost, note));
         }
         let stamp = stamp(map::past(at, self.around.unit.now));
-        let receiver = (public && voice.from_agent).then_some(Ref { id: self.customer });
+        let receiver = (public && voice.from_agent).then_some(Ref {
+            id: self.requester.id,
+        });
         self.messages.push(MessageDraft {
             external_id: map::external_id(&format!(
                 "{}message:{}",
@@ -574,7 +532,7 @@ impl Parts<'_, '_> {
             sender: Ref { id: voice.sender },
             receiver,
             source,
-            subject: subject.map(|(subject, _)| subject),
+            subject: subject.map(|(subject, _)| subject.to_owned()),
             body_text,
             body_html,
             message_id: message.message_id.clone().filter(|_| public),
@@ -582,17 +540,6 @@ impl Parts<'_, '_> {
             sent_datetime: stamp,
             attachments,
         });
-    }
-
-    /// What the first message says of a customer who was not migrated, unless it names them as its author.
-    fn whose(&self, first: &Message) -> Option<String> {
-        let customer = self.conversation.customer.as_ref()?;
-        if customer.target.is_some() {
-            return None;
-        }
-        let is_author = matches!(&first.author, types::Author::Person(author)
-            if (&author.kind, &author.id) == (&customer.kind, &customer.id));
-        (!is_author).then(|| format!("a conversation with {}", words::person(customer)))
     }
 
     /// A customer writes to the company, a user to the customer or to other users (Gorgias facts §6).

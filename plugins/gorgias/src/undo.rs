@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, changed_since, verdict};
+use transload_sdk::effects::{Verdict, before, changed_since, verdict};
 use transload_sdk::http::RequestBuilder;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::links::Written;
@@ -22,7 +22,6 @@ use transload_sdk::undo::{Session, as_before, no_way, nothing_recorded, unanswer
 use crate::api::{Customer, Field, Message, Refusal, Survey, Tag, Team, Ticket, User};
 use crate::client::{self, Looked};
 use crate::map::{self, FieldTarget, NamedTarget};
-use crate::state::State;
 use crate::thread;
 use crate::write::{customers, data, links, objects, people, schema, tickets};
 
@@ -90,11 +89,7 @@ impl Undo<'_> {
 
     fn request(&self, one: &Undoing, method: &str, path: String, step: &str) -> RequestBuilder {
         let key = self.session.key(one, step);
-        self.session
-            .cx
-            .http()
-            .write(method, path, key)
-            .idempotent(None)
+        self.session.cx.http().repeatable(method, path, key)
     }
 
     /// Sends it, unless something is in the way or it is only asked.
@@ -104,16 +99,8 @@ impl Undo<'_> {
         request: RequestBuilder,
         done: UndoStatus,
     ) -> Result<Verdict, Error> {
-        let refused = |refusal: &Refusal| match refusal.status {
-            // It was read as there right before.
-            404 if done == UndoStatus::Undone => Some((UndoStatus::Undone, None)),
-            301 => {
-                let why = "the customer was merged into another one";
-                Some(verdict(UndoStatus::Conflict, why))
-            }
-            _ => None,
-        };
-        self.session.finish(conflict, request, done, refused).await
+        let finish = self.session.finish::<Refusal>(conflict, request, done);
+        finish.await
     }
 
     // ---- tickets
@@ -185,7 +172,7 @@ impl Undo<'_> {
         let Some(ticket) = client::find::<Ticket>(self.session.cx, &path).await? else {
             return Ok((UndoStatus::Gone, None));
         };
-        let Some(before) = before(one) else {
+        let Some(before) = before(&one.effect) else {
             return Ok(nothing_recorded());
         };
         if before.get("status").and_then(Value::as_str) == Some(ticket.status.as_str()) {
@@ -218,10 +205,7 @@ impl Undo<'_> {
             Looked::There(customer) => customer,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
-                return Ok(verdict(
-                    UndoStatus::Conflict,
-                    "the customer was merged into another one",
-                ));
+                return Ok(verdict(UndoStatus::Conflict, client::MERGED));
             }
         };
         let conflict = self.customer_conflict(one, &customer).await?;
@@ -234,11 +218,7 @@ impl Undo<'_> {
         one: &Undoing,
         customer: &Customer,
     ) -> Result<Option<String>, Error> {
-        let marker = if one.item.starts_with("own:") {
-            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
-        } else {
-            one.marker.clone()
-        };
+        let marker = self.session.marker_of(one);
         if customer.external_id.as_deref() != Some(map::external_id(&marker).as_str()) {
             return Ok(Some("its external id is not ours any more".to_owned()));
         }
@@ -272,17 +252,14 @@ impl Undo<'_> {
             Looked::There(customer) => customer,
             Looked::Gone => return Ok((UndoStatus::Gone, None)),
             Looked::Merged => {
-                return Ok(verdict(
-                    UndoStatus::Conflict,
-                    "the customer was merged into another one",
-                ));
+                return Ok(verdict(UndoStatus::Conflict, client::MERGED));
             }
         };
-        let Some(before) = before(one) else {
+        let Some(before) = before(&one.effect) else {
             return Ok(nothing_recorded());
         };
         let is = serde_json::to_value(&now)?;
-        if before.as_object().is_some_and(|was| holds(&is, was)) {
+        if holds(&is, &before) {
             return Ok(as_before());
         }
         let conflict = changed_since(&one.effect, &customers::facets(&now));
@@ -302,7 +279,7 @@ impl Undo<'_> {
         ) {
             return Ok((UndoStatus::Gone, None));
         }
-        let Some(before) = before(one) else {
+        let Some(before) = before(&one.effect) else {
             return Ok(nothing_recorded());
         };
         let values = customers::values_of(self.session.cx, customer).await?;
@@ -346,13 +323,13 @@ impl Undo<'_> {
             objects::member_facets(&now)
         };
         let conflict = changed_since(&one.effect, &facets);
-        let (done, back) = match (effect.action, before(one)) {
+        let (done, back) = match (effect.action, before(&one.effect)) {
             (Action::Created, _) => (UndoStatus::Undone, Value::Null),
             (_, Some(before)) if effect.target_kind == "customer_links" => (
                 UndoStatus::Restored,
                 before.get(links::LINKS).cloned().unwrap_or_default(),
             ),
-            (_, Some(before)) => (UndoStatus::Restored, before),
+            (_, Some(before)) => (UndoStatus::Restored, Value::Object(before)),
             (_, None) => {
                 return Ok(nothing_recorded());
             }
@@ -517,7 +494,8 @@ impl Undo<'_> {
             Action::Updated => UndoStatus::Restored,
             _ => UndoStatus::Undone,
         };
-        let was = before(one).and_then(|before| before.get("deactivated_datetime").cloned());
+        let was =
+            before(&one.effect).and_then(|before| before.get("deactivated_datetime").cloned());
         let at = was.unwrap_or_else(|| json!(map::stamp(self.session.cx.now())));
         let body = schema::activation(&field, at);
         let request = self.request(one, "PUT", path, "archive").json(&body);
@@ -527,11 +505,6 @@ impl Undo<'_> {
             _ => (status, reason),
         })
     }
-}
-
-fn before(one: &Undoing) -> Option<Value> {
-    let text = one.effect.before.as_deref()?;
-    serde_json::from_str(text).ok()
 }
 
 /// The facets of field values in a recorded print, with the fields' numbers.

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::read_back::{self, Place, with_bytes};
+use transload_sdk::read_back::{self, Place, locator, with_bytes};
 use transload_sdk::thread::without_lead;
 use transload_sdk::types::{
     self, Address, AddressChannel, Attachment, Author, Conversation, ConversationStatus,
@@ -44,11 +44,7 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
 
 /// The bytes of an upload, by the last two parts of its address: a private one is read with the credential (Gorgias facts §9).
 fn bytes_of(entry: &Entry) -> Option<Place> {
-    let Entity::Attachment(attachment) = &entry.data else {
-        return None;
-    };
-    let url = attachment.locator.as_deref()?;
-    let path = url.split(['?', '#']).next()?;
+    let path = locator(entry)?.split(['?', '#']).next()?;
     let (rest, name) = path.rsplit_once('/')?;
     let (_, domain) = rest.rsplit_once('/')?;
     Some(Place {

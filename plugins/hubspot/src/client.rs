@@ -18,7 +18,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, batches, key};
+use transload_sdk::http::{
+    self, OperationKey, Refusal as _, Reply, RequestBuilder, RowMade, batches, key, step,
+};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::{Error, Invalid};
 
@@ -47,7 +49,7 @@ pub const SETTLE_MS: u64 = 150_000;
 /// Sends of one request whose answer is not seen.
 const SENDS: u32 = 3;
 /// A lock lasts two seconds (HubSpot facts §2); this is waited before a row that met one goes again, ms.
-const LOCK_WAIT_MS: u64 = 3_000;
+pub const LOCK_WAIT_MS: u64 = 3_000;
 
 /// What became of a write.
 pub type Sent = http::Sent<Fault>;
@@ -96,34 +98,6 @@ pub fn files(rest: &str) -> String {
 }
 
 // ---- writes
-
-/// A write that must not be repeated unless it was looked up.
-pub fn once(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key).once()
-}
-
-/// A write that sent twice equals sent once.
-pub fn idempotent(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key).idempotent(None)
-}
-
-/// The n-th send of a step.
-fn step(step: &str, attempt: u32) -> String {
-    match attempt {
-        1 => step.to_owned(),
-        n => format!("{step}~{n}"),
-    }
-}
 
 impl http::Refusal for Fault {
     fn read(reply: &Reply) -> Self {
@@ -640,7 +614,7 @@ async fn send_rows(
     for attempt in 1..=SENDS {
         let key = key("*", part, step("create", attempt));
         let path = objects(object, "/batch/create");
-        let request = idempotent(cx, "POST", path, key.clone()).json(&body);
+        let request = cx.http().repeatable("POST", path, key.clone()).json(&body);
         match http::write(request).await? {
             Sent::Done(reply) => return rows_met(&reply, rows.len(), &key),
             Sent::Refused(fault) => {
@@ -766,24 +740,6 @@ async fn prove(
     Ok(saved)
 }
 
-/// What became of records without a unique marker.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SavedOnce {
-    /// Made by this request.
-    Made {
-        /// Its id.
-        id: String,
-        /// Whether an earlier sending of the request cannot have made it.
-        fresh: bool,
-        /// The request.
-        key: OperationKey,
-    },
-    /// Refused: nothing of it is there.
-    Refused(Fault),
-    /// Not answered, or not named in the answer; it may be there. When the request's last byte left, and its key.
-    Doubt(i64, OperationKey),
-}
-
 /// Creates at most [`ROWS`] records that carry no unique marker (activities). It must not be repeated before what is there was
 /// looked up: for a second try give another `step`. What refuses all rows for one reason refuses each.
 ///
@@ -795,28 +751,25 @@ pub async fn create_once(
     batch: &str,
     step: &str,
     rows: &[Row],
-) -> Result<Vec<SavedOnce>, Error> {
+) -> Result<Vec<RowMade<Fault>>, Error> {
     let key = key("*", batch, step);
     let path = objects(object, "/batch/create");
-    let request = once(cx, "POST", path, key.clone()).json(&body_of(rows));
+    let request = cx
+        .http()
+        .write("POST", path, key.clone())
+        .json(&body_of(rows));
     let reply = match http::write(request).await? {
         Sent::Done(reply) => reply,
-        Sent::Refused(fault) => {
-            let refused = |_: &Row| SavedOnce::Refused(fault.clone());
-            return Ok(rows.iter().map(refused).collect());
-        }
-        Sent::Doubt(sent_at) => {
-            let doubt = |_: &Row| SavedOnce::Doubt(sent_at, key.clone());
-            return Ok(rows.iter().map(doubt).collect());
-        }
+        Sent::Refused(fault) => return Ok(vec![RowMade::Refused(fault); rows.len()]),
+        Sent::Doubt(sent_at) => return Ok(vec![RowMade::Doubt(sent_at, key); rows.len()]),
     };
     let saved = rows_met(&reply, rows.len(), &key)?.into_iter();
     Ok(saved
         .map(|met| match met {
-            Met::Success { id, fresh, key } => SavedOnce::Made { id, fresh, key },
-            Met::Holder { fault, .. } | Met::Refused(fault) => SavedOnce::Refused(fault),
-            Met::Unnamed(key) => SavedOnce::Doubt(cx.now(), key),
-            Met::Unsettled => SavedOnce::Doubt(cx.now(), key.clone()),
+            Met::Success { id, fresh, key } => RowMade::Done { id, fresh, key },
+            Met::Holder { fault, .. } | Met::Refused(fault) => RowMade::Refused(fault),
+            Met::Unnamed(key) => RowMade::Doubt(cx.now(), key),
+            Met::Unsettled => RowMade::Doubt(cx.now(), key.clone()),
         })
         .collect())
 }
@@ -898,17 +851,17 @@ async fn change_chunk(
     for attempt in 1..=SENDS {
         let key = key("*", part, step("update", attempt));
         let path = objects(object, "/batch/update");
-        let reply = match http::write(idempotent(cx, "POST", path, key.clone()).json(&body)).await?
-        {
-            Sent::Done(reply) => reply,
-            Sent::Refused(fault) => {
-                return Ok(rows
-                    .iter()
-                    .map(|_| Changed::Refused(fault.clone()))
-                    .collect());
-            }
-            Sent::Doubt(_) => continue,
-        };
+        let reply =
+            match http::write(cx.http().repeatable("POST", path, key.clone()).json(&body)).await? {
+                Sent::Done(reply) => reply,
+                Sent::Refused(fault) => {
+                    return Ok(rows
+                        .iter()
+                        .map(|_| Changed::Refused(fault.clone()))
+                        .collect());
+                }
+                Sent::Doubt(_) => continue,
+            };
         let batch: Batch<Record> = reply.json()?;
         let done: BTreeSet<String> = batch.results.into_iter().map(|record| record.id).collect();
         let mut refused: BTreeMap<String, Fault> = BTreeMap::new();
@@ -953,9 +906,11 @@ pub async fn archive(
         let part = format!("{batch}:{number}");
         let inputs: Vec<Value> = chunk.iter().map(|id| json!({"id": id})).collect();
         let body = json!({"inputs": inputs});
-        let deleted = sent_until_seen(cx, |attempt| {
+        let deleted = sent_until_seen(|attempt| {
             let key = key("*", part.as_str(), step("archive", attempt));
-            idempotent(cx, "POST", objects(object, "/batch/archive"), key).json(&body)
+            cx.http()
+                .repeatable("POST", objects(object, "/batch/archive"), key)
+                .json(&body)
         })
         .await?;
         all.extend(chunk.iter().map(|_| deleted.clone()));
@@ -968,12 +923,12 @@ pub async fn archive(
 /// # Errors
 /// What ends the unit.
 pub async fn delete_at(cx: &Context, path: &str, key: OperationKey) -> Result<Deleted, Error> {
-    sent_until_seen(cx, |attempt| {
+    sent_until_seen(|attempt| {
         let key = OperationKey {
             step: step(&key.step, attempt),
             ..key.clone()
         };
-        idempotent(cx, "DELETE", path, key)
+        cx.http().repeatable("DELETE", path, key)
     })
     .await
 }
@@ -982,19 +937,9 @@ pub async fn delete_at(cx: &Context, path: &str, key: OperationKey) -> Result<De
 ///
 /// # Errors
 /// What ends the unit.
-pub async fn sent_until_seen(
-    _: &Context,
-    request: impl Fn(u32) -> RequestBuilder,
-) -> Result<Deleted, Error> {
-    for attempt in 1..=SENDS {
-        match http::write::<Fault>(request(attempt)).await? {
-            Sent::Done(_) => return Ok(Deleted::Done),
-            Sent::Refused(fault) if matches!(fault.status, 404 | 410) => return Ok(Deleted::Gone),
-            Sent::Refused(fault) => return Ok(Deleted::Refused(fault)),
-            Sent::Doubt(_) => {}
-        }
-    }
-    Ok(Deleted::Unsettled)
+pub async fn sent_until_seen(request: impl Fn(u32) -> RequestBuilder) -> Result<Deleted, Error> {
+    let is_gone = |fault: &Fault| matches!(fault.status, 404 | 410);
+    http::delete(SENDS, request, is_gone).await
 }
 
 // ---- linking
@@ -1071,7 +1016,7 @@ async fn link_chunk(
     for attempt in 1..=SENDS {
         let key = key("*", part, step("link", attempt));
         let path = associations(from, to, "/batch/create");
-        match http::write(idempotent(cx, "POST", path, key.clone()).json(&body)).await? {
+        match http::write(cx.http().repeatable("POST", path, key.clone()).json(&body)).await? {
             Sent::Done(reply) => {
                 let batch: Batch<Value> = reply.json()?;
                 return Ok(match batch.errors.first() {

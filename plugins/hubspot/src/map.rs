@@ -3,17 +3,17 @@
 //! Everything here is a function of its arguments, so that the same record is mapped alike in every run and in every batch.
 //! Not here: threads (see `thread`), requests.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde_json::{Value as Json, json};
-use transload_sdk::fields::Target;
+use transload_sdk::fields::{self, Target};
 use transload_sdk::time;
 use transload_sdk::types::{Author, Customer, Entry, Field, FieldType, Priority, Reference, Value};
 
 pub use transload_sdk::card::{Misfit, loss};
 pub use transload_sdk::effects::{changed, print, short_hash};
+pub use transload_sdk::fields::Choices;
 pub use transload_sdk::people::{customer_name, e164, email};
 use transload_sdk::words::{self, Words};
 pub use transload_sdk::words::{
@@ -249,9 +249,6 @@ const NO_OPTION: Misfit = Misfit("a choice that its property does not have: on t
 /// More than a text holds.
 const TOO_LONG: Misfit = Misfit("longer than its property holds: on the source card");
 
-/// Stored values of the options of properties, with what people read, by `object.property`.
-pub type Choices = BTreeMap<String, Vec<(String, String)>>;
-
 /// A record's property here and what goes into it, for records of `object`.
 ///
 /// # Errors
@@ -262,16 +259,10 @@ pub fn place(
     choices: &Choices,
     words: &Words,
 ) -> Result<(FieldTarget, Json), Misfit> {
-    let target = field.target.as_deref().and_then(FieldTarget::parse);
-    let target = target.filter(|target| target.object == object);
-    let target = target.ok_or(Misfit("has no property in HubSpot: on the source card"))?;
-    let of_field = choices.get(&format!("{object}.{}", target.name));
-    let value = field_value(
-        &target,
-        &field.value,
-        of_field.map(Vec::as_slice).unwrap_or_default(),
-        words,
-    )?;
+    let nowhere = Misfit("has no property in HubSpot: on the source card");
+    let target = FieldTarget::on(object, field).ok_or(nowhere)?;
+    let options = target.options(choices).unwrap_or_default();
+    let value = field_value(&target, &field.value, options, words)?;
     Ok((target, json!(value)))
 }
 
@@ -346,13 +337,9 @@ fn stored_choice(
     wanted: &str,
     choices: &[(String, String)],
 ) -> Result<String, Misfit> {
-    let paired = target.choices.iter().find(|(from, _)| from == wanted);
-    let wanted = paired.map_or(wanted, |(_, to)| to.as_str());
-    let found = choices
-        .iter()
-        .find(|(value, _)| value == wanted)
-        .or_else(|| choices.iter().find(|(_, label)| label == wanted));
-    found.map(|(value, _)| value.clone()).ok_or(NO_OPTION)
+    let wanted = target.paired(wanted).unwrap_or(wanted);
+    let stored = fields::stored(choices, wanted);
+    stored.map(str::to_owned).ok_or(NO_OPTION)
 }
 
 /// Digits with one decimal point at most, of which a binary number keeps all (HubSpot facts §10.2).

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::effects::{found, own as report_own};
-use transload_sdk::http::{self, Creation, Making, OperationKey, Refusal as _, key};
+use transload_sdk::http::{self, Creation, Making, OperationKey, Refusal as _, key, step};
 use transload_sdk::ledger::{Action, Effect, Proof};
 use transload_sdk::types::{Error, Invalid};
 
@@ -194,7 +194,7 @@ impl OwnProperties<'_> {
         let create = client::properties(self.object, "/groups");
         let first = key(&item, "main", "create");
         // One name, one group: sent twice it is refused.
-        let request = client::once(cx, "POST", create, first.clone()).json(&body);
+        let request = cx.http().write("POST", create, first.clone()).json(&body);
         let create = http::create(cx, request).look_first();
         Ok(Some(match create.or_find(find, SETTLE_MS).await? {
             http::Made::Created { proof, key, .. } | http::Made::Found { proof, key, .. } => {
@@ -242,14 +242,9 @@ impl OwnProperties<'_> {
                     wanted.body(cx)
                 })
                 .collect();
-            let step = if round == 1 {
-                "create".to_owned()
-            } else {
-                format!("create~{round}")
-            };
-            let key = key("*", format!("own:{object}"), step);
+            let key = key("*", format!("own:{object}"), step("create", round));
             let path = client::properties(object, "/batch/create");
-            let request = client::idempotent(cx, "POST", path, key.clone());
+            let request = cx.http().repeatable("POST", path, key.clone());
             match http::write::<Fault>(request.json(&json!({"inputs": inputs}))).await? {
                 Sent::Done(reply) => {
                     let batch: Batch<Value> = reply.json()?;
@@ -392,13 +387,10 @@ async fn pipeline(cx: &Context, config: &Config, state: &mut State) -> Result<()
                 "label": PIPELINE_LABEL, "displayOrder": 99, "pipelineId": id,
                 "stages": STAGES.iter().enumerate().map(stage).collect::<Vec<_>>(),
             });
-            let request = client::once(
-                cx,
-                "POST",
-                client::pipelines(""),
-                key(&item, "main", "create"),
-            )
-            .json(&body);
+            let request = cx
+                .http()
+                .write("POST", client::pipelines(""), key(&item, "main", "create"))
+                .json(&body);
             let find = async || {
                 let all = pipelines(cx).await?;
                 Ok(named(&all, PIPELINE_LABEL).cloned())

@@ -799,14 +799,9 @@ impl Said<'_, '_> {
         files: &Files,
         properties: Map<String, Json>,
     ) {
-        let around = self.around;
         let is_mail = kind == Activity::Email;
-        let plain = around
-            .unit
-            .text(&message.text)
-            .filter(|text| !text.is_empty());
-        let html = around.unit.text(&message.html);
-        let html = html.filter(|html| !html.trim().is_empty());
+        let unit = &self.around.unit;
+        let (plain, html) = (unit.plain(message), unit.html(message));
         if plain.is_none() && html.is_none() && facts.is_empty() && !files.any {
             facts.push("no text in the source".to_owned());
         }

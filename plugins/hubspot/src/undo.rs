@@ -11,12 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, facet_names, rounds, verdict};
+use transload_sdk::effects::{Verdict, changed_since, recorded_names, verdict};
 use transload_sdk::http::segment;
 use transload_sdk::ledger::{Action, UndoStatus};
-use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, as_before, nothing_recorded, put_back, unanswered};
+use transload_sdk::undo::{Session, by_kind, put_back, rounds_by_kind, to_read, unanswered};
 
 use crate::api::{Fault, Record};
 use crate::client::{self, ChangeRow, Deleted};
@@ -97,28 +96,17 @@ impl Undo<'_> {
     /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
     /// later change first.
     async fn restore(&self, all: &[&Undoing]) -> Result<(), Error> {
-        for now in rounds(all, id_in) {
-            for (object, some) in by_object(now) {
-                self.restore_object(object, &some).await?;
-            }
+        for (object, some) in rounds_by_kind(all, id_in) {
+            self.restore_object(object, &some).await?;
         }
         Ok(())
     }
 
     /// The same for records of one object type: read together, changed together.
     async fn restore_object(&self, object: &str, some: &[&Undoing]) -> Result<(), Error> {
-        let (mut ids, mut names) = (BTreeSet::new(), BTreeSet::new());
-        let mut known = Vec::new();
-        for one in some {
-            let Some(before) = before(&one.effect) else {
-                self.session.say(one, nothing_recorded());
-                continue;
-            };
-            ids.insert(id_in(one));
-            names.extend(before.keys().cloned().chain(recorded_names(one)));
-            known.push((*one, before));
-        }
-        let now = self.read(object, &ids, &names).await?;
+        let known = self.session.before(some);
+        let ids = known.iter().map(|(one, _)| id_in(one)).collect();
+        let now = self.read(object, &ids, &to_read(&known)).await?;
         let (mut rows, mut waiting) = (Vec::new(), Vec::new());
         for (one, before) in known {
             let id = id_in(one);
@@ -127,16 +115,8 @@ impl Undo<'_> {
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if holds(
-                &serde_json::Value::Object(record.properties.clone()),
-                &before,
-            ) {
-                self.session.say(one, as_before());
-            } else if self.session.blocks(&conflict) {
-                self.session.say(one, (UndoStatus::Conflict, conflict));
-            } else if self.session.previews() {
-                self.session.say(one, (UndoStatus::Restored, None));
-            } else {
+            let there = Value::Object(record.properties.clone());
+            if self.session.restores(one, &before, &there, conflict) {
                 rows.push(ChangeRow {
                     id,
                     properties: before,
@@ -159,7 +139,7 @@ impl Undo<'_> {
 
     async fn delete(&self, all: &[&Undoing]) -> Result<(), Error> {
         // Activities are judged before what they hang on, since what stays keeps that.
-        let mut objects: Vec<(&str, Vec<&Undoing>)> = by_object(all).into_iter().collect();
+        let mut objects: Vec<(&str, Vec<&Undoing>)> = by_kind(all).into_iter().collect();
         objects.sort_by_key(|(object, _)| rank(object));
         let mut leaving: BTreeSet<(String, String)> = BTreeSet::new();
         for (object, some) in objects {
@@ -222,7 +202,8 @@ impl Undo<'_> {
         leaving: &BTreeSet<(String, String)>,
     ) -> Result<Vec<&'u Undoing>, Error> {
         let ids: BTreeSet<String> = some.iter().map(|one| id_in(one)).collect();
-        let names = some.iter().flat_map(|one| recorded_names(one)).collect();
+        let names = some.iter().flat_map(|one| recorded_names(&one.effect));
+        let names = names.collect();
         let now = self.read(object, &ids, &names).await?;
         let there: BTreeSet<String> = now.keys().cloned().collect();
         let foreign = self.foreign(object, &there, leaving).await?;
@@ -344,11 +325,8 @@ impl Undo<'_> {
         conflict: Option<String>,
         path: String,
     ) -> Result<Verdict, Error> {
-        if self.session.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.session.previews() {
-            return Ok((UndoStatus::Undone, None));
+        if let Some(decided) = self.session.decided(&conflict, UndoStatus::Undone) {
+            return Ok(decided);
         }
         let key = self.session.key(one, "delete");
         Ok(
@@ -366,15 +344,6 @@ impl Undo<'_> {
 
 fn is_in_use(fault: &Fault) -> bool {
     fault.sub_category.contains("NOT_EMPTY") || fault.message.contains("not empty")
-}
-
-fn by_object<'u>(all: &[&'u Undoing]) -> BTreeMap<&'u str, Vec<&'u Undoing>> {
-    let mut by_object: BTreeMap<&str, Vec<&Undoing>> = BTreeMap::new();
-    for one in all {
-        let object = one.effect.target_kind.as_str();
-        by_object.entry(object).or_default().push(one);
-    }
-    by_object
 }
 
 /// The order of deletion (HubSpot facts §18).
@@ -424,11 +393,6 @@ fn dependents(object: &str) -> &'static [&'static str] {
         ],
         _ => &[],
     }
-}
-
-/// The facets that were recorded of an effect.
-pub fn recorded_names(one: &Undoing) -> Vec<String> {
-    facet_names(one.effect.fingerprint.as_deref().unwrap_or_default())
 }
 
 /// What of a record is compared. What was emptied since is there as empty.

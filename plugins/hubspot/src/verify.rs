@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
 use transload_sdk::effects::{facet_names, print_now};
+use transload_sdk::read_back::by_kind;
 use transload_sdk::thread::is_further_part;
 use transload_sdk::types::{
     self, Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
@@ -37,17 +38,10 @@ const COMPANIES: &str = "companies";
 pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
     let state: State = cx.state()?;
     let reader = Reader { cx, state: &state };
-    let mut by_object: BTreeMap<&str, Vec<(usize, &Written)>> = BTreeMap::new();
-    for (at, one) in written.iter().enumerate() {
-        let object = one.main().map_or("", |effect| effect.target_kind.as_str());
-        by_object.entry(object).or_default().push((at, one));
-    }
-    let mut observed = BTreeMap::new();
-    for (object, some) in by_object {
-        let seen = reader.object(object, &some).await?;
-        observed.extend(some.into_iter().map(|(at, _)| at).zip(seen));
-    }
-    Ok(observed.into_values().collect())
+    by_kind(&written, async |object, some| {
+        reader.object(object, some).await
+    })
+    .await
 }
 
 fn id_in(one: &Written) -> String {
@@ -98,17 +92,13 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// What became of items whose main effect is on one object type, in their order.
-    async fn object(
-        &self,
-        object: &str,
-        written: &[(usize, &Written)],
-    ) -> Result<Vec<Observed>, Error> {
+    async fn object(&self, object: &str, written: &[&Written]) -> Result<Vec<Observed>, Error> {
         // Metadata, and what has no record.
         if !is_record(object) {
-            let there = |(_, one): &(usize, &Written)| one.found(Presence::Present, None);
+            let there = |one: &&Written| one.found(Presence::Present, None);
             return Ok(written.iter().map(there).collect());
         }
-        let ids: BTreeSet<String> = written.iter().map(|(_, one)| id_in(one)).collect();
+        let ids: BTreeSet<String> = written.iter().map(|one| id_in(one)).collect();
         let names = self.properties(object, written);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let records = client::read(self.cx, object, &ids, &names).await?;
@@ -121,7 +111,7 @@ impl Reader<'_> {
             _ => Hanging::default(),
         };
         let mut observed = Vec::with_capacity(written.len());
-        for (_, one) in written {
+        for one in written {
             let id = id_in(one);
             let Some(record) = records.get(&id) else {
                 observed.push(one.found(self.absent(object, &id).await?, None));
@@ -152,7 +142,7 @@ impl Reader<'_> {
     }
 
     /// The properties to be read of an object type's records: those that were recorded, and those that its body is made of.
-    fn properties(&self, object: &str, written: &[(usize, &Written)]) -> BTreeSet<String> {
+    fn properties(&self, object: &str, written: &[&Written]) -> BTreeSet<String> {
         let standard: &[&str] = match object {
             TICKETS => &[
                 "subject",
@@ -197,7 +187,7 @@ impl Reader<'_> {
         );
         let recorded = written
             .iter()
-            .filter_map(|(_, one)| one.main()?.fingerprint.as_deref());
+            .filter_map(|one| one.main()?.fingerprint.as_deref());
         names.extend(recorded.flat_map(facet_names));
         names
     }
@@ -317,8 +307,8 @@ impl Reader<'_> {
     // ---- threads
 
     /// What hangs on the tickets of some items.
-    async fn hanging(&self, written: &[(usize, &Written)]) -> Result<Hanging, Error> {
-        let effects = || written.iter().flat_map(|(_, one)| &one.effects);
+    async fn hanging(&self, written: &[&Written]) -> Result<Hanging, Error> {
+        let effects = || written.iter().flat_map(|one| &one.effects);
         let tickets = effects().filter(|effect| effect.target_kind == TICKETS);
         let tickets: BTreeSet<String> = tickets.map(|effect| effect.target_id.clone()).collect();
         let mut hanging = Hanging::default();

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use transload_sdk::http::excerpt;
 
 /// Null is as good as missing.
 fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
@@ -407,10 +408,9 @@ impl Refusal {
             .as_ref()
             .and_then(|body| body.get("errors")?.as_array());
         let Some(first) = errors.and_then(|errors| errors.first()) else {
-            let text = String::from_utf8_lossy(body);
             return Self {
                 status,
-                message: text.chars().take(300).collect(),
+                message: excerpt(body),
                 ..Self::default()
             };
         };

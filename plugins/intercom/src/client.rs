@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::http::{self, OperationKey, Reply, RequestBuilder};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::types::Error;
 
 use crate::api::{Contact, Refusal};
 use crate::state::Config;
@@ -18,6 +18,9 @@ use crate::state::Config;
 const ROWS: usize = 150;
 /// Pages of one search or list that are read at most.
 const PAGES: usize = 200;
+
+/// Why a contact who was merged is neither changed nor deleted.
+pub const MERGED: &str = "the contact was merged into another one";
 
 /// What became of a write.
 pub type Sent = http::Sent<Refusal>;
@@ -218,16 +221,18 @@ impl http::Refusal for Refusal {
     }
 
     fn rejection(&self) -> Error {
-        let text = self.words();
         match self.status {
-            403 => Error::Permission(text),
-            404 | 410 => Error::NotFound(text),
-            409 => Error::Conflict(text),
-            _ => Error::Invalid(Invalid {
-                field: self.field.clone(),
-                reason: text,
-            }),
+            410 => Error::NotFound(self.words()),
+            status => http::rejection(status, self.words(), self.field.clone()),
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.status == 404
+    }
+
+    fn conflict(&self) -> Option<&'static str> {
+        (self.status == 410).then_some(MERGED)
     }
 
     fn said(&self) -> String {

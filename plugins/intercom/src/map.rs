@@ -8,7 +8,9 @@ use std::fmt;
 use serde_json::{Value as Json, json};
 use transload_sdk::card::Misfit;
 use transload_sdk::effects::marker_within;
+use transload_sdk::fields::{choices_of, choices_text, exact_decimal, exact_integer};
 use transload_sdk::http::{segment, unsegment};
+use transload_sdk::text::cut_chars;
 use transload_sdk::time;
 use transload_sdk::types::{
     AddressChannel, ConversationStatus, Field, FieldDefinition, FieldType, Kind, Reference, Value,
@@ -40,6 +42,11 @@ pub fn past(ms: i64, now: i64) -> i64 {
 pub fn target<'r>(reference: &'r Reference, kind: &Kind) -> Option<&'r str> {
     let target = reference.target.as_deref()?;
     (reference.kind == *kind && placeholder_name(target).is_none()).then_some(target)
+}
+
+/// The number of the tag that a reference has become.
+pub fn tag(reference: &Reference) -> Option<String> {
+    target(reference, &Kind::Tag).map(str::to_owned)
 }
 
 /// The admin whom a reference stands for; nobody where somebody stands in.
@@ -214,11 +221,7 @@ impl FieldTarget {
         let holds = parts.next()?;
         let (holds, ..) = HOLDS.iter().find(|(_, word, ..)| *word == holds)?;
         let name = unsegment(parts.next()?)?;
-        let pairs = parts.next().unwrap_or_default().split(',');
-        let choices = pairs
-            .filter_map(|pair| pair.split_once('='))
-            .filter_map(|(from, to)| Some((unsegment(from)?, unsegment(to)?)))
-            .collect();
+        let choices = choices_of(parts.next().unwrap_or_default());
         Some(Self {
             model,
             id,
@@ -233,15 +236,10 @@ impl fmt::Display for FieldTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (model, holds) = (self.model.word(), self.holds.word());
         write!(f, "{model}:{}:{holds}:{}", self.id, segment(&self.name))?;
-        let pairs: Vec<String> = self
-            .choices
-            .iter()
-            .map(|(from, to)| format!("{}={}", segment(from), segment(to)))
-            .collect();
-        if pairs.is_empty() {
+        if self.choices.is_empty() {
             return Ok(());
         }
-        write!(f, ":{}", pairs.join(","))
+        write!(f, ":{}", choices_text(&self.choices))
     }
 }
 
@@ -254,7 +252,7 @@ pub fn attribute_name(text: &str) -> String {
         .map(|c| if fits(c) { c } else { ' ' })
         .collect();
     let name = kept.split_whitespace().collect::<Vec<_>>().join(" ");
-    cut(&name, TEXT_CHARS).0
+    cut_chars(&name, TEXT_CHARS).0.to_owned()
 }
 
 /// What the options of a field are called here, by their stored value: what people read, of a tree from the root down
@@ -326,8 +324,10 @@ pub fn place(field: &Field, model: Model, words: &Words) -> Result<(String, Json
             }
             json!(text)
         }
-        (Holds::Whole | Holds::Number, Value::Integer(number)) => whole(*number)?,
-        (Holds::Number, Value::Decimal(digits)) => decimal(digits)?,
+        (Holds::Whole | Holds::Number, Value::Integer(number)) => {
+            exact_integer(*number).ok_or(NOT_EXACT)?
+        }
+        (Holds::Number, Value::Decimal(digits)) => exact_decimal(digits).ok_or(NOT_EXACT)?,
         (Holds::Flag, Value::Boolean(flag)) => json!(flag),
         (Holds::Day | Holds::Moment, Value::Date(day)) => {
             let midnight = time::parse_lossy(&format!("{day}T00:00:00Z")).ok_or(OTHER_TYPE)?;
@@ -344,31 +344,6 @@ pub fn place(field: &Field, model: Model, words: &Words) -> Result<(String, Json
 fn choice(target: &FieldTarget, stored: &str) -> Result<Json, Misfit> {
     let found = target.choices.iter().find(|(from, _)| from == stored);
     found.map(|(_, to)| json!(to)).ok_or(NO_CHOICE)
-}
-
-/// A number that JSON readers everywhere take as it is.
-fn whole(number: i64) -> Result<Json, Misfit> {
-    const EXACT: u64 = 1 << 53;
-    if number.unsigned_abs() > EXACT {
-        return Err(NOT_EXACT);
-    }
-    Ok(json!(number))
-}
-
-/// A decimal, if it means the same as a binary number of 64 bits.
-fn decimal(digits: &str) -> Result<Json, Misfit> {
-    if let Ok(number) = digits.parse::<i64>() {
-        return whole(number);
-    }
-    let number: f64 = digits.parse().map_err(|_| OTHER_TYPE)?;
-    let plain = match digits.split_once('.') {
-        Some((_, rest)) if !rest.is_empty() => digits.trim_end_matches('0').trim_end_matches('.'),
-        _ => digits,
-    };
-    if !number.is_finite() || number.to_string() != plain {
-        return Err(NOT_EXACT);
-    }
-    Ok(json!(number))
 }
 
 // ---- slots
@@ -395,14 +370,6 @@ pub fn contact_address(channel: &AddressChannel, value: &str) -> Option<(&'stati
 }
 
 // ---- text
-
-/// As many characters as a member holds; whether anything was cut.
-pub fn cut(text: &str, chars: usize) -> (String, bool) {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => (text.get(..at).unwrap_or(text).to_owned(), true),
-        None => (text.to_owned(), false),
-    }
-}
 
 /// A marker as an external id.
 pub fn external_id(marker: &str) -> String {

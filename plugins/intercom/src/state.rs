@@ -69,11 +69,6 @@ pub struct State {
 }
 
 impl State {
-    /// External id of the contact who stands in. It is no marker of a record, so that none is taken for it.
-    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
-        format!("transload:{platform}:{organisation}:stand-in")
-    }
-
     /// Where people see what was loaded. Contacts are not linked: they are named by each other while they are made, in an order
     /// that differs from run to run.
     pub fn words(&self, zone: &str) -> Words {

@@ -3,13 +3,13 @@
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::declare::{notice, option};
+use transload_sdk::declare::{Naming, notice, option};
 use transload_sdk::destination::{Allowance, Slot, SurveyReport, TargetAgent, TargetField};
 use transload_sdk::effects::{found, made, own, print};
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::ledger::{Effect, Proof, Status};
 use transload_sdk::session::{Account, Severity};
-use transload_sdk::types::{ChoiceOption, Error, FieldType, Invalid, Kind};
+use transload_sdk::types::{ChoiceOption, Error, FieldType, Kind};
 
 use crate::api::{Admin, Attribute, Contact, Me};
 use crate::client;
@@ -17,7 +17,7 @@ use crate::map::{self, FieldTarget, Holds, Model};
 use crate::state::{Config, State};
 use crate::write::contacts::facets;
 use crate::write::schema::{self, CONTACT_RUN, OWN, Placed, Shelf, Wanted};
-use crate::write::{Creation, create, is_of_run, people};
+use crate::write::{Creation, WRITES, is_of_run, people};
 
 /// Custom data attributes of a workspace (Intercom facts §9).
 const DATA_ATTRIBUTES: u64 = 250;
@@ -53,13 +53,7 @@ pub async fn check(cx: &Context) -> Result<Account, Error> {
     if let Some(wanted) = &config.fallback_admin {
         let admins = people::admins(cx).await?;
         if fallback(&admins, wanted).is_none() {
-            let remedy = "name an admin by e-mail address or id, or leave it out: then the token's owner stands in";
-            notices.push(notice(
-                "fallback-admin",
-                Severity::Danger,
-                nobody(wanted),
-                Some(remedy),
-            ));
+            notices.push(FALLBACK.notice(wanted));
         }
     }
     Ok(Account {
@@ -84,9 +78,12 @@ fn fallback<'a>(admins: &'a [Admin], wanted: &str) -> Option<&'a Admin> {
     people::by_email(admins, wanted).or_else(by_id)
 }
 
-fn nobody(wanted: &str) -> String {
-    format!("`fallback_admin` names {wanted}, who is no admin of the workspace")
-}
+/// Who stands in for agents who are not here.
+const FALLBACK: Naming = Naming {
+    setting: "fallback_admin",
+    must_be: "admin of the workspace",
+    remedy: "name an admin by e-mail address or id, or leave it out: then the token's owner stands in",
+};
 
 // ---- what there could be
 
@@ -226,12 +223,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         Some(wanted) => {
             let admins = people::admins(cx).await?;
             let admin = fallback(&admins, wanted).map(|admin| admin.id.clone());
-            admin.ok_or_else(|| {
-                Error::Invalid(Invalid {
-                    field: Some("fallback_admin".to_owned()),
-                    reason: nobody(wanted),
-                })
-            })?
+            admin.ok_or_else(|| FALLBACK.error(wanted))?
         }
     };
     // What was there when the run began, however often it is prepared.
@@ -289,7 +281,7 @@ async fn own_attribute(
 /// The contact in whose name conversations stand whose customer was not migrated: without an address, so that nothing can be mailed.
 async fn stand_in_contact(cx: &Context) -> Result<String, Error> {
     let item = "own:contact:stand-in";
-    let marker = map::external_id(&State::stand_in_marker(cx.platform(), cx.organisation()));
+    let marker = map::external_id(&cx.stand_in_marker());
     let find = async || client::by_external_id(cx, &marker).await;
     let ours = |contact: &Contact| is_of_run(cx, &contact.custom_attributes, CONTACT_RUN);
     if let Some(contact) = find().await? {
@@ -305,7 +297,7 @@ async fn stand_in_contact(cx: &Context) -> Result<String, Error> {
         "custom_attributes": {CONTACT_RUN: cx.run()},
     });
     let request = client::write(cx, "POST", "/contacts", key(item, "main", "create"))?.json(&body);
-    match create(None, request, find, ours).await? {
+    match WRITES.make(None, request, find, ours).await? {
         Creation::There(contact, proof, key) => {
             // It was missing right before, in this unit (rule D-4).
             let proof = proof.or(Some(Proof::AbsentBefore));

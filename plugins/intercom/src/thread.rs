@@ -18,12 +18,13 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::policy::canonical;
 use transload_sdk::text::html_to_search_text;
 use transload_sdk::thread::{
-    Clock, Holds, Unit, continued_marker, conversation_of, file_name, html_with_lead, is_incoming,
-    lead, message_card, message_facts, no_bytes, skip, skipped, text_in, with_lead, without_lead,
+    Clock, Holds, Requester, Unit, continued_marker, conversation_of, file_name, first_here,
+    html_with_lead, is_incoming, lead, message_card, message_facts, sendable, skip, skipped,
+    tags_here, text_in, with_lead, without_lead,
 };
 use transload_sdk::types::{
     self, BlobRef, Conversation, Entity, Entry, Error, Fidelity, Head, Kind, Loss, Message,
-    Visibility,
+    Reference, Visibility,
 };
 use transload_sdk::words;
 
@@ -229,7 +230,8 @@ pub fn map_thread(
     let conversation = conversation_of(thread)?;
     let mut losses = Vec::new();
     let mut card = Facts::new(around.state.words(around.unit.zone));
-    let contact = customer(conversation, around, &mut card, &mut losses);
+    let stand_in = around.state.stand_in_contact.clone();
+    let requester = Requester::of(conversation, stand_in, &mut card, &mut losses);
     card::conversation(entry, conversation, &mut card);
     let (fields, tags) = fields_and_tags(entry, conversation, &mut card, &mut losses);
     let own = own_attributes(conversation, around);
@@ -238,7 +240,7 @@ pub fn map_thread(
         around,
         item,
         conversation,
-        contact,
+        requester: &requester,
         clock: Clock::new(1_000),
         card: &mut card,
         losses: &mut losses,
@@ -290,28 +292,6 @@ pub fn map_thread(
     Ok(mapped)
 }
 
-/// Whose conversation it is. A customer who was not migrated is named on the card and where they wrote, and a stand-in has it.
-fn customer(
-    conversation: &Conversation,
-    around: &Surroundings<'_>,
-    card: &mut Facts,
-    losses: &mut Vec<Loss>,
-) -> String {
-    let customer = conversation.customer.as_ref();
-    if let Some(id) = customer.and_then(|customer| map::target(customer, &Kind::Customer)) {
-        return id.to_owned();
-    }
-    card.reference("customer", customer);
-    let note = match customer {
-        Some(_) => {
-            "not migrated: a stand-in has the conversation, the customer is named in the first line and on the card"
-        }
-        None => "none in the source: a stand-in has the conversation",
-    };
-    losses.push(loss("conversation.customer", Fidelity::Converted, note));
-    around.state.stand_in_contact.clone()
-}
-
 fn slot(item: &Item, name: &str) -> Option<String> {
     let value = item.value(name).filter(|value| !value.is_empty());
     value.map(str::to_owned)
@@ -341,29 +321,23 @@ fn end(item: &Item, conversation: &Conversation, now: i64, losses: &mut Vec<Loss
 }
 
 fn assignee(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<String> {
-    let mut say = |note| losses.push(loss("conversation.assignees", Fidelity::Converted, note));
-    let first = conversation.assignees.first()?;
-    let admin = map::admin(first);
-    if admin.is_none() {
-        say("named on the source card: no admin here");
-    }
-    if conversation.assignees.len() > 1 {
-        say("further assignees are on the source card");
-    }
-    admin.map(str::to_owned)
+    let notes = [
+        "named on the source card: no admin here",
+        "further assignees are on the source card",
+    ];
+    let (all, field) = (&conversation.assignees, "conversation.assignees");
+    let admin = |first: &Reference| map::admin(first).map(str::to_owned);
+    first_here(all, admin, field, notes, losses)
 }
 
 fn team(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<String> {
-    let mut say = |note| losses.push(loss("conversation.teams", Fidelity::Converted, note));
-    let first = conversation.teams.first()?;
-    let team = map::target(first, &Kind::Team);
-    if team.is_none() {
-        say("on the source card: no team of this name is here");
-    }
-    if conversation.teams.len() > 1 {
-        say("further teams are on the source card");
-    }
-    team.map(str::to_owned)
+    let notes = [
+        "on the source card: no team of this name is here",
+        "further teams are on the source card",
+    ];
+    let (all, field) = (&conversation.teams, "conversation.teams");
+    let team = |first: &Reference| map::target(first, &Kind::Team).map(str::to_owned);
+    first_here(all, team, field, notes, losses)
 }
 
 /// What the API cannot set and an attribute of our own shows (Intercom facts §5).
@@ -400,18 +374,13 @@ fn fields_and_tags(
         }
     }
     card.lists(&entry.head.fields, losses);
-    let mut tags: Vec<String> = Vec::new();
-    for tag in &conversation.tags {
-        match map::target(tag, &Kind::Tag) {
-            Some(id) if !tags.iter().any(|other| other == id) => tags.push(id.to_owned()),
-            Some(_) => {}
-            None => {
-                card.reference("tag", Some(tag));
-                let note = "a tag that is not here is on the source card";
-                losses.push(loss("conversation.tags", Fidelity::Converted, note));
-            }
-        }
-    }
+    let tags = tags_here(
+        &conversation.tags,
+        map::tag,
+        "conversation.tags",
+        card,
+        losses,
+    );
     (fields, tags)
 }
 
@@ -421,7 +390,7 @@ struct Parts<'a, 's> {
     around: &'a Surroundings<'s>,
     item: &'a Item,
     conversation: &'a Conversation,
-    contact: String,
+    requester: &'a Requester<String>,
     clock: Clock,
     card: &'a mut Facts,
     losses: &'a mut Vec<Loss>,
@@ -442,7 +411,7 @@ impl Parts<'_, '_> {
         }
         let mut facts = Vec::new();
         if self.said == 0 {
-            facts.extend(self.whose(message));
+            facts.extend(self.requester.line(message));
         }
         self.said += 1;
         let public = message.visibility == Visibility::Public && !message.forwarded;
@@ -473,7 +442,7 @@ impl Parts<'_, '_> {
             let contact = match &draft.voice {
                 Voice::Contact(id) | Voice::Admin(id) => id.clone(),
             };
-            let whose = Some(self.contact.clone()).filter(|whose| *whose != contact);
+            let whose = Some(self.requester.id.clone()).filter(|whose| *whose != contact);
             self.chunks.push(Chunk {
                 marker: self.item.marker.clone(),
                 contact,
@@ -554,7 +523,7 @@ impl Parts<'_, '_> {
         let at = seconds(self.clock.at(at));
         self.chunks.push(Chunk {
             marker: continued_marker(&self.item.marker, n),
-            contact: self.contact.clone(),
+            contact: self.requester.id.clone(),
             opening: lead(&facts).unwrap_or_default(),
             at,
             guests: Vec::new(),
@@ -570,17 +539,6 @@ impl Parts<'_, '_> {
         }
     }
 
-    /// What the first message says of a customer who was not migrated, unless it names them as its author.
-    fn whose(&self, first: &Message) -> Option<String> {
-        let customer = self.conversation.customer.as_ref()?;
-        if customer.target.is_some() {
-            return None;
-        }
-        let is_author = matches!(&first.author, types::Author::Person(author)
-            if (&author.kind, &author.id) == (&customer.kind, &customer.id));
-        (!is_author).then(|| format!("a conversation with {}", words::person(customer)))
-    }
-
     /// A contact writes what came from outside, an admin anything else; whoever is not here is named above the text.
     fn voice(&mut self, message: &Message, facts: &mut Vec<String>) -> Voice {
         let person = match &message.author {
@@ -589,7 +547,7 @@ impl Parts<'_, '_> {
         };
         let (voice, is_own) = if by_contact(message) {
             let own = person.and_then(|person| map::target(person, &Kind::Customer));
-            let id = own.map_or_else(|| self.contact.clone(), str::to_owned);
+            let id = own.map_or_else(|| self.requester.id.clone(), str::to_owned);
             (Voice::Contact(id), own.is_some())
         } else {
             let own = person.and_then(map::admin);
@@ -614,13 +572,8 @@ impl Parts<'_, '_> {
         mut files: Vec<FileDraft>,
         facts: &mut Vec<String>,
     ) -> (Said, Vec<FileDraft>) {
-        let plain = self
-            .around
-            .unit
-            .text(&message.text)
-            .filter(|text| !text.is_empty());
-        let html = self.around.unit.text(&message.html);
-        let html = html.filter(|html| !html.trim().is_empty());
+        let unit = &self.around.unit;
+        let (plain, html) = (unit.plain(message), unit.html(message));
         match (voice, plain, html) {
             (Voice::Admin(_), _, Some(html)) => {
                 if html.contains("cid:") || !part.attachments.is_empty() && html.contains("<img") {
@@ -669,30 +622,18 @@ impl Parts<'_, '_> {
             let Entity::Attachment(attachment) = &entry.data else {
                 continue;
             };
-            let name = file_name(attachment);
-            let mut missing = |cause, why: &str| {
-                facts.push(missing(&name, why));
-                self.losses.push(loss("attachment", Fidelity::Lost, cause));
-            };
-            let Some(content) = &attachment.content else {
-                let (cause, why) = no_bytes(attachment).unwrap_or_default();
-                missing(cause, &why);
-                continue;
-            };
-            if content.size > most {
-                let why = format!("{} bytes are more than Intercom takes", content.size);
-                missing("larger than Intercom takes: named in the thread", &why);
-                continue;
+            let too_large = "larger than Intercom takes: named in the thread";
+            match sendable(entry, most, "Intercom", too_large) {
+                Ok((name, content)) => files.push(FileDraft {
+                    head: Some(entry.head.clone()),
+                    name,
+                    content,
+                }),
+                Err((cause, why)) => {
+                    facts.push(missing(&file_name(attachment), &why));
+                    self.losses.push(loss("attachment", Fidelity::Lost, cause));
+                }
             }
-            let media_type = attachment.media_type.as_ref();
-            files.push(FileDraft {
-                head: Some(entry.head.clone()),
-                name,
-                content: BlobRef {
-                    media_type: media_type.unwrap_or(&content.media_type).clone(),
-                    ..content.clone()
-                },
-            });
         }
         files
     }

@@ -120,16 +120,8 @@ impl Undo<'_> {
         request: RequestBuilder,
         done: UndoStatus,
     ) -> Result<Verdict, Error> {
-        let refused = |refusal: &Refusal| match refusal.status {
-            // It was read as there right before.
-            404 if done == UndoStatus::Undone => Some((UndoStatus::Undone, None)),
-            410 => {
-                let why = "the contact was merged into another one";
-                Some(verdict(UndoStatus::Conflict, why))
-            }
-            _ => None,
-        };
-        self.session.finish(conflict, request, done, refused).await
+        let finish = self.session.finish::<Refusal>(conflict, request, done);
+        finish.await
     }
 
     fn changed(&self, one: &Undoing, now: &[(String, String)]) -> Option<String> {
@@ -254,11 +246,7 @@ impl Undo<'_> {
         one: &Undoing,
         contact: &Contact,
     ) -> Result<Option<String>, Error> {
-        let marker = if one.item.starts_with("own:") {
-            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
-        } else {
-            one.marker.clone()
-        };
+        let marker = self.session.marker_of(one);
         if contact.external_id.as_deref() != Some(map::external_id(&marker).as_str()) {
             return Ok(Some("its external id is not ours any more".to_owned()));
         }

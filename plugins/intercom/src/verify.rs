@@ -48,13 +48,7 @@ pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observ
 
 /// The bytes of a file are behind its signed address, on a host of Intercom's that the user allows or does not (Intercom facts §8).
 fn bytes_of(entry: &Entry) -> Option<Place> {
-    let Entity::Attachment(attachment) = &entry.data else {
-        return None;
-    };
-    Some(Place {
-        url: attachment.locator.clone()?,
-        anonymous: true,
-    })
+    Place::signed(entry)
 }
 
 /// Values of the source's attributes; ours are left out.

@@ -17,7 +17,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, RequestBuilder, batches, key};
+use transload_sdk::http::{
+    self, OperationKey, Refusal as _, Reply, RequestBuilder, RowMade, batches, key, step,
+};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::{Error, Invalid};
 
@@ -43,7 +45,7 @@ pub const SETTLE_MS: u64 = 600_000;
 /// Sends of one request whose answer is not seen.
 const SENDS: u32 = 3;
 /// A lock is waited for up to ten seconds by Salesforce itself (Salesforce facts §15); this is waited before the next try, ms.
-const LOCK_WAIT_MS: u64 = 15_000;
+pub const LOCK_WAIT_MS: u64 = 15_000;
 /// Tries of a row alone.
 const TRIES_ALONE: u32 = 3;
 /// Where a contract error stands for a lock that no waiting helped.
@@ -436,14 +438,6 @@ async fn insert_chunk(cx: &Context, part: &str, rows: &[Row]) -> Result<Vec<Met>
     Ok(rows.iter().map(|_| Met::Unsettled).collect())
 }
 
-fn step(step: &str, attempt: u32) -> String {
-    if attempt == 1 {
-        step.to_owned()
-    } else {
-        format!("{step}~{attempt}")
-    }
-}
-
 async fn rows_met(
     cx: &Context,
     rows: &[Row],
@@ -585,26 +579,9 @@ async fn prove(cx: &Context, rows: &[Row], met: Vec<Met>) -> Result<Vec<Saved>, 
         .collect())
 }
 
-/// What became of records that have no place for an external id.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SavedOnce {
-    /// Made by this request.
-    Made {
-        /// Of 18 characters.
-        id: String,
-        /// Whether an earlier sending of the request cannot have made it.
-        fresh: bool,
-        /// The request.
-        key: OperationKey,
-    },
-    /// Refused. Locks were waited for by the caller's next request, not here: nothing of it is there.
-    Refused(Fault),
-    /// Not answered; it may be there. When the request's last byte left, and its key.
-    Doubt(i64, OperationKey),
-}
-
 /// Inserts at most [`ROWS`] records that carry no external id (case comments, feed items, links of files, members of queues). It
-/// must not be repeated before what is there was looked up: for a second try give another `step`.
+/// must not be repeated before what is there was looked up: for a second try give another `step`. Locks are waited for by the
+/// caller's next request, not here.
 ///
 /// # Errors
 /// What ends the unit.
@@ -613,7 +590,7 @@ pub async fn insert_once(
     batch: &str,
     step: &str,
     rows: &[Row],
-) -> Result<Vec<SavedOnce>, Error> {
+) -> Result<Vec<RowMade<Fault>>, Error> {
     let body = json!({
         "allOrNone": false,
         "records": rows.iter().map(Row::sent).collect::<Vec<_>>(),
@@ -622,19 +599,13 @@ pub async fn insert_once(
     let request = once(cx, "POST", path("/composite/sobjects"), key.clone()).json(&body);
     let reply = match http::write(request).await? {
         Sent::Done(reply) => reply,
-        Sent::Refused(fault) => {
-            let refused = |_: &Row| SavedOnce::Refused(fault.clone());
-            return Ok(rows.iter().map(refused).collect());
-        }
-        Sent::Doubt(sent_at) => {
-            let doubt = |_: &Row| SavedOnce::Doubt(sent_at, key.clone());
-            return Ok(rows.iter().map(doubt).collect());
-        }
+        Sent::Refused(fault) => return Ok(vec![RowMade::Refused(fault); rows.len()]),
+        Sent::Doubt(sent_at) => return Ok(vec![RowMade::Doubt(sent_at, key); rows.len()]),
     };
     let mut saved = Vec::with_capacity(rows.len());
     for result in results(&reply, rows.len())? {
         saved.push(match result.id.as_deref().filter(|_| result.success) {
-            Some(id) => SavedOnce::Made {
+            Some(id) => RowMade::Done {
                 id: id18(id),
                 fresh: !reply.attempted_before,
                 key: key.clone(),
@@ -642,7 +613,7 @@ pub async fn insert_once(
             None => {
                 let fault = result.fault();
                 fault.about_record()?;
-                SavedOnce::Refused(fault)
+                RowMade::Refused(fault)
             }
         });
     }
@@ -770,7 +741,7 @@ async fn delete_chunk(cx: &Context, part: &str, ids: &[&str]) -> Result<Vec<Dele
         let key = key("*", part, step("delete", attempt));
         let reply = match http::write(idempotent(cx, "DELETE", url.clone(), key)).await? {
             Sent::Done(reply) => reply,
-            Sent::Refused(fault) => return Ok(ids.iter().map(|_| deleted(&fault)).collect()),
+            Sent::Refused(fault) => return Ok(vec![deleted(fault); ids.len()]),
             Sent::Doubt(_) => continue,
         };
         let mut all = Vec::with_capacity(ids.len());
@@ -780,7 +751,7 @@ async fn delete_chunk(cx: &Context, part: &str, ids: &[&str]) -> Result<Vec<Dele
             all.push(if result.success {
                 Deleted::Done
             } else {
-                deleted(&fault)
+                deleted(fault)
             });
         }
         return Ok(all);
@@ -788,12 +759,17 @@ async fn delete_chunk(cx: &Context, part: &str, ids: &[&str]) -> Result<Vec<Dele
     Ok(ids.iter().map(|_| Deleted::Unsettled).collect())
 }
 
-fn deleted(fault: &Fault) -> Deleted {
-    // Salesforce facts §13.
-    match fault.code.as_str() {
-        "ENTITY_IS_DELETED" | "NOT_FOUND" => Deleted::Gone,
-        _ => Deleted::Refused(fault.clone()),
+fn deleted(fault: Fault) -> Deleted {
+    if is_gone(&fault) {
+        Deleted::Gone
+    } else {
+        Deleted::Refused(fault)
     }
+}
+
+/// Whether there was nothing to be deleted (Salesforce facts §13).
+fn is_gone(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "ENTITY_IS_DELETED" | "NOT_FOUND")
 }
 
 /// Deletes what has an address of its own (fields and other metadata); may be repeated.
@@ -801,25 +777,17 @@ fn deleted(fault: &Fault) -> Deleted {
 /// # Errors
 /// What ends the unit.
 pub async fn delete_at(cx: &Context, url: &str, key: OperationKey) -> Result<Deleted, Error> {
-    let OperationKey {
-        item,
-        part,
-        step: first,
-    } = key;
-    for attempt in 1..=SENDS {
+    let request = |attempt| {
         let key = OperationKey {
-            item: item.clone(),
-            part: part.clone(),
-            step: step(&first, attempt),
+            step: step(&key.step, attempt),
+            ..key.clone()
         };
-        match http::write(idempotent(cx, "DELETE", url, key)).await? {
-            Sent::Done(_) => return Ok(Deleted::Done),
-            Sent::Refused(fault) if fault.status == 404 => return Ok(Deleted::Gone),
-            Sent::Refused(fault) => return Ok(deleted(&fault)),
-            Sent::Doubt(_) => {}
-        }
-    }
-    Ok(Deleted::Unsettled)
+        idempotent(cx, "DELETE", url, key)
+    };
+    http::delete(SENDS, request, |fault: &Fault| {
+        fault.status == 404 || is_gone(fault)
+    })
+    .await
 }
 
 #[cfg(test)]

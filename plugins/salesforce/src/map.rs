@@ -3,19 +3,19 @@
 //! Everything here is a function of its arguments, so that the same record is mapped alike in every run and in every batch.
 //! Not here: threads (see `write::threads`), requests.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value as Json, json};
-use transload_sdk::fields::Target;
+use transload_sdk::fields::{self, Target};
 use transload_sdk::types::{
     Author, Entry, Field, FieldType, Kind, Priority, Reference, ReferenceType, Value,
 };
 
 pub use transload_sdk::card::{Misfit, loss};
 pub use transload_sdk::effects::{changed, print, short_hash};
+pub use transload_sdk::fields::Choices;
 pub use transload_sdk::people::{customer_name, e164, email};
 use transload_sdk::words::{self, Words};
 pub use transload_sdk::words::{
@@ -343,9 +343,6 @@ const NO_OPTION: Misfit = Misfit("a choice that its field does not have: on the 
 /// More than a field of text holds.
 const TOO_LONG: Misfit = Misfit("longer than its field holds: on the source card");
 
-/// Stored values of the choices of fields that take no others, with what people read, by `Object.Field__c`.
-pub type Choices = BTreeMap<String, Vec<(String, String)>>;
-
 /// A record's field here and what goes into it, for records of `object`.
 ///
 /// # Errors
@@ -356,11 +353,9 @@ pub fn place(
     choices: &Choices,
     words: &Words,
 ) -> Result<(FieldTarget, Json), Misfit> {
-    let target = field.target.as_deref().and_then(FieldTarget::parse);
-    let target = target.filter(|target| target.object == object);
-    let target = target.ok_or(Misfit("has no field in Salesforce: on the source card"))?;
-    let of_field = choices.get(&format!("{object}.{}", target.name));
-    let value = field_value(&target, &field.value, of_field.map(Vec::as_slice), words)?;
+    let nowhere = Misfit("has no field in Salesforce: on the source card");
+    let target = FieldTarget::on(object, field).ok_or(nowhere)?;
+    let value = field_value(&target, &field.value, target.options(choices), words)?;
     Ok((target, value))
 }
 
@@ -473,8 +468,8 @@ fn stored_choice(
     wanted: &str,
     choices: Option<&[(String, String)]>,
 ) -> Result<String, Misfit> {
-    if let Some((_, to)) = target.choices.iter().find(|(from, _)| from == wanted) {
-        return Ok(to.clone());
+    if let Some(paired) = target.paired(wanted) {
+        return Ok(paired.to_owned());
     }
     if wanted.chars().count() > 255 {
         return Err(TOO_LONG);
@@ -482,11 +477,8 @@ fn stored_choice(
     let Some(choices) = choices.filter(|_| target.kind.is_restricted()) else {
         return Ok(wanted.to_owned());
     };
-    let found = choices
-        .iter()
-        .find(|(value, _)| value == wanted)
-        .or_else(|| choices.iter().find(|(_, label)| label == wanted));
-    found.map(|(value, _)| value.clone()).ok_or(NO_OPTION)
+    let stored = fields::stored(choices, wanted);
+    stored.map(str::to_owned).ok_or(NO_OPTION)
 }
 
 /// A number whose digits all fit: those before the point into what the field has before it, those behind it into what it has

@@ -126,7 +126,7 @@ pub struct Mapped {
     pub cases: Vec<CaseDraft>,
     /// What stands under each, in order.
     pub children: Vec<Vec<Child>>,
-    /// Topics of the first Case, by id.
+    /// Topics of the first Case, by id: [`topics_of`] its conversation.
     pub topics: Vec<String>,
     /// What does not arrive as it was.
     pub losses: Vec<Loss>,
@@ -193,7 +193,7 @@ pub fn map_thread(
         &mut card,
         &mut losses,
     );
-    let topics = tags(conversation, around, &mut fields, &mut card, &mut losses);
+    tags(conversation, around, &mut fields, &mut card, &mut losses);
 
     let card = card.render(around.unit.platform, item, &thread.conversation, &losses)?;
     let has_card = around.state.has(CASE, own::CARD);
@@ -211,7 +211,7 @@ pub fn map_thread(
     Ok(Mapped {
         cases,
         children,
-        topics,
+        topics: topics_of(conversation),
         losses,
         refused,
     })
@@ -408,31 +408,35 @@ fn owner(conversation: &Conversation, losses: &mut Vec<Loss>) -> Option<String> 
     assignee.or(queue).map(str::to_owned)
 }
 
-/// Tags in their field, as topics, or on the card. Gives the topics.
+/// The tags of a conversation that are topics, by id.
+pub fn topics_of(conversation: &Conversation) -> Vec<String> {
+    let mut topics: Vec<String> = Vec::new();
+    for id in conversation.tags.iter().filter_map(own_target) {
+        if is_topic(id) && !topics.iter().any(|known| known == id) {
+            topics.push(id.to_owned());
+        }
+    }
+    topics
+}
+
+/// Tags in their field, or on the card.
 fn tags(
     conversation: &Conversation,
     around: &Surroundings<'_>,
     fields: &mut Map<String, Json>,
     card: &mut Facts,
     losses: &mut Vec<Loss>,
-) -> Vec<String> {
-    let mut topics: Vec<String> = Vec::new();
+) {
     let mut names: Vec<&str> = Vec::new();
     for tag in &conversation.tags {
-        let target = own_target(tag);
-        if let Some(topic) = target.filter(|id| is_topic(id))
-            && !topics.iter().any(|known| known == topic)
-        {
-            topics.push(topic.to_owned());
-        }
-        let word = target.filter(|id| !is_topic(id));
+        let word = own_target(tag).filter(|id| !is_topic(id));
         let name = words::called(tag).or(word).unwrap_or(&tag.id);
         if !names.contains(&name) {
             names.push(name);
         }
     }
     if names.is_empty() {
-        return topics;
+        return;
     }
     let (list, all) = map::tag_list(names.iter().copied(), own::LIST_CHARS);
     let has_field = around.state.has(CASE, own::TAGS);
@@ -444,7 +448,6 @@ fn tags(
         let note = "more tags than their field holds, or no field for them: on the source card";
         losses.push(loss("conversation.tags", Fidelity::Converted, note));
     }
-    topics
 }
 
 /// Whether an id is that of a topic (Salesforce facts §9.7).
@@ -772,13 +775,8 @@ impl Said<'_, '_> {
         mut fields: Map<String, Json>,
     ) {
         let most = self.around.state.email_chars as usize;
-        let plain = self
-            .around
-            .unit
-            .text(&message.text)
-            .filter(|t| !t.is_empty());
-        let html = self.around.unit.text(&message.html);
-        let html = html.filter(|html| !html.trim().is_empty());
+        let unit = &self.around.unit;
+        let (plain, html) = (unit.plain(message), unit.html(message));
         if plain.is_none() && html.is_none() && facts.is_empty() && files.names.is_empty() {
             facts.push("no text in the source".to_owned());
         }
@@ -900,9 +898,8 @@ impl Said<'_, '_> {
         facts.extend(said_of_files);
         self.on_card(&part.message.head, message, Holds::Text, moved);
 
-        let plain = around.unit.text(&message.text).filter(|t| !t.is_empty());
-        let html = around.unit.text(&message.html);
-        let html = html.filter(|html| !html.trim().is_empty());
+        let unit = &self.around.unit;
+        let (plain, html) = (unit.plain(message), unit.html(message));
         if html.is_some() {
             let note = "a comment is plain text";
             self.losses.push(loss("message.html", Fidelity::Lost, note));

@@ -10,11 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, before, changed_since, facet_names, rounds, verdict};
+use transload_sdk::effects::{Verdict, changed_since, recorded_names, verdict};
 use transload_sdk::ledger::{Action, UndoStatus};
-use transload_sdk::policy::holds;
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, as_before, nothing_recorded, put_back, unanswered};
+use transload_sdk::undo::{Session, by_kind, put_back, rounds_by_kind, to_read, unanswered};
 
 use crate::api::{Describe, Record, id_of, id18, text};
 use crate::client::{self, ChangeRow, Deleted};
@@ -91,57 +90,29 @@ impl Undo<'_> {
     /// Puts back what updates changed, where it still is what we wrote. A record that was changed twice is put back twice, the
     /// later change first.
     async fn restore(&self, all: &[&Undoing]) -> Result<(), Error> {
-        for now in rounds(all, id_in) {
-            let mut by_object: BTreeMap<&str, Vec<&Undoing>> = BTreeMap::new();
-            for one in now {
-                let object = one.effect.target_kind.as_str();
-                by_object.entry(object).or_default().push(one);
-            }
-            for (object, some) in by_object {
-                self.restore_object(object, &some).await?;
-            }
+        for (object, some) in rounds_by_kind(all, id_in) {
+            self.restore_object(object, &some).await?;
         }
         Ok(())
     }
 
     /// The same for records of one object: read together, changed together.
     async fn restore_object(&self, object: &str, some: &[&Undoing]) -> Result<(), Error> {
-        let mut ids = BTreeSet::new();
-        let mut names = BTreeSet::new();
-        let mut known = Vec::new();
-        for one in some {
-            let Some(before) = before(&one.effect) else {
-                self.session.say(one, nothing_recorded());
-                continue;
-            };
-            ids.insert(id_in(one));
-            names.extend(before.keys().cloned().chain(recorded_names(one)));
-            known.push((*one, before));
-        }
-        let now = self.read(object, &ids, &names).await?;
-        let missing = ids
-            .iter()
-            .filter(|id| !now.contains_key(*id))
-            .cloned()
-            .collect();
-        let absent = self.absent(object, &missing).await?;
+        let known = self.session.before(some);
+        let ids = known.iter().map(|(one, _)| id_in(one)).collect();
+        let (now, absent) = self.look(object, &ids, &to_read(&known)).await?;
         let (mut rows, mut waiting) = (Vec::new(), Vec::new());
         for (one, before) in known {
             let id = id_in(one);
             let Some(record) = now.get(&id) else {
                 let gone = (UndoStatus::Gone, None);
-                self.session
-                    .say(one, absent.get(&id).cloned().unwrap_or(gone));
+                let verdict = absent.get(&id).cloned();
+                self.session.say(one, verdict.unwrap_or(gone));
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
-            if holds(&serde_json::Value::Object(record.clone()), &before) {
-                self.session.say(one, as_before());
-            } else if self.session.blocks(&conflict) {
-                self.session.say(one, (UndoStatus::Conflict, conflict));
-            } else if self.session.previews() {
-                self.session.say(one, (UndoStatus::Restored, None));
-            } else {
+            let there = serde_json::Value::Object(record.clone());
+            if self.session.restores(one, &before, &there, conflict) {
                 rows.push(ChangeRow {
                     item: one.item.clone(),
                     part: format!("undo:{}", one.effect_id),
@@ -169,18 +140,12 @@ impl Undo<'_> {
         let Some(first) = all.first() else {
             return Ok(());
         };
-        let mut by_object: BTreeMap<&str, Vec<&Undoing>> = BTreeMap::new();
-        for one in all {
-            let object = one.effect.target_kind.as_str();
-            by_object.entry(object).or_default().push(one);
-        }
         // Children are judged before what they hang on, since what stays keeps that.
-        let mut objects: Vec<&str> = by_object.keys().copied().collect();
-        objects.sort_by_key(|object| rank(object));
+        let mut objects: Vec<(&str, Vec<&Undoing>)> = by_kind(all).into_iter().collect();
+        objects.sort_by_key(|(object, _)| rank(object));
         let mut doomed: Vec<Doomed<'_>> = Vec::new();
-        for object in objects {
-            let some = by_object.get(object).map(Vec::as_slice).unwrap_or_default();
-            self.judge(object, some, &mut doomed).await?;
+        for (object, some) in objects {
+            self.judge(object, &some, &mut doomed).await?;
         }
         if self.session.previews() {
             for one in doomed.iter().filter_map(|one| one.undoing) {
@@ -227,14 +192,9 @@ impl Undo<'_> {
         doomed: &mut Vec<Doomed<'u>>,
     ) -> Result<(), Error> {
         let ids: BTreeSet<String> = some.iter().map(|one| id_in(one)).collect();
-        let names = some.iter().flat_map(|one| recorded_names(one)).collect();
-        let now = self.read(object, &ids, &names).await?;
-        let missing: BTreeSet<String> = ids
-            .iter()
-            .filter(|id| !now.contains_key(*id))
-            .cloned()
-            .collect();
-        let absent = self.absent(object, &missing).await?;
+        let names = some.iter().flat_map(|one| recorded_names(&one.effect));
+        let names = names.collect();
+        let (now, absent) = self.look(object, &ids, &names).await?;
         let leaving: BTreeSet<String> = doomed
             .iter()
             .map(|one| one.id.clone())
@@ -246,8 +206,8 @@ impl Undo<'_> {
             let id = id_in(one);
             let Some(record) = now.get(&id) else {
                 let gone = (UndoStatus::Gone, None);
-                self.session
-                    .say(one, absent.get(&id).cloned().unwrap_or(gone));
+                let verdict = absent.get(&id).cloned();
+                self.session.say(one, verdict.unwrap_or(gone));
                 continue;
             };
             let conflict = changed_since(&one.effect, &facets_now(object, record));
@@ -278,6 +238,19 @@ impl Undo<'_> {
         }
         doomed.extend(taken);
         Ok(())
+    }
+
+    /// Records as they are now, and what became of those that are not to be read.
+    async fn look(
+        &self,
+        object: &str,
+        ids: &BTreeSet<String>,
+        names: &BTreeSet<String>,
+    ) -> Result<(BTreeMap<String, Record>, BTreeMap<String, Verdict>), Error> {
+        let now = self.read(object, ids, names).await?;
+        let missing = ids.iter().filter(|id| !now.contains_key(*id));
+        let absent = self.absent(object, &missing.cloned().collect()).await?;
+        Ok((now, absent))
     }
 
     /// Records as they are now, with the facets that were recorded.
@@ -419,11 +392,8 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = self.used(object, name).await?;
-        if self.session.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.session.previews() {
-            return Ok((UndoStatus::Undone, None));
+        if let Some(decided) = self.session.decided(&conflict, UndoStatus::Undone) {
+            return Ok(decided);
         }
         let url = client::path(&format!("/tooling/sobjects/CustomField/{id}"));
         let key = self.session.key(one, "delete");
@@ -513,11 +483,8 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         }
         let conflict = self.holds_records(object).await?;
-        if self.session.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.session.previews() {
-            return Ok((UndoStatus::Undone, None));
+        if let Some(decided) = self.session.decided(&conflict, UndoStatus::Undone) {
+            return Ok(decided);
         }
         let key = self.session.key(one, "delete");
         Ok(
@@ -535,12 +502,8 @@ impl Undo<'_> {
             return Ok(still);
         }
         self.session.cx.sleep(client::SETTLE_MS).await;
-        let mut by_object: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        for one in open {
-            let object = one.effect.target_kind.as_str();
-            by_object.entry(object).or_default().insert(id_in(one));
-        }
-        for (object, ids) in by_object {
+        for (object, some) in by_kind(open) {
+            let ids = some.iter().map(|one| id_in(one)).collect();
             let found = self.read(object, &ids, &BTreeSet::new()).await?;
             still.extend(found.into_keys());
         }
@@ -609,9 +572,4 @@ pub fn facets_now(object: &str, record: &Record) -> Vec<(String, String)> {
             .map(|(name, value)| (name.clone(), facet(value)))
             .collect(),
     }
-}
-
-/// The facets that were recorded of an effect.
-fn recorded_names(one: &Undoing) -> Vec<String> {
-    facet_names(one.effect.fingerprint.as_deref().unwrap_or_default())
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::{Body, Observed, Part, Presence, SlotValue, Thread, Written};
-use transload_sdk::read_back::{Place, field, with_bytes};
+use transload_sdk::read_back::{Place, by_kind, field, with_bytes};
 use transload_sdk::thread::{is_further_part, without_lead};
 use transload_sdk::types::{
     Address, AddressChannel, Attachment, Author, Company, Conversation, ConversationStatus,
@@ -33,17 +33,8 @@ use crate::write::files::DOCUMENT;
 pub async fn read_back(cx: &Context, written: Vec<Written>) -> Result<Vec<Observed>, Error> {
     let state: State = cx.state()?;
     let reader = Reader { cx, state: &state };
-    let mut by_object: BTreeMap<&str, Vec<(usize, &Written)>> = BTreeMap::new();
-    for (at, one) in written.iter().enumerate() {
-        let object = one.main().map_or("", |effect| effect.target_kind.as_str());
-        by_object.entry(object).or_default().push((at, one));
-    }
-    let mut observed = BTreeMap::new();
-    for (object, some) in by_object {
-        let seen = reader.object(object, &some).await?;
-        observed.extend(some.into_iter().map(|(at, _)| at).zip(seen));
-    }
-    let mut observed: Vec<Observed> = observed.into_values().collect();
+    let read = async |object: &str, some: &[&Written]| reader.object(object, some).await;
+    let mut observed = by_kind(&written, read).await?;
     with_bytes(cx, &mut observed, bytes_of).await?;
     Ok(observed)
 }
@@ -118,18 +109,14 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// What became of items whose main effect is on one object, in their order.
-    async fn object(
-        &self,
-        object: &str,
-        some: &[(usize, &Written)],
-    ) -> Result<Vec<Observed>, Error> {
+    async fn object(&self, object: &str, some: &[&Written]) -> Result<Vec<Observed>, Error> {
         let wanted = self.fields(object, some);
         // Metadata, and what has no record.
         let Some(wanted) = wanted else {
-            let there = |(_, one): &(usize, &Written)| one.found(Presence::Present, None);
+            let there = |one: &&Written| one.found(Presence::Present, None);
             return Ok(some.iter().map(there).collect());
         };
-        let ids: BTreeSet<String> = some.iter().map(|(_, one)| id_in(one)).collect();
+        let ids: BTreeSet<String> = some.iter().map(|one| id_in(one)).collect();
         let fields: Vec<&str> = wanted.iter().map(String::as_str).collect();
         let records = client::retrieve(self.cx, object, &ids, &fields).await?;
         let hanging = if object == CASE {
@@ -138,7 +125,7 @@ impl Reader<'_> {
             Hanging::default()
         };
         let mut observed = Vec::with_capacity(some.len());
-        for (_, one) in some {
+        for one in some {
             let id = id_in(one);
             let Some(record) = records.get(&id) else {
                 observed.push(one.found(Presence::Absent, None));
@@ -160,7 +147,7 @@ impl Reader<'_> {
     }
 
     /// The fields to be read of an object's records: those that were recorded, and those that its body is made of.
-    fn fields(&self, object: &str, some: &[(usize, &Written)]) -> Option<BTreeSet<String>> {
+    fn fields(&self, object: &str, some: &[&Written]) -> Option<BTreeSet<String>> {
         let standard: &[&str] = match object {
             CASE => &[
                 "Subject",
@@ -209,7 +196,7 @@ impl Reader<'_> {
         fields.extend(ours.filter(is_there).map(str::to_owned));
         let recorded = some
             .iter()
-            .filter_map(|(_, one)| one.main()?.fingerprint.as_deref());
+            .filter_map(|one| one.main()?.fingerprint.as_deref());
         let recorded = recorded.flat_map(|print| print.split(';'));
         let names = recorded.filter_map(|facet| facet.rsplit_once('='));
         fields.extend(names.map(|(name, _)| name.to_owned()));
@@ -267,9 +254,9 @@ impl Reader<'_> {
     // ---- threads
 
     /// What hangs on the Cases of some items.
-    async fn hanging(&self, some: &[(usize, &Written)]) -> Result<Hanging, Error> {
+    async fn hanging(&self, some: &[&Written]) -> Result<Hanging, Error> {
         let of_kind = |kind: &str| -> BTreeSet<String> {
-            let effects = some.iter().flat_map(|(_, one)| &one.effects);
+            let effects = some.iter().flat_map(|one| &one.effects);
             let of_kind = effects.filter(|effect| effect.target_kind == kind);
             of_kind.map(|effect| id18(&effect.target_id)).collect()
         };

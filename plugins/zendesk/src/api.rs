@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use transload_sdk::http::excerpt;
 
 /// One comment of a ticket import (Zendesk facts §12). `public` is always written: left out, it would inherit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -452,18 +453,11 @@ pub struct Refusal {
 impl Refusal {
     /// Reads an answer that is not 2xx. Never fails: what is not understood becomes the message.
     pub fn of(status: u16, body: &[u8]) -> Self {
-        let text = || {
-            String::from_utf8_lossy(body)
-                .chars()
-                .take(300)
-                .collect::<String>()
-        };
         let Ok(body) = serde_json::from_slice::<Value>(body) else {
             return Self {
                 status,
-                code: String::new(),
-                message: text(),
-                details: Vec::new(),
+                message: excerpt(body),
+                ..Self::default()
             };
         };
         let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or("").to_owned();

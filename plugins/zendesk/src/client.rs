@@ -7,8 +7,8 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use transload_sdk::Context;
-use transload_sdk::http::{self, OperationKey, Reply, RequestBuilder};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::http::{self, Reply};
+use transload_sdk::types::Error;
 
 use crate::api::{JobStatus, Refusal};
 
@@ -21,26 +21,6 @@ const JOB_PATIENCE_MS: u64 = 1_800_000;
 
 /// What became of a write.
 pub type Sent = http::Sent<Refusal>;
-
-/// A write that must not be repeated unless it was looked up.
-pub fn once(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key)
-}
-
-/// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
-pub fn idempotent(
-    cx: &Context,
-    method: &str,
-    path: impl Into<String>,
-    key: OperationKey,
-) -> RequestBuilder {
-    cx.http().write(method, path, key).idempotent(None)
-}
 
 /// Reads; `None` for 404.
 ///
@@ -186,18 +166,12 @@ impl http::Refusal for Refusal {
         } else {
             self.message.clone()
         };
-        match self.status {
-            403 => Error::Permission(text),
-            404 => Error::NotFound(text),
-            409 => Error::Conflict(text),
-            _ => {
-                let field = self.details.first().map(|(field, _, _)| field.clone());
-                Error::Invalid(Invalid {
-                    field,
-                    reason: text,
-                })
-            }
-        }
+        let field = self.details.first().map(|(field, _, _)| field.clone());
+        http::rejection(self.status, text, field)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.status == 404
     }
 
     fn said(&self) -> String {

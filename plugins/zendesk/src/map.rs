@@ -9,7 +9,7 @@ use std::fmt;
 
 use chrono::{DateTime, Datelike, SecondsFormat};
 use serde_json::{Value as Json, json};
-use transload_sdk::http::{segment, unsegment};
+use transload_sdk::fields::{choices_of, choices_text};
 use transload_sdk::types::{
     self, Author, ConversationStatus, Field, FieldType, Kind, Priority, Reference, Value,
 };
@@ -237,11 +237,7 @@ impl FieldTarget {
         let address = parts.next().filter(|a| !a.is_empty())?.to_owned();
         let kind = parts.next().filter(|k| !k.is_empty())?.to_owned();
         let companion = parts.next().filter(|c| !c.is_empty()).map(str::to_owned);
-        let pairs = parts.next().unwrap_or_default().split(',');
-        let choices = pairs
-            .filter_map(|pair| pair.split_once('='))
-            .filter_map(|(from, to)| Some((unsegment(from)?, unsegment(to)?)))
-            .collect();
+        let choices = choices_of(parts.next().unwrap_or_default());
         Some(Self {
             owner,
             address,
@@ -263,12 +259,8 @@ impl fmt::Display for FieldTarget {
         if self.choices.is_empty() {
             return companion.map_or(Ok(()), |companion| write!(f, ":{companion}"));
         }
-        let pairs: Vec<String> = self
-            .choices
-            .iter()
-            .map(|(from, to)| format!("{}={}", segment(from), segment(to)))
-            .collect();
-        write!(f, ":{}:{}", companion.unwrap_or_default(), pairs.join(","))
+        let choices = choices_text(&self.choices);
+        write!(f, ":{}:{choices}", companion.unwrap_or_default())
     }
 }
 

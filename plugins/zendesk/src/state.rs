@@ -157,11 +157,6 @@ impl State {
             .unwrap_or_else(|| "transload_run".to_owned())
     }
 
-    /// External id of the end user who stands in for requesters. It is no marker of a record, so that none is taken for it.
-    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
-        format!("transload:{platform}:{organisation}:stand-in")
-    }
-
     /// The tag that says where a ticket came from.
     pub fn source_tag(platform: &str) -> String {
         crate::map::tag(&format!("imported_{platform}")).unwrap_or_else(|| "imported".to_owned())

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::declare::{names, notice, option};
+use transload_sdk::declare::{Naming, names, notice, option};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -101,9 +101,12 @@ fn fallback_agent<'u>(staff: &'u [User], wanted: &str) -> Option<&'u User> {
         .filter(|user| user.active != Some(false) && !user.suspended)
 }
 
-fn nobody(wanted: &str) -> String {
-    format!("`fallback_agent` names {wanted}, who is no active agent of the account")
-}
+/// Who stands in for agents who are not here.
+const FALLBACK: Naming = Naming {
+    setting: "fallback_agent",
+    must_be: "active agent of the account",
+    remedy: "name an agent by e-mail address or id, or leave it out: then the credential's owner stands in",
+};
 
 /// A setting that names nobody would stop the first unit; it is said before anything is planned.
 async fn fallback_notice(cx: &Context) -> Result<Option<Notice>, Error> {
@@ -112,16 +115,8 @@ async fn fallback_notice(cx: &Context) -> Result<Option<Notice>, Error> {
         return Ok(None);
     };
     let staff = people::staff(cx).await?;
-    let remedy = "name an agent by e-mail address or id, or leave it out: then the credential's owner stands in";
-    let wrong = || {
-        notice(
-            "fallback-agent",
-            Severity::Danger,
-            nobody(wanted),
-            Some(remedy),
-        )
-    };
-    Ok(fallback_agent(&staff, wanted).is_none().then(wrong))
+    let missing = fallback_agent(&staff, wanted).is_none();
+    Ok(missing.then(|| FALLBACK.notice(wanted)))
 }
 
 fn target_type(field: &FieldDefinition) -> FieldType {
@@ -435,12 +430,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         Some(wanted) => {
             let staff = people::staff(cx).await?;
             let agent = fallback_agent(&staff, wanted).and_then(|user| user.id);
-            agent.ok_or_else(|| {
-                Error::Invalid(transload_sdk::types::Invalid {
-                    field: Some("fallback_agent".to_owned()),
-                    reason: nobody(wanted),
-                })
-            })?
+            agent.ok_or_else(|| FALLBACK.error(wanted))?
         }
     };
     let (brands, brand) = schema::brand_list(cx).await?;
@@ -496,7 +486,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
 /// mailed; not suspended, since a suspended user cannot be a requester (Zendesk facts §6.2).
 async fn stand_in_requester(cx: &Context) -> Result<u64, Error> {
     let item = "own:user:stand-in";
-    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let marker = cx.stand_in_marker();
     let (user, effect) = match people::by_marker(cx, &marker).await? {
         Some(user) => {
             let id = user.id.unwrap_or_default().to_string();
@@ -557,14 +547,15 @@ async fn make_own(
 /// import on (Zendesk facts §6.1).
 async fn bulk_users(cx: &Context) -> Result<bool, Error> {
     let item = "own:probe:bulk-users";
-    let write = client::idempotent(
-        cx,
-        "POST",
-        "/api/v2/users/create_many",
-        key(item, "main", "probe"),
-    )
-    .json(&json!({"users": []}))
-    .passing();
+    let write = cx
+        .http()
+        .repeatable(
+            "POST",
+            "/api/v2/users/create_many",
+            key(item, "main", "probe"),
+        )
+        .json(&json!({"users": []}))
+        .passing();
     let sent = http::write(write).await?;
     Ok(match sent {
         Sent::Done(_) => true,

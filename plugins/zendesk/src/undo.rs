@@ -11,19 +11,19 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
 use transload_sdk::effects::{Verdict, before, changed_since, verdict};
-use transload_sdk::http::{self, key};
+use transload_sdk::http::{self, RequestBuilder, key};
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::{canonical, holds};
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, no_way, nothing_recorded, send};
 
 use crate::api::{
     Comment, CustomObject, FieldDefinition, Group, GroupMembership, JobRow, JobStatus,
-    Organization, Record, Ticket, User,
+    Organization, Record, Refusal, Ticket, User,
 };
 use crate::client::{self, Sent};
 use crate::map::{self, FieldOwner, FieldTarget};
-use crate::state::{Config, State};
+use crate::state::Config;
 use crate::thread;
 use crate::write::tickets::rows_by_index;
 use crate::write::{people, schema};
@@ -165,7 +165,11 @@ impl Undo<'_> {
             .join(",");
         let first = batch.first().map(|u| u.effect_id).unwrap_or_default();
         let key = key("*", format!("tickets:{first}"), step);
-        let write = client::idempotent(self.session.cx, "DELETE", format!("{path}?ids={ids}"), key);
+        let write = self
+            .session
+            .cx
+            .http()
+            .repeatable("DELETE", format!("{path}?ids={ids}"), key);
         let every = || batch.iter().map(|one| one.effect_id).collect();
         let Sent::Done(answer) = http::write(write).await? else {
             return Ok(every());
@@ -239,25 +243,14 @@ impl Undo<'_> {
                 "custom_object" => self.object(one).await,
                 "ticket_field_option" => self.option(one).await,
                 kind if kind.ends_with("_field") => self.field(one).await,
-                kind => Ok(verdict(
-                    UndoStatus::Cannot,
-                    format!("no way to delete a {kind}"),
-                )),
+                kind => Ok(no_way(kind)),
             },
         }
     }
 
-    /// Deletes by path; 404 is success, since it was read as there right before or is proven gone.
-    async fn delete(&self, one: &Undoing, path: String, step: &str) -> Result<Verdict, Error> {
+    fn deletion(&self, one: &Undoing, path: String, step: &str) -> RequestBuilder {
         let key = self.session.key(one, step);
-        Ok(
-            match http::write(client::idempotent(self.session.cx, "DELETE", path, key)).await? {
-                Sent::Done(_) => (UndoStatus::Undone, None),
-                Sent::Refused(refusal) if refusal.status == 404 => (UndoStatus::Undone, None),
-                Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
-                Sent::Doubt(_) => unanswered("deletion"),
-            },
-        )
+        self.session.cx.http().repeatable("DELETE", path, key)
     }
 
     /// The end of every deletion: what is in the way, else the deletion.
@@ -267,13 +260,11 @@ impl Undo<'_> {
         conflict: Option<String>,
         path: String,
     ) -> Result<Verdict, Error> {
-        if self.session.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.session.previews() {
-            return Ok((UndoStatus::Undone, None));
-        }
-        self.delete(one, path, "delete").await
+        let request = self.deletion(one, path, "delete");
+        let finish = self
+            .session
+            .finish::<Refusal>(conflict, request, UndoStatus::Undone);
+        finish.await
     }
 
     async fn by_path(&self, one: &Undoing, path: String) -> Result<Verdict, Error> {
@@ -294,15 +285,6 @@ impl Undo<'_> {
             .then(|| format!("{foreign} tickets hang on it that this run did not make")))
     }
 
-    /// The external id that what an item made has.
-    fn marker_of(&self, one: &Undoing) -> String {
-        if one.item.starts_with("own:") {
-            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
-        } else {
-            one.marker.clone()
-        }
-    }
-
     async fn user(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/users/{id}");
@@ -311,7 +293,7 @@ impl Undo<'_> {
         let Some(user) = found.filter(|user| user.active != Some(false)) else {
             let external = format!(
                 "/api/v2/users/show_many?external_ids={}",
-                http::segment(self.marker_of(one))
+                http::segment(self.session.marker_of(one))
             );
             let others: Vec<User> = client::find_member(self.session.cx, &external, "users")
                 .await?
@@ -329,11 +311,12 @@ impl Undo<'_> {
                 && !self.session.previews()
                 && client::get(self.session.cx, &purge).await?.is_some()
             {
-                return self.delete(one, purge, "purge").await;
+                return send::<Refusal>(self.deletion(one, purge, "purge"), UndoStatus::Undone)
+                    .await;
             }
             return Ok((UndoStatus::Gone, None));
         };
-        let marker = self.marker_of(one);
+        let marker = self.session.marker_of(one);
         let mut conflict = match &user.external_id {
             Some(external) if external.eq_ignore_ascii_case(&marker) => None,
             _ => Some("its external id is not ours any more".to_owned()),
@@ -349,7 +332,7 @@ impl Undo<'_> {
         if status != UndoStatus::Undone || self.session.previews() || !self.purge {
             return Ok((status, reason));
         }
-        self.delete(one, purge, "purge").await
+        send::<Refusal>(self.deletion(one, purge, "purge"), UndoStatus::Undone).await
     }
 
     async fn identity(&self, one: &Undoing) -> Result<Verdict, Error> {
@@ -604,12 +587,6 @@ impl Undo<'_> {
         }
         let facets = value_facets(&now, fields);
         let conflict = changed_since(&one.effect, &facets);
-        if self.session.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
-        }
-        if self.session.previews() {
-            return Ok((UndoStatus::Restored, None));
-        }
         let key = self.session.key(one, "restore");
         let mut body = before;
         if word == "user" {
@@ -617,13 +594,12 @@ impl Undo<'_> {
         }
         let mut envelope = Map::new();
         envelope.insert(word.to_owned(), Value::Object(body));
-        let write =
-            client::idempotent(self.session.cx, method, path, key).json(&Value::Object(envelope));
-        Ok(match http::write(write).await? {
-            Sent::Done(_) => (UndoStatus::Restored, None),
-            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.message),
-            Sent::Doubt(_) => unanswered("change back"),
-        })
+        let request = self.session.cx.http().repeatable(method, path, key);
+        let request = request.json(&Value::Object(envelope));
+        let finish = self
+            .session
+            .finish::<Refusal>(conflict, request, UndoStatus::Restored);
+        finish.await
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::http::{self, OperationKey, Reply, RequestBuilder};
-use transload_sdk::types::{Error, Invalid};
+use transload_sdk::types::Error;
 
 use crate::api::{Refusal, rows, words_of};
 use crate::state::{Config, State};
@@ -177,17 +177,18 @@ impl http::Refusal for Refusal {
 
     fn rejection(&self) -> Error {
         let text = self.words();
+        let is_duplicate = || self.errors.iter().any(|e| e.error_type == "duplicate");
         match self.status {
             403 if self.is_licence() => Error::Unsupported(text),
-            403 => Error::Permission(text),
-            404 => Error::NotFound(text),
-            405 | 409 => Error::Conflict(text),
-            _ if self.errors.iter().any(|e| e.error_type == "duplicate") => Error::Conflict(text),
-            _ => Error::Invalid(Invalid {
-                field: self.fields.first().cloned(),
-                reason: text,
-            }),
+            405 => Error::Conflict(text),
+            // What the vendor says of a field counts where the status says nothing more.
+            status if !matches!(status, 403 | 404) && is_duplicate() => Error::Conflict(text),
+            status => http::rejection(status, text, self.fields.first().cloned()),
         }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.status == 404
     }
 
     fn said(&self) -> String {

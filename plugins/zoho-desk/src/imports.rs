@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use transload_sdk::http::{self, OperationKey, key};
+use transload_sdk::http::{self, OperationKey, key, step};
 use transload_sdk::ledger::Proof;
 use transload_sdk::types::Error;
 
@@ -382,11 +382,7 @@ impl Load<'_> {
     ) -> Result<Result<Job, Option<Refusal>>, Error> {
         let body = self.body(chunk);
         for attempt in 1..=SENDS {
-            let step = match attempt {
-                1 => "import".to_owned(),
-                n => format!("import~{n}"),
-            };
-            let key = key("*", part, step);
+            let key = key("*", part, step("import", attempt));
             let job = |id, known| Job {
                 rows: chunk.clone(),
                 key: key.clone(),

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
+use transload_sdk::effects::with_digest;
 use transload_sdk::fields;
 use transload_sdk::policy::canonical;
 use transload_sdk::time;
@@ -74,10 +75,7 @@ pub fn tag(name: &str) -> String {
     if clean.chars().count() <= most {
         return clean;
     }
-    let digest = short_hash(name);
-    let kept = most.saturating_sub(digest.len() + 1);
-    let start: String = clean.chars().take(kept).collect();
-    format!("{}-{digest}", start.trim_end())
+    with_digest(&clean, name, most, '-')
 }
 
 // ---- where a field is

@@ -39,6 +39,7 @@ pub const TYPE: &str = "type";
 /// A field: its key, Zoho Desk's type, its label.
 pub type Own = (&'static str, &'static str, &'static str);
 
+/// Of everything.
 const SOURCE: [Own; 5] = [
     (MARKER, "Text", "Transload source id"),
     (RUN, "Text", "Transload run"),
@@ -47,58 +48,43 @@ const SOURCE: [Own; 5] = [
     (UPDATED, "DateTime", "Transload updated at"),
 ];
 
-const TICKETS: [Own; 9] = [
-    SOURCE[0],
-    SOURCE[1],
-    SOURCE[2],
-    SOURCE[3],
-    SOURCE[4],
+const TICKETS: [Own; 4] = [
     (CLOSED, "DateTime", "Transload closed at"),
     (PRIORITY, "Text", "Transload priority"),
     (CHANNELS, "Text", "Transload channels"),
-    (CARD, "Textarea", "Transload source card"),
+    SOURCE_CARD,
 ];
 
-const CONTACTS: [Own; 8] = [
-    SOURCE[0],
-    SOURCE[1],
-    SOURCE[2],
-    SOURCE[3],
-    SOURCE[4],
+const CONTACTS: [Own; 3] = [
     (MERGED, "Textarea", "Transload merged ids"),
-    (LINKS, "Textarea", "Transload linked from"),
-    (CARD, "Textarea", "Transload source card"),
+    LINKED_FROM,
+    SOURCE_CARD,
 ];
 
-const ACCOUNTS: [Own; 7] = [
-    SOURCE[0],
-    SOURCE[1],
-    SOURCE[2],
-    SOURCE[3],
-    SOURCE[4],
-    (LINKS, "Textarea", "Transload linked from"),
-    (CARD, "Textarea", "Transload source card"),
-];
+const ACCOUNTS: [Own; 2] = [LINKED_FROM, SOURCE_CARD];
 
-/// Of every custom module; those that look up have the module that they look into as their type.
-pub const RECORDS: [Own; 10] = [
-    SOURCE[0],
-    SOURCE[1],
-    SOURCE[2],
-    SOURCE[3],
-    SOURCE[4],
-    (LINKS, "Textarea", "Transload linked from"),
-    (CARD, "Textarea", "Transload source card"),
+const RECORDS: [Own; 5] = [
+    LINKED_FROM,
+    SOURCE_CARD,
     (CUSTOMER, "contacts", "Customer"),
     (COMPANY, "accounts", "Company"),
     (TICKET, "tickets", "Conversation"),
 ];
 
+const LINKED_FROM: Own = (LINKS, "Textarea", "Transload linked from");
+const SOURCE_CARD: Own = (CARD, "Textarea", "Transload source card");
+
 /// The fields of an owner.
-pub fn of(owner: Owner) -> &'static [Own] {
-    match owner {
+pub fn of(owner: Owner) -> Vec<Own> {
+    let more: &[Own] = match owner {
         Owner::Ticket => &TICKETS,
         Owner::Contact => &CONTACTS,
         Owner::Account => &ACCOUNTS,
-    }
+    };
+    [&SOURCE, more].concat()
+}
+
+/// Of every custom module; those that look up have the module that they look into as their type.
+pub fn of_records() -> Vec<Own> {
+    [SOURCE.as_slice(), &RECORDS].concat()
 }

@@ -166,11 +166,6 @@ pub struct State {
 }
 
 impl State {
-    /// External id of the contact who stands in for customers. It is no marker of a record, so that none is taken for it.
-    pub fn stand_in_marker(platform: &str, organisation: &str) -> String {
-        format!("transload:{platform}:{organisation}:stand-in")
-    }
-
     /// API name of one of the connector's own fields, where the account has it.
     pub fn own(&self, owner: Owner, key: &str) -> Option<&str> {
         let field = self.own.get(&owner)?.get(key)?;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::connector::{FieldFidelity, KindSupport, fidelity_table};
-use transload_sdk::declare::{notice, option, possible};
+use transload_sdk::declare::{Naming, notice, option, possible};
 use transload_sdk::destination::{
     AccountSupport, Allowance, Slot, SlotOption, SurveyReport, TargetAgent, TargetField,
 };
@@ -23,7 +23,7 @@ use crate::imports::{self, Fate, Row};
 use crate::map::{self, FieldTarget, Owner};
 use crate::own;
 use crate::state::{self, FieldStyle, Imports, OwnField, State};
-use crate::write::{Changed, people, schema, teams};
+use crate::write::{Changed, WRITES, people, schema, teams};
 
 /// The agent whom the token belongs to.
 async fn me(desk: &Desk) -> Result<Agent, Error> {
@@ -102,9 +102,12 @@ fn default_department<'a>(all: &'a [Department], wanted: Option<&str>) -> Option
     }
 }
 
-fn no_agent(wanted: &str) -> String {
-    format!("`fallback_agent` names {wanted}, who is no active agent of the account")
-}
+/// Who stands in for agents who are not here.
+const FALLBACK: Naming = Naming {
+    setting: "fallback_agent",
+    must_be: "active agent of the account",
+    remedy: "name an agent by e-mail address or id, or leave it out: then the token's owner stands in",
+};
 
 fn no_department(wanted: Option<&str>) -> String {
     match wanted {
@@ -116,14 +119,10 @@ fn no_department(wanted: Option<&str>) -> String {
 /// A setting that names nothing would stop the first unit; it is said before anything is planned.
 async fn settings_notices(desk: &Desk) -> Result<Vec<Notice>, Error> {
     let mut notices = Vec::new();
-    let mut wrong = |code: &str, text: String, remedy: &str| {
-        notices.push(notice(code, Severity::Danger, text, Some(remedy)));
-    };
     if let Some(wanted) = &desk.config.fallback_agent {
         let staff = teams::staff(desk).await?;
         if fallback_agent(&staff, wanted).is_none() {
-            let remedy = "name an agent by e-mail address or id, or leave it out: then the token's owner stands in";
-            wrong("fallback-agent", no_agent(wanted), remedy);
+            notices.push(FALLBACK.notice(wanted));
         }
     }
     let departments = teams::departments(desk).await?;
@@ -131,7 +130,8 @@ async fn settings_notices(desk: &Desk) -> Result<Vec<Notice>, Error> {
     if default_department(&departments, wanted).is_none() {
         let remedy =
             "name a department by id or name, or leave it out: then the default one takes it";
-        wrong("department", no_department(wanted), remedy);
+        let text = no_department(wanted);
+        notices.push(notice("department", Severity::Danger, text, Some(remedy)));
     }
     Ok(notices)
 }
@@ -528,7 +528,7 @@ pub async fn prepare(cx: &Context) -> Result<String, Error> {
         None => me.clone(),
         Some(wanted) => {
             let agent = fallback_agent(&staff, wanted).map(|agent| agent.id.clone());
-            agent.ok_or_else(|| invalid("fallback_agent", no_agent(wanted)))?
+            agent.ok_or_else(|| FALLBACK.error(wanted))?
         }
     };
     desk.state.me = me;
@@ -575,8 +575,8 @@ async fn own_fields(desk: &mut Desk, owner: Owner) -> Result<BTreeMap<String, Ow
     let mut known = schema::all_fields(desk, owner.module()).await?;
     let mut fields = BTreeMap::new();
     for wanted in own::of(owner) {
-        let (name, _, _) = *wanted;
-        let (field, effect) = schema::own_field(desk, owner, *wanted, &mut known).await?;
+        let (name, _, _) = wanted;
+        let (field, effect) = schema::own_field(desk, owner, wanted, &mut known).await?;
         let (Some(field), Some(effect)) = (field, effect) else {
             continue;
         };
@@ -602,7 +602,7 @@ const STAND_IN: &str = "own:contact:stand-in";
 /// looks at it later sees its fields complete, and could not tell any more which of them an import has set.
 async fn stand_in_contact(desk: &mut Desk) -> Result<String, Error> {
     let cx = desk.cx.clone();
-    let marker = State::stand_in_marker(cx.platform(), cx.organisation());
+    let marker = cx.stand_in_marker();
     let there = match desk.state.own(Owner::Contact, own::MARKER) {
         Some(name) if desk.state.earlier => people::by_field(desk, name, &marker).await?,
         _ => None,
@@ -757,7 +757,7 @@ async fn complete(
     };
     let read = async || desk.find::<Contact>(&path).await;
     Ok(
-        match crate::write::change(desk, request, read, is_done).await? {
+        match WRITES.change(&desk.cx, request, read, is_done).await? {
             Changed::Done(now, _) => Some(now),
             Changed::Refused(_) | Changed::Unknown => None,
         },
@@ -818,7 +818,7 @@ async fn posted(desk: &Desk, marker: &str) -> Result<(String, Effect), Error> {
     };
     let ours = |contact: &Contact| people::is_of_run(desk, Owner::Contact, &contact.cf);
     let request = request.json(&body);
-    match crate::write::create(None, 200, request, find, ours).await? {
+    match WRITES.make(None, request, find, ours).await? {
         crate::write::Creation::There(contact, proof, key) => {
             // It was looked for right before (rule D-4).
             let proof = proof.or(Some(Proof::AbsentBefore));

@@ -16,9 +16,9 @@ use transload_sdk::ledger::RefusedEntry;
 use transload_sdk::people::mailbox;
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{
-    Clock, File, Holds, Requester, Unit, add_fact, began, continued_marker, conversation_of,
-    file_name, image_names, is_email, is_further_part, is_incoming, message_card, message_facts,
-    message_part, part_of, repoint, skip, skipped, tag_targets,
+    Clock, File, Holds, Requester, Unit, add_fact, began, called_part_of, continued_marker,
+    conversation_of, file_name, image_names, is_email, is_further_part, is_incoming, message_card,
+    message_facts, message_part, part_of, repoint, skip, skipped, subject, tag_targets,
 };
 use transload_sdk::time;
 use transload_sdk::types::{
@@ -356,20 +356,9 @@ fn ticket_fields(
     let state = around.state;
     let mut fields = Map::new();
     let mut set = |name: &str, value: Json| fields.insert(name.to_owned(), value);
+    let called = subject(conversation, SUBJECT_CHARS, NO_SUBJECT, card, losses);
+    set("subject", json!(called));
     let mut converted = |field: &str, note| losses.push(loss(field, Fidelity::Converted, note));
-    let subject = conversation.subject.as_deref().unwrap_or_default();
-    let (short, cut) = text::cut(subject, SUBJECT_CHARS);
-    if cut {
-        card.add("subject", subject);
-        let note = "longer than a subject may be: whole on the source card";
-        converted("conversation.subject", note);
-    }
-    let short = if short.trim().is_empty() {
-        NO_SUBJECT
-    } else {
-        short
-    };
-    set("subject", json!(short));
     set("contactId", json!(requester.id));
 
     // A brand is a department; a team lies in one; all others stand in the one that was chosen.
@@ -540,11 +529,7 @@ fn card_comments(card: &str, around: &Surroundings<'_>, clock: &mut Clock, last:
     let pieces = text::pieces(card, COMMENT_BYTES - LEAD_BYTES);
     let count = pieces.len();
     let comment = |(index, piece): (usize, &&str)| {
-        let line = if count > 1 {
-            format!("{CARD}, {}", part_of(index + 1, count))
-        } else {
-            CARD.to_owned()
-        };
+        let line = called_part_of(CARD, index + 1, count);
         Said {
             part: format!("card:{}", index + 1),
             who: String::new(),
@@ -748,14 +733,7 @@ impl Speech<'_, '_> {
         limit: usize,
     ) -> Vec<String> {
         let around = self.around;
-        let plain = around
-            .unit
-            .text(&message.text)
-            .filter(|text| !text.is_empty());
-        let html = around
-            .unit
-            .text(&message.html)
-            .filter(|html| !html.trim().is_empty());
+        let (plain, html) = (around.unit.plain(message), around.unit.html(message));
         if plain.is_none() && html.is_none() {
             let said = ["written by ", SENT, PUBLIC];
             let told = |fact: &String| !said.iter().any(|said| fact.starts_with(said));

@@ -253,4 +253,10 @@ impl Context {
     pub fn marker_prefix(&self) -> String {
         format!("{}:{}:", self.platform(), self.organisation())
     }
+
+    /// The marker of the person who stands in for people who were not migrated. It is no marker of a record, so that none is taken
+    /// for it.
+    pub fn stand_in_marker(&self) -> String {
+        format!("transload:{}stand-in", self.marker_prefix())
+    }
 }

@@ -7,7 +7,7 @@ use crate::connector::{
 };
 use crate::destination::{Slot, SlotOption};
 use crate::session::{Notice, Severity};
-use crate::types::Kind;
+use crate::types::{Error, Invalid, Kind};
 
 /// A way to authenticate, with a note for whoever chooses.
 pub fn scheme(name: &str, title: &str, auth: Auth, note: Option<&str>) -> AuthScheme {
@@ -134,6 +134,45 @@ pub fn notice(code: &str, severity: Severity, message: String, remedy: Option<&s
     }
 }
 
+/// A setting that names somebody of the account: a stand-in, for one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Naming {
+    /// Its name, `fallback_agent`.
+    pub setting: &'static str,
+    /// What whoever it names must be: `active agent of the account`.
+    pub must_be: &'static str,
+    /// What a person can do where it names nobody.
+    pub remedy: &'static str,
+}
+
+impl Naming {
+    /// It names nobody, which is said before anything is planned, since it would stop the first unit.
+    pub fn notice(&self, wanted: &str) -> Notice {
+        let code = self.setting.replace('_', "-");
+        notice(
+            &code,
+            Severity::Danger,
+            self.nobody(wanted),
+            Some(self.remedy),
+        )
+    }
+
+    /// What ends a unit where it names nobody.
+    pub fn error(&self, wanted: &str) -> Error {
+        Error::Invalid(Invalid {
+            field: Some(self.setting.to_owned()),
+            reason: self.nobody(wanted),
+        })
+    }
+
+    fn nobody(&self, wanted: &str) -> String {
+        let Self {
+            setting, must_be, ..
+        } = self;
+        format!("`{setting}` names {wanted}, who is no {must_be}")
+    }
+}
+
 /// A value of a slot.
 pub fn option(value: &str, label: &str) -> SlotOption {
     SlotOption {
@@ -169,5 +208,30 @@ pub fn system_change(kind: Kind, field: &str, when: &str) -> SystemChange {
         kind,
         field: field.to_owned(),
         when: when.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_names_nobody_says_so_before_and_while_it_is_used() {
+        let naming = Naming {
+            setting: "fallback_agent",
+            must_be: "active agent of the account",
+            remedy: "leave it out",
+        };
+        let words = "`fallback_agent` names bo, who is no active agent of the account";
+        let notice = naming.notice("bo");
+        assert_eq!(
+            (notice.code.as_str(), notice.message.as_str()),
+            ("fallback-agent", words)
+        );
+        let Error::Invalid(invalid) = naming.error("bo") else {
+            panic!("another error")
+        };
+        assert_eq!(invalid.field.as_deref(), Some("fallback_agent"));
+        assert_eq!(invalid.reason, words);
     }
 }

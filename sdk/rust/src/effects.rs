@@ -123,6 +123,23 @@ pub fn made(
     }
 }
 
+/// The effect of an object that was there and that a request has changed: with what was there before, and the print of what was
+/// sent.
+pub fn updated(
+    main: Effect,
+    key: OperationKey,
+    before: Map<String, Value>,
+    print: String,
+) -> Effect {
+    Effect {
+        action: Action::Updated,
+        key: Some(key),
+        before: Some(Value::Object(before).to_string()),
+        fingerprint: Some(print),
+        ..main
+    }
+}
+
 /// Something of the connector's own that is there: of an earlier run, or of an attempt of this one whose outcome was lost.
 pub fn found(cx: &Context, kind: &str, id: impl Into<String>, of_this_run: bool) -> Effect {
     let matched = effect("main", kind, id, Action::Matched);
@@ -167,6 +184,18 @@ pub fn description_marker(cx: &Context, marker: &str) -> String {
     format!("{DESCRIBED}{marker} (run {})", cx.run())
 }
 
+/// A description of so many characters: what the source says of an object, cut where it must be, and below it
+/// [`description_marker`]'s line, which is whole.
+pub fn described(cx: &Context, words: Option<&str>, marker: &str, chars: usize) -> String {
+    let marker = description_marker(cx, marker);
+    let Some(words) = words else {
+        return marker;
+    };
+    let room = chars.saturating_sub(marker.chars().count() + 1);
+    let (words, _) = crate::text::cut_chars(words, room);
+    format!("{words}\n{marker}")
+}
+
 /// Whether a description is ours of this run.
 pub fn is_of_run(cx: &Context, description: Option<&str>) -> bool {
     description.is_some_and(|text| text.contains(&format!("(run {})", cx.run())))
@@ -182,6 +211,23 @@ pub fn marker_within(marker: &str, chars: usize) -> String {
     let room = chars.saturating_sub(digest.len() + 1);
     let kept: String = marker.chars().take(room).collect();
     format!("{kept}#{digest}")
+}
+
+/// A name as a field of so many characters takes it, more than nine; of one that is too long its beginning, `mark` and its short
+/// digest, so that two stay two. Whether it was cut.
+pub fn name_within(name: &str, chars: usize, mark: char) -> (String, bool) {
+    if name.chars().count() <= chars {
+        return (name.to_owned(), false);
+    }
+    (with_digest(name, name, chars, mark), true)
+}
+
+/// The beginning of what is shown of a text, `mark` and the text's short digest, in so many characters.
+pub fn with_digest(shown: &str, text: &str, chars: usize, mark: char) -> String {
+    let digest = short_hash(text);
+    let room = chars.saturating_sub(digest.len() + 1);
+    let (kept, _) = crate::text::cut_chars(shown, room);
+    format!("{}{mark}{digest}", kept.trim_end())
 }
 
 /// The marker of a part of an item: of a message, a file, a second ticket.
@@ -226,6 +272,11 @@ pub fn facet_names(recorded: &str) -> Vec<String> {
     let facets = recorded.split(';');
     let facets = facets.filter_map(|facet| facet.rsplit_once('='));
     facets.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// The names of the facets that an effect recorded.
+pub fn recorded_names(effect: &Effect) -> Vec<String> {
+    facet_names(effect.fingerprint.as_deref().unwrap_or_default())
 }
 
 /// The facets that were recorded, as they are now: equal to the recorded print when nothing differs.
@@ -316,6 +367,31 @@ mod tests {
         assert_eq!(facet_names(&recorded), ["name", "a=b"]);
         assert_eq!(print_now(&recorded, &facets("Ana")), recorded);
         assert_ne!(print_now(&recorded, &[]), recorded);
+    }
+
+    #[test]
+    fn what_an_object_stands_for_is_below_what_is_said_of_it_however_long() {
+        let harness = crate::testing::Harness::scripted([]);
+        let cx = harness.context();
+        let marker = description_marker(&cx, "m");
+        assert_eq!(described(&cx, None, "m", 10), marker);
+        let chars = marker.chars().count() + 4;
+        let text = described(&cx, Some("long words"), "m", chars);
+        assert_eq!(text, format!("lon\n{marker}"));
+        assert!(is_of_run(&cx, Some(&text)));
+    }
+
+    #[test]
+    fn long_names_that_begin_alike_stay_two() {
+        assert_eq!(name_within("short", 12, '~'), ("short".to_owned(), false));
+        let (one, cut) = name_within("beginning: one", 13, '~');
+        let (two, _) = name_within("beginning: two", 13, '~');
+        assert!(cut && one != two, "{one} {two}");
+        assert!(
+            one.starts_with("begi~") && one.chars().count() == 13,
+            "{one}"
+        );
+        assert_eq!(with_digest("ab cd", "x", 12, '-').chars().count(), 11);
     }
 
     #[test]

@@ -92,6 +92,18 @@ impl Item {
         self.prior.iter().find(is)
     }
 
+    /// What an earlier run did last to the record's own object.
+    pub fn prior_main(&self) -> Option<&Effect> {
+        self.prior.iter().find(|effect| effect.part == "main")
+    }
+
+    /// The target of the object that the record is already: that of an earlier run, or the one that it is for sure.
+    pub fn known(&self) -> Option<&str> {
+        let prior = self.prior_main().map(|effect| &effect.target_id);
+        let target = prior.or_else(|| self.certain().map(|found| &found.target_id));
+        target.map(String::as_str)
+    }
+
     /// Says that the destination does not take the message that a part stands for, once however many parts it has. Whether the part
     /// is a message's.
     pub fn refuse_message(

@@ -138,6 +138,12 @@ pub fn ends<E: End>(links: &[(&Item, &Relationship)]) -> BTreeSet<E> {
     ends.filter_map(E::of).collect()
 }
 
+/// Whether an end of a link is a conversation or a message.
+pub fn is_of_thread(link: &Relationship) -> bool {
+    let is = |end: &Reference| matches!(end.kind, Kind::Conversation | Kind::Message);
+    is(&link.source) || is(&link.target)
+}
+
 /// Whether a link is the only one of its field, so that a lookup can hold it.
 pub fn is_single(link: &Relationship) -> bool {
     link.position.is_none_or(|position| position == 0)

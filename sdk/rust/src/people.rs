@@ -1,5 +1,7 @@
 //! Names and addresses of people, in the forms by which platforms know one again.
 
+use std::collections::BTreeSet;
+
 use crate::card::loss;
 use crate::destination::Item;
 use crate::types::{
@@ -51,6 +53,20 @@ pub fn own_addresses<'i>(
     let own = all.iter().filter(|address| !address.shared);
     own.filter(move |address| address.channel == *channel)
         .map(|address| address.value.as_str())
+}
+
+/// A customer's own e-mail addresses, as [`email`] has them.
+pub fn emails_of(item: &Item) -> BTreeSet<String> {
+    let own = own_addresses(item, &AddressChannel::Email);
+    own.filter_map(email).collect()
+}
+
+/// A customer's own telephone numbers in the ways in which they may stand in an account: as they were written, and as [`e164`] has
+/// them. What is no full number could be anybody's.
+pub fn numbers_of(item: &Item) -> BTreeSet<String> {
+    let own = own_addresses(item, &AddressChannel::Phone);
+    let full = own.filter_map(|value| Some([e164(value)?, value.to_owned()]));
+    full.flatten().collect()
 }
 
 /// The external ids by which the source itself knows a record.
@@ -150,6 +166,13 @@ pub fn e164(text: &str) -> Option<String> {
     proper.then_some(kept)
 }
 
+/// Addresses in the order in which they are given fields: the main ones first.
+pub fn main_first(addresses: &[Address]) -> Vec<&Address> {
+    let mut ordered: Vec<&Address> = addresses.iter().collect();
+    ordered.sort_by_key(|address| !address.primary);
+    ordered
+}
+
 /// An address with its label.
 pub fn labelled(address: &Address) -> String {
     match &address.label {
@@ -243,5 +266,16 @@ mod tests {
             Some("ana@example.com")
         );
         assert_eq!(email("ana@localhost"), None);
+    }
+
+    #[test]
+    fn the_main_addresses_come_first_and_the_rest_keeps_its_order() {
+        let address = |value: &str, primary| Address {
+            primary,
+            ..Address::new(AddressChannel::Email, value)
+        };
+        let all = [address("a", false), address("b", true), address("c", false)];
+        let ordered: Vec<&str> = main_first(&all).iter().map(|a| a.value.as_str()).collect();
+        assert_eq!(ordered, ["b", "a", "c"]);
     }
 }

@@ -1,13 +1,13 @@
 //! What may be changed in a record that was there before (rule M-7), and how values are compared across a platform's ways of
 //! writing them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use crate::destination::{Candidate, Item, MatchKey, MatchPolicy, MatchResult};
-use crate::types::Entity;
-use crate::{Context, people, time};
+use crate::types::{Agent, Entity};
+use crate::{Context, effects, items, people, time};
 
 /// A record that an item may be, as far as it tells whose it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,6 +76,24 @@ pub fn add_candidate(
     });
 }
 
+/// Agents by their e-mail address: `find` gives the id of the one of the account who has it, and that one as it is.
+pub fn agents_by_email(
+    items: &[Item],
+    find: impl Fn(&str) -> Option<(String, String)>,
+) -> Candidates {
+    let candidate = |(item, agent): (&Item, &Agent)| {
+        let (target_id, before) = find(&people::email(agent.email.as_deref()?)?)?;
+        let one = Candidate {
+            target_id,
+            by: MatchKey::Email,
+            before,
+            doubtful: None,
+        };
+        Some((item.key.clone(), vec![one]))
+    };
+    items::of::<Agent>(items).filter_map(candidate).collect()
+}
+
 /// What was found for each item, by its key: an item without candidates has none.
 pub fn match_results(items: &[Item], found: &Candidates) -> Vec<MatchResult> {
     let result = |item: &Item| MatchResult {
@@ -111,6 +129,34 @@ pub fn changes(policy: MatchPolicy, wanted: &Map<String, Value>, there: &Value) 
         }
     }
     change
+}
+
+/// Takes out of what is wanted of an object that we wrote what somebody changed there since, by its recorded print and its facets
+/// now (rule D-11); whether there was any.
+pub fn leave_theirs(
+    wanted: &mut Map<String, Value>,
+    recorded: Option<&str>,
+    now: &[(String, String)],
+) -> bool {
+    let theirs = effects::changed(recorded.unwrap_or_default(), now);
+    let all = wanted.len();
+    wanted.retain(|name, _| !theirs.contains(name));
+    wanted.len() < all
+}
+
+/// What is sought: items that nothing was found of yet, each with the values that it is sought by; and all those values. `of` gives
+/// an item's.
+pub fn sought<'i>(
+    items: &'i [Item],
+    found: &Candidates,
+    of: impl Fn(&Item) -> BTreeSet<String>,
+) -> (Vec<(&'i Item, BTreeSet<String>)>, BTreeSet<String>) {
+    let open = items.iter().filter(|item| !found.contains_key(&item.key));
+    let open = open.map(|item| (item, of(item)));
+    let open: Vec<_> = open.filter(|(_, values)| !values.is_empty()).collect();
+    let values = open.iter().flat_map(|(_, values)| values.iter().cloned());
+    let values = values.collect();
+    (open, values)
 }
 
 /// Whether a value says nothing.
@@ -255,5 +301,22 @@ mod tests {
             assert_eq!(canonical(&one), canonical(&other));
         }
         assert_ne!(canonical(&json!("07")), canonical(&json!("7")));
+    }
+
+    #[test]
+    fn agents_are_known_by_their_address_in_any_case() {
+        let agent = |id: &str, email: &str| {
+            crate::testing::items::agent(id, "Dana", email, Vec::new(), Vec::new())
+        };
+        let items = [
+            agent("1", " Dana@Acme.example"),
+            agent("2", "bo@acme.example"),
+        ];
+        let found = agents_by_email(&items, |email| {
+            (email == "dana@acme.example").then(|| ("7".to_owned(), "{}".to_owned()))
+        });
+        assert_eq!(found.len(), 1);
+        let one = &found["agent:1"][0];
+        assert_eq!((one.target_id.as_str(), one.by), ("7", MatchKey::Email));
     }
 }

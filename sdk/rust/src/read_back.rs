@@ -1,9 +1,11 @@
 //! What destinations have in common when they read back what they wrote.
 
+use std::collections::BTreeMap;
+
 use futures::stream::{self, StreamExt as _};
 
 use crate::Context;
-use crate::destination::Observed;
+use crate::destination::{Observed, Written};
 use crate::http::HttpError;
 use crate::types::{Entity, Entry, Error, Field, Kind, Value};
 
@@ -17,6 +19,24 @@ pub struct Place {
     pub url: String,
     /// Without the connection's credential: signed links, other people's hosts.
     pub anonymous: bool,
+}
+
+impl Place {
+    /// Where a file's locator says, which is a signed address: the platform's own credential does not go there.
+    pub fn signed(entry: &Entry) -> Option<Self> {
+        Some(Self {
+            url: locator(entry)?.to_owned(),
+            anonymous: true,
+        })
+    }
+}
+
+/// What tells where an attachment is.
+pub fn locator(entry: &Entry) -> Option<&str> {
+    match &entry.data {
+        Entity::Attachment(attachment) => attachment.locator.as_deref(),
+        _ => None,
+    }
 }
 
 /// A value of a field as a platform's JSON has it: a list is one of choices.
@@ -41,6 +61,29 @@ pub fn field(address: &str, json: &serde_json::Value) -> Field {
         value: value(json),
         target: Some(address.to_owned()),
     }
+}
+
+/// Reads back what was written, all of one kind of object together: `read` gives what became of some whose main effect is on that
+/// kind, in their order. Gives all in theirs.
+///
+/// # Errors
+/// What `read` fails with.
+pub async fn by_kind(
+    written: &[Written],
+    read: impl AsyncFn(&str, &[&Written]) -> Result<Vec<Observed>, Error>,
+) -> Result<Vec<Observed>, Error> {
+    let mut kinds: BTreeMap<&str, (Vec<usize>, Vec<&Written>)> = BTreeMap::new();
+    for (place, one) in written.iter().enumerate() {
+        let kind = one.main().map_or("", |effect| effect.target_kind.as_str());
+        let (places, some) = kinds.entry(kind).or_default();
+        places.push(place);
+        some.push(one);
+    }
+    let mut observed = BTreeMap::new();
+    for (kind, (places, some)) in kinds {
+        observed.extend(places.into_iter().zip(read(kind, &some).await?));
+    }
+    Ok(observed.into_values().collect())
 }
 
 /// Reads the bytes of the files that were read back, so that the host can compare them by their hash. `place` says where an attachment's
@@ -86,9 +129,45 @@ pub async fn with_bytes(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use futures::executor::block_on;
     use serde_json::json;
 
     use super::*;
+    use crate::destination::Presence;
+    use crate::effects::effect;
+    use crate::ledger::Action;
+
+    #[test]
+    fn what_is_read_by_kind_comes_in_the_order_in_which_it_was_written() {
+        let one = |item: &str, kind: Option<&str>| Written {
+            item: item.to_owned(),
+            kind: Kind::Customer,
+            effects: kind
+                .map(|kind| effect("main", kind, item, Action::Created))
+                .into_iter()
+                .collect(),
+        };
+        let written = [
+            one("a", Some("user")),
+            one("b", None),
+            one("c", Some("lead")),
+            one("d", Some("user")),
+        ];
+        let asked = RefCell::new(Vec::new());
+        let read = async |kind: &str, some: &[&Written]| {
+            asked.borrow_mut().push((kind.to_owned(), some.len()));
+            let found = |one: &&Written| one.found(Presence::Present, None);
+            Ok(some.iter().map(found).collect())
+        };
+        let observed = block_on(by_kind(&written, read)).unwrap();
+        let items: Vec<&str> = observed.iter().map(|one| one.item.as_str()).collect();
+        assert_eq!(items, ["a", "b", "c", "d"]);
+        let asked = asked.take();
+        let asked: Vec<(&str, usize)> = asked.iter().map(|(k, n)| (k.as_str(), *n)).collect();
+        assert_eq!(asked, [("", 1), ("lead", 1), ("user", 2)]);
+    }
 
     #[test]
     fn a_value_is_what_the_json_says() {
@@ -109,5 +188,19 @@ mod tests {
         let field = field("tier", &json!("gold"));
         assert_eq!(field.target.as_deref(), Some("tier"));
         assert_eq!(field.name, "tier");
+    }
+
+    #[test]
+    fn a_signed_address_is_read_without_the_platforms_credential() {
+        let mut file = crate::testing::items::file("f1", "a.txt", 1);
+        assert_eq!(Place::signed(&file), None);
+        if let Entity::Attachment(attachment) = &mut file.data {
+            attachment.locator = Some("https://files.example/1".to_owned());
+        }
+        let place = Place::signed(&file).unwrap();
+        assert_eq!(
+            (place.url.as_str(), place.anonymous),
+            ("https://files.example/1", true)
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::people::mailbox;
 use crate::text::{escape_html, pieces};
 use crate::time;
 use crate::types::{
-    Attachment, AttachmentState, Author, BodySource, Conversation, ConversationStatus,
+    Attachment, AttachmentState, Author, BlobRef, BodySource, Conversation, ConversationStatus,
     DeliveryStatus, Direction, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Message,
     Reference, Text, Visibility,
 };
@@ -81,6 +81,14 @@ pub fn without_lead(body: &str) -> (Option<&str>, &str) {
 /// What the line above the n-th piece of a long text says.
 pub fn part_of(n: usize, count: usize) -> String {
     format!("part {n} of {count}")
+}
+
+/// The same behind what the pieces are, where there are several.
+pub fn called_part_of(what: &str, n: usize, count: usize) -> String {
+    match count {
+        0 | 1 => what.to_owned(),
+        _ => format!("{what}, {}", part_of(n, count)),
+    }
 }
 
 /// A body as bodies of at most `limit` bytes each, the first under a line with the facts; of several each says which it is.
@@ -235,6 +243,32 @@ impl File {
             }
         }
     }
+}
+
+/// Name and bytes of a file that can be sent: those of `most` bytes at most. Else the cause, for a report, and what the thread says;
+/// of one that is larger than `taker` takes the cause is `too_large`.
+pub fn sendable(
+    entry: &Entry,
+    most: u64,
+    taker: &str,
+    too_large: &'static str,
+) -> Result<(String, BlobRef), (&'static str, String)> {
+    let Entity::Attachment(attachment) = &entry.data else {
+        return Err(("no file: named in the thread", "no file".to_owned()));
+    };
+    let Some(content) = &attachment.content else {
+        return Err(no_bytes(attachment).unwrap_or_default());
+    };
+    if content.size > most {
+        let words = format!("{} bytes are more than {taker} takes", content.size);
+        return Err((too_large, words));
+    }
+    let media_type = attachment.media_type.as_ref();
+    let content = BlobRef {
+        media_type: media_type.unwrap_or(&content.media_type).clone(),
+        ..content.clone()
+    };
+    Ok((file_name(attachment), content))
 }
 
 /// Why a file has no bytes to be sent: the cause, for a report, and what the thread says of it.
@@ -663,6 +697,17 @@ impl<'a> Unit<'a> {
     pub fn text<'t>(&'t self, text: &'t Option<Text>) -> Option<&'t str> {
         text_in(self.texts, text)
     }
+
+    /// A message's plain text, where there is something in it.
+    pub fn plain<'t>(&'t self, message: &'t Message) -> Option<&'t str> {
+        self.text(&message.text).filter(|text| !text.is_empty())
+    }
+
+    /// A message's HTML, where there is something in it.
+    pub fn html<'t>(&'t self, message: &'t Message) -> Option<&'t str> {
+        let html = self.text(&message.html);
+        html.filter(|html| !html.trim().is_empty())
+    }
 }
 
 /// A thread's conversation.
@@ -674,6 +719,69 @@ pub fn conversation_of(thread: &Thread) -> Result<&Conversation> {
         Entity::Conversation(conversation) => Ok(conversation),
         _ => Err(Error::Bug("a thread without a conversation".to_owned())),
     }
+}
+
+/// What a ticket is called: as many characters of the conversation's subject as one takes, a longer one whole on the card; where it
+/// has none, `without`.
+pub fn subject<'c>(
+    conversation: &'c Conversation,
+    chars: usize,
+    without: &'c str,
+    card: &mut Facts,
+    losses: &mut Vec<Loss>,
+) -> &'c str {
+    let subject = conversation.subject.as_deref().unwrap_or_default();
+    let (short, cut) = crate::text::cut_chars(subject, chars);
+    if cut {
+        card.add("subject", subject);
+        let note = "longer than a subject may be: whole on the source card";
+        losses.push(loss("conversation.subject", Fidelity::Converted, note));
+    }
+    if short.trim().is_empty() {
+        without
+    } else {
+        short
+    }
+}
+
+/// Who has a ticket where there is room for one: the first, if `here` knows whom that reference has become. `field` says whose they
+/// are; `missing` and `further` are said of a first who is not here, and of the others: both stand on the card.
+pub fn first_here<T>(
+    all: &[Reference],
+    here: impl FnOnce(&Reference) -> Option<T>,
+    field: &str,
+    [missing, further]: [&'static str; 2],
+    losses: &mut Vec<Loss>,
+) -> Option<T> {
+    let found = here(all.first()?);
+    let said = [(found.is_none(), missing), (all.len() > 1, further)];
+    for (_, note) in said.into_iter().filter(|(is_so, _)| *is_so) {
+        losses.push(loss(field, Fidelity::Converted, note));
+    }
+    found
+}
+
+/// Tags by what `target` makes of a reference: each once; one that is not here is on the card. `field` says whose they are, for the loss.
+pub fn tags_here<T: PartialEq>(
+    tags: &[Reference],
+    target: impl Fn(&Reference) -> Option<T>,
+    field: &str,
+    card: &mut Facts,
+    losses: &mut Vec<Loss>,
+) -> Vec<T> {
+    let mut here = Vec::new();
+    for tag in tags {
+        match target(tag) {
+            Some(target) if !here.contains(&target) => here.push(target),
+            Some(_) => {}
+            None => {
+                card.reference("tag", Some(tag));
+                let note = "a tag that is not here is on the source card";
+                losses.push(loss(field, Fidelity::Converted, note));
+            }
+        }
+    }
+    here
 }
 
 /// When a thread began, ms: as its head says, else with its first part, else now.
@@ -867,5 +975,112 @@ mod tests {
         assert!(!is_further_part(without_lead(&line(1)).0));
         assert!(is_further_part(without_lead(&line(2)).0));
         assert!(!is_further_part(None));
+    }
+
+    fn noted(losses: &[Loss]) -> Vec<(&str, &str)> {
+        let noted = losses.iter();
+        noted
+            .map(|one| (one.field.as_str(), one.note.as_str()))
+            .collect()
+    }
+
+    #[test]
+    fn a_long_subject_is_cut_and_whole_on_the_card_and_none_is_replaced() {
+        let (mut card, mut losses) = (Facts::new(Words::default()), Vec::new());
+        let talk = |subject: &str| Conversation {
+            subject: Some(subject.to_owned()),
+            ..Conversation::empty()
+        };
+        let long = talk("abcdef");
+        assert_eq!(subject(&long, 5, "none", &mut card, &mut losses), "abcde");
+        assert_eq!(losses.len(), 1);
+        assert_eq!(
+            subject(&talk("  "), 5, "none", &mut card, &mut losses),
+            "none"
+        );
+        assert_eq!(losses.len(), 1);
+    }
+
+    #[test]
+    fn one_of_several_has_a_ticket_and_the_others_are_said() {
+        let mut losses = Vec::new();
+        let all = [
+            Reference::to(Kind::Team, 7),
+            Reference::new(Kind::Team, "t2"),
+        ];
+        let here = |one: &Reference| one.target.clone();
+        let notes = ["missing", "further"];
+        let found = first_here(&all, here, "teams", notes, &mut losses);
+        assert_eq!(found.as_deref(), Some("7"));
+        assert_eq!(noted(&losses), [("teams", "further")]);
+        losses.clear();
+        assert_eq!(
+            first_here(&all[1..], here, "teams", notes, &mut losses),
+            None
+        );
+        assert_eq!(noted(&losses), [("teams", "missing")]);
+        losses.clear();
+        assert_eq!(first_here(&[], here, "teams", notes, &mut losses), None);
+        assert_eq!(losses, []);
+    }
+
+    #[test]
+    fn a_tag_is_taken_once_and_one_that_is_not_here_is_on_the_card() {
+        let (mut card, mut losses) = (Facts::new(Words::default()), Vec::new());
+        let tag = |target| Reference::to(Kind::Tag, target);
+        let tags = [tag(1), tag(2), tag(1), Reference::new(Kind::Tag, "t9")];
+        let here = |one: &Reference| one.target.clone();
+        let found = tags_here(&tags, here, "customer.tags", &mut card, &mut losses);
+        assert_eq!(found, ["1", "2"]);
+        assert_eq!(losses.len(), 1);
+    }
+
+    #[test]
+    fn a_file_is_sent_unless_it_is_too_large_or_has_no_bytes() {
+        let file = crate::testing::items::file("f1", "a.txt", 10);
+        let (name, content) = sendable(&file, 10, "Acme", "too large").unwrap();
+        assert_eq!((name.as_str(), content.size), ("a.txt", 10));
+        let words = "10 bytes are more than Acme takes".to_owned();
+        let refused = sendable(&file, 9, "Acme", "too large").unwrap_err();
+        assert_eq!(refused, ("too large", words));
+        let mut without = file;
+        if let Entity::Attachment(attachment) = &mut without.data {
+            attachment.content = None;
+            attachment.state = AttachmentState::Redacted;
+        }
+        let (cause, _) = sendable(&without, 10, "Acme", "too large").unwrap_err();
+        assert_eq!(cause, "redacted in the source: named in the thread");
+    }
+
+    #[test]
+    fn a_message_has_a_body_where_there_is_something_in_it() {
+        let harness = crate::testing::Harness::scripted([]);
+        let (cx, texts) = (harness.context(), BTreeMap::new());
+        let unit = Unit::new(&cx, &texts);
+        let inline = |text: &str| Some(Text::Inline(text.to_owned()));
+        let blank = Message {
+            text: inline(""),
+            html: inline(" \n"),
+            ..Message::empty()
+        };
+        assert_eq!((unit.plain(&blank), unit.html(&blank)), (None, None));
+        let full = Message {
+            text: inline(" "),
+            html: inline("<p>"),
+            ..Message::empty()
+        };
+        assert_eq!(
+            (unit.plain(&full), unit.html(&full)),
+            (Some(" "), Some("<p>"))
+        );
+    }
+
+    #[test]
+    fn what_has_one_part_is_called_by_its_name_alone() {
+        assert_eq!(called_part_of("source card", 1, 1), "source card");
+        assert_eq!(
+            called_part_of("source card", 2, 3),
+            "source card, part 2 of 3"
+        );
     }
 }

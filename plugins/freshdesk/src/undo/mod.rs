@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{UndoMode, Undoing};
-use transload_sdk::effects::{Verdict, changed_since, verdict};
-use transload_sdk::http::{self, segment};
+use transload_sdk::effects::{Verdict, before, changed_since, verdict};
+use transload_sdk::http::segment;
 use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::policy::{holds, is_empty};
 use transload_sdk::types::Error;
-use transload_sdk::undo::{Session, as_before, nothing_recorded, unanswered};
+use transload_sdk::undo::{Session, as_before, no_way, nothing_recorded, send};
 
-use crate::api::{Agent, Company, Contact, Group, Record, Ticket};
-use crate::client::{self, Sent};
+use crate::api::{Agent, Company, Contact, Group, Record, Refusal, Ticket};
+use crate::client;
 use crate::map::{FieldTarget, Owner, record_parts};
 use crate::state::{Config, State, own_field};
 use crate::write::{links, matching, objects, people, schema, teams};
@@ -82,29 +82,17 @@ impl Undo<'_> {
             (Action::Created, "ticket_field" | "contact_field" | "company_field") => {
                 self.field(one).await
             }
-            (Action::Created, kind) => {
-                let why = format!("no way to delete a {kind}");
-                Ok(verdict(UndoStatus::Cannot, why))
-            }
+            (Action::Created, kind) => Ok(no_way(kind)),
         }
     }
 
     // ---- what all share
 
-    /// Deletes by path; 404 is success, since it was read as there right before; so is 405, which is what a second deletion is
-    /// told (Freshdesk facts §14).
+    /// Deletes by path.
     async fn delete(&self, one: &Undoing, path: String, step: &str) -> Result<Verdict, Error> {
         let key = self.session.key(one, step);
-        let sent: Sent =
-            http::write(client::idempotent(self.session.cx, "DELETE", path, key)).await?;
-        Ok(match sent {
-            Sent::Done(_) => (UndoStatus::Undone, None),
-            Sent::Refused(refusal) if matches!(refusal.status, 404 | 405) => {
-                (UndoStatus::Undone, None)
-            }
-            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-            Sent::Doubt(_) => unanswered("deletion"),
-        })
+        let request = self.session.cx.http().repeatable("DELETE", path, key);
+        send::<Refusal>(request, UndoStatus::Undone).await
     }
 
     /// The end of every deletion: what is in the way, else the deletion.
@@ -114,10 +102,10 @@ impl Undo<'_> {
         conflict: Option<String>,
         path: String,
     ) -> Result<Verdict, Error> {
-        if let Some(decided) = self.session.decided(&conflict, UndoStatus::Undone) {
-            return Ok(decided);
+        match self.session.decided(&conflict, UndoStatus::Undone) {
+            Some(decided) => Ok(decided),
+            None => self.delete(one, path, "delete").await,
         }
-        self.delete(one, path, "delete").await
     }
 
     /// Whether a ticket carries this run.
@@ -159,15 +147,6 @@ impl Undo<'_> {
 
     // ---- people and companies
 
-    /// The external id that what an item made has.
-    fn marker_of(&self, one: &Undoing) -> String {
-        if one.item.starts_with("own:") {
-            State::stand_in_marker(self.session.cx.platform(), self.session.cx.organisation())
-        } else {
-            one.marker.clone()
-        }
-    }
-
     async fn contact(&self, one: &Undoing) -> Result<Verdict, Error> {
         let id = &one.effect.target_id;
         let path = format!("/api/v2/contacts/{id}");
@@ -181,7 +160,7 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         }
         let external = contact.unique_external_id.as_deref().unwrap_or("");
-        let ours = external.eq_ignore_ascii_case(&self.marker_of(one));
+        let ours = external.eq_ignore_ascii_case(&self.session.marker_of(one));
         let mut conflict = (!ours).then(|| "its external id is not ours any more".to_owned());
         conflict = conflict.or_else(|| changed_since(&one.effect, &people::facets(&contact)));
         let mut listed = None;
@@ -416,21 +395,14 @@ impl Undo<'_> {
 
     async fn put(&self, one: &Undoing, path: String, body: &Value) -> Result<Verdict, Error> {
         let key = self.session.key(one, "restore");
-        let write = client::idempotent(self.session.cx, "PUT", path, key).json(body);
-        let sent: Sent = http::write(write).await?;
-        Ok(match sent {
-            Sent::Done(_) => (UndoStatus::Restored, None),
-            Sent::Refused(refusal) => verdict(UndoStatus::Failed, refusal.words()),
-            Sent::Doubt(_) => unanswered("change back"),
-        })
+        let request = self.session.cx.http().repeatable("PUT", path, key);
+        send::<Refusal>(request.json(body), UndoStatus::Restored).await
     }
 
     /// Puts back what an update changed, where it still is what we wrote.
     async fn restore(&self, one: &Undoing) -> Result<Verdict, Error> {
         let effect = &one.effect;
-        let before = effect.before.as_deref();
-        let before = before.and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());
-        let Some(before) = before else {
+        let Some(before) = before(effect) else {
             return Ok(nothing_recorded());
         };
         match effect.target_kind.as_str() {
@@ -456,10 +428,7 @@ impl Undo<'_> {
                 let facets = now.map(|now| self.facets(Owner::Company, people::facets(&now)));
                 self.restore_at(one, path, facets, body).await
             }
-            kind => {
-                let why = format!("no way to restore a {kind}");
-                Ok(verdict(UndoStatus::Cannot, why))
-            }
+            kind => Ok(no_way(kind)),
         }
     }
 
@@ -474,13 +443,10 @@ impl Undo<'_> {
             return Ok((UndoStatus::Gone, None));
         };
         let conflict = changed_since(&one.effect, &now);
-        if self.session.blocks(&conflict) {
-            return Ok((UndoStatus::Conflict, conflict));
+        match self.session.decided(&conflict, UndoStatus::Restored) {
+            Some(decided) => Ok(decided),
+            None => self.put(one, path, &Value::Object(body)).await,
         }
-        if self.session.previews() {
-            return Ok((UndoStatus::Restored, None));
-        }
-        self.put(one, path, &Value::Object(body)).await
     }
 
     /// Facets with the text of links under the name that `links` gave it.

@@ -11,7 +11,7 @@ use transload_sdk::ledger::{Action, UndoStatus};
 use transload_sdk::types::Error;
 
 use super::Undo;
-use crate::api::Ticket;
+use crate::api::{Conversation, Ticket};
 use crate::map::Owner;
 use crate::state::own_field;
 use crate::text;
@@ -68,21 +68,28 @@ fn not_ours(undo: &Undo<'_>, one: &Undoing, now: &Ticket) -> Option<String> {
     (!ours).then(|| "its source id is not ours any more".to_owned())
 }
 
-/// A note that the run made.
-pub(super) async fn note(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Error> {
+/// A note of a ticket that stays, as it is now; else what becomes of the effect without it.
+async fn as_it_is(undo: &Undo<'_>, one: &Undoing) -> Result<Result<Conversation, Verdict>, Error> {
     let Some((ticket, id)) = parts(&one.effect.target_id) else {
-        return Ok(verdict(UndoStatus::Cannot, NO_TICKET));
+        return Ok(Err(verdict(UndoStatus::Cannot, NO_TICKET)));
     };
     if let Some(met) = with_its_ticket(undo, ticket).await? {
-        return Ok(met);
+        return Ok(Err(met));
     }
     let said = notes(undo.session.cx, ticket, false).await?;
-    let Some(now) = said.iter().find(|note| note.id == id) else {
-        return Ok((UndoStatus::Gone, None));
+    let found = said.into_iter().find(|note| note.id == id);
+    Ok(found.ok_or((UndoStatus::Gone, None)))
+}
+
+/// A note that the run made.
+pub(super) async fn note(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Error> {
+    let now = match as_it_is(undo, one).await? {
+        Ok(now) => now,
+        Err(met) => return Ok(met),
     };
-    let conflict = changed_since(&one.effect, &[("note".to_owned(), note_facet(now))]);
-    undo.finish(one, conflict, format!("/api/v2/conversations/{id}"))
-        .await
+    let conflict = changed_since(&one.effect, &[("note".to_owned(), note_facet(&now))]);
+    let path = format!("/api/v2/conversations/{}", now.id);
+    undo.finish(one, conflict, path).await
 }
 
 /// A change to what the same item made: the time of a ticket, the images of a note.
@@ -96,15 +103,9 @@ pub(super) async fn change(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Er
             None => restore(undo, one, id, None, false).await,
         };
     }
-    let Some((ticket, id)) = parts(&one.effect.target_id) else {
-        return Ok(verdict(UndoStatus::Cannot, NO_TICKET));
-    };
-    if let Some(met) = with_its_ticket(undo, ticket).await? {
-        return Ok(met);
-    }
-    let said = notes(undo.session.cx, ticket, false).await?;
-    let Some(now) = said.iter().find(|note| note.id == id) else {
-        return Ok((UndoStatus::Gone, None));
+    let now = match as_it_is(undo, one).await? {
+        Ok(now) => now,
+        Err(met) => return Ok(met),
     };
     let before = before(&one.effect).unwrap_or_default();
     let was = before
@@ -113,13 +114,10 @@ pub(super) async fn change(undo: &Undo<'_>, one: &Undoing) -> Result<Verdict, Er
         .unwrap_or_default();
     let conflict = (text::letters(was) != text::letters(&now.body))
         .then(|| "its text was changed since".to_owned());
-    if undo.session.blocks(&conflict) {
-        return Ok((UndoStatus::Conflict, conflict));
+    if let Some(decided) = undo.session.decided(&conflict, UndoStatus::Restored) {
+        return Ok(decided);
     }
-    if undo.session.previews() {
-        return Ok((UndoStatus::Restored, None));
-    }
-    let path = format!("/api/v2/conversations/{id}");
+    let path = format!("/api/v2/conversations/{}", now.id);
     undo.put(one, path, &Value::Object(before)).await
 }
 

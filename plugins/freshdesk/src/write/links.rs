@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key, segment};
-use transload_sdk::links::{self, Change, Desk, End, Lookup, Written, conclude};
+use transload_sdk::links::{self, Change, Desk, End, Lookup, Written, conclude, is_of_thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::types::{Error, Kind, Reference, Relationship};
 
 use super::schema::{self, sheet};
-use super::{Changed, change, holds, objects};
+use super::{Changed, WRITES, holds, objects};
 use crate::api::{Company, Contact, Record, Schema};
 use crate::client;
 use crate::map::{self, Owner, numeric_target, record_parts};
@@ -117,8 +117,7 @@ impl End for Object {
     }
 
     fn note(link: &Relationship) -> Option<&'static str> {
-        let is_ticket = |end: &Reference| matches!(end.kind, Kind::Conversation | Kind::Message);
-        (is_ticket(&link.source) || is_ticket(&link.target)).then_some(ON_TICKETS)
+        is_of_thread(link).then_some(ON_TICKETS)
     }
 
     fn images(&self, change: &Change) -> (String, String) {
@@ -257,14 +256,16 @@ impl Account<'_> {
         };
         let request = |step: &str| {
             let part = format!("links:{}:{}", object.kind, object.id);
-            client::idempotent(cx, "PUT", path.clone(), key(item, part, step)).json(&body)
+            cx.http()
+                .repeatable("PUT", path.clone(), key(item, part, step))
+                .json(&body)
         };
         let read = async || client::find::<Value>(cx, &path).await;
         let is_done = |now: &Value| {
             now.get(object.fields())
                 .is_some_and(|fields| holds(fields, &named))
         };
-        Ok(match change(cx, request, read, is_done).await? {
+        Ok(match WRITES.change(cx, request, read, is_done).await? {
             Changed::Done(_, key) => Written::Done(key),
             Changed::Refused(refusal) => Written::Refused(refusal.rejection()),
             Changed::Unknown => Written::Unknown,

@@ -13,10 +13,9 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
-use transload_sdk::items;
 use transload_sdk::people::{external_ids, own_addresses as own_addresses_of};
-use transload_sdk::policy::{Found as There, add_candidate, doubt, match_results};
-use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
+use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, doubt, match_results};
+use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
 
 use super::{people, teams};
 use crate::api::{Company, Contact, Ticket};
@@ -56,16 +55,11 @@ fn candidate(id: u64, there: &impl Serialize, by: MatchKey, doubtful: Option<&st
 
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let staff = teams::staff(cx).await?;
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let email = agent.email.as_deref().and_then(map::email);
-        let same = |one: &&crate::api::Agent| email.is_some() && teams::address_of(one) == email;
-        if let Some(agent) = staff.iter().find(same) {
-            let one = candidate(agent.id, agent, MatchKey::Email, None);
-            found.insert(item.key.clone(), vec![one]);
-        }
-    }
-    Ok(found)
+    Ok(agents_by_email(items, |email| {
+        let is = |one: &&crate::api::Agent| teams::address_of(one).as_deref() == Some(email);
+        let one = staff.iter().find(is)?;
+        Some((one.id.to_string(), serde_json::to_string(one).ok()?))
+    }))
 }
 
 // ---- tickets

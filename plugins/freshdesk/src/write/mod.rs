@@ -12,11 +12,10 @@ pub mod schema;
 pub mod teams;
 pub mod tickets;
 
-use serde::de::DeserializeOwned;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::export;
-use transload_sdk::http::{self, Making, Reply, RequestBuilder};
+use transload_sdk::http::{self, Writes};
 use transload_sdk::types::{Error, Kind};
 
 pub use transload_sdk::effects::{
@@ -31,6 +30,13 @@ use crate::api::Refusal;
 pub const SETTLE_BY_KEY_MS: u64 = 180_000;
 /// The same for the search index, which lags by minutes (Freshdesk facts §3).
 pub const SETTLE_BY_INDEX_MS: u64 = 900_000;
+
+/// How single objects are made and changed.
+pub const WRITES: Writes = Writes {
+    settle_ms: SETTLE_BY_KEY_MS,
+    created: 201,
+    member: None,
+};
 
 /// Writes items of one kind.
 ///
@@ -61,36 +67,3 @@ pub type Creation<T> = http::Creation<T, Refusal>;
 
 /// What became of a change.
 pub type Changed<T> = http::Changed<T, Refusal>;
-
-/// Makes one object with the SDK's care for lost answers. `find` looks it up, `ours` says whether what was found carries this
-/// run; `created` is the status that says that it was made.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn create<T: DeserializeOwned>(
-    in_doubt_since: Option<i64>,
-    created: u16,
-    request: RequestBuilder,
-    find: impl AsyncFn() -> Result<Option<T>, Error>,
-    ours: impl Fn(&T) -> bool,
-) -> Result<Creation<T>, Error> {
-    let making = Making {
-        in_doubt_since,
-        settle_ms: SETTLE_BY_KEY_MS,
-        created,
-    };
-    http::make(request, making, Reply::json, find, ours).await
-}
-
-/// Changes one object to fixed values, which may be sent twice.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn change<T: DeserializeOwned>(
-    cx: &Context,
-    request: impl Fn(&str) -> RequestBuilder,
-    find: impl AsyncFn() -> Result<Option<T>, Error>,
-    is_done: impl Fn(&T) -> bool,
-) -> Result<Changed<T>, Error> {
-    http::change(cx, SETTLE_BY_KEY_MS, request, Reply::json, find, is_done).await
-}

@@ -18,7 +18,7 @@ use transload_sdk::text::split_bytes;
 use transload_sdk::types::{CustomObject, Error, Fidelity, Kind, Loss, Reference};
 use transload_sdk::words::Words;
 
-use super::{Changed, change};
+use super::{Changed, WRITES};
 use crate::api::{Company, Contact};
 use crate::client;
 use crate::map::{self, Owner, numeric_target};
@@ -205,7 +205,9 @@ impl End {
         let body = json!({"custom_fields": {self.field.as_str(): self.text}});
         let request = |step: &str| {
             let part = format!("named:{}", self.id);
-            client::idempotent(cx, "PUT", path.clone(), key(item, part, step)).json(&body)
+            cx.http()
+                .repeatable("PUT", path.clone(), key(item, part, step))
+                .json(&body)
         };
         let read = async || {
             fields_of(cx, self.owner, self.id)
@@ -213,7 +215,7 @@ impl End {
                 .map(|f| f.map(Value::Object))
         };
         let is_done = |fields: &Value| fields.get(&self.field) == Some(&json!(self.text));
-        let done: Changed<Value> = change(cx, request, read, is_done).await?;
+        let done: Changed<Value> = WRITES.change(cx, request, read, is_done).await?;
         Ok(match done {
             Changed::Done(_, key) => Some(key),
             Changed::Refused(_) | Changed::Unknown => None,

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
@@ -20,7 +21,7 @@ use transload_sdk::types::{CustomObject, Error, Fidelity, Kind, Loss, Reference,
 
 use super::named;
 use super::schema::{self, sheet, values};
-use super::{Changed, Creation, change, create, effect, holds, made, reject, report, status_of};
+use super::{Changed, Creation, WRITES, effect, holds, made, reject, report, status_of};
 use crate::api::{Record, Schema};
 use crate::client;
 use crate::map::{self, FieldTarget, PARAGRAPH_BYTES, loss, record_target};
@@ -238,7 +239,10 @@ async fn one_record(
     }
     let key = key(&item.key, "main", "create");
     let body = json!({"data": data});
-    let request = client::once(cx, "POST", path_of(schema.id), key.clone()).json(&body);
+    let request = cx
+        .http()
+        .write("POST", path_of(schema.id), key.clone())
+        .json(&body);
     let find = async || by_marker(cx, schema, &item.marker).await;
     let run = schema.field(sheet::RUN).map(|field| field.name.as_str());
     let ours = |record: &Record| {
@@ -248,14 +252,18 @@ async fn one_record(
         held == Some(cx.run())
     };
     // A success is 200 here, and a repetition is refused by the primary field (Freshdesk facts §11).
-    match create(item.in_doubt_since, 200, request, find, ours).await? {
+    match WRITES
+        .created(200)
+        .make(item.in_doubt_since, request, find, ours)
+        .await?
+    {
         Creation::There(record, proof, key) => {
             let main = record_effect(schema, &record, proof, key, &data);
             report(cx, item, status_of(main.action), vec![main], draft.losses);
         }
         Creation::Unsettled => {
-            let why = "a record whose creation was not answered".to_owned();
-            report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+            let why = "a record whose creation was not answered";
+            unsettled(cx, item, why, draft.losses);
         }
         Creation::Refused(refusal) => {
             let primary = schema.primary().map(|field| field.name.as_str());
@@ -331,11 +339,13 @@ async fn update(
     let path = format!("{}/{}", path_of(schema.id), segment(&record.display_id));
     let body = put_body(&record, &change_of.wanted);
     let request = |step: &str| {
-        client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&body)
+        cx.http()
+            .repeatable("PUT", path.clone(), key(&item.key, "main", step))
+            .json(&body)
     };
     let read = async || client::find::<Record>(cx, &path).await;
     let is_done = |record: &Record| holds(&Value::Object(record.data.clone()), &change_of.wanted);
-    match change(cx, request, read, is_done).await? {
+    match WRITES.change(cx, request, read, is_done).await? {
         Changed::Done(record, key) => {
             main.action = Action::Updated;
             main.key = Some(key);
@@ -346,8 +356,8 @@ async fn update(
         }
         Changed::Refused(refusal) => reject(cx, item, refusal.rejection()),
         Changed::Unknown => {
-            let why = "a change of a record that was not answered".to_owned();
-            report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+            let why = "a change of a record that was not answered";
+            unsettled(cx, item, why, losses);
         }
     }
     Ok(())

@@ -11,17 +11,18 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{OperationKey, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::without_each_other;
+use transload_sdk::people::{main_first, without_each_other};
 use transload_sdk::policy::{self, canonical, is_empty};
 use transload_sdk::types::{self, AddressChannel, Customer, Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
 use super::matching::{company_by_name, marker_of};
 use super::schema::{self, values};
-use super::{Changed, Creation, change, create, effect, holds, made, reject, report, status_of};
+use super::{Changed, Creation, WRITES, effect, holds, made, reject, report, status_of};
 use crate::api::{Company, Contact, Refusal};
 use crate::client;
 use crate::map::{self, Owner, PARAGRAPH_BYTES, loss};
@@ -272,10 +273,8 @@ impl ContactDraft<'_> {
 
     /// Sorts addresses into those that are the person's own and those that only stand on the card.
     fn addresses(&mut self, customer: &Customer) {
-        let mut ordered: Vec<_> = customer.addresses.iter().collect();
-        ordered.sort_by_key(|address| !address.primary);
         let mut left = Vec::new();
-        for address in ordered {
+        for address in main_first(&customer.addresses) {
             let email = map::email(&address.value).filter(|_| !address.shared);
             let phone = map::e164(&address.value).filter(|_| !address.shared);
             let label = address.label.as_deref().unwrap_or("");
@@ -446,10 +445,10 @@ async fn make_contact(
     body: &Map<String, Value>,
 ) -> Result<Creation<Contact>, Error> {
     let key = key(item, "main", step);
-    let request = client::once(cx, "POST", "/api/v2/contacts", key).json(body);
+    let request = cx.http().write("POST", "/api/v2/contacts", key).json(body);
     let find = async || by_marker(cx, marker).await;
     let ours = |c: &Contact| is_of_run(cx, state, Owner::Contact, &c.custom_fields);
-    create(since, 201, request, find, ours).await
+    WRITES.make(since, request, find, ours).await
 }
 
 fn contact_effect(
@@ -512,8 +511,8 @@ async fn one_contact(
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a contact whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a contact whose creation was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -687,11 +686,13 @@ async fn update_contact(
                 0 => step.to_owned(),
                 n => format!("{step}:{n}"),
             };
-            client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&now)
+            cx.http()
+                .repeatable("PUT", path.clone(), key(&item.key, "main", step))
+                .json(&now)
         };
         let read = async || client::find::<Contact>(cx, &path).await;
         let is_done = |c: &Contact| holds(&serde_json::to_value(c).unwrap_or_default(), &now);
-        match change(cx, request, read, is_done).await? {
+        match WRITES.change(cx, request, read, is_done).await? {
             Changed::Done(contact, key) => {
                 let at = contact.updated_at.as_deref();
                 let main = updated(main, &contact, &now, old, at, key);
@@ -705,8 +706,8 @@ async fn update_contact(
                 }
             }
             Changed::Unknown => {
-                let why = "a change of a contact that was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a change of a contact that was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
         }
@@ -842,22 +843,28 @@ async fn one_company(
             n => format!("create:{n}"),
         };
         let key = key(&item.key, "main", &step);
-        let request = client::once(cx, "POST", "/api/v2/companies", key.clone()).json(&body);
+        let request = cx
+            .http()
+            .write("POST", "/api/v2/companies", key.clone())
+            .json(&body);
         // In doubt it may have been made under a later name: each is looked for before it is sent.
         let find = async || {
             let found = company_by_name(cx, &wanted).await?;
             Ok(found.filter(|company| marker_of(state, company) == item.marker))
         };
         let ours = |c: &Company| is_of_run(cx, state, Owner::Company, &c.custom_fields);
-        match create(item.in_doubt_since, 201, request, find, ours).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(company, proof, key) => {
                 let main = company_effect(&company, proof, key, &body);
                 report(cx, item, status_of(main.action), vec![main], losses);
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a company whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                let why = "a company whose creation was not answered";
+                unsettled(cx, item, why, losses);
                 return Ok(());
             }
             Creation::Refused(refusal) if refusal.duplicate_of("domains") => {
@@ -956,11 +963,13 @@ async fn update_company(
         return Ok(());
     }
     let request = |step: &str| {
-        client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&now)
+        cx.http()
+            .repeatable("PUT", path.clone(), key(&item.key, "main", step))
+            .json(&now)
     };
     let read = async || client::find::<Company>(cx, &path).await;
     let is_done = |c: &Company| holds(&serde_json::to_value(c).unwrap_or_default(), &now);
-    match change(cx, request, read, is_done).await? {
+    match WRITES.change(cx, request, read, is_done).await? {
         Changed::Done(company, key) => {
             let at = company.updated_at.as_deref();
             let main = updated(main, &company, &now, old, at, key);
@@ -968,8 +977,8 @@ async fn update_company(
         }
         Changed::Refused(refusal) => reject(cx, item, refusal.rejection()),
         Changed::Unknown => {
-            let why = "a change of a company that was not answered".to_owned();
-            report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+            let why = "a change of a company that was not answered";
+            unsettled(cx, item, why, losses);
         }
     }
     Ok(())

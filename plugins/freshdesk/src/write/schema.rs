@@ -13,14 +13,14 @@ use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{self, Refusal as _, key};
-use transload_sdk::items::each;
+use transload_sdk::items::{TagNotes, each, tags_as_words};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
     self, Error, Fidelity, Field, FieldDefinition as Definition, FieldType, Kind, Loss,
 };
 
 use super::{
-    Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, report,
+    Creation, DESCRIBED, WRITES, description_marker, effect, exported_as, is_of_run, made, report,
     status_of,
 };
 use crate::api::{FieldDefinition, Refusal, Schema, SchemaField};
@@ -221,8 +221,11 @@ pub async fn field(
     let mut refused = Refusal::default();
     for step in ["create", "create:1", "create:2"] {
         let body = wanted.body(cx, marked);
-        let request = client::once(cx, "POST", path, key(item, part, step)).json(&body);
-        match create(in_doubt_since, 201, request, find, ours).await? {
+        let request = cx
+            .http()
+            .write("POST", path, key(item, part, step))
+            .json(&body);
+        match WRITES.make(in_doubt_since, request, find, ours).await? {
             Creation::There(found, proof, key) => {
                 // It was read as missing in this unit, before the first send (rule D-4).
                 let absent = in_doubt_since.is_none().then_some(Proof::AbsentBefore);
@@ -640,30 +643,13 @@ fn object_field(cx: &Context, item: &Item, definition: &Definition, schema: Opti
 /// # Errors
 /// None of its own.
 pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let mut first: BTreeMap<String, String> = BTreeMap::new();
-    for (item, tag) in each::<types::Tag>(cx, items) {
-        let mut losses = Vec::new();
-        if tag.color.is_some() {
-            let note = "Freshdesk has no colours of tags";
-            losses.push(loss("tag.color", Fidelity::Lost, note));
-        }
-        let target = map::tag(&tag.name);
-        if target != tag.name {
-            let note =
-                "written as a tag is: 32 characters, no commas; a longer one ends in its digest";
-            losses.push(loss("tag.name", Fidelity::Converted, note));
-        }
+    let notes = TagNotes {
+        color: "Freshdesk has no colours of tags",
+        rewritten: "written as a tag is: 32 characters, no commas; a longer one ends in its digest",
         // Freshdesk does not mind the case (Freshdesk facts §10).
-        let other = first
-            .entry(target.to_lowercase())
-            .or_insert_with(|| tag.name.clone());
-        if *other != tag.name {
-            let note = "another tag of the source is the same tag in Freshdesk";
-            losses.push(loss("tag.name", Fidelity::Lost, note));
-        }
-        let main = effect("main", "tag", target, Action::Matched);
-        report(cx, item, Status::Matched, vec![main], losses);
-    }
+        same: "another tag of the source is the same tag in Freshdesk",
+    };
+    tags_as_words(cx, items, map::tag, notes);
     Ok(())
 }
 

@@ -17,8 +17,7 @@ use transload_sdk::types::{self, Error, Fidelity, Loss, Team};
 use transload_sdk::words::placeholder;
 
 use super::{
-    Changed, Creation, change, create, description_marker, effect, is_of_run, made, report,
-    status_of,
+    Changed, Creation, WRITES, description_marker, effect, is_of_run, made, report, status_of,
 };
 use crate::api::{Agent, Group, Role};
 use crate::client;
@@ -97,11 +96,14 @@ async fn make_group(
     // `escalate_to` stays empty: it would mail about every open ticket at once (Freshdesk facts §7).
     let body = json!({"name": name, "description": description, "agent_ids": members});
     let key = key(&item.key, "main", "create");
-    let request = client::once(cx, "POST", "/api/v2/groups", key).json(&body);
+    let request = cx.http().write("POST", "/api/v2/groups", key).json(&body);
     let find = async || Ok(groups(cx).await?.into_iter().find(|g| is_called(g, name)));
     let ours = |group: &Group| is_of_run(cx, group.description.as_deref());
     Ok(
-        match create(item.in_doubt_since, 201, request, find, ours).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(group, proof, key) => {
                 let mut main = made("main", "group", group.id.to_string(), proof, key);
                 main.fingerprint = Some(map::print(&group_facets(&group)));
@@ -251,14 +253,17 @@ async fn make_agent(
         body.insert("role_ids".to_owned(), json!([role]));
     }
     let key = key(&item.key, "main", "create");
-    let request = client::once(cx, "POST", "/api/v2/agents", key).json(&body);
+    let request = cx.http().write("POST", "/api/v2/agents", key).json(&body);
     let find = async || {
         let staff = staff(cx).await?;
         let same = |agent: &Agent| address_of(agent).as_deref() == Some(email);
         Ok(staff.into_iter().find(same))
     };
     Ok(
-        match create(item.in_doubt_since, 201, request, find, |_| false).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, |_| false)
+            .await?
+        {
             Creation::There(agent, proof, key) => {
                 // Nobody had the address when this unit began, where it is not in doubt (rule D-4).
                 let absent = item.in_doubt_since.is_none().then_some(Proof::AbsentBefore);
@@ -302,11 +307,11 @@ async fn join(
         let body = json!({"agent_ids": all});
         let request = |step: &str| {
             let key = key("*", format!("members:{group}"), step);
-            client::idempotent(cx, "PUT", path.clone(), key).json(&body)
+            cx.http().repeatable("PUT", path.clone(), key).json(&body)
         };
         let read = async || client::find::<Group>(cx, &path).await;
         let is_done = |group: &Group| added.iter().all(|id| group.agent_ids.contains(id));
-        let done = change(cx, request, read, is_done).await?;
+        let done = WRITES.change(cx, request, read, is_done).await?;
         for (id, at) in each.iter().filter(|(id, _)| added.contains(id)) {
             let Some(draft) = drafts.get_mut(*at) else {
                 continue;

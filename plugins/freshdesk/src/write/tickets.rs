@@ -32,7 +32,7 @@ use transload_sdk::thread::{Unit, repoint, stored_texts};
 use transload_sdk::types::{Error, Fidelity, Head, Kind, Loss};
 use transload_sdk::words::Words;
 
-use super::{Changed, Creation, effect, made, report, schema, status_of};
+use super::{Changed, Creation, WRITES, effect, made, report, schema, status_of};
 use crate::api::{Attachment, Conversation, Refusal, Ticket};
 use crate::client::{self, Sent};
 use crate::map::{self, Owner};
@@ -409,9 +409,7 @@ impl Loader<'_> {
             let key = key(&load.item.key, part, step(number));
             let request = self.post("", key, self.body_of(draft), &draft.opening.files);
             let find = async || self.find(draft, since).await;
-            let made = super::create(in_doubt_since, 201, request, find, |found| {
-                self.is_ours(found)
-            });
+            let made = WRITES.make(in_doubt_since, request, find, |found| self.is_ours(found));
             match made.await? {
                 Creation::There(ticket, proof, key) => return Ok(Some((ticket, proof, key))),
                 Creation::Unsettled => {
@@ -548,7 +546,7 @@ impl Loader<'_> {
                 let new = |note: &Conversation| !talk.met.contains(&note.id) && is_it(note, &said);
                 Ok(notes.into_iter().find(new))
             };
-            match super::create(None, 201, request, find, |_| true).await? {
+            match WRITES.make(None, request, find, |_| true).await? {
                 Creation::There(note, proof, key) => {
                     // It was not among the ticket's notes before.
                     let proof = match proof {
@@ -657,10 +655,13 @@ impl Loader<'_> {
         };
         let request = |step: &str| {
             let key = key(&load.item.key, part.as_str(), step);
-            client::idempotent(self.cx, "PUT", path.as_str(), key).json(&json!({ name: body }))
+            self.cx
+                .http()
+                .repeatable("PUT", path.as_str(), key)
+                .json(&json!({ name: body }))
         };
         let find = async || self.html_of(on).await;
-        let done = super::change(self.cx, request, find, |now: &Value| {
+        let done = WRITES.change(self.cx, request, find, |now: &Value| {
             let html = now.get(name).and_then(Value::as_str).unwrap_or_default();
             images
                 .iter()
@@ -711,7 +712,10 @@ impl Loader<'_> {
         } else {
             "/api/v2/tickets"
         };
-        let request = client::once(self.cx, "POST", format!("{tickets}{tail}"), key);
+        let request = self
+            .cx
+            .http()
+            .write("POST", format!("{tickets}{tail}"), key);
         if files.is_empty() {
             request.json(&Value::Object(body))
         } else {
@@ -880,10 +884,13 @@ impl Loader<'_> {
         let item = &load.item.key;
         let request = |step: &str| {
             let key = key(item, "main", step);
-            client::idempotent(self.cx, "PUT", path.as_str(), key).json(wanted)
+            self.cx
+                .http()
+                .repeatable("PUT", path.as_str(), key)
+                .json(wanted)
         };
         let find = async || client::find::<Value>(self.cx, &path).await;
-        let done = super::change(self.cx, request, find, |now| super::holds(now, wanted));
+        let done = WRITES.change(self.cx, request, find, |now| super::holds(now, wanted));
         match done.await? {
             Changed::Done(now, key) => {
                 there.ticket = serde_json::from_value(now)
@@ -955,10 +962,13 @@ impl Loader<'_> {
         let item = &load.item.key;
         let request = |step: &str| {
             let key = key(item, part.as_str(), step);
-            client::idempotent(self.cx, "PUT", path.as_str(), key).json(&body)
+            self.cx
+                .http()
+                .repeatable("PUT", path.as_str(), key)
+                .json(&body)
         };
         let find = async || Ok(ticket(self.cx, id).await?.map(|(ticket, _)| ticket));
-        let done = super::change(self.cx, request, find, |now: &Ticket| {
+        let done = WRITES.change(self.cx, request, find, |now: &Ticket| {
             let at = now.updated_at.as_deref().and_then(map::parse_iso);
             at.map(map::iso) == Some(map::iso(updated))
                 && status.is_none_or(|status| now.status == status)
@@ -1056,7 +1066,9 @@ pub async fn close(
     let part = format!("finish:{status}:{first}");
     for step in ["update", "update-again"] {
         let key = key("*", part.as_str(), step);
-        let write = client::idempotent(cx, "POST", "/api/v2/tickets/bulk_update", key.clone());
+        let write = cx
+            .http()
+            .repeatable("POST", "/api/v2/tickets/bulk_update", key.clone());
         match http::write(write.json(&body)).await? {
             Sent::Done(reply) => {
                 let id: String = reply.member("job_id")?;

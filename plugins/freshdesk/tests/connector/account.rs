@@ -1,11 +1,5 @@
 //! The account before anything is written: what `check` and `survey` say of it, and what `prepare` makes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{Account, assert_same, assert_undone};
 use transload_plugin_freshdesk::Freshdesk;

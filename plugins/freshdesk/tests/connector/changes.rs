@@ -1,10 +1,4 @@
 //! What a later run does to threads that are there, and what is taken back of it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use serde_json::{Value, json};
 use transload_sdk::destination::{Candidate, Item, MatchKey, UndoMode};

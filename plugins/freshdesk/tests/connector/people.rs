@@ -1,11 +1,5 @@
 //! People, companies and groups: who is there already, who is not, and what is put back.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Account, agent, assert_same, assert_undone, company, definition, field, is_created, team,

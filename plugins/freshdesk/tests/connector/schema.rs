@@ -1,11 +1,5 @@
 //! Fields, tags, brands, custom objects made by an administrator, their records and links.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Account, assert_same, assert_undone, definition, entry, field, is_created, item, link,

@@ -1,11 +1,4 @@
 //! Texts, files and long threads, and what is read back of them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_plugin_freshdesk::Freshdesk;
 use transload_plugin_freshdesk::thread::NOTES_PER_TICKET;

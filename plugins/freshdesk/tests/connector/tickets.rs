@@ -1,10 +1,4 @@
 //! Threads as tickets, against the simulated account: who, when, where, and what the account does with them.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_sdk::destination::{Candidate, MatchKey, SlotValue};
 use transload_sdk::ledger::{Outcome, Proof, Status};

@@ -15,13 +15,13 @@ use transload_sdk::effects::{effect, made, print, reject, report, short_hash, st
 use transload_sdk::http::{self, Refusal as _, Reply, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{customer_name, without_each_other};
+use transload_sdk::people::{customer_name, main_first, without_each_other};
 use transload_sdk::policy::{self, Found as There, canonical, doubt, holds, is_empty};
 use transload_sdk::types::{self, Error, Fidelity, Kind, Loss};
 
 use super::matching::{has_channel, owner_of};
 use super::schema::{self, Told};
-use super::{Changed, Creation, SETTLE_MS, create, is_of_run, unsettled};
+use super::{Changed, Creation, SETTLE_MS, WRITES, is_of_run, unsettled};
 use crate::api::{Channel, Customer, FieldValue, Refusal};
 use crate::client::{self, Looked};
 use crate::map::{self, Choices, FieldOwner};
@@ -53,6 +53,9 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// Why a customer whose change was sent is not settled.
+const NOT_ANSWERED: &str = "a change of a customer that was not answered";
 
 // ---- mapping
 
@@ -219,10 +222,8 @@ fn channels(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) -> Vec<(&'static str, String)> {
-    let mut ordered: Vec<&types::Address> = customer.addresses.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
     let (mut channels, mut left) = (Vec::new(), Vec::new());
-    for address in ordered {
+    for address in main_first(&customer.addresses) {
         match map::channel_of(&address.channel, &address.value).filter(|_| !address.shared) {
             Some(channel) if !channels.contains(&channel) => channels.push(channel),
             Some(_) => {}
@@ -338,7 +339,7 @@ impl Writer<'_> {
             let ours = |customer: &Customer| is_of_run(self.cx, &customer.meta);
             let since = item.in_doubt_since.filter(|_| attempt == 0);
             attempt += 1;
-            match create(since, request, find, ours).await? {
+            match WRITES.make(since, request, find, ours).await? {
                 Creation::There(customer, proof, key) => {
                     let proof = proof.or(absent.then_some(Proof::AbsentBefore));
                     return self
@@ -474,12 +475,7 @@ impl Writer<'_> {
                     draft.losses.push(loss("customer", Fidelity::Lost, note));
                 }
                 Changed::Unknown => {
-                    unsettled(
-                        self.cx,
-                        item,
-                        "a change of a customer that was not answered",
-                        draft.losses,
-                    );
+                    unsettled(self.cx, item, NOT_ANSWERED, draft.losses);
                     return Ok(());
                 }
             }
@@ -507,8 +503,7 @@ impl Writer<'_> {
             let key = key(&item.key, part, step);
             self.cx
                 .http()
-                .write("PUT", path.clone(), key)
-                .idempotent(None)
+                .repeatable("PUT", path.clone(), key)
                 .json(body)
         };
         let find = async || match client::customer(self.cx, id).await? {
@@ -590,12 +585,7 @@ impl Writer<'_> {
                     return Ok(());
                 }
                 Changed::Unknown => {
-                    unsettled(
-                        self.cx,
-                        item,
-                        "a change of a customer that was not answered",
-                        draft.losses,
-                    );
+                    unsettled(self.cx, item, NOT_ANSWERED, draft.losses);
                     return Ok(());
                 }
             }
@@ -703,8 +693,7 @@ impl Writer<'_> {
                 let key = key(&item.key, &part, step);
                 self.cx
                     .http()
-                    .write("PUT", path.clone(), key)
-                    .idempotent(None)
+                    .repeatable("PUT", path.clone(), key)
                     .json(&body)
             };
             let find = async || Ok(values_of(self.cx, id).await?.remove(&field.id));

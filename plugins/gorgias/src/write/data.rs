@@ -78,11 +78,7 @@ pub async fn write(
         }
         let key = key(item, part, step);
         let path = format!("/customers/{customer}/data");
-        let request = cx
-            .http()
-            .write("PUT", path, key.clone())
-            .idempotent(None)
-            .json(&body);
+        let request = cx.http().repeatable("PUT", path, key.clone()).json(&body);
         match http::write(request).await? {
             Sent::Refused(refusal) => return Ok(Written::Refused(refusal.rejection())),
             Sent::Doubt(_) => {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use transload_sdk::Context;
 use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::{self, key, part_file};
-use transload_sdk::thread::{file_name, files_of, no_bytes};
-use transload_sdk::types::{BlobRef, Entity, Entry, Error};
+use transload_sdk::thread::{files_of, sendable};
+use transload_sdk::types::{BlobRef, Entry, Error};
 
 use crate::api::Attachment;
 use crate::client::{self, Sent};
@@ -58,27 +58,11 @@ pub async fn upload_all(
 }
 
 fn to_be_sent(entry: &Entry, most: u64) -> Result<Ready, File> {
-    let refused = |cause, words: &str| Err(File::Refused(cause, words.to_owned()));
-    let Entity::Attachment(attachment) = &entry.data else {
-        return refused("no file: named in the thread", "no file");
-    };
-    let Some(content) = &attachment.content else {
-        let (cause, words) = no_bytes(attachment).unwrap_or_default();
-        return refused(cause, &words);
-    };
-    if content.size > most {
-        let words = format!("{} bytes are more than Gorgias takes", content.size);
-        return refused("larger than Gorgias takes: named in the thread", &words);
-    }
-    let media_type = attachment.media_type.as_ref();
-    Ok(Ready {
-        id: entry.head.id.clone(),
-        name: file_name(attachment),
-        content: BlobRef {
-            media_type: media_type.unwrap_or(&content.media_type).clone(),
-            ..content.clone()
-        },
-    })
+    let too_large = "larger than Gorgias takes: named in the thread";
+    let refused = |(cause, words)| File::Refused(cause, words);
+    let (name, content) = sendable(entry, most, "Gorgias", too_large).map_err(refused)?;
+    let id = entry.head.id.clone();
+    Ok(Ready { id, name, content })
 }
 
 /// One upload; where several are refused, each on its own shows which.
@@ -129,9 +113,8 @@ async fn send(
     let key = key(&item.key, part, "create");
     let request = cx
         .http()
-        .write("POST", "/upload?type=attachment", key)
+        .repeatable("POST", "/upload?type=attachment", key)
         .multipart(parts)
-        .idempotent(None)
         .passing();
     Ok(match http::write(request).await? {
         Sent::Done(reply) => {

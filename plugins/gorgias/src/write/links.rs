@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::print;
-use transload_sdk::links::{self, Change, Desk, End, Written, conclude};
+use transload_sdk::links::{self, Change, Desk, End, Written, conclude, is_of_thread};
 use transload_sdk::types::{Error, Kind, Reference, Relationship};
 
 use super::data;
@@ -84,8 +84,7 @@ impl End for Customer {
     }
 
     fn note(link: &Relationship) -> Option<&'static str> {
-        let is_ticket = |end: &Reference| matches!(end.kind, Kind::Conversation | Kind::Message);
-        (is_ticket(&link.source) || is_ticket(&link.target)).then_some(ON_TICKETS)
+        is_of_thread(link).then_some(ON_TICKETS)
     }
 
     fn images(&self, change: &Change) -> (String, String) {

@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
-use transload_sdk::items;
 use transload_sdk::people::external_ids;
-use transload_sdk::policy::{Found as There, add_candidate, match_results};
-use transload_sdk::types::{self, Entity, Error, Kind};
+use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, match_results};
+use transload_sdk::types::{Entity, Error, Kind};
 
 use super::people;
 use crate::api::{Customer, User};
@@ -42,23 +41,10 @@ pub async fn match_items(
 
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let users = people::users(cx).await?;
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let user = agent
-            .email
-            .as_deref()
-            .and_then(|email| people::by_email(&users, email));
-        if let Some(user) = user {
-            let candidate = Candidate {
-                target_id: user.id.to_string(),
-                by: MatchKey::Email,
-                before: as_json(user),
-                doubtful: None,
-            };
-            found.insert(item.key.clone(), vec![candidate]);
-        }
-    }
-    Ok(found)
+    Ok(agents_by_email(items, |email| {
+        let user = people::by_email(&users, email)?;
+        Some((user.id.to_string(), as_json(user)))
+    }))
 }
 
 fn as_json(user: &User) -> String {

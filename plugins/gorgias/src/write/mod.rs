@@ -13,13 +13,12 @@ pub mod people;
 pub mod schema;
 pub mod tickets;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::export;
 pub use transload_sdk::effects::unsettled;
-use transload_sdk::http::{self, Making, Reply, RequestBuilder};
+use transload_sdk::http::{self, Writes};
 use transload_sdk::types::{Error, Kind};
 
 use crate::api::Refusal;
@@ -27,6 +26,13 @@ use crate::api::Refusal;
 /// After an answer that was not seen, a look-up that finds nothing is believed this long later, ms (rule D-3). Nothing says
 /// whether lists show at once what was written (Gorgias facts §4); an application 90 s late is still caught.
 pub const SETTLE_MS: u64 = 180_000;
+
+/// How single objects are made and changed.
+pub const WRITES: Writes = Writes {
+    settle_ms: SETTLE_MS,
+    created: 201,
+    member: None,
+};
 
 /// Writes items of one kind.
 ///
@@ -56,25 +62,6 @@ pub type Creation<T> = http::Creation<T, Refusal>;
 
 /// What became of a change.
 pub type Changed<T> = http::Changed<T, Refusal>;
-
-/// Makes one object with the SDK's care for lost answers. `find` looks it up, `ours` says whether what was found carries this
-/// run.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn create<T: DeserializeOwned>(
-    in_doubt_since: Option<i64>,
-    request: RequestBuilder,
-    find: impl AsyncFn() -> Result<Option<T>, Error>,
-    ours: impl Fn(&T) -> bool,
-) -> Result<Creation<T>, Error> {
-    let making = Making {
-        in_doubt_since,
-        settle_ms: SETTLE_MS,
-        created: 201,
-    };
-    http::make(request, making, Reply::json, find, ours).await
-}
 
 /// Whether an object's `meta` carries this run.
 pub fn is_of_run(cx: &Context, meta: &Value) -> bool {

@@ -19,7 +19,7 @@ use transload_sdk::thread::{lead, with_lead};
 use transload_sdk::types::{CustomObject, Error, Fidelity, Kind, Loss};
 
 use super::tickets::{message_facets, messages_of};
-use super::{Creation, create, data, unsettled};
+use super::{Creation, WRITES, data, unsettled};
 use crate::api::Message;
 use crate::map;
 use crate::state::{Config, State};
@@ -82,11 +82,7 @@ fn draft<'a>(
     let mut card = Facts::new(config.words(cx.time_zone()));
     card::whole_object(&cx.blobs(), head, object, &mut card)?;
     card.add("run", cx.run());
-    let mut losses = Vec::new();
-    if !object.images.is_empty() {
-        let note = "pictures are links: on the source card";
-        losses.push(loss("custom-object.images", Fidelity::Converted, note));
-    }
+    let losses = card::only_on_card(object);
     let text = card.render(cx.platform(), item, item.entry(), &losses)?;
     Ok(Draft {
         item,
@@ -144,7 +140,10 @@ async fn on_ticket<'a>(
             key(&item.key, "main", "create"),
         )
         .json(&message);
-    match create(item.in_doubt_since, request, find, ours).await? {
+    match WRITES
+        .make(item.in_doubt_since, request, find, ours)
+        .await?
+    {
         Creation::There(message, proof, key) => {
             let target = format!("{ticket}/{}", message.id);
             let mut main = made("main", "message", target, proof, key);

@@ -17,7 +17,7 @@ use transload_sdk::people::{email, fields_lost, looks_lost, name_or_id};
 use transload_sdk::types::{self, Agent, Error, Fidelity};
 use transload_sdk::words::placeholder;
 
-use super::{Creation, create, is_of_run};
+use super::{Creation, WRITES, is_of_run};
 use crate::api::{Team, User};
 use crate::client;
 use crate::map;
@@ -129,7 +129,10 @@ async fn make(
     };
     let ours = |user: &User| is_of_run(cx, &user.meta);
     Ok(
-        match create(item.in_doubt_since, request, find, ours).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(user, proof, key) => {
                 let mut main = made("main", "user", user.id.to_string(), proof, key);
                 main.fingerprint = Some(print(&user_facets(&user)));
@@ -191,7 +194,10 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
             };
             Ok(all.into_iter().find(of_item))
         };
-        match create(item.in_doubt_since, request, find, of_run).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, of_run)
+            .await?
+        {
             Creation::There(team, proof, key) => {
                 let mut main = made("main", "team", team.id.to_string(), proof, key);
                 main.fingerprint = Some(print(&team_facets(&team)));

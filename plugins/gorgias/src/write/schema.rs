@@ -11,7 +11,7 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{
-    description_marker, effect, exported_as, is_of_run, made, print, report, status_of,
+    description_marker, effect, exported_as, is_of_run, made, name_within, print, report, status_of,
 };
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::items::each;
@@ -21,7 +21,7 @@ use transload_sdk::types::{
     self, Company, Error, Fidelity, Field as OwnField, FieldDefinition, FieldType, Kind, Loss,
 };
 
-use super::{Changed, Creation, SETTLE_MS, create, unsettled};
+use super::{Changed, Creation, WRITES, unsettled};
 use crate::api::{Field, Tag};
 use crate::client;
 use crate::map::{self, Choices, FieldOwner, FieldTarget, NamedTarget};
@@ -222,7 +222,10 @@ impl Shelf {
         };
         let of_run = |field: &Field| is_of_run(cx, field.description.as_deref());
         Ok(
-            match create(item.in_doubt_since, request, find, of_run).await? {
+            match WRITES
+                .make(item.in_doubt_since, request, find, of_run)
+                .await?
+            {
                 Creation::There(field, proof, key) => {
                     let mut effect = made(part, "custom_field", field.id.to_string(), proof, key);
                     effect.fingerprint = Some(print(&field_facets(&field)));
@@ -256,16 +259,11 @@ impl Shelf {
         let body = activation(&archived, Value::Null);
         let request = |step: &str| {
             let key = key(&item.key, part, step);
-            cx.http()
-                .write("PUT", path.clone(), key)
-                .idempotent(None)
-                .json(&body)
+            cx.http().repeatable("PUT", path.clone(), key).json(&body)
         };
         let find = async || client::find::<Field>(cx, &path).await;
         let is_done = |field: &Field| field.deactivated_datetime.is_none();
-        let read = |reply: &transload_sdk::http::Reply| reply.json();
-        let done: Changed<Field> =
-            transload_sdk::http::change(cx, SETTLE_MS, request, read, find, is_done).await?;
+        let done: Changed<Field> = WRITES.change(cx, request, find, is_done).await?;
         Ok(match done {
             Changed::Done(field, key) => {
                 let effect = Effect {
@@ -366,7 +364,7 @@ async fn one_field(
     };
     let wanted = Wanted {
         owner: shelf.owner,
-        label: map::cut(label, map::LABEL_CHARS).0,
+        label: map::cut(label, map::LABEL_CHARS).0.to_owned(),
         kind,
         description: definition.description.as_deref(),
         choices: names.iter().map(|(_, name)| name.clone()).collect(),
@@ -668,31 +666,33 @@ pub async fn tag(
         .json(&body);
     let find = async || Ok(all_tags(cx).await?.into_iter().find(|tag| tag.name == name));
     let ours = |tag: &Tag| is_of_run(cx, tag.description.as_deref());
-    Ok(match create(in_doubt_since, request, find, ours).await? {
-        Creation::There(tag, proof, key) => {
-            // An account may answer with a tag that was there (Gorgias facts §8).
-            let proof = proof.filter(|_| ours(&tag));
-            let mut effect = made("main", "tag", target(&tag), proof, key);
-            effect.fingerprint = Some(print(&tag_facets(&tag)));
-            known.push(tag);
-            Ok(effect)
-        }
-        Creation::Refused(refusal) if refusal.status == 409 => {
-            let all = all_tags(cx).await?;
-            let found = all.iter().find(|tag| tag.name == name);
-            match found {
-                Some(tag) => {
-                    known.push(tag.clone());
-                    Ok(effect("main", "tag", target(tag), Action::Matched))
-                }
-                None => Err(Status::Rejected(refusal.rejection())),
+    Ok(
+        match WRITES.make(in_doubt_since, request, find, ours).await? {
+            Creation::There(tag, proof, key) => {
+                // An account may answer with a tag that was there (Gorgias facts §8).
+                let proof = proof.filter(|_| ours(&tag));
+                let mut effect = made("main", "tag", target(&tag), proof, key);
+                effect.fingerprint = Some(print(&tag_facets(&tag)));
+                known.push(tag);
+                Ok(effect)
             }
-        }
-        Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
-        Creation::Unsettled => Err(Status::Unsettled(
-            "a tag whose creation was not answered".to_owned(),
-        )),
-    })
+            Creation::Refused(refusal) if refusal.status == 409 => {
+                let all = all_tags(cx).await?;
+                let found = all.iter().find(|tag| tag.name == name);
+                match found {
+                    Some(tag) => {
+                        known.push(tag.clone());
+                        Ok(effect("main", "tag", target(tag), Action::Matched))
+                    }
+                    None => Err(Status::Rejected(refusal.rejection())),
+                }
+            }
+            Creation::Refused(refusal) => Err(Status::Rejected(refusal.rejection())),
+            Creation::Unsettled => Err(Status::Unsettled(
+                "a tag whose creation was not answered".to_owned(),
+            )),
+        },
+    )
 }
 
 /// Tags: of tickets only, by their names (Gorgias facts §5).
@@ -703,10 +703,8 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let mut known = all_tags(cx).await?;
     for (item, tag) in each::<types::Tag>(cx, items) {
         let mut losses = Vec::new();
-        let (mut name, is_cut) = map::cut(&tag.name, map::TAG_CHARS);
+        let (name, is_cut) = name_within(&tag.name, map::TAG_CHARS, '~');
         if is_cut {
-            let digest = transload_sdk::effects::short_hash(&tag.name);
-            name = format!("{}~{digest}", map::cut(&name, map::TAG_CHARS - 9).0);
             let note = "longer than 256 characters: cut, with a digest";
             losses.push(loss("tag.name", Fidelity::Converted, note));
         }

@@ -12,14 +12,14 @@ use serde_json::json;
 use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, Part, Thread};
-use transload_sdk::effects::{changed, effect, made, print, reject};
+use transload_sdk::effects::{changed, effect, made, print, reject, status_of};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key, segment};
 use transload_sdk::items::threads;
-use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
+use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::thread::{Unit, skipped, stored_texts, updated_at};
 use transload_sdk::types::{Entity, Error, Fidelity, Loss};
 
-use super::{Changed, Creation, SETTLE_MS, create, files, is_of_run, schema, unsettled};
+use super::{Changed, Creation, SETTLE_MS, WRITES, files, is_of_run, schema, unsettled};
 use crate::api::{Message, MessageDraft, Survey, Ticket};
 use crate::client;
 use crate::map::{self, Choices};
@@ -271,21 +271,35 @@ impl Loader<'_> {
         )));
         main.updated_at = updated;
         main.url = Some(format!("/app/ticket/{}", ticket.id));
-        let status = match (doings.open, main.action) {
-            (Some(why), _) => Status::Unsettled(why.to_owned()),
-            (None, Action::Created) => Status::Created,
-            (None, _) => Status::Matched,
+        let done = status_of(main.action);
+        self.say(item, main, done, doings, losses, mapped.refused);
+        Ok(())
+    }
+
+    /// What became of a ticket; `done` where all of that is known.
+    fn say(
+        &self,
+        item: &Item,
+        main: Effect,
+        done: Status,
+        doings: Doings,
+        losses: Vec<Loss>,
+        refused: Vec<RefusedEntry>,
+    ) {
+        let status = match doings.open {
+            Some(why) => Status::Unsettled(why.to_owned()),
+            None => done,
         };
         // The ticket goes first when this is undone, and takes the rest with it.
-        doings.effects.push(main);
+        let mut effects = doings.effects;
+        effects.push(main);
         self.cx.report(Outcome {
             item: item.key.clone(),
             status,
-            effects: doings.effects,
+            effects,
             losses,
-            refused: mapped.refused,
+            refused,
         });
-        Ok(())
     }
 
     /// What the account made of a new ticket besides: rules act on it at once (Gorgias facts §12).
@@ -409,7 +423,10 @@ impl Loader<'_> {
                     |m: &Message| m.external_id.as_deref() == Some(draft.external_id.as_str());
                 Ok(all.into_iter().find(same))
             };
-            match create(None, request, find, |_: &Message| false).await? {
+            match WRITES
+                .make(None, request, find, |_: &Message| false)
+                .await?
+            {
                 Creation::There(message, proof, key) => {
                     // It was missing right before, in this unit (rule D-4).
                     let proof = proof.or(Some(Proof::AbsentBefore));
@@ -454,8 +471,7 @@ impl Loader<'_> {
             let key = key(&item.key, "status", step);
             self.cx
                 .http()
-                .write("PUT", path.clone(), key)
-                .idempotent(None)
+                .repeatable("PUT", path.clone(), key)
                 .json(&body)
         };
         let find = async || client::find::<Ticket>(self.cx, &path).await;
@@ -522,7 +538,10 @@ impl Loader<'_> {
             Ok(found.and_then(|ticket| ticket.satisfaction_survey))
         };
         let ours = |survey: &Survey| is_of_run(self.cx, &survey.meta);
-        match create(item.in_doubt_since, request, find, ours).await? {
+        match WRITES
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(survey, proof, key) => {
                 let effect = made(
                     "survey",
@@ -619,21 +638,13 @@ impl Loader<'_> {
             let note = "changed since an earlier run loaded it: messages and status are brought up to date, the rest stays";
             losses.push(loss("conversation", Fidelity::Lost, note));
         }
-        let status = match doings.open {
-            Some(why) => Status::Unsettled(why.to_owned()),
-            None if doings.effects.is_empty() => Status::Matched,
-            None => Status::Updated,
+        let done = match doings.effects.is_empty() {
+            true => Status::Matched,
+            false => Status::Updated,
         };
         let mut main = effect("main", "ticket", ticket.id.to_string(), Action::Matched);
         main.updated_at = updated_at(&thread);
-        doings.effects.push(main);
-        self.cx.report(Outcome {
-            item: item.key.clone(),
-            status,
-            effects: doings.effects,
-            losses,
-            refused,
-        });
+        self.say(item, main, done, doings, losses, refused);
         Ok(())
     }
 }

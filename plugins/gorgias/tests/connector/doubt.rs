@@ -1,12 +1,6 @@
 //! Every writing request once with its answer lost, before and after it was applied: each thing is there once, and all of it goes
 //! away again.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::doubt::{
     Case, each_in_doubt, each_takes_the_same_way, every_loss_of_each, every_loss_of_prepare,
 };

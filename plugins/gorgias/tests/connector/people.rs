@@ -1,11 +1,5 @@
 //! Customers: found before they are made, never two as one, left or filled as the policy says, and put back.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_plugin_gorgias::Gorgias;
 use transload_sdk::Destination as _;

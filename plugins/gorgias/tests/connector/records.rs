@@ -1,11 +1,5 @@
 //! Custom objects and links, for which Gorgias has no places: notes on tickets, the document on a customer.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use serde_json::json;
 use transload_sdk::destination::UndoMode;

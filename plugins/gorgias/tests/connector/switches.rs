@@ -1,11 +1,5 @@
 //! What nobody knows of Gorgias: the connector works with either answer.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use chrono::Duration;
 use serde_json::Value;

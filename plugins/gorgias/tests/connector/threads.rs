@@ -1,11 +1,5 @@
 //! Threads as tickets: what is said, by whom, to whom, when; files; what has no place; long ones.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_plugin_gorgias::Gorgias;
 use transload_sdk::Destination as _;

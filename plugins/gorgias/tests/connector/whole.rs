@@ -1,11 +1,5 @@
 //! One customer and one thread, from nothing to nothing; the account, its calls.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_plugin_gorgias::Gorgias;
 use transload_sdk::Destination as _;

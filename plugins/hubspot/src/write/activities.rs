@@ -12,30 +12,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use transload_sdk::Context;
-use transload_sdk::effects::{effect, made};
-use transload_sdk::http::{OperationKey, Refusal as _, wait_out};
-use transload_sdk::ledger::{Action, Effect, Proof};
+use transload_sdk::http::{Refusal as _, RowMade};
+use transload_sdk::placing::{self, Fates, Found, Label, Meant, Placing, Round, Wants};
 use transload_sdk::types::Error;
 
 use crate::api::Fault;
-use crate::client::{self, LinkTo, ROWS, Row, SETTLE_MS, SavedOnce};
+use crate::client::{self, LOCK_WAIT_MS, LinkTo, ROWS, Row, SETTLE_MS};
 use crate::map;
 use crate::own;
 use crate::state::State;
 use crate::thread::{Activity, Child, child_print, without_owner};
 
-/// Rounds of sending and looking.
-const ROUNDS: u32 = 6;
 /// Bytes of one body.
 const BODY_BYTES: usize = 4_000_000;
-/// A lock lasts two seconds (HubSpot facts §2).
-const LOCK_WAIT_MS: u64 = 3_000;
 
 /// An activity that is wanted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Want {
-    /// Whose it is, for the caller.
-    pub place: usize,
+pub struct Wanted {
     /// The item's key.
     pub item: String,
     /// The activity.
@@ -44,48 +37,35 @@ pub struct Want {
     pub under: (&'static str, String),
     /// What it is linked to, that record among them.
     pub links: Vec<LinkTo>,
-    /// Whether an earlier attempt may have made it, and since when that is in doubt.
-    pub maybe_there: Option<Option<i64>>,
-    /// The request of this call that may have made it.
-    asked: Option<OperationKey>,
+    /// Its author is no owner any more, and is named above its text instead.
+    pub renamed: bool,
     /// How often it was among what was refused as a whole.
     narrow: u32,
-    /// Its author is no owner any more.
-    renamed: bool,
 }
 
-impl Want {
-    /// One that was not asked for yet.
-    pub fn new(place: usize, item: &str, child: Child, under: (&'static str, String)) -> Self {
+impl Wanted {
+    /// One that was not refused yet.
+    pub fn new(
+        item: &str,
+        child: Child,
+        under: (&'static str, String),
+        links: Vec<LinkTo>,
+    ) -> Self {
         Self {
-            place,
             item: item.to_owned(),
             child,
             under,
-            links: Vec::new(),
-            maybe_there: None,
-            asked: None,
-            narrow: 0,
+            links,
             renamed: false,
+            narrow: 0,
         }
     }
 }
 
-/// What became of it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// It is there by our request, or by that of an earlier run, whose effect it is then.
-    There {
-        /// What is said of it.
-        effect: Effect,
-        /// Its author is no owner any more, and is named above its text instead.
-        renamed: bool,
-    },
-    /// Refused.
-    Refused(Box<Child>, Fault),
-    /// Not known, even after sending and looking several times.
-    Unsettled,
-}
+/// An activity that is wanted for a thread.
+pub type Want = placing::Want<Wanted>;
+/// What became of one.
+pub type Fate = placing::Fate<Wanted, Fault>;
 
 /// Makes what is not there. `batch` names the requests. Gives what became of each with its place, in any order.
 ///
@@ -95,31 +75,9 @@ pub async fn place(
     cx: &Context,
     state: &State,
     batch: &str,
-    wants: Vec<Want>,
-) -> Result<Vec<(usize, Fate)>, Error> {
-    let placer = Placer { cx, state };
-    let mut fates = Vec::with_capacity(wants.len());
-    let (old, mut open): (Vec<Want>, Vec<Want>) = wants
-        .into_iter()
-        .partition(|want| want.maybe_there.is_some());
-    if !old.is_empty() {
-        let since = old
-            .iter()
-            .filter_map(|want| want.maybe_there.flatten())
-            .max();
-        if let Some(since) = since {
-            wait_out(cx, since, SETTLE_MS).await;
-        }
-        open.extend(placer.find(old, &mut fates).await?);
-    }
-    for round in 1..=ROUNDS {
-        if open.is_empty() {
-            return Ok(fates);
-        }
-        open = placer.round(batch, round, open, &mut fates).await?;
-    }
-    fates.extend(open.into_iter().map(|want| (want.place, Fate::Unsettled)));
-    Ok(fates)
+    wants: Wants<Wanted>,
+) -> Result<Fates<Wanted, Fault>, Error> {
+    placing::place(cx, &Placer { cx, state }, batch, wants).await
 }
 
 struct Placer<'a> {
@@ -127,174 +85,105 @@ struct Placer<'a> {
     state: &'a State,
 }
 
-impl Placer<'_> {
-    /// Sends what is open; gives what is to be sent again.
-    async fn round(
+impl Placing for Placer<'_> {
+    type Record = Wanted;
+    /// Under which record, of which kind, which.
+    type Place = (&'static str, String, Activity, String);
+    type Refusal = Fault;
+
+    const ROUNDS: u32 = 6;
+    const SETTLE_MS: u64 = SETTLE_MS;
+    const LOCK_WAIT_MS: u64 = LOCK_WAIT_MS;
+
+    /// Of one kind. What one thread says stays in its order; what was refused as a whole goes apart, in ever fewer.
+    fn packs(&self, mut open: Wants<Wanted>) -> Vec<Wants<Wanted>> {
+        open.sort_by_key(|want| (want.record.narrow, want.record.child.kind, want.owner));
+        packs(open)
+    }
+
+    async fn send(
         &self,
-        batch: &str,
-        round: u32,
-        mut open: Vec<Want>,
-        fates: &mut Vec<(usize, Fate)>,
-    ) -> Result<Vec<Want>, Error> {
-        // What one thread says stays in its order; what was refused as a whole goes apart.
-        open.sort_by_key(|want| (want.narrow, want.child.kind, want.place));
-        let (mut doubtful, mut again) = (Vec::new(), Vec::new());
-        let (mut since, mut locked) = (None, false);
-        let step = match round {
-            1 => "create".to_owned(),
-            n => format!("create~{n}"),
+        part: &str,
+        step: &str,
+        pack: &[Want],
+    ) -> Result<Vec<RowMade<Fault>>, Error> {
+        let Some(first) = pack.first() else {
+            return Ok(Vec::new());
         };
-        for (number, pack) in packs(open).into_iter().enumerate() {
-            let Some(kind) = pack.first().map(|want| want.child.kind) else {
-                continue;
-            };
-            let row = |want: &Want| Row {
-                links: want.links.clone(),
-                ..Row::new(
-                    &want.item,
-                    want.child.part.as_str(),
-                    want.child.properties.clone(),
-                )
-            };
-            let rows: Vec<Row> = pack.iter().map(row).collect();
-            let part = format!("{batch}:{number}");
-            let saved = client::create_once(self.cx, kind.object(), &part, &step, &rows).await?;
-            let whole =
-                |saved: &SavedOnce| matches!(saved, SavedOnce::Refused(f) if f.traces.is_empty());
-            let as_a_whole = rows.len() > 1 && saved.iter().all(whole);
-            for (want, saved) in pack.into_iter().zip(saved) {
-                match saved {
-                    SavedOnce::Made { id, fresh, key } => {
-                        let proof = if fresh { Proof::Fresh } else { self.of_run() };
-                        let effect = self.made(&want.child, id, proof, key);
-                        let renamed = want.renamed;
-                        fates.push((want.place, Fate::There { effect, renamed }));
-                    }
-                    SavedOnce::Refused(fault) if fault.passes() && round < ROUNDS => {
-                        locked = true;
-                        again.push(want);
-                    }
-                    SavedOnce::Refused(_) if as_a_whole && round < ROUNDS => {
-                        let narrow = want.narrow + 1;
-                        again.push(Want { narrow, ..want });
-                    }
-                    // There is one already, which no answer told us of: where activities can have unique markers.
-                    SavedOnce::Refused(fault)
-                        if fault.holder().is_some() && want.asked.is_none() =>
-                    {
-                        doubtful.push(want);
-                    }
-                    // Nobody who is no owner any more can be an author: the text names him.
-                    SavedOnce::Refused(fault) if fault.has("INVALID_OWNER_ID") && !want.renamed => {
-                        again.push(Want {
-                            child: without_owner(want.child),
-                            renamed: true,
-                            ..want
-                        });
-                    }
-                    SavedOnce::Refused(fault) => {
-                        fates.push((want.place, Fate::Refused(Box::new(want.child), fault)));
-                    }
-                    SavedOnce::Doubt(sent_at, key) => {
-                        since = since.max(Some(sent_at));
-                        doubtful.push(Want {
-                            asked: Some(key),
-                            ..want
-                        });
-                    }
-                }
-            }
-        }
-        if let Some(since) = since {
-            // The unit's time stands still: what was sent in it is as old as its waits.
-            let until = since.saturating_add(i64::try_from(SETTLE_MS).unwrap_or(i64::MAX));
-            let rest = u64::try_from(until.saturating_sub(self.cx.now())).unwrap_or(0);
-            self.cx.sleep(rest.min(SETTLE_MS)).await;
-        } else if locked {
-            self.cx.sleep(LOCK_WAIT_MS).await;
-        }
-        if !doubtful.is_empty() {
-            again.extend(self.find(doubtful, fates).await?);
-        }
-        Ok(again)
+        let row = |Want { record, .. }: &Want| Row {
+            item: record.item.clone(),
+            part: record.child.part.clone(),
+            properties: record.child.properties.clone(),
+            links: record.links.clone(),
+        };
+        let rows: Vec<Row> = pack.iter().map(row).collect();
+        let object = first.record.child.kind.object();
+        client::create_once(self.cx, object, part, step, &rows).await
     }
 
-    fn made(&self, child: &Child, id: String, proof: Proof, key: OperationKey) -> Effect {
-        let mut effect = made(&child.part, child.kind.object(), id, Some(proof), key);
-        effect.fingerprint = Some(child_print(child));
-        effect
+    fn meant(&self, mut wanted: Wanted, fault: &Fault, round: Round) -> Meant<Wanted> {
+        if fault.passes() && !round.last {
+            Meant::Locked(wanted)
+        } else if round.together && fault.traces.is_empty() && !round.last {
+            wanted.narrow += 1;
+            Meant::Again(wanted)
+        } else if fault.holder().is_some() && !round.asked {
+            // Where activities can have unique markers.
+            Meant::There(wanted)
+        } else if fault.has("INVALID_OWNER_ID") && !wanted.renamed {
+            // Nobody who is no owner any more can be an author: the text names him.
+            wanted.child = without_owner(wanted.child);
+            wanted.renamed = true;
+            Meant::Again(wanted)
+        } else {
+            Meant::Refused(wanted)
+        }
     }
 
-    fn of_run(&self) -> Proof {
-        Proof::Marker(self.cx.run().to_owned())
-    }
-
-    /// Looks for activities; gives those that are not there.
-    async fn find(
-        &self,
-        wants: Vec<Want>,
-        fates: &mut Vec<(usize, Fate)>,
-    ) -> Result<Vec<Want>, Error> {
+    async fn look(&self, wanted: &[&Wanted]) -> Result<Vec<Found<Self::Place>>, Error> {
         let mut under: BTreeMap<(&'static str, Activity), BTreeSet<String>> = BTreeMap::new();
-        for want in &wants {
-            let of = (want.under.0, want.child.kind);
-            under.entry(of).or_default().insert(want.under.1.clone());
+        for Wanted {
+            under: at, child, ..
+        } in wanted
+        {
+            let parents = under.entry((at.0, child.kind)).or_default();
+            parents.insert(at.1.clone());
         }
-        // What an answer has told of already is nobody else's.
-        let known: BTreeSet<(String, String)> = fates
-            .iter()
-            .filter_map(|(_, fate)| match fate {
-                Fate::There { effect, .. } => {
-                    Some((effect.target_kind.clone(), effect.target_id.clone()))
-                }
-                Fate::Refused(..) | Fate::Unsettled => None,
-            })
-            .collect();
-        let mut there: BTreeMap<Place, Vec<(String, bool)>> = BTreeMap::new();
+        let mut found = Vec::new();
         for ((object, kind), parents) in under {
-            for (parent, id, ours, identity) in self.of_parents(object, kind, &parents).await? {
-                if !known.contains(&(kind.object().to_owned(), id.clone())) {
-                    let place = (object, parent, kind, identity);
-                    there.entry(place).or_default().push((id, ours));
-                }
-            }
+            found.extend(self.of_parents(object, kind, &parents).await?);
         }
-        let mut missing = Vec::new();
-        for want in wants {
-            let identity = self.identity(want.child.kind, &want.child.properties);
-            let place = (
-                want.under.0,
-                want.under.1.clone(),
-                want.child.kind,
-                identity,
-            );
-            let Some((id, ours)) = there.get_mut(&place).and_then(Vec::pop) else {
-                missing.push(want);
-                continue;
-            };
-            let (action, proof) = match ours {
-                true => (Action::Created, Some(self.of_run())),
-                false => (Action::Matched, None),
-            };
-            let effect = Effect {
-                proof,
-                key: want.asked,
-                fingerprint: Some(child_print(&want.child)),
-                ..effect(&want.child.part, want.child.kind.object(), id, action)
-            };
-            let renamed = want.renamed;
-            fates.push((want.place, Fate::There { effect, renamed }));
-        }
-        Ok(missing)
+        Ok(found)
     }
 
-    /// The activities of one kind under records of one object type: under which, its id, whether this run made it, which it is.
+    fn place(&self, wanted: &Wanted) -> Self::Place {
+        let (object, parent) = wanted.under.clone();
+        let kind = wanted.child.kind;
+        (
+            object,
+            parent,
+            kind,
+            self.identity(kind, &wanted.child.properties),
+        )
+    }
+
+    fn label(&self, wanted: &Wanted) -> Label {
+        Label {
+            part: wanted.child.part.clone(),
+            kind: wanted.child.kind.object().to_owned(),
+            print: Some(child_print(&wanted.child)),
+        }
+    }
+}
+
+impl Placer<'_> {
+    /// The activities of one kind under records of one object type.
     async fn of_parents(
         &self,
-        object: &str,
+        object: &'static str,
         kind: Activity,
         parents: &BTreeSet<String>,
-    ) -> Result<Vec<(String, String, bool, String)>, Error> {
+    ) -> Result<Vec<Found<<Self as Placing>::Place>>, Error> {
         let links = client::read_links(self.cx, object, kind.object(), parents).await?;
         let ids: BTreeSet<String> = links
             .values()
@@ -318,9 +207,13 @@ impl Placer<'_> {
                 let Some(record) = records.get(&link.to_object_id) else {
                     continue;
                 };
-                let ours = run.is_none_or(|run| record.text(run) == self.cx.run());
                 let identity = self.identity(kind, &record.properties);
-                found.push((parent.clone(), link.to_object_id, ours, identity));
+                found.push(Found {
+                    place: (object, parent.clone(), kind, identity),
+                    kind: kind.object().to_owned(),
+                    id: link.to_object_id,
+                    ours: run.is_none_or(|run| record.text(run) == self.cx.run()),
+                });
             }
         }
         Ok(found)
@@ -342,16 +235,14 @@ impl Placer<'_> {
     }
 }
 
-/// Under which record, of which kind, which.
-type Place = (&'static str, String, Activity, String);
-
 /// As many as one request takes, of one kind: those that were refused as a whole in ever fewer.
-fn packs(wants: Vec<Want>) -> Vec<Vec<Want>> {
-    let mut packs: Vec<Vec<Want>> = Vec::new();
+fn packs(wants: Wants<Wanted>) -> Vec<Wants<Wanted>> {
+    let mut packs: Vec<Wants<Wanted>> = Vec::new();
     let mut bytes = 0;
     for want in wants {
-        let length = serde_json::to_string(&want.child.properties).map_or(0, |text| text.len());
-        let most = match want.narrow {
+        let length =
+            serde_json::to_string(&want.record.child.properties).map_or(0, |text| text.len());
+        let most = match want.record.narrow {
             0 => ROWS,
             1 => ROWS / 10,
             _ => 1,
@@ -361,8 +252,8 @@ fn packs(wants: Vec<Want>) -> Vec<Vec<Want>> {
             .and_then(|pack| pack.first().map(|first| (pack.len(), first)));
         let fits = fits.is_some_and(|(count, first)| {
             count < most
-                && first.narrow == want.narrow
-                && first.child.kind == want.child.kind
+                && first.record.narrow == want.record.narrow
+                && first.record.child.kind == want.record.child.kind
                 && bytes + length <= BODY_BYTES
         });
         match packs.last_mut().filter(|_| fits) {
@@ -392,15 +283,16 @@ mod tests {
             properties: properties.into_iter().collect(),
             author: None,
         };
-        Want {
+        let wanted = Wanted {
             narrow,
-            ..Want::new(place, "i", child, ("tickets", "1".to_owned()))
-        }
+            ..Wanted::new("i", child, ("tickets", "1".to_owned()), Vec::new())
+        };
+        Want::new(place, wanted, None)
     }
 
     #[test]
     fn activities_of_many_threads_go_together_by_kind_number_and_size() {
-        let sizes = |wants: Vec<Want>| packs(wants).iter().map(Vec::len).collect::<Vec<_>>();
+        let sizes = |wants: Wants<Wanted>| packs(wants).iter().map(Vec::len).collect::<Vec<_>>();
         let mails = (0..150).map(|n| want(Activity::Email, n, 0, 1));
         let notes = (0..20).map(|n| want(Activity::Note, n, 0, 1));
         assert_eq!(sizes(mails.chain(notes).collect()), [100, 50, 20]);

@@ -13,7 +13,8 @@ use transload_sdk::http::{
     self, Creation, Making, OperationKey, Refusal as _, key, part_file, part_text,
 };
 use transload_sdk::ledger::{Effect, Proof};
-use transload_sdk::thread::{File, file_name, no_bytes};
+use transload_sdk::loading::Uploaded;
+use transload_sdk::thread::{File, file_name, sendable};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error};
 
 use crate::api::Fault;
@@ -66,33 +67,11 @@ impl Stored {
     }
 }
 
-/// What became of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// It is there.
-    There(File, Box<Effect>),
-    /// Refused, and named in the thread.
-    Refused(File),
-    /// Not known.
-    Unsettled,
-}
-
 /// What is done with a file; `None` where it is to be sent.
 pub fn not_sent(entry: &Entry, config: &Config) -> Option<File> {
-    let Entity::Attachment(attachment) = &entry.data else {
-        let words = "no file".to_owned();
-        return Some(File::Refused("no file: named in the thread", words));
-    };
-    let Some(content) = &attachment.content else {
-        let (cause, words) = no_bytes(attachment).unwrap_or_default();
-        return Some(File::Refused(cause, words));
-    };
-    if content.size > config.max_attachment_bytes {
-        let words = format!("{} bytes are more than HubSpot takes", content.size);
-        let cause = "larger than HubSpot takes: named in the thread";
-        return Some(File::Refused(cause, words));
-    }
-    None
+    let too_large = "larger than HubSpot takes: named in the thread";
+    let file = sendable(entry, config.max_attachment_bytes, "HubSpot", too_large);
+    file.err().map(|(cause, words)| File::Refused(cause, words))
 }
 
 /// Uploads one file.
@@ -105,15 +84,15 @@ pub async fn send(
     item: &str,
     in_doubt_since: Option<i64>,
     entry: &Entry,
-) -> Result<Fate, Error> {
+) -> Result<Uploaded, Error> {
     let Entity::Attachment(attachment) = &entry.data else {
-        return Ok(Fate::Refused(File::Refused(
+        return Ok(Uploaded::Refused(File::Refused(
             "no file",
             "no file".to_owned(),
         )));
     };
     let Some(content) = &attachment.content else {
-        return Ok(Fate::Refused(File::Refused(
+        return Ok(Uploaded::Refused(File::Refused(
             "no bytes",
             "no bytes".to_owned(),
         )));
@@ -138,7 +117,10 @@ pub async fn send(
     ];
     let part = format!("file:{}", entry.head.id);
     let key = key(item, part.as_str(), "upload");
-    let request = client::once(cx, "POST", client::files("/files"), key).multipart(parts);
+    let request = cx
+        .http()
+        .write("POST", client::files("/files"), key)
+        .multipart(parts);
     let making = Making {
         in_doubt_since,
         settle_ms: SETTLE_MS,
@@ -160,9 +142,9 @@ pub async fn send(
             let fault: Fault = fault;
             let words = format!("HubSpot refuses it: {}", fault.said());
             fault.about_record()?;
-            Fate::Refused(File::NotTaken(words))
+            Uploaded::Refused(File::NotTaken(words))
         }
-        Creation::Unsettled => Fate::Unsettled,
+        Creation::Unsettled => Uploaded::Unsettled,
     })
 }
 
@@ -172,7 +154,7 @@ fn there(
     stored: &Stored,
     proof: Option<Proof>,
     key: OperationKey,
-) -> Fate {
+) -> Uploaded {
     let mut effect = made(part, FILES, stored.id.as_str(), proof, key);
     effect.fingerprint = Some(print(&stored.facets()));
     let file = if stored.size.is_none_or(|size| size == sent.size) {
@@ -183,7 +165,7 @@ fn there(
     } else {
         File::NotTaken("other bytes have arrived than were sent".to_owned())
     };
-    Fate::There(file, Box::new(effect))
+    Uploaded::There(file, Box::new(effect))
 }
 
 async fn at_path(cx: &Context, path: &str) -> Result<Option<Stored>, Error> {
@@ -223,7 +205,10 @@ pub async fn folders(cx: &Context) -> Result<(), Error> {
                     members.insert("parentFolderPath".to_owned(), json!(parent));
                 }
                 let key = key(item.as_str(), "main", "create");
-                let request = client::once(cx, "POST", client::files("/folders"), key).json(&body);
+                let request = cx
+                    .http()
+                    .write("POST", client::files("/folders"), key)
+                    .json(&body);
                 let making = Making {
                     in_doubt_since: None,
                     settle_ms: SETTLE_MS,

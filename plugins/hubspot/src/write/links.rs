@@ -216,7 +216,11 @@ impl Labels<'_> {
         let body =
             json!({"fromObjectTypeId": ids.first(), "toObjectTypeId": ids.get(1), "name": name});
         let first = key(&item.key, "pair", "create");
-        let request = client::once(self.cx, "POST", path, first.clone()).json(&body);
+        let request = self
+            .cx
+            .http()
+            .write("POST", path, first.clone())
+            .json(&body);
         let find = async || {
             let found = self.read(way).await?;
             Ok((!found.is_empty()).then_some(()))
@@ -251,7 +255,11 @@ impl Labels<'_> {
         let body = json!({"label": label, "inverseLabel": label, "name": name});
         let first = key(&item.key, "label", "create");
         let path = client::associations(&way.0, &way.1, "/labels");
-        let request = client::once(self.cx, "POST", path, first.clone()).json(&body);
+        let request = self
+            .cx
+            .http()
+            .write("POST", path, first.clone())
+            .json(&body);
         let find = async || {
             let found = self.read(way).await?;
             Ok(found

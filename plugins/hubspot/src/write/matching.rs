@@ -11,9 +11,11 @@ use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
-use transload_sdk::people::own_addresses;
-use transload_sdk::policy::{Found as There, add_candidate, match_results};
-use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
+use transload_sdk::people::{emails_of, numbers_of};
+use transload_sdk::policy::{
+    Candidates as Found, Found as There, add_candidate, agents_by_email, match_results, sought,
+};
+use transload_sdk::types::{self, Entity, Error, Kind};
 
 use super::teams;
 use crate::api::Record;
@@ -21,8 +23,6 @@ use crate::client;
 use crate::map;
 use crate::own;
 use crate::state::{Companies, Config, State};
-
-type Found = BTreeMap<String, Vec<Candidate>>;
 
 /// Which items are there already.
 ///
@@ -45,32 +45,12 @@ pub async fn match_items(
     Ok(match_results(items, &candidates))
 }
 
-fn candidate(
-    target_id: String,
-    properties: &Value,
-    by: MatchKey,
-    doubtful: Option<&str>,
-) -> Candidate {
-    Candidate {
-        target_id,
-        by,
-        before: properties.to_string(),
-        doubtful: doubtful.map(str::to_owned),
-    }
-}
-
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let owners = teams::by_email(teams::owners(cx, false).await?);
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let email = agent.email.as_deref().and_then(map::email);
-        if let Some(owner) = email.and_then(|email| owners.get(&email)) {
-            let before = json!({"name": owner.name()});
-            let one = candidate(owner.id.clone(), &before, MatchKey::Email, None);
-            found.insert(item.key.clone(), vec![one]);
-        }
-    }
-    Ok(found)
+    Ok(agents_by_email(items, |email| {
+        let owner = owners.get(email)?;
+        Some((owner.id.clone(), json!({"name": owner.name()}).to_string()))
+    }))
 }
 
 /// The markers of items, as records have them.
@@ -101,23 +81,22 @@ async fn by_marker(
             true => map::record_target(object, &record.id),
             false => record.id.clone(),
         };
-        let before = Value::Object(record.properties.clone());
-        let one = candidate(id, &before, MatchKey::Marker, None);
+        let one = Candidate {
+            target_id: id,
+            by: MatchKey::Marker,
+            before: Value::Object(record.properties).to_string(),
+            doubtful: None,
+        };
         found.entry(item.key.clone()).or_default().push(one);
     }
     Ok(found)
 }
 
 async fn records(cx: &Context, state: &State, items: &[Item]) -> Result<Found, Error> {
-    let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    for item in items {
-        if let Entity::CustomObject(data) = &item.entry().data {
-            let object = state.object_of(&data.object_type);
-            by_object.entry(object).or_default().push(item.clone());
-        }
-    }
+    let records = items::of::<types::CustomObject>(items);
+    let name = |record: &types::CustomObject| state.object_of(&record.object_type);
     let mut found = Found::new();
-    for (object, items) in by_object {
+    for (object, items) in items::by_object(records, name) {
         found.extend(by_marker(cx, state, &object, &items).await?);
     }
     Ok(found)
@@ -179,23 +158,6 @@ impl Search<'_> {
         add_candidate(self.cx, &mut self.found, item, found, id, before);
         Ok(())
     }
-
-    fn is_open(&self, item: &Item) -> bool {
-        !self.found.contains_key(&item.key)
-    }
-}
-
-fn emails(item: &Item) -> BTreeSet<String> {
-    let own = own_addresses(item, &AddressChannel::Email);
-    own.filter_map(map::email).collect()
-}
-
-/// A number in the ways in which it may stand in the account: as it was written, and without what is between its digits. What is
-/// no full number could be anybody's.
-fn phones(item: &Item) -> BTreeSet<String> {
-    let own = own_addresses(item, &AddressChannel::Phone);
-    let full = own.filter_map(|value| Some([map::e164(value)?, value.to_owned()]));
-    full.flatten().collect()
 }
 
 async fn customers(cx: &Context, state: &State, items: &[Item]) -> Result<Found, Error> {
@@ -231,12 +193,7 @@ async fn customers(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
                 .await?;
         }
     }
-    let open: Vec<(&Item, BTreeSet<String>)> = items
-        .iter()
-        .filter(|item| search.is_open(item))
-        .map(|item| (item, emails(item)))
-        .collect();
-    let values: BTreeSet<String> = open.iter().flat_map(|(_, v)| v.iter().cloned()).collect();
+    let (open, values) = sought(items, &search.found, emails_of);
     let records = client::read_by(cx, "contacts", "email", &values, &columns).await?;
     for record in &records {
         let has = addresses(record);
@@ -249,13 +206,7 @@ async fn customers(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
     if !config.match_phones {
         return Ok(search.found);
     }
-    let open: Vec<(&Item, BTreeSet<String>)> = items
-        .iter()
-        .filter(|item| search.is_open(item))
-        .map(|item| (item, phones(item)))
-        .filter(|(_, values)| !values.is_empty())
-        .collect();
-    let values: BTreeSet<String> = open.iter().flat_map(|(_, v)| v.iter().cloned()).collect();
+    let (open, values) = sought(items, &search.found, numbers_of);
     let wanted = ["phone", "mobilephone"];
     for record in client::search_in(cx, "contacts", &wanted, &values, &columns).await? {
         let has =
@@ -308,12 +259,7 @@ async fn companies(cx: &Context, state: &State, items: &[Item]) -> Result<Found,
                 .filter(|value| !value.is_empty())
                 .collect()
         };
-        let open: Vec<(&Item, BTreeSet<String>)> = items
-            .iter()
-            .filter(|item| search.is_open(item))
-            .map(|item| (item, of(item)))
-            .filter(|(_, values)| !values.is_empty())
-            .collect();
+        let (open, _) = sought(items, &search.found, of);
         // Names are compared without capitals by us, and as they are written by the search, which may do so, too.
         let written: BTreeSet<String> = open
             .iter()

@@ -8,36 +8,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use transload_sdk::Context;
 use transload_sdk::card;
 use transload_sdk::destination::Item;
-use transload_sdk::items::each;
+use transload_sdk::items::{by_object, each};
 use transload_sdk::types::{CustomObject, Entity, Error, Reference};
 
-use super::choices;
 use super::people::{Around, Draft, write};
 use crate::api::{Label, LinkType};
 use crate::client::{self, LinkTo};
 use crate::map;
 use crate::own;
-use crate::state::{Config, State};
+use crate::state::State;
 
 /// Records of custom objects.
 ///
 /// # Errors
 /// What ends the unit.
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
-    let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    for (item, data) in each::<CustomObject>(cx, items) {
-        let object = state.object_of(&data.object_type);
-        by_object.entry(object).or_default().push(item.clone());
-    }
-    for (object, items) in by_object {
-        let choices = choices(cx, &object, &items).await?;
-        let around = Around {
-            cx,
-            config: &config,
-            state: &state,
-            choices: &choices,
-        };
+    let state: State = cx.state()?;
+    let name = |record: &CustomObject| state.object_of(&record.object_type);
+    for (object, items) in by_object(each::<CustomObject>(cx, items), name) {
+        let around = Around::of(cx, &object, &items).await?;
         let links = plain_links(cx, &object, &items).await?;
         let mut drafts = Vec::with_capacity(items.len());
         for item in &items {

@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Item, MatchPolicy};
+use transload_sdk::effects::updated;
 use transload_sdk::http::Refusal as _;
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::people::{address_line, is_mobile, labelled};
-use transload_sdk::policy::{self, Change, changes};
+use transload_sdk::policy::{self, Change, changes, leave_theirs};
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Entity, Error, Fidelity, Location, Loss, Reference,
 };
@@ -25,6 +26,7 @@ use crate::client::{self, ChangeRow, Changed, LinkTo, Row, Saved};
 use crate::map::{self, Choices, loss};
 use crate::own::{self, TEXT_CHARS};
 use crate::state::{Config, State};
+use crate::undo::facets_now;
 
 /// What happened to a card that is longer than its property.
 pub const CARD_CUT: &str = "the source card is cut: its property holds 65,536 characters";
@@ -62,11 +64,26 @@ pub struct Around<'a> {
     /// The call.
     pub cx: &'a Context,
     /// Settings.
-    pub config: &'a Config,
+    pub config: Config,
     /// The prepared session.
-    pub state: &'a State,
+    pub state: State,
     /// Options of properties that take no others.
-    pub choices: &'a Choices,
+    pub choices: Choices,
+}
+
+impl<'a> Around<'a> {
+    /// For items that become records of one object.
+    ///
+    /// # Errors
+    /// What ends the unit.
+    pub async fn of(cx: &'a Context, object: &str, items: &[Item]) -> Result<Self, Error> {
+        Ok(Self {
+            cx,
+            config: cx.config()?,
+            state: cx.state()?,
+            choices: choices(cx, object, items).await?,
+        })
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -122,8 +139,8 @@ impl<'a> Draft<'a> {
 
     /// Tags, as far as they have options; the others are named on the card.
     pub fn tags(&mut self, around: &Around<'_>, list: &[Reference]) {
-        let (value, left) = tags::values(around.config, list);
-        let has = value.is_none_or(|value| self.set_own(around.state, own::TAGS, &value));
+        let (value, left) = tags::values(&around.config, list);
+        let has = value.is_none_or(|value| self.set_own(&around.state, own::TAGS, &value));
         if !has || !left.is_empty() {
             let names = if has {
                 left.join(", ")
@@ -146,7 +163,7 @@ impl<'a> Draft<'a> {
         custom_fields(
             &self.object,
             &head.fields,
-            around.choices,
+            &around.choices,
             &mut values,
             &mut self.card,
             &mut self.losses,
@@ -154,7 +171,7 @@ impl<'a> Draft<'a> {
         values.retain(|_, value| !policy::is_empty(value));
         let run = around.cx.run();
         own::values(
-            around.state,
+            &around.state,
             &self.object,
             run,
             &self.item.marker,
@@ -167,7 +184,7 @@ impl<'a> Draft<'a> {
         // Characters are at most bytes.
         let (fits, cut) = fitted(&card, TEXT_CHARS);
         let fits = fits.to_owned();
-        if !self.set_own(around.state, own::CARD, &fits) || cut {
+        if !self.set_own(&around.state, own::CARD, &fits) || cut {
             let kind = head.kind.word().to_owned();
             self.losses.push(loss(kind, Fidelity::Lost, CARD_CUT));
         }
@@ -263,13 +280,9 @@ pub fn company<'a>(
     }
     draft.set("phone", phone.unwrap_or_default());
     draft.set("website", web.unwrap_or_default());
-    let mut places = company.locations.iter();
-    if let Some(first) = places.next()
-        && !place(&mut draft, first)
-    {
-        card::location(first, &mut draft.card);
-    }
-    for place in places {
+    let first = company.locations.first();
+    let fits = first.is_some_and(|first| place(&mut draft, first));
+    for place in company.locations.iter().skip(usize::from(fits)) {
         card::location(place, &mut draft.card);
     }
     if let Some(parent) = &company.parent {
@@ -299,14 +312,7 @@ pub fn company<'a>(
 /// # Errors
 /// What ends the unit.
 pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
-    let choices = choices(cx, "companies", items).await?;
-    let around = Around {
-        cx,
-        config: &config,
-        state: &state,
-        choices: &choices,
-    };
+    let around = Around::of(cx, "companies", items).await?;
     let mut drafts = Vec::with_capacity(items.len());
     for (item, data) in each::<Company>(cx, items) {
         drafts.push(company(&around, item, data)?);
@@ -366,7 +372,7 @@ pub fn contact<'a>(
     }
     if !customer.merged_from.is_empty() {
         let ids = customer.merged_from.join("\n");
-        if !draft.set_own(around.state, own::MERGED_IDS, &ids) {
+        if !draft.set_own(&around.state, own::MERGED_IDS, &ids) {
             draft.card.add("merged from", ids);
         }
     }
@@ -441,7 +447,7 @@ fn addresses(around: &Around<'_>, customer: &Customer, draft: &mut Draft<'_>) {
         "has no property of its own: in the property of other addresses",
     );
     let list = others.join("\n");
-    if !draft.set_own(around.state, own::ADDRESSES, &list) {
+    if !draft.set_own(&around.state, own::ADDRESSES, &list) {
         draft.card.add("other addresses", list);
     }
 }
@@ -487,14 +493,7 @@ fn addresses_of(before: &str) -> BTreeSet<String> {
 /// # Errors
 /// What ends the unit.
 pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
-    let choices = choices(cx, "contacts", items).await?;
-    let around = Around {
-        cx,
-        config: &config,
-        state: &state,
-        choices: &choices,
-    };
+    let around = Around::of(cx, "contacts", items).await?;
     let mut drafts = Vec::with_capacity(items.len());
     for (item, customer) in each::<Customer>(cx, items) {
         drafts.push(contact(&around, item, customer)?);
@@ -512,7 +511,7 @@ pub async fn write(around: &Around<'_>, object: &str, drafts: Vec<Draft<'_>>) ->
     let mut pending = Vec::new();
     let mut fresh = Vec::new();
     for draft in drafts {
-        match before(draft.item) {
+        match draft.item.known() {
             Some(id) => pending.push((map::record_id(id).to_owned(), draft)),
             None => fresh.push(draft),
         }
@@ -533,13 +532,6 @@ pub async fn write(around: &Around<'_>, object: &str, drafts: Vec<Draft<'_>>) ->
         reject(around.cx, draft.item, Error::Conflict(text));
     }
     update(around, object, pending).await
-}
-
-/// The record that an earlier run made, or that a look-up found for sure.
-fn before(item: &Item) -> Option<&str> {
-    let prior = item.prior.iter().find(|effect| effect.part == "main");
-    let prior = prior.map(|effect| effect.target_id.as_str());
-    prior.or_else(|| item.certain().map(|found| found.target_id.as_str()))
 }
 
 /// How a record is named as a target.
@@ -671,7 +663,7 @@ fn without(around: &Around<'_>, draft: &mut Draft<'_>, holder: &Record) -> Resul
         }
         list.push_str(&format!("e-mail: {email}"));
     }
-    if !draft.set_own(around.state, own::ADDRESSES, &list) {
+    if !draft.set_own(&around.state, own::ADDRESSES, &list) {
         draft.card.add("other addresses", list);
     }
     draft.note("customer.addresses.email", TAKEN);
@@ -715,14 +707,14 @@ async fn update(
     let mut waiting = Vec::new();
     // One record is changed once a request: a second item of it waits for nothing and changes nothing.
     let mut met: BTreeMap<String, ()> = BTreeMap::new();
-    for (id, draft) in pending {
+    for (id, mut draft) in pending {
         let Some(record) = there.get(&id) else {
             let gone = "the record that it was is gone, or merged".to_owned();
             reject(cx, draft.item, Error::Conflict(gone));
             continue;
         };
         let change = match met.insert(id.clone(), ()) {
-            None => change_of(around.state, &draft, record),
+            None => change_of(&around.state, &mut draft, record),
             Some(()) => Change::default(),
         };
         if change.wanted.is_empty() {
@@ -744,13 +736,9 @@ async fn update(
     for ((id, draft, change), done) in waiting.into_iter().zip(done) {
         match done {
             Changed::Done(key) => {
-                let main = Effect {
-                    key: Some(key),
-                    before: Some(Value::Object(change.before).to_string()),
-                    fingerprint: Some(sent_print(&change.wanted)),
-                    ..effect("main", object, target(object, &id), Action::Updated)
-                };
-                say(cx, draft, main);
+                let main = effect("main", object, target(object, &id), Action::Matched);
+                let print = sent_print(&change.wanted);
+                say(cx, draft, updated(main, key, change.before, print));
             }
             Changed::Refused(fault) => reject(cx, draft.item, fault.rejection()),
             Changed::Unsettled => {
@@ -785,8 +773,8 @@ fn say(cx: &Context, mut draft: Draft<'_>, main: Effect) {
 
 /// What becomes of a record that is there: which run made it is never said of one that was there, a marker of somebody else's is
 /// never replaced, nor is an address taken from it: those of the source that it lacks are added. One that we made is ours to
-/// change.
-fn change_of(state: &State, draft: &Draft<'_>, record: &Record) -> Change {
+/// change, but for what somebody changed there since we wrote it (rule D-11).
+fn change_of(state: &State, draft: &mut Draft<'_>, record: &Record) -> Change {
     let mut wanted = draft.values.clone();
     let mut policy = draft.item.policy;
     if let Some(marks) = state.marks(&draft.object) {
@@ -796,7 +784,13 @@ fn change_of(state: &State, draft: &Draft<'_>, record: &Record) -> Change {
             wanted.remove(marks.marker);
         }
         let ours = marker == own::source_id(&draft.item.marker);
-        if ours && !draft.item.prior.is_empty() {
+        if let Some(main) = draft.item.prior_main().filter(|_| ours) {
+            let now = facets_now(&draft.object, record);
+            if leave_theirs(&mut wanted, main.fingerprint.as_deref(), &now) {
+                let kind = draft.item.entry().head.kind.word().to_owned();
+                let note = "changed here since it was loaded: left as it is";
+                draft.losses.push(loss(kind, Fidelity::Lost, note));
+            }
             policy = MatchPolicy::SourceWins;
         }
     }

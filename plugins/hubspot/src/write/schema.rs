@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::described;
 use transload_sdk::fields::option_label;
 use transload_sdk::http::{self, Creation, Making, Refusal as _, key};
 use transload_sdk::items::each;
@@ -107,15 +108,7 @@ impl<'a> Wanted<'a> {
             FieldKind::Choices => ("enumeration", "checkbox"),
             FieldKind::Other(word) => (word.as_str(), "text"),
         };
-        let marker = description_marker(cx, self.marker);
-        let words = self.description.map(|words| {
-            let room = DESCRIPTION_CHARS.saturating_sub(marker.chars().count() + 1);
-            words.chars().take(room).collect::<String>()
-        });
-        let description = match words {
-            Some(words) => format!("{words}\n{marker}"),
-            None => marker,
-        };
+        let description = described(cx, self.description, self.marker, DESCRIPTION_CHARS);
         let mut body = json!({
             "name": self.name, "label": self.label, "groupName": self.group, "type": kind, "fieldType": shown,
             "description": description, "formField": false,
@@ -178,13 +171,14 @@ pub async fn make_property(
             1 => "create".to_owned(),
             n => format!("create-{n}"),
         };
-        let request = client::once(
-            cx,
-            "POST",
-            client::properties(&wanted.object, ""),
-            key(&item.key, "main", step),
-        )
-        .json(&wanted.body(cx));
+        let request = cx
+            .http()
+            .write(
+                "POST",
+                client::properties(&wanted.object, ""),
+                key(&item.key, "main", step),
+            )
+            .json(&wanted.body(cx));
         let find = async || property(cx, &wanted.object, &wanted.name).await;
         let ours = |property: &Property| is_of_run(cx, property.description.as_deref());
         let making = Making {
@@ -520,13 +514,14 @@ async fn new_object(
         "properties": properties,
         "associatedObjects": ["CONTACT", "COMPANY", "TICKET"],
     });
-    let request = client::once(
-        cx,
-        "POST",
-        client::schemas(""),
-        key(&item.key, "main", "create"),
-    )
-    .json(&body);
+    let request = cx
+        .http()
+        .write(
+            "POST",
+            client::schemas(""),
+            key(&item.key, "main", "create"),
+        )
+        .json(&body);
     let find = async || schema(cx, full).await;
     let ours = |schema: &Schema| is_of_run(cx, schema.description.as_deref());
     let making = Making {
@@ -579,13 +574,14 @@ async fn equip(
             ..Wanted::own(object, *own, config, &item.marker)
         };
         let part = format!("property:{}", own.0);
-        let request = client::once(
-            cx,
-            "POST",
-            client::properties(object, ""),
-            key(&item.key, part.as_str(), "create"),
-        )
-        .json(&wanted.body(cx));
+        let request = cx
+            .http()
+            .write(
+                "POST",
+                client::properties(object, ""),
+                key(&item.key, part.as_str(), "create"),
+            )
+            .json(&wanted.body(cx));
         let find = async || property(cx, object, &wanted.name).await;
         let ours = |property: &Property| is_of_run(cx, property.description.as_deref());
         let making = Making {

@@ -244,13 +244,10 @@ impl Carrier<'_> {
         let part = format!("{batch}:{}", self.object);
         let body = json!({"options": schema::options(&all)});
         let request = |step: &str| {
-            client::idempotent(
-                self.cx,
-                "PATCH",
-                path.clone(),
-                key("*", part.as_str(), step),
-            )
-            .json(&body)
+            self.cx
+                .http()
+                .repeatable("PATCH", path.clone(), key("*", part.as_str(), step))
+                .json(&body)
         };
         let find = async || schema::property(self.cx, self.object, self.name).await;
         let has_all = |property: &Property| {

@@ -16,20 +16,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
-use transload_sdk::destination::{Item, MatchPolicy, Thread};
-use transload_sdk::effects::{changed, conclude, effect, made, reject, report};
+use transload_sdk::destination::{Item, Thread};
+use transload_sdk::effects::{effect, made, reject};
 use transload_sdk::http::Refusal as _;
 use transload_sdk::items::threads;
-use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
-use transload_sdk::policy::{Change, changes};
+use transload_sdk::ledger::{Action, Effect, Proof};
+use transload_sdk::loading::{self, expected, named, object_part, settled};
+use transload_sdk::policy::Change;
 use transload_sdk::thread::{File, Unit, files_of, stored_texts, updated_at};
 use transload_sdk::types::{
-    Attachment, Entity, Entry, Error, Fidelity, Kind, Loss, Message, Reference, Text,
+    Attachment, Entity, Entry, Error, Fidelity, Kind, Message, Reference, Text,
 };
 use transload_sdk::words::Words;
 
-use super::activities::{self, Want};
-use super::files::{self, Fate};
+use super::activities::{self, Fate, Want, Wanted};
+use super::files;
 use crate::api::{Fault, Record};
 use crate::client::{self, ChangeRow, Changed, LinkTo, Marks, ROWS, Row, Saved};
 use crate::map::Choices;
@@ -38,7 +39,7 @@ use crate::state::{Config, State};
 use crate::text::{self, BODY_CHARS};
 use crate::thread::{
     self, ACTIVITIES_PER_TICKET, CONTACTS, Child, Mapped, Surroundings, TICKET_TO_CONTACT,
-    TICKET_TO_TICKET, TICKETS,
+    TICKET_TO_TICKET, TICKETS, TicketDraft,
 };
 
 /// Characters that are left for the line above HTML and for longer addresses of its images.
@@ -73,10 +74,10 @@ pub async fn tickets(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let loaded = loader.loaded_before(&threads).await?;
     let (mut loads, mut changed, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (item, thread) in threads {
-        let before = before(item).filter(|ticket| loaded.contains(*ticket));
+        let before = item.known().filter(|ticket| loaded.contains(*ticket));
         let load = loader.begin(item, thread)?;
-        match (before, prior(item)) {
-            (None, _) if load.hangs_on_contact() => notes.push(load),
+        match (before, item.prior_main()) {
+            (None, _) if hangs_on_contact(&load) => notes.push(load),
             (None, _) => loads.push(load),
             (Some(_), Some(main))
                 if main.updated_at != updated_at(&load.thread) && main.target_kind == TICKETS =>
@@ -122,57 +123,13 @@ fn with_long_html(cx: &Context, mut thread: Thread) -> Result<Thread, Error> {
     Ok(thread)
 }
 
-/// The object that an earlier run made of an item, or that a look-up by the marker found.
-fn before(item: &Item) -> Option<&str> {
-    let prior = prior(item);
-    let existing = item.certain().map(|found| found.target_id.as_str());
-    prior.map(|effect| effect.target_id.as_str()).or(existing)
-}
-
-/// What an earlier run did to an item's own object last.
-fn prior(item: &Item) -> Option<&Effect> {
-    item.prior.iter().find(|effect| effect.part == "main")
-}
-
 /// A thread on its way.
-struct Load<'a> {
-    item: &'a Item,
-    thread: Thread,
-    mapped: Mapped,
-    files: BTreeMap<String, File>,
-    effects: Vec<Effect>,
-    losses: Vec<Loss>,
-    /// Its tickets, in their order.
-    tickets: Vec<String>,
-    /// Something of it may be there already: an earlier attempt made its ticket, or may have.
-    is_old: bool,
-    /// What is not known of it.
-    open: Option<&'static str>,
-    /// What of its messages HubSpot does not take.
-    refused: Vec<RefusedEntry>,
-}
+type Load<'a> = loading::Load<'a, TicketDraft, Child>;
 
-impl Load<'_> {
-    /// A note on a customer who is a contact.
-    fn hangs_on_contact(&self) -> bool {
-        let is_note = self.item.entry().head.kind == Kind::Message;
-        let mut tickets = self.mapped.tickets.iter();
-        is_note && tickets.any(|ticket| ticket.contact.is_some())
-    }
-
-    /// Gives every list of activities a ticket: what has none stands under the last.
-    fn spread(&mut self) {
-        while self.tickets.len() < self.mapped.children.len() {
-            let Some(last) = self.tickets.last().cloned() else {
-                return;
-            };
-            self.tickets.push(last);
-        }
-    }
-
-    fn contact(&self) -> Option<&str> {
-        self.mapped.tickets.first()?.contact.as_deref()
-    }
+/// Whether it is a note on a customer who is a contact.
+fn hangs_on_contact(load: &Load<'_>) -> bool {
+    let is_note = load.item.entry().head.kind == Kind::Message;
+    is_note && load.drafts.iter().any(|ticket| ticket.contact.is_some())
 }
 
 struct Loader<'a> {
@@ -186,24 +143,11 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// Maps a thread, with its files as if they would all be taken.
     fn begin<'i>(&self, item: &'i Item, thread: Thread) -> Result<Load<'i>, Error> {
-        let expected =
-            |entry: &Entry| files::not_sent(entry, self.config).unwrap_or(File::Expected);
-        let files = files_of(&thread)
-            .map(|entry| (entry.head.id.clone(), expected(entry)))
-            .collect();
+        let files = expected(&thread, |entry| files::not_sent(entry, self.config));
         let mapped = self.map(item, &thread, &files)?;
-        Ok(Load {
-            item,
-            thread,
-            mapped,
-            files,
-            effects: Vec::new(),
-            losses: Vec::new(),
-            tickets: Vec::new(),
-            is_old: item.in_doubt_since.is_some(),
-            open: None,
-            refused: Vec::new(),
-        })
+        let mut load = Load::new(item, thread, files, mapped.tickets);
+        load.map(mapped.children, mapped.losses, mapped.refused);
+        Ok(load)
     }
 
     fn map(
@@ -238,8 +182,8 @@ impl Loader<'_> {
     async fn loaded_before(&self, threads: &[(&Item, Thread)]) -> Result<BTreeSet<String>, Error> {
         let mut by_object: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         for (item, _) in threads {
-            let object = prior(item).map_or(TICKETS, |effect| effect.target_kind.as_str());
-            if let Some(id) = before(item) {
+            let object = object_of(item);
+            if let Some(id) = item.known() {
                 by_object.entry(object).or_default().insert(id.to_owned());
             }
         }
@@ -252,17 +196,9 @@ impl Loader<'_> {
 
     /// A thread that is there and did not change stays as it is; so does one that another project loaded, and a lone note.
     fn keep(&self, load: &Load<'_>, id: &str) {
-        let prior = prior(load.item);
-        let mut losses = load.mapped.losses.clone();
-        if prior.is_none_or(|prior| prior.updated_at != updated_at(&load.thread)) {
-            let note = "there already, from an earlier load: left as it is";
-            losses.push(loss("conversation", Fidelity::Lost, note));
-        }
-        let object = prior.map_or(TICKETS, |effect| effect.target_kind.as_str());
-        let mut main = effect("main", object, id, Action::Matched);
-        main.url = self.url(id);
-        main.updated_at = updated_at(&load.thread);
-        report(self.cx, load.item, Status::Matched, vec![main], losses);
+        let main = effect("main", object_of(load.item), id, Action::Matched);
+        let url = self.url(id);
+        load.keep(self.cx, Effect { url, ..main });
     }
 
     fn url(&self, ticket: &str) -> Option<String> {
@@ -291,7 +227,7 @@ impl Loader<'_> {
         self.activities(&mut loads).await?;
         self.stages(&mut loads).await?;
         for load in loads {
-            self.conclude(load);
+            load.conclude(self.cx);
         }
         Ok(())
     }
@@ -302,9 +238,7 @@ impl Loader<'_> {
             return Ok(());
         }
         let mapped = self.map(load.item, &load.thread, &load.files)?;
-        load.mapped.children = mapped.children;
-        load.mapped.losses = mapped.losses;
-        load.mapped.refused = mapped.refused;
+        load.map(mapped.children, mapped.losses, mapped.refused);
         Ok(())
     }
 
@@ -323,10 +257,8 @@ impl Loader<'_> {
                 match saved {
                     Saved::Made { id, proof, key } => {
                         load.is_old |= proof != Proof::Fresh;
-                        let main = made("main", TICKETS, id.as_str(), Some(proof), key);
-                        let main = self.described(&load, 0, main);
-                        load.effects.push(main);
-                        load.tickets.push(id);
+                        let main = made("main", TICKETS, id, Some(proof), key);
+                        load.hold(self.described(&load, 0, main));
                         there.push(load);
                     }
                     Saved::There { id, .. } => self.keep(&load, &id),
@@ -336,10 +268,7 @@ impl Loader<'_> {
                     Saved::Taken { fault, .. } | Saved::Refused(fault) => {
                         reject(self.cx, load.item, fault.rejection());
                     }
-                    Saved::Unsettled => {
-                        let why = Status::Unsettled("a ticket was not answered".to_owned());
-                        report(self.cx, load.item, why, Vec::new(), load.mapped.losses);
-                    }
+                    Saved::Unsettled => load.unsettled(self.cx, "a ticket was not answered"),
                 }
             }
             if again.is_empty() {
@@ -379,7 +308,7 @@ impl Loader<'_> {
         load.losses
             .push(loss("conversation", Fidelity::Converted, note));
         let card = self.state.name(TICKETS, own::CARD);
-        for ticket in &mut load.mapped.tickets {
+        for ticket in &mut load.drafts {
             for name in &refused {
                 let Some(value) = ticket.properties.shift_remove(name) else {
                     continue;
@@ -400,7 +329,7 @@ impl Loader<'_> {
 
     /// A ticket's effect with what is said of every one.
     fn described(&self, load: &Load<'_>, number: usize, effect: Effect) -> Effect {
-        let draft = load.mapped.tickets.get(number);
+        let draft = load.drafts.get(number);
         Effect {
             fingerprint: draft.map(|draft| super::sent_print(&draft.properties)),
             updated_at: updated_at(&load.thread),
@@ -414,7 +343,7 @@ impl Loader<'_> {
         let mut places = Vec::new();
         let mut rows = Vec::new();
         for (at, load) in loads.iter().enumerate() {
-            for number in 1..load.mapped.tickets.len() {
+            for number in 1..load.drafts.len() {
                 places.push((at, number));
                 rows.push(ticket_row(load, number));
             }
@@ -430,22 +359,19 @@ impl Loader<'_> {
             };
             match saved {
                 Saved::Made { id, proof, key } => {
-                    let further =
-                        made(&ticket_part(number), TICKETS, id.as_str(), Some(proof), key);
-                    let further = self.described(load, number, further);
-                    load.effects.push(further);
-                    load.tickets.push(id);
+                    let further = made(&object_part(number), TICKETS, id, Some(proof), key);
+                    load.hold(self.described(load, number, further));
                 }
                 Saved::There { .. } | Saved::Taken { .. } | Saved::Refused(_) => {
                     let note =
                         "a ticket that continues it was refused: all stands under the one before";
                     load.losses
                         .push(loss("conversation.messages", Fidelity::Converted, note));
-                    load.tickets.extend(load.tickets.last().cloned());
+                    load.hold_in_last();
                 }
                 Saved::Unsettled => {
                     load.open = Some("a ticket that continues it");
-                    load.tickets.extend(load.tickets.last().cloned());
+                    load.hold_in_last();
                 }
             }
         }
@@ -454,24 +380,16 @@ impl Loader<'_> {
 
     async fn send_files(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
         for load in loads.iter_mut() {
-            for entry in files_of(&load.thread) {
+            let files: Vec<Entry> = files_of(&load.thread).cloned().collect();
+            for entry in files {
                 let id = &entry.head.id;
                 if load.files.get(id) != Some(&File::Expected) {
                     continue;
                 }
-                let item = &load.item.key;
-                let since = load.item.in_doubt_since;
-                match files::send(self.cx, self.config, item, since, entry).await? {
-                    Fate::There(file, effect) => {
-                        load.files.insert(id.clone(), file);
-                        load.effects.push(*effect);
-                    }
-                    Fate::Refused(file) => {
-                        load.files.insert(id.clone(), file);
-                    }
-                    // An activity could not get a file later: what is not known ends here, and is taken up again.
-                    Fate::Unsettled => load.open = Some("a file"),
-                }
+                // An activity could not get a file later: what is not known ends here, and is taken up again.
+                let (item, since) = (&load.item.key, load.item.in_doubt_since);
+                let sent = files::send(self.cx, self.config, item, since, &entry).await?;
+                load.upload(id, sent);
             }
         }
         Ok(())
@@ -480,12 +398,8 @@ impl Loader<'_> {
     /// The activities of all threads. What HubSpot does not take as what it was becomes a note.
     async fn activities(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
         let mut wants = Vec::new();
-        for (at, load) in loads
-            .iter()
-            .enumerate()
-            .filter(|(_, load)| load.open.is_none())
-        {
-            for (ticket, children) in load.tickets.iter().zip(&load.mapped.children) {
+        for (at, load) in settled(loads) {
+            for (ticket, children) in load.ids.iter().zip(&load.children) {
                 wants.extend(
                     children
                         .iter()
@@ -501,7 +415,7 @@ impl Loader<'_> {
                 continue;
             };
             match fate {
-                activities::Fate::Refused(child, fault) => {
+                Fate::Refused(Wanted { child, .. }, fault) => {
                     match thread::as_note(&child, &fault.category) {
                         Some(note) => {
                             let why = "refused as what it was: a note";
@@ -537,9 +451,9 @@ impl Loader<'_> {
                 .is_some_and(|main| main.action == Action::Created)
         };
         for (at, load) in loads.iter().enumerate().filter(|(_, load)| is_new(load)) {
-            let both = load.tickets.iter().zip(&load.mapped.children);
+            let both = load.ids.iter().zip(&load.children);
             for (ticket, _) in both.filter(|(_, children)| children.iter().any(is_incoming)) {
-                let properties = load.mapped.tickets.first().map(|draft| &draft.properties);
+                let properties = load.drafts.first().map(|draft| &draft.properties);
                 let stays = |name: &&str| properties.is_some_and(|draft| draft.contains_key(*name));
                 let stage = ["hs_pipeline", "hs_pipeline_stage", "closed_date"];
                 let stage = stage.iter().filter(|name| stays(name)).filter_map(|name| {
@@ -590,14 +504,6 @@ impl Loader<'_> {
         Ok(())
     }
 
-    fn conclude(&self, load: Load<'_>) {
-        let mut losses = load.mapped.losses;
-        losses.extend(load.losses);
-        let mut refused = load.mapped.refused;
-        refused.extend(load.refused);
-        conclude(self.cx, load.item, load.open, load.effects, losses, refused);
-    }
-
     // ---- what changed since an earlier run
 
     /// Threads that an earlier run loaded and that changed since (rule M-9): the ticket's properties are set anew, but for those
@@ -607,12 +513,7 @@ impl Loader<'_> {
             return Ok(());
         }
         for load in &mut loads {
-            let of_part = |number: usize| {
-                let ticket = load.item.prior_part(TICKETS, &ticket_part(number))?;
-                Some(ticket.target_id.clone())
-            };
-            load.tickets = (0..).map_while(of_part).collect();
-            load.is_old = true;
+            load.resume(TICKETS);
             // Files of an earlier run are there with what they hang on.
             for effect in &load.item.prior {
                 let id = effect
@@ -632,7 +533,7 @@ impl Loader<'_> {
         // The card is a property; what did not fit there was said once.
         for load in &mut loads {
             self.map_again(load)?;
-            for children in &mut load.mapped.children {
+            for children in &mut load.children {
                 children.retain(|child| !child.part.starts_with("card:"));
             }
         }
@@ -640,56 +541,40 @@ impl Loader<'_> {
     }
 
     async fn change_tickets(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
-        let ids: BTreeSet<String> = loads
-            .iter()
-            .filter_map(|l| l.tickets.first().cloned())
+        let firsts = loads.iter().filter_map(|load| load.ids.first());
+        let ids: BTreeSet<String> = firsts.cloned().collect();
+        let drafts = loads.iter().filter_map(|load| load.drafts.first());
+        let names: BTreeSet<String> = drafts
+            .flat_map(|draft| draft.properties.keys().cloned())
             .collect();
-        let mut names: BTreeSet<&str> = BTreeSet::new();
-        let drafts = loads.iter().filter_map(|load| load.mapped.tickets.first());
-        names.extend(drafts.flat_map(|draft| draft.properties.keys().map(String::as_str)));
-        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let now = client::read(self.cx, TICKETS, &ids, &names).await?;
-        let (mut rows, mut waiting) = (Vec::new(), Vec::new());
-        for (at, load) in loads.iter_mut().enumerate() {
-            let ticket = load.tickets.first().cloned().unwrap_or_default();
-            let change = now.get(&ticket).map(|record| self.change_of(load, record));
-            let Some(change) = change.filter(|change| !change.wanted.is_empty()) else {
-                let main = effect("main", TICKETS, ticket.as_str(), Action::Matched);
-                load.effects.push(self.about(main, load));
-                continue;
-            };
-            rows.push(ChangeRow {
-                id: ticket.clone(),
-                properties: change.wanted.clone(),
-            });
-            waiting.push((at, ticket, change));
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let change = |load: &mut Load<'_>| {
+            let change = now
+                .get(load.ids.first()?)
+                .map(|record| self.change_of(load, record));
+            change.filter(|change| !change.wanted.is_empty())
+        };
+        let changes: Vec<Option<Change>> = loads.iter_mut().map(change).collect();
+        let row = |(load, change): (&Load<'_>, &Option<Change>)| {
+            Some(ChangeRow {
+                id: load.ids.first()?.clone(),
+                properties: change.as_ref()?.wanted.clone(),
+            })
+        };
+        let rows: Vec<ChangeRow> = loads.iter().zip(&changes).filter_map(row).collect();
         let done =
             client::change(self.cx, TICKETS, &named("tickets-changed", loads), &rows).await?;
-        for ((at, ticket, change), done) in waiting.into_iter().zip(done) {
-            let Some(load) = loads.get_mut(at) else {
-                continue;
-            };
-            let mut main = effect("main", TICKETS, ticket, Action::Matched);
-            match done {
-                Changed::Done(key) => {
-                    main.action = Action::Updated;
-                    main.key = Some(key);
-                    main.before = Some(Value::Object(change.before).to_string());
-                    main.fingerprint = Some(super::sent_print(&change.wanted));
-                }
-                Changed::Refused(_) => {
-                    let note = "the change of its ticket was refused: left as it is";
-                    load.losses.push(loss("conversation", Fidelity::Lost, note));
-                }
-                Changed::Unsettled => load.open = Some("a change of its ticket"),
-            }
-            let main = self.about(main, load);
-            load.effects.push(main);
+        let mut done = done.into_iter();
+        for (load, change) in loads.iter_mut().zip(changes) {
+            let id = load.ids.first().map(String::as_str).unwrap_or_default();
+            let main = self.about(effect("main", TICKETS, id, Action::Matched), load);
+            let sent = change.and_then(|change| {
+                let print = super::sent_print(&change.wanted);
+                Some((change, done.next()?, print))
+            });
+            let refused = "the change of its ticket was refused: left as it is";
+            load.change(main, sent, refused, "a change of its ticket");
         }
         Ok(())
     }
@@ -704,28 +589,13 @@ impl Loader<'_> {
 
     /// What becomes of a ticket that is there: what differs, but for what somebody changed here since we wrote it (rule D-11).
     fn change_of(&self, load: &mut Load<'_>, record: &Record) -> Change {
-        let draft = load.mapped.tickets.first();
+        let draft = load.drafts.first();
         let mut wanted = draft
             .map(|draft| draft.properties.clone())
             .unwrap_or_default();
-        let recorded = prior(load.item).and_then(|main| main.fingerprint.as_deref());
+        wanted.retain(|name, _| !self.is_of_birth(name));
         let now = super::facets(&wanted, &record.properties);
-        let theirs = changed(recorded.unwrap_or_default(), &now);
-        wanted.retain(|name, value| {
-            let now = record.properties.get(name).unwrap_or(&Value::Null);
-            !self.is_of_birth(name) && super::facet(now) != super::facet(value)
-        });
-        let before = wanted.len();
-        wanted.retain(|name, _| !theirs.contains(name));
-        if wanted.len() < before {
-            let note = "changed here since it was loaded: left as it is";
-            load.losses.push(loss("conversation", Fidelity::Lost, note));
-        }
-        changes(
-            MatchPolicy::SourceWins,
-            &wanted,
-            &Value::Object(record.properties.clone()),
-        )
+        load.change_of(wanted, &record.properties, &now, super::facet)
     }
 
     /// What a ticket is given once, when it is made.
@@ -749,7 +619,7 @@ impl Loader<'_> {
                 continue;
             }
             let of_note = |child: &&Child| child.part.starts_with("message:");
-            let children = load.mapped.children.iter().flatten().filter(of_note);
+            let children = load.children.iter().flatten().filter(of_note);
             let mains = children.enumerate().map(|(n, child)| {
                 let part = if n == 0 {
                     "main".to_owned()
@@ -771,7 +641,7 @@ impl Loader<'_> {
                 continue;
             };
             match fate {
-                activities::Fate::Refused(child, fault) if child.part == "main" => {
+                Fate::Refused(wanted, fault) if wanted.child.part == "main" => {
                     gone.insert(at);
                     reject(self.cx, load.item, fault.rejection());
                 }
@@ -785,7 +655,7 @@ impl Loader<'_> {
             if let Some(main) = load.effects.iter_mut().find(|effect| effect.part == "main") {
                 main.updated_at = at;
             }
-            self.conclude(load);
+            load.conclude(self.cx);
         }
         Ok(())
     }
@@ -797,24 +667,29 @@ fn is_incoming(child: &Child) -> bool {
     direction.and_then(Value::as_str) == Some("INCOMING_EMAIL")
 }
 
+/// What an item is, or is to be.
+fn object_of(item: &Item) -> &str {
+    let prior = item.prior_main();
+    prior.map_or(TICKETS, |effect| effect.target_kind.as_str())
+}
+
 /// An activity that is wanted under a ticket, or under the contact alone.
 fn want(at: usize, load: &Load<'_>, child: Child, ticket: Option<&String>) -> Want {
-    let contact = load.contact().map(str::to_owned);
+    let contact = load.drafts.first().and_then(|draft| draft.contact.clone());
     let under = match (ticket, &contact) {
         (Some(ticket), _) => (TICKETS, ticket.clone()),
         (None, contact) => (CONTACTS, contact.clone().unwrap_or_default()),
     };
     let to_ticket = ticket.map(|ticket| LinkTo::hubspot(ticket.as_str(), child.kind.to_ticket()));
     let to_contact = contact.map(|contact| LinkTo::hubspot(contact, child.kind.to_contact()));
-    let mut want = Want::new(at, &load.item.key, child, under);
-    want.links = to_ticket.into_iter().chain(to_contact).collect();
-    want.maybe_there = load.is_old.then_some(load.item.in_doubt_since);
-    want
+    let links = to_ticket.into_iter().chain(to_contact).collect();
+    let wanted = Wanted::new(&load.item.key, child, under, links);
+    Want::new(at, wanted, load.is_old.then_some(load.item.in_doubt_since))
 }
 
 /// The ticket that an activity was meant for.
 fn ticket_of<'l>(load: &'l Load<'_>, child: &Child) -> Option<&'l String> {
-    let mut lists = load.tickets.iter().zip(&load.mapped.children);
+    let mut lists = load.ids.iter().zip(&load.children);
     let holds = |children: &[Child]| children.iter().any(|one| one.part == child.part);
     lists
         .find(|(_, children)| holds(children))
@@ -822,48 +697,35 @@ fn ticket_of<'l>(load: &'l Load<'_>, child: &Child) -> Option<&'l String> {
 }
 
 /// Puts what became of an activity where it belongs.
-fn take(load: &mut Load<'_>, fate: activities::Fate) {
+fn take(load: &mut Load<'_>, fate: Fate) {
     match fate {
-        // An earlier run has it in its own effects.
-        activities::Fate::There { effect, .. } if load.item.has_prior(&effect) => {}
-        activities::Fate::There { effect, renamed } => {
-            if renamed {
+        Fate::There(wanted, effect) => {
+            if wanted.renamed && !load.item.has_prior(&effect) {
                 let note = "no owner any more: named above the text";
                 load.losses
                     .push(loss("message.author", Fidelity::Converted, note));
             }
-            load.effects.push(effect);
+            load.add(*effect);
         }
-        activities::Fate::Refused(child, fault) => refuse(load, &child.part, &fault),
-        activities::Fate::Unsettled => load.open = Some("an activity"),
+        Fate::Refused(wanted, fault) => refuse(load, &wanted.child.part, &fault),
+        Fate::Unsettled => load.open = Some("an activity"),
     }
 }
 
 /// Says that a message is not taken; the host exports it.
 fn refuse(load: &mut Load<'_>, part: &str, fault: &Fault) {
-    if !load
-        .item
-        .refuse_message(part, &fault.said(), &mut load.refused)
-    {
-        let note = "a note of ours was refused: a part of the source card, or a link, is missing";
-        load.losses.push(loss("conversation", Fidelity::Lost, note));
-    }
-}
-
-/// A request's name: the first thread's, so that it is the same whenever the unit runs.
-fn named(what: &str, loads: &[Load<'_>]) -> String {
-    let first = loads.first().map(|load| load.item.key.as_str());
-    format!("{what}:{}", first.unwrap_or_default())
+    let note = "a note of ours was refused: a part of the source card, or a link, is missing";
+    load.refuse(part, &fault.said(), note);
 }
 
 fn ticket_row(load: &Load<'_>, number: usize) -> Row {
-    let draft = load.mapped.tickets.get(number);
+    let draft = load.drafts.get(number);
     let mut links = Vec::new();
     if let Some(contact) = draft.and_then(|draft| draft.contact.as_deref()) {
         links.push(LinkTo::hubspot(contact, TICKET_TO_CONTACT));
     }
     let first = load
-        .tickets
+        .ids
         .first()
         .filter(|_| draft.is_some_and(|draft| draft.continues));
     links.extend(first.map(|first| LinkTo::hubspot(first.as_str(), TICKET_TO_TICKET)));
@@ -872,14 +734,6 @@ fn ticket_row(load: &Load<'_>, number: usize) -> Row {
         .unwrap_or_default();
     Row {
         links,
-        ..Row::new(&load.item.key, ticket_part(number), properties)
-    }
-}
-
-/// Which part of its item a ticket is, by its place.
-fn ticket_part(number: usize) -> String {
-    match number {
-        0 => "main".to_owned(),
-        n => format!("continued:{}", n + 1),
+        ..Row::new(&load.item.key, object_part(number), properties)
     }
 }

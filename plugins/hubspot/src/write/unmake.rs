@@ -427,9 +427,13 @@ impl Unmake<'_> {
                 let first = ids.first().copied().unwrap_or_default();
                 let path = client::associations(from, to, rest);
                 let body = json!({"inputs": inputs});
-                let ended = client::sent_until_seen(self.session.cx, |attempt| {
+                let ended = client::sent_until_seen(|attempt| {
                     let key = key("*", format!("undo:{first}"), format!("unlink~{attempt}"));
-                    client::idempotent(self.session.cx, "POST", path.clone(), key).json(&body)
+                    self.session
+                        .cx
+                        .http()
+                        .repeatable("POST", path.clone(), key)
+                        .json(&body)
                 })
                 .await?;
                 for id in ids {
@@ -513,13 +517,11 @@ impl Unmake<'_> {
         let body = json!({"options": schema::options(&left)});
         let part = format!("undo:{first}");
         let request = |step: &str| {
-            client::idempotent(
-                self.session.cx,
-                "PATCH",
-                path.clone(),
-                key("*", part.as_str(), step),
-            )
-            .json(&body)
+            self.session
+                .cx
+                .http()
+                .repeatable("PATCH", path.clone(), key("*", part.as_str(), step))
+                .json(&body)
         };
         let find = async || schema::property(self.session.cx, object, name).await;
         let is_done = |property: &Property| property.options.len() == left.len();

@@ -1,11 +1,5 @@
 //! The account: what `check` and `survey` say of it, what is prepared, and what a rollback takes back.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::doubt::every_loss_of_prepare;
 use crate::support::{Portal, agent, assert_same, assert_undone, team};

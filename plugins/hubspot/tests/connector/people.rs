@@ -1,12 +1,5 @@
 //! Companies and customers at the simulated account: what they become, who is who, and how many calls it takes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::doubt::{assert_same_way, every_loss, prepared};
 use crate::support::{Portal, assert_same, assert_undone, company, customer, is_created};
@@ -14,7 +7,9 @@ use serde_json::json;
 use transload_sdk::destination::{Item, MatchPolicy, UndoMode};
 use transload_sdk::ledger::{Action, Status, UndoStatus};
 use transload_sdk::testing::Loss;
-use transload_sdk::types::{Address, AddressChannel, Company, Customer, Kind, Location, Reference};
+use transload_sdk::types::{
+    self, Address, AddressChannel, Company, Customer, Kind, Location, Reference,
+};
 use transload_simulators::hubspot::model::TypeId;
 
 fn address(channel: AddressChannel, value: &str, label: Option<&str>) -> Address {
@@ -195,6 +190,37 @@ async fn a_policy_to_leave_leaves_and_one_that_the_source_wins_overwrites() {
             &format!("{policy:?}"),
         );
     }
+}
+
+#[tokio::test]
+async fn who_changed_at_both_ends_keeps_what_somebody_changed_here() {
+    let mut portal = Portal::unprepared(|_| {});
+    portal.prepare().await;
+    let named = |first: &str, last: &str| Customer {
+        first_name: Some(first.to_owned()),
+        last_name: Some(last.to_owned()),
+        ..person("", &["ana@example.com"])
+    };
+    let first = customer("c1", Vec::new(), named("Ana", "First"));
+    portal.write(Kind::Customer, vec![first]).await;
+    let contact = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");
+    let theirs = json!({"lastname": "Theirs"});
+    portal
+        .sim
+        .change(TypeId::CONTACT, contact.id, &theirs)
+        .unwrap();
+    let again = Item {
+        prior: portal.effects_of("customer:c1"),
+        policy: MatchPolicy::FillEmpty,
+        ..customer("c1", Vec::new(), named("Anna", "Second"))
+    };
+    let outcomes = portal.write(Kind::Customer, vec![again]).await;
+    assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
+    let contact = portal.of(TypeId::CONTACT, &Kind::Customer, "c1");
+    assert_eq!(contact.text("firstname"), "Anna");
+    assert_eq!(contact.text("lastname"), "Theirs");
+    let left = |loss: &types::Loss| loss.note == "changed here since it was loaded: left as it is";
+    assert!(outcomes[0].losses.iter().any(left), "{outcomes:?}");
 }
 
 #[tokio::test]

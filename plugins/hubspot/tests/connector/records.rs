@@ -1,11 +1,5 @@
 //! Records of custom objects and links between records, in the simulated account.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::doubt::{every_loss, prepared};
 use crate::support::{

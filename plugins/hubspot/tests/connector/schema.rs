@@ -1,12 +1,5 @@
 //! Properties, custom objects and tags: what is found, what is made, what a rollback leaves.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::doubt::{every_loss, prepared};
 use crate::support::{

@@ -1,10 +1,5 @@
 //! What nobody could confirm of HubSpot: the connector does the same work whichever way it is.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Portal, assert_same, assert_undone, company, customer, definition, entry, is_created, item,

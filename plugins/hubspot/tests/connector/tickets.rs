@@ -1,12 +1,5 @@
 //! Threads in the simulated account: what is there afterwards, how few calls it took, what happens to what the account refuses.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Portal, agent, assert_same, assert_undone, customer, entry, file, is_created, item, said,

@@ -16,7 +16,7 @@ use transload_sdk::types::{self, Error, Fidelity, Loss};
 use transload_sdk::words::Words;
 
 use super::schema::{COMPANY_RUN, change};
-use super::{Changed, Creation, create, is_of_run, unsettled};
+use super::{Changed, Creation, WRITES, is_of_run, unsettled};
 use crate::api::Company;
 use crate::client;
 use crate::map::{self, Model, seconds};
@@ -176,7 +176,10 @@ async fn make(cx: &Context, item: &Item, draft: Draft) -> Result<(), Error> {
     let request = client::write(cx, "POST", "/companies", key)?.json(&body);
     let find = async || by_marker(cx, &item.marker).await;
     let ours = |company: &Company| is_of_run(cx, &company.custom_attributes, COMPANY_RUN);
-    match create(item.in_doubt_since, request, find, ours).await? {
+    match WRITES
+        .make(item.in_doubt_since, request, find, ours)
+        .await?
+    {
         Creation::There(company, proof, key) => {
             let mut main = made("main", "company", &company.id, proof, key);
             main.fingerprint = Some(print(&said(facets(&company), &body)));

@@ -13,13 +13,14 @@ use transload_sdk::effects::{effect, made, print, reject, report, status_of};
 use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{customer_name, without_each_other};
+use transload_sdk::people::{customer_name, main_first, without_each_other};
 use transload_sdk::policy::{Found as There, canonical, doubt, holds, is_empty};
+use transload_sdk::thread::tags_here;
 use transload_sdk::types::{self, AddressChannel, Error, Fidelity, Kind, Loss};
 
 use super::companies::{changes, said};
 use super::schema::{CONTACT_RUN, change};
-use super::{Changed, Creation, create, is_of_run, notes, unsettled};
+use super::{Changed, Creation, WRITES, is_of_run, notes, unsettled};
 use crate::api::{Contact, Named};
 use crate::client::{self, Looked};
 use crate::map::{self, Model, seconds};
@@ -123,18 +124,13 @@ fn draft<'a>(
             }
         }
     }
-    let mut tags: Vec<String> = Vec::new();
-    for tag in &customer.tags {
-        match map::target(tag, &Kind::Tag) {
-            Some(id) if !tags.iter().any(|other| other == id) => tags.push(id.to_owned()),
-            Some(_) => {}
-            None => {
-                card.reference("tag", Some(tag));
-                let note = "a tag that is not here is on the source card";
-                losses.push(loss("customer.tags", Fidelity::Converted, note));
-            }
-        }
-    }
+    let tags = tags_here(
+        &customer.tags,
+        map::tag,
+        "customer.tags",
+        &mut card,
+        &mut losses,
+    );
     let own = without_each_other(&Kind::Customer, &head.fields);
     let mut fields = Map::new();
     for field in &own {
@@ -189,11 +185,9 @@ fn one_of_each(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) -> Vec<(&'static str, String)> {
-    let mut ordered: Vec<&types::Address> = customer.addresses.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
     let (mut kept, mut left): (Vec<(&'static str, String)>, Vec<&types::Address>) =
         (Vec::new(), Vec::new());
-    for address in ordered {
+    for address in main_first(&customer.addresses) {
         let found = map::contact_address(&address.channel, &address.value);
         match found.filter(|_| !address.shared) {
             Some(found) if !kept.iter().any(|(name, _)| *name == found.0) => kept.push(found),
@@ -261,7 +255,7 @@ impl Writer<'_> {
             let ours =
                 |contact: &Contact| is_of_run(self.cx, &contact.custom_attributes, CONTACT_RUN);
             let since = item.in_doubt_since.filter(|_| attempt == 0);
-            match create(since, request, find, ours).await? {
+            match WRITES.make(since, request, find, ours).await? {
                 Creation::There(contact, Some(proof), key) => {
                     return self.made(item, draft, contact, proof, key, &body).await;
                 }

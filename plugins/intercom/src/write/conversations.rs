@@ -20,7 +20,7 @@ use transload_sdk::thread::{Unit, stored_texts, updated_at};
 use transload_sdk::types::{Error, Fidelity, Loss};
 
 use super::schema::{self, ID, RUN, change};
-use super::{Changed, Creation, SEARCH_SETTLE_MS, SETTLE_MS, is_of_run, unsettled};
+use super::{Changed, Creation, SEARCH_SETTLE_MS, WRITES, is_of_run, unsettled};
 use crate::api::{Conversation, Opened, Part, Refusal};
 use crate::client::{self, Looked, filter, group};
 use crate::map::seconds;
@@ -592,13 +592,7 @@ impl Work<'_, '_, '_> {
                 let shown = whole(cx, &now.id).await?;
                 Ok(shown.filter(|one| one.parts().iter().any(|there| draft.is(there))))
             };
-            let making = http::Making {
-                in_doubt_since: None,
-                settle_ms: SETTLE_MS,
-                created: 200,
-            };
-            let made: Creation<Conversation> =
-                http::make(request, making, Reply::json, find, |_| false).await?;
+            let made: Creation<Conversation> = WRITES.make(None, request, find, |_| false).await?;
             match made {
                 Creation::There(conversation, proof, key) => {
                     // It was missing right before, in this unit (rule D-4).

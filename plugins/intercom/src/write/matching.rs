@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
-use transload_sdk::items;
 use transload_sdk::people::external_ids;
-use transload_sdk::policy::{Found as There, add_candidate, match_results};
-use transload_sdk::types::{self, Entity, Error, Kind};
+use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, match_results};
+use transload_sdk::types::{Entity, Error, Kind};
 
 use super::{contacts, people};
 use crate::api::Contact;
@@ -44,20 +43,10 @@ pub async fn match_items(
 
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let admins = people::admins(cx).await?;
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let email = agent.email.as_deref();
-        if let Some(admin) = email.and_then(|email| people::by_email(&admins, email)) {
-            let candidate = Candidate {
-                target_id: admin.id.clone(),
-                by: MatchKey::Email,
-                before: people::as_json(admin),
-                doubtful: None,
-            };
-            found.insert(item.key.clone(), vec![candidate]);
-        }
-    }
-    Ok(found)
+    Ok(agents_by_email(items, |email| {
+        let admin = people::by_email(&admins, email)?;
+        Some((admin.id.clone(), people::as_json(admin)))
+    }))
 }
 
 /// By what an item's customer may be known here, the surest first: key, field, value.

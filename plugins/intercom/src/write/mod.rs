@@ -13,13 +13,12 @@ pub mod objects;
 pub mod people;
 pub mod schema;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::export;
 pub use transload_sdk::effects::unsettled;
-use transload_sdk::http::{self, Making, Reply, RequestBuilder};
+use transload_sdk::http::{self, Writes};
 use transload_sdk::types::{Error, Kind};
 
 use crate::api::Refusal;
@@ -29,6 +28,13 @@ use crate::api::Refusal;
 pub const SETTLE_MS: u64 = 180_000;
 /// The same of a search, which lags by minutes (Intercom facts §4).
 pub const SEARCH_SETTLE_MS: u64 = 300_000;
+
+/// How single objects are made; nearly every creation is answered with 200 (Intercom facts §3).
+pub const WRITES: Writes = Writes {
+    settle_ms: SETTLE_MS,
+    created: 200,
+    member: None,
+};
 
 /// Writes items of one kind.
 ///
@@ -59,25 +65,6 @@ pub type Creation<T> = http::Creation<T, Refusal>;
 
 /// What became of a change.
 pub type Changed<T> = http::Changed<T, Refusal>;
-
-/// Makes one object with the SDK's care for lost answers. `find` looks it up, `ours` says whether what was found carries this
-/// run. Nearly every creation is answered with 200 (Intercom facts §3).
-///
-/// # Errors
-/// What ends the unit.
-pub async fn create<T: DeserializeOwned>(
-    in_doubt_since: Option<i64>,
-    request: RequestBuilder,
-    find: impl AsyncFn() -> Result<Option<T>, Error>,
-    ours: impl Fn(&T) -> bool,
-) -> Result<Creation<T>, Error> {
-    let making = Making {
-        in_doubt_since,
-        settle_ms: SETTLE_MS,
-        created: 200,
-    };
-    http::make(request, making, Reply::json, find, ours).await
-}
 
 /// Whether values of attributes carry this run.
 pub fn is_of_run(cx: &Context, values: &Map<String, Value>, attribute: &str) -> bool {

@@ -14,7 +14,7 @@ use transload_sdk::thread::{lead, message_facts, stored_texts, text_in, thread_o
 use transload_sdk::types::{Entity, Error, Fidelity, Kind, Message};
 use transload_sdk::{time, words};
 
-use super::{Creation, create};
+use super::{Creation, WRITES};
 use crate::api::{Note, Refusal};
 use crate::client::{self, Looked};
 use crate::map;
@@ -115,7 +115,7 @@ pub async fn write(
         let all = notes_of(cx, draft.contact).await?;
         Ok(all.into_iter().find(of_run))
     };
-    Ok(match create(in_doubt, request, find, of_run).await? {
+    Ok(match WRITES.make(in_doubt, request, find, of_run).await? {
         Creation::There(note, proof, key) => {
             let target = target(draft.contact, &note.id);
             let mut effect = made(part, "contact_note", target, proof, key);

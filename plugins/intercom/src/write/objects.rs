@@ -9,14 +9,14 @@ use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, loss};
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{effect, exported_as, made, print, reject, report, status_of};
-use transload_sdk::http::{self, Refusal as _, Reply, key, segment};
+use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::policy::canonical;
 use transload_sdk::thread::{lead, with_lead};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Kind, Loss, ObjectType};
 
 use super::conversations::{part_facets, whole};
-use super::{Creation, SETTLE_MS, create, notes, unsettled};
+use super::{Creation, WRITES, notes, unsettled};
 use crate::api::{Conversation, Instance};
 use crate::client;
 use crate::map::{self, seconds};
@@ -139,11 +139,7 @@ fn draft<'a>(
     let head = &item.entry().head;
     let mut card = Facts::new(state.words(cx.time_zone()));
     card::whole_object(&cx.blobs(), head, object, &mut card)?;
-    let mut losses = Vec::new();
-    if !object.images.is_empty() {
-        let note = "pictures are links: on the source card";
-        losses.push(loss("custom-object.images", Fidelity::Converted, note));
-    }
+    let losses = card::only_on_card(object);
     let text = card.render(cx.platform(), item, item.entry(), &losses)?;
     Ok(Draft {
         item,
@@ -199,15 +195,10 @@ async fn as_instance<'a>(
             "external_updated_at": head.updated_at.map(seconds), "custom_attributes": values,
         });
         let request = client::write(cx, "POST", path(kind, ""), key(&item.key, "main", step))?;
-        let making = http::Making {
-            in_doubt_since: None,
-            settle_ms: SETTLE_MS,
-            // It changes one that is there.
-            created: 0,
-        };
         let request = request.idempotent(None).json(&body);
-        let made_it: Creation<Instance> =
-            http::make(request, making, Reply::json, look_up, |_| false).await?;
+        // It changes one that is there: no status says that it was made.
+        let writes = WRITES.created(0);
+        let made_it: Creation<Instance> = writes.make(None, request, look_up, |_| false).await?;
         match made_it {
             Creation::There(instance, _, key) => {
                 let target = map::instance_target(kind, &instance.id);
@@ -315,7 +306,10 @@ async fn on_conversation(
         Ok(found.filter(|one| one.parts().iter().any(|part| is_it(&part))))
     };
     let ours = |one: &Conversation| one.parts().iter().any(|part| is_it(&part));
-    match create(item.in_doubt_since, request, find, ours).await? {
+    match WRITES
+        .make(item.in_doubt_since, request, find, ours)
+        .await?
+    {
         Creation::There(found, proof, key) => {
             let part = found.parts().iter().find(is_it);
             let id = part.map(|part| part.id.clone()).unwrap_or_default();

@@ -8,13 +8,14 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::{
-    description_marker, effect, exported_as, is_of_run, made, print, reject, report, status_of,
+    description_marker, effect, exported_as, is_of_run, made, name_within, print, reject, report,
+    status_of,
 };
 use transload_sdk::http::{self, Refusal as _, Reply, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{Entity, Error, Fidelity, FieldDefinition, FieldType, Kind, Loss};
 
-use super::{Changed, Creation, SETTLE_MS, create};
+use super::{Changed, Creation, SETTLE_MS, WRITES};
 use crate::api::{Attribute, Named};
 use crate::client;
 use crate::map::{self, FieldTarget, Holds, Model};
@@ -247,7 +248,7 @@ impl Shelf {
             Ok(all.into_iter().find(|one| !one.archived && is_ours(one)))
         };
         let of_run = |one: &Attribute| is_of_run(cx, one.description.as_deref());
-        Ok(match create(in_doubt, request, find, of_run).await? {
+        Ok(match WRITES.make(in_doubt, request, find, of_run).await? {
             Creation::There(attribute, proof, key) => {
                 let mut effect = made(part, model.effect_kind(), &attribute.id, proof, key);
                 effect.fingerprint = Some(print(&attribute_facets(&attribute)));
@@ -490,10 +491,8 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
                 "tags of Intercom have no color",
             ));
         }
-        let (mut name, is_cut) = map::cut(tag.name.trim(), map::TEXT_CHARS);
+        let (name, is_cut) = name_within(tag.name.trim(), map::TEXT_CHARS, '~');
         if is_cut {
-            let digest = transload_sdk::effects::short_hash(&tag.name);
-            name = format!("{}~{digest}", map::cut(&name, map::TEXT_CHARS - 9).0);
             let note = "longer than 255 characters: cut, with a digest";
             losses.push(loss("tag.name", Fidelity::Converted, note));
         }
@@ -529,7 +528,7 @@ pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
             let all = all_tags(cx).await?;
             Ok(all.into_iter().find(|tag| is(tag, &name)))
         };
-        match create(None, request, find, |_: &Named| false).await? {
+        match WRITES.make(None, request, find, |_: &Named| false).await? {
             Creation::There(tag, _, key) => {
                 // It was missing right before, in this unit (rule D-4).
                 let mut main = made("main", "tag", &tag.id, Some(Proof::AbsentBefore), key);

@@ -1,11 +1,5 @@
 //! Contacts, companies, agents and teams: matched, made, changed as far as the policy goes, put back.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy, UndoMode};
 use transload_sdk::ledger::{Status, UndoStatus};

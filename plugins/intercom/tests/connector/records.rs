@@ -1,11 +1,5 @@
 //! Attributes, tags, custom objects, links; the workspace before a run.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use std::collections::BTreeMap;
 
 use crate::support::*;

@@ -1,11 +1,5 @@
 //! What becomes of threads: texts, times, authors, files, length, states; what a later run adds and what an undo leaves.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_plugin_intercom::Intercom;
 use transload_sdk::Destination as _;

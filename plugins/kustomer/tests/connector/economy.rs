@@ -1,12 +1,5 @@
 //! What an extraction costs in requests, held against what it cannot cost less than.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers are part of the test: what they cannot read is a failed test"
-)]
-
 use std::collections::BTreeMap;
 
 use crate::support::{Account, KINDS, is_note};

@@ -1,12 +1,5 @@
 //! Files of messages, notes and forwards: each arrives with its name, however Kustomer lists them, and opens.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers are part of the test: what they cannot read is a failed test"
-)]
-
 use std::collections::BTreeSet;
 
 use crate::support::{Account, Entries};

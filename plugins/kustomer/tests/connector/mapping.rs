@@ -1,12 +1,5 @@
 //! Kustomer's documented examples (Kustomer facts §9), and the odd ones that real accounts hold, in the contract's words.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers are part of the test: what they cannot read is a failed test"
-)]
-
 use serde_json::{Value, json};
 use transload_plugin_kustomer::api::{Answer, Resource};
 use transload_plugin_kustomer::map::{self, Bodies, Body, Known};

@@ -1,12 +1,5 @@
 //! Single records by their ids, and the inventory.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers are part of the test: what they cannot read is a failed test"
-)]
-
 use std::collections::BTreeSet;
 
 use crate::support::{Account, KINDS};

@@ -1,12 +1,5 @@
 //! The whole connector against the Kustomer simulator: what is read is what is there, whatever the documentation leaves open.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers are part of the test: what they cannot read is a failed test"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support::{Account, Entries, KINDS};

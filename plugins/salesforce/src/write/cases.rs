@@ -20,25 +20,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::loss;
-use transload_sdk::destination::{Item, MatchPolicy, Thread};
-use transload_sdk::effects::{changed, conclude, effect, made, reject, report};
+use transload_sdk::destination::{Item, Thread};
+use transload_sdk::effects::{effect, made, reject};
 use transload_sdk::http::Refusal as _;
 use transload_sdk::items::threads;
-use transload_sdk::ledger::{Action, Effect, Proof, RefusedEntry, Status};
-use transload_sdk::policy::{Change, changes};
-use transload_sdk::thread::{File, Unit, files_of, stored_texts, updated_at};
-use transload_sdk::types::{Entry, Error, Fidelity, Loss};
+use transload_sdk::ledger::{Action, Effect, Proof};
+use transload_sdk::loading::{self, Uploaded, expected, named, object_part, settled};
+use transload_sdk::policy::Change;
+use transload_sdk::thread::{File, Unit, conversation_of, files_of, stored_texts, updated_at};
+use transload_sdk::types::{Entry, Error, Fidelity};
 use transload_sdk::words::Words;
 
 use super::facet;
-use super::files::{self, Fate, Wanted};
-use super::looked::{self, Looked, Want};
+use super::files::{self, Wanted as WantedFile};
+use super::looked::{Fate, Looked, Want, Wanted};
 use crate::api::{Fault, Record, id_of, id18, text};
-use crate::client::{self, ChangeRow, Changed, ROWS, Row, Saved};
+use crate::client::{self, ChangeRow, ROWS, Row, Saved};
 use crate::fields::{RUN, SOURCE_ID};
 use crate::map::Choices;
 use crate::state::{Config, State};
-use crate::thread::{self, CASE, CHILDREN_PER_CASE, COMMENT, Child, MAIL, Mapped, Surroundings};
+use crate::thread::{
+    self, CASE, CHILDREN_PER_CASE, COMMENT, CaseDraft, Child, MAIL, Mapped, Surroundings,
+};
 use crate::undo::facets_now;
 
 /// Links of Cases to topics.
@@ -62,9 +65,9 @@ pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let loaded = loader.loaded_before(&threads).await?;
     let (mut loads, mut changed) = (Vec::new(), Vec::new());
     for (item, thread) in threads {
-        let before = before(item).filter(|case| loaded.contains(*case));
+        let before = item.known().filter(|case| loaded.contains(*case));
         let load = loader.begin(item, thread)?;
-        match (before, prior(item)) {
+        match (before, item.prior_main()) {
             (None, _) => loads.push(load),
             (Some(_), Some(main)) if main.updated_at != updated_at(&load.thread) => {
                 changed.push(load)
@@ -76,49 +79,8 @@ pub async fn cases(cx: &Context, items: &[Item]) -> Result<(), Error> {
     loader.load(loads).await
 }
 
-/// The Case that an earlier run made of a thread, or that a look-up by the marker found.
-fn before(item: &Item) -> Option<&str> {
-    let prior = prior(item);
-    let existing = item.existing.as_ref().map(|found| found.target_id.as_str());
-    prior.map(|effect| effect.target_id.as_str()).or(existing)
-}
-
-/// What an earlier run did to a thread's Case last.
-fn prior(item: &Item) -> Option<&Effect> {
-    item.prior_part(CASE, "main")
-}
-
 /// A thread on its way.
-struct Load<'a> {
-    item: &'a Item,
-    thread: Thread,
-    mapped: Mapped,
-    files: BTreeMap<String, File>,
-    effects: Vec<Effect>,
-    losses: Vec<Loss>,
-    /// Its Cases, in their order.
-    cases: Vec<String>,
-    /// Something of it may be there already: an earlier attempt made its Case, or may have.
-    is_old: bool,
-    /// What is not known of it.
-    open: Option<&'static str>,
-    /// What of its messages Salesforce does not take.
-    refused: Vec<RefusedEntry>,
-    /// The external ids of its e-mails that are there, where an earlier run loaded it.
-    known: BTreeSet<String>,
-}
-
-impl Load<'_> {
-    /// Gives every list of children a Case: what has none stands under the last.
-    fn spread(&mut self) {
-        while self.cases.len() < self.mapped.children.len() {
-            let Some(last) = self.cases.last().cloned() else {
-                return;
-            };
-            self.cases.push(last);
-        }
-    }
-}
+type Load<'a> = loading::Load<'a, CaseDraft, Child>;
 
 struct Loader<'a> {
     cx: &'a Context,
@@ -131,27 +93,12 @@ struct Loader<'a> {
 impl Loader<'_> {
     /// Maps a thread, with its files as if they would all be taken.
     fn begin<'i>(&self, item: &'i Item, thread: Thread) -> Result<Load<'i>, Error> {
-        let expected = |entry: &Entry| match files::to_be_sent(entry, self.config) {
-            Ok(_) => File::Expected,
-            Err(refused) => refused,
-        };
-        let files = files_of(&thread)
-            .map(|entry| (entry.head.id.clone(), expected(entry)))
-            .collect();
+        let not_sent = |entry: &Entry| files::to_be_sent(entry, self.config).err();
+        let files = expected(&thread, not_sent);
         let mapped = self.map(item, &thread, &files)?;
-        Ok(Load {
-            item,
-            thread,
-            mapped,
-            files,
-            effects: Vec::new(),
-            losses: Vec::new(),
-            cases: Vec::new(),
-            is_old: item.in_doubt_since.is_some(),
-            open: None,
-            refused: Vec::new(),
-            known: BTreeSet::new(),
-        })
+        let mut load = Load::new(item, thread, files, mapped.cases);
+        load.map(mapped.children, mapped.losses, mapped.refused);
+        Ok(load)
     }
 
     fn map(
@@ -179,7 +126,7 @@ impl Loader<'_> {
     async fn loaded_before(&self, threads: &[(&Item, Thread)]) -> Result<BTreeSet<String>, Error> {
         let ids: BTreeSet<String> = threads
             .iter()
-            .filter_map(|(item, _)| before(item))
+            .filter_map(|(item, _)| item.known())
             .map(str::to_owned)
             .collect();
         if ids.is_empty() {
@@ -191,16 +138,9 @@ impl Loader<'_> {
 
     /// A thread that is there and did not change stays as it is; so does one that another project loaded.
     fn keep(&self, load: &Load<'_>, case: &str) {
-        let prior = prior(load.item);
-        let mut losses = load.mapped.losses.clone();
-        if prior.is_none_or(|prior| prior.updated_at != updated_at(&load.thread)) {
-            let note = "there already, from an earlier load: left as it is";
-            losses.push(loss("conversation", Fidelity::Lost, note));
-        }
-        let mut main = effect("main", CASE, case, Action::Matched);
-        main.url = Some(url(case));
-        main.updated_at = updated_at(&load.thread);
-        report(self.cx, load.item, Status::Matched, vec![main], losses);
+        let url = Some(url(case));
+        let main = effect("main", CASE, case, Action::Matched);
+        load.keep(self.cx, Effect { url, ..main });
     }
 
     // ---- level by level
@@ -211,27 +151,29 @@ impl Loader<'_> {
         }
         let mut loads = self.first_cases(loads).await?;
         self.further_cases(&mut loads).await?;
-        self.children(loads).await
+        self.children(loads, &BTreeSet::new()).await
     }
 
-    /// What stands under the Cases: files, e-mails, comments, topics.
-    async fn children(&self, mut loads: Vec<Load<'_>>) -> Result<(), Error> {
+    /// What stands under the Cases: files, e-mails, comments, topics. `known` are the external ids of e-mails that are there.
+    async fn children(
+        &self,
+        mut loads: Vec<Load<'_>>,
+        known: &BTreeSet<String>,
+    ) -> Result<(), Error> {
         self.send_files(&mut loads).await?;
         for load in &mut loads {
             // What became of the files is known now, and the threads say it.
             if !load.files.is_empty() {
                 let mapped = self.map(load.item, &load.thread, &load.files)?;
-                load.mapped.children = mapped.children;
-                load.mapped.losses = mapped.losses;
-                load.mapped.refused = mapped.refused;
+                load.map(mapped.children, mapped.losses, mapped.refused);
             }
             load.spread();
         }
-        let comments = self.mails(&mut loads).await?;
+        let comments = self.mails(&mut loads, known).await?;
         self.comments(&mut loads, comments).await?;
         self.topics(&mut loads).await?;
         for load in loads {
-            self.conclude(load);
+            load.conclude(self.cx);
         }
         Ok(())
     }
@@ -245,106 +187,67 @@ impl Loader<'_> {
             return Ok(());
         }
         for load in &mut loads {
-            let of_part = |number: usize| {
-                let case = load.item.prior_part(CASE, &case_part(number))?;
-                Some(id18(&case.target_id))
-            };
-            load.cases = (0..).map_while(of_part).collect();
-            load.is_old = true;
+            load.resume(CASE);
+            load.ids.iter_mut().for_each(|id| *id = id18(id));
         }
         self.change_cases(&mut loads).await?;
-        self.known_children(&mut loads).await?;
-        self.children(loads).await
+        let known = self.known_children(&mut loads).await?;
+        self.children(loads, &known).await
     }
 
     async fn change_cases(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
-        let ids: BTreeSet<String> = loads
-            .iter()
-            .filter_map(|l| l.cases.first().cloned())
-            .collect();
-        let drafts = loads.iter().filter_map(|load| load.mapped.cases.first());
-        let names: BTreeSet<String> = drafts
-            .flat_map(|draft| draft.fields.keys().cloned())
-            .collect();
-        let fields: Vec<&str> = std::iter::once("Id")
-            .chain(
-                names
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|name| !is_of_birth(name)),
-            )
-            .collect();
+        let firsts = loads.iter().filter_map(|load| load.ids.first());
+        let ids: BTreeSet<String> = firsts.cloned().collect();
+        let drafts = loads.iter().filter_map(|load| load.drafts.first());
+        let names = drafts.flat_map(|draft| draft.fields.keys().cloned());
+        let names: BTreeSet<String> = names.filter(|name| !is_of_birth(name)).collect();
+        let fields = std::iter::once("Id").chain(names.iter().map(String::as_str));
+        let fields: Vec<&str> = fields.collect();
         let now = client::retrieve(self.cx, CASE, &ids, &fields).await?;
-        let mut rows = Vec::new();
-        let mut waiting = Vec::new();
-        for (at, load) in loads.iter_mut().enumerate() {
-            let case = load.cases.first().cloned().unwrap_or_default();
-            let change = now.get(&case).map(|record| change_of(load, record));
-            let Some(change) = change.filter(|change| !change.wanted.is_empty()) else {
-                let main = effect("main", CASE, case.as_str(), Action::Matched);
-                load.effects.push(about(main, load));
-                continue;
-            };
-            rows.push(ChangeRow {
+        let change = |load: &mut Load<'_>| {
+            let change = now
+                .get(load.ids.first()?)
+                .map(|record| change_of(load, record));
+            change.filter(|change| !change.wanted.is_empty())
+        };
+        let changes: Vec<Option<Change>> = loads.iter_mut().map(change).collect();
+        let row = |(load, change): (&Load<'_>, &Option<Change>)| {
+            Some(ChangeRow {
                 item: load.item.key.clone(),
                 part: "main".to_owned(),
                 object: CASE.to_owned(),
-                id: case.clone(),
-                values: change.wanted.clone(),
-            });
-            waiting.push((at, case, change));
-        }
-        if rows.is_empty() {
-            return Ok(());
-        }
+                id: load.ids.first()?.clone(),
+                values: change.as_ref()?.wanted.clone(),
+            })
+        };
+        let rows: Vec<ChangeRow> = loads.iter().zip(&changes).filter_map(row).collect();
         let done = client::change(self.cx, &named("cases", loads), &rows).await?;
-        for ((at, case, change), done) in waiting.into_iter().zip(done) {
-            let Some(load) = loads.get_mut(at) else {
-                continue;
-            };
-            let mut main = effect("main", CASE, case, Action::Matched);
-            match done {
-                Changed::Done(key) => {
-                    main.action = Action::Updated;
-                    main.key = Some(key);
-                    main.before = Some(Value::Object(change.before).to_string());
-                    main.fingerprint = Some(super::sent_print(&change.wanted));
-                }
-                Changed::Refused(_) => {
-                    let note = "the change of its Case was refused: left as it is";
-                    load.losses.push(loss("conversation", Fidelity::Lost, note));
-                }
-                Changed::Unsettled => load.open = Some("a change of its Case"),
-            }
-            let main = about(main, load);
-            load.effects.push(main);
+        let mut done = done.into_iter();
+        for (load, change) in loads.iter_mut().zip(changes) {
+            let id = load.ids.first().map(String::as_str).unwrap_or_default();
+            let main = about(effect("main", CASE, id, Action::Matched), load);
+            let sent = change.and_then(|change| {
+                let print = super::sent_print(&change.wanted);
+                Some((change, done.next()?, print))
+            });
+            let refused = "the change of its Case was refused: left as it is";
+            load.change(main, sent, refused, "a change of its Case");
         }
         Ok(())
     }
 
-    /// What is there of e-mails and files.
-    async fn known_children(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
-        let cases: BTreeSet<String> = loads.iter().flat_map(|l| l.cases.iter().cloned()).collect();
+    /// What is there of e-mails and files: the external ids of those; these are the loads'.
+    async fn known_children(&self, loads: &mut [Load<'_>]) -> Result<BTreeSet<String>, Error> {
+        let cases: BTreeSet<String> = loads.iter().flat_map(|l| l.ids.iter().cloned()).collect();
         let select = format!("SELECT Id, ParentId, {SOURCE_ID} FROM {MAIL}");
         let mut mails = Vec::new();
         if self.state.has(MAIL, SOURCE_ID) {
             mails = client::query_in(self.cx, &select, "ParentId", &cases, None).await?;
         }
-        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for mail in mails {
-            let case = id18(text(&mail, "ParentId"));
-            known
-                .entry(case)
-                .or_default()
-                .insert(text(&mail, SOURCE_ID).to_owned());
-        }
-        for load in loads.iter_mut() {
-            let of_cases = load.cases.iter().filter_map(|case| known.get(case));
-            load.known = of_cases.flatten().cloned().collect();
-            // The card is a field; what did not fit there was said once.
-            for children in &mut load.mapped.children {
-                children.retain(|child| !child.part.starts_with("card:"));
-            }
+        let known = mails.iter().map(|mail| text(mail, SOURCE_ID).to_owned());
+        // The card is a field; what did not fit there was said once.
+        for children in loads.iter_mut().flat_map(|load| &mut load.children) {
+            children.retain(|child| !child.part.starts_with("card:"));
         }
         let ids = loads.iter().flat_map(|load| files_of(&load.thread));
         let ids: BTreeSet<&str> = ids.map(|entry| entry.head.id.as_str()).collect();
@@ -356,15 +259,7 @@ impl Loader<'_> {
                 }
             }
         }
-        Ok(())
-    }
-
-    fn conclude(&self, load: Load<'_>) {
-        let mut losses = load.mapped.losses;
-        losses.extend(load.losses);
-        let mut refused = load.mapped.refused;
-        refused.extend(load.refused);
-        conclude(self.cx, load.item, load.open, load.effects, losses, refused);
+        Ok(known.collect())
     }
 
     /// The first Case of each thread. Gives the threads that go on; the others have their outcome.
@@ -380,10 +275,8 @@ impl Loader<'_> {
                 match saved {
                     Saved::Made { id, proof, key } => {
                         load.is_old |= proof != Proof::Fresh;
-                        let mut main = made("main", CASE, id.as_str(), Some(proof), key);
-                        self.describe_case(&load, 0, &mut main);
-                        load.effects.push(main);
-                        load.cases.push(id);
+                        let main = made("main", CASE, id, Some(proof), key);
+                        load.hold(described(&load, 0, main));
                         there.push(load);
                     }
                     Saved::There { id, .. } => self.keep(&load, &id),
@@ -391,7 +284,7 @@ impl Loader<'_> {
                         let note = "the owner cannot own it here: named on the source card";
                         let field = "conversation.assignees";
                         load.losses.push(loss(field, Fidelity::Converted, note));
-                        for case in &mut load.mapped.cases {
+                        for case in &mut load.drafts {
                             case.fields.shift_remove("OwnerId");
                         }
                         again.push(load);
@@ -399,10 +292,7 @@ impl Loader<'_> {
                     Saved::Refused(fault) => {
                         reject(self.cx, load.item, fault.rejection());
                     }
-                    Saved::Unsettled => {
-                        let why = Status::Unsettled("a Case was not answered".to_owned());
-                        report(self.cx, load.item, why, Vec::new(), load.mapped.losses);
-                    }
+                    Saved::Unsettled => load.unsettled(self.cx, "a Case was not answered"),
                 }
             }
             if again.is_empty() {
@@ -413,21 +303,14 @@ impl Loader<'_> {
         Ok(there)
     }
 
-    fn describe_case(&self, load: &Load<'_>, number: usize, effect: &mut Effect) {
-        let draft = load.mapped.cases.get(number);
-        effect.fingerprint = draft.map(|draft| super::sent_print(&draft.fields));
-        effect.updated_at = updated_at(&load.thread);
-        effect.url = Some(url(&effect.target_id));
-    }
-
     /// The Cases that continue others (rule M-16). What one would hold that is refused stands under the one before.
     async fn further_cases(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
         let mut places = Vec::new();
         let mut rows = Vec::new();
         for (at, load) in loads.iter().enumerate() {
-            for number in 1..load.mapped.cases.len() {
+            for number in 1..load.drafts.len() {
                 places.push((at, number));
-                rows.push(case_row(load, number, load.cases.first()));
+                rows.push(case_row(load, number, load.ids.first()));
             }
         }
         if rows.is_empty() {
@@ -440,22 +323,19 @@ impl Loader<'_> {
             };
             match saved {
                 Saved::Made { id, proof, key } => {
-                    let part = format!("continued:{}", number + 1);
-                    let mut further = made(&part, CASE, id.as_str(), Some(proof), key);
-                    self.describe_case(load, number, &mut further);
-                    load.effects.push(further);
-                    load.cases.push(id);
+                    let further = made(&object_part(number), CASE, id, Some(proof), key);
+                    load.hold(described(load, number, further));
                 }
                 Saved::There { .. } | Saved::Refused(_) => {
                     let note =
                         "a Case that continues it was refused: all stands under the one before";
                     let field = "conversation.messages";
                     load.losses.push(loss(field, Fidelity::Converted, note));
-                    load.cases.extend(load.cases.last().cloned());
+                    load.hold_in_last();
                 }
                 Saved::Unsettled => {
                     load.open = Some("a Case that continues it");
-                    load.cases.extend(load.cases.last().cloned());
+                    load.hold_in_last();
                 }
             }
         }
@@ -479,7 +359,7 @@ impl Loader<'_> {
             let mut places = Vec::new();
             let mut wanted = Vec::new();
             for (at, load) in loads.iter().enumerate() {
-                let Some(case) = load.cases.first() else {
+                let Some(case) = load.ids.first() else {
                     continue;
                 };
                 for entry in files_of(&load.thread) {
@@ -489,7 +369,7 @@ impl Loader<'_> {
                     }
                     if let Ok((name, content)) = files::to_be_sent(entry, self.config) {
                         places.push((at, entry.head.id.clone()));
-                        wanted.push(Wanted {
+                        wanted.push(WantedFile {
                             item: &load.item.key,
                             entry,
                             name,
@@ -507,34 +387,28 @@ impl Loader<'_> {
             let Some(load) = loads.get_mut(at) else {
                 continue;
             };
-            match fate {
-                Fate::There(file, effect) => {
-                    let file = self.at_site(file);
-                    load.files.insert(id, file);
-                    load.effects.push(*effect);
-                }
-                Fate::Refused(file) => {
-                    load.files.insert(id, file);
-                }
-                Fate::Unsettled => load.open = Some("a file"),
-            }
+            let fate = match fate {
+                Uploaded::There(file, effect) => Uploaded::There(self.at_site(file), effect),
+                other => other,
+            };
+            load.upload(&id, fate);
         }
         // An e-mail could not get a file later: what is not known ends here, and is taken up again.
         Ok(())
     }
 
     /// The e-mails of all threads. Those that Salesforce does not take come back as comments.
-    async fn mails(&self, loads: &mut [Load<'_>]) -> Result<Vec<(usize, String, Child)>, Error> {
+    async fn mails(
+        &self,
+        loads: &mut [Load<'_>],
+        there: &BTreeSet<String>,
+    ) -> Result<Vec<(usize, String, Child)>, Error> {
         let mut packs = Packs::default();
-        for (at, load) in loads
-            .iter()
-            .enumerate()
-            .filter(|(_, load)| load.open.is_none())
-        {
-            for (case, children) in load.cases.iter().zip(&load.mapped.children) {
+        for (at, load) in settled(loads) {
+            for (case, children) in load.ids.iter().zip(&load.children) {
                 let is_new = |child: &&Child| {
                     let marker = child.fields.get(SOURCE_ID).and_then(Value::as_str);
-                    child.mail && !marker.is_some_and(|marker| load.known.contains(marker))
+                    child.mail && !marker.is_some_and(|marker| there.contains(marker))
                 };
                 let mails: Vec<&Child> = children.iter().filter(is_new).collect();
                 packs.add(
@@ -656,31 +530,24 @@ impl Loader<'_> {
         instead: Vec<(usize, String, Child)>,
     ) -> Result<(), Error> {
         let mut wants = Vec::new();
-        for (at, load) in loads
-            .iter()
-            .enumerate()
-            .filter(|(_, load)| load.open.is_none())
-        {
+        for (at, load) in settled(loads) {
             let instead = || instead.iter().filter(|(of, ..)| *of == at);
-            let planned = load.cases.iter().zip(&load.mapped.children);
+            let planned = load.ids.iter().zip(&load.children);
             let planned = planned.flat_map(|(case, children)| {
                 let comments = children.iter().filter(|child| !child.mail);
                 comments.map(move |child| (case, child))
             });
             let all = planned.chain(instead().map(|(_, case, child)| (case, child)));
             for (case, child) in all {
-                wants.push(Want {
-                    place: at,
+                let wanted = Wanted {
                     row: child_row(load.item.key.clone(), COMMENT, case, child),
                     parent: case.clone(),
                     print: thread::child_print(child),
-                    maybe_there: load.is_old.then_some(load.item.in_doubt_since),
-                    asked: None,
-                });
+                };
+                let maybe_there = load.is_old.then_some(load.item.in_doubt_since);
+                wants.push(Want::new(at, wanted, maybe_there));
             }
         }
-        // Of one Case together, whichever list they came from.
-        wants.sort_by(|a, b| (a.place, &a.parent).cmp(&(b.place, &b.parent)));
         let look = Looked {
             cx: self.cx,
             object: COMMENT,
@@ -698,19 +565,14 @@ impl Loader<'_> {
 
     async fn topics(&self, loads: &mut [Load<'_>]) -> Result<(), Error> {
         let mut wants = Vec::new();
-        for (at, load) in loads
-            .iter()
-            .enumerate()
-            .filter(|(_, load)| load.open.is_none())
-        {
-            let Some(case) = load.cases.first() else {
+        for (at, load) in settled(loads) {
+            let Some(case) = load.ids.first() else {
                 continue;
             };
-            for topic in &load.mapped.topics {
-                let values = [("TopicId", topic), ("EntityId", case)];
+            for topic in thread::topics_of(conversation_of(&load.thread)?) {
+                let values = [("TopicId", &topic), ("EntityId", case)];
                 let values = values.map(|(name, id)| (name.to_owned(), json!(id)));
-                wants.push(Want {
-                    place: at,
+                let wanted = Wanted {
                     row: Row {
                         item: load.item.key.clone(),
                         part: format!("topic:{topic}"),
@@ -719,9 +581,9 @@ impl Loader<'_> {
                     },
                     parent: case.clone(),
                     print: String::new(),
-                    maybe_there: load.is_old.then_some(load.item.in_doubt_since),
-                    asked: None,
-                });
+                };
+                let maybe_there = load.is_old.then_some(load.item.in_doubt_since);
+                wants.push(Want::new(at, wanted, maybe_there));
             }
         }
         let look = Looked {
@@ -738,30 +600,23 @@ impl Loader<'_> {
 }
 
 /// Puts what became of rows where it belongs.
-fn take(loads: &mut [Load<'_>], made: Vec<(usize, looked::Fate)>, what: &'static str) {
+fn take(loads: &mut [Load<'_>], made: Vec<(usize, Fate)>, what: &'static str) {
     for (at, fate) in made {
         let Some(load) = loads.get_mut(at) else {
             continue;
         };
         match fate {
-            // An earlier run has it in its own effects.
-            looked::Fate::There(effect) if load.item.has_prior(&effect) => {}
-            looked::Fate::There(effect) => load.effects.push(effect),
-            looked::Fate::Refused(row, _) if row.object == TOPIC => {
+            Fate::There(_, effect) => load.add(*effect),
+            Fate::Refused(wanted, _) if wanted.row.object == TOPIC => {
                 let note = "a topic was refused: the tag is in its field, or on the source card";
                 load.losses
                     .push(loss("conversation.tags", Fidelity::Converted, note));
             }
-            looked::Fate::Refused(row, fault) => {
-                if !load
-                    .item
-                    .refuse_message(&row.part, &fault.said(), &mut load.refused)
-                {
-                    let note = "a comment of ours was refused: a part of the source card, or a link, is missing";
-                    load.losses.push(loss("conversation", Fidelity::Lost, note));
-                }
+            Fate::Refused(wanted, fault) => {
+                let note = "a comment of ours was refused: a part of the source card, or a link, is missing";
+                load.refuse(&wanted.row.part, &fault.said(), note);
             }
-            looked::Fate::Unsettled => load.open = Some(what),
+            Fate::Unsettled => load.open = Some(what),
         }
     }
 }
@@ -795,31 +650,27 @@ impl Packs {
     }
 }
 
-/// A request's name: the first thread's, so that it is the same whenever the unit runs.
-fn named(what: &str, loads: &[Load<'_>]) -> String {
-    let first = loads.first().map(|load| load.item.key.as_str());
-    format!("{what}:{}", first.unwrap_or_default())
-}
-
 fn case_row(load: &Load<'_>, number: usize, parent: Option<&String>) -> Row {
-    let draft = load.mapped.cases.get(number);
+    let draft = load.drafts.get(number);
     let mut values = draft.map(|draft| draft.fields.clone()).unwrap_or_default();
     if let Some(parent) = parent {
         values.insert("ParentId".to_owned(), json!(parent));
     }
     Row {
         item: load.item.key.clone(),
-        part: case_part(number),
+        part: object_part(number),
         object: CASE.to_owned(),
         values,
     }
 }
 
-/// Which part of its item a Case is, by its place.
-fn case_part(number: usize) -> String {
-    match number {
-        0 => "main".to_owned(),
-        n => format!("continued:{}", n + 1),
+/// The effect of a Case that was made.
+fn described(load: &Load<'_>, number: usize, effect: Effect) -> Effect {
+    let draft = load.drafts.get(number);
+    let effect = about(effect, load);
+    Effect {
+        fingerprint: draft.map(|draft| super::sent_print(&draft.fields)),
+        ..effect
     }
 }
 
@@ -848,25 +699,10 @@ fn is_of_birth(name: &str) -> bool {
 
 /// What becomes of a Case that is there: what differs, but for what somebody changed here since we wrote it (rule D-11).
 fn change_of(load: &mut Load<'_>, record: &Record) -> Change {
-    let draft = load.mapped.cases.first();
+    let draft = load.drafts.first();
     let mut wanted = draft.map(|draft| draft.fields.clone()).unwrap_or_default();
-    let recorded = prior(load.item).and_then(|main| main.fingerprint.as_deref());
-    let theirs = changed(recorded.unwrap_or_default(), &facets_now(CASE, record));
-    wanted.retain(|name, value| {
-        let now = record.get(name).unwrap_or(&Value::Null);
-        !is_of_birth(name) && facet(now) != facet(value)
-    });
-    let before = wanted.len();
-    wanted.retain(|name, _| !theirs.contains(name));
-    if wanted.len() < before {
-        let note = "changed here since it was loaded: left as it is";
-        load.losses.push(loss("conversation", Fidelity::Lost, note));
-    }
-    changes(
-        MatchPolicy::SourceWins,
-        &wanted,
-        &Value::Object(record.clone()),
-    )
+    wanted.retain(|name, _| !is_of_birth(name));
+    load.change_of(wanted, record, &facets_now(CASE, record), facet)
 }
 
 fn child_row(item: String, object: &str, case: &str, child: &Child) -> Row {

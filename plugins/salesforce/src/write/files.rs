@@ -11,10 +11,12 @@ use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::effects::{made, print};
-use transload_sdk::http::{self, OperationKey, Part, PartBody, Refusal as _, key, part_file};
-use transload_sdk::ledger::{Effect, Proof};
-use transload_sdk::thread::no_bytes;
-use transload_sdk::types::{BlobRef, Entity, Entry, Error};
+use transload_sdk::http::{
+    self, OperationKey, Part, PartBody, Refusal as _, batches, key, part_file, step,
+};
+use transload_sdk::ledger::Proof;
+use transload_sdk::loading::Uploaded;
+use transload_sdk::types::{BlobRef, Entry, Error};
 
 use crate::api::{Fault, Record, RowResult, id18, text};
 use crate::client::{self, ROWS, Sent};
@@ -22,14 +24,14 @@ use crate::fields::{RUN, SOURCE_ID, source_id};
 use crate::map;
 use crate::state::{Config, State};
 use crate::text::cut_chars;
-use transload_sdk::thread::File;
+use transload_sdk::thread::{File, sendable};
 
 /// What a file is, as a record.
 pub const VERSION: &str = "ContentVersion";
 /// What is deleted when a file is (Salesforce facts §0.9), and so what the ledger holds.
 pub const DOCUMENT: &str = "ContentDocument";
 /// Bytes of the files of one request: 500 MB at the most (Salesforce facts §9.6), of which some are for what is around them.
-const TOGETHER: u64 = 450_000_000;
+const TOGETHER: usize = 450_000_000;
 /// Characters of a title, and of a name with its ending.
 const NAME_CHARS: usize = 255;
 /// Sends of one request whose answer is not seen.
@@ -47,7 +49,7 @@ pub struct Wanted<'a> {
     /// The attachment.
     pub entry: &'a Entry,
     /// What people read.
-    pub name: &'a str,
+    pub name: String,
     /// Its bytes.
     pub content: BlobRef,
     /// The Case that it hangs on.
@@ -60,49 +62,20 @@ impl Wanted<'_> {
     }
 }
 
-/// What became of a file.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fate {
-    /// It is there.
-    There(File, Box<Effect>),
-    /// Refused, and named in the thread.
-    Refused(File),
-    /// Not known, even after sending several times.
-    Unsettled,
-}
-
 /// Name and bytes of a file that can be sent; else what stands for it.
 ///
 /// # Errors
 /// What the thread says instead.
-pub fn to_be_sent<'e>(entry: &'e Entry, config: &Config) -> Result<(&'e str, BlobRef), File> {
-    let refused = |cause, words: String| Err(File::Refused(cause, words));
-    let Entity::Attachment(attachment) = &entry.data else {
-        return refused("no file: named in the thread", "no file".to_owned());
-    };
-    let Some(content) = &attachment.content else {
-        let (cause, words) = no_bytes(attachment).unwrap_or_default();
-        return refused(cause, words);
-    };
-    if content.size > config.max_attachment_bytes {
-        let words = format!("{} bytes are more than Salesforce takes", content.size);
-        return refused("larger than Salesforce takes: named in the thread", words);
-    }
+pub fn to_be_sent(entry: &Entry, config: &Config) -> Result<(String, BlobRef), File> {
+    let too_large = "larger than Salesforce takes: named in the thread";
+    let file = sendable(entry, config.max_attachment_bytes, "Salesforce", too_large);
+    let (name, content) = file.map_err(|(cause, words)| File::Refused(cause, words))?;
     // Salesforce facts §9.6 [MEM].
     if content.size == 0 {
         let words = "it is empty, which Salesforce does not take".to_owned();
         return Err(File::NotTaken(words));
     }
-    let name = match attachment.name.trim() {
-        "" => "file",
-        name => name,
-    };
-    let media_type = attachment.media_type.as_ref();
-    let content = BlobRef {
-        media_type: media_type.unwrap_or(&content.media_type).clone(),
-        ..content.clone()
-    };
-    Ok((name, content))
+    Ok((name.trim().to_owned(), content))
 }
 
 /// Sends files. What each is known by is `prefix`, `attachment:` and its id. `batch` names the requests.
@@ -114,10 +87,12 @@ pub async fn send(
     state: &State,
     batch: &str,
     wanted: &[Wanted<'_>],
-) -> Result<Vec<Fate>, Error> {
+) -> Result<Vec<Uploaded>, Error> {
     let sender = Sender { cx, state };
     let mut met = Vec::with_capacity(wanted.len());
-    for (number, group) in groups(wanted).into_iter().enumerate() {
+    let size = |one: &Wanted<'_>| usize::try_from(one.content.size).unwrap_or(usize::MAX);
+    let groups = batches(wanted, ROWS, TOGETHER, size);
+    for (number, group) in groups.into_iter().enumerate() {
         let part = format!("{batch}:{number}");
         met.extend(sender.group(&part, group).await?);
     }
@@ -162,21 +137,6 @@ fn url(version: &str) -> String {
     format!("/sfc/servlet.shepherd/version/download/{version}")
 }
 
-/// As many files as one request takes, by number and by bytes.
-fn groups<'w, 'a>(wanted: &'w [Wanted<'a>]) -> Vec<&'w [Wanted<'a>]> {
-    let mut all = Vec::new();
-    let (mut start, mut bytes) = (0, 0u64);
-    for (at, one) in wanted.iter().enumerate() {
-        if at > start && (at - start >= ROWS || bytes + one.content.size > TOGETHER) {
-            all.extend(wanted.get(start..at));
-            (start, bytes) = (at, 0);
-        }
-        bytes += one.content.size;
-    }
-    all.extend(wanted.get(start..).filter(|rest| !rest.is_empty()));
-    all
-}
-
 /// What an answer says of a file.
 enum Met {
     /// A version is there: its id, whether this request made it for sure, and the request.
@@ -194,7 +154,7 @@ impl Sender<'_> {
     fn record(&self, one: &Wanted<'_>) -> Map<String, Value> {
         let mut record = Map::new();
         let mut set = |name: &str, value: Value| record.insert(name.to_owned(), value);
-        let (name, _) = cut_chars(one.name, NAME_CHARS);
+        let (name, _) = cut_chars(&one.name, NAME_CHARS);
         set("Title", json!(name));
         set("PathOnClient", json!(name));
         set("FirstPublishLocationId", json!(one.case));
@@ -234,7 +194,7 @@ impl Sender<'_> {
         let body = json!({"allOrNone": false, "records": records});
         let mut parts = vec![json_part("collection", &body)];
         let bytes = |(at, one): (usize, &Wanted<'_>)| {
-            part_file(name_of(at), file_name(one.name), one.content.clone())
+            part_file(name_of(at), file_name(&one.name), one.content.clone())
         };
         parts.extend(group.iter().enumerate().map(bytes));
         for attempt in 1..=SENDS {
@@ -273,7 +233,7 @@ impl Sender<'_> {
     async fn alone(&self, one: &Wanted<'_>, first: &str) -> Result<Met, Error> {
         let parts = vec![
             json_part("entity_content", &Value::Object(self.record(one))),
-            part_file("VersionData", file_name(one.name), one.content.clone()),
+            part_file("VersionData", file_name(&one.name), one.content.clone()),
         ];
         let mut last = None;
         for attempt in 1..=SENDS {
@@ -300,7 +260,7 @@ impl Sender<'_> {
     }
 
     /// Finds the documents of what is there, and whether it is what was sent.
-    async fn look(&self, wanted: &[Wanted<'_>], met: Vec<Met>) -> Result<Vec<Fate>, Error> {
+    async fn look(&self, wanted: &[Wanted<'_>], met: Vec<Met>) -> Result<Vec<Uploaded>, Error> {
         let ids: BTreeSet<String> = met
             .iter()
             .filter_map(|met| match met {
@@ -324,20 +284,26 @@ impl Sender<'_> {
             client::retrieve(self.cx, VERSION, &ids, &fields).await?
         };
         let fate = |(one, met): (&Wanted<'_>, Met)| match met {
-            Met::Refused(fault) => Fate::Refused(File::NotTaken(format!(
+            Met::Refused(fault) => Uploaded::Refused(File::NotTaken(format!(
                 "Salesforce refuses it: {}",
                 fault.said()
             ))),
-            Met::Unsettled => Fate::Unsettled,
+            Met::Unsettled => Uploaded::Unsettled,
             Met::Version(id, fresh, key) => match versions.get(&id) {
                 Some(version) => self.there(one, version, fresh, key),
-                None => Fate::Unsettled,
+                None => Uploaded::Unsettled,
             },
         };
         Ok(wanted.iter().zip(met).map(fate).collect())
     }
 
-    fn there(&self, one: &Wanted<'_>, version: &Record, fresh: bool, key: OperationKey) -> Fate {
+    fn there(
+        &self,
+        one: &Wanted<'_>,
+        version: &Record,
+        fresh: bool,
+        key: OperationKey,
+    ) -> Uploaded {
         let document = id18(text(version, "ContentDocumentId"));
         let ours = text(version, RUN) == self.cx.run();
         let proof = match (fresh, ours) {
@@ -358,7 +324,7 @@ impl Sender<'_> {
         } else {
             File::NotTaken("other bytes have arrived than were sent".to_owned())
         };
-        Fate::There(file, Box::new(effect))
+        Uploaded::There(file, Box::new(effect))
     }
 }
 
@@ -378,14 +344,6 @@ fn row_met(row: &RowResult, fresh: bool, key: &OperationKey) -> Result<Met, Erro
         Some(id) => Met::Version(id, false, key.clone()),
         None => Met::Refused(fault),
     })
-}
-
-fn step(step: &str, attempt: u32) -> String {
-    if attempt == 1 {
-        step.to_owned()
-    } else {
-        format!("{step}~{attempt}")
-    }
 }
 
 fn json_part(name: &str, value: &Value) -> Part {

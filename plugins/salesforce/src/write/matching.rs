@@ -10,9 +10,11 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
-use transload_sdk::people::own_addresses;
-use transload_sdk::policy::{Found as There, add_candidate, match_results};
-use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
+use transload_sdk::people::{emails_of, numbers_of};
+use transload_sdk::policy::{
+    Candidates as Found, Found as There, add_candidate, agents_by_email, match_results, sought,
+};
+use transload_sdk::types::{self, Entity, Error, Kind};
 
 use super::teams;
 use crate::api::{Record, id_of, id18, text};
@@ -21,8 +23,6 @@ use crate::fields;
 use crate::map;
 use crate::state::{Config, Leads};
 use crate::thread::CASE;
-
-type Found = BTreeMap<String, Vec<Candidate>>;
 
 /// Which items are there already.
 ///
@@ -44,28 +44,12 @@ pub async fn match_items(
     Ok(match_results(items, &candidates))
 }
 
-fn candidate(record: &Record, by: MatchKey, doubtful: Option<&str>) -> Candidate {
-    Candidate {
-        target_id: id_of(record),
-        by,
-        before: Value::Object(record.clone()).to_string(),
-        doubtful: doubtful.map(str::to_owned),
-    }
-}
-
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let users = teams::users_of(cx, &teams::emails(items)).await?;
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let email = agent.email.as_deref().and_then(map::email);
-        if let Some(user) = email.and_then(|email| users.get(&email)) {
-            found.insert(
-                item.key.clone(),
-                vec![candidate(user, MatchKey::Email, None)],
-            );
-        }
-    }
-    Ok(found)
+    Ok(agents_by_email(items, |email| {
+        let user = users.get(email)?;
+        Some((id_of(user), Value::Object(user.clone()).to_string()))
+    }))
 }
 
 /// Records of one object by our marker: Cases, records of custom objects.
@@ -86,25 +70,26 @@ async fn by_marker(cx: &Context, object: &str, items: &[Item]) -> Result<Found, 
         let Some(item) = keys.get(text(&row, fields::SOURCE_ID)) else {
             continue;
         };
-        let mut candidate = candidate(&row, MatchKey::Marker, None);
-        if object.ends_with("__c") {
-            candidate.target_id = map::record_target(object, &candidate.target_id);
-        }
-        found.entry(item.key.clone()).or_default().push(candidate);
+        let id = match object.ends_with("__c") {
+            true => map::record_target(object, &id_of(&row)),
+            false => id_of(&row),
+        };
+        let one = Candidate {
+            target_id: id,
+            by: MatchKey::Marker,
+            before: Value::Object(row).to_string(),
+            doubtful: None,
+        };
+        found.entry(item.key.clone()).or_default().push(one);
     }
     Ok(found)
 }
 
 async fn records(cx: &Context, items: &[Item]) -> Result<Found, Error> {
-    let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    for item in items {
-        if let Entity::CustomObject(data) = &item.entry().data {
-            let object = map::object_name(&data.object_type);
-            by_object.entry(object).or_default().push(item.clone());
-        }
-    }
+    let records = items::of::<types::CustomObject>(items);
+    let name = |record: &types::CustomObject| map::object_name(&record.object_type);
     let mut found = Found::new();
-    for (object, items) in by_object {
+    for (object, items) in items::by_object(records, name) {
         found.extend(by_marker(cx, &object, &items).await?);
     }
     Ok(found)
@@ -135,24 +120,6 @@ impl Search<'_> {
         let before = Value::Object(record.clone()).to_string();
         add_candidate(self.cx, &mut self.found, item, there, id_of(record), before);
     }
-
-    fn is_open(&self, item: &Item) -> bool {
-        !self.found.contains_key(&item.key)
-    }
-}
-
-fn emails(item: &Item) -> Vec<String> {
-    let own = own_addresses(item, &AddressChannel::Email);
-    own.filter_map(map::email).collect()
-}
-
-/// A number in the ways in which it may stand in the org: as it was written, and without what is between its digits. A query
-/// compares letters.
-fn phones(item: &Item) -> BTreeSet<String> {
-    let own = own_addresses(item, &AddressChannel::Phone);
-    // What is no full number could be anybody's.
-    let full = own.filter_map(|value| Some([map::e164(value)?, value.to_owned()]));
-    full.flatten().collect()
 }
 
 async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
@@ -161,7 +128,7 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     if config.leads != Leads::Never {
         objects.push("Lead");
     }
-    let every_email: BTreeSet<String> = items.iter().flat_map(emails).collect();
+    let every_email: BTreeSet<String> = items.iter().flat_map(emails_of).collect();
     let staff = teams::users_of(cx, &every_email).await?;
     let mut search = Search {
         cx,
@@ -206,8 +173,8 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
             .iter()
             .filter(|item| weaker(item))
             .map(|item| match by {
-                MatchKey::Email => (item, emails(item).into_iter().collect()),
-                _ => (item, phones(item)),
+                MatchKey::Email => (item, emails_of(item)),
+                _ => (item, numbers_of(item)),
             })
             .collect();
         let values: BTreeSet<String> = wanted.iter().flat_map(|(_, v)| v.iter().cloned()).collect();
@@ -271,16 +238,7 @@ async fn by_id(
         let ids = all.filter(|id| is_id(id) && map::object_of_id(id) == Some(object));
         ids.map(id18).collect()
     };
-    let wanted: Vec<(&Item, BTreeSet<String>)> = items
-        .iter()
-        .filter(|item| search.is_open(item))
-        .map(|item| (item, ids_of(item)))
-        .filter(|(_, ids)| !ids.is_empty())
-        .collect();
-    let ids: BTreeSet<String> = wanted
-        .iter()
-        .flat_map(|(_, ids)| ids.iter().cloned())
-        .collect();
+    let (wanted, ids) = sought(items, &search.found, ids_of);
     let mut records = Vec::new();
     if object == "Account" {
         let select = format!("SELECT Id, Name, {} FROM Account", fields::SOURCE_ID);
@@ -325,16 +283,12 @@ async fn companies(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     }
     by_id(cx, "Account", items, &mut search).await?;
     let name_of = |item: &Item| match &item.entry().data {
-        Entity::Company(company) => company.name.trim().to_owned(),
-        _ => String::new(),
+        Entity::Company(company) if !company.name.trim().is_empty() => {
+            BTreeSet::from([company.name.trim().to_owned()])
+        }
+        _ => BTreeSet::new(),
     };
-    let open: Vec<(&Item, String)> = items
-        .iter()
-        .filter(|item| search.is_open(item))
-        .map(|item| (item, name_of(item)))
-        .filter(|(_, name)| !name.is_empty())
-        .collect();
-    let names: BTreeSet<String> = open.iter().map(|(_, name)| name.clone()).collect();
+    let (open, names) = sought(items, &search.found, name_of);
     let prefix = cx.marker_prefix();
     for record in client::query_in(cx, &select, "Name", &names, None).await? {
         // Another company of the source: names are not unique here, so there are simply two.
@@ -342,7 +296,8 @@ async fn companies(cx: &Context, items: &[Item]) -> Result<Found, Error> {
             continue;
         }
         let name = text(&record, "Name").trim().to_lowercase();
-        for (item, _) in open.iter().filter(|(_, of)| of.to_lowercase() == name) {
+        let is_called = |of: &BTreeSet<String>| of.iter().any(|of| of.to_lowercase() == name);
+        for (item, _) in open.iter().filter(|(_, of)| is_called(of)) {
             search.add(item, &record, MatchKey::Name);
         }
     }

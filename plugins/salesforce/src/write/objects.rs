@@ -5,18 +5,18 @@
 //! stands in lookups of our own, which show it from the other side, too (rule M-15). A record that was there is changed by the
 //! written policy (rule M-7).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::{self, Facts, fitted, loss};
-use transload_sdk::destination::Item;
-use transload_sdk::effects::{effect, made, reject, report, status_of};
+use transload_sdk::destination::{Item, MatchPolicy};
+use transload_sdk::effects::{effect, made, reject, report, status_of, updated};
 use transload_sdk::http::Refusal as _;
-use transload_sdk::items::each;
+use transload_sdk::items::{by_object, each};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::people::name_or_id;
-use transload_sdk::policy::{Change, changes};
+use transload_sdk::policy::{Change, changes, leave_theirs};
 use transload_sdk::types::{CustomObject, Entity, Error, Fidelity, Loss, Reference};
 use transload_sdk::words::{self, Words};
 
@@ -27,6 +27,7 @@ use crate::map::{self, Choices};
 use crate::state::{Config, State};
 use crate::text::cut_chars;
 use crate::thread::user;
+use crate::undo::facets_now;
 
 use super::{audit, custom_fields, sent_print};
 
@@ -49,12 +50,8 @@ struct Draft<'a> {
 pub async fn records(cx: &Context, items: &[Item]) -> Result<(), Error> {
     let (state, config): (State, Config) = (cx.state()?, cx.config()?);
     let words = config.words(cx.time_zone());
-    let mut by_object: BTreeMap<String, Vec<Item>> = BTreeMap::new();
-    for (item, data) in each::<CustomObject>(cx, items) {
-        let object = map::object_name(&data.object_type);
-        by_object.entry(object).or_default().push(item.clone());
-    }
-    for (object, items) in by_object {
+    let name = |record: &CustomObject| map::object_name(&record.object_type);
+    for (object, items) in by_object(each::<CustomObject>(cx, items), name) {
         let choices = super::choices(cx, &object, &items).await?;
         let maker = Maker {
             cx,
@@ -185,13 +182,12 @@ impl Maker<'_> {
 
     /// Inserts the new ones, changes those that are there.
     async fn write(&self, object: &str, drafts: Vec<Draft<'_>>) -> Result<(), Error> {
-        let (old, new): (Vec<Draft<'_>>, Vec<Draft<'_>>) = drafts
-            .into_iter()
-            .partition(|draft| before(draft.item).is_some());
-        let mut there = Vec::new();
-        for draft in old {
-            let id = before(draft.item).unwrap_or_default();
-            there.push((map::record_id(id).to_owned(), draft));
+        let (mut there, mut new) = (Vec::new(), Vec::new());
+        for draft in drafts {
+            match draft.item.known() {
+                Some(id) => there.push((map::record_id(id).to_owned(), draft)),
+                None => new.push(draft),
+            }
         }
         if let Some(first) = new.first() {
             let batch = format!("records:{}:{}", object, first.item.key);
@@ -248,13 +244,13 @@ impl Maker<'_> {
         let now = client::retrieve(self.cx, object, &ids, &names).await?;
         let mut rows = Vec::new();
         let mut waiting = Vec::new();
-        for (id, draft) in there {
+        for (id, mut draft) in there {
             let Some(record) = now.get(&id) else {
                 let gone = "the record that it was is gone".to_owned();
                 reject(self.cx, draft.item, Error::Conflict(gone));
                 continue;
             };
-            let change = change_of(&draft, record);
+            let change = change_of(&mut draft, object, record);
             if change.wanted.is_empty() {
                 let target = map::record_target(object, &id);
                 self.say(draft, effect("main", object, target, Action::Matched));
@@ -278,11 +274,9 @@ impl Maker<'_> {
             match done {
                 Changed::Done(key) => {
                     let target = map::record_target(object, &id);
-                    let mut main = effect("main", object, target, Action::Updated);
-                    main.key = Some(key);
-                    main.before = Some(Value::Object(change.before).to_string());
-                    main.fingerprint = Some(sent_print(&change.wanted));
-                    self.say(draft, main);
+                    let main = effect("main", object, target, Action::Matched);
+                    let print = sent_print(&change.wanted);
+                    self.say(draft, updated(main, key, change.before, print));
                 }
                 Changed::Refused(fault) => reject(self.cx, draft.item, fault.rejection()),
                 Changed::Unsettled => {
@@ -295,22 +289,24 @@ impl Maker<'_> {
     }
 }
 
-/// The record that an earlier run made, or that a look-up found.
-fn before(item: &Item) -> Option<&str> {
-    let prior = item.prior.iter().find(|effect| effect.part == "main");
-    let existing = item.existing.as_ref().map(|found| found.target_id.as_str());
-    prior.map(|effect| effect.target_id.as_str()).or(existing)
-}
-
-/// What becomes of a record that is there. Times and its run are its own; one that we made is ours to change.
-fn change_of(draft: &Draft<'_>, record: &Record) -> Change {
+/// What becomes of a record that is there. Times and its run are its own; one that we made is ours to change, but for what somebody
+/// changed there since we wrote it (rule D-11).
+fn change_of(draft: &mut Draft<'_>, object: &str, record: &Record) -> Change {
     const BORN: [&str; 4] = ["CreatedDate", "LastModifiedDate", own::RUN, own::SOURCE_ID];
     let mut wanted = draft.values.clone();
     wanted.retain(|name, _| !BORN.contains(&name.as_str()));
     let marker = crate::api::text(record, own::SOURCE_ID);
     let ours = marker == own::source_id(&draft.item.marker);
-    let policy = match (ours, draft.item.prior.is_empty()) {
-        (true, false) => transload_sdk::destination::MatchPolicy::SourceWins,
+    let policy = match draft.item.prior_main() {
+        Some(main) if ours => {
+            let now = facets_now(object, record);
+            if leave_theirs(&mut wanted, main.fingerprint.as_deref(), &now) {
+                let note = "changed here since it was loaded: left as it is";
+                let lost = loss("custom-object", Fidelity::Lost, note);
+                draft.losses.push(lost);
+            }
+            MatchPolicy::SourceWins
+        }
         _ => draft.item.policy,
     };
     changes(policy, &wanted, &Value::Object(record.clone()))

@@ -49,11 +49,26 @@ pub struct Around<'a> {
     /// The call.
     pub cx: &'a Context,
     /// Settings.
-    pub config: &'a Config,
+    pub config: Config,
     /// The prepared session.
-    pub state: &'a State,
+    pub state: State,
     /// Choices of fields that take no others.
-    pub choices: &'a Choices,
+    pub choices: Choices,
+}
+
+impl<'a> Around<'a> {
+    /// For items that become records of one object.
+    ///
+    /// # Errors
+    /// What ends the unit.
+    pub async fn of(cx: &'a Context, object: &str, items: &[Item]) -> Result<Self, Error> {
+        Ok(Self {
+            cx,
+            config: cx.config()?,
+            state: cx.state()?,
+            choices: choices(cx, object, items).await?,
+        })
+    }
 }
 
 impl Draft<'_> {
@@ -105,7 +120,7 @@ impl Draft<'_> {
         custom_fields(
             self.object,
             &head.fields,
-            around.choices,
+            &around.choices,
             &mut values,
             &mut self.card,
             &mut self.losses,
@@ -122,7 +137,7 @@ impl Draft<'_> {
             self.losses.push(loss(kind, Fidelity::Lost, CARD_CUT));
         }
         self.set(CARD, fits);
-        only_known(around.state, self.object, &mut self.values);
+        only_known(&around.state, self.object, &mut self.values);
         Ok(())
     }
 
@@ -137,7 +152,7 @@ impl Draft<'_> {
         let author = author.filter(|id| map::object_of_id(id) == Some("User"));
         audit(
             around.cx,
-            around.state,
+            &around.state,
             self.object,
             head,
             author,
@@ -231,13 +246,9 @@ pub fn account<'a>(
     if let Some(phone) = phone {
         draft.set("Phone", phone);
     }
-    let mut places = company.locations.iter();
-    if let Some(first) = places.next()
-        && !place(&mut draft, around, "Billing", first)
-    {
-        card::location(first, &mut draft.card);
-    }
-    for place in places {
+    let first = company.locations.first();
+    let fits = first.is_some_and(|first| place(&mut draft, around, "Billing", first));
+    for place in company.locations.iter().skip(usize::from(fits)) {
         card::location(place, &mut draft.card);
     }
     if let Some(parent) = &company.parent {
@@ -269,14 +280,7 @@ pub fn account<'a>(
 /// # Errors
 /// What ends the unit.
 pub async fn companies(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
-    let choices = choices(cx, "Account", items).await?;
-    let around = Around {
-        cx,
-        config: &config,
-        state: &state,
-        choices: &choices,
-    };
+    let around = Around::of(cx, "Account", items).await?;
     let mut drafts = Vec::with_capacity(items.len());
     for (item, company) in each::<Company>(cx, items) {
         drafts.push(account(&around, item, company)?);
@@ -435,14 +439,7 @@ fn addresses(customer: &Customer, draft: &mut Draft<'_>) {
 /// # Errors
 /// What ends the unit.
 pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let (config, state): (Config, State) = (cx.config()?, cx.state()?);
-    let choices = choices(cx, "Contact", items).await?;
-    let around = Around {
-        cx,
-        config: &config,
-        state: &state,
-        choices: &choices,
-    };
+    let around = Around::of(cx, "Contact", items).await?;
     let mut drafts = Vec::with_capacity(items.len());
     for (item, customer) in each::<Customer>(cx, items) {
         drafts.push(person(&around, item, customer)?);
@@ -457,17 +454,11 @@ pub async fn customers(cx: &Context, items: &[Item]) -> Result<(), Error> {
 /// Changes those that are there, inserts the others.
 async fn write(around: &Around<'_>, drafts: Vec<Draft<'_>>) -> Result<(), Error> {
     let cx = around.cx;
-    let is_there = |draft: &Draft<'_>| {
-        let existing = draft.item.existing.as_ref();
-        existing
-            .filter(|c| c.doubtful.is_none())
-            .map(|c| c.target_id.clone())
-    };
     let mut pending = Vec::new();
     let mut fresh = Vec::new();
     for draft in drafts {
-        match is_there(&draft) {
-            Some(id) => pending.push(matched(draft, id)),
+        match draft.item.certain() {
+            Some(found) => pending.push(matched(draft, found.target_id.clone())),
             None => fresh.push(draft),
         }
     }

@@ -10,8 +10,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::described;
 use transload_sdk::fields as fields_of_source;
-use transload_sdk::http::{self, Made, Refusal as _, key};
+use transload_sdk::http::{self, Made, Refusal as _, RowMade, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
@@ -22,7 +23,7 @@ use super::{
     description_marker, effect, exported_as, is_of_run, made, reject, report, status_of, topics,
 };
 use crate::api::{Describe, Fault, FieldDescribe, RowResult, id_of, id18, text};
-use crate::client::{self, Row, SETTLE_MS, SavedOnce, literal, path};
+use crate::client::{self, Row, SETTLE_MS, literal, path};
 use crate::deploy::{self, Deployed};
 use crate::fields::{self, Own, OwnType};
 use crate::map::{self, FieldKind, FieldTarget, loss};
@@ -101,15 +102,7 @@ fn chars_of(chars: usize) -> u32 {
 
 /// A field's definition, as the Metadata API has it (Salesforce facts §10.1).
 fn metadata(cx: &Context, wanted: &Wanted<'_>) -> Map<String, Value> {
-    let marker = description_marker(cx, wanted.marker);
-    let words = wanted.description.map(|words| {
-        let room = DESCRIPTION_CHARS.saturating_sub(marker.chars().count() + 1);
-        words.chars().take(room).collect::<String>()
-    });
-    let description = match words {
-        Some(words) => format!("{words}\n{marker}"),
-        None => marker,
-    };
+    let description = described(cx, wanted.description, wanted.marker, DESCRIPTION_CHARS);
     let mut all = Map::new();
     let mut set = |name: &str, value: Value| all.insert(name.to_owned(), value);
     set("label", json!(wanted.label));
@@ -342,15 +335,15 @@ pub async fn show_fields(
                 let name = text(&row.values, "Field");
                 let name = name.rsplit('.').next().unwrap_or(name).to_owned();
                 match saved {
-                    SavedOnce::Made { id, key, .. } => {
+                    RowMade::Done { id, key, .. } => {
                         let proof = Some(Proof::AbsentBefore);
                         let made = made(&row.part, "FieldPermissions", id, proof, key);
                         shown.insert(name, Ok(made));
                     }
-                    SavedOnce::Refused(fault) => {
+                    RowMade::Refused(fault) => {
                         shown.insert(name, Err(fault));
                     }
-                    SavedOnce::Doubt(..) => doubt = true,
+                    RowMade::Doubt(..) => doubt = true,
                 }
             }
         }

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::card::Facts;
 use transload_sdk::destination::{Item, MatchPolicy};
-use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::effects::updated;
+use transload_sdk::http::{Refusal as _, RowMade, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::people::{fields_lost, looks_lost, name_or_id};
@@ -22,7 +23,7 @@ use transload_sdk::types::{self, Entity, Error, Fidelity, Loss};
 use super::schema::{Single, make_single};
 use super::{choices, custom_fields, effect, made, report, sent_print, status_of};
 use crate::api::{Record, id_of, text};
-use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, SavedOnce, literal};
+use crate::client::{self, ChangeRow, Changed, Row, SETTLE_MS, literal};
 use crate::map::{self, loss};
 use crate::state::{Config, State};
 
@@ -366,16 +367,16 @@ async fn join(cx: &Context, items: &[Item], pending: &mut [Pending<'_>]) -> Resu
                     continue;
                 };
                 match saved {
-                    SavedOnce::Made { id, key, .. } => {
+                    RowMade::Done { id, key, .. } => {
                         let part = format!("member:{queue}");
                         let proof = Some(Proof::AbsentBefore);
                         one.effects.push(made(&part, "GroupMember", id, proof, key));
                     }
-                    SavedOnce::Refused(_) => {
+                    RowMade::Refused(_) => {
                         let note = "the user could not be put into the queue of his team";
                         one.losses.push(loss("agent.teams", Fidelity::Lost, note));
                     }
-                    SavedOnce::Doubt(..) => doubt = true,
+                    RowMade::Doubt(..) => doubt = true,
                 }
             }
         }
@@ -490,13 +491,10 @@ pub async fn update(cx: &Context, pending: Vec<Pending<'_>>) -> Result<(), Error
             ))),
             Some(change) if change.wanted.is_empty() => Ok(main),
             Some(change) => match done.next() {
-                Some(Changed::Done(key)) => Ok(Effect {
-                    action: Action::Updated,
-                    key: Some(key),
-                    before: Some(Value::Object(change.before).to_string()),
-                    fingerprint: Some(sent_print(&change.wanted)),
-                    ..main
-                }),
+                Some(Changed::Done(key)) => {
+                    let print = sent_print(&change.wanted);
+                    Ok(updated(main, key, change.before, print))
+                }
                 Some(Changed::Refused(fault)) => Err(Status::Rejected(fault.rejection())),
                 Some(Changed::Unsettled) | None => Err(Status::Unsettled(
                     "a change whose answer was not seen".to_owned(),

@@ -13,7 +13,7 @@ use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{self, Entity, Error, Fidelity};
 
-use super::looked::{Fate, Looked, Want};
+use super::looked::{Fate, Looked, Want, Wanted};
 use crate::api::{id_of, text};
 use crate::client::{self, Row};
 use crate::map;
@@ -58,20 +58,20 @@ pub async fn topics(cx: &Context, items: &[Item]) -> Result<(), Error> {
         .iter()
         .filter(|(key, _)| !effects.contains_key(*key))
         .collect();
-    let want = |(place, (key, name)): (usize, &(&String, &String))| Want {
-        place,
-        row: Row {
-            item: first(&named, key)
-                .map(|item| item.key.clone())
-                .unwrap_or_default(),
-            part: "main".to_owned(),
-            object: TOPIC.to_owned(),
-            values: Map::from_iter([("Name".to_owned(), json!(name))]),
-        },
-        parent: (*name).clone(),
-        print: transload_sdk::effects::print(&[("Name".to_owned(), (*name).clone())]),
-        maybe_there: None,
-        asked: None,
+    let want = |(owner, (key, name)): (usize, &(&String, &String))| {
+        let wanted = Wanted {
+            row: Row {
+                item: first(&named, key)
+                    .map(|item| item.key.clone())
+                    .unwrap_or_default(),
+                part: "main".to_owned(),
+                object: TOPIC.to_owned(),
+                values: Map::from_iter([("Name".to_owned(), json!(name))]),
+            },
+            parent: (*name).clone(),
+            print: transload_sdk::effects::print(&[("Name".to_owned(), (*name).clone())]),
+        };
+        Want::new(owner, wanted, None)
     };
     let wants: Vec<Want> = missing.iter().enumerate().map(want).collect();
     let look = Looked {
@@ -92,8 +92,8 @@ pub async fn topics(cx: &Context, items: &[Item]) -> Result<(), Error> {
             continue;
         };
         match fate {
-            Fate::There(effect) => {
-                effects.insert((*key).clone(), effect);
+            Fate::There(_, effect) => {
+                effects.insert((*key).clone(), *effect);
             }
             Fate::Refused(_, fault) => {
                 refused.insert((*key).clone(), fault);

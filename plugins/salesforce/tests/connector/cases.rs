@@ -1,11 +1,5 @@
 //! Threads in the simulated org: what is there afterwards, how few calls it took, what happens to what the org refuses.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Org, agent, assert_same, assert_undone, customer, entry, file, is_created, item, said, team,

@@ -1,13 +1,6 @@
 //! Answers that are lost, of every request of threads, records and links: in the end the org holds what it would hold anyhow,
 //! and all of it can be taken back (rules D-2, D-3, D-4).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::doubt::{all_in_doubt, assert_all_ours, assert_same_way, every_loss, prepared};
 use crate::support::{

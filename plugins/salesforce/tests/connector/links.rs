@@ -1,21 +1,16 @@
 //! Links between records, and what hangs on what a run made, in the simulated org.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Org, assert_same, assert_undone, company, customer, definition, field, link, object_type,
     record, said, thread,
 };
 use serde_json::{Value as Json, json};
-use transload_sdk::destination::{Item, UndoMode};
+use transload_sdk::destination::{Item, MatchPolicy, UndoMode};
+use transload_sdk::effects::print;
 use transload_sdk::ledger::{Action, Outcome, Status, UndoOutcome, UndoStatus};
 use transload_sdk::types::{
-    Author, Company, Conversation, CustomObject, Customer, FieldType, Kind, Owner, Reference,
+    Author, Company, Conversation, CustomObject, Customer, FieldType, Kind, Loss, Owner, Reference,
     ReferenceType, Value,
 };
 
@@ -281,4 +276,27 @@ async fn a_record_that_is_there_is_changed_by_policy_and_gets_back_what_it_had()
     let undone = org.rollback(UndoMode::Careful).await;
     assert_undone(&undone, "rollback");
     assert_same(&before, &org.sim.state_fingerprint(), "rollback");
+}
+
+#[tokio::test]
+async fn a_record_that_changed_at_both_ends_keeps_what_somebody_changed_here() {
+    let (org, _) = prepared().await;
+    with_people(&org).await;
+    with_orders(&org).await;
+    let at = org.field_at("custom-object:order", "totalNum");
+    let total = Value::Decimal("70".to_owned());
+    let data = CustomObject::of("order", "Order o1, again");
+    let mut item = record("o1", vec![field("totalNum", total, at)], data);
+    item.prior = org.effects_of("custom-object:o1");
+    item.policy = MatchPolicy::FillEmpty;
+    // As if another sum had been written: then the one that is there is somebody's.
+    let written = print(&[("totalNum__c".to_owned(), "12.5".to_owned())]);
+    item.prior[0].fingerprint = Some(written);
+    let outcomes = org.write(Kind::CustomObject, vec![item]).await;
+    assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
+    let row = order(&org, "o1");
+    assert_eq!(row["Name"], "Order o1, again");
+    assert_eq!(row["totalNum__c"].as_f64(), Some(64.67));
+    let left = |loss: &Loss| loss.note == "changed here since it was loaded: left as it is";
+    assert!(outcomes[0].losses.iter().any(left), "{outcomes:?}");
 }

@@ -1,12 +1,5 @@
 //! Companies, customers, teams and agents at the simulated org: what they become, who is who, and how many calls it takes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Org, agent, assert_same, assert_undone, company, customer, definition, field, is_created, team,

@@ -1,12 +1,5 @@
 //! The org's schema: what is found, what is made, who may see it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Org, assert_same, assert_undone, definition, is_created, object_type, with_options,

@@ -1,11 +1,5 @@
 //! What a thread becomes: the Case, the e-mails and comments under it, to the byte.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

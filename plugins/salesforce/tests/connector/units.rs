@@ -1,13 +1,6 @@
 //! Units as a host runs them: the same way again from the journal, and ended without rejecting anybody where the org as a whole
 //! says no (rules D-7, M-10).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{Org, company, customer, object_type, team};
 use transload_plugin_salesforce::Salesforce;

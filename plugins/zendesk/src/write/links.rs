@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::http::{self, Refusal as _, key};
-use transload_sdk::links::{self, Change, Desk, End, Lookup, Written, conclude};
+use transload_sdk::links::{self, Change, Desk, End, Lookup, Written, conclude, is_of_thread};
 use transload_sdk::policy::canonical;
 use transload_sdk::types::{Error, Invalid, Kind, Reference, Relationship};
 
-use super::{Changed, SETTLE_BY_KEY_MS, change, holds, objects, schema};
+use super::{Changed, SETTLE_BY_KEY_MS, WRITES, holds, objects, schema};
 use crate::api::{JobRow, JobStatus, Organization, Record, User};
 use crate::client::{self, Sent};
 use crate::map::{self, FieldOwner};
@@ -120,8 +120,7 @@ impl End for Object {
     }
 
     fn note(link: &Relationship) -> Option<&'static str> {
-        let is_ticket = |end: &Reference| matches!(end.kind, Kind::Conversation | Kind::Message);
-        (is_ticket(&link.source) || is_ticket(&link.target)).then_some(ON_TICKETS)
+        is_of_thread(link).then_some(ON_TICKETS)
     }
 
     fn images(&self, change: &Change) -> (String, String) {
@@ -227,7 +226,9 @@ async fn jobs<'c>(
     for chunk in chunks {
         let key = key("*", chunk.part.clone(), step);
         let path = format!("/api/v2/custom_objects/{}/jobs", chunk.kind);
-        let write = client::idempotent(cx, "POST", path, key.clone())
+        let write = cx
+            .http()
+            .repeatable("POST", path, key.clone())
             .json(&job_body(desk, &chunk))
             .lifetime(objects::JOB_LIFE_MS);
         let id = match http::write(write).await? {
@@ -384,7 +385,9 @@ async fn put(cx: &Context, object: &Object, wanted: &Change) -> Result<Written, 
     let body = json!({object.kind: body});
     let request = |step: &str| {
         let part = format!("links:{}:{}", object.kind, object.id);
-        client::idempotent(cx, "PUT", path.clone(), key("*", part, step)).json(&body)
+        cx.http()
+            .repeatable("PUT", path.clone(), key("*", part, step))
+            .json(&body)
     };
     let read = async || client::find_member::<Value>(cx, &path, object.kind).await;
     let is_done = |now: &Value| {
@@ -392,7 +395,11 @@ async fn put(cx: &Context, object: &Object, wanted: &Change) -> Result<Written, 
             .is_some_and(|fields| holds(fields, &wanted.becomes))
     };
     Ok(
-        match change(cx, object.kind, request, read, is_done).await? {
+        match WRITES
+            .of(object.kind)
+            .change(cx, request, read, is_done)
+            .await?
+        {
             Changed::Done(_, key) => Written::Done(key),
             Changed::Refused(refusal) => Written::Refused(refusal.rejection()),
             Changed::Unknown => Written::Unknown,

@@ -15,10 +15,9 @@ use serde_json::Value;
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
-use transload_sdk::items;
 use transload_sdk::people::{external_ids, own_addresses};
-use transload_sdk::policy::{Found as There, add_candidate, match_results};
-use transload_sdk::types::{self, AddressChannel, Entity, Error, Kind};
+use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, match_results};
+use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
 
 use super::people;
 use crate::api::{Identity, Organization, User};
@@ -55,33 +54,15 @@ pub async fn match_items(
     Ok(match_results(items, &candidates))
 }
 
-fn candidate(user: &User, by: MatchKey, doubtful: Option<String>) -> Candidate {
-    Candidate {
-        target_id: user.id.unwrap_or_default().to_string(),
-        by,
-        before: serde_json::to_string(user).unwrap_or_default(),
-        doubtful,
-    }
-}
-
 async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     let staff = people::staff(cx).await?;
-    let mut found = BTreeMap::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let Some(email) = agent.email.as_deref().and_then(map::email) else {
-            continue;
-        };
-        let same = staff
+    let address = |user: &User| user.email.as_deref().and_then(map::email);
+    Ok(agents_by_email(items, |email| {
+        let user = staff
             .iter()
-            .find(|user| user.email.as_deref().and_then(map::email).as_ref() == Some(&email));
-        if let Some(user) = same {
-            found.insert(
-                item.key.clone(),
-                vec![candidate(user, MatchKey::Email, None)],
-            );
-        }
-    }
-    Ok(found)
+            .find(|user| address(user).as_deref() == Some(email))?;
+        Some((user.id?.to_string(), serde_json::to_string(user).ok()?))
+    }))
 }
 
 // ---- customers

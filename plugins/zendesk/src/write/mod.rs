@@ -11,12 +11,11 @@ pub mod people;
 pub mod schema;
 pub mod tickets;
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
 use transload_sdk::effects::export;
-use transload_sdk::http::{self, Making, Reply, RequestBuilder};
+use transload_sdk::http::{self, Writes};
 use transload_sdk::types::{Error, Head, Kind};
 
 pub use transload_sdk::effects::{
@@ -33,6 +32,13 @@ use crate::state::own_field;
 pub const SETTLE_BY_KEY_MS: u64 = 180_000;
 /// The same for the search index, which lags by minutes (Zendesk facts §13).
 pub const SETTLE_BY_INDEX_MS: u64 = 900_000;
+
+/// How single objects are made and changed; the object is in a member of the answer.
+pub const WRITES: Writes = Writes {
+    settle_ms: SETTLE_BY_KEY_MS,
+    created: 201,
+    member: None,
+};
 
 /// Writes items of one kind.
 ///
@@ -73,38 +79,3 @@ pub type Creation<T> = http::Creation<T, Refusal>;
 
 /// What became of a change.
 pub type Changed<T> = http::Changed<T, Refusal>;
-
-/// Makes one object with the SDK's care for lost answers. `find` looks it up, `ours` says whether what was found carries this
-/// run.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn create<T: DeserializeOwned>(
-    member: &str,
-    in_doubt_since: Option<i64>,
-    request: RequestBuilder,
-    find: impl AsyncFn() -> Result<Option<T>, Error>,
-    ours: impl Fn(&T) -> bool,
-) -> Result<Creation<T>, Error> {
-    let making = Making {
-        in_doubt_since,
-        settle_ms: SETTLE_BY_KEY_MS,
-        created: 201,
-    };
-    http::make(request, making, |reply| reply.member(member), find, ours).await
-}
-
-/// Changes one object to fixed values, which may be sent twice.
-///
-/// # Errors
-/// What ends the unit.
-pub async fn change<T: DeserializeOwned>(
-    cx: &Context,
-    member: &str,
-    request: impl Fn(&str) -> RequestBuilder,
-    find: impl AsyncFn() -> Result<Option<T>, Error>,
-    is_done: impl Fn(&T) -> bool,
-) -> Result<Changed<T>, Error> {
-    let read = |reply: &Reply| reply.member(member);
-    http::change(cx, SETTLE_BY_KEY_MS, request, read, find, is_done).await
-}

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{self, OperationKey, Refusal as _, key};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::people::name_or_id;
@@ -239,7 +240,9 @@ async fn begin<'a>(cx: &Context, object: &str, drafts: Vec<Draft<'a>>) -> Result
     let key = key("*", format!("records:{object}:{first}"), "create");
     let items: Vec<&Value> = drafts.iter().map(|draft| &draft.body).collect();
     let path = format!("/api/v2/custom_objects/{object}/jobs");
-    let write = client::idempotent(cx, "POST", path, key.clone())
+    let write = cx
+        .http()
+        .repeatable("POST", path, key.clone())
         .json(&json!({"job": {"action": "create_or_update_by_external_id", "items": items}}))
         .lifetime(JOB_LIFE_MS);
     Ok(match http::write(write).await? {
@@ -329,14 +332,8 @@ async fn finish(cx: &Context, job: Job<'_>) -> Result<(), Error> {
                     reject(cx, draft.item, Error::Invalid(invalid));
                 }
                 None => {
-                    let why = "a record that its job neither made nor refused".to_owned();
-                    report(
-                        cx,
-                        draft.item,
-                        Status::Unsettled(why),
-                        Vec::new(),
-                        draft.losses,
-                    );
+                    let why = "a record that its job neither made nor refused";
+                    unsettled(cx, draft.item, why, draft.losses);
                 }
             },
         }

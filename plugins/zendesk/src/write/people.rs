@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchPolicy};
-use transload_sdk::effects::status_of;
+use transload_sdk::effects::{status_of, unsettled};
 use transload_sdk::http::{self, Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{looks_lost, without_each_other};
+use transload_sdk::people::{looks_lost, main_first, without_each_other};
 use transload_sdk::policy::{self, canonical, is_empty};
 use transload_sdk::types::{self, AddressChannel, Company, Customer, Error, Fidelity, Kind, Loss};
 
 use super::matching;
 use super::schema::{self, keyed_fields};
 use super::{
-    Changed, Creation, change, create, description_marker, effect, holds, is_of_run, made,
-    own_values, reject, report, tickets,
+    Changed, Creation, WRITES, description_marker, effect, holds, is_of_run, made, own_values,
+    reject, report, tickets,
 };
 use crate::api::{Group, GroupMembership, Identity, Organization, Refusal, User};
 use crate::card::{self, Card, fitted};
@@ -80,13 +80,10 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     None => marker.clone(),
                 };
                 let body = json!({"group": {"name": name, "description": description}});
-                let request = client::once(
-                    cx,
-                    "POST",
-                    "/api/v2/groups",
-                    key(&item.key, "main", "create"),
-                )
-                .json(&body);
+                let request = cx
+                    .http()
+                    .write("POST", "/api/v2/groups", key(&item.key, "main", "create"))
+                    .json(&body);
                 let find = async || {
                     let all: Vec<Group> = client::list(cx, "/api/v2/groups", "groups").await?;
                     let ours =
@@ -94,7 +91,11 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     Ok(all.into_iter().find(|g| !g.deleted && ours(g)))
                 };
                 let ours = |g: &Group| is_of_run(cx, g.description.as_deref());
-                match create("group", item.in_doubt_since, request, find, ours).await? {
+                match WRITES
+                    .of("group")
+                    .make(item.in_doubt_since, request, find, ours)
+                    .await?
+                {
                     Creation::There(group, proof, key) => {
                         let mut main = made("main", "group", group.id.to_string(), proof, key);
                         main.fingerprint =
@@ -107,8 +108,8 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
                         continue;
                     }
                     Creation::Unsettled => {
-                        let why = "a group whose creation was not answered".to_owned();
-                        report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new());
+                        let why = "a group whose creation was not answered";
+                        unsettled(cx, item, why, Vec::new());
                         continue;
                     }
                 }
@@ -135,16 +136,21 @@ pub async fn teams(cx: &Context, items: &[Item]) -> Result<(), Error> {
 async fn join(cx: &Context, item: &Item, user: u64, group: u64) -> Result<Option<Effect>, Error> {
     let part = format!("membership:{user}:{group}");
     let body = json!({"group_membership": {"user_id": user, "group_id": group}});
-    let request = client::once(
-        cx,
-        "POST",
-        "/api/v2/group_memberships",
-        key(&item.key, part.clone(), "create"),
-    )
-    .json(&body);
+    let request = cx
+        .http()
+        .write(
+            "POST",
+            "/api/v2/group_memberships",
+            key(&item.key, part.clone(), "create"),
+        )
+        .json(&body);
     let find = async || membership(cx, user, group).await;
     Ok(
-        match create("group_membership", None, request, find, |_| false).await? {
+        match WRITES
+            .of("group_membership")
+            .make(None, request, find, |_| false)
+            .await?
+        {
             Creation::There(membership, proof, key) => {
                 // It carries no mark, but it was read as missing right before, in this unit (rule D-4).
                 let proof = proof.or(Some(Proof::AbsentBefore));
@@ -279,8 +285,8 @@ pub async fn agents(cx: &Context, items: &[Item]) -> Result<(), Error> {
                         continue;
                     }
                     Changed::Unknown => {
-                        let why = "a change of an agent that was not answered".to_owned();
-                        report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                        let why = "a change of an agent that was not answered";
+                        unsettled(cx, item, why, losses);
                         continue;
                     }
                 }
@@ -395,11 +401,13 @@ async fn put_user(
     body.insert("skip_verify_email".to_owned(), json!(true));
     let body = json!({"user": body});
     let request = |step: &str| {
-        client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&body)
+        cx.http()
+            .repeatable("PUT", path.clone(), key(&item.key, "main", step))
+            .json(&body)
     };
     let read = async || client::find_member::<User>(cx, &path, "user").await;
     let is_done = |user: &User| holds(&serde_json::to_value(user).unwrap_or_default(), &now);
-    let changed = change(cx, "user", request, read, is_done).await?;
+    let changed = WRITES.of("user").change(cx, request, read, is_done).await?;
     Ok(match changed {
         Changed::Done(user, key) => {
             let sent = Value::Object(now.clone());
@@ -470,16 +478,17 @@ async fn create_user(
     marker: &str,
     body: &Value,
 ) -> Result<Creation<User>, Error> {
-    let request = client::once(
-        cx,
-        "POST",
-        "/api/v2/users",
-        key(item, "main", format!("{step}:create")),
-    )
-    .json(body);
+    let request = cx
+        .http()
+        .write(
+            "POST",
+            "/api/v2/users",
+            key(item, "main", format!("{step}:create")),
+        )
+        .json(body);
     let find = async || by_marker(cx, marker).await;
     let ours = |user: &User| run_matches(cx, &user.user_fields);
-    create("user", since, request, find, ours).await
+    WRITES.of("user").make(since, request, find, ours).await
 }
 
 /// Makes a user of the connector's own.
@@ -757,9 +766,7 @@ pub fn draft<'a>(
 
 /// Sorts addresses into those that are the person's own and those that only stand on the card.
 fn addresses(customer: &Customer, draft: &mut UserDraft<'_>) {
-    let mut ordered: Vec<_> = customer.addresses.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
-    for address in ordered {
+    for address in main_first(&customer.addresses) {
         let text = match &address.label {
             Some(label) => format!("{} ({label})", address.value),
             None => address.value.clone(),
@@ -858,8 +865,8 @@ async fn one_user(cx: &Context, item: &Item, mut draft: UserDraft<'_>) -> Result
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a user whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a user whose creation was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -1075,13 +1082,10 @@ async fn add_identity(
     let part = format!("identity:{kind}:{value}");
     let url = format!("{path}/identities");
     let body = json!({"identity": {"type": kind, "value": value, "verified": true, "skip_verify_email": true}});
-    let request = client::once(
-        cx,
-        "POST",
-        url.clone(),
-        key(&item.key, part.clone(), "create"),
-    )
-    .json(&body);
+    let request = cx
+        .http()
+        .write("POST", url.clone(), key(&item.key, part.clone(), "create"))
+        .json(&body);
     let find = async || {
         let all: Vec<Identity> = client::list(cx, &url, "identities").await?;
         Ok(all
@@ -1089,7 +1093,11 @@ async fn add_identity(
             .find(|i| i.kind == kind && i.value.eq_ignore_ascii_case(value)))
     };
     Ok(
-        match create("identity", None, request, find, |_| false).await? {
+        match WRITES
+            .of("identity")
+            .make(None, request, find, |_| false)
+            .await?
+        {
             Creation::There(identity, proof, key) => {
                 // It was read as missing right before, in this unit (rule D-4).
                 let proof = proof.or(Some(Proof::AbsentBefore));
@@ -1118,7 +1126,9 @@ async fn users_by_job(cx: &Context, batch: &[(&Item, UserDraft<'_>)]) -> Result<
         .unwrap_or_default();
     let key = key("*", format!("users:{first}"), "create");
     // Results of a job are kept for about an hour (Zendesk facts §12).
-    let write = client::once(cx, "POST", "/api/v2/users/create_many", key.clone())
+    let write = cx
+        .http()
+        .write("POST", "/api/v2/users/create_many", key.clone())
         .json(&json!({"users": bodies}))
         .lifetime(3_000_000);
     let rows = match http::write(write).await? {
@@ -1322,17 +1332,22 @@ async fn one_organization(
         } else {
             format!("create:{attempt}")
         };
-        let request = client::once(
-            cx,
-            "POST",
-            "/api/v2/organizations",
-            key(&item.key, "main", format!("{step}:create")),
-        )
-        .json(&envelope);
+        let request = cx
+            .http()
+            .write(
+                "POST",
+                "/api/v2/organizations",
+                key(&item.key, "main", format!("{step}:create")),
+            )
+            .json(&envelope);
         let find = async || organization_by(cx, "external_id", &item.marker).await;
         let ours = |o: &Organization| run_matches(cx, &o.organization_fields);
         let since = item.in_doubt_since.filter(|_| attempt == 0);
-        match create("organization", since, request, find, ours).await? {
+        match WRITES
+            .of("organization")
+            .make(since, request, find, ours)
+            .await?
+        {
             Creation::There(organization, proof, key) => {
                 let mut main = made(
                     "main",
@@ -1353,8 +1368,8 @@ async fn one_organization(
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "an organization whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                let why = "an organization whose creation was not answered";
+                unsettled(cx, item, why, losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -1417,11 +1432,17 @@ async fn update_organization(
         let sent = Value::Object(now.clone());
         let body = json!({"organization": sent});
         let request = |step: &str| {
-            client::idempotent(cx, "PUT", path.clone(), key(&item.key, "main", step)).json(&body)
+            cx.http()
+                .repeatable("PUT", path.clone(), key(&item.key, "main", step))
+                .json(&body)
         };
         let read = async || client::find_member::<Organization>(cx, &path, "organization").await;
         let is_done = |o: &Organization| holds(&serde_json::to_value(o).unwrap_or_default(), &now);
-        match change(cx, "organization", request, read, is_done).await? {
+        match WRITES
+            .of("organization")
+            .change(cx, request, read, is_done)
+            .await?
+        {
             Changed::Done(changed, key) => {
                 main.action = Action::Updated;
                 main.key = Some(key);
@@ -1436,8 +1457,8 @@ async fn update_organization(
                 return Ok(());
             }
             Changed::Unknown => {
-                let why = "a change of an organization that was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                let why = "a change of an organization that was not answered";
+                unsettled(cx, item, why, losses);
                 return Ok(());
             }
         }

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{Refusal as _, key};
+use transload_sdk::items::{TagNotes, tags_as_words};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::types::{
     ChoiceOption, Entity, Error, Fidelity, FieldDefinition as Definition, FieldType, Kind, Loss,
@@ -17,7 +19,7 @@ use transload_sdk::{Context, Level};
 
 use super::keys::{Keys, is_taken};
 use super::{
-    Creation, DESCRIBED, create, description_marker, effect, exported_as, is_of_run, made, reject,
+    Creation, DESCRIBED, WRITES, description_marker, effect, exported_as, is_of_run, made, reject,
     report,
 };
 use crate::api::{Brand, CustomObject, FieldDefinition, FieldOption, Refusal};
@@ -170,8 +172,10 @@ pub async fn field(
     }
     let mut envelope = json!({});
     set(&mut envelope, word, body);
-    let request =
-        client::once(cx, "POST", wanted.owner.path(), key(item, part, "create")).json(&envelope);
+    let request = cx
+        .http()
+        .write("POST", wanted.owner.path(), key(item, part, "create"))
+        .json(&envelope);
     let find = async || {
         Ok(all_fields(cx, &wanted.owner)
             .await?
@@ -182,7 +186,11 @@ pub async fn field(
         is_of_run(cx, field.description.as_deref())
             || is_of_run(cx, field.agent_description.as_deref())
     };
-    match create(word, in_doubt_since, request, find, ours).await? {
+    match WRITES
+        .of(word)
+        .make(in_doubt_since, request, find, ours)
+        .await?
+    {
         Creation::There(found, proof, key) => {
             let mut effect = made(part, word, target(&found).to_string(), proof, key);
             effect.fingerprint = Some(map::print(&field_facets(&found)));
@@ -429,13 +437,10 @@ async fn add_option(
     };
     let path = format!("{}/{}/options", owner.path(), field.id);
     let part = format!("option:{}", option.value);
-    let request = client::once(
-        cx,
-        "POST",
-        path.clone(),
-        key(&item.key, part.clone(), "create"),
-    )
-    .json(&json!({"custom_field_option": option}));
+    let request = cx
+        .http()
+        .write("POST", path.clone(), key(&item.key, part.clone(), "create"))
+        .json(&json!({"custom_field_option": option}));
     let find = async || {
         let fields = all_fields(cx, owner).await?;
         let mut options = fields
@@ -445,7 +450,11 @@ async fn add_option(
         Ok(options.find(|o| o.value == option.value))
     };
     Ok(
-        match create("custom_field_option", None, request, find, |_| false).await? {
+        match WRITES
+            .of("custom_field_option")
+            .make(None, request, find, |_| false)
+            .await?
+        {
             Creation::There(found, proof, key) => {
                 let id = format!("{}/{}", field.id, found.id.unwrap_or_default());
                 Ok(made(&part, "ticket_field_option", id, proof, key))
@@ -490,8 +499,8 @@ pub async fn object_types(cx: &Context, items: &[Item]) -> Result<(), Error> {
                     continue;
                 }
                 Creation::Unsettled => {
-                    let why = "an object whose creation was not answered".to_owned();
-                    report(cx, item, Status::Unsettled(why), Vec::new(), losses);
+                    let why = "an object whose creation was not answered";
+                    unsettled(cx, item, why, losses);
                     continue;
                 }
             },
@@ -532,17 +541,22 @@ async fn make_object(
             0 => "create".to_owned(),
             n => format!("create:{n}"),
         };
-        let request = client::once(
-            cx,
-            "POST",
-            "/api/v2/custom_objects",
-            key(&item.key, "main", step),
-        )
-        .json(&body);
+        let request = cx
+            .http()
+            .write(
+                "POST",
+                "/api/v2/custom_objects",
+                key(&item.key, "main", step),
+            )
+            .json(&body);
         let path = format!("/api/v2/custom_objects/{object_key}");
         let find = async || client::find_member::<CustomObject>(cx, &path, "custom_object").await;
         let ours = |o: &CustomObject| is_of_run(cx, o.description.as_deref());
-        match create("custom_object", item.in_doubt_since, request, find, ours).await? {
+        match WRITES
+            .of("custom_object")
+            .make(item.in_doubt_since, request, find, ours)
+            .await?
+        {
             Creation::There(_, proof, request) => {
                 return Ok(Creation::There(object_key, proof, request));
             }
@@ -595,44 +609,15 @@ async fn own_object_fields(
 /// # Errors
 /// What ends the unit.
 pub async fn tags(cx: &Context, items: &[Item]) -> Result<(), Error> {
-    let mut first: BTreeMap<String, String> = BTreeMap::new();
-    for item in items {
-        let Entity::Tag(tag) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no tag".to_owned()));
-            continue;
-        };
-        let mut losses = Vec::new();
-        if tag.color.is_some() {
-            losses.push(loss(
-                "tag.color",
-                Fidelity::Lost,
-                "Zendesk has no colours of tags",
-            ));
-        }
-        let target = match map::tag(&tag.name) {
-            Some(target) => target,
-            // Letters and digits are what a tag needs; the original is named by its digest and in the report.
-            None => format!("tag_{}", map::short_hash(&tag.name)),
-        };
-        if target != tag.name {
-            losses.push(loss(
-                "tag.name",
-                Fidelity::Converted,
-                "written as a tag is: lower case, `_` for what is neither letter nor digit",
-            ));
-        }
-        match first.get(&target) {
-            Some(other) if *other != tag.name => {
-                let note = "another tag of the source is the same tag in Zendesk";
-                losses.push(loss("tag.name", Fidelity::Lost, note));
-            }
-            _ => {
-                first.insert(target.clone(), tag.name.clone());
-            }
-        }
-        let main = effect("main", "tag", target, Action::Matched);
-        report(cx, item, Status::Matched, vec![main], losses);
-    }
+    // Letters and digits are what a tag needs; the original is named by its digest and in the report.
+    let word =
+        |name: &str| map::tag(name).unwrap_or_else(|| format!("tag_{}", map::short_hash(name)));
+    let notes = TagNotes {
+        color: "Zendesk has no colours of tags",
+        rewritten: "written as a tag is: lower case, `_` for what is neither letter nor digit",
+        same: "another tag of the source is the same tag in Zendesk",
+    };
+    tags_as_words(cx, items, word, notes);
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use transload_sdk::destination::{Item, Thread};
 use transload_sdk::http::{self, OperationKey, Refusal as _, RequestBuilder, key, segment};
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, Status};
-use transload_sdk::thread::{Unit, no_bytes, stored_texts};
+use transload_sdk::thread::{Unit, sendable, stored_texts};
 use transload_sdk::types::{BlobRef, Entity, Entry, Error, Fidelity};
 use transload_sdk::{Context, Level};
 
@@ -246,7 +246,7 @@ impl Importer<'_> {
         let mut files = BTreeMap::new();
         for entry in files_of(thread) {
             let file = match self.to_be_sent(entry) {
-                Ok((name, content)) => self.upload(item, entry, name, content).await?,
+                Ok((name, content)) => self.upload(item, entry, &name, content).await?,
                 Err(refused) => refused,
             };
             files.insert(entry.head.id.clone(), file);
@@ -269,29 +269,14 @@ impl Importer<'_> {
     }
 
     /// Name and bytes of a file that can be sent; else what stands for it.
-    fn to_be_sent<'e>(&self, entry: &'e Entry) -> Result<(&'e str, BlobRef), File> {
-        let refused = |cause, words: &str| Err(File::Refused(cause, words.to_owned()));
-        let Entity::Attachment(attachment) = &entry.data else {
-            return refused("no file: named in the thread", "no file");
-        };
-        let Some(content) = &attachment.content else {
-            let (cause, words) = no_bytes(attachment).unwrap_or_default();
-            return refused(cause, &words);
-        };
-        if content.size > self.config.max_attachment_bytes {
-            let words = format!("{} bytes are more than Zendesk takes", content.size);
-            return refused("larger than Zendesk takes: named in the thread", &words);
-        }
-        let name = match attachment.name.trim() {
-            "" => "file",
-            name => name,
-        };
-        let media_type = attachment.media_type.as_ref();
-        let content = BlobRef {
-            media_type: media_type.unwrap_or(&content.media_type).clone(),
-            ..content.clone()
-        };
-        Ok((name, content))
+    fn to_be_sent(&self, entry: &Entry) -> Result<(String, BlobRef), File> {
+        let (most, too_large) = (
+            self.config.max_attachment_bytes,
+            "larger than Zendesk takes: named in the thread",
+        );
+        let refused = |(cause, words)| File::Refused(cause, words);
+        let (name, content) = sendable(entry, most, "Zendesk", too_large).map_err(refused)?;
+        Ok((name.trim().to_owned(), content))
     }
 
     async fn upload(
@@ -304,7 +289,10 @@ impl Importer<'_> {
         let path = format!("/api/v2/uploads?filename={}", segment(name));
         let part = format!("upload:{}", entry.head.id);
         // Sent again it makes another file that expires unused, so it may be repeated.
-        let write = client::idempotent(self.cx, "POST", path, key(&item.key, part, "create"))
+        let write = self
+            .cx
+            .http()
+            .repeatable("POST", path, key(&item.key, part, "create"))
             .body_blob(content)
             .lifetime(UPLOAD_LIFE_MS)
             .passing();
@@ -465,14 +453,12 @@ impl Importer<'_> {
             .map(|one| one.item.key.as_str())
             .unwrap_or_default();
         let key = key("*", format!("import:{first}"), "create");
-        let write = client::once(
-            self.cx,
-            "POST",
-            self.import_path("/create_many"),
-            key.clone(),
-        )
-        .json(&body)
-        .lifetime(JOB_LIFE_MS);
+        let write = self
+            .cx
+            .http()
+            .write("POST", self.import_path("/create_many"), key.clone())
+            .json(&body)
+            .lifetime(JOB_LIFE_MS);
         let tokens = batch.iter().flat_map(|one| &one.mapped.perishable);
         let write = tokens.fold(write, RequestBuilder::perishable);
         let (rows, attempted_before) = match http::write(write).await? {
@@ -669,7 +655,10 @@ impl Importer<'_> {
                 .filter(char::is_ascii_graphic)
                 .take(255)
                 .collect();
-            let write = client::once(self.cx, "POST", self.import_path(""), key.clone())
+            let write = self
+                .cx
+                .http()
+                .write("POST", self.import_path(""), key.clone())
                 .header("idempotency-key", &idempotency)
                 .json(&body);
             let write = perishable.iter().fold(write, RequestBuilder::perishable);

@@ -1,11 +1,5 @@
 //! What is said of an account before anything is written to it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Account;
 use crate::support::Stand as _;
 use transload_plugin_zendesk::Zendesk;

@@ -1,11 +1,5 @@
 //! What others hung on what we made stays, and so does what it hangs on (rule D-10).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{Account, agent, assert_undone, company, customer, definition, team};
 use serde_json::json;

@@ -1,11 +1,5 @@
 //! Fields and their options: which is which, and what people read.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{Account, customer, definition, field, is_created, with_options};
 use serde_json::json;

@@ -1,11 +1,5 @@
 //! Tickets in the simulated account: what is sent, what of it is refused, what is there already.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Account, assert_same, assert_undone, customer, file, is_created, said, thread,

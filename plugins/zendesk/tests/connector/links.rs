@@ -1,11 +1,5 @@
 //! What points to what (rule M-15): in a lookup where one can hold it, else in words on both records.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Account, assert_same, assert_undone, customer, definition, field, link, object_type, record,

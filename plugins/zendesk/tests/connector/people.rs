@@ -1,11 +1,5 @@
 //! People who are there already, and people who are not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Account, agent, assert_same, assert_undone, company, customer, definition, field, is_created,

@@ -1,11 +1,5 @@
 //! Records of custom objects: what fits into 32 KB, and what becomes of a row that is refused.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{Account, definition, field, is_created, object_type, record};
 use transload_plugin_zendesk::{Zendesk, map};

@@ -3,12 +3,6 @@
 //! The account here knows only what these tests need and answers as Zendesk would; the simulator, which is strict about
 //! everything, plays in the end-to-end tests.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "the played account is part of the test: what it cannot read is a failed test"
-)]
-
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -123,12 +123,8 @@ impl Undo<'_> {
         request: RequestBuilder,
         done: UndoStatus,
     ) -> Result<Verdict, Error> {
-        let gone = |refusal: &Refusal| {
-            // It was read as there right before.
-            let gone = refusal.status == 404 && done == UndoStatus::Undone;
-            gone.then_some((UndoStatus::Undone, None))
-        };
-        self.session.finish(conflict, request, done, gone).await
+        let finish = self.session.finish::<Refusal>(conflict, request, done);
+        finish.await
     }
 
     /// Which of the recorded facets are otherwise now, in words; what is gone counts as empty.

@@ -20,7 +20,6 @@ use crate::api::{Field, Team, words_of};
 use crate::client::Sent;
 use crate::map::{FieldTarget, Owner, plain};
 use crate::own;
-use crate::state::State;
 use crate::write::links;
 use crate::write::objects::{self, RECORD};
 use crate::write::people::{self, Object, cf_of, is_there, marker_of};
@@ -148,12 +147,7 @@ impl Undo<'_> {
         };
         let mut conflict = self.changed(one, &facets);
         if let Some(owner) = owner_of(&one.effect.target_kind) {
-            let marker = if one.item.starts_with("own:") {
-                let cx = &self.desk.cx;
-                State::stand_in_marker(cx.platform(), cx.organisation())
-            } else {
-                one.marker.clone()
-            };
+            let marker = self.session.marker_of(one);
             let cf = cf_of(&object);
             let held = marker_of(&self.desk, owner, &cf);
             if !held.is_empty() && held != marker {

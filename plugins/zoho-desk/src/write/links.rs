@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::destination::Item;
 use transload_sdk::http::{Refusal as _, key};
-use transload_sdk::links::{self, Change, Desk as Links, End, Lookup, Written, conclude};
+use transload_sdk::links::{
+    self, Change, Desk as Links, End, Lookup, Written, conclude, is_of_thread,
+};
 use transload_sdk::types::{Error, Kind, Reference, Relationship};
 
 use super::objects::{self, RECORD};
 use super::people::{self, cf_of, kind_of};
-use super::{Changed, change, schema};
+use super::{Changed, WRITES, schema};
 use crate::api::Field;
 use crate::client::Desk;
 use crate::map::{self, Owner, own_target, plain};
@@ -116,8 +118,7 @@ impl End for Object {
     }
 
     fn note(link: &Relationship) -> Option<&'static str> {
-        let is_ticket = |end: &Reference| matches!(end.kind, Kind::Conversation | Kind::Message);
-        (is_ticket(&link.source) || is_ticket(&link.target)).then_some(ON_TICKETS)
+        is_of_thread(link).then_some(ON_TICKETS)
     }
 
     fn images(&self, change: &Change) -> (String, String) {
@@ -234,10 +235,12 @@ impl Account<'_> {
         };
         let read = async || self.desk.find::<people::Object>(&path).await;
         let is_done = |now: &people::Object| map::has(&cf_of(now), &named);
-        Ok(match change(self.desk, request, read, is_done).await? {
-            Changed::Done(_, key) => Written::Done(key),
-            Changed::Refused(refusal) => Written::Refused(refusal.rejection()),
-            Changed::Unknown => Written::Unknown,
-        })
+        Ok(
+            match WRITES.change(&self.desk.cx, request, read, is_done).await? {
+                Changed::Done(_, key) => Written::Done(key),
+                Changed::Refused(refusal) => Written::Refused(refusal.rejection()),
+                Changed::Unknown => Written::Unknown,
+            },
+        )
     }
 }

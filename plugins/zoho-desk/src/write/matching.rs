@@ -14,7 +14,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
 use transload_sdk::people::own_addresses as own_addresses_of;
-use transload_sdk::policy::{Found as There, add_candidate, doubt, match_results};
+use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, doubt, match_results};
 use transload_sdk::types::{self, AddressChannel, Error, Kind};
 
 use super::people::{Object, cf_of, is_there, marker_of, search};
@@ -60,23 +60,13 @@ fn candidate(object: &Object, by: MatchKey, doubtful: Option<&str>) -> Candidate
 
 async fn agents(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
     let staff = teams::staff(desk).await?;
-    let mut found = Found::new();
-    for (item, agent) in items::of::<types::Agent>(items) {
-        let email = agent.email.as_deref().and_then(map::email);
-        let same = |one: &&crate::api::Agent| {
-            email.is_some() && one.is_active() && teams::address_of(one) == email
+    Ok(agents_by_email(items, |email| {
+        let is = |one: &&crate::api::Agent| {
+            one.is_active() && teams::address_of(one).as_deref() == Some(email)
         };
-        if let Some(agent) = staff.iter().find(same) {
-            let one = Candidate {
-                target_id: agent.id.clone(),
-                by: MatchKey::Email,
-                before: serde_json::to_string(agent)?,
-                doubtful: None,
-            };
-            found.insert(item.key.clone(), vec![one]);
-        }
-    }
-    Ok(found)
+        let agent = staff.iter().find(is)?;
+        Some((agent.id.clone(), serde_json::to_string(agent).ok()?))
+    }))
 }
 
 /// Tickets of an earlier run, by our marker.

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::ledger::{Action, Effect, Status};
 use transload_sdk::people::name_or_id;
@@ -20,9 +21,7 @@ use transload_sdk::words::{record_parts, record_target};
 
 use super::people::{Object, cf_of, is_there};
 use super::schema::{self, values};
-use super::{
-    Changed, Creation, change, create, effect, exported_as, made, reject, report, status_of,
-};
+use super::{Changed, Creation, WRITES, effect, exported_as, made, reject, report, status_of};
 use crate::api::{Field, Module, Refusal, words_of};
 use crate::client::Desk;
 use crate::map::{self, AREA_CHARS, loss, own_target, plain, print_of};
@@ -317,7 +316,7 @@ async fn one(
         };
         let made_it = {
             let find = async || by_marker(desk, place, &item.marker).await;
-            create(since, 200, request, find, ours).await?
+            WRITES.make(since, request, find, ours).await?
         };
         match made_it {
             Creation::There(record, proof, key) => {
@@ -329,8 +328,8 @@ async fn one(
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a record whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a record whose creation was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -424,7 +423,7 @@ async fn update(
         };
         let find = async || desk.find::<Object>(&path).await;
         let is_done = |record: &Object| map::has(&cf_of(record), &cf_of(&now.wanted));
-        match change(desk, request, find, is_done).await? {
+        match WRITES.change(&desk.cx, request, find, is_done).await? {
             Changed::Done(record, key) => {
                 main.action = Action::Updated;
                 main.key = Some(key);
@@ -439,8 +438,8 @@ async fn update(
                 return Ok(());
             }
             Changed::Unknown => {
-                let why = "a change of a record that was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a change of a record that was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
         }

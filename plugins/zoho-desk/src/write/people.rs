@@ -12,17 +12,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use transload_sdk::card::{self, Facts, fitted};
 use transload_sdk::destination::{Item, MatchPolicy};
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{Refusal as _, key, segment};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
-use transload_sdk::people::{address_line, is_mobile, without_each_other};
+use transload_sdk::people::{address_line, is_mobile, main_first, without_each_other};
 use transload_sdk::policy::{self, is_empty};
 use transload_sdk::types::{
     Address, AddressChannel, Company, Customer, Error, Fidelity, Head, Kind, Loss,
 };
 
 use super::schema::values;
-use super::{Changed, Creation, change, create, effect, made, reject, report, status_of};
+use super::{Changed, Creation, WRITES, effect, made, reject, report, status_of};
 use crate::api::{Contact, Refusal, words_of};
 use crate::client::Desk;
 use crate::imports::{self, Fate, Row};
@@ -470,10 +471,8 @@ fn names(whole: &str, customer: &Customer) -> (Option<String>, String) {
 
 /// Sorts addresses into those that are the person's own and those that only stand on the card.
 fn addresses(draft: &mut Draft<'_>, all: &[Address]) {
-    let mut ordered: Vec<&Address> = all.iter().collect();
-    ordered.sort_by_key(|address| !address.primary);
     let mut left = Vec::new();
-    for address in ordered {
+    for address in main_first(all) {
         let email = map::email(&address.value).filter(|_| !address.shared);
         let phone = map::e164(&address.value).filter(|_| !address.shared);
         let places: [&str; 2] = match (&address.channel, is_mobile(address)) {
@@ -841,7 +840,7 @@ async fn patch(
     };
     let read = async || desk.find::<Object>(&path).await;
     let is_done = |object: &Object| lacking(body, object).is_empty();
-    change(desk, request, read, is_done).await
+    WRITES.change(&desk.cx, request, read, is_done).await
 }
 
 /// Makes one record by plain REST, giving up what is refused.
@@ -865,7 +864,7 @@ async fn post(desk: &Desk, mut draft: Draft<'_>) -> Result<(), Error> {
         };
         let ours = |object: &Object| is_of_run(desk, owner, &cf_of(object));
         let since = item.in_doubt_since.filter(|_| attempt == 0);
-        match create(since, 200, request, find, ours).await? {
+        match WRITES.make(since, request, find, ours).await? {
             Creation::There(object, proof, key) => {
                 let id = words_of(object.get("id").unwrap_or(&Value::Null));
                 // An answer may be that of somebody who was there with the address (Zoho Desk facts §7.1).
@@ -883,8 +882,8 @@ async fn post(desk: &Desk, mut draft: Draft<'_>) -> Result<(), Error> {
                 return Ok(());
             }
             Creation::Unsettled => {
-                let why = "a record whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a record whose creation was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
             Creation::Refused(refusal) => {
@@ -1008,8 +1007,8 @@ async fn update_after(
                 }
             }
             Changed::Unknown => {
-                let why = "a change that was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), draft.losses);
+                let why = "a change that was not answered";
+                unsettled(cx, item, why, draft.losses);
                 return Ok(());
             }
         }

@@ -14,13 +14,14 @@ use transload_sdk::destination::Item;
 use transload_sdk::effects::{DESCRIBED, description_marker};
 use transload_sdk::fields::option_label;
 use transload_sdk::http::{self, OperationKey, Refusal as _, key};
+use transload_sdk::items::{TagNotes, tags_as_words};
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
 use transload_sdk::types::{
     self, Entity, Error, Fidelity, Field as SourceField, FieldDefinition, FieldType, Kind, Loss,
     ObjectType, ReferenceType,
 };
 
-use super::{Creation, create, effect, exported_as, is_of_run, made, reject, report, status_of};
+use super::{Creation, WRITES, effect, exported_as, is_of_run, made, reject, report, status_of};
 use crate::api::{Field, Module, Refusal, layout_fields, words_of};
 use crate::client::{Desk, Sent};
 use crate::map::{self, FieldTarget, Owner, PATH_SEPARATOR, loss};
@@ -216,7 +217,11 @@ pub async fn field(
     let request = desk.once("POST", path, key(item, part, step));
     let request = request.json(&wanted.body());
     Ok(
-        match create(in_doubt_since, 201, request, find, |field| lost(field)).await? {
+        match WRITES
+            .created(201)
+            .make(in_doubt_since, request, find, |field| lost(field))
+            .await?
+        {
             Creation::There(found, proof, key) => {
                 // It was read as missing in this unit, before the first send (rule D-4).
                 let absent = in_doubt_since.is_none().then_some(Proof::AbsentBefore);
@@ -673,7 +678,7 @@ async fn own_fields(desk: &Desk, item: &Item, module: &Module, main: Effect) -> 
     let says = (own::TYPE, "Text", label.as_str());
     let is_known = is_described(module) || desk.config.objects.contains_key(&item.entry().head.id);
     let says = Some(says).filter(|_| !is_known);
-    for (name, kind, label) in own::RECORDS.into_iter().chain(says) {
+    for (name, kind, label) in own::of_records().into_iter().chain(says) {
         let wanted = own_wanted(&module.api_name, kind, label);
         let part = format!("field:{name}");
         let step = (item.key.as_str(), part.as_str(), "create");
@@ -713,7 +718,7 @@ pub fn own_of(fields: &[Field]) -> BTreeMap<&'static str, Field> {
         let field = fields.iter().find(|field| wanted.is(field))?;
         Some((name, field.clone()))
     };
-    own::RECORDS.into_iter().filter_map(find).collect()
+    own::of_records().into_iter().filter_map(find).collect()
 }
 
 type MadeModule = Result<(Module, Effect), Result<Status, Refusal>>;
@@ -747,7 +752,7 @@ async fn make_module(desk: &Desk, item: &Item, object: &ObjectType) -> Result<Ma
     let ours = |module: &Module| is_of_run(cx, module.description.as_deref());
     let since = item.in_doubt_since;
     Ok(
-        match create(since, 200, request.json(&body), find, ours).await? {
+        match WRITES.make(since, request.json(&body), find, ours).await? {
             Creation::There(module, proof, key) => {
                 let absent = since.is_none().then_some(Proof::AbsentBefore);
                 let name = &module.api_name;
@@ -771,33 +776,12 @@ async fn make_module(desk: &Desk, item: &Item, object: &ObjectType) -> Result<Ma
 /// # Errors
 /// None of its own.
 pub fn tags(desk: &Desk, items: &[Item]) -> Result<(), Error> {
-    let cx = &desk.cx;
-    let mut first: BTreeMap<String, String> = BTreeMap::new();
-    for item in items {
-        let Entity::Tag(tag) = &item.entry().data else {
-            reject(cx, item, Error::Bug("no tag".to_owned()));
-            continue;
-        };
-        let mut losses = Vec::new();
-        if tag.color.is_some() {
-            let note = "Zoho Desk has no colours of tags";
-            losses.push(loss("tag.color", Fidelity::Lost, note));
-        }
-        let target = map::tag(&tag.name);
-        if target != tag.name {
-            let note = "written as a tag is: 3 to 50 letters, digits and `_.-+%`; a longer one ends in its digest";
-            losses.push(loss("tag.name", Fidelity::Converted, note));
-        }
-        let other = first
-            .entry(target.to_lowercase())
-            .or_insert_with(|| tag.name.clone());
-        if *other != tag.name {
-            let note = "another tag of the source is the same tag in Zoho Desk";
-            losses.push(loss("tag.name", Fidelity::Lost, note));
-        }
-        let main = effect("main", "tag", target, Action::Matched);
-        report(cx, item, Status::Matched, vec![main], losses);
-    }
+    let notes = TagNotes {
+        color: "Zoho Desk has no colours of tags",
+        rewritten: "written as a tag is: 3 to 50 letters, digits and `_.-+%`; a longer one ends in its digest",
+        same: "another tag of the source is the same tag in Zoho Desk",
+    };
+    tags_as_words(&desk.cx, items, map::tag, notes);
     Ok(())
 }
 

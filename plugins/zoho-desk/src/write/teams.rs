@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use transload_sdk::destination::Item;
+use transload_sdk::effects::unsettled;
 use transload_sdk::http::{Refusal as _, key};
 use transload_sdk::items::each;
 use transload_sdk::ledger::{Action, Effect, Proof, Status};
@@ -15,8 +16,8 @@ use transload_sdk::types::{self, Error, Fidelity, Kind, Loss, Team as Source};
 use transload_sdk::words::placeholder;
 
 use super::{
-    Changed, Creation, change, create, description_marker, effect, exported_as, is_of_run, made,
-    reject, report, status_of,
+    Changed, Creation, WRITES, description_marker, effect, exported_as, is_of_run, made, reject,
+    report, status_of,
 };
 use crate::api::{Agent, Department, Refusal, Team};
 use crate::client::Desk;
@@ -120,7 +121,7 @@ async fn make_team(
     let ours = |team: &Team| is_of_run(cx, team.description.as_deref());
     let since = item.in_doubt_since;
     Ok(
-        match create(since, 200, request.json(&body), find, ours).await? {
+        match WRITES.make(since, request.json(&body), find, ours).await? {
             Creation::There(team, proof, key) => {
                 // No team had the name when this unit began, where it is not in doubt (rule D-4).
                 let absent = since.is_none().then_some(Proof::AbsentBefore);
@@ -287,7 +288,7 @@ async fn join(
         };
         let read = async || desk.find::<Team>(&path).await;
         let is_done = |team: &Team| added.iter().all(|id| team.agents.iter().any(|a| a == id));
-        let done = change(desk, request, read, is_done).await?;
+        let done = WRITES.change(&desk.cx, request, read, is_done).await?;
         for (id, at) in each.iter().filter(|(id, _)| added.contains(*id)) {
             match &done {
                 Changed::Done(_, key) => {
@@ -383,7 +384,7 @@ pub async fn brands(desk: &Desk, items: &[Item]) -> Result<(), Error> {
         let find = async || Ok(departments(desk).await?.into_iter().find(called));
         let ours = |one: &Department| is_of_run(cx, one.description.as_deref());
         let since = item.in_doubt_since;
-        match create(since, 200, request.json(&body), find, ours).await? {
+        match WRITES.make(since, request.json(&body), find, ours).await? {
             Creation::There(found, proof, key) => {
                 let absent = since.is_none().then_some(Proof::AbsentBefore);
                 let mut main = made("main", "department", &found.id, proof.or(absent), key);
@@ -393,8 +394,8 @@ pub async fn brands(desk: &Desk, items: &[Item]) -> Result<(), Error> {
             }
             Creation::Refused(refusal) => reject(cx, item, refusal.rejection()),
             Creation::Unsettled => {
-                let why = "a department whose creation was not answered".to_owned();
-                report(cx, item, Status::Unsettled(why), Vec::new(), Vec::new());
+                let why = "a department whose creation was not answered";
+                unsettled(cx, item, why, Vec::new());
             }
         }
     }

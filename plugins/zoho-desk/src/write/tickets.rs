@@ -21,11 +21,11 @@ use transload_sdk::Context;
 use transload_sdk::card::loss;
 use transload_sdk::destination::{Item, MatchPolicy, Thread};
 use transload_sdk::effects::{changed, effect, made, print, report, short_hash};
-use transload_sdk::http::{self, Making, OperationKey, Refusal as _, Reply, key, part_file};
+use transload_sdk::http::{self, OperationKey, Refusal as _, Reply, key, part_file};
 use transload_sdk::items::threads;
 use transload_sdk::ledger::{Action, Effect, Outcome, Proof, RefusedEntry, Status};
 use transload_sdk::policy::{changes, holds};
-use transload_sdk::thread::{File, Unit, file_name, files_of, is_email, no_bytes, stored_texts};
+use transload_sdk::thread::{File, Unit, file_name, files_of, is_email, sendable, stored_texts};
 use transload_sdk::types::{
     Author, BlobRef, Entity, Entry, Error, Fidelity, Head, Invalid, Kind, Loss, Visibility,
 };
@@ -41,8 +41,8 @@ use crate::thread::{
     touched,
 };
 use crate::ticket::{self, Attachment, Comment, Ticket};
-use crate::write::SETTLE_BY_KEY_MS;
 use crate::write::teams::departments_of;
+use crate::write::{Creation, SETTLE_BY_KEY_MS, WRITES};
 
 /// What a thread's effect says it is.
 pub const TICKET: &str = "ticket";
@@ -700,8 +700,7 @@ impl Loader<'_> {
             let mut others = others.filter_map(Value::as_str);
             others.all(|id| shown.contains(id)) && holds(&Value::Object(now.values.clone()), &seen)
         };
-        let settle = SETTLE_BY_KEY_MS;
-        http::change(self.cx(), settle, request, Reply::json, find, is_done).await
+        WRITES.change(self.cx(), request, find, is_done).await
     }
 
     /// Hangs tags on a ticket.
@@ -844,8 +843,8 @@ impl Loader<'_> {
             let new = |file: &Attachment| is_it(file) && !load.attached.contains(&file.id);
             Ok(files.into_iter().find(new))
         };
-        match self.make(None, request, find, |_| true).await? {
-            http::Creation::There(file, proof, key) => {
+        match WRITES.make(None, request, find, |_| true).await? {
+            Creation::There(file, proof, key) => {
                 // It was not among the ticket's files before.
                 let proof = proof.filter(|proof| *proof == Proof::Fresh);
                 let proof = proof.unwrap_or(Proof::AbsentBefore);
@@ -854,28 +853,13 @@ impl Loader<'_> {
                     .push(made(&part, ATTACHMENT, target, Some(proof), key));
                 attach(load, id, file);
             }
-            http::Creation::Unsettled => load.unsettled("a file"),
-            http::Creation::Refused(refusal) => {
+            Creation::Unsettled => load.unsettled("a file"),
+            Creation::Refused(refusal) => {
                 let why = format!("Zoho Desk refuses it: {}", refusal.words());
                 load.files.insert(id, File::NotTaken(why));
             }
         }
         Ok(())
-    }
-
-    async fn make<T: serde::de::DeserializeOwned>(
-        &self,
-        in_doubt_since: Option<i64>,
-        request: http::RequestBuilder,
-        find: impl AsyncFn() -> Result<Option<T>, Error>,
-        ours: impl Fn(&T) -> bool,
-    ) -> Result<http::Creation<T, Refusal>, Error> {
-        let making = Making {
-            in_doubt_since,
-            settle_ms: SETTLE_BY_KEY_MS,
-            created: 200,
-        };
-        http::make(request, making, Reply::json, find, ours).await
     }
 
     // ---- by plain requests
@@ -915,8 +899,8 @@ impl Loader<'_> {
             let find = async || self.find(&contact, &marker, since).await;
             let run = self.cx().run();
             let ours = |ticket: &Ticket| ticket.is_of_run(self.desk, run);
-            match self.make(in_doubt_since, request, find, ours).await? {
-                http::Creation::There(ticket, proof, key) => {
+            match WRITES.make(in_doubt_since, request, find, ours).await? {
+                Creation::There(ticket, proof, key) => {
                     load.is_old |= proof != Some(Proof::Fresh);
                     load.ticket = ticket.id();
                     let mut main = made("main", TICKET, ticket.id(), proof, key);
@@ -925,11 +909,11 @@ impl Loader<'_> {
                     load.written = fields;
                     return Ok(());
                 }
-                http::Creation::Unsettled => {
+                Creation::Unsettled => {
                     load.unsettled("a ticket");
                     return Ok(());
                 }
-                http::Creation::Refused(refusal) => {
+                Creation::Refused(refusal) => {
                     if number == TRIES || !without(&mut fields, &refusal, load) {
                         load.stop = Some(Status::Rejected(refusal.rejection()));
                         return Ok(());
@@ -1005,8 +989,8 @@ impl Loader<'_> {
                 let new = |comment: &Comment| !met.contains(&comment.id) && is_it(comment);
                 Ok(all.into_iter().find(new))
             };
-            match self.make(None, request, find, |_| true).await? {
-                http::Creation::There(comment, proof, key) => {
+            match WRITES.make(None, request, find, |_| true).await? {
+                Creation::There(comment, proof, key) => {
                     let proof = proof.filter(|proof| *proof == Proof::Fresh);
                     let proof = proof.unwrap_or(Proof::AbsentBefore);
                     let target = format!("{}/{}", load.ticket, comment.id);
@@ -1015,11 +999,11 @@ impl Loader<'_> {
                     load.took(&said, &comment.id);
                     met.insert(comment.id);
                 }
-                http::Creation::Unsettled => {
+                Creation::Unsettled => {
                     load.unsettled("a comment");
                     return Ok(());
                 }
-                http::Creation::Refused(refusal) => load.refuse(&said.part, &refusal.words()),
+                Creation::Refused(refusal) => load.refuse(&said.part, &refusal.words()),
             }
         }
         Ok(())
@@ -1228,19 +1212,10 @@ impl Loader<'_> {
 
 /// What is to be done with a file before anything is sent.
 fn expected(entry: &Entry, most: u64) -> File {
-    let Entity::Attachment(attachment) = &entry.data else {
-        return File::Refused("no file: named in the thread", "no file".to_owned());
-    };
-    match &attachment.content {
-        None => {
-            let (cause, words) = no_bytes(attachment).unwrap_or_default();
-            File::Refused(cause, words)
-        }
-        Some(content) if content.size > most => File::Refused(
-            "larger than Zoho Desk takes: named in the thread",
-            format!("{} bytes are more than Zoho Desk takes", content.size),
-        ),
-        Some(_) => File::Expected,
+    let too_large = "larger than Zoho Desk takes: named in the thread";
+    match sendable(entry, most, "Zoho Desk", too_large) {
+        Ok(_) => File::Expected,
+        Err((cause, words)) => File::Refused(cause, words),
     }
 }
 

@@ -1,12 +1,5 @@
 //! Whose an account is, what it has, what the connector makes for itself; agents, teams and brands.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::doubt::every_loss_of_prepare;
 use crate::support::{Portal, agent, assert_same, assert_undone, is_created, item, run, team};

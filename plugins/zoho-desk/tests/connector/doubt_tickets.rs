@@ -1,10 +1,4 @@
 //! Answers that are lost: each request of a thread once, applied and not applied.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::doubt::assert_same_way;
 use crate::support::*;
 use transload_plugin_zoho_desk::ZohoDesk;

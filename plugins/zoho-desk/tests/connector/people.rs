@@ -1,12 +1,5 @@
 //! People and companies: who is there already, who is not, and what is put back.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::Stand as _;
 use crate::support::{
     Portal, assert_same, assert_undone, company, customer, field, is_created, run,

@@ -1,12 +1,5 @@
 //! Fields, modules with their records and links, tags.
 
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use std::collections::BTreeSet;
 
 use crate::support::Stand as _;

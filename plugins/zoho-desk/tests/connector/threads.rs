@@ -1,10 +1,4 @@
 //! What becomes of threads: texts, times, authors, visibility, files, length.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;

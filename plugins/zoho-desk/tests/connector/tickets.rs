@@ -1,10 +1,4 @@
 //! What a later run changes in tickets and adds to them, and what an undo leaves.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use crate::support::*;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;

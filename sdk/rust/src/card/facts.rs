@@ -266,6 +266,16 @@ pub fn whole_object(
     Ok(())
 }
 
+/// Losses of a record of an object type whose card is all that becomes of it: its pictures are links there.
+pub fn only_on_card(record: &CustomObject) -> Vec<Loss> {
+    let note = "pictures are links: on the source card";
+    let pictures = loss("custom-object.images", Fidelity::Converted, note);
+    (!record.images.is_empty())
+        .then_some(pictures)
+        .into_iter()
+        .collect()
+}
+
 /// Facts of a conversation, [`head`] among them; not its customer, subject and tags, for which destinations have places.
 pub fn conversation(entry: &Entry, conversation: &Conversation, card: &mut Facts) {
     head(&entry.head, card);
@@ -428,5 +438,16 @@ mod tests {
         assert_eq!(fitted(card, 100), (card, false));
         assert_eq!(fitted(card, 30), ("Source id: v1\nfield a: b", false));
         assert_eq!(fitted(card, 15), ("Source id: v1\n", true));
+    }
+
+    #[test]
+    fn pictures_of_a_record_that_is_only_a_card_are_said_to_be_links() {
+        let bare = CustomObject::of("order", "7");
+        assert_eq!(only_on_card(&bare), []);
+        let pictured = CustomObject {
+            images: vec!["https://files.example/1".to_owned()],
+            ..bare
+        };
+        assert_eq!(only_on_card(&pictured).len(), 1);
     }
 }

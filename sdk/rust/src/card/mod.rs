@@ -9,7 +9,7 @@ mod facts;
 
 pub use facts::{
     Facts, Misfit, addresses, conversation, customer, fitted, head, location, loss, object,
-    satisfaction, whole_object,
+    only_on_card, satisfaction, whole_object,
 };
 use serde::Serialize;
 

@@ -25,12 +25,14 @@ pub use crate::bindings::common::transload::connector::http::{
 };
 use crate::types::BlobRef;
 use crate::{Context, Result};
-pub use batch::{RowChanged, RowDeleted, batches};
+pub use batch::{RowChanged, RowDeleted, RowMade, batches, delete};
 pub use create::{Create, Made, create};
-pub use one::{Changed, Creation, Making, change, make, wait_out};
+pub use one::{Changed, Creation, Making, Writes, change, make, wait_out};
 pub use pages::{Next, Pages, pages};
 pub use reply::Reply;
-pub use sorted::{Refusal, Sent, found, get, key, refused, unread, write};
+pub use sorted::{
+    Refusal, Sent, excerpt, found, get, in_words, key, refused, rejection, step, unread, write,
+};
 
 /// What `json` sends.
 const JSON: &str = "application/json";

@@ -6,7 +6,7 @@
 
 use super::{Http, HttpError, OperationKey, Reply, RequestBuilder};
 use crate::Result;
-use crate::types::Error;
+use crate::types::{Error, Invalid};
 
 /// How a platform says no.
 pub trait Refusal: Sized {
@@ -30,6 +30,16 @@ pub trait Refusal: Sized {
     /// The platform's words.
     fn said(&self) -> String;
 
+    /// Whether it says of a deletion that there is nothing to delete: with most, 404.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
+    /// What it says to be in the way of undoing something, other than a failure: that the object was merged into another one.
+    fn conflict(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a read that was refused so may be answered later, though its status (408, 5xx) does not say so.
     fn passes(&self) -> bool {
         false
@@ -48,7 +58,18 @@ pub enum Sent<R> {
 }
 
 impl Http {
-    /// A write under its name, that asks for JSON. Counts as `once` until said otherwise.
+    /// A write that sent twice equals sent once: a change to fixed values, a deletion by id.
+    pub fn repeatable(
+        &self,
+        method: impl Into<String>,
+        url: impl Into<String>,
+        key: OperationKey,
+    ) -> RequestBuilder {
+        self.write(method, url, key).idempotent(None)
+    }
+
+    /// A write under its name, that asks for JSON. Counts as `once`, which is not repeated unless it was looked up, until said
+    /// otherwise.
     pub fn write(
         &self,
         method: impl Into<String>,
@@ -72,6 +93,14 @@ pub fn key(
         item: item.into(),
         part: part.into(),
         step: step.into(),
+    }
+}
+
+/// The step of the n-th request, from 1, that does the same again: the first has the plain name.
+pub fn step(name: &str, attempt: u32) -> String {
+    match attempt {
+        1 => name.to_owned(),
+        n => format!("{name}~{n}"),
     }
 }
 
@@ -99,6 +128,33 @@ pub fn refused<R: Refusal>(reply: &Reply) -> Result<R> {
     let refusal = R::read(reply);
     refusal.about_record()?;
     Ok(refusal)
+}
+
+/// The beginning of an answer that nobody understands, to be said in its place: 300 characters.
+pub fn excerpt(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).chars().take(300).collect()
+}
+
+/// What a platform said in parts, in one line: those that are not empty; of none the status.
+pub fn in_words<'p>(status: u16, parts: impl IntoIterator<Item = &'p str>) -> String {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    match parts.collect::<Vec<_>>().join(": ") {
+        none if none.is_empty() => format!("status {status}"),
+        words => words,
+    }
+}
+
+/// What a refused record is rejected with, by a status as nearly all use it; `field` is what the refusal is about, where it says so.
+pub fn rejection(status: u16, words: String, field: Option<String>) -> Error {
+    match status {
+        403 => Error::Permission(words),
+        404 => Error::NotFound(words),
+        409 => Error::Conflict(words),
+        _ => Error::Invalid(Invalid {
+            field,
+            reason: words,
+        }),
+    }
 }
 
 /// What a read gave; `None` for 404.
@@ -134,5 +190,38 @@ pub fn unread<R: Refusal>(reply: &Reply) -> Error {
         408 | 500..=599 => Error::Transient(text),
         _ if refusal.passes() => Error::Transient(text),
         _ => Error::Bug(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_understands_is_said_by_its_beginning() {
+        assert_eq!(excerpt("ü".repeat(400).as_bytes()), "ü".repeat(300));
+    }
+
+    #[test]
+    fn words_leave_out_what_is_empty_and_are_never_none() {
+        assert_eq!(
+            in_words(422, ["code", "", "field: wrong"]),
+            "code: field: wrong"
+        );
+        assert_eq!(in_words(404, ["", ""]), "status 404");
+    }
+
+    #[test]
+    fn a_status_says_what_a_record_is_rejected_with() {
+        let field = Some("name".to_owned());
+        let of = |status| rejection(status, "no".to_owned(), field.clone());
+        assert_eq!(of(403), Error::Permission("no".to_owned()));
+        assert_eq!(of(404), Error::NotFound("no".to_owned()));
+        assert_eq!(of(409), Error::Conflict("no".to_owned()));
+        let invalid = Invalid {
+            field: field.clone(),
+            reason: "no".to_owned(),
+        };
+        assert_eq!(of(422), Error::Invalid(invalid));
     }
 }

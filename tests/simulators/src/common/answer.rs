@@ -78,6 +78,27 @@ impl Answer {
         Self::of(status, Payload::Json(body))
     }
 
+    /// Any status with something else than JSON.
+    pub fn file(status: u16, content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        let (content_type, bytes) = (content_type.into(), bytes.into());
+        Self::of(
+            status,
+            Payload::File {
+                content_type,
+                bytes,
+            },
+        )
+    }
+
+    /// The JSON of the body; null where it is none.
+    pub fn as_json(&self) -> Value {
+        match &self.body {
+            Payload::Json(value) => value.clone(),
+            Payload::Written(text) => serde_json::from_str(text).unwrap_or_default(),
+            Payload::Empty | Payload::File { .. } => Value::Null,
+        }
+    }
+
     /// Any status without a body.
     pub fn empty(status: u16) -> Self {
         Self::of(status, Payload::Empty)

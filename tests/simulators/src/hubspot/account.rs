@@ -20,7 +20,7 @@ pub(super) fn info(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 "na1" => "app.hubspot.com".to_owned(),
                 other => format!("app-{other}.hubspot.com"),
             };
-            Answer::ok(&json!({
+            Answer::ok(json!({
                 "portalId": config.portal_id, "accountType": config.account_type, "timeZone": config.time_zone,
                 "companyCurrency": "USD", "additionalCurrencies": [], "utcOffset": "-05:00",
                 "utcOffsetMilliseconds": -18_000_000, "uiDomain": domain, "dataHostingLocation": config.data_centre,
@@ -28,7 +28,7 @@ pub(super) fn info(call: &mut Call<'_>, path: &[&str]) -> Outcome {
         }
         ("GET", ["api-usage", "daily", "private-apps"]) => {
             let used = calls_today(call.state);
-            Answer::ok(&json!({"results": [{
+            Answer::ok(json!({"results": [{
                 "name": "private-apps-api-calls-daily", "usageLimit": daily_limit(call.state), "currentUsage": used,
                 "collectedAt": iso(call.state.now), "resetsAt": iso(day_ends(call.state)), "fetchStatus": "SUCCESS",
             }]}))
@@ -93,7 +93,7 @@ pub(super) fn owners(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 .values()
                 .find(|o| if by_user { o.user_id == id } else { o.id == id });
             let found = found.filter(|o| o.archived.is_some() == archived);
-            Answer::ok(&render_owner(
+            Answer::ok(render_owner(
                 call.state,
                 found.ok_or_else(Failure::not_found)?,
             ))
@@ -128,7 +128,7 @@ pub(super) fn users(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                     "secondaryUserIds": members(*id, false),
                 })
             });
-            Answer::ok(&json!({"results": teams.collect::<Vec<_>>()}))
+            Answer::ok(json!({"results": teams.collect::<Vec<_>>()}))
         }
         ("GET", []) => {
             call.scope(&["crm.objects.users.read", "settings.users.read"])?;
@@ -189,7 +189,7 @@ pub(super) fn users(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             }
             Ok(Answer::json(
                 201,
-                &json!({"id": id.to_string(), "email": email, "superAdmin": false}),
+                json!({"id": id.to_string(), "email": email, "superAdmin": false}),
             ))
         }
         (_, [] | ["teams"]) => Err(Failure::method()),
@@ -238,7 +238,7 @@ pub(super) fn limits(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             let custom: Vec<Value> = custom.into_iter().map(record).collect();
             let standard: Vec<Value> = standard.into_iter().map(record).collect();
             Answer::ok(
-                &json!({"customObjectTypes": {"byObjectType": custom}, "hubspotDefinedObjectTypes": standard}),
+                json!({"customObjectTypes": {"byObjectType": custom}, "hubspotDefinedObjectTypes": standard}),
             )
         }
         ["custom-properties"] => {
@@ -250,7 +250,7 @@ pub(super) fn limits(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                     count(of.properties.values().filter(|p| !p.standard).count()),
                 )
             });
-            Answer::ok(&json!({"byObjectType": all.collect::<Vec<_>>()}))
+            Answer::ok(json!({"byObjectType": all.collect::<Vec<_>>()}))
         }
         ["custom-object-types"] => {
             let most = if schemas::allowed(state) {
@@ -258,7 +258,7 @@ pub(super) fn limits(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             } else {
                 0
             };
-            Answer::ok(&usage(
+            Answer::ok(usage(
                 count(most),
                 count(live().filter(|of| of.id.is_custom()).count()),
             ))
@@ -269,7 +269,7 @@ pub(super) fn limits(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 .pipelines
                 .iter()
                 .map(|(id, all)| of_type(*id, most, count(all.len())));
-            Answer::ok(&json!({"hubspotDefinedObjectTypes": all.collect::<Vec<_>>()}))
+            Answer::ok(json!({"hubspotDefinedObjectTypes": all.collect::<Vec<_>>()}))
         }
         ["associations", "records", from, to] => {
             let (from, to) = (call.live_object(from)?, call.live_object(to)?);
@@ -283,7 +283,7 @@ pub(super) fn limits(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 map.insert("fromObjectTypeId".to_owned(), json!(from.to_string()));
                 map.insert("toObjectTypeId".to_owned(), json!(to.to_string()));
             }
-            Answer::ok(&body)
+            Answer::ok(body)
         }
         _ => Err(Failure::no_route()),
     }
@@ -300,7 +300,7 @@ pub(super) fn validations(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 let rule = json!({"ruleType": "REQUIRED_ON_CREATE", "ruleArguments": []});
                 json!({"propertyName": property, "propertyValidationRules": [rule]})
             });
-            Answer::ok(&json!({"results": rules.collect::<Vec<_>>()}))
+            Answer::ok(json!({"results": rules.collect::<Vec<_>>()}))
         }
         (_, [_]) => Err(Failure::method()),
         _ => Err(Failure::no_route()),

@@ -1,77 +1,14 @@
 //! What a handler gives back: an answer, or why not, in the envelopes of HubSpot facts §3.
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
-use bytes::Bytes;
 use serde_json::{Map, Value, json};
+
+pub(super) use crate::common::Answer;
 
 /// What a handler returns.
 pub(super) type Outcome = Result<Answer, Failure>;
 
-const JSON: &str = "application/json;charset=utf-8";
-
-/// An answer.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    /// Status.
-    pub status: u16,
-    /// Media type, empty for none.
-    pub media_type: String,
-    /// Body.
-    pub bytes: Bytes,
-    /// Further headers.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-impl Answer {
-    /// 200 with JSON.
-    pub fn ok(json: &Value) -> Outcome {
-        Ok(Self::json(200, json))
-    }
-
-    /// Any status with JSON.
-    pub fn json(status: u16, json: &Value) -> Self {
-        Self::body(status, JSON, json.to_string())
-    }
-
-    /// 204, or another status without a body.
-    pub fn empty(status: u16) -> Self {
-        Self::body(status, "", "")
-    }
-
-    /// Something else than JSON.
-    pub fn body(status: u16, media_type: &str, bytes: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            media_type: media_type.to_owned(),
-            bytes: bytes.into(),
-            headers: vec![],
-        }
-    }
-
-    /// The same with one more header.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// As an HTTP response.
-    pub fn into_response(self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.bytes));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let kind = HeaderValue::from_str(&self.media_type);
-        if let Some(kind) = kind.ok().filter(|kind| !kind.is_empty()) {
-            response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        }
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
-    }
-}
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json;charset=utf-8";
 
 /// What is wrong with the value of one property (§3.4).
 #[derive(Debug, Clone, PartialEq)]
@@ -279,6 +216,6 @@ impl Failure {
     pub fn answer(&self, correlation: &str) -> Answer {
         let mut body = self.members();
         body.insert("correlationId".to_owned(), json!(correlation));
-        Answer::json(self.status, &Value::Object(body))
+        Answer::json(self.status, Value::Object(body))
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn route(state: &mut State, request: &Request, old: bool, path: &[&st
                 }),
                 None => json!({"active": false}),
             };
-            Answer::ok(&body)
+            Answer::ok(body)
         }
         ("POST", ["token", "revoke"]) if !old => {
             let token = request.field("token").unwrap_or_default();
@@ -80,7 +80,7 @@ fn token(state: &mut State, request: &Request, old: bool) -> Outcome {
         } else {
             json!({"error": error, "error_description": message})
         };
-        Ok(Answer::json(400, &body))
+        Ok(Answer::json(400, body))
     };
     if request.field("client_id") != Some(client.id.as_str()) {
         return refused(
@@ -119,7 +119,7 @@ fn token(state: &mut State, request: &Request, old: bool) -> Outcome {
         expires: Some(state.now + Duration::seconds(LIFE)),
     };
     state.tokens.insert(access.clone(), made);
-    Answer::ok(&json!({
+    Answer::ok(json!({
         "access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": LIFE,
     }))
 }

@@ -301,14 +301,14 @@ impl Call<'_> {
         let mut body =
             json!({"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now});
         if errors.is_empty() {
-            return Answer::json(whole, &body);
+            return Answer::json(whole, body);
         }
         if let Some(map) = body.as_object_mut() {
             map.insert("numErrors".to_owned(), json!(errors.len()));
             let errors = errors.iter().map(Failure::in_batch).collect();
             map.insert("errors".to_owned(), errors);
         }
-        Answer::json(self.partial_status(), &body)
+        Answer::json(self.partial_status(), body)
     }
 
     /// A page of a list by ids: `limit`, `after` (§3.2). `all` gives the items after an id in order.
@@ -341,7 +341,7 @@ impl Call<'_> {
                 json!({"next": {"after": after, "link": self.link(&after)}}),
             );
         }
-        Answer::ok(&body)
+        Answer::ok(body)
     }
 
     fn link(&self, after: &str) -> String {

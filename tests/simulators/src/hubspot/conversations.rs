@@ -33,7 +33,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
         ("GET", ["inboxes"]) => {
             let created = iso(call.state.now - Duration::days(3 * 365));
             let inbox = json!({"id": INBOX, "name": "Inbox", "type": "INBOX", "createdAt": created, "archived": false});
-            Answer::ok(&json!({"results": [inbox]}))
+            Answer::ok(json!({"results": [inbox]}))
         }
         ("GET", ["channels"]) => {
             let own = CHANNELS
@@ -45,7 +45,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 .custom_channels
                 .iter()
                 .map(|id| json!({"id": id.to_string(), "name": "Custom"}));
-            Answer::ok(&json!({"results": own.chain(custom).collect::<Vec<_>>()}))
+            Answer::ok(json!({"results": own.chain(custom).collect::<Vec<_>>()}))
         }
         ("GET", ["actors", id]) => actor(call.state, id),
         ("GET", ["threads"]) => {
@@ -61,11 +61,11 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             };
             call.page(100, 500, all, render)
         }
-        ("GET", ["threads", id]) => Answer::ok(&render(find(call, id)?)),
+        ("GET", ["threads", id]) => Answer::ok(render(find(call, id)?)),
         ("GET", ["threads", id, "messages"]) => {
             let thread = find(call, id)?;
             let messages = thread.messages.iter().map(|m| render_message(thread, m));
-            Answer::ok(&json!({"results": messages.collect::<Vec<_>>()}))
+            Answer::ok(json!({"results": messages.collect::<Vec<_>>()}))
         }
         ("POST", ["threads", id, "messages"]) => write(call, id),
         ("PATCH", ["threads", id]) => {
@@ -87,7 +87,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             if body.get("archived").and_then(Value::as_bool) == Some(false) {
                 thread.archived = None;
             }
-            Answer::ok(&render(thread))
+            Answer::ok(render(thread))
         }
         ("DELETE", ["threads", id]) => {
             let (id, now) = (find(call, id)?.id, call.state.now);
@@ -162,7 +162,7 @@ fn actor(state: &State, id: &str) -> Outcome {
         Some(("S", "hubspot")) => Some(json!({"id": id, "type": "SYSTEM", "name": "HubSpot"})),
         _ => None,
     };
-    Answer::ok(&body.ok_or_else(Failure::not_found)?)
+    Answer::ok(body.ok_or_else(Failure::not_found)?)
 }
 
 fn files_of(body: &Map<String, Value>) -> Vec<String> {
@@ -233,7 +233,7 @@ fn write(call: &mut Call<'_>, id: &str) -> Outcome {
         .get_mut(&id)
         .ok_or_else(Failure::not_found)?;
     thread.messages.push(message.clone());
-    Ok(Answer::json(201, &render_message(thread, &message)))
+    Ok(Answer::json(201, render_message(thread, &message)))
 }
 
 /// §13: a message really leaves.
@@ -321,7 +321,7 @@ fn publish(call: &mut Call<'_>, channel: u64) -> Outcome {
             .iter()
             .find(|m| m.id == known.1)
             .ok_or_else(Failure::not_found)?;
-        return Ok(Answer::json(201, &render_message(thread, message)));
+        return Ok(Answer::json(201, render_message(thread, message)));
     }
     let contact = body
         .get("associateWithContactId")
@@ -398,7 +398,7 @@ fn publish(call: &mut Call<'_>, channel: u64) -> Outcome {
     }
     let thread = state.threads.get_mut(&id).ok_or_else(Failure::not_found)?;
     thread.messages.push(message.clone());
-    Ok(Answer::json(201, &render_message(thread, &message)))
+    Ok(Answer::json(201, render_message(thread, &message)))
 }
 
 /// The trash lets go of a thread that is still in it.

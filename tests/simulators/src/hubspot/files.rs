@@ -44,7 +44,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
         ("GET", ["stat", path @ ..]) => stat(call, &path.join("/")),
         ("POST", ["import-from-url", "async"]) => import(call),
         ("GET", ["import-from-url", "async", "tasks", task, "status"]) => import_status(call, task),
-        ("GET", [id]) if single => Answer::ok(&render(find(call.state, id)?, call)),
+        ("GET", [id]) if single => Answer::ok(render(find(call.state, id)?, call)),
         ("PATCH", [id]) if single => patch(call, id),
         ("DELETE", [id]) if single => {
             let id = find(call.state, id)?.id;
@@ -251,7 +251,7 @@ fn upload(call: &mut Call<'_>) -> Outcome {
     wanted.folder = place(call.state, id.as_deref(), path.as_deref())?;
     let id = store(call.state, &wanted, file)?;
     let file = call.state.files.get(&id).ok_or_else(Failure::not_found)?;
-    Ok(Answer::json(201, &render(file, call)))
+    Ok(Answer::json(201, render(file, call)))
 }
 
 fn check(state: &State, extension: &str, size: u64) -> Result<(), Failure> {
@@ -435,7 +435,7 @@ fn patch(call: &mut Call<'_>, id: &str) -> Outcome {
     (file.folder, file.path, file.updated) = (folder, path, call.state.now);
     let json = render(&file, call);
     call.state.files.insert(id, file);
-    Answer::ok(&json)
+    Answer::ok(json)
 }
 
 fn search(call: &mut Call<'_>) -> Outcome {
@@ -491,14 +491,14 @@ fn stat(call: &mut Call<'_>, path: &str) -> Outcome {
         .get(&path)
         .and_then(|id| call.state.files.get(id))
     {
-        return Answer::ok(&json!({"file": render(file, call)}));
+        return Answer::ok(json!({"file": render(file, call)}));
     }
     let folder = call
         .state
         .folders_by_path
         .get(&path)
         .and_then(|id| call.state.folders.get(id));
-    Answer::ok(&json!({"folder": render_folder(folder.ok_or_else(Failure::not_found)?)}))
+    Answer::ok(json!({"folder": render_folder(folder.ok_or_else(Failure::not_found)?)}))
 }
 
 fn signed(call: &mut Call<'_>, id: &str) -> Outcome {
@@ -522,7 +522,7 @@ fn signed(call: &mut Call<'_>, id: &str) -> Outcome {
     let end = call.state.now + life;
     let token = call.state.hex(40);
     call.state.signed.insert(token.clone(), (file.id, end));
-    Answer::ok(&json!({
+    Answer::ok(json!({
         "expiresAt": iso(end), "name": file.name, "extension": file.extension, "type": kind(&file.extension),
         "size": file.size, "url": format!("{}/filemanager/signed/{token}", call.base),
     }))
@@ -550,7 +550,7 @@ pub(super) fn download(state: &State, path: &[&str]) -> Outcome {
     };
     let file = file.ok_or_else(Failure::no_route)?;
     match &file.content {
-        Some(content) => Ok(Answer::body(200, &file.content_type, content.clone())),
+        Some(content) => Ok(Answer::file(200, &file.content_type, content.clone())),
         None => Err(Failure::new(410, "", "The simulator does not keep bytes")),
     }
 }
@@ -599,7 +599,7 @@ fn import(call: &mut Call<'_>) -> Outcome {
     let link = format!("{}{}/tasks/{id}/status", call.base, call.request.raw_path);
     Ok(Answer::json(
         202,
-        &json!({"id": id.to_string(), "links": {"status": link}}),
+        json!({"id": id.to_string(), "links": {"status": link}}),
     ))
 }
 
@@ -665,7 +665,7 @@ fn import_status(call: &mut Call<'_>, task: &str) -> Outcome {
             }
         }
     }
-    Answer::ok(&body)
+    Answer::ok(body)
 }
 
 // ---- folders
@@ -714,7 +714,7 @@ pub(super) fn folders(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             }
             let id = make_folder(call.state, parent, &name);
             let folder = call.state.folders.get(&id).ok_or_else(Failure::not_found)?;
-            Ok(Answer::json(201, &render_folder(folder)))
+            Ok(Answer::json(201, render_folder(folder)))
         }
         ("GET", [] | ["search"]) => {
             let path = call
@@ -736,7 +736,7 @@ pub(super) fn folders(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             };
             call.page(10, 100, all, render_folder)
         }
-        ("GET", [id]) => Answer::ok(&render_folder(&live(id)?)),
+        ("GET", [id]) => Answer::ok(render_folder(&live(id)?)),
         ("DELETE", [id]) => {
             let folder = live(id)?;
             let state = &mut *call.state;

@@ -423,7 +423,7 @@ pub(super) fn of_record(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             let keys = keys_of(call.state, &call.request.json, from.0, Some(to.0))?;
             check_cap(call.state, from, to.0)?;
             call.state.set_links(from, to, &keys);
-            Ok(Answer::json(201, &labels_between(call.state, from, to)))
+            Ok(Answer::json(201, labels_between(call.state, from, to)))
         }
         ("DELETE", [from, id, "associations", to, to_id]) => {
             let (from, to) = ends(call, from, id, to, to_id)?;
@@ -614,7 +614,7 @@ fn ended(call: &Call<'_>) -> Answer {
         let now = iso(call.state.now);
         Answer::json(
             200,
-            &json!({"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now}),
+            json!({"status": "COMPLETE", "results": [], "startedAt": now, "completedAt": now}),
         )
     } else {
         Answer::empty(204)
@@ -672,7 +672,7 @@ fn labels(call: &mut Call<'_>, method: &str, from: &str, to: &str) -> Outcome {
         let (from, to) = (readable(call, from)?, call.live_object(to)?);
         let links = call.state.link_types.values();
         let found = links.filter(|l| l.from == from && l.to == to).map(label_of);
-        return Answer::ok(&json!({"results": found.collect::<Vec<_>>()}));
+        return Answer::ok(json!({"results": found.collect::<Vec<_>>()}));
     }
     let (from, to) = pair(call, from, to)?;
     match method {
@@ -702,7 +702,7 @@ fn labels(call: &mut Call<'_>, method: &str, from: &str, to: &str) -> Outcome {
             let made = numbers
                 .iter()
                 .filter_map(|n| call.state.link_types.get(&(Category::UserDefined, *n)));
-            Answer::ok(&json!({"results": made.map(label_of).collect::<Vec<_>>()}))
+            Answer::ok(json!({"results": made.map(label_of).collect::<Vec<_>>()}))
         }
         "PUT" => {
             let body = call

@@ -146,7 +146,7 @@ pub use switches::{
     ArchivedOwner, Config, EmailUpsert, OauthClient, Plan, Preexisting, Switches, TicketTimes,
 };
 
-use answer::{Answer, Failure, Outcome};
+use answer::{Answer, Failure, JSON, Outcome};
 use call::{Api, Call, Request};
 use model::{Id, Ref, TypeId};
 use state::State;
@@ -313,8 +313,8 @@ async fn handle(
         read(request, keep).await
     };
     match read {
-        Ok(request) => answer(&service, &request).into_response(),
-        Err(failure) => failure.answer("0").into_response(),
+        Ok(request) => answer(&service, &request).into_response(JSON),
+        Err(failure) => failure.answer("0").into_response(JSON),
     }
 }
 

@@ -770,7 +770,7 @@ fn create(call: &mut Call<'_>, object: &str) -> Outcome {
         map.insert("objectWriteTraceId".to_owned(), json!(trace));
     }
     let location = format!("{}{}/{id}", call.base, call.request.raw_path);
-    Ok(Answer::json(201, &json).with("location", location))
+    Ok(Answer::json(201, json).with("location", location))
 }
 
 /// A new record with its links, and the unique values it takes.
@@ -853,7 +853,7 @@ fn read(call: &mut Call<'_>, object: &str, id: &str) -> Outcome {
     let record = record.ok_or_else(Failure::not_found)?;
     let mut body = render(call.state, record, &Shown::of_query(call));
     with_links(call, record, &mut body)?;
-    Answer::ok(&body)
+    Answer::ok(body)
 }
 
 fn list(call: &mut Call<'_>, object: &str) -> Outcome {
@@ -907,7 +907,7 @@ fn update(call: &mut Call<'_>, object: &str, id: &str) -> Outcome {
     )?;
     check_unique(call.state, object, &prepared, &Claims::new(), false)?;
     commit(call.state, object, prepared, "INTEGRATION");
-    Answer::ok(&render_all(call.state, object, id))
+    Answer::ok(render_all(call.state, object, id))
 }
 
 fn delete(call: &mut Call<'_>, object: &str, id: &str) -> Outcome {
@@ -1203,7 +1203,7 @@ fn merge(call: &mut Call<'_>, object: &str) -> Outcome {
         return Err(Failure::validation("A record cannot be merged with itself"));
     }
     merge_records(call.state, object, primary, other);
-    Answer::ok(&render_all(call.state, object, primary))
+    Answer::ok(render_all(call.state, object, primary))
 }
 
 /// Merges one record into another: the first keeps its values, takes addresses and links.

@@ -89,16 +89,16 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             let all = call.state.pipelines.get(&object).into_iter().flatten();
             let mut all: Vec<&Pipeline> = all.map(|(_, p)| p).collect();
             all.sort_by_key(|p| p.order);
-            Answer::ok(&json!({"results": all.into_iter().map(render).collect::<Vec<_>>()}))
+            Answer::ok(json!({"results": all.into_iter().map(render).collect::<Vec<_>>()}))
         }
         ("POST", []) => {
             let body = call
                 .body(&["label", "displayOrder", "stages", "pipelineId"])?
                 .clone();
             let made = create(call.state, object, &body)?;
-            Ok(Answer::json(201, &render(&made)))
+            Ok(Answer::json(201, render(&made)))
         }
-        ("GET", [id]) => Answer::ok(&render(find(call.state, object, id)?)),
+        ("GET", [id]) => Answer::ok(render(find(call.state, object, id)?)),
         ("PATCH", [id]) => {
             let body = call.body(&["label", "displayOrder", "archived"])?.clone();
             let label = body.get("label").and_then(Value::as_str);
@@ -114,7 +114,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 pipeline.order = order;
             }
             pipeline.updated = now;
-            Answer::ok(&render(pipeline))
+            Answer::ok(render(pipeline))
         }
         ("PUT", [id]) => {
             let body = call.body(&["label", "displayOrder", "stages"])?.clone();
@@ -127,7 +127,7 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             pipeline.order = order_of(&body)?;
             pipeline.stages = stages;
             pipeline.updated = now;
-            Answer::ok(&render(pipeline))
+            Answer::ok(render(pipeline))
         }
         ("DELETE", [id]) => delete(call, object, id),
         (method, [id, "stages", rest @ ..]) => stages(call, method, object, id, rest),
@@ -395,7 +395,7 @@ fn stages(call: &mut Call<'_>, method: &str, object: TypeId, id: &str, rest: &[&
     match (method, rest) {
         ("GET", []) => {
             let stages = &find(call.state, object, id)?.stages;
-            Answer::ok(&json!({"results": stages.iter().map(render_stage).collect::<Vec<_>>()}))
+            Answer::ok(json!({"results": stages.iter().map(render_stage).collect::<Vec<_>>()}))
         }
         ("POST", []) => {
             let body = call
@@ -412,7 +412,7 @@ fn stages(call: &mut Call<'_>, method: &str, object: TypeId, id: &str, rest: &[&
             }
             let json = render_stage(&stage);
             pipeline.stages.push(stage);
-            Ok(Answer::json(201, &json))
+            Ok(Answer::json(201, json))
         }
         ("GET" | "PATCH", [stage]) => {
             let body = match method {
@@ -440,7 +440,7 @@ fn stages(call: &mut Call<'_>, method: &str, object: TypeId, id: &str, rest: &[&
                 changed.updated = now;
             }
             *found = changed;
-            Answer::ok(&render_stage(found))
+            Answer::ok(render_stage(found))
         }
         ("DELETE", [stage]) => {
             let pipeline = find(call.state, object, id)?;

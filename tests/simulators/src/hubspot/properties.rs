@@ -203,18 +203,18 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 .values()
                 .map(|p| render(call.state, object, p))
                 .collect();
-            Answer::ok(&json!({"results": results}))
+            Answer::ok(json!({"results": results}))
         }
         ("POST", []) => {
             let body = call.request.json.as_object().cloned();
             let body = body.ok_or_else(|| Failure::input("a JSON object is expected"))?;
             let name = create(call.state, object, &body)?;
-            Ok(Answer::json(201, &rendered(call.state, object, &name)))
+            Ok(Answer::json(201, rendered(call.state, object, &name)))
         }
         ("GET", ["groups"]) => {
             let of = call.state.type_of(object).ok_or_else(Failure::not_found)?;
             let results: Vec<Value> = of.groups.values().map(render_group).collect();
-            Answer::ok(&json!({"results": results}))
+            Answer::ok(json!({"results": results}))
         }
         ("POST", ["groups"]) => create_group(call, object),
         (method, ["groups", name]) => group(call, method, object, name),
@@ -239,13 +239,13 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
                 &of.properties
             };
             let found = list.get(*name).ok_or_else(|| no_property(name))?;
-            Answer::ok(&render(call.state, object, found))
+            Answer::ok(render(call.state, object, found))
         }
         ("PATCH", [name]) => {
             let body = call.request.json.as_object().cloned();
             let body = body.ok_or_else(|| Failure::input("a JSON object is expected"))?;
             patch(call.state, object, name, &body)?;
-            Answer::ok(&rendered(call.state, object, name))
+            Answer::ok(rendered(call.state, object, name))
         }
         ("DELETE", [name]) => {
             archive(call.state, object, name)?;
@@ -753,7 +753,7 @@ fn create_group(call: &mut Call<'_>, object: TypeId) -> Outcome {
     }
     let json = render_group(&group);
     of.groups.insert(name, group);
-    Ok(Answer::json(201, &json))
+    Ok(Answer::json(201, json))
 }
 
 fn group(call: &mut Call<'_>, method: &str, object: TypeId, name: &str) -> Outcome {
@@ -775,7 +775,7 @@ fn group(call: &mut Call<'_>, method: &str, object: TypeId, name: &str) -> Outco
     };
     let group = of.groups.get_mut(name).ok_or_else(missing)?;
     match method {
-        "GET" => Answer::ok(&render_group(group)),
+        "GET" => Answer::ok(render_group(group)),
         "PATCH" => {
             if let Some(label) = body.get("label").and_then(Value::as_str) {
                 group.label = label.to_owned();
@@ -783,7 +783,7 @@ fn group(call: &mut Call<'_>, method: &str, object: TypeId, name: &str) -> Outco
             if let Some(order) = body.get("displayOrder").and_then(Value::as_i64) {
                 group.order = order;
             }
-            Answer::ok(&render_group(group))
+            Answer::ok(render_group(group))
         }
         "DELETE" => {
             // [INF]: a group with properties stays.

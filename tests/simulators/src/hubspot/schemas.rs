@@ -44,13 +44,13 @@ pub(super) fn route(call: &mut Call<'_>, path: &[&str]) -> Outcome {
             let all = call.state.types.values();
             let custom = all.filter(|of| of.id.is_custom() && of.archived.is_some() == archived);
             let results: Vec<Value> = custom.map(|of| render(call.state, of)).collect();
-            Answer::ok(&json!({"results": results}))
+            Answer::ok(json!({"results": results}))
         }
         ("POST", []) => create(call),
         ("GET", [object]) => {
             let id = call.object(object)?;
             let of = call.state.type_of(id).ok_or_else(Failure::not_found)?;
-            Answer::ok(&render(call.state, of))
+            Answer::ok(render(call.state, of))
         }
         ("PATCH", [object]) => patch(call, object),
         ("DELETE", [object]) => delete(call, object),
@@ -282,7 +282,7 @@ fn create(call: &mut Call<'_>) -> Outcome {
         link(state, id, to, None, true);
     }
     let of = state.type_of(id).ok_or_else(Failure::not_found)?;
-    Ok(Answer::json(201, &render(state, of)))
+    Ok(Answer::json(201, render(state, of)))
 }
 
 /// Makes the plain link between two types; the number of the way there.
@@ -356,7 +356,7 @@ fn patch(call: &mut Call<'_>, object: &str) -> Outcome {
     changed.updated = now;
     *of = changed;
     let of = call.state.type_of(id).ok_or_else(Failure::not_found)?;
-    Answer::ok(&render(call.state, of))
+    Answer::ok(render(call.state, of))
 }
 
 fn delete(call: &mut Call<'_>, object: &str) -> Outcome {
@@ -448,7 +448,7 @@ fn associate(call: &mut Call<'_>, object: &str) -> Outcome {
     let (Some(link), Some(of)) = (call.state.link_types.get(&key), call.state.type_of(id)) else {
         return Err(Failure::not_found());
     };
-    Ok(Answer::json(201, &render_link(link, of)))
+    Ok(Answer::json(201, render_link(link, of)))
 }
 
 /// Irreversible (§11): the definition goes with all links of it.

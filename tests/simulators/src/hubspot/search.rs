@@ -137,7 +137,7 @@ pub(super) fn search(call: &mut Call<'_>, object: TypeId) -> Outcome {
             json!({"next": {"after": next.to_string()}}),
         );
     }
-    Ok(Answer::json(200, &answer))
+    Ok(Answer::json(200, answer))
 }
 
 fn groups(

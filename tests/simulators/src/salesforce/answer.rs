@@ -4,100 +4,15 @@
 //! collections say `statusCode` in a row, Bulk writes it into a column of a CSV. Handlers name a [`RowError`]; the shape is
 //! decided here.
 
-use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
-use bytes::Bytes;
 use serde_json::{Value, json};
+
+pub(super) use crate::common::{Answer, Payload};
 
 /// What a handler returns.
 pub(super) type Outcome = Result<Answer, Failure>;
 
-/// An answer.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    /// Status.
-    pub status: u16,
-    /// Media type, empty for none.
-    pub media_type: &'static str,
-    /// The JSON, where it is JSON.
-    pub json: Value,
-    /// The body, where it is not.
-    pub bytes: Bytes,
-    /// Further headers.
-    pub headers: Vec<(&'static str, String)>,
-}
-
-const JSON: &str = "application/json;charset=UTF-8";
-
-impl Answer {
-    /// 200 with JSON.
-    pub fn ok(json: Value) -> Outcome {
-        Ok(Self::json(200, json))
-    }
-
-    /// Any status with JSON.
-    pub fn json(status: u16, json: Value) -> Self {
-        Self {
-            status,
-            media_type: JSON,
-            json,
-            bytes: Bytes::new(),
-            headers: vec![],
-        }
-    }
-
-    /// 204, or another status without a body.
-    pub fn empty(status: u16) -> Self {
-        Self {
-            status,
-            media_type: "",
-            json: Value::Null,
-            bytes: Bytes::new(),
-            headers: vec![],
-        }
-    }
-
-    /// Something else than JSON.
-    pub fn body(status: u16, media_type: &'static str, bytes: impl Into<Bytes>) -> Self {
-        Self {
-            status,
-            media_type,
-            json: Value::Null,
-            bytes: bytes.into(),
-            headers: vec![],
-        }
-    }
-
-    /// The same with one more header.
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-
-    /// As an HTTP response.
-    pub fn into_response(self) -> Response<Body> {
-        let bytes = if self.media_type == JSON {
-            Bytes::from(self.json.to_string())
-        } else {
-            self.bytes
-        };
-        let mut response = Response::new(Body::from(bytes));
-        *response.status_mut() =
-            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if !self.media_type.is_empty() {
-            response.headers_mut().insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static(self.media_type),
-            );
-        }
-        for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().insert(name, value);
-            }
-        }
-        response
-    }
-}
+/// The content type of JSON.
+pub(super) const JSON: &str = "application/json;charset=UTF-8";
 
 /// Why a record was not written.
 #[derive(Debug, Clone, PartialEq)]

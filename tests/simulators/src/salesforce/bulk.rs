@@ -742,7 +742,7 @@ fn csv_answer(job: &Job, head: &[&str], rows: Vec<Vec<String>>) -> Outcome {
         writer.write_record(row).map_err(broken)?;
     }
     let bytes = writer.into_inner().unwrap_or_default();
-    Ok(Answer::body(200, "text/csv", bytes))
+    Ok(Answer::file(200, "text/csv", bytes))
 }
 
 fn cells(job: &Job, at: usize) -> Vec<String> {

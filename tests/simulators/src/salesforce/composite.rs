@@ -515,7 +515,7 @@ fn run(
         };
         let failed = answer.status >= 300;
         if !failed {
-            answers.insert(name.clone(), answer.json.clone());
+            answers.insert(name.clone(), answer.as_json());
         }
         done.push((name, answer));
         if failed && atomic {
@@ -549,7 +549,7 @@ fn run(
             .filter(|(name, _)| *name == "location")
             .map(|(_, value)| ("Location".to_owned(), json!(value)))
             .collect();
-        json!({"body": answer.json, "httpHeaders": headers, "httpStatusCode": answer.status, "referenceId": name})
+        json!({"body": answer.as_json(), "httpHeaders": headers, "httpStatusCode": answer.status, "referenceId": name})
     });
     Ok((shown.collect(), failed))
 }
@@ -632,7 +632,7 @@ fn batch(call: &mut Call<'_>) -> Outcome {
             HeaderMap::new(),
         );
         failed |= answer.status >= 400;
-        results.push(json!({"statusCode": answer.status, "result": answer.json}));
+        results.push(json!({"statusCode": answer.status, "result": answer.as_json()}));
     }
     Answer::ok(json!({"hasErrors": failed, "results": results}))
 }

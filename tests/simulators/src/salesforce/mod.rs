@@ -57,7 +57,7 @@ pub use switches::{
     Preexisting, Switches, UpsertAudit,
 };
 
-use answer::{Answer, Failure};
+use answer::{Answer, Failure, JSON, Payload};
 use call::{Call, Request};
 use dml::Writer;
 use state::State;
@@ -256,7 +256,7 @@ async fn handle(
             errors: vec![answer::RowError::new("URI_TOO_LONG", "URI Too Long")],
         }
         .answer("")
-        .into_response();
+        .into_response(JSON);
     }
     if uri + head > HEAD_BYTES {
         let error = answer::RowError::new("HEADERS_TOO_LARGE", "Request Header Fields Too Large");
@@ -265,11 +265,11 @@ async fn handle(
             errors: vec![error],
         }
         .answer("")
-        .into_response();
+        .into_response(JSON);
     }
     match read(request).await {
-        Ok(request) => answer(&service, &request).into_response(),
-        Err(failure) => failure.answer("").into_response(),
+        Ok(request) => answer(&service, &request).into_response(JSON),
+        Err(failure) => failure.answer("").into_response(JSON),
     }
 }
 
@@ -452,8 +452,10 @@ fn answer(service: &Held<State>, request: &Request) -> Answer {
         Err(failure) => failure.answer(key),
     };
     state.commit();
-    if *version != "v67.0" {
-        readdress(&mut answer.json, version);
+    if let Payload::Json(json) = &mut answer.body
+        && *version != "v67.0"
+    {
+        readdress(json, version);
     }
     answer.with("sforce-limit-info", info)
 }

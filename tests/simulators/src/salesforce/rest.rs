@@ -581,7 +581,7 @@ fn blob(call: &Call<'_>, name: &str, id: &str, field: &str) -> Outcome {
             .files
             .get(&row.id)
             .ok_or_else(Failure::not_found)?;
-        return Ok(Answer::body(
+        return Ok(Answer::file(
             200,
             "application/octetstream",
             blob.bytes.clone(),

@@ -28,7 +28,7 @@ fn envelope(status: u16, body: &str) -> Answer {
          xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"http://soap.sforce.com/2006/04/metadata\" \
          xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>"
     );
-    Answer::body(status, XML, text)
+    Answer::file(status, XML, text)
 }
 
 /// An error of the whole call.

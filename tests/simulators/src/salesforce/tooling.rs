@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, Failure, Outcome};
+use super::answer::{Answer, Failure, Outcome, Payload};
 use super::call::Call;
 use super::ids;
 use super::metadata;
@@ -44,13 +44,13 @@ fn query(call: &mut Call<'_>) -> Outcome {
             tooling: true,
         },
     )?;
-    let first = answer.json.pointer("/records/0/attributes/type").cloned();
-    let count = answer
-        .json
-        .get("records")
-        .and_then(Value::as_array)
-        .map_or(0, Vec::len);
-    if let Some(map) = answer.json.as_object_mut() {
+    let Payload::Json(json) = &mut answer.body else {
+        return Ok(answer);
+    };
+    let first = json.pointer("/records/0/attributes/type").cloned();
+    let records = json.get("records").and_then(Value::as_array);
+    let count = records.map_or(0, Vec::len);
+    if let Some(map) = json.as_object_mut() {
         map.insert("size".to_owned(), json!(count));
         map.insert("queryLocator".to_owned(), Value::Null);
         map.insert("entityTypeName".to_owned(), json!(first));

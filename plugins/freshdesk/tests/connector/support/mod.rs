@@ -2,23 +2,12 @@
 //!
 //! The part of a host that these tests need is played by the SDK's [`Trial`]. The account is as its administrator leaves it before
 //! a migration: mails and rules are off.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test file uses its part; what a test cannot read is a failed test"
-)]
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use transload_plugin_freshdesk::Freshdesk;
 use transload_plugin_freshdesk::state::State;
 use transload_sdk::destination::{Item, Part as Spoken};
-use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::Harness;
 use transload_sdk::types::{
     Author, Conversation as Thread, ConversationStatus, Direction, Entity, Kind, Message,
     Reference, Visibility,

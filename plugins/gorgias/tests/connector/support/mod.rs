@@ -1,19 +1,6 @@
 //! The connector on trial at the simulated account.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test file uses its part; what a test cannot read is a failed test"
-)]
-
 use serde_json::Value;
 use transload_plugin_gorgias::Gorgias;
-use transload_sdk::destination::Item;
-use transload_sdk::ledger::{Outcome, Status};
-use transload_sdk::testing::Harness;
-use transload_sdk::types::Kind;
 use transload_simulators::gorgias::model::{Message, Ticket};
 use transload_simulators::gorgias::{Config, Preexisting, Services, Simulator, Snapshot};
 

@@ -1,17 +1,6 @@
 //! The connector on the SDK's harness, the harness on the simulated account: no socket, and no time but the account's.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test file uses its part; what a test cannot read is a failed test"
-)]
-
-use serde_json::{Value, json};
+use serde_json::Value;
 use transload_plugin_hubspot::HubSpot;
-use transload_sdk::destination::Item;
-use transload_sdk::ledger::Outcome;
 use transload_sdk::types::Kind;
 use transload_simulators::hubspot::model::{Record, TypeId};
 use transload_simulators::hubspot::{Config, Simulator, Snapshot};

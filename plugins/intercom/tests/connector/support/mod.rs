@@ -1,20 +1,7 @@
 //! The connector on trial at the simulated account.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test file uses its part; what a test cannot read is a failed test"
-)]
-
 use serde_json::Value;
 use transload_plugin_intercom::Intercom;
-use transload_sdk::destination::Item;
-use transload_sdk::ledger::{Outcome, Status};
-use transload_sdk::testing::Harness;
-use transload_sdk::types::Kind;
-use transload_simulators::intercom::model::{Contact, Part};
+use transload_simulators::intercom::model::Contact;
 use transload_simulators::intercom::{Config, Preexisting, Services, Simulator, Snapshot};
 
 pub use transload_trials::*;

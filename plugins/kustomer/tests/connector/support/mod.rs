@@ -1,11 +1,4 @@
 //! The connector on the SDK's harness, the harness on the simulator's router: no socket, no time but the simulator's.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "what a test cannot read is a failed test"
-)]
-
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,17 +1,6 @@
 //! The connector on the SDK's harness, the harness on the simulated org: no socket, and no time but the org's.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test file uses its part; what a test cannot read is a failed test"
-)]
-
 use serde_json::{Value, json};
 use transload_plugin_salesforce::Salesforce;
-use transload_sdk::destination::Item;
-use transload_sdk::ledger::Outcome;
 use transload_sdk::types::Kind;
 use transload_simulators::salesforce::{Config, Simulator, Snapshot};
 

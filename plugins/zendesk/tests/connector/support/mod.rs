@@ -1,19 +1,8 @@
 //! The connector on the SDK's harness, the harness on the simulated account: no socket, and no time but the account's.
 //!
 //! The part of a host that these tests need is played by the SDK's [`Trial`].
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::panic,
-    reason = "each test file uses its part; what a test cannot read is a failed test"
-)]
-
 use serde_json::Value;
 use transload_plugin_zendesk::Zendesk;
-use transload_sdk::destination::Item;
-use transload_sdk::ledger::Outcome;
-use transload_sdk::testing::Harness;
-use transload_sdk::types::Kind;
 use transload_simulators::zendesk::{Config, Preexisting, Simulator, Snapshot};
 
 pub use transload_trials::*;

@@ -1,18 +1,9 @@
 //! The connector on trial at the simulated portal.
-#![allow(
-    dead_code,
-    unused_imports,
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "each test file uses its part; what a test cannot read is a failed test"
-)]
-
 use serde_json::Value;
 use transload_plugin_zoho_desk::ZohoDesk;
 use transload_sdk::Destination as _;
 use transload_sdk::destination::{Item, Observed, Part, UndoMode, Undoing, Written};
-use transload_sdk::ledger::{Outcome, Status, UndoOutcome};
+use transload_sdk::ledger::UndoOutcome;
 use transload_sdk::testing::Harness;
 use transload_sdk::types::{
     Author, Conversation, ConversationStatus, Direction, Entity, Kind, Message, Reference, Text,
