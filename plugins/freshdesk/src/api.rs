@@ -4,16 +4,10 @@
 //! by plan. Requests are written exactly: an attribute that is not known refuses them (Freshdesk facts §1). Bodies that are a
 //! handful of members are built where they are sent. Not here: sending (see `client`), meaning (see `map`, `thread`).
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use transload_sdk::http::{excerpt, in_words};
-
-/// What is null counts as missing.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    from: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
-}
+use transload_sdk::json::or_default;
 
 /// A contact: a person who writes in. Agents are in the same space of ids (Freshdesk facts §5).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]

@@ -45,6 +45,9 @@ const SENT: &str = "sent ";
 /// A subject that the source does not have, since a ticket must have one (Freshdesk facts §12).
 pub const NO_SUBJECT: &str = "(no subject)";
 
+/// Of a field that sits on something else.
+const NOT_ON_TICKETS: card::Misfit = card::Misfit("has no field on tickets: on the source card");
+
 /// What the mapping of one thread hangs on beside the thread.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
@@ -384,22 +387,17 @@ fn custom_fields(
         own_field::CLOSED,
         closed.and_then(|at| around.words.day(at)),
     );
-    for field in &head.fields {
-        match map::place(field, around.choices, around.words) {
-            Ok((target, value)) if target.on == Some(Owner::Ticket) => {
-                fields.insert(target.name, value.json);
-                if let (Some(name), Some(text)) = (target.exact, value.exact) {
-                    fields.insert(name, json!(text));
-                }
-            }
-            Ok(_) => {
-                let why = card::Misfit("has no field on tickets: on the source card");
-                card.misfit(field, why, losses);
-            }
-            Err(misfit) => card.misfit(field, misfit, losses),
+    card.place(&head.fields, losses, |field, words| {
+        let (target, value) = map::place(field, around.choices, words)?;
+        if target.on != Some(Owner::Ticket) {
+            return Err(NOT_ON_TICKETS);
         }
-    }
-    card.lists(&head.fields, losses);
+        fields.insert(target.name, value.json);
+        if let (Some(name), Some(text)) = (target.exact, value.exact) {
+            fields.insert(name, json!(text));
+        }
+        Ok(true)
+    });
     fields
 }
 

@@ -6,16 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use transload_sdk::http::excerpt;
-
-/// Null is as good as missing.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
-}
+use transload_sdk::json::or_default;
 
 /// `{"id":…}`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -405,13 +405,11 @@ fn fields_and_tags(
     losses: &mut Vec<Loss>,
 ) -> (Vec<FieldValue>, Vec<Named>) {
     let mut fields: Vec<FieldValue> = Vec::new();
-    for field in &entry.head.fields {
-        match map::place(field, FieldOwner::Ticket, around.choices, card.words()) {
-            Ok((id, value)) => fields.push(FieldValue { id, value }),
-            Err(misfit) => card.misfit(field, misfit, losses),
-        }
-    }
-    card.lists(&entry.head.fields, losses);
+    card.place(&entry.head.fields, losses, |field, words| {
+        let (id, value) = map::place(field, FieldOwner::Ticket, around.choices, words)?;
+        fields.push(FieldValue { id, value });
+        Ok(true)
+    });
     if let Some(brand) = &conversation.brand {
         let target = brand.target.as_deref().and_then(NamedTarget::parse);
         match target.filter(|target| target.id != 0) {

@@ -6,13 +6,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use transload_sdk::http::excerpt;
-
-/// Null is as good as missing.
-fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
-}
+use transload_sdk::json::or_default;
 
 /// An id as text; empty for null and for 0, which is nobody (Intercom facts §1).
 fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -365,15 +365,11 @@ fn fields_and_tags(
     losses: &mut Vec<Loss>,
 ) -> (Map<String, Value>, Vec<String>) {
     let mut fields = Map::new();
-    for field in &entry.head.fields {
-        match map::place(field, Model::Conversation, card.words()) {
-            Ok((name, value)) => {
-                fields.insert(name, value);
-            }
-            Err(misfit) => card.misfit(field, misfit, losses),
-        }
-    }
-    card.lists(&entry.head.fields, losses);
+    card.place(&entry.head.fields, losses, |field, words| {
+        let (name, value) = map::place(field, Model::Conversation, words)?;
+        fields.insert(name, value);
+        Ok(true)
+    });
     let tags = tags_here(
         &conversation.tags,
         map::tag,

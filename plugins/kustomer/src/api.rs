@@ -15,6 +15,7 @@ use serde::de::{DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use transload_sdk::json::or_default;
 
 /// Attributes by name, each still as JSON text.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -163,12 +164,6 @@ pub struct Resource {
     /// Its links.
     #[serde(default, deserialize_with = "or_default")]
     pub links: Links,
-}
-
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    d: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(d)?.unwrap_or_default())
 }
 
 impl Resource {

@@ -9,13 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use transload_sdk::http::{excerpt, in_words};
-
-/// What is null counts as missing.
-pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    from: D,
-) -> Result<T, D::Error> {
-    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
-}
+pub use transload_sdk::json::or_default;
 
 /// A value as text: an id that is a number, a length that is one; null is empty.
 pub fn words_of(value: &Value) -> String {

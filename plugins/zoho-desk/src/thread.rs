@@ -55,6 +55,9 @@ const ON_TICKET: &str = " hangs on the ticket";
 /// A subject that the source does not have, since a ticket must have one (Zoho Desk facts §6).
 pub const NO_SUBJECT: &str = "(no subject)";
 
+/// Of a field that sits on something else.
+const NOT_ON_TICKETS: card::Misfit = card::Misfit("has no field on tickets: on the source card");
+
 /// What the mapping of one thread hangs on beside the thread.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
@@ -503,19 +506,14 @@ fn custom_fields(
     set(own::PRIORITY, priority.filter(short));
     let channels = conversation.channels.join(", ");
     set(own::CHANNELS, Some(channels).filter(short));
-    for field in &head.fields {
-        match map::place(field, around.words) {
-            Ok((target, value)) if target.object == Owner::Ticket.module() => {
-                fields.insert(target.name, json!(value));
-            }
-            Ok(_) => {
-                let why = card::Misfit("has no field on tickets: on the source card");
-                card.misfit(field, why, losses);
-            }
-            Err(misfit) => card.misfit(field, misfit, losses),
+    card.place(&head.fields, losses, |field, words| {
+        let (target, value) = map::place(field, words)?;
+        if target.object != Owner::Ticket.module() {
+            return Err(NOT_ON_TICKETS);
         }
-    }
-    card.lists(&head.fields, losses);
+        fields.insert(target.name, json!(value));
+        Ok(true)
+    });
     fields
 }
 

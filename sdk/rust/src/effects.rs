@@ -267,6 +267,19 @@ pub fn changed(recorded: &str, now: &[(String, String)]) -> Vec<String> {
         .collect()
 }
 
+/// The facets of a record's values: of those that were sent, and count, as the record has them now. `as_held` makes two readings of a
+/// value equal.
+pub fn facets_of(
+    sent: &Map<String, Value>,
+    now: &Map<String, Value>,
+    counts: impl Fn(&str) -> bool,
+    as_held: impl Fn(&Value) -> String,
+) -> Vec<(String, String)> {
+    let names = sent.keys().filter(|name| counts(name));
+    let held = |name: &String| as_held(now.get(name).unwrap_or(&Value::Null));
+    names.map(|name| (name.clone(), held(name))).collect()
+}
+
 /// The names of a recorded print's facets.
 pub fn facet_names(recorded: &str) -> Vec<String> {
     let facets = recorded.split(';');
@@ -392,6 +405,18 @@ mod tests {
             "{one}"
         );
         assert_eq!(with_digest("ab cd", "x", 12, '-').chars().count(), 11);
+    }
+
+    #[test]
+    fn what_was_sent_is_compared_as_it_is_held_now() {
+        let sent = serde_json::json!({"name": "Ana", "tier": "gold", "at": 1});
+        let now = serde_json::json!({"name": "Bo", "at": 2, "other": 3});
+        let (Value::Object(sent), Value::Object(now)) = (sent, now) else {
+            panic!("no objects")
+        };
+        let facets = facets_of(&sent, &now, |name| name != "at", Value::to_string);
+        let facet = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(facets, [facet("name", "\"Bo\""), facet("tier", "null")]);
     }
 
     #[test]

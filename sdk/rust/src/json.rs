@@ -1,6 +1,6 @@
 //! Reading JSON with errors that say where, and never what: an answer's content must not reach a log.
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 
 /// JSON that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +10,16 @@ pub struct Misread {
     pub path: String,
     /// What was expected there. No content.
     pub why: String,
+}
+
+/// What is null counts as missing: for `#[serde(deserialize_with = "or_default")]`, beside `#[serde(default)]`.
+///
+/// # Errors
+/// What is there and is not of the type.
+pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(from)?.unwrap_or_default())
 }
 
 /// Reads a document. Where one cannot be read it is read again for the place: keeping that costs a text for every name, and
@@ -51,5 +61,25 @@ pub(crate) fn explain(error: &serde_json::Error) -> String {
     match text.rsplit_once(", expected ") {
         Some((_, expected)) => format!("expected {expected}, {place}"),
         None => format!("not of the expected form, {place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Tagged {
+        #[serde(default, deserialize_with = "or_default")]
+        tags: Vec<String>,
+    }
+
+    #[test]
+    fn null_is_as_good_as_missing_and_another_type_is_neither() {
+        let none = Ok(Tagged { tags: Vec::new() });
+        assert_eq!(read::<Tagged>(br#"{"tags": null}"#), none);
+        assert_eq!(read::<Tagged>(b"{}"), none);
+        let misread = read::<Tagged>(br#"{"tags": 7}"#).unwrap_err();
+        assert_eq!(misread.path, "tags");
     }
 }

@@ -28,7 +28,7 @@ mod fidelity;
 pub mod fields;
 mod item;
 pub mod items;
-mod json;
+pub mod json;
 pub mod links;
 pub mod loading;
 pub mod markup;

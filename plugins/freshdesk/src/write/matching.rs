@@ -14,7 +14,9 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
 use transload_sdk::people::{external_ids, own_addresses as own_addresses_of};
-use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, doubt, match_results};
+use transload_sdk::policy::{
+    Candidates, Found, add_candidate, agents_by_email, doubt, match_results,
+};
 use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
 
 use super::{people, teams};
@@ -22,8 +24,6 @@ use crate::api::{Company, Contact, Ticket};
 use crate::client;
 use crate::map::{self, Owner};
 use crate::state::{State, own_field};
-
-type Found = BTreeMap<String, Vec<Candidate>>;
 
 /// Which items are there already.
 ///
@@ -39,7 +39,7 @@ pub async fn match_items(
         Kind::Company => companies(cx, items).await?,
         Kind::Agent => agents(cx, items).await?,
         Kind::Conversation | Kind::Message => tickets(cx, items).await?,
-        _ => Found::new(),
+        _ => Candidates::new(),
     };
     Ok(match_results(items, &candidates))
 }
@@ -53,7 +53,7 @@ fn candidate(id: u64, there: &impl Serialize, by: MatchKey, doubtful: Option<&st
     }
 }
 
-async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn agents(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let staff = teams::staff(cx).await?;
     Ok(agents_by_email(items, |email| {
         let is = |one: &&crate::api::Agent| teams::address_of(one).as_deref() == Some(email);
@@ -68,11 +68,11 @@ async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
 const QUERY_CHARS: usize = 512;
 
 /// Tickets of an earlier run, by our marker. The search lags by minutes and finds no archived ones (Freshdesk facts §3).
-async fn tickets(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn tickets(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let state: State = cx.state()?;
     let field = state.field(Owner::Ticket, own_field::MARKER);
     let Some(field) = field.filter(|_| state.earlier) else {
-        return Ok(Found::new());
+        return Ok(Candidates::new());
     };
     let mut queries: Vec<String> = Vec::new();
     for item in items {
@@ -89,7 +89,7 @@ async fn tickets(cx: &Context, items: &[Item]) -> Result<Found, Error> {
             _ => queries.push(term),
         }
     }
-    let mut found = Found::new();
+    let mut found = Candidates::new();
     for query in queries {
         let query = segment(format!("\"{query}\""));
         let path = format!("/api/v2/search/tickets?query={query}");
@@ -146,13 +146,13 @@ impl Contacts<'_> {
     }
 }
 
-async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn customers(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let (all, complete) = client::list_at_most(cx, "/api/v2/contacts", items.len()).await?;
     let contacts = Contacts {
         cx,
         all: complete.then_some(all),
     };
-    let mut found = Found::new();
+    let mut found = Candidates::new();
     for item in items {
         for contact in contacts.by("unique_external_id", &item.marker).await? {
             add(cx, &mut found, item, &contact, MatchKey::Marker);
@@ -192,7 +192,11 @@ async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     Ok(found)
 }
 
-async fn staff_addresses(cx: &Context, items: &[Item], found: &mut Found) -> Result<(), Error> {
+async fn staff_addresses(
+    cx: &Context,
+    items: &[Item],
+    found: &mut Candidates,
+) -> Result<(), Error> {
     let staff = teams::staff(cx).await?;
     let by_email: BTreeMap<String, &crate::api::Agent> = staff
         .iter()
@@ -206,7 +210,7 @@ async fn staff_addresses(cx: &Context, items: &[Item], found: &mut Found) -> Res
             let doubtful = doubt(
                 cx,
                 item,
-                &There {
+                &Found {
                     marker: "",
                     name: &agent.contact.name,
                     staff: true,
@@ -221,11 +225,11 @@ async fn staff_addresses(cx: &Context, items: &[Item], found: &mut Found) -> Res
     Ok(())
 }
 
-fn add(cx: &Context, found: &mut Found, item: &Item, contact: &Contact, by: MatchKey) {
+fn add(cx: &Context, found: &mut Candidates, item: &Item, contact: &Contact, by: MatchKey) {
     if contact.deleted {
         return;
     }
-    let there = There {
+    let there = Found {
         marker: contact.unique_external_id.as_deref().unwrap_or(""),
         name: &contact.name,
         staff: false,
@@ -268,7 +272,7 @@ pub async fn company_by_name(cx: &Context, name: &str) -> Result<Option<Company>
     Ok(None)
 }
 
-async fn companies(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn companies(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let state: State = cx.state()?;
     let (mut all, complete) =
         client::list_at_most::<Company>(cx, "/api/v2/companies", items.len()).await?;
@@ -288,7 +292,7 @@ async fn companies(cx: &Context, items: &[Item]) -> Result<Found, Error> {
         }
     }
     let prefix = cx.marker_prefix();
-    let mut found = Found::new();
+    let mut found = Candidates::new();
     for item in items {
         let name = name(item);
         for company in &all {

@@ -5,13 +5,11 @@
 //! shows a hundred customers a page (Gorgias facts §4): where those who were there before the run are few, they are listed; else the
 //! values are looked up one by one.
 
-use std::collections::BTreeMap;
-
 use transload_sdk::Context;
-use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::destination::{Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
 use transload_sdk::people::external_ids;
-use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, match_results};
+use transload_sdk::policy::{Candidates, Found, add_candidate, agents_by_email, match_results};
 use transload_sdk::types::{Entity, Error, Kind};
 
 use super::people;
@@ -19,8 +17,6 @@ use crate::api::{Customer, User};
 use crate::client::{self, Looked};
 use crate::map;
 use crate::state::State;
-
-type Found = BTreeMap<String, Vec<Candidate>>;
 
 /// Which items are there already.
 ///
@@ -34,12 +30,12 @@ pub async fn match_items(
     let candidates = match kind {
         Kind::Customer => customers(cx, items).await?,
         Kind::Agent => agents(cx, items).await?,
-        _ => Found::new(),
+        _ => Candidates::new(),
     };
     Ok(match_results(items, &candidates))
 }
 
-async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn agents(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let users = people::users(cx).await?;
     Ok(agents_by_email(items, |email| {
         let user = people::by_email(&users, email)?;
@@ -126,9 +122,9 @@ fn keys(item: &Item) -> Vec<(MatchKey, Key)> {
     keys
 }
 
-async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn customers(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let state: State = cx.state()?;
-    let mut found = Found::new();
+    let mut found = Candidates::new();
     let mut open: Vec<&Item> = Vec::new();
     for item in items {
         // What an earlier run made is known by its number.
@@ -202,8 +198,8 @@ async fn old_customers(cx: &Context, state: &State, pages: usize) -> Result<Vec<
     Ok(customers)
 }
 
-fn add(cx: &Context, found: &mut Found, item: &Item, customer: &Customer, by: MatchKey) {
-    let there = There {
+fn add(cx: &Context, found: &mut Candidates, item: &Item, customer: &Customer, by: MatchKey) {
+    let there = Found {
         marker: customer.external_id.as_deref().unwrap_or(""),
         name: &customer.name,
         staff: false,

@@ -17,9 +17,10 @@ pub mod unmake;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::card::Facts;
+use transload_sdk::card::{Facts, Misfit};
 use transload_sdk::destination::Item;
 pub use transload_sdk::effects::export;
+use transload_sdk::effects::facets_of;
 use transload_sdk::types::{self, Error, Field, Kind, Loss};
 
 pub use transload_sdk::effects::{
@@ -57,14 +58,7 @@ pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Err
 
 /// What of a record is compared before an undo: what was sent, as HubSpot holds it. `now` is the record as it is read.
 pub fn facets(sent: &Map<String, Value>, now: &Map<String, Value>) -> Vec<(String, String)> {
-    let held = |name: &String| {
-        let value = now.get(name).unwrap_or(&Value::Null);
-        (name.clone(), facet(value))
-    };
-    sent.keys()
-        .filter(|name| is_compared(name))
-        .map(held)
-        .collect()
+    facets_of(sent, now, is_compared, facet)
 }
 
 /// A value as two readings of it are compared: times by their moment, numbers by their value, checked boxes in any order, long
@@ -113,22 +107,17 @@ pub fn custom_fields(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) {
-    for field in own {
-        match map::place(object, field, choices, card.words()) {
-            Ok((target, value)) => {
-                if loses_time(&target, &field.value) {
-                    card.field(field);
-                    let path = format!("fields.{}", field.name);
-                    let note = "kept as the day, or without its offset, in its property: exact on the source card";
-                    losses.push(map::loss(path, types::Fidelity::Converted, note));
-                }
-                values.insert(target.name, value);
-            }
-            Err(misfit) => card.misfit(field, misfit, losses),
-        }
-    }
-    card.lists(own, losses);
+    card.place(own, losses, |field, words| {
+        let (target, value) = map::place(object, field, choices, words)?;
+        let is_exact = !loses_time(&target, &field.value);
+        values.insert(target.name, value);
+        is_exact.then_some(true).ok_or(NOT_EXACT)
+    });
 }
+
+/// Of a time that is more than its field keeps.
+const NOT_EXACT: Misfit =
+    Misfit("kept as the day, or without its offset, in its property: exact on the source card");
 
 /// Whether a moment is more than its property keeps of it: an offset, a time where the property has days.
 fn loses_time(target: &FieldTarget, value: &types::Value) -> bool {

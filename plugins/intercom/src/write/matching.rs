@@ -5,21 +5,17 @@
 //! customers; it lags by minutes (Intercom facts §4), which does no harm: what this run made is known by its id, and a contact that came
 //! since answers the creation with a conflict.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 use transload_sdk::Context;
-use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
+use transload_sdk::destination::{Item, MatchKey, MatchResult};
 use transload_sdk::people::external_ids;
-use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, match_results};
+use transload_sdk::policy::{Candidates, Found, add_candidate, agents_by_email, match_results};
 use transload_sdk::types::{Entity, Error, Kind};
 
 use super::{contacts, people};
 use crate::api::Contact;
 use crate::client::{self, Looked, filter, group};
 use crate::map;
-
-type Found = BTreeMap<String, Vec<Candidate>>;
 
 /// Values of one filter: nothing says how many it takes.
 const VALUES: usize = 50;
@@ -36,12 +32,12 @@ pub async fn match_items(
     let candidates = match kind {
         Kind::Customer => customers(cx, items).await?,
         Kind::Agent => agents(cx, items).await?,
-        _ => Found::new(),
+        _ => Candidates::new(),
     };
     Ok(match_results(items, &candidates))
 }
 
-async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn agents(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let admins = people::admins(cx).await?;
     Ok(agents_by_email(items, |email| {
         let admin = people::by_email(&admins, email)?;
@@ -67,8 +63,8 @@ fn keys(item: &Item) -> Vec<(MatchKey, &'static str, String)> {
     keys
 }
 
-async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
-    let mut found = Found::new();
+async fn customers(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
+    let mut found = Candidates::new();
     let mut open: Vec<&Item> = Vec::new();
     for item in items {
         // What an earlier run made is known by its id.
@@ -134,8 +130,8 @@ async fn search(cx: &Context, wanted: &[(&'static str, String)]) -> Result<Vec<C
     Ok(all)
 }
 
-fn add(cx: &Context, found: &mut Found, item: &Item, contact: &Contact, by: MatchKey) {
-    let there = There {
+fn add(cx: &Context, found: &mut Candidates, item: &Item, contact: &Contact, by: MatchKey) {
+    let there = Found {
         marker: contact.external_id.as_deref().unwrap_or(""),
         name: contact.name.as_deref().unwrap_or(""),
         staff: false,

@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use transload_sdk::Context;
-use transload_sdk::card::Facts;
+use transload_sdk::card::{Facts, Misfit};
 use transload_sdk::destination::Item;
-use transload_sdk::effects::export;
+use transload_sdk::effects::{export, facets_of};
 use transload_sdk::http::{OperationKey, Refusal as _};
 use transload_sdk::ledger::{Effect, Status};
 use transload_sdk::types::{self, Error, Field, Head, Kind, Loss};
@@ -62,14 +62,7 @@ pub async fn write(cx: &Context, kind: Kind, items: Vec<Item>) -> Result<(), Err
 
 /// What of a record is compared before an undo: what was sent, as Salesforce holds it. `now` is the record as it is read.
 pub fn facets(sent: &Map<String, Value>, now: &Map<String, Value>) -> Vec<(String, String)> {
-    let held = |name: &String| {
-        let value = now.get(name).unwrap_or(&Value::Null);
-        (name.clone(), facet(value))
-    };
-    sent.keys()
-        .filter(|name| is_compared(name))
-        .map(held)
-        .collect()
+    facets_of(sent, now, is_compared, facet)
 }
 
 /// A value as two readings of it are compared: long text by its letters and digits, which survive trimming and other line ends;
@@ -134,7 +127,7 @@ pub fn custom_fields(
     card: &mut Facts,
     losses: &mut Vec<Loss>,
 ) {
-    for field in own {
+    card.place(own, losses, |field, words| {
         // A record that a lookup points to may be made after this one, and is linked when all are there. Whether it is there
         // by now depends on the order of loading; what a person reads here must not.
         let later = |reference: &types::Reference| {
@@ -147,25 +140,18 @@ pub fn custom_fields(
                 .and_then(FieldTarget::parse)
                 .is_some_and(|target| matches!(target.kind, map::FieldKind::Lookup(_)));
         if linked_later {
-            card.field(field);
-            continue;
+            return Ok(false);
         }
-        match map::place(object, field, choices, card.words()) {
-            Ok((target, value)) => {
-                if loses_time(&target, &field.value) {
-                    card.field(field);
-                    let path = format!("fields.{}", field.name);
-                    let note =
-                        "kept to the second, or the day, in its field: exact on the source card";
-                    losses.push(map::loss(path, types::Fidelity::Converted, note));
-                }
-                values.insert(target.name, value);
-            }
-            Err(misfit) => card.misfit(field, misfit, losses),
-        }
-    }
-    card.lists(own, losses);
+        let (target, value) = map::place(object, field, choices, words)?;
+        let is_exact = !loses_time(&target, &field.value);
+        values.insert(target.name, value);
+        is_exact.then_some(true).ok_or(NOT_EXACT)
+    });
 }
+
+/// Of a time that is more than its field keeps.
+const NOT_EXACT: Misfit =
+    Misfit("kept to the second, or the day, in its field: exact on the source card");
 
 /// Whether a moment is more than its field keeps of it: a part of a second, an offset, a time where the field has days.
 fn loses_time(target: &FieldTarget, value: &types::Value) -> bool {

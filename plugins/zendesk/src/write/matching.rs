@@ -16,7 +16,7 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::http::segment;
 use transload_sdk::people::{external_ids, own_addresses};
-use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, match_results};
+use transload_sdk::policy::{Candidates, Found, add_candidate, agents_by_email, match_results};
 use transload_sdk::types::{AddressChannel, Entity, Error, Kind};
 
 use super::people;
@@ -34,8 +34,6 @@ const QUERY_BYTES: usize = 6_000;
 /// Pages of one search; Zendesk shows no more than 1,000 results (Zendesk facts §3).
 const PAGES: usize = 10;
 
-type Found = BTreeMap<String, Vec<Candidate>>;
-
 /// Which items are there already.
 ///
 /// # Errors
@@ -49,12 +47,12 @@ pub async fn match_items(
         Kind::Customer => customers(cx, items).await?,
         Kind::Company => companies(cx, items).await?,
         Kind::Agent => agents(cx, items).await?,
-        _ => Found::new(),
+        _ => Candidates::new(),
     };
     Ok(match_results(items, &candidates))
 }
 
-async fn agents(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn agents(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let staff = people::staff(cx).await?;
     let address = |user: &User| user.email.as_deref().and_then(map::email);
     Ok(agents_by_email(items, |email| {
@@ -126,8 +124,8 @@ impl Medium {
     }
 }
 
-async fn customers(cx: &Context, items: &[Item]) -> Result<Found, Error> {
-    let mut found = Found::new();
+async fn customers(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
+    let mut found = Candidates::new();
     by_external_id(cx, items, &mut found).await?;
     let state: State = cx.state()?;
     // Who is found by an external id is not looked for by an address, nor who is found by an address by a number.
@@ -296,7 +294,7 @@ pub async fn search_any(cx: &Context, known: &User) -> Result<bool, Error> {
 }
 
 /// By our marker, else by an id that the source itself knows.
-async fn by_external_id(cx: &Context, items: &[Item], found: &mut Found) -> Result<(), Error> {
+async fn by_external_id(cx: &Context, items: &[Item], found: &mut Candidates) -> Result<(), Error> {
     let ids: BTreeSet<&str> = items
         .iter()
         .flat_map(|item| external_ids(item).chain([item.marker.as_str()]))
@@ -356,8 +354,8 @@ pub async fn by_email(cx: &Context, email: &str) -> Result<Option<User>, Error> 
     by_term(cx, &Medium::Email.term(email)).await
 }
 
-fn add(cx: &Context, found: &mut Found, item: &Item, user: &User, by: MatchKey) {
-    let there = There {
+fn add(cx: &Context, found: &mut Candidates, item: &Item, user: &User, by: MatchKey) {
+    let there = Found {
         marker: user.external_id.as_deref().unwrap_or(""),
         name: &user.name,
         staff: user.role != "end-user",
@@ -380,7 +378,7 @@ pub async fn count(cx: &Context, path: &str) -> Result<Option<u64>, Error> {
 
 // ---- companies
 
-async fn companies(cx: &Context, items: &[Item]) -> Result<Found, Error> {
+async fn companies(cx: &Context, items: &[Item]) -> Result<Candidates, Error> {
     let markers: BTreeSet<&str> = items.iter().map(|item| item.marker.as_str()).collect();
     let mut all: Vec<Organization> = show_many(cx, "organizations", &markers).await?;
     let marked: BTreeSet<String> = all
@@ -401,7 +399,7 @@ async fn companies(cx: &Context, items: &[Item]) -> Result<Found, Error> {
     all.extend(by_name(cx, &names).await?);
 
     let prefix = cx.marker_prefix().to_lowercase();
-    let mut found = Found::new();
+    let mut found = Candidates::new();
     for item in items {
         let Some(name) = name(item) else { continue };
         let marker = item.marker.to_lowercase();

@@ -14,7 +14,9 @@ use transload_sdk::Context;
 use transload_sdk::destination::{Candidate, Item, MatchKey, MatchResult};
 use transload_sdk::items;
 use transload_sdk::people::own_addresses as own_addresses_of;
-use transload_sdk::policy::{Found as There, add_candidate, agents_by_email, doubt, match_results};
+use transload_sdk::policy::{
+    Candidates, Found, add_candidate, agents_by_email, doubt, match_results,
+};
 use transload_sdk::types::{self, AddressChannel, Error, Kind};
 
 use super::people::{Object, cf_of, is_there, marker_of, search};
@@ -23,8 +25,6 @@ use crate::api::words_of;
 use crate::client::{Desk, PAGE};
 use crate::map::{self, Owner};
 use crate::own;
-
-type Found = BTreeMap<String, Vec<Candidate>>;
 
 /// Values of one question, which are alternatives (Zoho Desk facts §13).
 const AT_ONCE: usize = 20;
@@ -44,7 +44,7 @@ pub async fn match_items(
         Kind::Company => companies(&desk, items).await?,
         Kind::Agent => agents(&desk, items).await?,
         Kind::Conversation | Kind::Message => tickets(&desk, items).await?,
-        _ => Found::new(),
+        _ => Candidates::new(),
     };
     Ok(match_results(items, &found))
 }
@@ -58,7 +58,7 @@ fn candidate(object: &Object, by: MatchKey, doubtful: Option<&str>) -> Candidate
     }
 }
 
-async fn agents(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
+async fn agents(desk: &Desk, items: &[Item]) -> Result<Candidates, Error> {
     let staff = teams::staff(desk).await?;
     Ok(agents_by_email(items, |email| {
         let is = |one: &&crate::api::Agent| {
@@ -70,8 +70,8 @@ async fn agents(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
 }
 
 /// Tickets of an earlier run, by our marker.
-async fn tickets(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
-    let mut found = Found::new();
+async fn tickets(desk: &Desk, items: &[Item]) -> Result<Candidates, Error> {
+    let mut found = Candidates::new();
     for item in items {
         for object in marked(desk, Owner::Ticket, item).await? {
             let one = candidate(&object, MatchKey::Marker, None);
@@ -172,10 +172,10 @@ async fn contacts_by(
     Ok(found)
 }
 
-async fn customers(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
+async fn customers(desk: &Desk, items: &[Item]) -> Result<Candidates, Error> {
     let all = listed(desk, Owner::Contact, items.len()).await?;
     let all = all.as_deref();
-    let mut found = Found::new();
+    let mut found = Candidates::new();
     for item in items {
         let of_list = all.into_iter().flatten();
         let of_list = of_list.filter(|o| marker_of(desk, Owner::Contact, &cf_of(o)) == item.marker);
@@ -223,13 +223,13 @@ async fn customers(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
 }
 
 /// An agent's address is none of a contact, and must not become one's: whoever has it is shown as doubtful.
-fn staff_addresses(desk: &Desk, items: &[Item], found: &mut Found) {
+fn staff_addresses(desk: &Desk, items: &[Item], found: &mut Candidates) {
     for item in items {
         for email in own_addresses(item, &AddressChannel::Email) {
             let Some((id, agent)) = desk.state.agents.iter().find(|(_, a)| a.email == email) else {
                 continue;
             };
-            let there = There {
+            let there = Found {
                 marker: "",
                 name: &agent.email,
                 staff: true,
@@ -252,7 +252,7 @@ fn staff_addresses(desk: &Desk, items: &[Item], found: &mut Found) {
     }
 }
 
-fn add(desk: &Desk, found: &mut Found, item: &Item, contact: &Object, by: MatchKey) {
+fn add(desk: &Desk, found: &mut Candidates, item: &Item, contact: &Object, by: MatchKey) {
     let id = text_of(contact, "id");
     if id == desk.state.stand_in_contact {
         return;
@@ -260,7 +260,7 @@ fn add(desk: &Desk, found: &mut Found, item: &Item, contact: &Object, by: MatchK
     let cf = cf_of(contact);
     let names = [text_of(contact, "firstName"), text_of(contact, "lastName")];
     let name = names.join(" ");
-    let there = There {
+    let there = Found {
         marker: marker_of(desk, Owner::Contact, &cf),
         name: name.trim(),
         staff: false,
@@ -273,10 +273,10 @@ fn add(desk: &Desk, found: &mut Found, item: &Item, contact: &Object, by: MatchK
 
 // ---- companies
 
-async fn companies(desk: &Desk, items: &[Item]) -> Result<Found, Error> {
+async fn companies(desk: &Desk, items: &[Item]) -> Result<Candidates, Error> {
     let all = listed(desk, Owner::Account, items.len()).await?;
     let prefix = desk.cx.marker_prefix();
-    let mut found = Found::new();
+    let mut found = Candidates::new();
     for (item, company) in items::of::<types::Company>(items) {
         let name = company.name.trim().to_lowercase();
         let rows = match &all {

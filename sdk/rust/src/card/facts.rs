@@ -116,6 +116,24 @@ impl Facts {
         }
     }
 
+    /// Custom fields, each put where `place` puts it: whether its field has it by then, else it is named here. One that has no field,
+    /// or is not exact in it, stands here with what `place` says of it.
+    pub fn place(
+        &mut self,
+        fields: &[Field],
+        losses: &mut Vec<Loss>,
+        mut place: impl FnMut(&Field, &Words) -> Result<bool, Misfit>,
+    ) {
+        for field in fields {
+            match place(field, &self.words) {
+                Ok(true) => {}
+                Ok(false) => self.field(field),
+                Err(why) => self.misfit(field, why, losses),
+            }
+        }
+        self.lists(fields, losses);
+    }
+
     /// Something said in a thread, by its place there.
     pub fn message(&mut self, number: usize, facts: &[String]) {
         self.messages
@@ -449,5 +467,25 @@ mod tests {
             ..bare
         };
         assert_eq!(only_on_card(&pictured).len(), 1);
+    }
+
+    #[test]
+    fn a_field_is_in_its_place_or_named_and_what_does_not_fit_is_said() {
+        let field = |name: &str| Field {
+            name: name.to_owned(),
+            value: Value::Text("x".to_owned()),
+            target: None,
+        };
+        let (mut card, mut losses) = (Facts::new(Words::default()), Vec::new());
+        let fields = ["there", "later", "nowhere"].map(field);
+        card.place(&fields, &mut losses, |field, _| match field.name.as_str() {
+            "there" => Ok(true),
+            "later" => Ok(false),
+            _ => Err(Misfit("no field for it")),
+        });
+        let named: Vec<&str> = card.facts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(named, [row_of(&fields[1]), row_of(&fields[2])]);
+        assert_eq!(losses.len(), 1);
+        assert_eq!(losses[0].field, "fields.nowhere");
     }
 }
