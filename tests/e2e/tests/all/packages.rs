@@ -844,6 +844,47 @@ async fn a_host_takes_a_new_version_at_its_next_run_unless_the_lock_holds_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_run_of_another_project_needs_is_not_removed() {
+    let stage = Stage::new().await;
+    let machine = &stage.machine;
+    stage.install("7.1.0");
+    stage.run(&stage.project().await).await;
+    // Whoever removes it stands in no project, or in one that has not run anything.
+    std::fs::create_dir(machine.path("elsewhere")).unwrap();
+    let elsewhere = machine.path("elsewhere");
+    let remove = ["remove", NAME, "--yes", "--project", &elsewhere];
+    let store = machine.path("transload.db");
+    machine.fails(&remove, 2, &["is in use", &store, "(complete)", "--force"]);
+
+    // A store that does not say what it needs may need it.
+    std::fs::rename(&store, machine.path("kept.db")).unwrap();
+    std::fs::write(
+        &store,
+        "this is no store of runs, but a text that is longer than nothing",
+    )
+    .unwrap();
+    machine.fails(&remove, 2, &["is in use", &store, "cannot be seen"]);
+    assert_eq!(machine.installed().len(), 2);
+
+    // One that is not there any more is named.
+    std::fs::remove_file(&store).unwrap();
+    let ended = machine.run(&remove);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended.err.contains("passed over") && ended.err.contains(&store),
+        "{}",
+        ended.err
+    );
+    assert_eq!(machine.installed(), ["hostile-source@7.1.0"]);
+    // It is forgotten for the component that is gone, and for no other.
+    let projects = std::fs::read_to_string(machine.root().join("projects.json")).unwrap();
+    let projects: Value = serde_json::from_str(&projects).unwrap();
+    let left: Vec<&String> = projects["components"].as_object().unwrap().keys().collect();
+    let source = transload_host::sandbox::digest(&plugin_bytes("hostile-source").unwrap());
+    assert_eq!(left, [&source]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_lived_host_sees_a_destination_appear() {
     let stage = Stage::new().await;
     let sandbox = Sandbox::new(SandboxConfig::new(shared_cache().unwrap())).unwrap();
