@@ -23,7 +23,7 @@ use crate::hostile::desk::Desk;
 use serde_json::Value;
 use tempfile::TempDir;
 use transload_e2e::Silent;
-use transload_e2e::lab::{binary, plugin_bytes, shared_cache};
+use transload_e2e::lab::{binary, plugin_bytes, shared_cache, target_dir};
 use transload_host::clock::{SharedClock, SystemClock};
 use transload_host::config::Config;
 use transload_host::pipeline::model::{RunOptions, RunReport, RunState};
@@ -432,6 +432,47 @@ async fn what_is_pushed_is_an_artifact_that_other_tools_read() {
     let result: Value =
         serde_json::from_slice(&get(format!("{base}/manifests/7.1.0.conformance"))).unwrap();
     assert_eq!(blob(&result["layers"][0]), passed);
+
+    // And a client that others have written, with its own view of what a manifest is.
+    let Some(python) = oras() else {
+        return;
+    };
+    let pull = format!(
+        "import oras.client, pathlib\n\
+         client = oras.client.OrasClient(insecure=True)\n\
+         target = '{}/acme/plugins/{NAME}:7.1.0'\n\
+         assert '7.1.0' in client.get_tags(target), client.get_tags(target)\n\
+         [file] = map(pathlib.Path, client.pull(target, outdir='pulled'))\n\
+         assert file.name == '{NAME}.wasm', file\n",
+        server.host
+    );
+    let output = Command::new(python)
+        .args(["-I", "-c", &pull])
+        .current_dir(machine.temp.path())
+        .env("HOME", machine.temp.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let pulled = machine.path(&format!("pulled/{NAME}.wasm"));
+    let bytes = std::fs::read(&pulled).unwrap();
+    assert_eq!(transload_host::sandbox::digest(&bytes), sha256);
+    // What it pulled is installed as any file is.
+    let ended = machine.run(&["add", &pulled, "--unsigned", "--yes"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+}
+
+/// The Python that has `oras`, if `cargo xtask test` could make one.
+fn oras() -> Option<PathBuf> {
+    let place = target_dir().join("python/oras");
+    if !place.join("made-of.txt").is_file() {
+        eprintln!(
+            "SKIPPED: no other client pulled what was pushed; `cargo xtask test` installs one (oras, by pip)"
+        );
+        return None;
+    }
+    Some(place.join("bin/python"))
 }
 
 /// One GET by hand.
