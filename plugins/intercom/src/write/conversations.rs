@@ -20,7 +20,7 @@ use transload_sdk::thread::{Unit, stored_texts, updated_at};
 use transload_sdk::types::{Error, Fidelity, Loss};
 
 use super::schema::{self, ID, RUN, change};
-use super::{Changed, Creation, SEARCH_SETTLE_MS, SETTLE_MS, is_of_run, unsettled};
+use super::{Changed, Creation, SEARCH_SETTLE_MS, is_of_run, unsettled};
 use crate::api::{Conversation, Opened, Part, Refusal};
 use crate::client::{self, Looked, filter, group};
 use crate::map::seconds;
@@ -594,7 +594,8 @@ impl Work<'_, '_, '_> {
             };
             let making = http::Making {
                 in_doubt_since: None,
-                settle_ms: SETTLE_MS,
+                // As long as the kind says: the host lets nothing of a thread be repeated sooner.
+                settle_ms: SEARCH_SETTLE_MS,
                 created: 200,
             };
             let made: Creation<Conversation> =

@@ -899,6 +899,10 @@ async fn what_a_run_of_another_project_needs_is_not_removed() {
 
     // A store that does not say what it needs may need it.
     std::fs::rename(&store, machine.path("kept.db")).unwrap();
+    for beside in ["-wal", "-shm"] {
+        // There or not: whoever wrote last may have closed it.
+        let _ = std::fs::remove_file(format!("{store}{beside}"));
+    }
     std::fs::write(
         &store,
         "this is no store of runs, but a text that is longer than nothing",
