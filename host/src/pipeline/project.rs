@@ -21,7 +21,10 @@ use crate::gateway::{
     ConnectionSpec, Gateway, GatewayLimits, Granted, ReqwestTransport, RuleUse, SpecError,
     Transport, wants,
 };
-use crate::plugins::lock::{Lock, choose};
+use crate::plugins::{
+    self,
+    lock::{Lock, choose},
+};
 use crate::sandbox::{Plugin, Sandbox, SandboxConfig};
 use crate::sql;
 use crate::store::{Statement, Store, Takeover};
@@ -350,8 +353,7 @@ impl Project {
         trust.vet(&package)?;
         let granted = trust.of(&package.name).granted;
         self.take(&package);
-        let bytes = self.registry.read(&package)?;
-        let plugin = self.sandbox.load(bytes, &package.sha256).await?;
+        let plugin = plugins::load(&self.registry, &self.sandbox, &package).await?;
         allowed(&package, plugin.description(), &granted)?;
         Ok((plugin, granted))
     }

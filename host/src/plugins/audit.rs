@@ -197,7 +197,7 @@ async fn described(
         .map_err(transload_registry::RegistryError::from)?;
     let recorded = registry.described(package)?;
     let plugin = sandbox.load(bytes, &package.sha256).await?;
-    Ok((plugin.description().clone(), recorded))
+    Ok((plugin.describe_again().await?, recorded))
 }
 
 /// An error with its cause.

@@ -99,10 +99,7 @@ impl Catalog {
     /// None that will do, or one that does not load.
     pub async fn load(&self, request: &PluginRequest) -> Result<(Package, Plugin), Error> {
         let package = choose(&self.registry, request)?;
-        let plugin = self
-            .sandbox
-            .load(self.registry.read(&package)?, &package.sha256)
-            .await?;
+        let plugin = super::load(&self.registry, &self.sandbox, &package).await?;
         Ok((package, plugin))
     }
 

@@ -22,7 +22,28 @@ use transload_registry::{
 use crate::contract::description::Description;
 use crate::error::Error;
 use crate::gateway::wants;
-use crate::sandbox::{Sandbox, digest};
+use crate::sandbox::{Plugin, Sandbox, SandboxError, digest};
+
+/// Loads what is installed, its digest checked now.
+///
+/// # Errors
+/// `plugin-changed` if it is not what was installed; a component that does not load.
+pub async fn load(
+    registry: &Registry,
+    sandbox: &Sandbox,
+    package: &Package,
+) -> Result<Plugin, Error> {
+    let path = registry.component_path(package);
+    match sandbox.load_file(&path, &package.sha256).await {
+        Err(SandboxError::Digest { expected, found }) => Err(RegistryError::Digest {
+            path,
+            expected,
+            found,
+        }
+        .into()),
+        loaded => Ok(loaded?),
+    }
+}
 
 /// A component somebody wants to install, looked at: it ran once, to describe itself.
 #[derive(Debug, Clone)]

@@ -42,10 +42,10 @@ pub use imports::BlobBuilder;
 pub use stand_in::StandIn;
 pub use unit::{Answer, Plugin, UnitError};
 
-use cache::Cache;
+use cache::{Bytes, Cache, Kept};
 use imports::UnitState;
 
-use crate::contract::description::Description;
+use crate::contract::description::{self, Description};
 use crate::contract::destination_world::{DestinationConnector, DestinationConnectorPre};
 use crate::contract::source_world::{SourceConnector, SourceConnectorPre};
 use unit::Pre;
@@ -274,26 +274,70 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError`]
     pub async fn load_file(&self, path: &Path, expected: &str) -> Result<Plugin, SandboxError> {
-        let bytes = tokio::fs::read(path)
-            .await
-            .map_err(|source| SandboxError::Read {
-                path: path.to_owned(),
+        let path = path.to_owned();
+        self.loaded(expected, move |shared, expected| {
+            if let Some(kept) = shared.kept(Bytes::File(&path), expected)? {
+                return Ok(kept);
+            }
+            let bytes = std::fs::read(&path).map_err(|source| SandboxError::Read {
+                path: path.clone(),
                 source,
             })?;
-        self.load(bytes, expected).await
+            shared.compiled(&bytes, expected)
+        })
+        .await
     }
 
-    /// Loads a component whose sha-256 (hex) must be `expected`: checks the digest and the contract, compiles it or takes it
-    /// from the cache, runs it once for its description.
+    /// Loads a component whose sha-256 (hex) must be `expected`: checks the digest and the contract, takes it from the
+    /// cache or compiles it, and then runs it once for its description.
     ///
     /// # Errors
     /// [`SandboxError`]
     pub async fn load(&self, bytes: Vec<u8>, expected: &str) -> Result<Plugin, SandboxError> {
+        self.loaded(expected, move |shared, expected| {
+            match shared.kept(Bytes::Memory(&bytes), expected)? {
+                Some(kept) => Ok(kept),
+                None => shared.compiled(&bytes, expected),
+            }
+        })
+        .await
+    }
+
+    async fn loaded(
+        &self,
+        expected: &str,
+        prepare: impl FnOnce(&Shared, &str) -> Result<Prepared, SandboxError> + Send + 'static,
+    ) -> Result<Plugin, SandboxError> {
+        let engine = |e: tokio::task::JoinError| SandboxError::Engine(e.to_string());
         let shared = Arc::clone(&self.shared);
-        let expected = expected.to_ascii_lowercase();
-        let prepared = tokio::task::spawn_blocking(move || shared.prepare(&bytes, &expected)).await;
-        let (pre, digest, role) = prepared.map_err(|e| SandboxError::Engine(e.to_string()))??;
-        Plugin::describe(Arc::clone(&self.shared), pre, digest, role).await
+        let digest = expected.to_ascii_lowercase();
+        let prepared = tokio::task::spawn_blocking({
+            let (shared, digest) = (Arc::clone(&shared), digest.clone());
+            move || prepare(&shared, &digest)
+        });
+        match prepared.await.map_err(engine)?? {
+            Prepared::Kept(pre, description) => Plugin::new(shared, pre, digest, *description),
+            Prepared::Compiled(pre, compiled) => {
+                let description = Plugin::describe(&shared, &pre).await?;
+                let plugin = Plugin::new(
+                    Arc::clone(&shared),
+                    pre,
+                    digest.clone(),
+                    description.clone(),
+                )?;
+                let kept = Kept {
+                    component: compiled.component,
+                    contract: compiled.contract,
+                    description,
+                };
+                tokio::task::spawn_blocking(move || {
+                    shared.cache.keep(&digest, compiled.hash, &kept);
+                })
+                .await
+                .map_err(engine)?;
+                Ok(plugin)
+            }
+        }
     }
 
     /// A connector that is no component, with what it would say of itself: see [`StandIn`].
@@ -309,15 +353,38 @@ pub fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// A component that did not run yet.
+enum Prepared {
+    /// From the cache, with what it said of itself when it was put there.
+    Kept(Pre, Box<Description>),
+    Compiled(Pre, Compiled),
+}
+
+/// What the cache wants to have of a component when that turns out to be a connector.
+struct Compiled {
+    component: Component,
+    contract: Version,
+    hash: blake3::Hash,
+}
+
 impl Shared {
+    /// A component from the cache, if it is there and these bytes are what it was compiled from.
+    fn kept(&self, bytes: Bytes<'_>, expected: &str) -> Result<Option<Prepared>, SandboxError> {
+        let Some(kept) = self.cache.kept(&self.engine, expected, bytes) else {
+            return Ok(None);
+        };
+        check_contract(&kept.contract)?;
+        let role = match kept.description.role {
+            description::Role::Source => Role::Source,
+            description::Role::Destination => Role::Destination,
+        };
+        let pre = self.link(role, &kept.component)?;
+        Ok(Some(Prepared::Kept(pre, Box::new(kept.description))))
+    }
+
     /// Everything about a component that can be done without running it.
-    fn prepare(&self, bytes: &[u8], expected: &str) -> Result<(Pre, String, Role), SandboxError> {
-        // Two files are hashed, at the same time: the component, and what was compiled of the one that is expected.
-        let (digest, kept) = std::thread::scope(|scope| {
-            let hashing = scope.spawn(|| digest(bytes));
-            let kept = self.cache.kept(&self.engine, expected);
-            (hashing.join().unwrap_or_default(), kept)
-        });
+    fn compiled(&self, bytes: &[u8], expected: &str) -> Result<Prepared, SandboxError> {
+        let digest = digest(bytes);
         if digest != expected {
             return Err(SandboxError::Digest {
                 expected: expected.to_owned(),
@@ -338,20 +405,25 @@ impl Shared {
         if !foreign.is_empty() {
             return Err(SandboxError::ForeignImports(foreign));
         }
-        let component = match kept {
-            Some(component) => component,
-            None => self
-                .cache
-                .compile(&self.engine, bytes, &digest)
-                .map_err(|e| SandboxError::Compile(format!("{e:#}")))?,
-        };
-        let pre = self
-            .link(outline.role, &component)
-            .map_err(|e| SandboxError::Link(format!("{e:#}")))?;
-        Ok((pre, digest, outline.role))
+        let component = Component::new(&self.engine, bytes)
+            .map_err(|e| SandboxError::Compile(format!("{e:#}")))?;
+        let pre = self.link(outline.role, &component)?;
+        Ok(Prepared::Compiled(
+            pre,
+            Compiled {
+                component,
+                contract: outline.contract,
+                hash: blake3::hash(bytes),
+            },
+        ))
     }
 
-    fn link(&self, role: Role, component: &Component) -> wasmtime::Result<Pre> {
+    fn link(&self, role: Role, component: &Component) -> Result<Pre, SandboxError> {
+        self.linked(role, component)
+            .map_err(|e| SandboxError::Link(format!("{e:#}")))
+    }
+
+    fn linked(&self, role: Role, component: &Component) -> wasmtime::Result<Pre> {
         let mut linker = match role {
             Role::Source => Cow::Borrowed(&self.source),
             Role::Destination => Cow::Borrowed(&self.destination),
@@ -411,6 +483,10 @@ fn engine_config(config: &SandboxConfig) -> Config {
         .cranelift_debug_verifier(false)
         .max_wasm_stack(WASM_STACK)
         .async_stack_size(WASM_STACK + HOST_STACK)
+        // What a load would map and hash only for a debugger: a third of what is compiled of an interpreter, beside its memory.
+        .native_unwind_info(false)
+        .generate_address_map(false)
+        .debug_symbols(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     engine
 }

@@ -133,6 +133,16 @@ pub(super) enum Pre {
     StandIn(Arc<dyn StandIn>),
 }
 
+impl Pre {
+    fn role(&self) -> Role {
+        match self {
+            Self::Source(_) => Role::Source,
+            Self::Destination(_) => Role::Destination,
+            Self::StandIn(stand_in) => stand_in.role(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Plugin")
@@ -169,15 +179,13 @@ macro_rules! call {
 }
 
 impl Plugin {
-    /// Runs a component for the first time.
+    /// Asks a component what it is. It has nobody to ask for it, so it says the same each time.
     pub(super) async fn describe(
-        shared: Arc<Shared>,
-        pre: Pre,
-        digest: String,
-        role: Role,
-    ) -> Result<Self, SandboxError> {
+        shared: &Arc<Shared>,
+        pre: &Pre,
+    ) -> Result<Description, SandboxError> {
         let instance = pre.clone();
-        let described = unit(&shared, Arc::new(NoHost), move |store| {
+        let described = unit(shared, Arc::new(NoHost), move |store| {
             Box::pin(async move {
                 let function = match &instance {
                     Pre::Source(pre) => {
@@ -199,11 +207,20 @@ impl Plugin {
             })
         })
         .await;
-        let description = match described {
-            Ok(description) => description,
-            Err(UnitError::Link(text)) => return Err(SandboxError::Link(text)),
-            Err(other) => return Err(SandboxError::Describe(other)),
-        };
+        described.map_err(|error| match error {
+            UnitError::Link(text) => SandboxError::Link(text),
+            other => SandboxError::Describe(other),
+        })
+    }
+
+    /// A linked component and what it says of itself, which is checked.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        pre: Pre,
+        digest: String,
+        description: Description,
+    ) -> Result<Self, SandboxError> {
+        let role = pre.role();
         let problems = describe::problems(&description, role);
         if !problems.is_empty() {
             return Err(SandboxError::Description(problems));
@@ -222,6 +239,15 @@ impl Plugin {
                 description,
             }),
         })
+    }
+
+    /// What it says of itself when it is asked once more: what a connector is tested and audited by, for
+    /// [`description`](Self::description) may be of an earlier load.
+    ///
+    /// # Errors
+    /// [`SandboxError::Describe`], [`SandboxError::Link`]
+    pub async fn describe_again(&self) -> Result<Description, SandboxError> {
+        Self::describe(&self.inner.shared, &self.inner.pre).await
     }
 
     /// What stands in for a component.

@@ -52,14 +52,28 @@ async fn nothing_runs_whose_digest_was_not_checked() {
         matches!(refused, Err(SandboxError::Digest { .. })),
         "{refused:?}"
     );
-    // From a file that changes after it was installed.
+    // One that is kept in the cache, from a file that changes after it was installed.
+    let bytes = Guest::default().component();
+    let sha256 = digest(&bytes);
     let path = bench.dir.path().join("component.wasm");
-    std::fs::write(&path, [bytes.as_slice(), b"\0"].concat()).unwrap();
-    let refused = bench.sandbox().load_file(&path, &sha256).await;
-    assert!(
-        matches!(refused, Err(SandboxError::Digest { .. })),
-        "{refused:?}"
-    );
+    std::fs::write(&path, &bytes).unwrap();
+    bench.sandbox().load_file(&path, &sha256).await.unwrap();
+    compiled(&bench);
+    bench.sandbox().load_file(&path, &sha256).await.unwrap();
+    let mut changed = bytes.clone();
+    changed[bytes.len() / 2] ^= 1;
+    for changed in [[bytes.as_slice(), b"\0"].concat(), changed] {
+        std::fs::write(&path, &changed).unwrap();
+        for refused in [
+            bench.sandbox().load_file(&path, &sha256).await,
+            bench.sandbox().load(changed.clone(), &sha256).await,
+        ] {
+            let Err(SandboxError::Digest { expected, found }) = refused else {
+                panic!("{refused:?}")
+            };
+            assert_eq!((expected, found), (sha256.clone(), digest(&changed)));
+        }
+    }
 }
 
 /// The one compiled component in the cache.
@@ -68,13 +82,33 @@ fn compiled(bench: &Bench) -> PathBuf {
     let mut entries: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     assert_eq!(entries.len(), 2, "{entries:?}");
-    assert_eq!(entries[0], hash_of(&entries[1]));
-    entries.remove(1)
+    assert_eq!(entries[1], seal_of(&entries[0]));
+    entries.remove(0)
 }
 
-/// Where the hash of its bytes is.
-fn hash_of(compiled: &Path) -> PathBuf {
-    compiled.with_extension("blake3")
+/// Where what is known of it is.
+fn seal_of(compiled: &Path) -> PathBuf {
+    compiled.with_extension("seal")
+}
+
+/// Another connector, which says the same of itself: that its code runs is noticed when it is asked for its account.
+fn impostor() -> Guest {
+    Guest {
+        check: "unreachable".to_owned(),
+        ..Guest::default()
+    }
+}
+
+/// Which of the two runs.
+async fn is_impostor(bench: &Bench, plugin: &Plugin) -> bool {
+    match plugin.check(bench.host(), context('a')).await {
+        Ok(answered) => {
+            answered.unwrap_err();
+            false
+        }
+        Err(UnitError::Trap(_)) => true,
+        Err(other) => panic!("{other:?}"),
+    }
 }
 
 /// Puts other bytes in a file's place: a compiled component may be mapped somewhere.
@@ -99,49 +133,52 @@ async fn a_compiled_component_that_was_changed_is_compiled_again_and_never_run()
     );
     // Code of another component in this one's place: valid in itself, and it would be noticed.
     let other = Bench::new();
-    other.load(tell_tale().component()).await.unwrap_err();
+    let plugin = other.load(impostor().component()).await.unwrap();
+    assert!(is_impostor(&other, &plugin).await);
     let another = std::fs::read(compiled(&other)).unwrap();
-    let hash = std::fs::read(hash_of(&path)).unwrap();
-    let another_hash = std::fs::read(hash_of(&compiled(&other))).unwrap();
+    let seal = std::fs::read(seal_of(&path)).unwrap();
+    let another_seal = std::fs::read(seal_of(&compiled(&other))).unwrap();
     let spoilt = |bytes: &[u8], at: usize| {
         let mut bytes = bytes.to_vec();
         bytes[at] ^= 1;
         bytes
     };
-    for (what, bad, bad_hash) in [
+    for (what, bad, bad_seal) in [
         (
             "a bit of its code",
             spoilt(&good, good.len() / 2),
-            hash.clone(),
+            seal.clone(),
         ),
-        ("a bit of its hash", good.clone(), spoilt(&hash, 0)),
+        ("a bit of its seal", good.clone(), spoilt(&seal, 0)),
+        ("a bit of its hashes", good.clone(), spoilt(&seal, 20)),
         (
             "its last half",
             good[..good.len() / 2].to_vec(),
-            hash.clone(),
+            seal.clone(),
         ),
         ("all of it", vec![], vec![]),
-        ("the code, not the hash", another.clone(), hash.clone()),
-        ("the hash, not the code", good.clone(), another_hash.clone()),
+        ("the code, not the seal", another.clone(), seal.clone()),
+        ("the seal, not the code", good.clone(), another_seal.clone()),
+        ("both", another.clone(), another_seal.clone()),
     ] {
         replace(&path, &bad);
-        replace(&hash_of(&path), &bad_hash);
+        replace(&seal_of(&path), &bad_seal);
         let plugin = bench.load(bytes.clone()).await.unwrap();
-        assert_eq!(plugin.description().name, "wat", "{what}");
+        assert!(!is_impostor(&bench, &plugin).await, "{what}");
         assert_eq!(std::fs::read(&path).unwrap(), good, "{what}: made again");
-        assert_eq!(std::fs::read(hash_of(&path)).unwrap(), hash, "{what}");
+        assert_eq!(std::fs::read(seal_of(&path)).unwrap(), seal, "{what}");
     }
-    std::fs::remove_file(hash_of(&path)).unwrap();
+    std::fs::remove_file(seal_of(&path)).unwrap();
     bench.load(bytes.clone()).await.unwrap();
-    assert_eq!(std::fs::read(hash_of(&path)).unwrap(), hash, "made again");
+    assert_eq!(std::fs::read(seal_of(&path)).unwrap(), seal, "made again");
     // Whole, but where others can write: it may be anybody's.
     for (what, file, dir) in [("file", 0o620, 0o700), ("folder", 0o600, 0o777)] {
         replace(&path, &another);
-        replace(&hash_of(&path), &another_hash);
+        replace(&seal_of(&path), &another_seal);
         std::fs::set_permissions(&path, mode(file)).unwrap();
         std::fs::set_permissions(&bench.config.cache_dir, mode(dir)).unwrap();
         let plugin = bench.load(bytes.clone()).await.unwrap();
-        assert_eq!(plugin.description().name, "wat", "{what}");
+        assert!(!is_impostor(&bench, &plugin).await, "{what}");
         std::fs::set_permissions(&bench.config.cache_dir, mode(0o700)).unwrap();
     }
 }
@@ -149,20 +186,26 @@ async fn a_compiled_component_that_was_changed_is_compiled_again_and_never_run()
 #[tokio::test]
 async fn a_compiled_component_is_taken_from_the_cache_when_it_fits() {
     let bench = Bench::new();
-    // `describe` is all that runs at loading, so a cache that is used shows in what it runs: here another component's code,
-    // put there with its hash by somebody who may.
+    // A cache that is used shows in what runs: here another component's code, put there with a seal that fits by somebody who may.
     let bytes = Guest::default().component();
     bench.load(bytes.clone()).await.unwrap();
     let other = Bench::new();
-    other.load(tell_tale().component()).await.unwrap_err();
+    other.load(impostor().component()).await.unwrap();
     let (from, to) = (compiled(&other), compiled(&bench));
+    let read = |compiled: &Path| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(seal_of(compiled)).unwrap()).unwrap()
+    };
+    let (mut seal, own) = (read(&from), read(&to));
+    seal["component"] = own["component"].clone();
+    seal["description"]["title"] = "Kept".into();
     replace(&to, &std::fs::read(&from).unwrap());
-    replace(&hash_of(&to), &std::fs::read(hash_of(&from)).unwrap());
-    let ran = bench.load(bytes).await;
-    assert!(
-        matches!(ran, Err(SandboxError::Describe(UnitError::Cpu { .. }))),
-        "{ran:?}"
-    );
+    replace(&seal_of(&to), seal.to_string().as_bytes());
+    let plugin = bench.load(bytes).await.unwrap();
+    assert!(is_impostor(&bench, &plugin).await);
+    // So does what it says of itself, but not when it is asked once more.
+    assert_eq!(plugin.description().title, "Kept");
+    let again = plugin.describe_again().await.unwrap();
+    assert_ne!(again.title, "Kept");
 }
 
 #[tokio::test]
