@@ -15,6 +15,7 @@ mod remote;
 mod rights;
 mod sign;
 mod spec;
+mod taken;
 mod trust;
 
 pub use bundle::{BundleError, Bundled, is_bundle, read_bundle, write_bundle};

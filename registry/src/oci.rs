@@ -41,6 +41,22 @@ const LONGEST_TAG: usize = 128;
 /// A constant: an artifact of the same bytes is the same artifact, whenever it is pushed.
 const CREATED: &str = "1970-01-01T00:00:00Z";
 const SIGNATURE: &str = "org.transload.signature";
+const TITLE: &str = "org.opencontainers.image.title";
+
+/// A layer with the name of the file that it is: other clients write it under that, and some pass over what has none.
+fn layer(bytes: &[u8], kind: &str, file: String) -> ImageLayer {
+    let annotations = BTreeMap::from([(TITLE.to_owned(), file)]);
+    ImageLayer::new(
+        Bytes::copy_from_slice(bytes),
+        kind.to_owned(),
+        Some(annotations),
+    )
+}
+
+/// A plugin's name without its publisher.
+fn bare(entry: &Entry) -> &str {
+    entry.name.rsplit('/').next().unwrap_or(&entry.name)
+}
 
 /// A prefix of repositories on a server.
 pub(crate) struct Repositories {
@@ -109,7 +125,8 @@ impl Repositories {
 
     pub(crate) async fn put_index(&self, bytes: &[u8]) -> Result<(), RemoteError> {
         let at = self.reference(None, INDEX_TAG.to_owned());
-        self.push_document(&at, INDEX_TYPE, bytes).await
+        let layer = layer(bytes, INDEX_TYPE, "registry.json".to_owned());
+        self.push_document(&at, layer).await
     }
 
     pub(crate) async fn component(
@@ -140,7 +157,7 @@ impl Repositories {
         };
         let of = &entry.metadata;
         let signature = serde_json::to_string(&entry.signature).unwrap_or_default();
-        say("org.opencontainers.image.title", Some(&entry.name));
+        say(TITLE, Some(&entry.name));
         say(
             "org.opencontainers.image.version",
             Some(&entry.version.to_string()),
@@ -154,11 +171,7 @@ impl Repositories {
         say("org.opencontainers.image.source", of.source.as_deref());
         say("org.opencontainers.image.revision", of.revision.as_deref());
         say(SIGNATURE, Some(&signature));
-        let layer = ImageLayer::new(
-            Bytes::copy_from_slice(component),
-            WASM_LAYER.to_owned(),
-            None,
-        );
+        let layer = layer(component, WASM_LAYER, format!("{}.wasm", bare(entry)));
         let config = Config::new(
             Bytes::from(config.to_string()),
             WASM_CONFIG.to_owned(),
@@ -182,19 +195,15 @@ impl Repositories {
         bytes: &[u8],
     ) -> Result<(), RemoteError> {
         let at = self.reference(Some(&entry.name), format!("{}.conformance", tag(entry)?));
-        self.push_document(&at, CONFORMANCE_TYPE, bytes).await
+        let file = format!("{}-{}.conformance.json", bare(entry), entry.version);
+        self.push_document(&at, layer(bytes, CONFORMANCE_TYPE, file))
+            .await
     }
 
-    async fn push_document(
-        &self,
-        at: &Reference,
-        kind: &str,
-        bytes: &[u8],
-    ) -> Result<(), RemoteError> {
-        let layer = ImageLayer::new(Bytes::copy_from_slice(bytes), kind.to_owned(), None);
+    async fn push_document(&self, at: &Reference, layer: ImageLayer) -> Result<(), RemoteError> {
+        let kind = layer.media_type.clone();
         let config = Config::new(Bytes::from_static(b"{}"), EMPTY_CONFIG.to_owned(), None);
-        self.push(at, layer, config, Some(kind.to_owned()), None)
-            .await
+        self.push(at, layer, config, Some(kind), None).await
     }
 
     async fn push(

@@ -1,7 +1,7 @@
 //! A folder of packages that several people and programs share.
 //!
-//! Layout: `<root>/<name>/<version>/{component.wasm, package.json, describe.json}`, `<root>/index.json`, and `<root>/trust.json`
-//! ([`Trust`](crate::Trust)). The folders are the truth: a package copied in by hand is there at the next look, though it is not
+//! Layout: `<root>/<name>/<version>/{component.wasm, package.json, describe.json}`, `<root>/index.json`, `<root>/trust.json`
+//! ([`Trust`](crate::Trust)) and `<root>/projects.json` (who took what). The folders are the truth: a package copied in by hand is there at the next look, though it is not
 //! run before somebody accepts it. The index saves reading every `package.json`, is never trusted
 //! beyond the stamp of the file it was read from, and may be deleted.
 //!
@@ -300,7 +300,10 @@ impl Registry {
                 break; // other versions or packages are in it
             }
         }
-        self.scan()?;
+        let left = self.scan()?.packages;
+        if !left.iter().any(|other| other.sha256 == package.sha256) {
+            self.forget_taken(&package.sha256)?;
+        }
         Ok(package)
     }
 

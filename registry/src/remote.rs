@@ -129,6 +129,22 @@ enum Place {
     Oci(Box<Repositories>),
 }
 
+/// A folder's one path, though it may not be there yet: a registry has one address, wherever the command is given.
+fn one_path(folder: &Path) -> io::Result<PathBuf> {
+    match folder.canonicalize() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            match (folder.parent(), folder.file_name()) {
+                (Some(parent), Some(name)) if parent.as_os_str().is_empty() => {
+                    Ok(one_path(Path::new("."))?.join(name))
+                }
+                (Some(parent), Some(name)) => Ok(one_path(parent)?.join(name)),
+                _ => std::path::absolute(folder),
+            }
+        }
+        found => found,
+    }
+}
+
 impl Remote {
     /// `oci://host/repository`, `file:///folder`, or a folder. Nothing is asked yet.
     ///
@@ -157,7 +173,7 @@ impl Remote {
             None if address.is_empty() => return Err(wrong("it is empty")),
             None => address,
         };
-        let folder = std::path::absolute(folder).map_err(|source| RemoteError::Io {
+        let folder = one_path(Path::new(folder)).map_err(|source| RemoteError::Io {
             path: PathBuf::from(folder),
             source,
         })?;
@@ -354,6 +370,15 @@ mod tests {
             form("oci://localhost:5000/acme/"),
             "oci://localhost:5000/acme"
         );
+        // The same, wherever and whenever it is said.
+        let dir = tempfile::tempdir().expect("folder");
+        let dir = dir.path().canonicalize().expect("path");
+        std::fs::create_dir(dir.join("desk")).expect("folder");
+        let (around, right) = (dir.join("desk/../plugins"), dir.join("plugins"));
+        let there = format!("file://{}", right.display());
+        assert_eq!(form(around.to_str().expect("path")), there);
+        std::fs::create_dir(&right).expect("folder");
+        assert_eq!(form(around.to_str().expect("path")), there);
         for text in ["", "https://acme.example/x", "file://x", "oci://host"] {
             assert!(
                 matches!(Remote::open(text), Err(RemoteError::Address { .. })),

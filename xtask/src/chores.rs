@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::plugins;
+use crate::{plugins, python_tools};
 
 /// What is handed on as it is.
 #[derive(clap::Args)]
@@ -38,6 +38,7 @@ const BINARIES: [&str; 3] = ["build", "--workspace", "--bins"];
 pub fn test(rest: &Rest) -> anyhow::Result<()> {
     plugins::run(&plugins::Arguments::all())?;
     oci_registry();
+    oci_client();
     let with = |arguments: &[&'static str]| [arguments, &OPTIMISED].concat();
     cargo(&with(&BINARIES), &[])?;
     cargo(&with(&["test", "--workspace"]), &rest.rest)
@@ -91,6 +92,34 @@ fn oci_registry() {
         );
     }
 }
+
+/// A client of OCI registries that is none of ours, for the test that pulls what we pushed: Python's `oras`, in an environment of its
+/// own, missed aloud where it cannot be had.
+fn oci_client() {
+    let Ok(place) = root().map(|root| plugins::target_dir(root).join("python/oras")) else {
+        return;
+    };
+    let noted = place.join("made-of.txt");
+    if std::fs::read_to_string(&noted).is_ok_and(|noted| noted == ORAS) {
+        return;
+    }
+    println!("tests: installing {ORAS}, for the tests of OCI registries");
+    let ran = |command: &mut Command| command.status().is_ok_and(|status| status.success());
+    let made = python_tools::find().is_some_and(|python| {
+        ran(&mut python_tools::environment(python, &place))
+            && ran(python_tools::install(&place).arg(ORAS))
+            && std::fs::write(&noted, ORAS).is_ok()
+    });
+    if !made {
+        println!(
+            "tests: NO OTHER CLIENT OF OCI REGISTRIES IS TESTED: {ORAS} could not be installed with pip in {}.",
+            place.display()
+        );
+    }
+}
+
+/// As pip names it.
+const ORAS: &str = "oras==0.2.43";
 
 /// Runs cargo in the workspace.
 pub fn cargo(arguments: &[&str], rest: &[String]) -> anyhow::Result<()> {

@@ -171,11 +171,11 @@ impl Cli {
         Project::open(&self.project, self.config(ends)?).await
     }
 
-    /// Why a plugin must stay: a run of this project. Without a project, or before its first run, there is none.
-    async fn needs(&self, digest: &str) -> Result<Option<String>, Error> {
+    /// The file with the runs of this project, if there is a project.
+    fn store_path(&self) -> Result<Option<PathBuf>, Error> {
         let path = self.project.join(FILE_NAME);
         match path.exists() {
-            true => crate::pipeline::run_that_needs(&Config::load(&path)?, digest).await,
+            true => Ok(Some(Config::load(&path)?.store_path())),
             false => Ok(None),
         }
     }

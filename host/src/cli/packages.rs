@@ -8,6 +8,7 @@ use transload_registry::{self as registry, Registry};
 use crate::config::PluginRequest;
 use crate::contract::description::Description;
 use crate::error::Error;
+use crate::pipeline::run_that_needs;
 use crate::sandbox::{Sandbox, SandboxConfig};
 
 use super::plugin_install::Trusting;
@@ -67,6 +68,39 @@ pub(super) async fn show(root: &Path, request: &PluginRequest) -> Result<Shown, 
 /// The newest installed version that will do, without a look into it: one that was changed can be removed too.
 pub(super) fn find(root: &Path, request: &PluginRequest) -> Result<Package, Error> {
     Ok(open(root)?.resolve(&request.to_string())?.into())
+}
+
+/// Who needs a component, as far as that can be seen.
+#[derive(Debug, Default)]
+pub(super) struct Needed {
+    /// Runs that can go on or be taken back, and stores that do not say.
+    pub by: Vec<String>,
+    /// Stores of projects that took it, and that are not where they were.
+    pub gone: Vec<PathBuf>,
+}
+
+/// Asks the runs of every project that took a component from this folder, and of the one we are in.
+pub(super) async fn needed(
+    root: &Path,
+    digest: &str,
+    here: Option<PathBuf>,
+) -> Result<Needed, Error> {
+    let mut stores = open(root)?.taken_by(digest)?;
+    // One that has not run anything has no store yet.
+    stores.extend(here.and_then(|store| store.canonicalize().ok()));
+    let mut needed = Needed::default();
+    for store in stores {
+        match run_that_needs(&store, digest).await {
+            Ok(run) => needed.by.extend(run),
+            // Whether it is there can be unknown, too.
+            Err(_) if matches!(store.try_exists(), Ok(false)) => needed.gone.push(store),
+            Err(e) => needed.by.push(format!(
+                "what the runs of {} need cannot be seen ({e})",
+                store.display()
+            )),
+        }
+    }
+    Ok(needed)
 }
 
 /// Removes one version, unless it is needed, for the reason given.

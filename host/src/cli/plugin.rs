@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::Subcommand;
 
-use super::packages::{self, Package, Shown};
+use super::packages::{self, Needed, Package, Shown};
 use super::plugin_install::{self, AddArgs, AuditArgs, ExportArgs, GrantArgs, refused};
 use super::plugin_publish::{self, KeyAction, MarkArgs, PublishArgs, RevokeArgs};
 use super::{Cli, Console, kit};
@@ -37,7 +37,7 @@ enum Action {
     Add(AddArgs),
     /// Allow an installed plugin what it asks for, or less
     Grant(GrantArgs),
-    /// Remove one version, unless a run of this project needs it
+    /// Remove one version, unless a run of this or another project needs it
     Remove {
         /// As in acme-desk@=0.1.0
         plugin: PluginRequest,
@@ -94,8 +94,8 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
         Action::Remove { plugin, yes, force } => {
             let package = packages::find(&root, plugin)?;
             let needed = match force {
-                true => None,
-                false => cli.needs(&package.digest).await?,
+                true => Needed::default(),
+                false => packages::needed(&root, &package.digest, cli.store_path()?).await?,
             };
             let text = format!(
                 "{} {} sha256:{}",
@@ -103,9 +103,17 @@ pub(super) async fn run(cli: &Cli, args: &Args, console: &mut Console<'_>) -> Re
                 package.version,
                 package.digest
             );
-            // Of other projects nothing is known here.
-            let question =
-                "Remove it? Runs of other projects that used it can then not be rolled back.";
+            for store in &needed.gone {
+                console.say(&format!(
+                    "A project used it whose runs are not to be found any more, and are passed over: {}",
+                    clean(&store.display().to_string())
+                ));
+            }
+            let needed = (!needed.by.is_empty()).then(|| needed.by.join("; "));
+            let question = match force {
+                true => "Remove it, though a run may need it?",
+                false => "Remove it? No run that is known here needs it.",
+            };
             if needed.is_none() && !yes && !console.ask(&text, question)? {
                 return Err(refused(console, &text));
             }

@@ -198,10 +198,13 @@ fn meet(opened: &Opened, args: &AddArgs, console: &mut Console<'_>) -> Result<()
         .with_hint("ask whoever keeps it, not by the way it came"));
     }
     let text = format!(
-        "{} is met for the first time\n  index    number {}, {} packages\n  signed by {}",
+        "{} is met for the first time\n  index    number {}, with {}\n  signed by {}",
         clean(address),
         opened.index.number,
-        opened.index.packages.len(),
+        match opened.index.packages.len() {
+            1 => "1 package".to_owned(),
+            all => format!("{all} packages"),
+        },
         keys.join(", ")
     );
     if args.yes || console.ask(&text, "Is that its keeper's key? It is pinned from now on.")? {

@@ -11,7 +11,7 @@ use super::plugin_install::{refused, sandbox};
 use super::{Cli, Console};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::PluginRequest;
-use crate::conformance::Conformance;
+use crate::conformance::{Conformance, Verdict};
 use crate::error::{EXIT_OK, Error};
 use crate::plugins::Candidate;
 use crate::plugins::publish::{Change, Published, Signers, change, publish};
@@ -161,18 +161,36 @@ pub(super) async fn run_publish(
         return marked(&registry, &args.signing, Change::Renew, "renewed", console).await;
     };
     let candidate = look(file).await?;
-    let conformance = tested(file, args.conformance.as_deref(), &candidate)?;
+    let name = candidate.description.name.clone();
+    let (conformance, bytes) = tested(file, args.conformance.as_deref(), &candidate)?.unzip();
     let published = publish(
         &registry,
         &args.signing.to,
         candidate,
-        conformance,
+        bytes,
         &keys.signers(),
         now,
     )
     .await
     .map_err(|e| e.about(file.display()))?;
-    answer(&published, "published", console)
+    let tested = match &conformance {
+        Some(result) => format!(
+            "{} rules passed{}",
+            result.count(Verdict::Passed),
+            match result.thorough {
+                true => ", killed at every boundary",
+                false => "",
+            }
+        ),
+        None => "no: `transload plugin test` leaves a result beside the file".to_owned(),
+    };
+    let install = format!(
+        "transload plugin add {name} --from {} --index-key {}",
+        clean(&published.registry),
+        keys.signers().registry.public()
+    );
+    let more = [("tested", tested), ("install by", install)];
+    answer(&published, "published", &more, console)
 }
 
 pub(super) async fn run_yank(
@@ -221,10 +239,15 @@ async fn marked(
         SystemClock.now(),
     )
     .await?;
-    answer(&published, word, console)
+    answer(&published, word, &[], console)
 }
 
-fn answer(published: &Published, word: &str, console: &mut Console<'_>) -> Result<u8, Error> {
+fn answer(
+    published: &Published,
+    word: &str,
+    more: &[(&str, String)],
+    console: &mut Console<'_>,
+) -> Result<u8, Error> {
     console.answer(published, |_| {
         let what = published.package.as_deref().unwrap_or("the index");
         let word = match published.already {
@@ -235,18 +258,23 @@ fn answer(published: &Published, word: &str, console: &mut Console<'_>) -> Resul
             .digest
             .as_ref()
             .map(|of| format!("\n  sha-256    {of}"));
+        let more: Vec<String> = more
+            .iter()
+            .map(|(label, text)| format!("\n  {label:<11}{text}"))
+            .collect();
         let follows = published
             .follows
             .as_ref()
             .map(|of| format!("\n  follows    {of}, and breaks nothing of it"));
         format!(
-            "{} is {word}\n  registry   {}\n  index      number {}, good until {}{}{}\n",
+            "{} is {word}\n  registry   {}\n  index      number {}, good until {}{}{}{}\n",
             clean(what),
             clean(&published.registry),
             published.number,
             day(published.expires_at),
             digest.unwrap_or_default(),
-            follows.unwrap_or_default()
+            follows.unwrap_or_default(),
+            more.concat()
         )
     })?;
     Ok(EXIT_OK)
@@ -263,7 +291,7 @@ fn tested(
     file: &Path,
     named: Option<&Path>,
     candidate: &Candidate,
-) -> Result<Option<Vec<u8>>, Error> {
+) -> Result<Option<(Conformance, Vec<u8>)>, Error> {
     let name = candidate
         .description
         .name
@@ -290,7 +318,8 @@ fn tested(
     if !result.passed {
         return Err(wrong("the component did not pass"));
     }
-    read(path).map(Some)
+    let bytes = read(path)?;
+    Ok(Some((result, bytes)))
 }
 
 /// One version and no other.

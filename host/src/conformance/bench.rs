@@ -300,6 +300,19 @@ impl Bench {
         rows.iter().map(row).collect()
     }
 
+    /// Why records are not settled, each in a sentence.
+    pub async fn unsettled(&self) -> Result<Vec<String>, Error> {
+        let project = self.project().await?;
+        let sql = "SELECT kind, source_id, coalesce(cause, '') AS cause FROM outcomes WHERE status = 'unsettled' ORDER BY kind, source_id";
+        let rows = project.store.rows(sql, vec![]).await?;
+        let row = |row: &sqlx::sqlite::SqliteRow| {
+            let (kind, id): (String, String) = (row.try_get("kind")?, row.try_get("source_id")?);
+            let cause: String = row.try_get("cause")?;
+            Ok(format!("{kind} {id} is unsettled: {cause}"))
+        };
+        rows.iter().map(row).collect()
+    }
+
     /// Units that took another way than their journal.
     pub async fn diverged(&self) -> Result<Vec<String>, Error> {
         let project = self.project().await?;

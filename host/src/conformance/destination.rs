@@ -35,7 +35,9 @@ impl Tested<'_> {
             let problems = match bench.run_until_settled().await {
                 Ok(report) => {
                     self.found.found(&rules::PRIVATE, private(&report));
-                    same_end(&undisturbed, &report, bench.held(&report.run))
+                    let mut problems = bench.unsettled().await?;
+                    problems.extend(same_end(&undisturbed, &report, bench.held(&report.run)));
+                    problems
                 }
                 Err(error) => vec![format!("the run ends: {error}")],
             };
@@ -265,7 +267,11 @@ impl Tested<'_> {
         let killed = bench.killed_again_and_again(Work::Run, &steps).await;
         let problems = match killed {
             Ok(_) => match bench.run_until_settled().await {
-                Ok(report) => same_end(undisturbed, &report, bench.held(&report.run)),
+                Ok(report) => {
+                    let mut problems = bench.unsettled().await?;
+                    problems.extend(same_end(undisturbed, &report, bench.held(&report.run)));
+                    problems
+                }
                 Err(error) => vec![error.to_string()],
             },
             Err(error) => vec![format!("it does not get to its end: {error}")],

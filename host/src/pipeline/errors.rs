@@ -68,8 +68,8 @@ impl From<RegistryError> for Error {
             RegistryError::UnknownDigest(_) => "`transload plugin add FILE` installs it",
             RegistryError::AlreadyThere { .. } => "give the new build another version",
             RegistryError::InUse { .. } => {
-                "finish the run with `transload run`, or take it back with `transload rollback`; `--force` removes the plugin all \
-                 the same, and the run can then neither go on nor be rolled back"
+                "take the run back with `transload rollback` where it is no longer wanted; `--force` removes the plugin all the same, \
+                 and the run can then neither go on nor be rolled back"
             }
             RegistryError::NotAPlugin(_) => {
                 "name a component that was built for `transload:connector`"

@@ -39,6 +39,7 @@ mod sums;
 pub mod verify;
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sqlx::Row as _;
@@ -1168,27 +1169,22 @@ async fn pinned(project: &Project, run: &str) -> Result<(String, String), Error>
     Ok((digest("source"), digest("destination")))
 }
 
-/// The run that needs a plugin, in words: one of the configuration's store that was begun with it, by digest, and is not rolled
-/// back. Nothing is made where there is no store.
+/// The run that needs a plugin, in words: one of a store that was begun with it, by digest, and is not rolled back. The store may be
+/// another project's: it is only read.
 ///
 /// # Errors
 /// A store that cannot be read.
-pub async fn run_that_needs(config: &Config, digest: &str) -> Result<Option<String>, Error> {
-    let path = config.store_path();
-    if !path.exists() {
-        return Ok(None);
-    }
-    let row = Store::open(&path)
-        .await?
-        .row(
-            "SELECT r.id, r.state FROM run_plugins p JOIN runs r ON r.id = p.run WHERE p.digest = $1 AND r.state <> 'rolled-back' \
-             ORDER BY r.started_at DESC, r.id DESC LIMIT 1",
-            vec![digest.into()],
-        )
-        .await?;
+pub async fn run_that_needs(store: &Path, digest: &str) -> Result<Option<String>, Error> {
+    let row = Store::look(
+        store,
+        "SELECT r.id, r.state FROM run_plugins p JOIN runs r ON r.id = p.run WHERE p.digest = $1 AND r.state <> 'rolled-back' \
+         ORDER BY r.started_at DESC, r.id DESC LIMIT 1",
+        vec![digest.into()],
+    )
+    .await?;
     row.map(|row| {
         let (run, state): (String, String) = (row.try_get("id")?, row.try_get("state")?);
-        let store = path.display();
+        let store = store.display();
         Ok(format!("run {run} of {store} ({state}) was begun with it"))
     })
     .transpose()

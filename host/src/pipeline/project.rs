@@ -352,9 +352,23 @@ impl Project {
         let trust = self.registry.trust()?;
         trust.vet(&package)?;
         let granted = trust.of(&package.name).granted;
+        self.take(&package);
         let plugin = plugins::load(&self.registry, &self.sandbox, &package).await?;
         allowed(&package, plugin.description(), &granted)?;
         Ok((plugin, granted))
+    }
+
+    /// Has the folder of packages know that this project uses one, so that nobody removes what its runs need.
+    fn take(&self, package: &Package) {
+        if self.dry.is_some() {
+            return;
+        }
+        let store = self.store.path();
+        let store = store.canonicalize().unwrap_or_else(|_| store.to_owned());
+        if let Err(e) = self.registry.take(&package.sha256, &store) {
+            // A folder of packages may be for reading only.
+            tracing::info!(%package, error = %e, "whoever removes the plugin will not hear of this project");
+        }
     }
 
     /// Asks a connection who it is.

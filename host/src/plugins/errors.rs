@@ -8,6 +8,13 @@ impl From<SignError> for Error {
     fn from(error: SignError) -> Self {
         let message = error.to_string();
         match &error {
+            SignError::Io { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                Self::input(
+                    "no-such-file",
+                    format!("there is no file {}", path.display()),
+                )
+                .with_hint("name the key's file; `transload plugin key new FILE` makes one")
+            }
             SignError::Io { .. } => Self::environment("plugin-key", message)
                 .with_hint("see to the file's place and rights"),
             SignError::KeyExists(_) => {

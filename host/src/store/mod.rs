@@ -308,6 +308,35 @@ impl Store {
         })
     }
 
+    /// The first row of a query on a store that is another project's, and maybe of another version of this program: nothing of it is
+    /// changed.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] for a file that cannot be read or is no store.
+    pub async fn look(
+        path: &Path,
+        sql: &'static str,
+        args: Vec<Arg>,
+    ) -> Result<Option<SqliteRow>, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(10))
+            .disable_statement_logging();
+        let looked = async {
+            let mut connection = SqliteConnection::connect_with(&options).await?;
+            let row = bind(sqlx::query(sql), args)
+                .fetch_optional(&mut connection)
+                .await?;
+            connection.close().await?;
+            Ok(row)
+        };
+        looked.await.map_err(|e: sqlx::Error| StoreError::Open {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })
+    }
+
     /// Writes all that is committed to another file, which must not be there, as of one moment. It is private to its owner.
     ///
     /// # Errors

@@ -12,11 +12,14 @@ from transload_sdk import (
     card,
     destination_types,
     errors,
+    fields,
     items,
     links,
     markup,
     people,
     policy,
+    read_back,
+    refusals,
     rehearsal,
     text,
     thread,
@@ -27,7 +30,7 @@ from transload_sdk import (
 )
 from transload_sdk.contract import http
 from transload_sdk.effects import changed, print_now, print_of
-from transload_sdk.testing import Harness
+from transload_sdk.testing import Harness, answer
 
 FIXTURE = Path(__file__).resolve().parents[2] / "fixtures" / "format.json"
 
@@ -119,6 +122,77 @@ def object_card(of):
     return facts.render("p", item, bare)
 
 
+def whole_object(of):
+    head, record = wit_json.read(types.Head, of["head"]), wit_json.read(types.CustomObject, of["record"])
+    facts, other, losses = card.Facts(words.Words(of["pages"])), card.Facts(words.Words(of["pages"])), []
+    card.whole_object(Harness(None).context().blobs, head, record, facts)
+    # What is said already is said once; a list that is not is.
+    facts.lists(head.fields, losses)
+    other.lists(head.fields, losses)
+    bare = types.Entry(wit_json.read(types.Head, BARE), None)
+    item = wit_json.read(destination_types.Item, {"key": "k", "marker": "m"} | ITEM)
+    return [*(one.render("p", item, bare, losses) for one in (facts, other)), wit_json.of(losses)]
+
+
+def a_target(of):
+    target = fields.Target.parse(of["text"])
+    return target and [target.object, target.name, target.kind, target.choices, str(target)]
+
+
+def option_labels(of):
+    definition = wit_json.read(types.FieldDefinition, of["definition"])
+    return [fields.option_label(definition, option, ".") for option in definition.options]
+
+
+class No(refusals.Refusal):
+    """How a made-up platform says no."""
+
+    def __init__(self, said):
+        self._said = said
+
+    @classmethod
+    def read(cls, reply):
+        return cls(reply.json())
+
+    def of_account(self):
+        return errors.Auth(self.said()) if self._said.get("code") == "suspended" else None
+
+    def rejection(self):
+        return errors.Conflict(self.said())
+
+    def said(self):
+        return self._said.get("why", "no words")
+
+    def passes(self):
+        return self._said.get("code") == "later"
+
+
+def an_answer(of):
+    cx = Harness(lambda request: answer(of["status"], of["body"])).context()
+
+    async def got():
+        reply = await refusals.get(cx.http, "/things/1", No)
+        return reply and reply.status
+
+    async def wrote():
+        request = cx.http.post("/things").key("*", "p", "s")
+        match await refusals.write(request, No):
+            case refusals.Done():
+                return "done"
+            case refusals.Refused(no):
+                return wit_json.of(no.rejection().wit())
+            case refusals.Doubt():
+                return "doubt"
+
+    def either(call):
+        try:
+            return asyncio.run(call)
+        except errors.ConnectorError as error:
+            return wit_json.of(error.wit())
+
+    return [either(got()), either(wrote())]
+
+
 def lone_note(of):
     try:
         return wit_json.of(items.body(thread.thread_of(an_item(of))))
@@ -146,6 +220,7 @@ def a_text(of):
         "wrapped": markup.wrapped([said], said),
         "read": markup.text_of(said),
         "fitting": markup.pieces(said, limit),
+        "letters": [text.letters(said), markup.letters(said)],
     }
 
 
@@ -228,6 +303,11 @@ GIVES = {
     "print": a_print,
     "echo": an_echo,
     "links": some_links,
+    "whole object": whole_object,
+    "target": a_target,
+    "option labels": option_labels,
+    "value": lambda of: wit_json.of(read_back.value(of["value"])),
+    "answer": an_answer,
 }
 BARE = {"kind": "Tag", "id": "t", "deleted": False, "fields": [], "raw": [], "losses": []}
 ITEM = {"body": {"entries": [], "parts": []}, "values": [], "policy": "FillEmpty", "notes": [], "prior": []}

@@ -23,11 +23,23 @@ from transload_sdk import (
     types,
     word,
 )
-from transload_sdk.contract import Err
+from transload_sdk import items, policy, read_back, refusals
+from transload_sdk.contract import Err, http
 from transload_sdk.create import Created, Found, Refused, Unsettled, create
-from transload_sdk.effects import Action, changed, conclude, made, print_of, reject, short_hash
-from transload_sdk.http import Denied, InDoubt
+from transload_sdk.effects import (
+    Action,
+    changed,
+    changed_or_gone,
+    changed_since,
+    conclude,
+    made,
+    print_of,
+    reject,
+    short_hash,
+)
+from transload_sdk.http import Denied, InDoubt, Stopped
 from transload_sdk.testing import Harness, Loss, Trial, answer, item
+from transload_sdk.testing import items as made_up
 from transload_sdk.undo import Session, UndoMode, UndoStatus
 
 
@@ -344,6 +356,105 @@ FIELD = {
     "label": "Tier",
     "field_type": types.FieldType_Text(),
 }
+
+class ItemsOfTests(unittest.TestCase):
+    """`testing.items`, and what reads and sorts what it makes."""
+
+    def test_items_are_as_a_host_hands_them_over(self):
+        person = made_up.customer("7", [made_up.field("tier", types.Value_Text("gold"), "tier")], name="Ana")
+        self.assertEqual((person.key, person.marker), ("customer:7", "old-desk:org1:customer:7"))
+        self.assertEqual(items.entry(person).data.value.name, "Ana")
+        self.assertIsNone(items.certain(person))
+        there = made_up.existing(person, "42")
+        self.assertEqual(items.certain(there).target_id, "42")
+        self.assertIsNone(items.certain(made_up.existing(person, "42", doubtful="several")))
+        self.assertIsNone(person.existing, "the first is as it was")
+
+        owner = types.Owner(kind("customer"), None)
+        field = made_up.definition(owner, "tier", "Tier", types.FieldType_Choice(), [("au", "Gold")])
+        self.assertEqual((field.key, items.entry(field).data.value.options[0].label), ("field-definition:customer/tier", "Gold"))
+        of = types.Owner(kind("custom-object"), "order")
+        self.assertEqual(made_up.definition(of, "n", "N", types.FieldType_Text()).key, "field-definition:custom-object:order/n")
+        link = made_up.link("boss", reference("customer", "1"), reference("customer", "2"))
+        self.assertEqual(link.key, "relationship:1/boss/2")
+        for one in (
+            made_up.team("1", "A"),
+            made_up.agent("1", "A", "a@x.example"),
+            made_up.company("1", name="A"),
+            made_up.record("1", object_type="order", title="A"),
+            made_up.object_type("1", "A"),
+        ):
+            self.assertTrue(one.key.endswith(":1"), one.key)
+
+    def test_a_part_of_a_thread_is_its_message_s(self):
+        parts = [made_up.said(id, types.Author_System(), "Hello", 5) for id in ("m", "m1")]
+        parts[0].attachments.append(made_up.file("f", "a.txt", 3))
+        whole = made_up.thread("v", parts, subject="Hi")
+        self.assertEqual([one.message.head.id for one in items.thread(whole).parts], ["m", "m1"])
+        self.assertEqual(items.thread(whole).parts[0].attachments[0].data.value.content.size, 3)
+        for part, id in (("message:m1", "m1"), ("message:m#2", "m"), ("message:m1/note", "m1"), ("message:m2", None), ("main", None)):
+            head = items.message_of(whole, part)
+            self.assertEqual(head and head.id, id, part)
+        refused = []
+        self.assertTrue(items.refuse_message(whole, "message:m1", "too old", refused))
+        self.assertTrue(items.refuse_message(whole, "message:m1#2", "too old", refused))
+        self.assertFalse(items.refuse_message(whole, "main", "too old", refused))
+        self.assertEqual([one.place for one in refused], [3])
+
+    def test_what_an_earlier_run_did_is_found(self):
+        effect = made("message:m", "comment", "9", None, None)
+        later = made_up.item(made_up.entry("7", new(types.Tag, name="x")), prior=[effect])
+        self.assertTrue(items.has_prior(later, effect))
+        self.assertEqual(items.prior_part(later, "comment", "message:m"), effect)
+        self.assertIsNone(items.prior_part(later, "comment", "main"))
+
+    def test_a_second_candidate_is_doubtful_and_the_same_one_is_no_second(self):
+        cx, person, found = Harness(None).context(), made_up.customer("c1", name="Ana"), {}
+        for id in ("7", "7", "8"):
+            policy.add_candidate(cx, found, person, id, "{}", policy.MatchKey.EMAIL, name="Ana")
+        other = made_up.customer("c2", name="Bo")
+        results = policy.match_results([person, other], found)
+        self.assertEqual([(one.target_id, one.doubtful) for one in results[0].candidates], [("7", None), ("8", "several records may be it")])
+        self.assertEqual((results[1].item, results[1].candidates), ("customer:c2", []))
+
+    def test_a_facet_that_is_not_known_any_more_counts_as_gone(self):
+        effect = made("main", "tag", "1", None, None, fingerprint=print_of({"name": "a", "color": "red"}))
+        self.assertIsNone(changed_since(effect, {"name": "a"}))
+        self.assertEqual(changed_or_gone(effect, {"name": "a"}), "changed since: color")
+
+    def test_files_are_read_back_with_their_bytes_and_one_that_is_gone_is_not(self):
+        def platform(request):
+            if request.url == "/files/gone":
+                return answer(404)
+            return answer(200, request.url.encode(), {"content-type": "text/plain"})
+
+        files = [made_up.file(id, f"{id}.txt", 1) for id in ("a", "gone", "elsewhere")]
+        for one in files:
+            one.data.value.content = None
+        thread = items.Thread(made_up.entry("v", new(types.Conversation)), [items.Part(files[0], files[1:])])
+        seen = [destination_types.Observed("k", destination_types.Presence.PRESENT, items.body(thread), [], None)]
+        harness = Harness(platform)
+
+        def place(entry):
+            return None if entry.head.id == "elsewhere" else read_back.Place(f"/files/{entry.head.id}")
+
+        run(read_back.with_bytes(harness.context(), seen, place))
+        self.assertEqual([one.data.value.content is not None for one in files], [True, False, False])
+        self.assertEqual(harness.blob(files[0].data.value.content), b"/files/a")
+        self.assertEqual(files[0].data.value.size, 8)
+
+        def out(request):
+            return http.Error_Cancelled()
+
+        with self.assertRaises(Stopped):
+            run(read_back.with_bytes(Harness(out).context(), seen, place))
+
+    def test_a_write_without_an_answer_is_in_doubt(self):
+        harness = Harness(lambda request: answer(201, {}))
+        harness.lose_answer(1, Loss.AFTER_APPLYING)
+        request = harness.context().http.post("/things").key("*", "p", "s")
+        self.assertEqual(run(refusals.write(request, refusals.Refusal)), refusals.Doubt(harness.now))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -147,6 +147,14 @@ class Facts:
         self.field(field)
         losses.append(loss(f"fields.{field.name}", why, types.Fidelity.CONVERTED))
 
+    def lists(self, fields: list[Any], losses: list[Any]) -> None:
+        """The custom fields that hold several references: there is no lookup for them, so they stand here in words as well as in their
+        text field (rule M-15)."""
+        for field in fields:
+            several = isinstance(field.value, types.Value_References) and field.value.value
+            if several and all(name != f"field {field.name}" for name, _ in self._facts):
+                self.misfit(field, "several references stand as text: in their field and on the source card", losses)
+
     def message(self, number: int, facts: list[str]) -> None:
         """Something said in a thread, by its place there."""
         self._messages.append(f"{number}: {'; '.join(facts)}")
@@ -310,3 +318,23 @@ def object(blobs: Any, record: Any, card: Facts) -> None:  # noqa: A001: as the 
         card.add(f"comment {at} {author(comment.author)}", blobs.text_of(comment.text))
     if of.data is not None:
         card.add("data", blobs.text_of(of.data))
+
+
+def whole_object(blobs: Any, of: Any, record: Any, card: Facts) -> None:
+    """All of a record of an object type, for a destination that has none of these; `of` is its head. References go by their names:
+    whether they are there already differs from run to run."""
+    card.add("object type", record.object_type)
+    card.add("title", record.title)
+    head(of, card)
+    card.reference("customer", _bare(record.customer))
+    card.reference("company", _bare(record.company))
+    card.reference("conversation", _bare(record.conversation))
+    card.references("tags", [_bare(tag) for tag in record.tags])
+    by_name = {"assignee": _bare(record.assignee), "queue": _bare(record.queue)}
+    object(blobs, types.CustomObject(**{**vars(record), **by_name}), card)
+    for field in of.fields:
+        card.field(field)
+
+
+def _bare(reference: Any) -> Any:
+    return reference and types.Reference(reference.kind, reference.id, None, reference.name)

@@ -109,14 +109,24 @@ def changed(recorded: str, now: Facets) -> list[str]:
 def print_now(recorded: str, now: Facets) -> str:
     """The facets that were recorded, as they are now: equal to the recorded print when nothing differs. One that is not known now
     counts as empty."""
-    names = [facet.rsplit("=", 1)[0] for facet in recorded.split(";") if "=" in facet]
-    return print_of({name: now.get(name, "") for name in names})
+    return print_of({name: now.get(name, "") for name in facet_names(recorded)})
 
 
 def changed_since(effect: Any, now: Facets) -> str | None:
     """Which of the facets that an effect recorded are otherwise now, in words; `None` where it is as it was written."""
     differing = changed(effect.fingerprint or "", now)
     return f"changed since: {', '.join(differing)}" if differing else None
+
+
+def facet_names(recorded: str) -> list[str]:
+    """The names of the facets that a print has."""
+    return [facet.rsplit("=", 1)[0] for facet in recorded.split(";") if "=" in facet]
+
+
+def changed_or_gone(effect: Any, now: Facets) -> str | None:
+    """As `changed_since`; a facet that was recorded and is not known now counts as gone."""
+    gone = {name: "" for name in facet_names(effect.fingerprint or "") if name not in now}
+    return changed_since(effect, now | gone)
 
 
 def before(effect: Any) -> Any:

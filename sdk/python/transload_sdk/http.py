@@ -448,6 +448,21 @@ def segment(text: Any) -> str:
     return _UNSAFE.sub(lambda found: b"%%%02X" % found.group()[0], str(text).encode()).decode()
 
 
+def unsegment(text: str) -> str | None:
+    """What `segment` encoded; `None` for what it did not.
+
+    >>> unsegment(segment("a/ü")), unsegment("%zz")
+    ('a/ü', None)
+    """
+    data = text.encode()
+    if re.search(rb"%(?![0-9A-Fa-f]{2})", data):
+        return None
+    try:
+        return re.sub(rb"%(..)", lambda found: bytes([int(found.group(1), 16)]), data, flags=re.S).decode()
+    except UnicodeDecodeError:
+        return None
+
+
 __all__ = [
     "Denied",
     "Http",
@@ -469,4 +484,5 @@ __all__ = [
     "part_text",
     "segment",
     "types",
+    "unsegment",
 ]

@@ -74,6 +74,38 @@ def certain(item: Any) -> Any:
     return None if there is None or there.doubtful is not None else there
 
 
+def message_of(item: Any, part: str) -> Any:
+    """The head of the message that a part of it stands for: `message:<id>`, `message:<id>#2`, `message:<id>/note`; or `None`."""
+    if not part.startswith("message:"):
+        return None
+    id = part.removeprefix("message:")
+    heads = [one.head for one in item.body.entries if isinstance(one.head.kind, types.Kind_Message)]
+    of = [head for head in heads if id.startswith(head.id) and id[len(head.id) :][:1] in ("", "#", "/")]
+    return max(of, key=lambda head: len(head.id), default=None)
+
+
+def refuse_message(item: Any, part: str, reason: str, refused_entries: list[Any]) -> bool:
+    """Says that the destination does not take the message that a part stands for, once however many parts it has. Whether the part is a
+    message's."""
+    head = message_of(item, part)
+    if head is None:
+        return False
+    entry = refused(item, head, reason)
+    if entry is not None and all(one.place != entry.place for one in refused_entries):
+        refused_entries.append(entry)
+    return True
+
+
+def has_prior(item: Any, effect: Any) -> bool:
+    """Whether an earlier run has an effect on the same object."""
+    return any((one.target_kind, one.target_id) == (effect.target_kind, effect.target_id) for one in item.prior)
+
+
+def prior_part(item: Any, kind: str, part: str) -> Any:
+    """What an earlier run did last to one of its objects; `None` where there is nothing."""
+    return next((one for one in item.prior if (one.target_kind, one.part) == (kind, part)), None)
+
+
 def value(item: Any, slot: str) -> str | None:
     """What a slot is mapped to."""
     return next((one.value for one in item.values if one.slot == slot), None)
@@ -82,6 +114,12 @@ def value(item: Any, slot: str) -> str | None:
 def main(written: Any) -> Any:
     """The effect of a written record's own object."""
     return next((effect for effect in written.effects if effect.part == "main"), None)
+
+
+def target(written: Any) -> str:
+    """The id of the record's own object; nothing where there is none."""
+    effect = main(written)
+    return effect.target_id if effect is not None else ""
 
 
 def observed(written: Any, body: Any, facets: dict[str, str] | None = None, values: dict[str, str] | None = None) -> Any:
@@ -99,4 +137,21 @@ def observed(written: Any, body: Any, facets: dict[str, str] | None = None, valu
     )
 
 
-__all__ = ["Part", "Thread", "body", "certain", "entry", "main", "observed", "refused", "thread", "types", "value"]
+__all__ = [
+    "Part",
+    "Thread",
+    "body",
+    "certain",
+    "entry",
+    "has_prior",
+    "main",
+    "message_of",
+    "observed",
+    "prior_part",
+    "refuse_message",
+    "refused",
+    "target",
+    "thread",
+    "types",
+    "value",
+]

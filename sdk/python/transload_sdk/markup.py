@@ -157,3 +157,8 @@ def _fit(piece: str, limit: int, fitting: list[str]) -> None:
         return
     for part in texts.pieces(piece, max(1, len(piece.encode()) // 2)):
         _fit(part, limit, fitting)
+
+
+def letters(html: str) -> str:
+    """The letters and digits of HTML, which survive sanitising and wrapping. What is compared before an undo."""
+    return texts.letters(texts.html_to_search_text(html))

@@ -38,6 +38,36 @@ def doubt(cx: Any, item: Any, by: Any, *, marker: str = "", name: str = "", staf
     return None
 
 
+# Candidates by the key of their item.
+Candidates = dict[str, list[Any]]
+
+
+def add_candidate(
+    cx: Any,
+    found: Candidates,
+    item: Any,
+    id: str,
+    before: str,
+    by: Any,
+    *,
+    marker: str = "",
+    name: str = "",
+    staff: bool = False,
+) -> None:
+    """Adds a record that was found to an item's candidates, with what is doubtful of it (`doubt`, which the rest is for); one that is
+    among them is left as it was found first. `before` is the record as it was found."""
+    known = found.setdefault(item.key, [])
+    if any(one.target_id == id for one in known):
+        return
+    doubtful = doubt(cx, item, by, marker=marker, name=name, staff=staff, several=bool(known))
+    known.append(destination_types.Candidate(id, by, before, doubtful))
+
+
+def match_results(items: list[Any], found: Candidates) -> list[Any]:
+    """What was found for each item, by its key: an item without candidates has none."""
+    return [destination_types.MatchResult(item.key, found.get(item.key, [])) for item in items]
+
+
 @dataclass
 class Change:
     """A change to a record that was there."""

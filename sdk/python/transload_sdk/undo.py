@@ -32,6 +32,10 @@ class Session:
         """Whether an object is this run's and is, or was before this call, still there."""
         return (kind, id) in self._ours
 
+    def will_go(self, kind: str, id: str) -> bool:
+        """It is only asked, and the object will be gone by then: a preview has met it."""
+        return self.previews and self.is_ours(kind, id)
+
     def say(self, one: Any, verdict: Verdict) -> None:
         """Says what became of an effect."""
         status, reason = verdict
@@ -64,9 +68,30 @@ class Session:
         try:
             reply = await request.key(key.item, key.part, key.step).send()
         except InDoubt:
-            return UndoStatus.FAILED, "the request was not answered"
+            return unanswered("request")
         if reply.ok:
             return done, None
         if reply.status in (401, 429):
             raise reply.error()
         return refused(reply) or (UndoStatus.FAILED, f"{reply.what} answered {reply.status}")
+
+
+def unanswered(what: str) -> Verdict:
+    """A request that undoes was not answered: what became of it is not known."""
+    return UndoStatus.FAILED, f"the {what} was not answered"
+
+
+def nothing_recorded() -> Verdict:
+    """An update whose effect has no before-image."""
+    return UndoStatus.CANNOT, "nothing is recorded of what was there"
+
+
+def no_way(kind: str) -> Verdict:
+    """An effect on an object of a kind that the connector does not know: of another version of it."""
+    return UndoStatus.CANNOT, f"no way to undo a {kind}"
+
+
+def as_before() -> Verdict:
+    """An update whose before-image is what is there already (`policy.holds`), asked before a conflict is judged: so a rollback that is
+    made again, and a host that asks after it, is told that all is as it was."""
+    return UndoStatus.LEFT, "it is as it was before"

@@ -14,16 +14,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use transload_sdk::card::{self, Facts, ItemCtx, source_card};
 use transload_sdk::destination::{Body, Item};
-use transload_sdk::http::OperationKey;
+use transload_sdk::http::{self, OperationKey, Refusal, Reply, Sent};
 use transload_sdk::links::{self, Change, Desk, End, Lookup, Written};
 use transload_sdk::rehearsal::{Ids, Rehearsal};
-use transload_sdk::testing::Harness;
+use transload_sdk::testing::{Harness, answer};
 use transload_sdk::thread::{self, Holds, Requester};
 use transload_sdk::types::{
-    CustomObject, Entity, Entry, Error, Kind, Loss, Reference, Relationship, Text,
+    CustomObject, Entity, Entry, Error, FieldDefinition, Head, Kind, Loss, Reference, Relationship,
+    Text,
 };
 use transload_sdk::words::Words;
-use transload_sdk::{effects, markup, people, policy, text, time};
+use transload_sdk::{effects, fields, markup, people, policy, read_back, text, time};
 
 fn read<T: DeserializeOwned>(of: &Value, name: &str) -> T {
     serde_json::from_value(of[name].clone()).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -179,7 +180,84 @@ fn a_text(of: &Value) -> Value {
         "wrapped": markup::wrapped(std::slice::from_ref(&said), &said),
         "read": markup::text_of(&said),
         "fitting": markup::pieces(&said, limit),
+        "letters": [text::letters(&said), markup::letters(&said)],
     })
+}
+
+fn a_whole_object(of: &Value) -> Value {
+    let (head, record): (Head, CustomObject) = (read(of, "head"), read(of, "record"));
+    let (mut card, mut losses) = (Facts::new(words(of)), vec![]);
+    let cx = Harness::scripted([]).context();
+    card::whole_object(&cx.blobs(), &head, &record, &mut card).unwrap();
+    // What is said already is said once; a list that is not is.
+    card.lists(&head.fields, &mut losses);
+    let mut other = Facts::new(words(of));
+    other.lists(&head.fields, &mut losses);
+    let entry = Entry::new(Kind::Tag, "t", Entity::Other(String::new()));
+    let item = Item::new("k", "m", entry);
+    let say = |card: &Facts| card.render("p", &item, item.entry(), &losses).unwrap();
+    json!([say(&card), say(&other), losses])
+}
+
+fn a_target(of: &Value) -> Value {
+    let text: String = read(of, "text");
+    let target = fields::Target::<String>::parse(&text);
+    target.map_or(Value::Null, |of| {
+        json!([of.object, of.name, of.kind, of.choices, of.to_string()])
+    })
+}
+
+fn option_labels(of: &Value) -> Value {
+    let definition: FieldDefinition = read(of, "definition");
+    let label = |option| fields::option_label(&definition, option, '.');
+    json!(definition.options.iter().map(label).collect::<Vec<_>>())
+}
+
+/// How a made-up platform says no.
+struct No(Value);
+
+impl Refusal for No {
+    fn read(reply: &Reply) -> Self {
+        Self(reply.json().unwrap_or_default())
+    }
+
+    fn of_account(&self) -> Option<Error> {
+        (self.0["code"] == "suspended").then(|| Error::Auth(self.said()))
+    }
+
+    fn rejection(&self) -> Error {
+        Error::Conflict(self.said())
+    }
+
+    fn said(&self) -> String {
+        self.0["why"].as_str().unwrap_or("no words").to_owned()
+    }
+
+    fn passes(&self) -> bool {
+        self.0["code"] == "later"
+    }
+}
+
+/// What an answer means to a read and to a write.
+fn an_answer(of: &Value) -> Value {
+    let (status, body): (u16, String) = (read(of, "status"), read(of, "body"));
+    let harness = Harness::scripted([(); 2].map(|()| answer(status, body.as_str())));
+    let cx = harness.context();
+    let http = cx.http();
+    let got = block_on(http::get::<No>(&http, "/things/1"));
+    let got = got.map(|reply| reply.map(|reply| reply.status));
+    let wrote = block_on(http::write::<No>(http.write(
+        "POST",
+        "/things",
+        http::key("*", "p", "s"),
+    )));
+    let wrote = wrote.map(|sent| match sent {
+        Sent::Done(_) => json!("done"),
+        Sent::Refused(no) => json!(no.rejection()),
+        Sent::Doubt(_) => json!("doubt"),
+    });
+    let either = |result: Result<Value, Error>| result.unwrap_or_else(|error| json!(error));
+    json!([either(got.map(|status| json!(status))), either(wrote)])
 }
 
 fn a_person(of: &Value) -> Value {
@@ -314,6 +392,11 @@ fn gives(what: &str, of: &Value) -> Value {
         "print" => a_print(of),
         "echo" => an_echo(of),
         "links" => some_links(of),
+        "whole object" => a_whole_object(of),
+        "target" => a_target(of),
+        "option labels" => option_labels(of),
+        "value" => json!(read_back::value(&of["value"])),
+        "answer" => an_answer(of),
         other => panic!("{other}"),
     }
 }

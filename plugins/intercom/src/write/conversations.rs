@@ -592,7 +592,12 @@ impl Work<'_, '_, '_> {
                 let shown = whole(cx, &now.id).await?;
                 Ok(shown.filter(|one| one.parts().iter().any(|there| draft.is(there))))
             };
-            let made: Creation<Conversation> = WRITES.make(None, request, find, |_| false).await?;
+            // Looked for as long as the kind says: the host lets nothing of a thread be repeated sooner.
+            let writes = http::Writes {
+                settle_ms: SEARCH_SETTLE_MS,
+                ..WRITES
+            };
+            let made: Creation<Conversation> = writes.make(None, request, find, |_| false).await?;
             match made {
                 Creation::There(conversation, proof, key) => {
                     // It was missing right before, in this unit (rule D-4).

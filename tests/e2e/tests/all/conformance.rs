@@ -1,4 +1,7 @@
 //! Our connectors keep the rules of `docs/connector-spec.md`.
+//!
+//! They are killed at some boundaries of their journal; with `TRANSLOAD_CONFORMANCE=thorough` at each, as `plugin test` does without
+//! `--quick`, which takes minutes a connector.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,6 +18,10 @@ use transload_e2e::{Destination, destinations};
 use transload_host::conformance::{Conformance, Opens, TestTime};
 use transload_simulators::common::Clock;
 
+fn thorough() -> bool {
+    std::env::var("TRANSLOAD_CONFORMANCE").is_ok_and(|how| how == "thorough")
+}
+
 fn assert_passed(result: &Conformance) {
     // Whoever looks sees what was tested.
     println!("{}", result.text());
@@ -23,14 +30,14 @@ fn assert_passed(result: &Conformance) {
 
 async fn the_connector_conforms<D: Destination>() {
     let opens = destination::<D>().unwrap();
-    assert_passed(&tested(D::PLUGIN, opens, false).await.unwrap());
+    assert_passed(&tested(D::PLUGIN, opens, thorough()).await.unwrap());
 }
 
 destinations!(the_connector_conforms);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_source_conforms() {
-    assert_passed(&tested("kustomer", source(), false).await.unwrap());
+    assert_passed(&tested("kustomer", source(), thorough()).await.unwrap());
 }
 
 /// Ids count on, and differ between two runs that did the same: who has one is called by what we wrote there.
@@ -71,5 +78,5 @@ fn tessera() -> Opens {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_example_conforms() {
-    assert_passed(&tested("tessera", tessera(), false).await.unwrap());
+    assert_passed(&tested("tessera", tessera(), thorough()).await.unwrap());
 }

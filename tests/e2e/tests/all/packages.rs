@@ -23,7 +23,7 @@ use crate::hostile::desk::Desk;
 use serde_json::Value;
 use tempfile::TempDir;
 use transload_e2e::Silent;
-use transload_e2e::lab::{binary, plugin_bytes, shared_cache};
+use transload_e2e::lab::{binary, plugin_bytes, shared_cache, target_dir};
 use transload_host::clock::{SharedClock, SystemClock};
 use transload_host::config::Config;
 use transload_host::pipeline::model::{RunOptions, RunReport, RunState};
@@ -432,6 +432,47 @@ async fn what_is_pushed_is_an_artifact_that_other_tools_read() {
     let result: Value =
         serde_json::from_slice(&get(format!("{base}/manifests/7.1.0.conformance"))).unwrap();
     assert_eq!(blob(&result["layers"][0]), passed);
+
+    // And a client that others have written, with its own view of what a manifest is.
+    let Some(python) = oras() else {
+        return;
+    };
+    let pull = format!(
+        "import oras.client, pathlib\n\
+         client = oras.client.OrasClient(insecure=True)\n\
+         target = '{}/acme/plugins/{NAME}:7.1.0'\n\
+         assert '7.1.0' in client.get_tags(target), client.get_tags(target)\n\
+         [file] = map(pathlib.Path, client.pull(target, outdir='pulled'))\n\
+         assert file.name == '{NAME}.wasm', file\n",
+        server.host
+    );
+    let output = Command::new(python)
+        .args(["-I", "-c", &pull])
+        .current_dir(machine.temp.path())
+        .env("HOME", machine.temp.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let pulled = machine.path(&format!("pulled/{NAME}.wasm"));
+    let bytes = std::fs::read(&pulled).unwrap();
+    assert_eq!(transload_host::sandbox::digest(&bytes), sha256);
+    // What it pulled is installed as any file is.
+    let ended = machine.run(&["add", &pulled, "--unsigned", "--yes"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+}
+
+/// The Python that has `oras`, if `cargo xtask test` could make one.
+fn oras() -> Option<PathBuf> {
+    let place = target_dir().join("python/oras");
+    if !place.join("made-of.txt").is_file() {
+        eprintln!(
+            "SKIPPED: no other client pulled what was pushed; `cargo xtask test` installs one (oras, by pip)"
+        );
+        return None;
+    }
+    Some(place.join("bin/python"))
 }
 
 /// One GET by hand.
@@ -841,6 +882,51 @@ async fn a_host_takes_a_new_version_at_its_next_run_unless_the_lock_holds_it() {
         .file("transload.lock", b"version = 1\nplugins = 3\n");
     let error = side(Arc::clone(&project)).await.unwrap_err();
     assert_eq!((error.code(), error.exit_code()), ("lock-broken", 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_run_of_another_project_needs_is_not_removed() {
+    let stage = Stage::new().await;
+    let machine = &stage.machine;
+    stage.install("7.1.0");
+    stage.run(&stage.project().await).await;
+    // Whoever removes it stands in no project, or in one that has not run anything.
+    std::fs::create_dir(machine.path("elsewhere")).unwrap();
+    let elsewhere = machine.path("elsewhere");
+    let remove = ["remove", NAME, "--yes", "--project", &elsewhere];
+    let store = machine.path("transload.db");
+    machine.fails(&remove, 2, &["is in use", &store, "(complete)", "--force"]);
+
+    // A store that does not say what it needs may need it.
+    std::fs::rename(&store, machine.path("kept.db")).unwrap();
+    for beside in ["-wal", "-shm"] {
+        // There or not: whoever wrote last may have closed it.
+        let _ = std::fs::remove_file(format!("{store}{beside}"));
+    }
+    std::fs::write(
+        &store,
+        "this is no store of runs, but a text that is longer than nothing",
+    )
+    .unwrap();
+    machine.fails(&remove, 2, &["is in use", &store, "cannot be seen"]);
+    assert_eq!(machine.installed().len(), 2);
+
+    // One that is not there any more is named.
+    std::fs::remove_file(&store).unwrap();
+    let ended = machine.run(&remove);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(
+        ended.err.contains("passed over") && ended.err.contains(&store),
+        "{}",
+        ended.err
+    );
+    assert_eq!(machine.installed(), ["hostile-source@7.1.0"]);
+    // It is forgotten for the component that is gone, and for no other.
+    let projects = std::fs::read_to_string(machine.root().join("projects.json")).unwrap();
+    let projects: Value = serde_json::from_str(&projects).unwrap();
+    let left: Vec<&String> = projects["components"].as_object().unwrap().keys().collect();
+    let source = transload_host::sandbox::digest(&plugin_bytes("hostile-source").unwrap());
+    assert_eq!(left, [&source]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,12 +17,12 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Any, Callable
 
-from .context import Context
-from .contract import Err, Ok, http, ledger, session, types
-from .errors import Transient
-from .fingerprint import sha256
-from .http import HttpError
-from .records import kind, word
+from ..context import Context
+from ..contract import Err, Ok, http, ledger, session, types
+from ..errors import Transient
+from ..fingerprint import sha256
+from ..http import HttpError
+from ..records import kind, word
 
 # 2026-01-01T00:00:00Z: a round number that no seeded data is younger than.
 NOW = 1_767_225_600_000
@@ -295,7 +295,7 @@ class _Played:
 
 def item(entry: Any, *, platform: str = "source", organisation: str = "org-1", **known: Any) -> Any:
     """A record as a host hands it to `write`, for the first time, by the default policy."""
-    from .contract import destination_types
+    from ..contract import destination_types
 
     of = word(entry.head.kind)
     values = {
@@ -381,7 +381,7 @@ class Trial:
         assert not harness.unclaimed, f"answered as done, and no effect has their key: {harness.unclaimed}"
 
     def _keep(self, of: Any, marker: str, outcome: Any) -> None:
-        from .contract import destination_types
+        from ..contract import destination_types
 
         for effect in outcome.effects:
             number = len(self._effects)
