@@ -146,6 +146,21 @@ fn fields_hold_values_of_their_types_and_a_choice_that_nothing_takes_is_text() {
 }
 
 #[test]
+fn a_field_of_a_module_is_made_in_whatever_company_it_comes() {
+    run(async {
+        let portal = Portal::new().await;
+        orders(&portal).await;
+        let items = vec![
+            definition(owner(Kind::Message), "campaign", "Campaign", FieldType::Text),
+            definition(of_order(), "warehouse", "Warehouse", FieldType::Text),
+        ];
+        let made = portal.write(Kind::FieldDefinition, items).await;
+        assert!(is_created(&made[1]), "{made:?}");
+        assert!(!is_created(&made[0]), "{made:?}");
+    });
+}
+
+#[test]
 fn a_field_is_made_once_whatever_becomes_of_its_answer() {
     for (case, loss) in [
         ("applied", Loss::AfterApplying),
