@@ -96,6 +96,8 @@ impl Events for Progress {
     }
 
     fn progress(&self, kind: &str, done: u64, total: Option<u64>) {
+        // Records that are tried again are counted again.
+        let total = total.map(|total| total.max(done));
         let now = Instant::now();
         let mut state = self.state();
         let phase = state.phase.clone();
