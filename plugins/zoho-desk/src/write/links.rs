@@ -170,7 +170,9 @@ impl Account<'_> {
                 name.to_lowercase(),
                 format!("{} ({})", names[0], names[1]).to_lowercase(),
             ];
-            field.kind == "LookUp" && labels.contains(&field.display_label.trim().to_lowercase())
+            field.is_custom()
+                && field.kind == "LookUp"
+                && labels.contains(&field.display_label.trim().to_lowercase())
         };
         let fields = self.of(&end);
         let field = names
