@@ -298,20 +298,20 @@ mod tests {
 
     #[test]
     fn what_has_no_record_has_the_marker_of_the_stand_in() {
-        let harness = Harness::scripted([]).run("r", "kustomer", "o");
+        let harness = Harness::scripted([]).run("r", "desk", "o");
         let cx = harness.context();
         let session = Session::new(&cx, UndoMode::Careful, Vec::new());
         let one = |item: &str| Undoing {
             effect_id: 1,
             kind: Kind::Customer,
             item: item.to_owned(),
-            marker: "kustomer:o:customer:1".to_owned(),
+            marker: "desk:o:customer:1".to_owned(),
             effect: effect("main", "user", "1", Action::Created),
         };
         let record = session.marker_of(&one("customer:1"));
-        assert_eq!(record, "kustomer:o:customer:1");
+        assert_eq!(record, "desk:o:customer:1");
         let stand_in = session.marker_of(&one("own:stand-in"));
-        assert_eq!(stand_in, "transload:kustomer:o:stand-in");
+        assert_eq!(stand_in, "transload:desk:o:stand-in");
     }
 
     #[test]
