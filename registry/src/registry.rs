@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use semver::Version;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -171,6 +172,18 @@ fn listed(before: &str, items: &[String], otherwise: &str) -> String {
     } else {
         format!("{before}{}", items.join(", "))
     }
+}
+
+/// Waits until no other process holds a file; it is held until it is dropped.
+pub(crate) fn locked(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
+    file.lock()?;
+    Ok(file)
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> RegistryError {
@@ -546,6 +559,27 @@ impl Registry {
         path: &Path,
     ) -> Result<(), RegistryError> {
         replace_file(&json(value, path)?, path)
+    }
+
+    /// What a file of the folder says; nothing, where there is none yet.
+    pub(crate) fn read_json<T: DeserializeOwned + Default>(
+        &self,
+        path: &Path,
+    ) -> Result<T, RegistryError> {
+        match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| RegistryError::Broken {
+                path: path.to_owned(),
+                problem: format!("is not what it should be: {e}"),
+            }),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(T::default()),
+            Err(source) => Err(at(path)(source)),
+        }
+    }
+
+    /// As [`locked`], of a file of the folder.
+    pub(crate) fn lock(&self, name: &str) -> Result<File, RegistryError> {
+        let path = self.root.join(name);
+        locked(&path).map_err(at(&path))
     }
 
     /// Names and versions of all package folders, one or two levels deep.

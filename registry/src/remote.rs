@@ -1,13 +1,13 @@
 //! Where packages are published and installed from by name: a folder, or repositories of an OCI registry. Both have a signed
 //! [`Index`](crate::Index), and nothing else of them is believed.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::index::{Entry, IndexError};
 use crate::oci::Repositories;
-use crate::registry::{NewPackage, Registry, RegistryError, digest, replace_file};
+use crate::registry::{NewPackage, Registry, RegistryError, digest, locked, replace_file};
 
 /// The index of a folder.
 const INDEX: &str = "registry.json";
@@ -211,14 +211,7 @@ impl Remote {
             Place::Folder(folder) => {
                 fs::create_dir_all(folder).map_err(at(folder))?;
                 let path = folder.join(LOCK);
-                let lock = File::options()
-                    .create(true)
-                    .truncate(false)
-                    .write(true)
-                    .open(&path);
-                let lock = lock
-                    .and_then(|file| file.lock().map(|()| file))
-                    .map_err(at(&path))?;
+                let lock = locked(&path).map_err(at(&path))?;
                 let path = folder.join(INDEX);
                 if read_limited(&path, LONGEST_INDEX)?.as_deref() != before {
                     return Err(raced());

@@ -5,7 +5,6 @@
 //! until it takes the component again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -57,27 +56,12 @@ impl Registry {
     }
 
     fn taken(&self) -> Result<Taken, RegistryError> {
-        let path = self.root().join(PROJECTS);
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| RegistryError::Broken {
-                path,
-                problem: format!("is not what it should be: {e}"),
-            }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Taken::default()),
-            Err(source) => Err(RegistryError::Io { path, source }),
-        }
+        self.read_json(&self.root().join(PROJECTS))
     }
 
     /// Changes it, one process at a time, all at once.
     fn change_taken(&self, change: impl FnOnce(&mut Taken)) -> Result<(), RegistryError> {
-        let path = self.root().join(LOCK);
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.lock().map(|()| file))
-            .map_err(|source| RegistryError::Io { path, source })?;
+        let lock = self.lock(LOCK)?;
         let mut taken = self.taken()?;
         change(&mut taken);
         self.replace_json(&taken, &self.root().join(PROJECTS))?;
@@ -88,6 +72,8 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -10,7 +10,6 @@
 //! Whoever may write the folder may write this file: it protects from packages and registries, not from the folder's owner.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::path::PathBuf;
 
 use semver::Version;
@@ -277,15 +276,7 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Broken`], [`RegistryError::Io`]
     pub fn trust(&self) -> Result<Trust, RegistryError> {
-        let path = self.trust_path();
-        match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| RegistryError::Broken {
-                path,
-                problem: format!("is not what it should be: {e}"),
-            }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Trust::default()),
-            Err(source) => Err(RegistryError::Io { path, source }),
-        }
+        self.read_json(&self.trust_path())
     }
 
     /// Changes it, one process at a time, all at once.
@@ -296,14 +287,7 @@ impl Registry {
         &self,
         change: impl FnOnce(&mut Trust) -> Result<T, E>,
     ) -> Result<T, E> {
-        let path = self.root().join(LOCK);
-        let lock = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .and_then(|file| file.lock().map(|()| file))
-            .map_err(|source| RegistryError::Io { path, source })?;
+        let lock = self.lock(LOCK)?;
         let before = self.trust()?;
         let mut after = before.clone();
         let value = change(&mut after)?;
