@@ -9,9 +9,9 @@ use crate::config::PluginRequest;
 use crate::contract::description::Description;
 use crate::error::Error;
 use crate::pipeline::run_that_needs;
-use crate::sandbox::{Sandbox, SandboxConfig};
+use crate::plugins;
 
-use super::plugin_install::Trusting;
+use super::plugin_install::{Trusting, sandbox};
 
 /// One installed version of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -57,7 +57,8 @@ pub(super) async fn list(root: &Path) -> Result<Vec<Package>, Error> {
 pub(super) async fn show(root: &Path, request: &PluginRequest) -> Result<Shown, Error> {
     let registry = open(root)?;
     let package = registry.resolve(&request.to_string())?;
-    let description = describe(registry.read(&package)?, &package.sha256).await?;
+    let plugin = plugins::load(&registry, &sandbox()?, &package).await?;
+    let description = plugin.description().clone();
     Ok(Shown {
         trust: Trusting::of(&registry.trust()?, &package, &description),
         package: package.into(),
@@ -116,10 +117,10 @@ fn open(root: &Path) -> Result<Registry, Error> {
     Ok(Registry::open(root)?)
 }
 
-/// What a component says of itself; runs it once in the sandbox, installs nothing.
+/// What a component says of itself, though it is not installed.
 pub(super) async fn describe(bytes: Vec<u8>, sha256: &str) -> Result<Description, Error> {
-    let sandbox = Sandbox::new(SandboxConfig::new(cache_dir()?))?;
-    Ok(sandbox.load(bytes, sha256).await?.description().clone())
+    let plugin = sandbox()?.load(bytes, sha256).await?;
+    Ok(plugin.description().clone())
 }
 
 /// The user's private folder of compiled components.

@@ -9,6 +9,14 @@ use transload_registry::Role;
 use crate::contract::description::{self, Description, KindSupport};
 use crate::contract::destination::AccountSupport;
 
+/// The role that a description says.
+pub(super) fn role_of(description: &Description) -> Role {
+    match description.role {
+        description::Role::Source => Role::Source,
+        description::Role::Destination => Role::Destination,
+    }
+}
+
 /// What is wrong with a description, all of it, in words for the connector's author. Empty if nothing is.
 pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
     let mut found = Vec::new();
@@ -30,10 +38,7 @@ pub(super) fn problems(description: &Description, role: Role) -> Vec<String> {
         format!("version: {:?} is no semantic version", d.version),
     );
     check(!d.title.trim().is_empty(), "title: is empty".to_owned());
-    let said = match d.role {
-        description::Role::Source => Role::Source,
-        description::Role::Destination => Role::Destination,
-    };
+    let said = role_of(d);
     check(
         said == role,
         format!("role: says {said}, but the component is a {role}"),

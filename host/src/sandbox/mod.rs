@@ -45,7 +45,7 @@ pub use unit::{Answer, Plugin, UnitError};
 use cache::{Bytes, Cache, Kept};
 use imports::UnitState;
 
-use crate::contract::description::{self, Description};
+use crate::contract::description::Description;
 use crate::contract::destination_world::{DestinationConnector, DestinationConnectorPre};
 use crate::contract::source_world::{SourceConnector, SourceConnectorPre};
 use unit::Pre;
@@ -319,16 +319,11 @@ impl Sandbox {
             Prepared::Kept(pre, description) => Plugin::new(shared, pre, digest, *description),
             Prepared::Compiled(pre, compiled) => {
                 let description = Plugin::describe(&shared, &pre).await?;
-                let plugin = Plugin::new(
-                    Arc::clone(&shared),
-                    pre,
-                    digest.clone(),
-                    description.clone(),
-                )?;
+                let plugin = Plugin::new(Arc::clone(&shared), pre, digest.clone(), description)?;
                 let kept = Kept {
                     component: compiled.component,
                     contract: compiled.contract,
-                    description,
+                    description: plugin.description().clone(),
                 };
                 tokio::task::spawn_blocking(move || {
                     shared.cache.keep(&digest, compiled.hash, &kept);
@@ -374,11 +369,7 @@ impl Shared {
             return Ok(None);
         };
         check_contract(&kept.contract)?;
-        let role = match kept.description.role {
-            description::Role::Source => Role::Source,
-            description::Role::Destination => Role::Destination,
-        };
-        let pre = self.link(role, &kept.component)?;
+        let pre = self.link(describe::role_of(&kept.description), &kept.component)?;
         Ok(Some(Prepared::Kept(pre, Box::new(kept.description))))
     }
 
