@@ -126,8 +126,6 @@ pub struct Mapped {
     pub cases: Vec<CaseDraft>,
     /// What stands under each, in order.
     pub children: Vec<Vec<Child>>,
-    /// Topics of the first Case, by id: [`topics_of`] its conversation.
-    pub topics: Vec<String>,
     /// What does not arrive as it was.
     pub losses: Vec<Loss>,
     /// Files that Salesforce does not take.
@@ -211,7 +209,6 @@ pub fn map_thread(
     Ok(Mapped {
         cases,
         children,
-        topics: topics_of(conversation),
         losses,
         refused,
     })

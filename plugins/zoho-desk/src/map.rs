@@ -163,8 +163,7 @@ const NOT_HERE: Misfit =
 /// # Errors
 /// [`Misfit`] where it has no field in Zoho Desk, or one that cannot hold the value; it is never bent to fit.
 pub fn place(field: &Field, words: &Words) -> Result<(FieldTarget, String), Misfit> {
-    let target = field.target.as_deref().and_then(FieldTarget::parse);
-    let target = target.ok_or(NO_FIELD)?;
+    let target = FieldTarget::of(field).ok_or(NO_FIELD)?;
     let text = field_value(&target, &field.value, words)?;
     Ok((target, text))
 }

@@ -225,38 +225,9 @@ mod tests {
 
     use super::*;
     use crate::effects::effect;
-    use crate::http::Reply;
+    use crate::http::sorted::refusing::No;
     use crate::testing::{Harness, answer};
     use crate::types::Kind;
-
-    /// Words of a platform that says no with a status alone.
-    struct No(u16);
-
-    impl Refusal for No {
-        fn read(reply: &Reply) -> Self {
-            Self(reply.status)
-        }
-
-        fn of_account(&self) -> Option<Error> {
-            None
-        }
-
-        fn rejection(&self) -> Error {
-            Error::Conflict(self.said())
-        }
-
-        fn is_gone(&self) -> bool {
-            self.0 == 404
-        }
-
-        fn conflict(&self) -> Option<&'static str> {
-            (self.0 == 301).then_some("merged")
-        }
-
-        fn said(&self) -> String {
-            self.0.to_string()
-        }
-    }
 
     fn said(mode: UndoMode, conflict: Option<&str>, status: u16, done: UndoStatus) -> Verdict {
         let harness = Harness::scripted([answer(status, "")]);

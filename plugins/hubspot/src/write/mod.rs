@@ -109,9 +109,9 @@ pub fn custom_fields(
 ) {
     card.place(own, losses, |field, words| {
         let (target, value) = map::place(object, field, choices, words)?;
-        let is_exact = !loses_time(&target, &field.value);
+        let loses_time = loses_time(&target, &field.value);
         values.insert(target.name, value);
-        is_exact.then_some(true).ok_or(NOT_EXACT)
+        if loses_time { Err(NOT_EXACT) } else { Ok(true) }
     });
 }
 
@@ -141,7 +141,7 @@ pub async fn choices(cx: &Context, object: &str, items: &[Item]) -> Result<Choic
         .iter()
         .flat_map(|item| &item.body.entries)
         .flat_map(|entry| &entry.head.fields)
-        .filter_map(|field| field.target.as_deref().and_then(FieldTarget::parse))
+        .filter_map(FieldTarget::of)
         .any(|target| chosen(&target));
     if !any {
         return Ok(Choices::new());

@@ -290,7 +290,7 @@ impl Loader<'_> {
             .head
             .fields
             .iter()
-            .filter_map(|field| crate::map::FieldTarget::parse(field.target.as_deref()?))
+            .filter_map(crate::map::FieldTarget::of)
             .map(|target| target.name)
             .collect();
         let refused: Vec<String> = fault

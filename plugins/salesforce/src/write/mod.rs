@@ -134,18 +134,15 @@ pub fn custom_fields(
             matches!(reference.kind, Kind::CustomObject | Kind::Customer)
         };
         let linked_later = matches!(&field.value, types::Value::Reference(to) if later(to))
-            && field
-                .target
-                .as_deref()
-                .and_then(FieldTarget::parse)
+            && FieldTarget::of(field)
                 .is_some_and(|target| matches!(target.kind, map::FieldKind::Lookup(_)));
         if linked_later {
             return Ok(false);
         }
         let (target, value) = map::place(object, field, choices, words)?;
-        let is_exact = !loses_time(&target, &field.value);
+        let loses_time = loses_time(&target, &field.value);
         values.insert(target.name, value);
-        is_exact.then_some(true).ok_or(NOT_EXACT)
+        if loses_time { Err(NOT_EXACT) } else { Ok(true) }
     });
 }
 
@@ -175,7 +172,7 @@ pub async fn choices(cx: &Context, object: &str, items: &[Item]) -> Result<Choic
     let any = items
         .iter()
         .flat_map(|item| &item.entry().head.fields)
-        .filter_map(|field| field.target.as_deref().and_then(FieldTarget::parse))
+        .filter_map(FieldTarget::of)
         .any(|target| restricted(&target));
     if !any {
         return Ok(Choices::new());

@@ -256,16 +256,22 @@ async fn a_rollback_by_force_goes_over_what_others_changed() {
     assert_same(&before, &org.sim.state_fingerprint(), "force");
 }
 
-#[tokio::test]
-async fn a_record_that_is_there_is_changed_by_policy_and_gets_back_what_it_had() {
-    let (org, before) = prepared().await;
-    with_people(&org).await;
-    with_orders(&org).await;
+/// The first of [`with_orders`], with another name and sum.
+fn changed_order(org: &Org) -> Item {
     let at = org.field_at("custom-object:order", "totalNum");
     let total = Value::Decimal("70".to_owned());
     let data = CustomObject::of("order", "Order o1, again");
     let mut item = record("o1", vec![field("totalNum", total, at)], data);
     item.prior = org.effects_of("custom-object:o1");
+    item
+}
+
+#[tokio::test]
+async fn a_record_that_is_there_is_changed_by_policy_and_gets_back_what_it_had() {
+    let (org, before) = prepared().await;
+    with_people(&org).await;
+    with_orders(&org).await;
+    let item = changed_order(&org);
     let outcomes = org.write(Kind::CustomObject, vec![item]).await;
     assert_eq!(outcomes[0].status, Status::Updated, "{outcomes:?}");
     let row = order(&org, "o1");
@@ -283,11 +289,7 @@ async fn a_record_that_changed_at_both_ends_keeps_what_somebody_changed_here() {
     let (org, _) = prepared().await;
     with_people(&org).await;
     with_orders(&org).await;
-    let at = org.field_at("custom-object:order", "totalNum");
-    let total = Value::Decimal("70".to_owned());
-    let data = CustomObject::of("order", "Order o1, again");
-    let mut item = record("o1", vec![field("totalNum", total, at)], data);
-    item.prior = org.effects_of("custom-object:o1");
+    let mut item = changed_order(&org);
     item.policy = MatchPolicy::FillEmpty;
     // As if another sum had been written: then the one that is there is somebody's.
     let written = print(&[("totalNum__c".to_owned(), "12.5".to_owned())]);

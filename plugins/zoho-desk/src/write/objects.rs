@@ -183,7 +183,7 @@ fn draft(desk: &Desk, item: &Item, object: &CustomObject, place: &Place) -> Resu
     // Records name each other in an order that differs from run to run: look-ups between them are set afterwards.
     let mut now = Vec::new();
     for field in &head.fields {
-        let target = field.target.as_deref().and_then(map::FieldTarget::parse);
+        let target = map::FieldTarget::of(field);
         let of_records =
             matches!(&field.value, Given::Reference(to) if to.kind == Kind::CustomObject);
         if of_records && target.is_some_and(|target| target.kind == "LookUp") {

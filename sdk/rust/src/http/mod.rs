@@ -13,7 +13,7 @@ mod one;
 mod pages;
 mod pieces;
 mod reply;
-mod sorted;
+pub(crate) mod sorted;
 
 use std::fmt::Display;
 

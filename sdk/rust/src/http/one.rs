@@ -190,30 +190,8 @@ mod tests {
 
     use super::*;
     use crate::http::Response;
+    use crate::http::sorted::refusing::No;
     use crate::testing::{Harness, Loss, answer};
-    use crate::types::Error;
-
-    /// Words of a platform that says no with a status alone.
-    #[derive(Debug)]
-    struct No(u16);
-
-    impl Refusal for No {
-        fn read(reply: &Reply) -> Self {
-            Self(reply.status)
-        }
-
-        fn of_account(&self) -> Option<Error> {
-            None
-        }
-
-        fn rejection(&self) -> Error {
-            Error::Conflict(self.said())
-        }
-
-        fn said(&self) -> String {
-            self.0.to_string()
-        }
-    }
 
     const WRITES: Writes = Writes {
         settle_ms: 60_000,

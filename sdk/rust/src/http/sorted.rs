@@ -225,3 +225,38 @@ mod tests {
         assert_eq!(of(422), Error::Invalid(invalid));
     }
 }
+
+#[cfg(test)]
+pub(crate) mod refusing {
+    use super::*;
+
+    /// Words of a platform that says no with a status alone.
+    #[derive(Debug)]
+    pub(crate) struct No(pub u16);
+
+    impl Refusal for No {
+        fn read(reply: &Reply) -> Self {
+            Self(reply.status)
+        }
+
+        fn of_account(&self) -> Option<Error> {
+            None
+        }
+
+        fn rejection(&self) -> Error {
+            Error::Conflict(self.said())
+        }
+
+        fn is_gone(&self) -> bool {
+            self.0 == 404
+        }
+
+        fn conflict(&self) -> Option<&'static str> {
+            (self.0 == 301).then_some("merged")
+        }
+
+        fn said(&self) -> String {
+            self.0.to_string()
+        }
+    }
+}
